@@ -1,0 +1,77 @@
+package saga
+
+import "slices"
+
+// AllowedActions are the actions that would be taken now, in the order of the contract's table.
+func (d *Definition) AllowedActions(in *Instance) []ActionName {
+	switch in.Status {
+	case Scheduled:
+		return []ActionName{ActionCompensate, ActionPause, ActionAbandon}
+	case Running:
+		if d.mayTurnBack(in) {
+			return []ActionName{ActionCompensate, ActionPause, ActionAbandon}
+		}
+		return []ActionName{ActionPause, ActionAbandon}
+	case Compensating:
+		return []ActionName{ActionPause, ActionAbandon}
+	case Paused:
+		if in.Phase == PhaseScheduled || d.mayTurnBack(in) {
+			return []ActionName{ActionResume, ActionPatchData, ActionCompensate, ActionAbandon}
+		}
+		return []ActionName{ActionResume, ActionPatchData, ActionAbandon}
+	case Stuck:
+		if d.pivotUnknown(in) {
+			return []ActionName{ActionRetry, ActionSkip, ActionCompensate, ActionPatchData, ActionAbandon}
+		}
+		return []ActionName{ActionRetry, ActionSkip, ActionPatchData, ActionAbandon}
+	default:
+		return d.allowedAfterEnd(in)
+	}
+}
+
+// allowedAfterEnd is for a saga that has ended: only a late effect leaves anything to do.
+func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
+	var allowed []ActionName
+	for i := range in.Steps {
+		if !in.Steps[i].LateEffect {
+			continue
+		}
+		if d.mayReopen(in, i) {
+			return []ActionName{ActionCompensate, ActionAcknowledge}
+		}
+		allowed = []ActionName{ActionAcknowledge}
+	}
+	return allowed
+}
+
+// mayReopen says whether step i took effect after the saga's end and can still be undone.
+func (d *Definition) mayReopen(in *Instance, i int) bool {
+	s := &in.Steps[i]
+	return s.LateEffect && s.TookEffect && d.Steps[i].Compensation != "" && s.Status != StepCompensated || s.LateEffect && s.TookEffect && d.Steps[i].Compensation != "" && in.Status == Compensated
+}
+
+// mayTurnBack says whether a saga that goes forward can still be cancelled.
+func (d *Definition) mayTurnBack(in *Instance) bool {
+	return in.Phase == PhaseForward && in.TurnBack == nil && !d.pastPivot(in) && !d.pivotUnknown(in)
+}
+
+// pastPivot says whether the saga is committed: from here it goes only forward.
+func (d *Definition) pastPivot(in *Instance) bool {
+	if d.graph.forwardOnly {
+		return true
+	}
+	if d.graph.pivot < 0 {
+		return false
+	}
+	status := in.Steps[d.graph.pivot].Status
+	return status == StepSucceeded || status == StepSkipped
+}
+
+// pivotUnknown says whether neither direction is safe, because the pivot may have taken effect.
+func (d *Definition) pivotUnknown(in *Instance) bool {
+	return in.Phase == PhaseForward && d.graph.pivot >= 0 && in.Steps[d.graph.pivot].Status == StepUnknown
+}
+
+func (d *Definition) allows(in *Instance, action ActionName) bool {
+	return slices.Contains(d.AllowedActions(in), action)
+}

@@ -1,0 +1,98 @@
+package saga
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Decision is everything that follows from one event, in the order in which it must be made good: the next instance
+// and its entries are stored together with the commands; only after that may a command leave.
+type Decision struct {
+	Next     Instance
+	Changed  bool
+	Commands []Command
+	Entries  []Entry
+	// Ignored says why nothing changed: the event was late, repeated or not due.
+	Ignored string
+	// Refused says why an action was not taken, or a reply cannot be meant for this instance. Nothing changed.
+	Refused *Refusal
+}
+
+// Command asks a worker to execute or to compensate a step.
+type Command struct {
+	ID       CommandID
+	Name     string
+	Queue    string
+	Timeout  time.Duration
+	Priority uint8
+	Data     json.RawMessage // the saga's data as of now
+	Output   json.RawMessage // the step's own, for the compensation of a step that succeeded; else nil
+}
+
+// Entry is a line of a saga's history. Seq counts from 1 without gaps.
+type Entry struct {
+	Seq     int64
+	At      time.Time
+	Type    EntryType
+	Step    string
+	Attempt int
+	Actor   string
+	Detail  map[string]any
+}
+
+// EntryType names what a history entry records.
+type EntryType string
+
+// The types of history entries.
+const (
+	EntryScheduled             EntryType = "saga.scheduled"
+	EntryStarted               EntryType = "saga.started"
+	EntryCompleted             EntryType = "saga.completed"
+	EntryCompensating          EntryType = "saga.compensating"
+	EntryCompensated           EntryType = "saga.compensated"
+	EntryStuck                 EntryType = "saga.stuck"
+	EntryAbandoned             EntryType = "saga.abandoned"
+	EntryPaused                EntryType = "saga.paused"
+	EntryResumed               EntryType = "saga.resumed"
+	EntryReopened              EntryType = "saga.reopened"
+	EntryAcknowledged          EntryType = "saga.acknowledged"
+	EntryDataPatched           EntryType = "saga.data_patched"
+	EntryRetried               EntryType = "saga.retried"
+	EntryCancelRequested       EntryType = "saga.cancel_requested"
+	EntryCancelTooLate         EntryType = "saga.cancel_too_late"
+	EntryDeadlineExceeded      EntryType = "saga.deadline_exceeded"
+	EntryAttention             EntryType = "saga.attention"
+	EntryStepDispatched        EntryType = "step.dispatched"
+	EntryStepDelayed           EntryType = "step.delayed" // the command waits in the outbox; its time does not run
+	EntryStepPublished         EntryType = "step.published"
+	EntryStepSucceeded         EntryType = "step.succeeded"
+	EntryStepAttemptFailed     EntryType = "step.attempt_failed"
+	EntryStepTimedOut          EntryType = "step.timed_out"
+	EntryStepLost              EntryType = "step.lost"
+	EntryStepFailed            EntryType = "step.failed"
+	EntryStepUnknown           EntryType = "step.unknown"
+	EntryStepSkipped           EntryType = "step.skipped"
+	EntryStepLateEffect        EntryType = "step.late_effect"
+	EntryCompensationSent      EntryType = "step.compensation_dispatched"
+	EntryCompensationRetry     EntryType = "step.compensation_attempt_failed"
+	EntryStepCompensated       EntryType = "step.compensated"
+	EntryCompensationExhausted EntryType = "step.compensation_failed"
+)
+
+// Refusal says why an event does not apply. Code is one of the Refused constants.
+type Refusal struct {
+	Code    string
+	Message string
+}
+
+// Codes of refusals.
+const (
+	RefusedNotApplicable  = "not_applicable"
+	RefusedRevisionMoved  = "revision_moved"
+	RefusedUnknownStep    = "unknown_step"
+	RefusedDataTooLarge   = "data_too_large"
+	RefusedUnknownCommand = "unknown_command"
+)
+
+// Error makes a refusal an error for those who ask for an action.
+func (r *Refusal) Error() string { return r.Message }

@@ -1,0 +1,66 @@
+package saga
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Direction says what a command asks of a worker.
+type Direction string
+
+// The two directions, as they stand in the saga-action header.
+const (
+	Execute    Direction = "execute"
+	Compensate Direction = "compensate"
+)
+
+// CommandID identifies one command: one attempt of one direction of one step. It is derived, never drawn, so the same
+// transition done twice gives the same id. Round is above 1 only for a compensation that is done once more after a
+// late success.
+type CommandID struct {
+	Saga      string
+	Step      string
+	Direction Direction
+	Round     int
+	Attempt   int
+}
+
+// IdempotencyKey is what every attempt of one effect shares: `<saga>/<step>/<execute|compensate|compensate-2>`.
+func (c CommandID) IdempotencyKey() string {
+	key := c.Saga + "/" + c.Step + "/" + string(c.Direction)
+	if c.Round > 1 {
+		key += "-" + strconv.Itoa(c.Round)
+	}
+	return key
+}
+
+// String is the command's id: the idempotency key and the attempt.
+func (c CommandID) String() string {
+	return c.IdempotencyKey() + "/" + strconv.Itoa(c.Attempt)
+}
+
+// ParseCommandID reads what String wrote, and refuses everything else.
+func ParseCommandID(text string) (CommandID, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 4 || parts[0] == "" || parts[1] == "" {
+		return CommandID{}, fmt.Errorf("parse command id: want <saga>/<step>/<action>/<attempt>")
+	}
+	id := CommandID{Saga: parts[0], Step: parts[1], Direction: Direction(parts[2]), Round: 1}
+	if direction, round, found := strings.Cut(parts[2], "-"); found {
+		number, err := strconv.Atoi(round)
+		if err != nil || number < 2 || direction != string(Compensate) {
+			return CommandID{}, fmt.Errorf("parse command id: malformed action")
+		}
+		id.Direction, id.Round = Direction(direction), number
+	}
+	attempt, err := strconv.Atoi(parts[3])
+	if err != nil || attempt < 1 {
+		return CommandID{}, fmt.Errorf("parse command id: malformed attempt")
+	}
+	id.Attempt = attempt
+	if (id.Direction != Execute && id.Direction != Compensate) || id.String() != text {
+		return CommandID{}, fmt.Errorf("parse command id: malformed action or number")
+	}
+	return id, nil
+}

@@ -1,0 +1,230 @@
+package saga
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// JSONLimits bounds a document that comes from outside.
+type JSONLimits struct {
+	Depth        int // nesting of arrays and objects
+	Members      int // members of all objects and elements of all arrays together
+	StringBytes  int
+	NumberDigits int
+	Exponent     int // of a number, either sign
+}
+
+// DefaultJSONLimits are the limits for data, outputs, replies and request bodies.
+func DefaultJSONLimits() JSONLimits {
+	return JSONLimits{Depth: 32, Members: 10_000, StringBytes: 64 << 10, NumberDigits: 64, Exponent: 308}
+}
+
+// CheckJSON accepts one JSON document that every store and every worker reads alike. It refuses what encoding/json lets
+// through and databases or other readers do not: invalid UTF-8, NUL characters, lone surrogates, duplicate members,
+// numbers out of range, trailing data, and whatever is over the limits. Its errors never repeat the content.
+func CheckJSON(document []byte, limits JSONLimits) error {
+	if len(bytes.TrimSpace(document)) == 0 {
+		return errors.New("empty, want a JSON document")
+	}
+	if !utf8.Valid(document) {
+		return errors.New("not valid UTF-8")
+	}
+	if err := wellFormed(document); err != nil {
+		return err
+	}
+	check := jsonCheck{text: document, limits: limits}
+	return check.value(1)
+}
+
+// wellFormed leaves the grammar to encoding/json, so that jsonCheck may rely on it. It reports where the fault is.
+func wellFormed(document []byte) error {
+	var raw json.RawMessage
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	if err := decoder.Decode(&raw); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
+		}
+		return errors.New("not valid JSON: it ends too early")
+	}
+	if rest := document[decoder.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
+		return fmt.Errorf("data after the JSON document at byte %d", decoder.InputOffset())
+	}
+	return nil
+}
+
+// jsonCheck walks a well-formed document and checks what the grammar does not.
+type jsonCheck struct {
+	text    []byte
+	at      int
+	members int
+	limits  JSONLimits
+}
+
+func (c *jsonCheck) value(depth int) error {
+	c.space()
+	switch c.text[c.at] {
+	case '{', '[':
+		if depth > c.limits.Depth {
+			return fmt.Errorf("nested deeper than %d at byte %d", c.limits.Depth, c.at)
+		}
+		return c.container(depth)
+	case '"':
+		_, err := c.quoted()
+		return err
+	case 't', 'n':
+		c.at += len("true")
+	case 'f':
+		c.at += len("false")
+	default:
+		return c.number()
+	}
+	return nil
+}
+
+func (c *jsonCheck) container(depth int) error {
+	object := c.text[c.at] == '{'
+	closing := byte(']')
+	var names map[string]bool
+	if object {
+		closing, names = '}', make(map[string]bool)
+	}
+	c.at++
+	for c.space(); c.text[c.at] != closing; c.space() {
+		if c.text[c.at] == ',' {
+			c.at++
+			c.space()
+		}
+		if c.members++; c.members > c.limits.Members {
+			return fmt.Errorf("more than %d members and elements", c.limits.Members)
+		}
+		if object {
+			if err := c.member(names); err != nil {
+				return err
+			}
+		}
+		if err := c.value(depth + 1); err != nil {
+			return err
+		}
+	}
+	c.at++
+	return nil
+}
+
+// member reads a member's name and the colon after it.
+func (c *jsonCheck) member(names map[string]bool) error {
+	start := c.at
+	name, err := c.quoted()
+	if err != nil {
+		return err
+	}
+	if names[name] {
+		return fmt.Errorf("a member name is repeated at byte %d", start)
+	}
+	names[name] = true
+	c.space()
+	c.at++
+	return nil
+}
+
+// quoted reads a string and returns it unescaped.
+func (c *jsonCheck) quoted() (string, error) {
+	start := c.at
+	for c.at++; c.text[c.at] != '"'; c.at++ {
+		if c.text[c.at] != '\\' {
+			continue
+		}
+		c.at++
+		if c.text[c.at] == 'u' {
+			if err := c.escape(); err != nil {
+				return "", err
+			}
+		}
+	}
+	c.at++
+	if length := c.at - start - 2; length > c.limits.StringBytes {
+		return "", fmt.Errorf("a string of %d bytes at byte %d, the limit is %d", length, start, c.limits.StringBytes)
+	}
+	var text string
+	if err := json.Unmarshal(c.text[start:c.at], &text); err != nil {
+		return "", fmt.Errorf("not a valid string at byte %d", start)
+	}
+	return text, nil
+}
+
+// escape checks a \uXXXX escape: c.at stands on the u, and is left on the last digit of the escape or of its pair.
+func (c *jsonCheck) escape() error {
+	start := c.at - 1
+	code := c.hex(c.at + 1)
+	c.at += 4
+	switch {
+	case code == 0:
+		return fmt.Errorf("a NUL character at byte %d", start)
+	case code >= 0xDC00 && code <= 0xDFFF:
+		return fmt.Errorf("a lone surrogate at byte %d", start)
+	case code >= 0xD800 && code <= 0xDBFF:
+		if c.at+6 >= len(c.text) || c.text[c.at+1] != '\\' || c.text[c.at+2] != 'u' {
+			return fmt.Errorf("a lone surrogate at byte %d", start)
+		}
+		if low := c.hex(c.at + 3); low < 0xDC00 || low > 0xDFFF {
+			return fmt.Errorf("a lone surrogate at byte %d", start)
+		}
+		c.at += 6
+	}
+	return nil
+}
+
+func (c *jsonCheck) hex(from int) uint64 {
+	code, err := strconv.ParseUint(string(c.text[from:from+4]), 16, 32)
+	if err != nil {
+		return 0 // cannot be: the grammar was checked
+	}
+	return code
+}
+
+func (c *jsonCheck) number() error {
+	start := c.at
+	digits, exponentAt := 0, -1
+	for ; c.at < len(c.text); c.at++ {
+		switch b := c.text[c.at]; {
+		case b >= '0' && b <= '9':
+			if exponentAt < 0 {
+				digits++
+			}
+		case b == 'e' || b == 'E':
+			exponentAt = c.at + 1
+		case b != '-' && b != '+' && b != '.':
+			return c.checkNumber(start, digits, exponentAt)
+		}
+	}
+	return c.checkNumber(start, digits, exponentAt)
+}
+
+func (c *jsonCheck) checkNumber(start, digits, exponentAt int) error {
+	if digits > c.limits.NumberDigits {
+		return fmt.Errorf("a number of %d digits at byte %d, the limit is %d", digits, start, c.limits.NumberDigits)
+	}
+	if exponentAt < 0 {
+		return nil
+	}
+	exponent, err := strconv.Atoi(string(c.text[exponentAt:c.at]))
+	if err != nil || exponent > c.limits.Exponent || exponent < -c.limits.Exponent {
+		return fmt.Errorf("a number with an exponent beyond %d at byte %d", c.limits.Exponent, start)
+	}
+	return nil
+}
+
+func (c *jsonCheck) space() {
+	for c.at < len(c.text) {
+		switch c.text[c.at] {
+		case ' ', '\t', '\n', '\r':
+			c.at++
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Command is a command ready to leave: what the outbox keeps and the relay publishes.
+type Command struct {
+	ID          saga.CommandID
+	Definition  string
+	Version     int
+	Name        string // the AMQP type
+	Queue       string
+	Priority    uint8
+	Timeout     time.Duration // of the attempt; the saga-deadline header is the time of publishing plus this
+	TraceParent string
+	CreatedAt   time.Time
+	Body        []byte
+}
+
+// body is the message's content, with its members in this order.
+type body struct {
+	Data   json.RawMessage `json:"data"`
+	Output json.RawMessage `json:"output,omitempty"`
+}
+
+// EncodeCommand makes the message of a command that a decision about the instance holds.
+func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
+	content, err := encode(body{Data: command.Data, Output: command.Output})
+	if err != nil {
+		return Command{}, fmt.Errorf("encode command %s: %w", command.ID, err)
+	}
+	return Command{
+		ID: command.ID, Definition: in.Definition, Version: in.Version,
+		Name: command.Name, Queue: command.Queue, Priority: command.Priority, Timeout: command.Timeout,
+		TraceParent: in.TraceParent, CreatedAt: in.UpdatedAt, Body: content,
+	}, nil
+}
+
+// DecodeBody returns the two members of a command's body. Output is nil where the command has none.
+func DecodeBody(content []byte) (data, output json.RawMessage, err error) {
+	var read body
+	if err := json.Unmarshal(content, &read); err != nil {
+		return nil, nil, fmt.Errorf("decode command body: %w", err)
+	}
+	return read.Data, read.Output, nil
+}
+
+// encode is json.Marshal without the escapes that HTML needs: what a user put in comes out again.
+func encode(value any) ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+}
