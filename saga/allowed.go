@@ -33,7 +33,7 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 	var allowed []ActionName
 	for i := range in.Steps {
-		if !in.Steps[i].LateEffect {
+		if !in.Steps[i].LateEffect && !in.Steps[i].LateUndo {
 			continue
 		}
 		if d.mayReopen(in, i) {
@@ -46,8 +46,7 @@ func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 
 // mayReopen says whether step i took effect after the saga's end and can still be undone.
 func (d *Definition) mayReopen(in *Instance, i int) bool {
-	s := &in.Steps[i]
-	return s.LateEffect && s.TookEffect && d.Steps[i].Compensation != "" && s.Status != StepCompensated || s.LateEffect && s.TookEffect && d.Steps[i].Compensation != "" && in.Status == Compensated
+	return in.Steps[i].LateEffect && d.Steps[i].Compensation != ""
 }
 
 // mayTurnBack says whether a saga that goes forward can still be cancelled.

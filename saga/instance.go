@@ -106,7 +106,8 @@ type StepState struct {
 	AttemptsForgiven     int        `json:"attempts_forgiven,omitempty"` // attempts before the operator's last retry
 	Uncertain            bool       `json:"uncertain,omitempty"`         // the outcome of some attempt is unknown
 	TookEffect           bool       `json:"took_effect,omitempty"`       // a worker reported its success
-	LateEffect           bool       `json:"late_effect,omitempty"`       // success came after the saga's end
+	LateEffect           bool       `json:"late_effect,omitempty"`       // its success came after the saga's end
+	LateUndo             bool       `json:"late_undo,omitempty"`         // its compensation's success did
 	Reopened             bool       `json:"reopened,omitempty"`          // to be undone although the saga had ended
 	Round                int        `json:"round,omitempty"`             // of the compensation; 1 unless done once more
 	CompensationAttempts int        `json:"compensation_attempts,omitempty"`
