@@ -1,0 +1,22 @@
+# Everything a contributor does. `make test` needs nothing but Go where Postgres and RabbitMQ are installed, or can be.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+WITH_SERVERS := go run ./internal/testenv/with-servers
+
+.DEFAULT_GOAL := help
+.PHONY: help build test servers fmt
+
+help: ## say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## build bin/orchestrator, a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
+
+test: ## run all tests, with private servers
+	$(WITH_SERVERS) -- go test -race -timeout 15m ./...
+
+servers: ## keep private servers up, for single tests from another terminal
+	@$(WITH_SERVERS)
+
+fmt: ## format the code
+	gofmt -w .

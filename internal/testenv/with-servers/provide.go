@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// startup is how long the servers may take to come up; on a busy machine RabbitMQ needs a good part of it.
+const startup = 90 * time.Second
+
+// server is one of the two kinds of server.
+type server struct {
+	name     string
+	variable string                                      // where its URL goes
+	debian   string                                      // the Debian package
+	image    image                                       // the container
+	find     func() (string, error)                      // the directory of its programs
+	check    func(ctx context.Context, url string) error // can it be used now?
+	start    func(ctx context.Context, s *session, bin string) (map[string]string, error)
+}
+
+func servers() []server {
+	return []server{
+		{
+			name: "Postgres", variable: "DATABASE_URL", debian: "postgresql",
+			image: image{
+				name: "postgres:16", port: 5432, options: []string{"-e", "POSTGRES_PASSWORD=test"},
+				arguments: []string{"-c", "max_connections=300"},
+				url:       "postgres://postgres:test@127.0.0.1:%d/postgres?sslmode=disable",
+			},
+			find: findPostgres, check: checkPostgres, start: startPostgres,
+		},
+		{
+			name: "RabbitMQ", variable: "AMQP_URL", debian: "rabbitmq-server",
+			image: image{name: "rabbitmq:3.13", port: 5672, url: "amqp://guest:guest@127.0.0.1:%d/"},
+			find:  findRabbitMQ, check: checkRabbitMQ, start: startRabbitMQ,
+		},
+	}
+}
+
+// provide sees to it that both servers are up, and returns the variables that lead to them.
+func provide(ctx context.Context, s *session) (map[string]string, error) {
+	patience := startup
+	missing, faults := lacking(servers())
+	if len(missing) > 0 && canInstall() {
+		if err := install(ctx, missing); err != nil {
+			return nil, err
+		}
+		missing, faults = lacking(missing)
+	}
+	if len(missing) > 0 {
+		if !hasDocker(ctx) {
+			return nil, fmt.Errorf("no servers to run with: %w; and no Docker engine answers.\nInstall %s, or Docker, "+
+				"or set %s to servers that you have", faults, list(missing, packageOf), list(missing, variableOf))
+		}
+		patience = imagePull
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return startAll(ctx, s)
+}
+
+// startAll brings up, side by side, what has no URL yet, and waits for what has one.
+func startAll(ctx context.Context, s *session) (map[string]string, error) {
+	all := servers()
+	env, errs := make([]map[string]string, len(all)), make([]error, len(all))
+	var wait sync.WaitGroup
+	for i, server := range all {
+		wait.Go(func() { env[i], errs[i] = server.up(ctx, s) })
+	}
+	wait.Wait()
+	merged := map[string]string{}
+	for _, e := range env {
+		maps.Copy(merged, e)
+	}
+	return merged, errors.Join(errs...)
+}
+
+// up brings one server up, or waits for the one that is given.
+func (v server) up(ctx context.Context, s *session) (map[string]string, error) {
+	if url := os.Getenv(v.variable); url != "" {
+		check := func(ctx context.Context) error { return v.check(ctx, url) }
+		if err := poll(ctx, check, nil); err != nil {
+			return nil, fmt.Errorf("use the server of %s: %w", v.variable, err)
+		}
+		return map[string]string{v.variable: url}, nil
+	}
+	bin, err := v.find()
+	if err != nil {
+		return startContainer(ctx, s, v)
+	}
+	return v.start(ctx, s, bin)
+}
+
+// lacking returns those that have no URL and no installed programs, and what was looked for.
+func lacking(servers []server) ([]server, error) {
+	var missing []server
+	var faults []error
+	for _, server := range servers {
+		if os.Getenv(server.variable) != "" {
+			continue
+		}
+		if _, err := server.find(); err != nil {
+			missing, faults = append(missing, server), append(faults, err)
+		}
+	}
+	return missing, errors.Join(faults...)
+}
+
+func packageOf(s server) string  { return s.debian }
+func variableOf(s server) string { return s.variable }
+
+// list names something of every server, for a sentence.
+func list(servers []server, what func(server) string) string {
+	var names []string
+	for _, server := range servers {
+		names = append(names, what(server))
+	}
+	return strings.Join(names, " and ")
+}

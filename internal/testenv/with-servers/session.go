@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// guardScript outlives this program by a moment. It reads lines, each with all process groups that run now; when the
+// pipe closes, be it because this program was killed, it ends those of the last line and deletes the directory.
+const guardScript = `
+while read -r line; do groups=$line; done
+for group in $groups; do kill -s QUIT -- "-$group"; done
+[ -z "$groups" ] || sleep 2
+for group in $groups; do kill -s KILL -- "-$group"; done
+rm -rf -- "$1"
+`
+
+// session is what one run of this program has started: processes and a directory for their files.
+type session struct {
+	dir   string
+	guard *exec.Cmd
+	pipe  io.WriteCloser
+
+	mu     sync.Mutex
+	groups []string
+	stops  []func()
+}
+
+func newSession() (*session, error) {
+	dir, err := os.MkdirTemp("", "testenv-")
+	if err != nil {
+		return nil, fmt.Errorf("create a directory for the servers: %w", err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // Postgres runs as another user when this program is root
+		return nil, fmt.Errorf("open the directory for the servers: %w", err)
+	}
+	guard := exec.Command("/bin/sh", "-c", guardScript, "guard", dir)
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
+	pipe, err := guard.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("open a pipe to the guard: %w", err)
+	}
+	if err := guard.Start(); err != nil {
+		return nil, fmt.Errorf("start the guard: %w", err)
+	}
+	return &session{dir: dir, guard: guard, pipe: pipe}, nil
+}
+
+// onClose registers what close has to do; the last one registered is done first.
+func (s *session) onClose(stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stops = append(s.stops, stop)
+}
+
+// running tells the guard that a process group runs, or that it has ended.
+func (s *session) running(group int, runs bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := fmt.Sprint(group)
+	if runs {
+		s.groups = append(s.groups, name)
+	} else {
+		s.groups = slices.DeleteFunc(s.groups, func(g string) bool { return g == name })
+	}
+	if _, err := fmt.Fprintln(s.pipe, strings.Join(s.groups, " ")); err != nil {
+		say("tell the guard what runs: %v", err)
+	}
+}
+
+// close stops all that was started, and waits until the guard has deleted the directory.
+func (s *session) close() {
+	s.mu.Lock()
+	stops := slices.Clone(s.stops)
+	s.mu.Unlock()
+	var wait sync.WaitGroup
+	for _, stop := range slices.Backward(stops) {
+		wait.Go(stop)
+	}
+	wait.Wait()
+	if err := s.pipe.Close(); err != nil {
+		say("close the pipe to the guard: %v", err)
+	}
+	if err := s.guard.Wait(); err != nil {
+		say("delete %s: %v", s.dir, err)
+	}
+}
