@@ -1,0 +1,136 @@
+package saga
+
+import "time"
+
+// zeroTime stands for "none" in an instance.
+var zeroTime time.Time
+
+func asDuration(d Duration) time.Duration { return time.Duration(d) }
+
+// advanceBackward dispatches every compensation whose turn has come, and ends the saga when nothing is left to undo.
+func (t *transition) advanceBackward() {
+	if t.draining() {
+		return
+	}
+	left := 0
+	for i := range t.next.Steps {
+		if !t.plan.owes(&t.next, i) {
+			continue
+		}
+		left++
+		if status := t.next.Steps[i].Status; (status == StepSucceeded || status == StepUnknown) && t.undoable(i) {
+			t.dispatchCompensation(i)
+		}
+	}
+	if left > 0 {
+		return
+	}
+	if t.next.ReopenedFrom == Abandoned {
+		t.end(Abandoned, EntryAbandoned, map[string]any{"reason": "the late effect is undone"})
+	} else {
+		t.end(Compensated, EntryCompensated, nil)
+	}
+}
+
+// draining says whether forward commands are still out. A saga that was reopened has had its end: it waits for none.
+func (t *transition) draining() bool {
+	if t.next.ReopenedFrom != "" {
+		return false
+	}
+	for i := range t.next.Steps {
+		if t.next.Steps[i].Status == StepRunning {
+			return true
+		}
+	}
+	return false
+}
+
+// owes says whether step i still has to be undone before the saga can end.
+func (d *Definition) owes(in *Instance, i int) bool {
+	s := &in.Steps[i]
+	if d.Steps[i].Compensation == "" || in.ReopenedFrom != "" && !s.Reopened {
+		return false
+	}
+	switch s.Status {
+	case StepSucceeded, StepUnknown, StepCompensating, StepCompensationFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// undoable says whether every step that came after step i, and has to be undone, is.
+func (t *transition) undoable(i int) bool {
+	for _, later := range t.plan.graph.descendants[i] {
+		if t.plan.owes(&t.next, later) {
+			return false
+		}
+	}
+	return true
+}
+
+// dispatchCompensation sends the next attempt to undo step i.
+func (t *transition) dispatchCompensation(i int) {
+	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
+	s.Status = StepCompensating
+	s.CompensationAttempts++
+	s.NextAttemptAt = zeroTime
+	s.FinishedAt = zeroTime
+	s.DeadlineAt = t.now.Add(asDuration(plan.CompensationTimeout))
+	id, _ := t.next.CommandOut(i)
+	command := Command{
+		ID: id, Name: plan.Compensation, Queue: plan.Queue, Timeout: asDuration(plan.CompensationTimeout),
+		Priority: t.next.Priority, Data: t.next.Data,
+	}
+	if s.TookEffect {
+		command.Output = s.Output
+	}
+	t.commands = append(t.commands, command)
+	t.record(EntryCompensationSent, s.Name, s.CompensationAttempts, nil)
+}
+
+// compensated counts step i as undone by its worker.
+func (t *transition) compensated(i, attempt int) {
+	s := &t.next.Steps[i]
+	s.Status = StepCompensated
+	s.close(t.now)
+	t.progress()
+	t.record(EntryStepCompensated, s.Name, attempt, nil)
+}
+
+// compensationAttemptFailed retries the compensation of step i by its policy, or leaves it to a person.
+func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure ReplyError) {
+	policy, s := &t.plan.Steps[i].CompensationRetry, &t.next.Steps[i]
+	failed, _ := t.next.CommandOut(i)
+	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
+	s.DeadlineAt = zeroTime
+	t.progress()
+	detail := map[string]any{"code": failure.Code, "message": failure.Message, "action": string(Compensate)}
+	t.record(entry, s.Name, s.CompensationAttempts, detail)
+	used := s.CompensationAttempts - s.CompensationForgiven
+	if !policy.exhausted(used, failure) {
+		s.NextAttemptAt = t.now.Add(policy.delay(used, failed))
+		return
+	}
+	s.Status = StepCompensationFailed
+	s.close(t.now)
+	t.record(EntryCompensationExhausted, s.Name, s.CompensationAttempts, detail)
+}
+
+// compensateOnceMore makes step i owe a compensation under a new key: its effect came after the one that was sent.
+func (t *transition) compensateOnceMore(i int) {
+	s := &t.next.Steps[i]
+	s.Status = StepSucceeded
+	if s.CompensationAttempts > 0 {
+		s.Round++
+		s.CompensationAttempts, s.CompensationForgiven = 0, 0
+	}
+	s.close(t.now)
+}
+
+// close ends what the step was doing.
+func (s *StepState) close(now time.Time) {
+	s.FinishedAt = now
+	s.NextAttemptAt = zeroTime
+	s.DeadlineAt = zeroTime
+}

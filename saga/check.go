@@ -1,0 +1,190 @@
+package saga
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrInvariant means that an instance is in a state that no sequence of events leads to: a defect, or a row that
+// somebody changed by hand. Nothing is decided on such an instance, and it is never stored.
+var ErrInvariant = errors.New("invariant broken")
+
+// Check holds the instance against everything that is true of every instance of the definition. The engine calls it
+// before every write and after every read.
+func (d *Definition) Check(in *Instance) error {
+	if in.Definition != d.Name || in.Version != d.Version || len(in.Steps) != len(d.Steps) {
+		return ErrForeignInstance
+	}
+	for _, check := range []func(*Instance) error{d.checkWhole, d.checkEnd, d.checkLiveness, d.checkDirection} {
+		if err := check(in); err != nil {
+			return err
+		}
+	}
+	for i := range in.Steps {
+		if err := d.checkState(in, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func broken(format string, arguments ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvariant, fmt.Sprintf(format, arguments...))
+}
+
+// checkWhole looks at what holds whatever the saga does.
+func (d *Definition) checkWhole(in *Instance) error {
+	switch {
+	case in.ID == "" || in.Revision < 1 || in.Entries < 1:
+		return broken("an id, a revision and a history are needed")
+	case len(in.Data) == 0 || in.Data[0] != '{' || len(in.Data) > MaxDataBytes:
+		return broken("data must be an object of at most %d bytes", MaxDataBytes)
+	case in.Status != d.status(in):
+		return broken("status %s, but the steps say %s", in.Status, d.status(in))
+	case in.Status.Terminal() != (in.Phase == PhaseEnded) || in.Status.Terminal() == in.FinishedAt.IsZero():
+		return broken("status %s in phase %s, finished at %v", in.Status, in.Phase, in.FinishedAt)
+	case in.ReopenedFrom != "" && in.Phase != PhaseBackward:
+		return broken("reopened in phase %s", in.Phase)
+	}
+	wanted := d.attention(in)
+	if (wanted == nil) != (in.Attention == nil) || wanted != nil && wanted.Reason != in.Attention.Reason {
+		return broken("attention is %v, but the state asks for %v", in.Attention, wanted)
+	}
+	return nil
+}
+
+// checkEnd looks at what a terminal status promises.
+func (d *Definition) checkEnd(in *Instance) error {
+	for i := range in.Steps {
+		s := &in.Steps[i]
+		switch in.Status {
+		case Completed:
+			if s.Status != StepSucceeded && s.Status != StepSkipped {
+				return broken("completed, but step %s is %s", s.Name, s.Status)
+			}
+		case Compensated:
+			unfinished := s.Status == StepRunning || s.Status == StepRetrying || s.Status == StepCompensating
+			if unfinished || d.owes(in, i) {
+				return broken("compensated, but step %s is %s", s.Name, s.Status)
+			}
+		}
+	}
+	return nil
+}
+
+// checkLiveness: a saga that is neither terminal, stuck nor paused has a time to wake, early enough for all that is due;
+// a stuck one says what it needs.
+func (d *Definition) checkLiveness(in *Instance) error {
+	switch in.Status {
+	case Stuck:
+		if in.Attention == nil {
+			return broken("stuck without attention")
+		}
+	case Completed, Compensated, Abandoned, Paused:
+		if !in.WakeAt.IsZero() {
+			return broken("%s, but it would wake", in.Status)
+		}
+		return nil
+	default:
+		if in.WakeAt.IsZero() {
+			return broken("%s without a time to wake", in.Status)
+		}
+	}
+	if due := d.due(in, 0); !due.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(due)) {
+		return broken("due at %v, but it wakes at %v", due, in.WakeAt)
+	}
+	return nil
+}
+
+// checkDirection: nothing is undone while the saga goes forward or a forward command is out, and nothing is undone past
+// the pivot.
+func (d *Definition) checkDirection(in *Instance) error {
+	if in.Phase == PhaseEnded || in.ReopenedFrom != "" {
+		return nil
+	}
+	if in.TurnBack != nil && (in.Phase != PhaseForward || d.graph.pivot < 0) {
+		return broken("a cancel waits for a pivot that decides nothing any more")
+	}
+	if in.Phase == PhaseBackward && in.Failure == nil {
+		return broken("going back without a reason")
+	}
+	if in.Phase == PhaseBackward && d.graph.pivot >= 0 && in.Steps[d.graph.pivot].TookEffect && !in.Steps[d.graph.pivot].LateEffect {
+		return broken("going back past the pivot")
+	}
+	out, undoing := false, false
+	for i := range in.Steps {
+		out = out || in.Steps[i].Status == StepRunning
+		undoing = undoing || slices.Contains(undoStatuses(), in.Steps[i].Status)
+	}
+	switch {
+	case undoing && in.Phase != PhaseBackward:
+		return broken("a step is undone in phase %s", in.Phase)
+	case undoing && out:
+		return broken("a step is undone while a forward command is out")
+	}
+	return nil
+}
+
+func undoStatuses() []StepStatus {
+	return []StepStatus{StepCompensating, StepCompensated, StepCompensationFailed}
+}
+
+// checkState looks at one step: what its status says must agree with its counters and timers, and it stands in order.
+func (d *Definition) checkState(in *Instance, i int) error {
+	s := &in.Steps[i]
+	if s.Name != d.Steps[i].Name {
+		return broken("step %d is %s, not %s", i, s.Name, d.Steps[i].Name)
+	}
+	if !s.consistent() {
+		return broken("step %s: %s does not agree with its counters and timers", s.Name, s.Status)
+	}
+	if s.Status == StepPending {
+		return nil
+	}
+	for _, before := range d.graph.before[i] {
+		status := in.Steps[before].Status
+		if status != StepSucceeded && status != StepSkipped && !slices.Contains(undoStatuses(), status) {
+			return broken("step %s was dispatched, but %s before it is %s", s.Name, in.Steps[before].Name, status)
+		}
+	}
+	if s.CompensationAttempts == 0 {
+		return nil
+	}
+	if d.Steps[i].Compensation == "" {
+		return broken("step %s has nothing to undo it", s.Name)
+	}
+	for _, later := range d.graph.descendants[i] {
+		if in.Phase == PhaseBackward && d.owes(in, later) && in.Steps[later].Round == 1 && !in.Steps[later].Reopened {
+			return broken("step %s is undone before %s", s.Name, in.Steps[later].Name)
+		}
+	}
+	return nil
+}
+
+// consistent holds a step's status against its other fields.
+func (s *StepState) consistent() bool {
+	waiting, timed := !s.NextAttemptAt.IsZero(), !s.DeadlineAt.IsZero()
+	switch s.Status {
+	case StepPending:
+		return s.Attempts == 0 && !waiting && !timed && s.StartedAt.IsZero()
+	case StepRunning:
+		return s.Attempts > s.AttemptsForgiven && timed && !waiting && !s.TookEffect
+	case StepRetrying:
+		return s.Attempts > 0 && waiting && !timed && !s.TookEffect
+	case StepSucceeded:
+		return s.TookEffect && !waiting && !timed
+	case StepUnknown:
+		return s.Uncertain && !s.TookEffect && !waiting && !timed
+	case StepFailed:
+		return s.Attempts > 0 && !waiting && !timed
+	case StepSkipped:
+		return s.Attempts > 0 && !waiting && !timed
+	case StepCompensating:
+		return s.CompensationAttempts > s.CompensationForgiven && waiting != timed
+	case StepCompensated, StepCompensationFailed:
+		return s.CompensationAttempts > 0 && !waiting && !timed
+	default:
+		return false
+	}
+}

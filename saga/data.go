@@ -1,0 +1,69 @@
+package saga
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// MaxDataBytes is how large a saga's data may grow, with the outputs of all its steps merged in.
+const MaxDataBytes = 1 << 20
+
+// mergeOutput is the saga's data with the top-level members of a step's output in it. It is false where the result
+// would be too large.
+func (t *transition) mergeOutput(output json.RawMessage) (json.RawMessage, bool) {
+	if len(output) == 0 {
+		return t.next.Data, true
+	}
+	return within(merge(t.next.Data, output, false))
+}
+
+func within(data json.RawMessage) (json.RawMessage, bool) { return data, len(data) <= MaxDataBytes }
+
+// merge puts the members of patch into target. Deep, it is a JSON merge patch (RFC 7396): null removes a member, and
+// objects are merged member by member; else a member replaces the one of the same name, whatever it holds.
+// Numbers and texts keep their spelling. Both must be valid JSON; a target that is no object counts as an empty one.
+func merge(target, patch json.RawMessage, deep bool) json.RawMessage {
+	changes := members(patch)
+	if changes == nil {
+		return patch
+	}
+	merged := members(target)
+	if merged == nil {
+		merged = make(map[string]json.RawMessage, len(changes))
+	}
+	for name, value := range changes {
+		switch {
+		case !deep:
+			merged[name] = value
+		case isNull(value):
+			delete(merged, name)
+		default:
+			merged[name] = merge(merged[name], value, true)
+		}
+	}
+	return encode(merged)
+}
+
+// members are those of an object, or nil for any other value.
+func members(raw json.RawMessage) map[string]json.RawMessage {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	var found map[string]json.RawMessage
+	if json.Unmarshal(raw, &found) != nil {
+		return nil
+	}
+	return found
+}
+
+// encode writes members that are valid JSON already, sorted by name and without the escapes that HTML needs.
+func encode(found map[string]json.RawMessage) json.RawMessage {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(found) != nil {
+		return json.RawMessage("{}") // cannot be: every member was decoded from valid JSON
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
+}

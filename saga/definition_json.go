@@ -1,0 +1,203 @@
+package saga
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Limits of a definition's JSON form: it has more members than other input may.
+func definitionLimits() JSONLimits {
+	limits := DefaultJSONLimits()
+	limits.Members = 100_000
+	return limits
+}
+
+// ParseDefinition reads the JSON form of a definition, checks it and fills in the defaults. Its error is a Faults with
+// everything that is wrong, each with its JSON pointer.
+func ParseDefinition(name string, version int, body []byte) (*Definition, error) {
+	if err := CheckJSON(body, definitionLimits()); err != nil {
+		return nil, Faults{{Message: err.Error()}}
+	}
+	read := definitionReader{}
+	given := read.definition(body)
+	return given.build(name, version, read.faults)
+}
+
+// MarshalJSON writes the definition with every default spelled out: the same plan always gives the same bytes. The name
+// and the version are not part of it.
+func (d *Definition) MarshalJSON() ([]byte, error) {
+	shown := definitionJSON{Description: d.Description, Steps: make([]stepJSON, len(d.Steps))}
+	if d.Deadline != 0 {
+		shown.Deadline = &d.Deadline
+	}
+	for i, step := range d.Steps {
+		shown.Steps[i] = stepJSON{
+			Name: step.Name, Queue: step.Queue, Command: step.Command, Compensation: step.Compensation,
+			Kind: step.Kind, After: append([]string{}, step.After...), Timeout: step.Timeout, Retry: step.Retry,
+		}
+		if step.Compensation != "" {
+			shown.Steps[i].CompensationTimeout = &d.Steps[i].CompensationTimeout
+			shown.Steps[i].CompensationRetry = &d.Steps[i].CompensationRetry
+		}
+	}
+	return json.Marshal(shown)
+}
+
+// Hash tells whether two definitions are the same plan: white space, the order of members and defaults spelled out make
+// no difference.
+func (d *Definition) Hash() ([sha256.Size]byte, error) {
+	canonical, err := d.MarshalJSON()
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("hash definition %s: %w", d.Name, err)
+	}
+	return sha256.Sum256(canonical), nil
+}
+
+type definitionJSON struct {
+	Description string     `json:"description,omitempty"`
+	Deadline    *Duration  `json:"deadline,omitempty"`
+	Steps       []stepJSON `json:"steps"`
+}
+
+type stepJSON struct {
+	Name                string       `json:"name"`
+	Queue               string       `json:"queue"`
+	Command             string       `json:"command"`
+	Compensation        string       `json:"compensation,omitempty"`
+	Kind                Kind         `json:"kind"`
+	After               []string     `json:"after"`
+	Timeout             Duration     `json:"timeout"`
+	Retry               RetryPolicy  `json:"retry"`
+	CompensationTimeout *Duration    `json:"compensation_timeout,omitempty"`
+	CompensationRetry   *RetryPolicy `json:"compensation_retry,omitempty"`
+}
+
+// orderAfter puts each `after` list into the order of the steps: as a set it has none.
+func (d *Definition) orderAfter() {
+	for i := range d.Steps {
+		slices.SortStableFunc(d.Steps[i].After, func(a, b string) int { return cmp.Compare(d.step(a), d.step(b)) })
+	}
+}
+
+func sortedSet(texts []string) []string {
+	if len(texts) == 0 {
+		return nil
+	}
+	sorted := slices.Clone(texts)
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}
+
+// definitionReader reads a definition member by member, so that every fault is named with its place, names are
+// case-sensitive, and one fault does not hide the next.
+type definitionReader struct{ faults Faults }
+
+func (r *definitionReader) definition(raw json.RawMessage) draft {
+	var given draft
+	members := r.object("", raw, "description", "deadline", "steps")
+	read(r, "/description", members["description"], "a string", &given.description)
+	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
+	var steps []json.RawMessage
+	read(r, "/steps", members["steps"], "an array of steps", &steps)
+	for i, step := range steps {
+		given.steps = append(given.steps, r.step("/steps/"+strconv.Itoa(i), step))
+	}
+	return given
+}
+
+func (r *definitionReader) step(at string, raw json.RawMessage) draftStep {
+	var step draftStep
+	members := r.object(at, raw, "name", "command", "compensation", "queue", "kind", "after", "timeout", "retry",
+		"compensation_timeout", "compensation_retry")
+	read(r, at+"/name", members["name"], "a string", &step.name)
+	read(r, at+"/command", members["command"], "a string", &step.command)
+	read(r, at+"/compensation", members["compensation"], "a string", &step.compensation)
+	read(r, at+"/queue", members["queue"], "a string", &step.queue)
+	read(r, at+"/kind", members["kind"], "a string", &step.kind)
+	read(r, at+"/after", members["after"], "an array of step names", &step.after)
+	step.timeout = optionalDuration(r, at+"/timeout", members["timeout"])
+	step.compensationTimeout = optionalDuration(r, at+"/compensation_timeout", members["compensation_timeout"])
+	step.retry = r.policy(at+"/retry", members["retry"])
+	step.compensationRetry = r.policy(at+"/compensation_retry", members["compensation_retry"])
+	return step
+}
+
+func (r *definitionReader) policy(at string, raw json.RawMessage) draftPolicy {
+	var policy draftPolicy
+	if isNull(raw) {
+		return policy
+	}
+	members := r.object(at, raw, "max_attempts", "initial_interval", "multiplier", "max_interval", "jitter",
+		"non_retryable")
+	read(r, at+"/max_attempts", members["max_attempts"], "a whole number", &policy.maxAttempts)
+	read(r, at+"/multiplier", members["multiplier"], "a number", &policy.multiplier)
+	read(r, at+"/jitter", members["jitter"], "a number", &policy.jitter)
+	read(r, at+"/non_retryable", members["non_retryable"], "an array of error codes", &policy.nonRetryable)
+	policy.initialInterval = optionalDuration(r, at+"/initial_interval", members["initial_interval"])
+	policy.maxInterval = optionalDuration(r, at+"/max_interval", members["max_interval"])
+	return policy
+}
+
+// object returns the members of an object, and finds fault with those whose name is not known.
+func (r *definitionReader) object(at string, raw json.RawMessage, known ...string) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+		r.faults.add(at, "must be an object")
+		return nil
+	}
+	for _, name := range sortedNames(members) {
+		if !slices.Contains(known, name) {
+			r.faults.add(at+"/"+escapePointer(name), "is not a known field")
+		}
+	}
+	return members
+}
+
+// read decodes one member where it is there; null counts as absent.
+func read[T any](r *definitionReader, at string, raw json.RawMessage, want string, into *T) {
+	if isNull(raw) {
+		return
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		r.faults.add(at, "must be %s", want)
+	}
+}
+
+func optionalDuration(r *definitionReader, at string, raw json.RawMessage) *Duration {
+	if isNull(raw) {
+		return nil
+	}
+	var given Duration
+	if err := json.Unmarshal(raw, &given); err != nil {
+		r.faults.add(at, `must be a duration such as "30s"`)
+		return nil
+	}
+	return &given
+}
+
+func isNull(raw json.RawMessage) bool {
+	return len(raw) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
+}
+
+func sortedNames(members map[string]json.RawMessage) []string {
+	names := make([]string, 0, len(members))
+	for name := range members {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// escapePointer writes a member name as a token of a JSON pointer (RFC 6901), cut to a length that fits a message.
+func escapePointer(name string) string {
+	if len(name) > 64 {
+		name = string([]rune(name)[:16]) + "…"
+	}
+	name = string(bytes.ReplaceAll([]byte(name), []byte("~"), []byte("~0")))
+	return string(bytes.ReplaceAll([]byte(name), []byte("/"), []byte("~1")))
+}

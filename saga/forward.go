@@ -1,0 +1,134 @@
+package saga
+
+// advanceForward dispatches every step whose predecessors are done, and ends the saga when all steps are.
+func (t *transition) advanceForward() {
+	if t.next.TurnBack != nil {
+		return // the pivot is out, and its outcome decides
+	}
+	done := 0
+	for i := range t.next.Steps {
+		switch t.next.Steps[i].Status {
+		case StepSucceeded, StepSkipped:
+			done++
+		case StepPending:
+			if t.ready(i) {
+				t.dispatch(i)
+			}
+		}
+	}
+	if done == len(t.next.Steps) {
+		t.end(Completed, EntryCompleted, nil)
+	}
+}
+
+// ready says whether every step that step i comes after is done.
+func (t *transition) ready(i int) bool {
+	for _, before := range t.plan.graph.before[i] {
+		if status := t.next.Steps[before].Status; status != StepSucceeded && status != StepSkipped {
+			return false
+		}
+	}
+	return true
+}
+
+// dispatch sends the next attempt of step i.
+func (t *transition) dispatch(i int) {
+	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
+	s.Status = StepRunning
+	s.Attempts++
+	s.NextAttemptAt = zeroTime
+	s.FinishedAt = zeroTime
+	s.DeadlineAt = t.now.Add(asDuration(plan.Timeout))
+	if s.StartedAt.IsZero() {
+		s.StartedAt = t.now
+	}
+	id, _ := t.next.CommandOut(i)
+	t.commands = append(t.commands, Command{
+		ID: id, Name: plan.Command, Queue: plan.Queue, Timeout: asDuration(plan.Timeout),
+		Priority: t.next.Priority, Data: t.next.Data,
+	})
+	t.record(EntryStepDispatched, s.Name, s.Attempts, nil)
+}
+
+// succeed counts step i as done by its worker. attempt is the one that was answered.
+func (t *transition) succeed(i, attempt int, merged []byte, reply Reply) {
+	s := &t.next.Steps[i]
+	s.Status = StepSucceeded
+	s.TookEffect = true
+	s.Output = reply.Output
+	s.Error = nil
+	s.close(t.now)
+	t.next.Data = merged
+	t.progress()
+	t.record(EntryStepSucceeded, s.Name, attempt, nil)
+	if i == t.plan.graph.pivot && t.next.TurnBack != nil {
+		t.record(EntryCancelTooLate, s.Name, 0, map[string]any{"code": t.next.TurnBack.Code})
+		t.next.TurnBack = nil
+	}
+}
+
+// attemptFailed deals with an attempt of step i that failed; uncertain says that it may have taken effect all the same.
+func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, uncertain bool) {
+	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
+	failed, _ := t.next.CommandOut(i)
+	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
+	s.Uncertain = s.Uncertain || uncertain
+	s.DeadlineAt = zeroTime
+	t.progress()
+	t.record(entry, s.Name, s.Attempts, map[string]any{"code": failure.Code, "message": failure.Message})
+	used := s.Attempts - s.AttemptsForgiven
+	turning := t.next.Phase == PhaseBackward || t.next.TurnBack != nil
+	if turning || plan.Retry.exhausted(used, failure) {
+		t.failFinally(i)
+		return
+	}
+	s.Status = StepRetrying
+	s.NextAttemptAt = t.now.Add(plan.Retry.delay(used, failed))
+}
+
+// failFinally ends step i without success, and turns the saga where the step decides its direction.
+func (t *transition) failFinally(i int) {
+	s := &t.next.Steps[i]
+	t.giveUp(i)
+	if t.next.Phase != PhaseForward {
+		return
+	}
+	switch {
+	case t.plan.Steps[i].Kind == Retriable:
+	case i == t.plan.graph.pivot && s.Status == StepUnknown:
+	case t.next.TurnBack != nil:
+		t.turnBack(*t.next.TurnBack)
+	default:
+		t.turnBack(Failure{Step: s.Name, Code: s.Error.Code, Message: s.Error.Message})
+	}
+}
+
+// giveUp makes step i failed, or unknown where any of its attempts may have taken effect.
+func (t *transition) giveUp(i int) {
+	s := &t.next.Steps[i]
+	s.close(t.now)
+	s.Status = StepFailed
+	entry := EntryStepFailed
+	if s.Uncertain {
+		s.Status, entry = StepUnknown, EntryStepUnknown
+	}
+	detail := map[string]any{}
+	if s.Error != nil {
+		detail["code"], detail["message"] = s.Error.Code, s.Error.Message
+	}
+	t.record(entry, s.Name, s.Attempts, detail)
+}
+
+// turnBack sends the saga back. Steps that wait for their next attempt get none; commands that are out are waited for.
+func (t *transition) turnBack(why Failure) {
+	t.next.Phase = PhaseBackward
+	t.next.TurnBack = nil
+	t.next.Failure = &why
+	t.progress()
+	t.record(EntryCompensating, why.Step, 0, map[string]any{"code": why.Code, "message": why.Message})
+	for i := range t.next.Steps {
+		if t.next.Steps[i].Status == StepRetrying {
+			t.giveUp(i)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package saga
+
+import (
+	"hash/fnv"
+	"math"
+	"slices"
+	"time"
+)
+
+// exhausted says whether a policy allows no further attempt after this failure of the used-th attempt.
+func (p *RetryPolicy) exhausted(used int, failure ReplyError) bool {
+	return !failure.Retryable || used >= p.MaxAttempts || slices.Contains(p.NonRetryable, failure.Code)
+}
+
+// delay is the wait after the used-th attempt has failed. The jitter is drawn from a hash of the failed command's id,
+// so it is spread over sagas and steps, and yet the same whenever it is computed.
+func (p *RetryPolicy) delay(used int, failed CommandID) time.Duration {
+	interval := float64(p.InitialInterval) * math.Pow(p.Multiplier, float64(used-1))
+	interval = min(interval, float64(p.MaxInterval))
+	interval *= 1 + p.Jitter*spread(failed)
+	return time.Duration(interval).Truncate(time.Microsecond)
+}
+
+// spread is a number from -1 to 1, fixed by the command's id.
+func spread(id CommandID) float64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(id.String())) // a hash never fails to write
+	const steps = 1 << 32
+	return float64(hash.Sum64()%steps)/(steps/2) - 1
+}

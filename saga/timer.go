@@ -1,0 +1,185 @@
+package saga
+
+import (
+	"fmt"
+	"time"
+)
+
+// Codes of failures that no worker reports.
+const (
+	CodeTimeout          = "timeout"           // no reply in time: the outcome is unknown
+	CodeDeadLettered     = "dead_lettered"     // the broker gave up on the command: the outcome is unknown
+	CodeDeadlineExceeded = "deadline_exceeded" // the saga's deadline passed before its pivot
+	CodeCancelled        = "cancelled"         // a person asked for compensation
+	CodeDataTooLarge     = "data_too_large"    // the step's output does not fit the saga's data
+)
+
+// wake deals with everything that is due: the start, attempts that timed out, attempts to be made again, the deadline.
+func (t *transition) wake(w Wake) {
+	t.woken = true
+	if t.next.PausedByPerson || t.next.Phase == PhaseEnded {
+		t.ignore(ignoredNotDue)
+		return
+	}
+	t.begin()
+	for i := range t.next.Steps {
+		t.wakeStep(i, w)
+	}
+	t.wakeDeadline()
+	t.wakeOverdue()
+	if !t.changed {
+		t.ignore(ignoredNotDue)
+	}
+}
+
+func (t *transition) reached(at time.Time) bool { return !at.IsZero() && !at.After(t.now) }
+
+func (t *transition) wakeStep(i int, w Wake) {
+	s := &t.next.Steps[i]
+	if !t.active(i) {
+		return
+	}
+	if id, out := t.next.CommandOut(i); out {
+		switch {
+		case !t.reached(s.DeadlineAt):
+		case w.Unpublished[id.String()]:
+			t.delayed(i)
+		default:
+			t.timedOut(i)
+		}
+		return
+	}
+	if !t.reached(s.NextAttemptAt) {
+		return
+	}
+	t.progress()
+	if s.Status == StepRetrying {
+		t.dispatch(i)
+	} else {
+		t.dispatchCompensation(i)
+	}
+}
+
+// delayed gives a command that still waits in the outbox its whole time again: that wait alone never fails a step.
+func (t *transition) delayed(i int) {
+	s := &t.next.Steps[i]
+	s.DeadlineAt = t.now.Add(t.timeout(i))
+	t.bookkeeping()
+	t.record(EntryStepDelayed, s.Name, 0, nil)
+}
+
+// timeout is that of the command of step i which is out.
+func (t *transition) timeout(i int) time.Duration {
+	if t.next.Steps[i].Status == StepCompensating {
+		return asDuration(t.plan.Steps[i].CompensationTimeout)
+	}
+	return asDuration(t.plan.Steps[i].Timeout)
+}
+
+func (t *transition) timedOut(i int) {
+	failure := ReplyError{Code: CodeTimeout, Message: fmt.Sprintf("no reply within %s", t.timeout(i)), Retryable: true}
+	t.outcomeUnknown(i, EntryStepTimedOut, failure)
+}
+
+// outcomeUnknown deals with a command of which nobody can say whether it took effect.
+func (t *transition) outcomeUnknown(i int, entry EntryType, failure ReplyError) {
+	if t.next.Steps[i].Status == StepCompensating {
+		t.compensationAttemptFailed(i, entry, failure)
+	} else {
+		t.attemptFailed(i, entry, failure, true)
+	}
+}
+
+// published lets the time of a command that had to wait in the outbox run from now.
+func (t *transition) published(p Published) {
+	i := t.plan.step(p.Command.Step)
+	if i < 0 || !t.awaited(i, p.Command) {
+		t.ignore(ignoredNotOut)
+		return
+	}
+	t.next.Steps[i].DeadlineAt = t.now.Add(t.timeout(i))
+	t.bookkeeping()
+	t.record(EntryStepPublished, t.next.Steps[i].Name, p.Command.Attempt, nil)
+}
+
+// lost counts a command that the broker dead-lettered as a failed attempt with outcome unknown.
+func (t *transition) lost(l Lost) {
+	i := t.plan.step(l.Command.Step)
+	if i < 0 || !t.awaited(i, l.Command) {
+		t.ignore(ignoredNotOut)
+		return
+	}
+	message := "the broker gave up on the command: " + l.Reason
+	t.outcomeUnknown(i, EntryStepLost, ReplyError{Code: CodeDeadLettered, Message: message, Retryable: true})
+}
+
+// wakeDeadline turns a saga back whose deadline has passed before its pivot. After it, the saga asks for attention.
+func (t *transition) wakeDeadline() {
+	if t.next.DeadlinePassed || !t.reached(t.next.DeadlineAt) || t.next.Phase != PhaseForward {
+		return
+	}
+	t.next.DeadlinePassed = true
+	t.progress()
+	t.record(EntryDeadlineExceeded, "", 0, nil)
+	if t.plan.mayTurnBack(&t.next) {
+		t.requestTurnBack(Failure{Code: CodeDeadlineExceeded, Message: "the saga's deadline passed before it was committed"})
+	}
+}
+
+// requestTurnBack turns the saga back, now or once the outcome of a pivot that is out is known.
+func (t *transition) requestTurnBack(why Failure) {
+	if t.plan.graph.pivot < 0 {
+		t.turnBack(why)
+		return
+	}
+	switch pivot := &t.next.Steps[t.plan.graph.pivot]; pivot.Status {
+	case StepRunning:
+		t.next.TurnBack = &why
+		t.progress()
+	case StepRetrying:
+		t.next.TurnBack = &why
+		t.progress()
+		t.failFinally(t.plan.graph.pivot)
+	default:
+		t.turnBack(why)
+	}
+}
+
+// wakeOverdue notes that nothing has happened for so long that a person should look.
+func (t *transition) wakeOverdue() {
+	if t.next.Overdue || t.changed || t.overdue <= 0 || !t.reached(t.next.ProgressAt.Add(t.overdue)) {
+		return
+	}
+	if t.next.Status == Running || t.next.Status == Compensating {
+		t.next.Overdue = true
+		t.bookkeeping()
+	}
+}
+
+// due is the earliest time at which something will have to be done, or zero.
+func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
+	var earliest time.Time
+	consider := func(at time.Time) {
+		if !at.IsZero() && (earliest.IsZero() || at.Before(earliest)) {
+			earliest = at
+		}
+	}
+	switch {
+	case in.PausedByPerson || in.Phase == PhaseEnded:
+		return earliest
+	case in.Phase == PhaseScheduled:
+		return in.StartAt
+	case in.Phase == PhaseForward && !in.DeadlinePassed:
+		consider(in.DeadlineAt)
+	}
+	for i := range in.Steps {
+		if s := &in.Steps[i]; in.ReopenedFrom == "" || s.Reopened {
+			consider(s.DeadlineAt)
+			consider(s.NextAttemptAt)
+		}
+	}
+	if overdue > 0 && !in.Overdue && in.Status != Stuck {
+		consider(in.ProgressAt.Add(overdue))
+	}
+	return earliest
+}

@@ -1,0 +1,165 @@
+package saga
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrForeignInstance means that an instance was given to a definition that it was not started from: a defect.
+var ErrForeignInstance = errors.New("the instance is not of this definition")
+
+// transition is one decision in the making: a copy of the instance, and what has been decided so far.
+type transition struct {
+	plan    *Definition
+	next    Instance
+	now     time.Time
+	overdue time.Duration
+	actor   string
+
+	changed  bool
+	standing bool // the change is bookkeeping, not progress
+	woken    bool // the timer has fired, so WakeAt may move later
+	ignored  string
+	refused  *Refusal
+	commands []Command
+	entries  []Entry
+}
+
+// Start makes a new instance and decides its first moves. The error means a defect: the input must be valid.
+func (d *Definition) Start(s Start) (Decision, error) {
+	t := &transition{plan: d, now: s.At, overdue: s.OverdueAfter, actor: s.Actor, changed: true, woken: true}
+	data := s.Data
+	if data == nil {
+		data = []byte("{}")
+	}
+	t.next = Instance{
+		ID: s.ID, Definition: d.Name, Version: d.Version, Key: s.Key, Priority: s.Priority, Labels: s.Labels,
+		TraceParent: s.TraceParent, CreatedAt: s.At, StartAt: s.StartAt, Data: data,
+		Progress: Progress{Phase: PhaseScheduled, ProgressAt: s.At, Steps: make([]StepState, len(d.Steps))},
+	}
+	for i := range d.Steps {
+		t.next.Steps[i] = StepState{Name: d.Steps[i].Name, Status: StepPending, Round: 1}
+	}
+	begins := s.At
+	if s.StartAt.After(s.At) {
+		begins = s.StartAt
+	}
+	if limit := s.Deadline; limit > 0 {
+		t.next.DeadlineAt = begins.Add(limit)
+	} else if d.Deadline > 0 {
+		t.next.DeadlineAt = begins.Add(time.Duration(d.Deadline))
+	}
+	if s.StartAt.After(s.At) {
+		t.record(EntryScheduled, "", 0, map[string]any{"start_at": s.StartAt})
+	}
+	t.begin()
+	return t.finish(Instance{})
+}
+
+// Transition decides what follows from one event. It changes nothing of what it is given and always decides the same
+// for the same input. An event that is late, repeated or not due is a decision that says so; an error means a defect.
+func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
+	if in.Definition != d.Name || in.Version != d.Version || len(in.Steps) != len(d.Steps) {
+		return Decision{}, fmt.Errorf("transition of saga %s by %s version %d: %w", in.ID, d.Name, d.Version, ErrForeignInstance)
+	}
+	t := &transition{plan: d, next: in, now: event.At, overdue: event.OverdueAfter}
+	t.next.Steps = slices.Clone(in.Steps)
+	switch cause := event.Cause.(type) {
+	case Wake:
+		t.wake(cause)
+	case Published:
+		t.published(cause)
+	case Lost:
+		t.lost(cause)
+	case Reply:
+		t.reply(cause)
+	case Action:
+		t.act(cause)
+	default:
+		return Decision{}, fmt.Errorf("transition of saga %s: unknown event %T", in.ID, cause)
+	}
+	if !t.changed {
+		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused}, nil
+	}
+	return t.finish(in)
+}
+
+// unchanged is the instance as it came, but for a WakeAt that has fired and moves on by itself.
+func (t *transition) unchanged(in Instance) Instance {
+	if t.woken {
+		in.WakeAt = t.plan.due(&in, t.overdue)
+	}
+	return in
+}
+
+// finish lets the saga move as far as it can, derives its status, and checks the result.
+func (t *transition) finish(in Instance) (Decision, error) {
+	t.advance()
+	t.settle(in)
+	if err := t.plan.Check(&t.next); err != nil {
+		return Decision{}, fmt.Errorf("transition of saga %s at revision %d: %w", t.next.ID, in.Revision, err)
+	}
+	return Decision{Next: t.next, Changed: true, Commands: t.commands, Entries: t.entries}, nil
+}
+
+// advance dispatches everything that may be dispatched now.
+func (t *transition) advance() {
+	if t.next.PausedByPerson {
+		return
+	}
+	switch t.next.Phase {
+	case PhaseForward:
+		t.advanceForward()
+	case PhaseBackward:
+		t.advanceBackward()
+	}
+}
+
+// begin starts a saga whose time has come.
+func (t *transition) begin() {
+	if t.next.Phase != PhaseScheduled || t.next.PausedByPerson || t.next.StartAt.After(t.now) {
+		return
+	}
+	t.next.Phase = PhaseForward
+	t.progress()
+	t.record(EntryStarted, "", 0, nil)
+}
+
+// progress notes that something has happened which others can see.
+func (t *transition) progress() { t.changed, t.standing = true, false }
+
+// bookkeeping notes a change that brings the saga no further.
+func (t *transition) bookkeeping() {
+	if !t.changed {
+		t.changed, t.standing = true, true
+	}
+}
+
+func (t *transition) ignore(why string) { t.ignored = why }
+
+func (t *transition) refuse(code, format string, arguments ...any) {
+	t.refused = &Refusal{Code: code, Message: fmt.Sprintf(format, arguments...)}
+}
+
+func (t *transition) record(kind EntryType, step string, attempt int, detail map[string]any) {
+	t.next.Entries++
+	t.entries = append(t.entries, Entry{
+		Seq: t.next.Entries, At: t.now, Type: kind, Step: step, Attempt: attempt, Actor: t.actor, Detail: detail,
+	})
+}
+
+// end brings the saga to a terminal status.
+func (t *transition) end(status Status, entry EntryType, detail map[string]any) {
+	t.next.Phase = PhaseEnded
+	t.next.Status = status
+	t.next.FinishedAt = t.now
+	t.next.PausedByPerson = false
+	t.next.TurnBack = nil
+	t.next.ReopenedFrom = ""
+	for i := range t.next.Steps {
+		t.next.Steps[i].Reopened = false
+	}
+	t.record(entry, "", 0, detail)
+}

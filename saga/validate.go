@@ -1,0 +1,193 @@
+package saga
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Fault is one thing that is wrong with a definition, and where: a JSON pointer into its JSON form.
+type Fault struct {
+	Pointer string `json:"pointer"`
+	Message string `json:"message"`
+}
+
+// Faults is everything that is wrong with a definition.
+type Faults []Fault
+
+// Error lists every fault.
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = strings.TrimSpace(fault.Pointer + " " + fault.Message)
+	}
+	return "invalid definition: " + strings.Join(lines, "; ")
+}
+
+func (f *Faults) add(pointer, format string, arguments ...any) {
+	*f = append(*f, Fault{Pointer: pointer, Message: fmt.Sprintf(format, arguments...)})
+}
+
+// Patterns of names, as users read them in messages.
+const (
+	definitionNamePattern = `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`
+	stepNamePattern       = `[a-z0-9][a-z0-9-]{0,62}`
+	commandPattern        = `[A-Za-z0-9][A-Za-z0-9._:-]{0,127}`
+)
+
+// validate finds every fault of a completed definition.
+func (d *Definition) validate() Faults {
+	var faults Faults
+	if !matches(definitionNamePattern, d.Name) {
+		faults.add("", "the definition's name must match %s", definitionNamePattern)
+	}
+	if len(d.Description) > MaxDescription {
+		faults.add("/description", "longer than %d bytes", MaxDescription)
+	}
+	if d.Deadline != 0 {
+		checkDuration(&faults, "/deadline", d.Deadline)
+	}
+	if len(d.Steps) == 0 || len(d.Steps) > MaxSteps {
+		faults.add("/steps", "there must be 1 to %d steps", MaxSteps)
+		return faults
+	}
+	for i := range d.Steps {
+		d.checkStep(&faults, i)
+	}
+	if d.checkAfter(&faults) {
+		d.checkKinds(&faults)
+	}
+	return faults
+}
+
+func matches(pattern, text string) bool {
+	return regexp.MustCompile(`^(?:` + pattern + `)$`).MatchString(text)
+}
+
+func stepPointer(i int, member string) string { return "/steps/" + strconv.Itoa(i) + "/" + member }
+
+// checkStep looks at one step alone.
+func (d *Definition) checkStep(faults *Faults, i int) {
+	step := &d.Steps[i]
+	switch first := d.step(step.Name); {
+	case !matches(stepNamePattern, step.Name):
+		faults.add(stepPointer(i, "name"), "must match %s", stepNamePattern)
+	case first != i:
+		faults.add(stepPointer(i, "name"), "repeats the name of step %d", first)
+	}
+	if !matches(commandPattern, step.Command) {
+		faults.add(stepPointer(i, "command"), "must match %s", commandPattern)
+	} else if !matches(commandPattern, step.Queue) {
+		faults.add(stepPointer(i, "queue"), "must match %s", commandPattern)
+	}
+	if step.Compensation != "" && !matches(commandPattern, step.Compensation) {
+		faults.add(stepPointer(i, "compensation"), "must match %s", commandPattern)
+	}
+	if step.Kind != Compensatable && step.Kind != Pivot && step.Kind != Retriable {
+		faults.add(stepPointer(i, "kind"), "must be %s, %s or %s", Compensatable, Pivot, Retriable)
+	} else if step.Kind != Compensatable && step.Compensation != "" {
+		faults.add(stepPointer(i, "compensation"), "a %s step is never undone", step.Kind)
+	}
+	checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
+	checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
+	checkPolicy(faults, stepPointer(i, "retry"), step.Retry)
+	checkPolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
+}
+
+func checkDuration(faults *Faults, pointer string, given Duration) {
+	if given < Duration(MinInterval) || given > Duration(MaxDuration) {
+		faults.add(pointer, "must be %s to %s", MinInterval, MaxDuration)
+	}
+}
+
+func checkPolicy(faults *Faults, pointer string, policy RetryPolicy) {
+	if policy.MaxAttempts < 1 || policy.MaxAttempts > MaxAttempts {
+		faults.add(pointer+"/max_attempts", "must be 1 to %d", MaxAttempts)
+	}
+	if !(policy.Multiplier >= 1 && policy.Multiplier <= MaxMultiplier) {
+		faults.add(pointer+"/multiplier", "must be 1 to %g", MaxMultiplier)
+	}
+	if !(policy.Jitter >= 0 && policy.Jitter <= 1) {
+		faults.add(pointer+"/jitter", "must be 0 to 1")
+	}
+	checkDuration(faults, pointer+"/initial_interval", policy.InitialInterval)
+	checkDuration(faults, pointer+"/max_interval", policy.MaxInterval)
+	if policy.MaxInterval < policy.InitialInterval {
+		faults.add(pointer+"/max_interval", "must not be shorter than initial_interval")
+	}
+	if len(policy.NonRetryable) > MaxNonRetryable {
+		faults.add(pointer+"/non_retryable", "more than %d codes", MaxNonRetryable)
+	}
+	for _, code := range policy.NonRetryable {
+		if code == "" || len(code) > 128 {
+			faults.add(pointer+"/non_retryable", "a code must have 1 to 128 bytes")
+		}
+	}
+}
+
+// checkAfter looks at what the `after` lists name, and says whether they make a DAG.
+func (d *Definition) checkAfter(faults *Faults) bool {
+	before := make([][]int, len(d.Steps))
+	sound := true
+	for i, step := range d.Steps {
+		for j, name := range step.After {
+			pointer := stepPointer(i, "after/"+strconv.Itoa(j))
+			switch at := d.step(name); {
+			case at < 0:
+				faults.add(pointer, "names no step of this definition")
+				sound = false
+			case slices.Index(step.After, name) < j:
+				faults.add(pointer, "names the same step twice")
+				sound = false
+			default:
+				before[i] = append(before[i], at)
+			}
+		}
+	}
+	for i := range d.Steps {
+		if slices.Contains(ancestors(before, i), i) {
+			faults.add(stepPointer(i, "after"), "makes a circle: the step would come after itself")
+			sound = false
+		}
+	}
+	return sound
+}
+
+// checkKinds looks at how the kinds of the steps stand to each other; the `after` lists are sound.
+func (d *Definition) checkKinds(faults *Faults) {
+	g := newGraph(d)
+	if g.pivot < 0 {
+		d.checkKindsWithoutPivot(faults, g)
+		return
+	}
+	for i, step := range d.Steps {
+		switch {
+		case i == g.pivot:
+		case step.Kind == Pivot:
+			faults.add(stepPointer(i, "kind"), "a definition has at most one pivot")
+		case slices.Contains(g.descendants[g.pivot], i):
+			if step.Kind != Retriable {
+				faults.add(stepPointer(i, "kind"), "a step after the pivot must be %s", Retriable)
+			}
+		case slices.Contains(g.descendants[i], g.pivot):
+			if step.Kind == Retriable {
+				faults.add(stepPointer(i, "kind"), "a step before the pivot cannot be %s", Retriable)
+			}
+		default:
+			faults.add(stepPointer(i, "after"), "stands beside the pivot: it must come before it or after it")
+		}
+	}
+}
+
+func (d *Definition) checkKindsWithoutPivot(faults *Faults, g graph) {
+	if g.forwardOnly {
+		return
+	}
+	for i, step := range d.Steps {
+		if step.Kind == Retriable {
+			faults.add(stepPointer(i, "kind"), "without a pivot either every step is %s or none is", Retriable)
+		}
+	}
+}
