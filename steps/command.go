@@ -1,0 +1,59 @@
+package steps
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// Command is one attempt to execute or to compensate a step. T is what the handler wants to know of the saga's data.
+type Command[T any] struct {
+	ID             string // of this attempt; every delivery of it has the same
+	IdempotencyKey string // of the effect; every attempt of it has the same
+	Name           string
+	SagaID         string
+	Definition     string
+	Version        int
+	Step           string
+	Action         saga.Direction // saga.Execute or saga.Compensate
+	Attempt        int            // from 1
+	Deadline       time.Time      // of this attempt
+	TraceParent    string         // W3C trace context; empty when there is none
+
+	Data    T
+	RawData json.RawMessage
+	// Output is what the step that is to be compensated returned; nil when that is not known, and for execute commands.
+	Output json.RawMessage
+}
+
+// DecodeOutput reads Output into a value. It reports false, and leaves the value alone, when there is no output.
+func (c Command[T]) DecodeOutput(into any) (bool, error) {
+	if c.Output == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(c.Output, into); err != nil {
+		return false, fmt.Errorf("decode the output of step %s: %w", c.Step, err)
+	}
+	return true, nil
+}
+
+// typed makes a handler's command of what came in. Its error is a final failure: the same data will not fit later.
+func typed[T any](received wire.Received) (Command[T], error) {
+	command := Command[T]{
+		ID: received.ID.String(), IdempotencyKey: received.ID.IdempotencyKey(), Name: received.Name,
+		SagaID: received.ID.Saga, Definition: received.Definition, Version: received.Version,
+		Step: received.ID.Step, Action: received.ID.Direction, Attempt: received.ID.Attempt,
+		Deadline: received.Deadline, TraceParent: received.TraceParent,
+		RawData: received.Data, Output: received.Output,
+	}
+	if received.Data == nil {
+		return command, nil
+	}
+	if err := json.Unmarshal(received.Data, &command.Data); err != nil {
+		return command, Fail(CodeInvalidData, err.Error())
+	}
+	return command, nil
+}

@@ -1,0 +1,46 @@
+package local
+
+import (
+	"maps"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// The reasons of dead letters, in RabbitMQ's words.
+const (
+	reasonRejected = "rejected"
+	reasonLimit    = "delivery_limit"
+)
+
+// bury makes a dead letter of a command, with the header by which RabbitMQ tells where a message died and why.
+func (b *Broker) bury(workerQueue string, e *entry, reason string) {
+	letter := e.message
+	letter.Headers = maps.Clone(letter.Headers)
+	letter.Headers["x-death"] = []any{map[string]any{
+		"queue": letter.Queue, "reason": reason, "count": int64(1), "exchange": commandsSource,
+		"routing-keys": []any{workerQueue}, "time": time.Now().UTC().Format(time.RFC3339),
+	}}
+	letter.Queue, letter.Redelivered = deadQueue, false
+	b.dead.push(letter, 0)
+}
+
+// settle does what a worker's answer says.
+func (b *Broker) settle(workerQueue string, e *entry, answer wire.Answer) {
+	switch answer.Settlement {
+	case wire.Replied:
+		b.replies.push(wire.Message{
+			Queue: repliesQueue, MessageID: e.message.CorrelationID, CorrelationID: e.message.CorrelationID,
+			ContentType: wire.ContentType, Body: answer.Reply,
+		}, 0)
+	case wire.Dropped:
+	case wire.Rejected:
+		b.bury(workerQueue, e, reasonRejected)
+	case wire.Requeued:
+		if e.deliveries > deliveryLimit {
+			b.bury(workerQueue, e, reasonLimit)
+			return
+		}
+		b.worker(workerQueue).putBack(e)
+	}
+}
