@@ -2,9 +2,10 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WITH_SERVERS := go run ./internal/testenv/with-servers
+LINTER := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test servers fmt
+.PHONY: help build test servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,5 +19,8 @@ test: ## run all tests, with private servers
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)
 
+lint: ## look for what the compiler lets through; the first run builds the linter
+	$(LINTER) run ./...
+
 fmt: ## format the code
-	gofmt -w .
+	$(LINTER) fmt ./...

@@ -43,7 +43,7 @@ func findPostgres() (string, error) {
 	}
 	initdb, err := exec.LookPath("initdb")
 	if err != nil {
-		return "", errors.New("Postgres is not installed (no initdb in /usr/lib/postgresql/*/bin or on the PATH)")
+		return "", errors.New("no Postgres: initdb is neither in /usr/lib/postgresql/*/bin nor on the PATH")
 	}
 	return filepath.Dir(initdb), nil
 }

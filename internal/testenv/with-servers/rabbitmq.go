@@ -25,7 +25,7 @@ log.file = false
 // to the user and the directories of the system's broker; the script itself serves any user.
 func findRabbitMQ() (string, error) {
 	if _, err := exec.LookPath("epmd"); err != nil {
-		return "", errors.New("RabbitMQ is not installed (no epmd, Erlang's port mapper, on the PATH)")
+		return "", errors.New("no RabbitMQ: epmd, which comes with Erlang, is not on the PATH")
 	}
 	const debian = "/usr/lib/rabbitmq/bin"
 	if _, err := os.Stat(filepath.Join(debian, "rabbitmq-server")); err == nil {
@@ -33,7 +33,7 @@ func findRabbitMQ() (string, error) {
 	}
 	script, err := exec.LookPath("rabbitmq-server")
 	if err != nil {
-		return "", errors.New("RabbitMQ is not installed (no rabbitmq-server on the PATH)")
+		return "", errors.New("no RabbitMQ: rabbitmq-server is not on the PATH")
 	}
 	return filepath.Dir(script), nil
 }

@@ -1,0 +1,49 @@
+package archtest
+
+// all stands for every package but the commands.
+const all = "*"
+
+// imports is the table of who may import whom, in non-test files. A package without a row of its own has the row of
+// the nearest directory above it that has one, and packages of one row may import each other.
+//
+// Where a row would have to grow, ask first whether an interface with its consumer does it: store, api and
+// internal/rabbit meet only in server.
+func imports() map[string][]string {
+	return map[string][]string{
+		"saga":              {},
+		"saga/record":       {"saga", "steps/wire"},
+		"saga/engine":       {"saga", "saga/record", "steps/wire"},
+		"saga/sagatest":     {"saga", "saga/engine", "saga/record", "steps/wire", "store/memory"},
+		"steps":             {"steps/wire", "internal/rabbit"},
+		"steps/wire":        {"saga"},
+		"store":             {"saga", "saga/record", "steps/wire", "migrations"},
+		"store/memory":      {"saga", "saga/record", "steps/wire"},
+		"store/storetest":   {"saga", "saga/record", "steps/wire"},
+		"api":               {"saga", "saga/record"},
+		"client":            {"saga", "saga/record"},
+		"migrations":        {},
+		"internal/archtest": {},
+		"internal/rabbit":   {"steps/wire"},
+		"internal/relay":    {"saga/record", "steps/wire"},
+		"internal/sim":      {"saga", "saga/engine", "saga/record", "steps/wire", "store/memory"},
+		"internal/testenv":  {},
+		"server":            {all},
+		"cmd":               {all},
+		"examples":          {"saga", "saga/sagatest", "steps", "steps/wire", "client", "server"},
+	}
+}
+
+// forbiddenInCore are the packages that would give the core a clock, chance or surroundings.
+func forbiddenInCore() []string {
+	return []string{"net", "os", "math/rand", "math/rand/v2", "crypto/rand", "database/sql", "log/slog"}
+}
+
+// forbiddenCalls are the functions of package time that read the clock or wait for it.
+func forbiddenCalls() []string {
+	return []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
+}
+
+const (
+	maxFileLines     = 400 // 80 to 250 is meant; beyond this a file holds a third concept
+	maxFunctionLines = 70
+)
