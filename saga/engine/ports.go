@@ -21,6 +21,16 @@ type Store interface {
 	Due(ctx context.Context, grace time.Duration, limit int) ([]string, error)
 	// Definition returns one registered version. Errors: record.ErrDefinitionNotFound.
 	Definition(ctx context.Context, name string, version int) (*saga.Definition, error)
+	// LatestDefinition returns the newest version. Errors: record.ErrDefinitionNotFound.
+	LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error)
+	// PutDefinition registers a plan; created is false where the latest version is the same plan.
+	PutDefinition(ctx context.Context, plan *saga.Definition) (latest record.RegisteredDefinition, created bool, err error)
+}
+
+// Queues is where commands go: whoever declares the queues of a definition's steps.
+type Queues interface {
+	// DeclareQueues makes sure that these worker queues exist; what it cannot do now it does when the broker is back.
+	DeclareQueues(ctx context.Context, queues []string) error
 }
 
 // Outbox is the engine's way out: it is handed commands after the transaction that wrote them has committed.

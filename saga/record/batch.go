@@ -59,6 +59,8 @@ type Changes struct {
 	Updated  []saga.Instance
 	Entries  []Entry
 	Commands []wire.Command // outbox rows, claimed by this replica for the lease
+	// DeadLetters are messages that turned out to be meant for no saga; as those of the Batch.
+	DeadLetters []DeadLetter
 }
 
 // Entry is a history entry with the saga that it belongs to.

@@ -13,6 +13,8 @@ var (
 	ErrDefinitionNotFound = errors.New("definition not found")
 	ErrDeadLetterNotFound = errors.New("dead letter not found")
 	ErrKeyNotFound        = errors.New("key not found")
+	// ErrRejected means that a store will never take what it was given, however often it is tried.
+	ErrRejected = errors.New("rejected by the store")
 )
 
 // Filter selects sagas. Zero fields select nothing away; all that are set must hold.

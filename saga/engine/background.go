@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+const (
+	pollLimit   = 1000
+	forgetEvery = 100 * time.Millisecond
+	// pollGrace leaves a saga that has just fallen due to the process that remembers it.
+	pollGrace = 300 * time.Millisecond
+)
+
+// poll wakes what is due in the store and in nobody's memory: sagas of a process that died, and those far ahead.
+func (e *Engine) poll(ctx context.Context) {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for {
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return
+		}
+		ids, err := e.config.Store.Due(ctx, pollGrace, pollLimit)
+		if err != nil && ctx.Err() == nil {
+			e.config.Logger.Warn("sagas that are due were not found, trying again", "error", err)
+		}
+		for _, id := range ids {
+			if !e.timers.remembers(id) {
+				e.wake(ctx, id)
+			}
+		}
+		if len(ids) == pollLimit {
+			wait.Reset(e.config.PollEvery / 10) // there is more
+		} else {
+			wait.Reset(e.config.PollEvery)
+		}
+	}
+}
+
+// remembers says whether this process will wake the saga by itself.
+func (t *timers) remembers(sagaID string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, pending := t.pending[sagaID]
+	return pending
+}
+
+// forget deletes the outbox rows of commands that are in their queues when no batch comes by to do it.
+func (e *Engine) forget(ctx context.Context) {
+	tick := time.NewTicker(forgetEvery)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ended = true
+		}
+		confirmed := e.config.Outbox.TakeConfirmed(maxConfirmed)
+		if len(confirmed) == 0 {
+			continue
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		err := e.config.Store.Transact(last, record.Batch{Confirmed: confirmed}, nothing)
+		cancel()
+		if err != nil {
+			e.config.Outbox.ReturnConfirmed(confirmed)
+			e.config.Logger.Warn("published commands were not forgotten, trying again", "error", err)
+		}
+	}
+}
+
+func nothing(record.Loaded) (record.Changes, error) { return record.Changes{}, nil }

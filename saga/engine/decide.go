@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+const (
+	firstBackoff = 20 * time.Millisecond
+	maxBackoff   = time.Second
+	maxConfirmed = 1024 // outbox rows forgotten in one batch
+)
+
+// decide brings one batch into the store, however often that has to be tried, and answers every item.
+func (e *Engine) decide(ctx context.Context, items []*item) {
+	backoff := firstBackoff
+	for {
+		if items = impatientLeave(items); len(items) == 0 {
+			return
+		}
+		work, err := e.transact(ctx, items)
+		if err == nil {
+			e.conclude(items, work)
+			return
+		}
+		var missing *planMissing
+		switch {
+		case errors.As(err, &missing):
+			err = e.plans.load(ctx, missing)
+			if errors.Is(err, record.ErrDefinitionNotFound) {
+				e.split(ctx, items, err)
+				return
+			}
+		case errors.Is(err, record.ErrRejected):
+			e.split(ctx, items, err)
+			return
+		}
+		if err == nil {
+			continue
+		}
+		e.config.Logger.Warn("a batch was not stored, trying again", "events", len(items), "error", err)
+		if !pause(ctx, backoff) {
+			giveUp(items, errors.Join(ErrUnavailable, err))
+			return
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// split decides the items of a batch that the store will never take one by one, so that only the one at fault fails.
+func (e *Engine) split(ctx context.Context, items []*item, err error) {
+	if len(items) > 1 {
+		for i := range items {
+			e.decide(ctx, items[i:i+1])
+		}
+		return
+	}
+	it := items[0]
+	e.config.Logger.Error("an event cannot be stored", "saga", it.sagaID, "error", err)
+	if it.dead != nil && it.cause != nil {
+		// A message whose content the store refuses is put aside with its bytes; it may not come again for ever.
+		it.cause, it.keep = nil, false
+		it.dead.Reason, it.dead.Message = "rejected_by_store", "the message's content cannot be stored"
+		e.decide(ctx, items)
+		return
+	}
+	giveUp(items, err)
+}
+
+// transact tries once to store a batch.
+func (e *Engine) transact(ctx context.Context, items []*item) (*batchWork, error) {
+	batch := assemble(items)
+	batch.Confirmed = e.config.Outbox.TakeConfirmed(maxConfirmed)
+	var work *batchWork
+	err := e.config.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
+		work = newBatchWork(e.plans, e.config.OverdueAfter, loaded)
+		for _, it := range items {
+			if err := work.take(it); err != nil {
+				return record.Changes{}, err
+			}
+		}
+		return work.changes()
+	})
+	if err != nil {
+		e.config.Outbox.ReturnConfirmed(batch.Confirmed)
+		return nil, fmt.Errorf("store a batch of %d events: %w", len(items), err)
+	}
+	return work, nil
+}
+
+// assemble says what a batch's transaction must load.
+func assemble(items []*item) record.Batch {
+	var batch record.Batch
+	seen := make(map[string]bool, len(items))
+	for _, it := range items {
+		if it.keep || it.cause == nil && it.dead != nil {
+			batch.DeadLetters = append(batch.DeadLetters, *it.dead)
+		}
+		switch {
+		case it.start != nil:
+			batch.Starts = append(batch.Starts, record.StartClaim{
+				SagaID: it.sagaID, Definition: it.start.Definition, Key: it.start.Key,
+				IdempotencyKey: it.start.IdempotencyKey, BodyHash: it.start.BodyHash,
+			})
+			continue
+		case it.cause == nil:
+			continue
+		}
+		if !seen[it.sagaID] {
+			seen[it.sagaID] = true
+			batch.SagaIDs = append(batch.SagaIDs, it.sagaID)
+		}
+		if _, wakes := it.cause.(saga.Wake); wakes {
+			batch.WithOutbox = append(batch.WithOutbox, it.sagaID)
+		}
+	}
+	return batch
+}
+
+// conclude does what may only be done after the commit.
+func (e *Engine) conclude(items []*item, work *batchWork) {
+	e.config.Outbox.Dispatch(work.commands)
+	for id, s := range work.sagas {
+		e.timers.set(id, s.instance.WakeAt, work.now)
+		if s.changed {
+			e.changes.announce(id)
+		}
+	}
+	for i, it := range items {
+		if err := work.answers[i].err; errors.Is(err, record.ErrRejected) {
+			e.config.Logger.Error("nothing can be decided on this saga", "saga", it.sagaID, "error", err)
+		}
+		it.done(work.answers[i])
+	}
+}
+
+// impatientLeave answers the items whose callers have gone, and returns the others.
+func impatientLeave(items []*item) []*item {
+	stay := make([]*item, 0, len(items))
+	for _, it := range items {
+		if it.patience != nil && it.patience.Err() != nil {
+			it.done(answer{err: errors.Join(ErrUnavailable, it.patience.Err())})
+			continue
+		}
+		stay = append(stay, it)
+	}
+	return stay
+}
+
+func giveUp(items []*item, err error) {
+	for _, it := range items {
+		it.done(answer{err: err})
+	}
+}
+
+// pause waits for about that long, and is false when ctx ended.
+func pause(ctx context.Context, about time.Duration) bool {
+	timer := time.NewTimer(about/2 + rand.N(about)) //nolint:gosec // spreads retries, guards nothing
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// ErrStopped means that the engine takes nothing more: it is shutting down.
+var ErrStopped = errors.New("the engine is stopping")
+
+// ErrUnavailable means that the store could not be reached in the caller's time. Whether the event was stored is
+// unknown; asking again under the same idempotency key, or looking, is safe.
+var ErrUnavailable = errors.New("the store is unavailable")
+
+// Config says what an engine works with. Store and Outbox are required.
+type Config struct {
+	Store  Store
+	Outbox Outbox
+	Queues Queues // nil: queues are declared by somebody else
+	Logger *slog.Logger
+
+	Lanes        int           // batches under way at the same time; 0: 4
+	BatchSize    int           // events in one transaction at most; 0: 256
+	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
+	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
+	PollEvery    time.Duration // how often the store is asked for sagas that are due; 0: 1 s
+}
+
+func (c Config) withDefaults() Config {
+	c.Lanes = positive(c.Lanes, 4)
+	c.BatchSize = positive(c.BatchSize, 256)
+	c.LaneCapacity = positive(c.LaneCapacity, 1024)
+	if c.PollEvery <= 0 {
+		c.PollEvery = time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func positive(given, otherwise int) int {
+	if given <= 0 {
+		return otherwise
+	}
+	return given
+}
+
+// Engine decides what happens to sagas. Make it with New and let it work with Run.
+type Engine struct {
+	config  Config
+	lanes   []*lane
+	plans   *plans
+	timers  *timers
+	changes *changes
+}
+
+// New makes an engine. It takes events at once; they are decided while Run runs.
+func New(config Config) *Engine {
+	config = config.withDefaults()
+	e := &Engine{config: config, plans: newPlans(config.Store), changes: newChanges()}
+	e.timers = newTimers(e.wake)
+	for range config.Lanes {
+		e.lanes = append(e.lanes, newLane(e))
+	}
+	return e
+}
+
+// Run decides events until ctx ends. It then takes no more, decides those that it has taken, and returns; with a store
+// that does not answer it gives up on them after the grace period.
+func (e *Engine) Run(ctx context.Context, grace time.Duration) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var background, lanes sync.WaitGroup
+	background.Go(func() { e.timers.run(ctx) })
+	background.Go(func() { e.poll(ctx) })
+	background.Go(func() { e.forget(ctx) })
+	for _, l := range e.lanes {
+		lanes.Go(func() { l.run(work) })
+	}
+	<-ctx.Done()
+	background.Wait()
+	for _, l := range e.lanes {
+		l.close()
+	}
+	giveUp := time.AfterFunc(grace, cancel)
+	defer giveUp.Stop()
+	lanes.Wait()
+}
+
+// lane picks the lane of a saga: all its events go through the same one, in the order in which they come.
+func (e *Engine) lane(sagaID string) *lane {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(sagaID)) // a hash never fails to write
+	return e.lanes[int(hash.Sum32()%uint32(len(e.lanes)))]
+}
+
+// Start makes a new saga, or finds the one that the idempotency key stands for: existed says which. Errors:
+// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, ErrUnavailable, ErrStopped.
+func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in saga.Instance, existed bool, err error) {
+	plan, err := e.plans.find(ctx, request.Definition, request.Version)
+	if err != nil {
+		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, err)
+	}
+	id := ulid.Make().String()
+	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
+	if answer.err != nil {
+		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
+	}
+	return answer.instance, answer.existed, nil
+}
+
+// Act applies what a person asks for to the saga as it is then. With a *saga.Refusal comes the saga as it stands.
+// Errors: record.ErrSagaNotFound, *saga.Refusal, ErrUnavailable, ErrStopped.
+func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error) {
+	answer := e.ask(ctx, &item{sagaID: sagaID, cause: action})
+	switch {
+	case answer.err != nil:
+		return saga.Instance{}, fmt.Errorf("%s saga %s: %w", action.Name, sagaID, answer.err)
+	case answer.refused != nil:
+		return answer.instance, answer.refused
+	default:
+		return answer.instance, nil
+	}
+}
+
+// ask brings an item to its lane and waits until it is decided and stored, or ctx ends.
+func (e *Engine) ask(ctx context.Context, it *item) answer {
+	answers := make(chan answer, 1)
+	it.patience = ctx
+	it.done = func(a answer) { answers <- a }
+	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+		return answer{err: err}
+	}
+	select {
+	case a := <-answers:
+		return a
+	case <-ctx.Done():
+		return answer{err: errors.Join(ErrUnavailable, ctx.Err())}
+	}
+}
+
+// Published tells the engine that a command which had to wait in the outbox is in its queue. done is called once that
+// is stored, or given up.
+func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) {
+	it := &item{sagaID: id.Saga, cause: saga.Published{Command: id}, done: func(answer) { done() }}
+	if e.lane(id.Saga).add(ctx, it) != nil {
+		done()
+	}
+}
+
+// Changed returns a channel that gets a value when the saga may have changed in this process. Call stop after use.
+func (e *Engine) Changed(sagaID string) (hint <-chan struct{}, stop func()) {
+	return e.changes.subscribe(sagaID)
+}

@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// Sources of dead letters.
+const (
+	sourceReplies  = "replies"
+	sourceCommands = "commands"
+
+	reasonMalformedReply = "malformed_reply"
+	// maxKeptBody bounds what is kept of a message that is too large to be a reply.
+	maxKeptBody = 1 << 20
+)
+
+// ReceiveReply takes in a message from the reply queue. settle is called once: with true when what it says, or the
+// message itself as a dead letter, is stored; with false when it should come again.
+func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
+	dead := deadLetter(message, sourceReplies)
+	it := &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}
+	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
+	if err != nil {
+		dead.Reason, dead.Message = reasonMalformedReply, err.Error()
+	} else {
+		it.sagaID, it.cause = reply.Command.Saga, reply
+		dead.SagaID, dead.CommandID = reply.Command.Saga, reply.Command.String()
+	}
+	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+		settle(false)
+	}
+}
+
+// ReceiveDead takes in a message that the broker has dead-lettered: it is kept, and if it was a command, its attempt
+// has failed with an unknown outcome.
+func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle func(ok bool)) {
+	dead := deadLetter(message, sourceCommands)
+	dead.Reason, dead.Message = deathReason(message), "the broker gave up on the message"
+	it := &item{sagaID: dead.ID, dead: dead, keep: true, done: e.settling(settle)}
+	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
+		dead.SagaID, dead.CommandID = id.Saga, id.String()
+		it.sagaID, it.cause = id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
+	}
+	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+		settle(false)
+	}
+}
+
+// settling makes the end of an item settle its message. A fault of one saga, or a saga that is gone, is no reason to
+// have the message again; only what was not stored is.
+func (e *Engine) settling(settle func(ok bool)) func(answer) {
+	return func(a answer) {
+		ok := a.err == nil || isFinal(a.err)
+		if a.err != nil && ok {
+			e.config.Logger.Debug("a message changed nothing", "error", a.err)
+		}
+		settle(ok)
+	}
+}
+
+func isFinal(err error) bool {
+	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrRejected)
+}
+
+func deadLetter(message wire.Message, source string) *record.DeadLetter {
+	body := message.Body
+	if len(body) > maxKeptBody {
+		body = body[:maxKeptBody]
+	}
+	headers, err := json.Marshal(message.Headers)
+	if err != nil || len(message.Headers) == 0 {
+		headers = json.RawMessage("{}")
+	}
+	return &record.DeadLetter{
+		ID: ulid.Make().String(), Source: source, Queue: message.Queue, Headers: headers, Body: body,
+		ContentType: message.ContentType,
+	}
+}
+
+// deathReason is what the broker says of why it gave up: rejected, expired, maxlen or delivery_limit.
+func deathReason(message wire.Message) string {
+	if reason, found := message.Headers["x-first-death-reason"].(string); found {
+		return reason
+	}
+	return "dead_lettered"
+}

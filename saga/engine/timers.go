@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// horizon is how far ahead this process remembers when to wake a saga. What is due later is found in the store.
+const horizon = time.Minute
+
+// timers wakes the sagas that this process has decided on lately, to the millisecond. It is only a cache of what is
+// stored: the poll finds whatever it has lost, and a timer that fires for nothing does no harm.
+type timers struct {
+	fire    func(ctx context.Context, sagaID string)
+	changed chan struct{}
+
+	mu      sync.Mutex
+	pending map[string]*alarm
+	queue   alarms
+}
+
+type alarm struct {
+	sagaID string
+	at     time.Time // by this process's clock
+	index  int
+}
+
+func newTimers(fire func(context.Context, string)) *timers {
+	return &timers{fire: fire, changed: make(chan struct{}, 1), pending: make(map[string]*alarm)}
+}
+
+// set remembers when to wake a saga; wakeAt and now are by the store's clock, so the two clocks may differ.
+func (t *timers) set(sagaID string, wakeAt, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wait := wakeAt.Sub(now)
+	known, pending := t.pending[sagaID]
+	switch {
+	case wakeAt.IsZero() || wait > horizon:
+		if pending {
+			heap.Remove(&t.queue, known.index)
+			delete(t.pending, sagaID)
+		}
+		return
+	case pending:
+		known.at = time.Now().Add(wait)
+		heap.Fix(&t.queue, known.index)
+	default:
+		known = &alarm{sagaID: sagaID, at: time.Now().Add(wait)}
+		t.pending[sagaID] = known
+		heap.Push(&t.queue, known)
+	}
+	if known.index == 0 {
+		select {
+		case t.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run fires alarms until ctx ends.
+func (t *timers) run(ctx context.Context) {
+	timer := time.NewTimer(horizon)
+	defer timer.Stop()
+	for {
+		for _, sagaID := range t.due(timer) {
+			t.fire(ctx, sagaID)
+		}
+		select {
+		case <-timer.C:
+		case <-t.changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// due takes the alarms whose time has come, and sets the timer for the next one.
+func (t *timers) due(timer *time.Timer) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	var fired []string
+	for len(t.queue) > 0 && !t.queue[0].at.After(now) {
+		next := heap.Pop(&t.queue).(*alarm) //nolint:forcetypeassert // the queue holds nothing else
+		delete(t.pending, next.sagaID)
+		fired = append(fired, next.sagaID)
+	}
+	wait := horizon
+	if len(t.queue) > 0 {
+		wait = t.queue[0].at.Sub(now)
+	}
+	timer.Reset(wait)
+	return fired
+}
+
+// wake brings the event that time has passed to a saga's lane.
+func (e *Engine) wake(ctx context.Context, sagaID string) {
+	it := &item{sagaID: sagaID, cause: saga.Wake{}, done: func(answer) {}}
+	_ = e.lane(sagaID).add(ctx, it) // only fails on the way out; the store knows when the saga is due
+}
+
+// alarms is a heap of alarms, the earliest first.
+type alarms []*alarm
+
+func (a alarms) Len() int           { return len(a) }
+func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a alarms) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].index, a[j].index = i, j
+}
+
+// Push is heap.Interface's.
+func (a *alarms) Push(x any) {
+	next := x.(*alarm) //nolint:forcetypeassert // heap.Push is given nothing else
+	next.index = len(*a)
+	*a = append(*a, next)
+}
+
+// Pop is heap.Interface's.
+func (a *alarms) Pop() any {
+	last := (*a)[len(*a)-1]
+	(*a)[len(*a)-1] = nil
+	*a = (*a)[:len(*a)-1]
+	return last
+}

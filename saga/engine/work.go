@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// batchWork decides the items of one batch on what a transaction has loaded. It is made anew for every try: the same
+// items on the same sagas give the same changes.
+type batchWork struct {
+	plans   *plans
+	overdue time.Duration
+	loaded  record.Loaded
+	now     time.Time
+
+	sagas       map[string]*sagaWork
+	order       []string // ids in the order in which they were first touched
+	commands    []wire.Command
+	deadLetters []record.DeadLetter
+	answers     []answer
+}
+
+// sagaWork is one saga as the batch's earlier items have left it.
+type sagaWork struct {
+	plan     *saga.Definition
+	instance saga.Instance
+	created  bool
+	changed  bool
+	moved    bool // only WakeAt is new
+	entries  []saga.Entry
+	fault    error // a broken invariant: nothing is decided on this saga
+}
+
+func newBatchWork(plans *plans, overdue time.Duration, loaded record.Loaded) *batchWork {
+	return &batchWork{
+		plans: plans, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaWork),
+	}
+}
+
+// take decides one item. Its error concerns the whole batch; what is wrong with the item alone is in its answer.
+func (w *batchWork) take(it *item) error {
+	var a answer
+	var err error
+	switch {
+	case it.start != nil:
+		a, err = w.start(it)
+	case it.cause != nil:
+		a, err = w.event(it)
+	}
+	w.answers = append(w.answers, a)
+	return err
+}
+
+func (w *batchWork) start(it *item) (answer, error) {
+	switch outcome := w.loaded.Starts[it.sagaID]; outcome.Kind {
+	case record.StartExists:
+		return w.existing(outcome, it.sagaID), nil
+	case record.StartConflict:
+		return answer{err: record.ErrIdempotencyConflict}, nil
+	case record.StartKeyInUse:
+		return answer{err: &record.KeyInUseError{SagaID: outcome.Existing}}, nil
+	}
+	decision, err := it.plan.Start(saga.Start{
+		ID: it.sagaID, At: w.now, OverdueAfter: w.overdue, Key: it.start.Key, Data: it.start.Data,
+		Priority: it.start.Priority, Labels: it.start.Labels, StartAt: it.start.StartAt, Deadline: it.start.Deadline,
+		TraceParent: it.start.TraceParent, Actor: it.start.Actor,
+	})
+	if err != nil {
+		// The claims of its keys cannot be given back alone.
+		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", it.sagaID, record.ErrRejected, err)
+	}
+	s := &sagaWork{plan: it.plan, created: true}
+	w.sagas[it.sagaID] = s
+	w.order = append(w.order, it.sagaID)
+	if err := w.apply(s, decision); err != nil {
+		return answer{}, err
+	}
+	return answer{instance: s.instance}, nil
+}
+
+// existing answers a start that found its saga there: stored before, or made by an earlier item of this batch. Found
+// under its own id, it is this very start, whose commit was not known to have come off.
+func (w *batchWork) existing(outcome record.StartOutcome, ownID string) answer {
+	a := answer{instance: outcome.Instance, existed: outcome.Existing != ownID}
+	if made, here := w.sagas[outcome.Existing]; here {
+		a.instance = made.instance
+	}
+	return a
+}
+
+func (w *batchWork) event(it *item) (answer, error) {
+	s, err := w.find(it.sagaID)
+	switch {
+	case err != nil:
+		return answer{}, err
+	case s == nil:
+		if it.dead != nil && !it.keep {
+			w.putAside(it, "unknown_saga", "there is no such saga")
+		}
+		return answer{err: record.ErrSagaNotFound}, nil
+	case s.fault != nil:
+		return answer{err: s.fault}, nil
+	}
+	cause := it.cause
+	if _, wakes := cause.(saga.Wake); wakes {
+		cause = saga.Wake{Unpublished: w.loaded.Unpublished[it.sagaID]}
+	}
+	decision, err := s.plan.Transition(s.instance, saga.Event{At: w.now, OverdueAfter: w.overdue, Cause: cause})
+	if err != nil {
+		s.fault = fmt.Errorf("%w: %w", record.ErrRejected, err)
+		return answer{err: s.fault}, nil
+	}
+	if decision.Refused != nil && it.dead != nil && !it.keep {
+		w.putAside(it, decision.Refused.Code, decision.Refused.Message)
+	}
+	if err := w.apply(s, decision); err != nil {
+		return answer{}, err
+	}
+	return answer{instance: s.instance, refused: decision.Refused}, nil
+}
+
+// find returns a saga as it stands now in this batch, or nil if there is none.
+func (w *batchWork) find(id string) (*sagaWork, error) {
+	if s, known := w.sagas[id]; known {
+		return s, nil
+	}
+	instance, found := w.loaded.Instances[id]
+	if !found {
+		return nil, nil //nolint:nilnil // an absent saga is no error here
+	}
+	plan, err := w.plans.get(instance.Definition, instance.Version)
+	if err != nil {
+		return nil, err
+	}
+	s := &sagaWork{plan: plan, instance: instance}
+	if err := plan.Check(&instance); err != nil {
+		s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrRejected, err)
+	}
+	w.sagas[id] = s
+	w.order = append(w.order, id)
+	return s, nil
+}
+
+// apply makes a decision the saga's present state, and takes down what else it says.
+func (w *batchWork) apply(s *sagaWork, decision saga.Decision) error {
+	if !decision.Changed {
+		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
+		s.instance.WakeAt = decision.Next.WakeAt
+		return nil
+	}
+	s.changed = true
+	s.instance = decision.Next
+	s.entries = append(s.entries, decision.Entries...)
+	for _, command := range decision.Commands {
+		encoded, err := wire.EncodeCommand(&s.instance, command)
+		if err != nil {
+			return fmt.Errorf("saga %s: %w: %w", s.instance.ID, record.ErrRejected, err)
+		}
+		w.commands = append(w.commands, encoded)
+	}
+	return nil
+}
+
+func (w *batchWork) putAside(it *item, reason, message string) {
+	dead := *it.dead
+	dead.Reason, dead.Message = reason, message
+	w.deadLetters = append(w.deadLetters, dead)
+}
+
+// changes is what the batch has to write.
+func (w *batchWork) changes() (record.Changes, error) {
+	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters}
+	for _, id := range w.order {
+		s := w.sagas[id]
+		switch {
+		case s.created:
+			changes.Created = append(changes.Created, s.instance)
+		case s.changed || s.moved:
+			changes.Updated = append(changes.Updated, s.instance)
+		}
+		for _, entry := range s.entries {
+			changes.Entries = append(changes.Entries, record.Entry{SagaID: id, Entry: entry})
+		}
+	}
+	return changes, nil
+}
