@@ -82,13 +82,6 @@ type OutboxRow struct {
 	Attempts   int       // how often publishing it was tried and did not come off
 }
 
-// Returned is a command for which the broker had no queue.
-type Returned struct {
-	Command    saga.CommandID
-	Reason     string
-	RetryAfter time.Duration // before it is published again
-}
-
 // Role is what a key may do; each role includes the one before it.
 type Role string
 
