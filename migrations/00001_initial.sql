@@ -1,0 +1,181 @@
+-- +goose Up
+
+-- Every id is compared byte by byte: ULIDs then sort by time, whatever the database's locale.
+-- Bodies and data are json or bytea, never jsonb: their text must come out as it went in.
+
+create table definitions (
+    name       text collate "C" not null,
+    version    integer not null check (version > 0),
+    hash       bytea not null check (length(hash) = 32),
+    body       json not null,
+    queues     text[] not null check (cardinality(queues) > 0),
+    created_at timestamptz not null,
+    primary key (name, version)
+);
+comment on table definitions is 'The plans of sagas. A row is never changed: another body is another version.';
+
+create table sagas (
+    id                text collate "C" primary key,
+    definition        text collate "C" not null,
+    version           integer not null check (version > 0),
+    key               text collate "C" not null, -- empty: none
+    priority          smallint not null check (priority between 0 and 255),
+    labels            jsonb not null check (jsonb_typeof(labels) = 'object'),
+    trace_parent      text not null,
+    created_at        timestamptz not null,
+    start_at          timestamptz,
+    deadline_at       timestamptz,
+    status            text not null,
+    revision          bigint not null check (revision > 0),
+    data              json not null check (json_typeof(data) = 'object'),
+    updated_at        timestamptz not null,
+    finished_at       timestamptz,
+    wake_at           timestamptz,
+    attention_reason  text,
+    attention_since   timestamptz,
+    attention_step    text,
+    attention_message text,
+    progress          json not null check (json_typeof(progress) = 'object'),
+
+    constraint sagas_status_known check (status in
+        ('scheduled', 'running', 'compensating', 'stuck', 'paused', 'completed', 'compensated', 'abandoned')),
+    constraint sagas_terminal_is_finished check
+        ((status in ('completed', 'compensated', 'abandoned')) = (finished_at is not null)),
+    constraint sagas_ended_or_paused_sleeps check ((finished_at is null and status <> 'paused') or wake_at is null),
+    constraint sagas_active_wakes check
+        (status not in ('scheduled', 'running', 'compensating') or wake_at is not null),
+    constraint sagas_scheduled_has_start check (status <> 'scheduled' or start_at is not null),
+    constraint sagas_attention_known check (attention_reason in ('compensation_exhausted', 'pivot_unknown',
+        'retries_exhausted', 'late_effect', 'deadline_exceeded', 'overdue')),
+    constraint sagas_attention_whole check
+        ((attention_reason is null) = (attention_since is null)
+        and (attention_reason is null) = (attention_step is null)
+        and (attention_reason is null) = (attention_message is null)),
+    constraint sagas_stuck_has_attention check (status <> 'stuck' or attention_reason is not null)
+)
+-- A step changes no indexed column, so its update stays in the row's own page (HOT) as long as there is room.
+with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+comment on table sagas is 'One row per saga. What only the core reads is in progress; saga_steps shows it.';
+
+create index sagas_waking on sagas (wake_at) where wake_at is not null;
+create index sagas_unfinished on sagas (definition, id) where finished_at is null;
+create index sagas_finished on sagas (definition, status, finished_at) where finished_at is not null;
+create index sagas_attention on sagas (attention_reason, id) where attention_reason is not null;
+create index sagas_key on sagas (key, definition, id) where key <> '';
+create index sagas_labels on sagas using gin (labels jsonb_path_ops) where labels <> '{}';
+create index sagas_created on sagas using brin (created_at) with (pages_per_range = 16, autosummarize = on);
+
+create table saga_history (
+    saga_id text collate "C" not null,
+    seq     bigint not null check (seq > 0),
+    at      timestamptz not null,
+    type    text not null check (type <> ''),
+    step    text not null,
+    attempt integer not null check (attempt >= 0),
+    actor   text not null,
+    detail  json,
+    primary key (saga_id, seq)
+);
+comment on table saga_history is 'What happened to each saga, oldest first. Rows are only added.';
+
+create table outbox (
+    saga_id       text collate "C" not null,
+    command_id    text collate "C" not null,
+    definition    text not null,
+    version       integer not null,
+    name          text not null,
+    queue         text not null,
+    priority      smallint not null,
+    timeout_ns    bigint not null,
+    trace_parent  text not null,
+    created_at    timestamptz not null,
+    body          bytea not null,
+    claimed_until timestamptz not null,
+    leased        boolean not null, -- by a replica that is publishing it; false: it waits for its next turn
+    attempts      integer not null check (attempts >= 0),
+    returned_at   timestamptz,
+    reason        text not null,
+    primary key (saga_id, command_id),
+    constraint outbox_command_of_saga check (starts_with(command_id, saga_id || '/'))
+)
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+comment on table outbox is 'Commands that have not been confirmed to be in their queue.';
+
+create index outbox_claimable on outbox (claimed_until);
+
+create table idempotency_keys (
+    key        text collate "C" primary key,
+    saga_id    text collate "C" not null,
+    body_hash  bytea not null,
+    created_at timestamptz not null
+);
+comment on table idempotency_keys is 'Which saga a start under this key made, and the hash of what was asked.';
+
+create table business_keys (
+    definition text collate "C" not null,
+    key        text collate "C" not null check (key <> ''),
+    saga_id    text collate "C" not null,
+    primary key (definition, key)
+);
+comment on table business_keys is 'Keys in use by an unfinished saga of the definition.';
+
+create table dead_letters (
+    id           text collate "C" primary key,
+    source       text not null,
+    queue        text not null,
+    reason       text not null,
+    message      text not null,
+    saga_id      text not null,
+    command_id   text not null,
+    headers      json,
+    body         bytea not null,
+    content_type text not null,
+    received_at  timestamptz not null
+);
+comment on table dead_letters is 'Messages that could not be processed, as they came.';
+
+create index dead_letters_newest on dead_letters (received_at, id);
+
+create table api_keys (
+    id         text collate "C" primary key,
+    name       text not null,
+    role       text not null check (role in ('viewer', 'operator', 'admin')),
+    hash       bytea not null unique check (length(hash) = 32),
+    created_at timestamptz not null,
+    revoked_at timestamptz
+);
+comment on table api_keys is 'API keys by the SHA-256 of their secret, which is not kept.';
+
+create view saga_steps as
+select s.id as saga_id, s.definition, s.version, s.status as saga_status, s.created_at as saga_created_at,
+       step.position, step.state ->> 'name' as name, step.state ->> 'status' as status,
+       coalesce((step.state ->> 'attempts')::integer, 0) as attempts,
+       coalesce((step.state ->> 'compensation_attempts')::integer, 0) as compensation_attempts,
+       (step.state ->> 'started_at')::timestamptz as started_at,
+       (step.state ->> 'finished_at')::timestamptz as finished_at,
+       (step.state ->> 'next_attempt_at')::timestamptz as next_attempt_at,
+       (step.state ->> 'deadline_at')::timestamptz as deadline_at,
+       step.state -> 'error' ->> 'code' as error_code,
+       step.state -> 'error' ->> 'message' as error_message,
+       step.state -> 'output' as output
+from sagas s,
+     json_array_elements(s.progress -> 'steps') with ordinality as step (state, position);
+comment on view saga_steps is 'A row per step of every saga, for people with psql.';
+
+-- Ends the transaction as a serialization failure when a statement reached fewer rows than it had to. It stands in the
+-- statement itself, so that the commit can be sent along without waiting for the count.
+-- +goose StatementBegin
+create function require_rows(wanted bigint, reached bigint, what text) returns void language plpgsql as $$
+begin
+    if wanted <> reached then
+        raise exception '%: reached % of % rows', what, reached, wanted using errcode = 'serialization_failure';
+    end if;
+end
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+
+drop function require_rows(bigint, bigint, text);
+drop view saga_steps;
+drop table api_keys, dead_letters, business_keys, idempotency_keys, outbox, saga_history, sagas, definitions;

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// claims are the starts of a batch and what stands in their way. Every key is claimed by inserting it: the one whose
+// row it is has it, and whoever comes at the same time waits for that transaction to end.
+type claims struct {
+	starts  []record.StartClaim
+	taken   map[string]string      // idempotency key that this transaction inserted → saga
+	holders map[string]holder      // idempotency key → whose it is
+	using   map[businessKey]string // business key → saga that holds it
+	stored  map[string]saga.Instance
+}
+
+type holder struct {
+	sagaID   string
+	bodyHash []byte
+}
+
+type businessKey struct{ definition, key string }
+
+// heldKey is a row of business_keys.
+type heldKey struct {
+	businessKey
+	sagaID string
+}
+
+func (c *claims) queue(b *pgx.Batch) {
+	c.taken, c.holders = make(map[string]string), make(map[string]holder)
+	c.using, c.stored = make(map[businessKey]string), make(map[string]saga.Instance)
+	if len(c.starts) == 0 {
+		return
+	}
+	keys := c.queueIdempotencyKeys(b)
+	c.queueBusinessKeys(b)
+	ids := make([]string, len(c.starts))
+	for i, start := range c.starts {
+		ids[i] = start.SagaID
+	}
+	b.Queue(`select `+sagaColumns+` from sagas s where s.id in (
+			select unnest($1::text[]) union select saga_id from idempotency_keys where key = any($2))`, ids, keys).
+		Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, scanSaga)
+			for _, in := range found {
+				c.stored[in.ID] = in
+			}
+			return err
+		})
+}
+
+// queueIdempotencyKeys claims the keys, and then looks whose they are. It returns them.
+func (c *claims) queueIdempotencyKeys(b *pgx.Batch) []string {
+	keyed := slices.DeleteFunc(slices.Clone(c.starts), func(s record.StartClaim) bool { return s.IdempotencyKey == "" })
+	slices.SortStableFunc(keyed, func(a, b record.StartClaim) int { return strings.Compare(a.IdempotencyKey, b.IdempotencyKey) })
+	keys, sagas, hashes := make([]string, len(keyed)), make([]string, len(keyed)), make([][]byte, len(keyed))
+	for i, start := range keyed {
+		keys[i], sagas[i], hashes[i] = start.IdempotencyKey, start.SagaID, start.BodyHash
+	}
+	if len(keys) == 0 {
+		return keys
+	}
+	var key string
+	var found holder
+	b.Queue(`insert into idempotency_keys (key, saga_id, body_hash, created_at)
+		select n.key, n.saga_id, n.body_hash, clock_timestamp()
+		from unnest($1::text[], $2::text[], $3::bytea[]) as n (key, saga_id, body_hash)
+		on conflict do nothing returning key, saga_id`, keys, sagas, hashes).
+		Query(func(rows pgx.Rows) error {
+			_, err := pgx.ForEachRow(rows, []any{&key, &found.sagaID}, func() error {
+				c.taken[key] = found.sagaID
+				return nil
+			})
+			return err
+		})
+	b.Queue(`select key, saga_id, body_hash from idempotency_keys where key = any($1)`, keys).
+		Query(func(rows pgx.Rows) error {
+			_, err := pgx.ForEachRow(rows, []any{&key, &found.sagaID, &found.bodyHash}, func() error {
+				c.holders[key] = holder{found.sagaID, bytes.Clone(found.bodyHash)}
+				return nil
+			})
+			return err
+		})
+	return keys
+}
+
+// queueBusinessKeys claims the business keys of those starts that have their idempotency key and are not stored yet.
+func (c *claims) queueBusinessKeys(b *pgx.Batch) {
+	var definitions, keys, sagas, idempotencyKeys []string
+	for _, start := range c.starts {
+		if start.Key != "" {
+			definitions, keys = append(definitions, start.Definition), append(keys, start.Key)
+			sagas, idempotencyKeys = append(sagas, start.SagaID), append(idempotencyKeys, start.IdempotencyKey)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	b.Queue(`insert into business_keys (definition, key, saga_id)
+		select n.definition, n.key, n.saga_id
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+			as n (definition, key, saga_id, idempotency_key, position)
+		where (n.idempotency_key = '' or exists (
+				select from idempotency_keys i where i.key = n.idempotency_key and i.saga_id = n.saga_id))
+			and not exists (select from sagas s where s.id = n.saga_id)
+		order by n.definition collate "C", n.key collate "C", n.position
+		on conflict do nothing`, definitions, keys, sagas, idempotencyKeys)
+	b.Queue(`select b.definition, b.key, b.saga_id
+		from unnest($1::text[], $2::text[]) as n (definition, key)
+		join business_keys b on b.definition = n.definition and b.key = n.key`, definitions, keys).
+		Query(func(rows pgx.Rows) error {
+			var key businessKey
+			var sagaID string
+			_, err := pgx.ForEachRow(rows, []any{&key.definition, &key.key, &sagaID}, func() error {
+				c.using[key] = sagaID
+				return nil
+			})
+			return err
+		})
+}
+
+// resolve says what became of each claim, the idempotency key before the business key.
+func (c *claims) resolve() (map[string]record.StartOutcome, error) {
+	outcomes := make(map[string]record.StartOutcome, len(c.starts))
+	for _, start := range c.starts {
+		outcome, err := c.outcome(start, outcomes)
+		if err != nil {
+			return nil, fmt.Errorf("claim the keys of saga %s: %w", start.SagaID, err)
+		}
+		outcomes[start.SagaID] = outcome
+	}
+	return outcomes, nil
+}
+
+func (c *claims) outcome(start record.StartClaim, before map[string]record.StartOutcome) (record.StartOutcome, error) {
+	if own, found := c.stored[start.SagaID]; found {
+		return record.StartOutcome{Kind: record.StartExists, Existing: own.ID, Instance: own}, nil
+	}
+	if start.IdempotencyKey != "" {
+		held, found := c.holders[start.IdempotencyKey]
+		if !found {
+			return record.StartOutcome{}, errVanished
+		}
+		if held.sagaID != start.SagaID {
+			return c.heldByAnother(start, held, before), nil
+		}
+	}
+	if start.Key != "" {
+		sagaID, found := c.using[businessKey{start.Definition, start.Key}]
+		if !found {
+			return record.StartOutcome{}, errVanished
+		}
+		if sagaID != start.SagaID {
+			return record.StartOutcome{Kind: record.StartKeyInUse, Existing: sagaID}, nil
+		}
+	}
+	return record.StartOutcome{Kind: record.StartFree}, nil
+}
+
+func (c *claims) heldByAnother(
+	start record.StartClaim, held holder, before map[string]record.StartOutcome,
+) record.StartOutcome {
+	if !bytes.Equal(held.bodyHash, start.BodyHash) {
+		return record.StartOutcome{Kind: record.StartConflict, Existing: held.sagaID}
+	}
+	// The holder may be a claim before this one, which then failed over its business key: so does the same again.
+	if first, found := before[held.sagaID]; found && first.Kind == record.StartKeyInUse {
+		return first
+	}
+	return record.StartOutcome{Kind: record.StartExists, Existing: held.sagaID, Instance: c.stored[held.sagaID]}
+}
+
+// unused are the keys that were claimed for sagas that were not created after all.
+func (c *claims) unused(created map[string]bool) (idempotencyKeys []string, business []heldKey) {
+	for key, sagaID := range c.taken {
+		if !created[sagaID] {
+			idempotencyKeys = append(idempotencyKeys, key)
+		}
+	}
+	for _, start := range c.starts {
+		key := businessKey{start.Definition, start.Key}
+		_, stored := c.stored[start.SagaID]
+		if c.using[key] == start.SagaID && !stored && !created[start.SagaID] {
+			business = append(business, heldKey{key, start.SagaID})
+		}
+	}
+	return idempotencyKeys, business
+}

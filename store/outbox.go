@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// queueCommands writes the commands under the lease of this replica, which publishes them as soon as they are committed.
+func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
+	n := len(commands)
+	if n == 0 {
+		return
+	}
+	sagas, ids, definitions := make([]string, n), make([]string, n), make([]string, n)
+	names, queues, traces := make([]string, n), make([]string, n), make([]string, n)
+	versions, priorities, timeouts := make([]int32, n), make([]int16, n), make([]int64, n)
+	created, bodies := make([]time.Time, n), make([][]byte, n)
+	for i, c := range commands {
+		sagas[i], ids[i], definitions[i] = c.ID.Saga, c.ID.String(), c.Definition
+		names[i], queues[i], traces[i] = c.Name, c.Queue, c.TraceParent
+		versions[i], priorities[i], timeouts[i] = int32(c.Version), int16(c.Priority), int64(c.Timeout)
+		created[i], bodies[i] = c.CreatedAt, c.Body
+	}
+	b.Queue(`insert into outbox (saga_id, command_id, definition, version, name, queue, priority, timeout_ns,
+			trace_parent, created_at, body, claimed_until, leased, attempts, reason)
+		select n.*, clock_timestamp() + $12::interval, true, 0, ''
+		from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::smallint[],
+			$8::bigint[], $9::text[], $10::timestamptz[], $11::bytea[]) as n`,
+		sagas, ids, definitions, versions, names, queues, priorities, timeouts, traces, created, bodies, s.lease)
+}
+
+// ClaimOutbox takes over up to limit commands that nobody is publishing: their lease ran out, since the replica that
+// held it is gone or could not publish, or the wait after a return is over. Those that have waited longest come first,
+// so that one that cannot be published keeps none of the others back.
+func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error) {
+	rows, err := s.pool.Query(ctx, `with due as (
+			select saga_id, command_id from outbox where claimed_until <= now()
+			order by claimed_until limit $1 for update skip locked)
+		update outbox o set claimed_until = now() + $2::interval, leased = true, attempts = o.attempts + o.leased::integer
+		from due d where o.saga_id = d.saga_id and o.command_id = d.command_id
+		returning o.command_id, o.definition, o.version, o.name, o.queue, o.priority, o.timeout_ns, o.trace_parent,
+			o.created_at, o.body`, limit, s.lease)
+	if err != nil {
+		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
+	}
+	commands, err := pgx.CollectRows(rows, scanCommand)
+	if err != nil {
+		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
+	}
+	slices.SortFunc(commands, func(a, b wire.Command) int {
+		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
+			return order
+		}
+		return strings.Compare(a.ID.String(), b.ID.String())
+	})
+	return commands, nil
+}
+
+func scanCommand(row pgx.CollectableRow) (wire.Command, error) {
+	var c wire.Command
+	var id string
+	err := row.Scan(&id, &c.Definition, &c.Version, &c.Name, &c.Queue, &c.Priority, &c.Timeout, &c.TraceParent,
+		&c.CreatedAt, &c.Body)
+	if err != nil {
+		return c, fmt.Errorf("read the outbox row %s: %w", id, err)
+	}
+	c.CreatedAt = c.CreatedAt.UTC()
+	if c.ID, err = saga.ParseCommandID(id); err != nil {
+		return c, fmt.Errorf("read the outbox row %s: %w", id, err)
+	}
+	return c, nil
+}
+
+// MarkReturned notes that the broker had no queue for the commands. Each is claimable again after its RetryAfter.
+func (s *Store) MarkReturned(ctx context.Context, returned []record.Returned) error {
+	sorted := slices.SortedFunc(slices.Values(returned), func(a, b record.Returned) int {
+		return strings.Compare(a.Command.String(), b.Command.String())
+	})
+	var sagas, commands, reasons []string
+	var waits []time.Duration
+	for _, r := range sorted {
+		sagas, commands = append(sagas, r.Command.Saga), append(commands, r.Command.String())
+		reasons, waits = append(reasons, cleaned(r.Reason)), append(waits, r.RetryAfter)
+	}
+	return s.changeOutbox(ctx, "mark commands as returned", `update outbox o
+		set returned_at = now(), reason = n.reason, attempts = o.attempts + 1, leased = false, claimed_until = now() + n.wait
+		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command_id, reason, wait)
+		where o.saga_id = n.saga_id and o.command_id = n.command_id`, sagas, commands, reasons, waits)
+}
+
+// ReleaseOutbox gives the lease of commands up, so that another replica may publish them at once.
+func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
+	sagas, commands := commandColumns(ids)
+	return s.changeOutbox(ctx, "release commands", `update outbox o set leased = false, claimed_until = now()
+		from unnest($1::text[], $2::text[]) as n (saga_id, command_id)
+		where o.saga_id = n.saga_id and o.command_id = n.command_id`, sagas, commands)
+}
+
+func (s *Store) changeOutbox(ctx context.Context, what, statement string, columns ...any) error {
+	err := retried(ctx, func() error {
+		_, err := s.pool.Exec(ctx, statement, columns...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// OutboxRows returns the commands of a saga that have not been confirmed to be in their queues, oldest first.
+func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error) {
+	if !storable(sagaID) {
+		return nil, nil
+	}
+	rows, err := s.pool.Query(ctx, `select command_id, queue, created_at, returned_at, reason, attempts from outbox
+		where saga_id = $1 order by created_at, command_id`, sagaID)
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (record.OutboxRow, error) {
+		var r record.OutboxRow
+		var returnedAt *time.Time
+		err := row.Scan(&r.CommandID, &r.Queue, &r.CreatedAt, &returnedAt, &r.Reason, &r.Attempts)
+		r.CreatedAt, r.ReturnedAt = r.CreatedAt.UTC(), fromNullable(returnedAt)
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
+	}
+	return found, nil
+}

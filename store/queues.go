@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// commandsOut is how many commands of one step, in one direction, are out, and when the first of them will time out.
+type commandsOut struct {
+	definition    string
+	version       int
+	step          string
+	status        saga.StepStatus
+	count         int64
+	firstDeadline *time.Time
+}
+
+// QueueLoads returns what is out to each worker queue, by name. A queue with nothing out and nothing to come is left
+// out; Queues lists all.
+func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
+	loads := make(map[string]*record.QueueLoad)
+	var out []commandsOut
+	b := &pgx.Batch{}
+	b.Queue(`select s.definition, s.version, step ->> 'name', step ->> 'status', count(*),
+			min((step ->> 'deadline_at')::timestamptz)
+		from sagas s, json_array_elements(s.progress -> 'steps') as step
+		where s.finished_at is null and (step ->> 'status' = 'running'
+			or step ->> 'status' = 'compensating' and step ->> 'next_attempt_at' is null)
+		group by 1, 2, 3, 4`).Query(func(rows pgx.Rows) error {
+		var c commandsOut
+		_, err := pgx.ForEachRow(rows, []any{&c.definition, &c.version, &c.step, &c.status, &c.count, &c.firstDeadline},
+			func() error { out = append(out, c); return nil })
+		return err
+	})
+	b.Queue(`select queue, count(*) from outbox group by queue`).Query(func(rows pgx.Rows) error {
+		var queue string
+		var count int64
+		_, err := pgx.ForEachRow(rows, []any{&queue, &count}, func() error {
+			loads[queue] = &record.QueueLoad{Queue: queue, Unpublished: count}
+			return nil
+		})
+		return err
+	})
+	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
+		return nil, fmt.Errorf("read the load of the queues: %w", err)
+	}
+	if err := s.addOut(ctx, loads, out); err != nil {
+		return nil, fmt.Errorf("read the load of the queues: %w", err)
+	}
+	sorted := make([]record.QueueLoad, 0, len(loads))
+	for _, load := range loads {
+		sorted = append(sorted, *load)
+	}
+	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })
+	return sorted, nil
+}
+
+// addOut asks the definitions which queue each step has, and how long before its deadline a command was dispatched.
+func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, out []commandsOut) error {
+	type plan struct {
+		name    string
+		version int
+	}
+	known := make(map[plan]*saga.Definition)
+	for _, c := range out {
+		d, found := known[plan{c.definition, c.version}]
+		if !found {
+			var err error
+			if d, err = s.Definition(ctx, c.definition, c.version); err != nil {
+				return err
+			}
+			known[plan{c.definition, c.version}] = d
+		}
+		at := slices.IndexFunc(d.Steps, func(step saga.Step) bool { return step.Name == c.step })
+		if at < 0 {
+			return fmt.Errorf("definition %s version %d has no step %s", c.definition, c.version, c.step)
+		}
+		step := d.Steps[at]
+		if loads[step.Queue] == nil {
+			loads[step.Queue] = &record.QueueLoad{Queue: step.Queue}
+		}
+		load := loads[step.Queue]
+		load.CommandsOut += c.count
+		timeout := step.Timeout
+		if c.status == saga.StepCompensating {
+			timeout = step.CompensationTimeout
+		}
+		if c.firstDeadline == nil {
+			continue
+		}
+		if dispatched := c.firstDeadline.UTC().Add(-time.Duration(timeout)); load.Oldest.IsZero() || dispatched.Before(load.Oldest) {
+			load.Oldest = dispatched
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	maxTries     = 6 // the first one and five more
+	firstBackoff = 2 * time.Millisecond
+)
+
+// Codes with which the server says that it has rolled the transaction back, and that it may well succeed next time.
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	uniqueViolation      = "23505"
+	undefinedTable       = "42P01"
+)
+
+// errVanished means that a row which stood in the way was gone when it was looked for.
+var errVanished = errors.New("a key was given back while it was being claimed")
+
+// retried runs try until it comes off, fails for good, or has failed too often. Only failures after which certainly
+// nothing is committed are tried again; pgconn.SafeToRetry does not tell them apart.
+func retried(ctx context.Context, try func() error) error {
+	backoff := firstBackoff
+	for n := 1; ; n++ {
+		err := try()
+		if err == nil || n == maxTries || !rolledBack(err) {
+			return err
+		}
+		wait := time.NewTimer(backoff/2 + rand.N(backoff))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		case <-wait.C:
+		}
+		backoff *= 2
+	}
+}
+
+func rolledBack(err error) bool {
+	var decided decideError
+	if errors.As(err, &decided) {
+		return false
+	}
+	return errors.Is(err, errVanished) || hasCode(err, serializationFailure) || hasCode(err, deadlockDetected)
+}
+
+func hasCode(err error, code string) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == code
+}

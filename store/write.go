@@ -1,0 +1,148 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// errNotLoaded means that decide returned an instance that does not follow from one that it was given: a defect.
+var errNotLoaded = errors.New("not loaded by this batch at an earlier revision")
+
+// writeStatements are the second half of a transaction, with its commit.
+func (s *Store) writeStatements(load *load, changes record.Changes) (*pgx.Batch, error) {
+	b := &pgx.Batch{}
+	created := make(map[string]bool, len(changes.Created))
+	for i := range changes.Created {
+		created[changes.Created[i].ID] = true
+	}
+	if err := queueCreated(b, changes.Created); err != nil {
+		return nil, err
+	}
+	if err := queueUpdated(b, load.instances, changes.Updated); err != nil {
+		return nil, err
+	}
+	if err := queueEntries(b, changes.Entries); err != nil {
+		return nil, err
+	}
+	s.queueCommands(b, changes.Commands)
+	queueKeys(b, load, changes, created)
+	queueDeadLetters(b, load.batch.DeadLetters)
+	b.Queue(`commit`)
+	return b, nil
+}
+
+func queueCreated(b *pgx.Batch, created []saga.Instance) error {
+	if len(created) == 0 {
+		return nil
+	}
+	var who identity
+	var what state
+	for i := range created {
+		if err := who.add(&created[i]); err != nil {
+			return err
+		}
+		if err := what.add(&created[i], nil); err != nil {
+			return err
+		}
+	}
+	b.Queue(`insert into sagas (id, definition, version, key, priority, labels, trace_parent, created_at, start_at,
+			deadline_at, status, revision, data, updated_at, finished_at, wake_at,
+			attention_reason, attention_since, attention_step, attention_message, progress)
+		select n.id, n.definition, n.version, n.key, n.priority, n.labels::jsonb, n.trace_parent, n.created_at,
+			n.start_at, n.deadline_at, n.status, n.revision, n.data::json, n.updated_at, n.finished_at, n.wake_at,
+			n.attention_reason, n.attention_since, n.attention_step, n.attention_message, n.progress::json
+		from unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::smallint[], $6::text[], $7::text[],
+			$8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::text[],
+			$14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::text[], $18::timestamptz[], $19::text[],
+			$20::text[], $21::text[])
+		as n (id, definition, version, key, priority, labels, trace_parent, created_at, start_at, deadline_at, status,
+			revision, data, updated_at, finished_at, wake_at, attention_reason, attention_since, attention_step,
+			attention_message, progress)`,
+		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.createdAt,
+		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress)
+	return nil
+}
+
+// queueUpdated writes each instance over the revision that was loaded, and fails the transaction when a row is not
+// there any more at that revision.
+func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.Instance) error {
+	if len(updated) == 0 {
+		return nil
+	}
+	ids, revisions := make([]string, len(updated)), make([]int64, len(updated))
+	var what state
+	for i := range updated {
+		in := &updated[i]
+		old, found := before[in.ID]
+		if !found || old.Revision >= in.Revision {
+			return fmt.Errorf("update saga %s to revision %d: %w", in.ID, in.Revision, errNotLoaded)
+		}
+		ids[i], revisions[i] = in.ID, old.Revision
+		if err := what.add(in, old.Data); err != nil {
+			return err
+		}
+	}
+	b.Queue(`with updated as (
+			update sagas s set deadline_at = n.deadline_at, status = n.status, revision = n.revision,
+				data = coalesce(n.data::json, s.data), updated_at = n.updated_at, finished_at = n.finished_at,
+				wake_at = n.wake_at, attention_reason = n.attention_reason, attention_since = n.attention_since,
+				attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json
+			from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::bigint[], $6::text[],
+				$7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::timestamptz[], $12::text[],
+				$13::text[], $14::text[])
+			as n (id, loaded, deadline_at, status, revision, data, updated_at, finished_at, wake_at, attention_reason,
+				attention_since, attention_step, attention_message, progress)
+			where s.id = n.id and s.revision = n.loaded
+			returning 1)
+		select require_rows($15, count(*), 'update sagas at their revision') from updated`,
+		ids, revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, len(updated))
+	return nil
+}
+
+// queueKeys gives back the keys of sagas that ended or were not made, and takes those of reopened ones where free.
+func queueKeys(b *pgx.Batch, load *load, changes record.Changes, created map[string]bool) {
+	unused, back := load.claims.unused(created)
+	if len(unused) > 0 {
+		b.Queue(`delete from idempotency_keys where key = any($1)`, unused)
+	}
+	var again []heldKey
+	for _, in := range slices.Concat(changes.Created, changes.Updated) {
+		key := heldKey{businessKey{in.Definition, in.Key}, in.ID}
+		switch {
+		case in.Key == "":
+		case in.Status.Terminal():
+			back = append(back, key)
+		case !created[in.ID] && load.instances[in.ID].Status.Terminal():
+			again = append(again, key)
+		}
+	}
+	if len(back) > 0 {
+		definitions, keys, sagas := keyColumns(back)
+		b.Queue(`delete from business_keys b using unnest($1::text[], $2::text[], $3::text[]) as n (definition, key, saga_id)
+			where b.definition = n.definition and b.key = n.key and b.saga_id = n.saga_id`, definitions, keys, sagas)
+	}
+	if len(again) > 0 {
+		definitions, keys, sagas := keyColumns(again)
+		b.Queue(`insert into business_keys (definition, key, saga_id)
+			select * from unnest($1::text[], $2::text[], $3::text[]) on conflict do nothing`, definitions, keys, sagas)
+	}
+}
+
+func keyColumns(held []heldKey) (definitions, keys, sagas []string) {
+	slices.SortFunc(held, func(a, b heldKey) int {
+		return strings.Compare(a.definition+"\x00"+a.key, b.definition+"\x00"+b.key)
+	})
+	for _, h := range held {
+		definitions, keys, sagas = append(definitions, h.definition), append(keys, h.key), append(sagas, h.sagaID)
+	}
+	return definitions, keys, sagas
+}
