@@ -1,0 +1,42 @@
+package rabbit
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	shortestWait = 100 * time.Millisecond
+	longestWait  = 5 * time.Second
+)
+
+// backoff says how long to wait before the next try. The zero value is ready.
+type backoff struct{ failures int }
+
+// next doubles with every failure, and draws from the upper half so that many clients do not come at once.
+func (b *backoff) next() time.Duration {
+	wait := longestWait
+	if b.failures < 6 {
+		wait = min(longestWait, shortestWait<<b.failures)
+	}
+	b.failures++
+	return wait/2 + rand.N(wait/2)
+}
+
+func (b *backoff) reset() { b.failures = 0 }
+
+// wait waits for the next try. It reports false when ctx has ended.
+func (b *backoff) wait(ctx context.Context) bool { return pause(ctx, b.next()) }
+
+// pause reports false when ctx has ended before the time was up.
+func pause(ctx context.Context, length time.Duration) bool {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

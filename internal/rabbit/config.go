@@ -1,0 +1,96 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// QueueType says what kind of queue is declared. It cannot be changed for queues that exist.
+type QueueType string
+
+// The kinds of queues. Quorum queues survive the loss of a machine and count deliveries. Classic ones are cheaper, and
+// the only ones that order by priority before RabbitMQ 4.
+const (
+	Quorum  QueueType = "quorum"
+	Classic QueueType = "classic"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrClosed says that the Broker was closed.
+	ErrClosed = errors.New("closed")
+	// ErrMismatch says that a queue or an exchange exists with other properties than it should have.
+	ErrMismatch = errors.New("exists with other properties")
+	// ErrNotConnected says that there is no connection now. There will be: the Broker keeps trying.
+	ErrNotConnected = errors.New("not connected to RabbitMQ")
+)
+
+// Config says how to reach the broker and how to use it. Only URL is required.
+type Config struct {
+	URL       string    // amqp:// or amqps://
+	Prefix    string    // of every name that is declared; default: saga
+	QueueType QueueType // default: Quorum
+	Name      string    // shown in the broker's list of connections; default: orchestrator
+	// WorkerOnly leaves the declaring to the orchestrator: consumers wait for their queues.
+	WorkerOnly bool
+
+	Prefetch      int           // replies, and the like, that may be unsettled at a time; default: 500
+	DeliveryLimit int           // how often a quorum queue delivers a message again before it is a dead letter; default: 20
+	Window        int           // messages that may be unconfirmed at a time; default: 1000
+	Timeout       time.Duration // of a batch that is published, a write, or a question to the broker; default: 5s
+	Heartbeat     time.Duration // a peer that is silent for two of them is gone; default: 10s
+	Grace         time.Duration // how long a consumer that ends waits for what is unsettled; default: 5s
+	Logger        *slog.Logger  // default: slog.Default()
+}
+
+func (c Config) withDefaults() Config {
+	orString(&c.Prefix, "saga")
+	orString(&c.Name, "orchestrator")
+	if c.QueueType == "" {
+		c.QueueType = Quorum
+	}
+	orInt(&c.Prefetch, 500)
+	orInt(&c.DeliveryLimit, 20)
+	orInt(&c.Window, 1000)
+	orDuration(&c.Timeout, 5*time.Second)
+	orDuration(&c.Heartbeat, 10*time.Second)
+	orDuration(&c.Grace, 5*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// Validate says what can never work, so that a program can refuse to start with it.
+func (c Config) Validate() error {
+	if _, err := amqp.ParseURI(c.URL); err != nil {
+		// The parser's own error may repeat the URL, and with it the password.
+		return errors.New("AMQP URL: want amqp://user:password@host:port/vhost")
+	}
+	if c.QueueType != "" && c.QueueType != Quorum && c.QueueType != Classic {
+		return fmt.Errorf("queue type %q: want %q or %q", c.QueueType, Quorum, Classic)
+	}
+	return nil
+}
+
+func orString(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
+}
+
+func orInt(field *int, value int) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+func orDuration(field *time.Duration, value time.Duration) {
+	if *field <= 0 {
+		*field = value
+	}
+}

@@ -1,0 +1,142 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// connection is one connection to the broker, until it is lost.
+type connection struct {
+	amqp   *amqp.Connection
+	socket *socket
+	limit  time.Duration // of one question to the broker
+	gone   chan struct{} // closed when the connection is lost
+
+	mu      sync.Mutex
+	blocked string // why the broker does not read from this connection; empty when it does
+	lost    error  // set before gone is closed
+}
+
+// dial opens a connection. It heeds its context, which the library does not.
+func dial(ctx context.Context, config Config, name string) (*connection, error) {
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(name)
+	var dialled *socket
+	stop := func() bool { return true }
+	opened, err := amqp.DialConfig(config.URL, amqp.Config{
+		Heartbeat: config.Heartbeat, Properties: properties,
+		Dial: func(network, address string) (net.Conn, error) {
+			var err error
+			if dialled, err = dialSocket(ctx, network, address, config); err != nil {
+				return nil, err
+			}
+			stop = context.AfterFunc(ctx, func() { _ = dialled.Close() })
+			return dialled, nil
+		},
+	})
+	stop()
+	if err != nil {
+		if dialled != nil {
+			_ = dialled.Close()
+		}
+		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
+	}
+	return &connection{amqp: opened, socket: dialled, limit: config.Timeout, gone: make(chan struct{})}, nil
+}
+
+// watch reads what the library tells about the connection until it is lost. A listener that is not read blocks the
+// library.
+func (c *connection) watch(log *slog.Logger) {
+	closed := c.amqp.NotifyClose(make(chan *amqp.Error, 1))
+	blocked := c.amqp.NotifyBlocked(make(chan amqp.Blocking, 4))
+	reason := errors.New("connection closed")
+	for closed != nil || blocked != nil {
+		select {
+		case fault, open := <-closed:
+			if !open {
+				closed = nil
+				continue
+			}
+			reason = fmt.Errorf("connection lost: %w", fault)
+		case state, open := <-blocked:
+			if !open {
+				blocked = nil
+				continue
+			}
+			c.setBlocked(state)
+			log.Warn("RabbitMQ blocks or unblocks publishing", "blocked", state.Active, "reason", state.Reason)
+		}
+	}
+	c.mu.Lock()
+	c.lost = reason
+	c.mu.Unlock()
+	close(c.gone)
+}
+
+func (c *connection) setBlocked(state amqp.Blocking) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blocked = ""
+	if state.Active {
+		c.blocked = "RabbitMQ has blocked the connection: " + state.Reason
+	}
+}
+
+// whyBlocked returns why the broker does not read from this connection, or an empty string.
+func (c *connection) whyBlocked() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.blocked
+}
+
+// loss says why the connection is gone.
+func (c *connection) loss() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
+// within runs calls of the library, which know no deadline: one that takes too long loses the connection, and so ends.
+func (c *connection) within(call func() error) error {
+	watchdog := time.AfterFunc(c.limit, c.sever)
+	defer watchdog.Stop()
+	return call()
+}
+
+// channel opens a channel. The library's own call can block for ever.
+func (c *connection) channel() (*amqp.Channel, error) {
+	var channel *amqp.Channel
+	err := c.within(func() (err error) {
+		channel, err = c.amqp.Channel()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	return channel, nil
+}
+
+// sever breaks the connection off, whatever it is doing.
+func (c *connection) sever() { _ = c.socket.Close() }
+
+// close ends the connection in good order, or else breaks it off. The library's deadline is not kept when the broker
+// does not read, so it is not relied on.
+func (c *connection) close(patience time.Duration) {
+	watchdog := time.AfterFunc(patience, c.sever)
+	defer watchdog.Stop()
+	_ = c.amqp.CloseDeadline(time.Now().Add(patience))
+	c.sever()
+}
+
+// is reports whether an error is the broker's refusal with that code.
+func is(err error, code int) bool {
+	var refusal *amqp.Error
+	return errors.As(err, &refusal) && refusal.Code == code
+}

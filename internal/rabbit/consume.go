@@ -1,0 +1,82 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// missingWait bounds how long a worker that came before its queue waits to look again.
+const missingWait = time.Second
+
+// Consume calls handle, from one goroutine, with every message of a queue until ctx ends or the Broker is closed; it
+// goes on after every loss. No more than prefetch messages are unsettled at a time. settle may be called later, from any
+// goroutine and in any order: settle(true) when the message is dealt with, settle(false) to have it delivered again,
+// which is for ending only. When ctx has ended, Consume waits some seconds for what is unsettled; the rest is delivered
+// again to whoever comes next. handle must return when ctx ends.
+func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle func(message wire.Message, settle func(ok bool))) {
+	b.consume(ctx, consumer{
+		queue: queue, prefetch: prefetch, grace: b.config.Grace,
+		handle: func(message wire.Message, settle func(verdict)) {
+			handle(message, func(ok bool) {
+				if ok {
+					settle(ack)
+				} else {
+					settle(requeue)
+				}
+			})
+		},
+	})
+}
+
+// ConsumeReplies consumes what workers answer.
+func (b *Broker) ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
+	b.Consume(ctx, b.names.replies(), b.config.Prefetch, handle)
+}
+
+// ConsumeDead consumes the dead letters. Their header x-death says where they died and why.
+func (b *Broker) ConsumeDead(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
+	b.Consume(ctx, b.names.dead(), b.config.Prefetch, handle)
+}
+
+// ConsumeStarts consumes the requests to start a saga.
+func (b *Broker) ConsumeStarts(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
+	b.Consume(ctx, b.names.start(), b.config.Prefetch, handle)
+}
+
+// consume subscribes, and subscribes again after every loss.
+func (b *Broker) consume(ctx context.Context, c consumer) {
+	var wait backoff
+	log := b.config.Logger.With("queue", c.queue)
+	for ctx.Err() == nil {
+		conn, err := b.consuming.await(ctx)
+		if err != nil {
+			return
+		}
+		begun := time.Now()
+		s, err := subscribe(conn, c)
+		if err == nil {
+			err = s.run(ctx)
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return
+		}
+		missing := is(err, amqp.NotFound)
+		if !missing || wait.failures == 0 {
+			log.Warn("not consuming, will try again", "error", err)
+		}
+		b.publisher.redeclare()
+		if time.Since(begun) > longestWait {
+			wait.reset()
+		}
+		length := wait.next()
+		if missing {
+			length = min(length, missingWait)
+		}
+		pause(ctx, length)
+	}
+}

@@ -1,0 +1,155 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// consumerTag names the one consumer of a channel.
+const consumerTag = "orchestrator"
+
+// consumer is what is consumed, and by whom.
+type consumer struct {
+	queue    string
+	prefetch int
+	grace    time.Duration // how long to wait at the end for what is unsettled; 0: for as long as it takes
+	handle   func(message wire.Message, settle func(verdict))
+}
+
+// subscription is one channel with one consumer, until it is lost.
+type subscription struct {
+	consumer
+	conn       *connection
+	channel    *amqp.Channel
+	ledger     *ledger
+	deliveries <-chan amqp.Delivery
+	closed     chan *amqp.Error
+}
+
+func subscribe(conn *connection, c consumer) (*subscription, error) {
+	channel, err := conn.channel()
+	if err != nil {
+		return nil, err
+	}
+	s := &subscription{consumer: c, conn: conn, channel: channel, ledger: newLedger()}
+	s.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
+	err = conn.within(func() (err error) {
+		if err = channel.Qos(c.prefetch, 0, false); err != nil {
+			return err
+		}
+		s.deliveries, err = channel.Consume(c.queue, consumerTag, false, false, false, false, nil)
+		return err
+	})
+	if err != nil {
+		_ = conn.within(channel.Close)
+		return nil, fmt.Errorf("consume %s: %w", c.queue, err)
+	}
+	return s, nil
+}
+
+// run hands deliveries over until the subscription is lost, or ctx has ended and all is settled. It returns why.
+func (s *subscription) run(ctx context.Context) error {
+	var dispatch sync.WaitGroup
+	ended := make(chan struct{})
+	dispatch.Go(func() {
+		defer close(ended)
+		s.dispatch(ctx)
+	})
+	err := s.settleUntil(ctx, ended)
+	s.ledger.close()
+	_ = s.conn.within(s.channel.Close) // what is unsettled is delivered again
+	dispatch.Wait()
+	if fault := <-s.closed; fault != nil {
+		return fmt.Errorf("consume %s: %w", s.queue, fault)
+	}
+	return err
+}
+
+// dispatch ends when the library closes the deliveries: when the connection, the channel or the consumer is lost. A
+// queue that is deleted takes the consumer away and leaves the channel open, so the channel's end is no sign.
+func (s *subscription) dispatch(ctx context.Context) {
+	for d := range s.deliveries {
+		if ctx.Err() != nil {
+			continue // the channel's end gives it back
+		}
+		s.ledger.hand(d.DeliveryTag)
+		tag := d.DeliveryTag
+		s.handle(incoming(s.queue, &d), func(v verdict) { s.ledger.settle(tag, v) })
+	}
+}
+
+// settleUntil tells the broker what is settled until the subscription is over.
+func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) error {
+	for {
+		select {
+		case <-s.ledger.wake:
+			if err := s.settleDue(); err != nil {
+				return err
+			}
+		case <-ended:
+			return errors.Join(s.settleDue(), fmt.Errorf("consume %s: the broker has cancelled the consumer", s.queue))
+		case <-ctx.Done():
+			return s.finish(ended)
+		}
+	}
+}
+
+// finish takes no more, and waits for what is unsettled.
+func (s *subscription) finish(ended <-chan struct{}) error {
+	if err := s.conn.within(func() error { return s.channel.Cancel(consumerTag, false) }); err != nil {
+		return fmt.Errorf("cancel the consumer: %w", err)
+	}
+	lost := s.conn.gone
+	var patience <-chan time.Time
+	if s.grace > 0 {
+		timer := time.NewTimer(s.grace)
+		defer timer.Stop()
+		patience = timer.C
+	}
+	for {
+		if err := s.settleDue(); err != nil {
+			return err
+		}
+		if ended == nil && s.ledger.unsettled() == 0 {
+			return s.settleDue()
+		}
+		select {
+		case <-s.ledger.wake:
+		case <-ended:
+			ended = nil
+		case <-lost:
+			return s.conn.loss()
+		case <-patience:
+			return nil
+		}
+	}
+}
+
+func (s *subscription) settleDue() error {
+	o := s.ledger.take()
+	for _, one := range o.single {
+		if err := s.settleOne(one); err != nil {
+			return fmt.Errorf("settle a message of %s: %w", s.queue, err)
+		}
+	}
+	if o.upTo > 0 {
+		if err := s.channel.Ack(o.upTo, true); err != nil {
+			return fmt.Errorf("acknowledge messages of %s: %w", s.queue, err)
+		}
+	}
+	return nil
+}
+
+func (s *subscription) settleOne(one settlement) error {
+	if one.verdict == ack {
+		return s.channel.Ack(one.tag, false)
+	}
+	return s.channel.Nack(one.tag, false, one.verdict == requeue)
+}

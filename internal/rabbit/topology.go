@@ -1,0 +1,167 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// redeclarePause keeps a broker that loses things all the time from being asked all the time.
+const redeclarePause = 500 * time.Millisecond
+
+// topology sees to it that exchanges and queues exist. It declares them on the connection that does not publish, which
+// the broker never blocks.
+type topology struct {
+	link   *link
+	config Config
+	names  names
+	asked  chan struct{} // holds an element when something was found missing
+	turn   chan struct{} // holds an element while somebody declares
+
+	mu       sync.Mutex
+	queues   []string // worker queues that are to exist
+	problem  error    // why what the orchestrator itself needs is not there
+	complete bool
+	declared chan struct{} // closed when everything was declared once
+}
+
+func newTopology(link *link, config Config) *topology {
+	return &topology{
+		link: link, config: config, names: names{config.Prefix},
+		asked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		problem: errors.New("exchanges and queues are not declared yet"), declared: make(chan struct{}),
+	}
+}
+
+// run declares everything with every new connection, and when something is found missing, until ctx ends.
+func (t *topology) run(ctx context.Context) {
+	var wait backoff
+	for {
+		conn, err := t.link.await(ctx)
+		if err != nil {
+			return
+		}
+		mismatch, fault := t.declareAll(ctx, conn)
+		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil {
+			t.link.log.Error("exchanges and queues are not as they should be", "error", err)
+		}
+		if fault != nil { // a mismatch is not cured by trying again
+			wait.wait(ctx)
+			continue
+		}
+		wait.reset()
+		pause(ctx, redeclarePause)
+		select {
+		case <-t.asked:
+		case <-conn.gone:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// redeclare has everything declared again soon.
+func (t *topology) redeclare() {
+	select {
+	case t.asked <- struct{}{}:
+	default:
+	}
+}
+
+// declareAll declares what the orchestrator needs and then the worker queues.
+func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, fault error) {
+	t.mu.Lock()
+	queues := slices.Clone(t.queues)
+	t.mu.Unlock()
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	mismatch, fault = declareEach(conn, t.ownDeclarations())
+	t.note(mismatch, fault)
+	ofWorkers, faultOfWorkers := declareEach(conn, t.workerDeclarations(queues))
+	return errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
+}
+
+// note keeps what came of the orchestrator's own declarations. What exists with other properties can be published to.
+func (t *topology) note(mismatch, fault error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.problem = errors.Join(mismatch, fault)
+	if fault == nil && !t.complete {
+		t.complete = true
+		close(t.declared)
+	}
+}
+
+// add remembers worker queues and declares them at once, if that can be done.
+func (t *topology) add(ctx context.Context, queues []string) error {
+	t.mu.Lock()
+	for _, queue := range queues {
+		if !slices.Contains(t.queues, queue) {
+			t.queues = append(t.queues, queue)
+		}
+	}
+	t.mu.Unlock()
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("declare queues: %w", ctx.Err())
+	}
+	conn, err := t.link.now()
+	if err != nil {
+		return fmt.Errorf("declare queues: %w", err)
+	}
+	// The exchange is among them: the first definition may come before the first declaration is through.
+	return errors.Join(declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues)...)))
+}
+
+// ready returns nil when what the orchestrator itself needs was declared.
+func (t *topology) ready() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.problem
+}
+
+// declaration makes one thing exist, and is done on a channel that may be closed by it.
+type declaration struct {
+	what string
+	do   func(*amqp.Channel) error
+}
+
+// declareEach does them in order and goes on after those that fail, on a new channel: the broker closes that of a
+// declaration that it refuses. It tells what exists with other properties from what went wrong in other ways.
+func declareEach(conn *connection, declarations []declaration) (mismatch, fault error) {
+	var channel *amqp.Channel
+	for _, d := range declarations {
+		if channel == nil {
+			opened, err := conn.channel()
+			if err != nil {
+				return mismatch, errors.Join(fault, err)
+			}
+			channel = opened
+		}
+		err := conn.within(func() error { return d.do(channel) })
+		if err == nil {
+			continue
+		}
+		channel = nil
+		if is(err, amqp.PreconditionFailed) {
+			mismatch = errors.Join(mismatch, fmt.Errorf("%s: %w: %w", d.what, ErrMismatch, err))
+		} else {
+			fault = errors.Join(fault, fmt.Errorf("%s: %w", d.what, err))
+		}
+	}
+	if channel != nil {
+		_ = conn.within(channel.Close)
+	}
+	return mismatch, fault
+}
