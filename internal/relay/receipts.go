@@ -15,14 +15,14 @@ import (
 // that the commands have waited in the table.
 func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time.Time) {
 	receipts := r.config.Publisher.Publish(ctx, commands)
-	waited := since.IsZero() || time.Since(since) > promptly
+	took := time.Since(since) // for ever, when they have waited in the table
 	var returned []wire.Command
 	var reasons []string
 	unconfirmed := 0
 	for i, receipt := range receipts {
 		switch receipt.Outcome {
 		case wire.Confirmed:
-			r.confirm(ctx, commands[i].ID, waited)
+			r.confirm(ctx, commands[i].ID, took > max(promptly, commands[i].Timeout/20))
 		case wire.Returned:
 			returned, reasons = append(returned, commands[i]), append(reasons, receipt.Reason)
 		default:

@@ -47,7 +47,7 @@ type Config struct {
 
 const (
 	// promptly is how soon after its commit a command's confirm must come for its attempt's time to have been right
-	// from the start.
+	// from the start; a twentieth of the timeout, if that is more.
 	promptly = 100 * time.Millisecond
 	// margin is left of a lease when a command is still published from memory: the next holder should not overlap.
 	margin = 500 * time.Millisecond

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/server"
+	"github.com/saga-orchestrator/orchestrator/steps"
+)
+
+// runAll starts an orchestrator and the three services in this process and shows the three orders.
+func runAll(ctx context.Context, o options, out io.Writer) (err error) {
+	if o.state == "" {
+		if o.state, err = os.MkdirTemp("", "order-saga-"); err != nil {
+			return fmt.Errorf("make a place for the state: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.state)) }()
+	} else if err := os.MkdirAll(o.state, 0o700); err != nil {
+		return fmt.Errorf("make a place for the state: %w", err)
+	}
+	config := server.Config{
+		DatabaseURL: o.databaseURL, AMQPURL: o.amqpURL, AMQPPrefix: o.amqpPrefix, Migrate: true,
+		Listen: o.listen, Auth: "none", Version: "example", Logger: quiet(),
+	}
+	if o.databaseURL == "" {
+		config.File = filepath.Join(o.state, "orchestrator.db")
+	}
+	orchestrator, err := server.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var parts sync.WaitGroup
+	var ended error
+	parts.Go(func() { ended = orchestrator.Run(running) })
+	workers, stopWorkers := context.WithCancel(ctx)
+	defer stopWorkers()
+	working, err := startWorkers(workers, o, services(), orchestrator.Transport())
+	if err == nil {
+		announce(out, o, orchestrator.URL())
+		err = show(ctx, client.New(client.Config{Server: orchestrator.URL()}), out)
+	}
+	if err == nil && o.serve {
+		fmt.Fprintf(out, "\nStill serving %s until you press Ctrl-C.\n", orchestrator.URL())
+		<-ctx.Done()
+	}
+	stopWorkers()
+	working.Wait()
+	stop()
+	parts.Wait()
+	return errors.Join(err, ended)
+}
+
+// showAgainst shows the three orders on an orchestrator, and with workers, in other processes.
+func showAgainst(ctx context.Context, o options, out io.Writer) error {
+	fmt.Fprintf(out, "Orchestrator at %s, workers in their own processes.\n", o.server)
+	return show(ctx, client.New(client.Config{Server: o.server, Key: o.key}), out)
+}
+
+// runWorker is one service as a process of its own.
+func runWorker(ctx context.Context, o options, out io.Writer) error {
+	if o.databaseURL == "" || o.amqpURL == "" {
+		return errors.New("a worker process needs --database-url and --amqp-url")
+	}
+	for _, s := range services() {
+		if s.queue != o.only {
+			continue
+		}
+		broker := steps.AMQP(o.amqpURL, o.amqpPrefix)
+		working, err := startWorkers(ctx, o, []service{s}, broker)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s works\n", s.queue)
+		working.Wait()
+		return nil
+	}
+	return fmt.Errorf("--service %q: want orders, payments or inventory", o.only)
+}
+
+// startWorkers lets each service work until ctx ends; the group waits for them.
+func startWorkers(ctx context.Context, o options, asked []service, transport steps.Transport) (*sync.WaitGroup, error) {
+	var working sync.WaitGroup
+	for _, s := range asked {
+		kept, closeState, err := o.openState(ctx, s.queue)
+		if err != nil {
+			return &working, err
+		}
+		worker := s.worker(kept, o.trouble, steps.Config{Logger: quiet()})
+		working.Go(func() {
+			defer closeState()
+			if err := worker.Run(ctx, transport); err != nil {
+				fmt.Fprintf(os.Stderr, "%s stopped: %v\n", s.queue, err)
+			}
+		})
+	}
+	return &working, nil
+}
+
+// openState opens the state of one service: in Postgres, or in a file.
+func (o options) openState(ctx context.Context, service string) (state, func(), error) {
+	if o.databaseURL != "" {
+		kept, err := openPostgresState(ctx, o.databaseURL)
+		if err != nil {
+			return nil, nil, err
+		}
+		return kept, kept.pool.Close, nil
+	}
+	kept, err := openFileState(o.state, service)
+	if err != nil {
+		return nil, nil, err
+	}
+	return kept, func() { _ = kept.file.Close() }, nil // every line was synced when it was written
+}
+
+func announce(out io.Writer, o options, url string) {
+	if o.databaseURL != "" {
+		fmt.Fprintf(out, "Orchestrator with Postgres and RabbitMQ in this process; REST API at %s\n", url)
+		return
+	}
+	fmt.Fprintf(out, "Embedded orchestrator, nothing installed; REST API at %s, state in %s\n", url, o.state)
+}
+
+// quiet lets only warnings through: the timeline is what a person came for.
+func quiet() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+}

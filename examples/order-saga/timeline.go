@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// timeline shows a saga's history as it happens, one line an entry.
+type timeline struct {
+	out   io.Writer
+	began time.Time // of the first entry
+	shown int64     // seq of the last entry shown
+}
+
+func newTimeline(out io.Writer) *timeline { return &timeline{out: out} }
+
+func (l *timeline) title(number, text string) { fmt.Fprintf(l.out, "\n%s. %s\n", number, text) }
+
+func (l *timeline) say(format string, arguments ...any) {
+	fmt.Fprintf(l.out, "           » "+format+"\n", arguments...)
+}
+
+// until shows the saga until it has that status, and fails when it ends with another one.
+func (l *timeline) until(ctx context.Context, orchestrator *client.Client, id string, wanted saga.Status) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	since := int64(0)
+	for {
+		now, err := orchestrator.Wait(ctx, id, since, patience)
+		if err != nil {
+			return fmt.Errorf("wait for saga %s to be %s: %w", id, wanted, err)
+		}
+		if err := l.entries(ctx, orchestrator, id); err != nil {
+			return err
+		}
+		if now.Status == wanted {
+			return nil
+		}
+		if now.Status.Terminal() {
+			return fmt.Errorf("saga %s is %s, not %s", id, now.Status, wanted)
+		}
+		since = now.Revision
+	}
+}
+
+// entries shows what is new in the history.
+func (l *timeline) entries(ctx context.Context, orchestrator *client.Client, id string) error {
+	entries, err := orchestrator.History(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read the history of saga %s: %w", id, err)
+	}
+	for _, entry := range entries {
+		if entry.Seq <= l.shown {
+			continue
+		}
+		if l.shown == 0 {
+			l.began = entry.At
+		}
+		l.shown = entry.Seq
+		if mark, text := tell(entry); text != "" {
+			fmt.Fprintf(l.out, "  %5d ms %s %s\n", entry.At.Sub(l.began).Milliseconds(), mark, text)
+		}
+	}
+	return nil
+}
+
+// tell puts an entry into words. Entries that only repeat what the next one says have none.
+func tell(entry resource.HistoryEntry) (mark, text string) {
+	detail := func(name string) any { return entry.Detail[name] }
+	switch saga.EntryType(entry.Type) {
+	case saga.EntryStarted:
+		return "●", "the saga starts"
+	case saga.EntryStepDispatched:
+		return "→", fmt.Sprintf("%-18s command sent (attempt %d)", entry.Step, entry.Attempt)
+	case saga.EntryStepSucceeded:
+		return "✓", fmt.Sprintf("%-18s done", entry.Step)
+	case saga.EntryStepAttemptFailed:
+		return "✗", fmt.Sprintf("%-18s %v: %v", entry.Step, detail("code"), detail("message"))
+	case saga.EntryStepTimedOut:
+		return "?", fmt.Sprintf("%-18s no answer in time", entry.Step)
+	case saga.EntryCompensating:
+		return "↩", "the saga turns back"
+	case saga.EntryCompensationSent:
+		return "←", fmt.Sprintf("%-18s compensation sent (attempt %d)", entry.Step, entry.Attempt)
+	case saga.EntryStepCompensated:
+		return "✓", fmt.Sprintf("%-18s undone", entry.Step)
+	case saga.EntryStuck:
+		return "!", fmt.Sprintf("the saga is stuck: %v", detail("message"))
+	case saga.EntryDataPatched:
+		return "✎", fmt.Sprintf("%s patches the data: %v", entry.Actor, detail("reason"))
+	case saga.EntryRetried:
+		return "✎", fmt.Sprintf("%s retries %s: %v", entry.Actor, entry.Step, detail("reason"))
+	case saga.EntryCompleted:
+		return "■", "completed"
+	case saga.EntryCompensated:
+		return "■", "compensated: nothing of it is left"
+	default:
+		return "", ""
+	}
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+)
+
+// Config says what an orchestrator works with. With DatabaseURL and AMQPURL it keeps its state in Postgres and sends
+// commands over RabbitMQ; with neither it is embedded: state in memory or in File, workers in this process.
+type Config struct {
+	DatabaseURL string
+	AMQPURL     string
+	AMQPPrefix  string // of every name on the broker; default: saga
+	QueueType   string // quorum or classic; default: quorum
+	Migrate     bool   // bring the database schema up to date before anything else
+
+	File  string // embedded: the file that the state is written through to; empty: memory only
+	Fresh bool   // embedded: forget what the file holds
+	// SimulateWorkers, embedded, answers every command as if its worker had succeeded.
+	SimulateWorkers bool
+
+	Listen       string        // address of the REST API; default: 127.0.0.1:8080, port 0: any free one
+	Auth         string        // keys or none; default: keys
+	Insecure     bool          // allow Auth none on an address that others can reach
+	OverdueAfter time.Duration // how long without progress until a saga asks for attention; default: 15 m, negative: never
+	Version      string        // of the program
+	Logger       *slog.Logger  // default: none
+}
+
+// ErrHalfConfigured means that only one of DatabaseURL and AMQPURL was given.
+var ErrHalfConfigured = errors.New("the database URL and the AMQP URL belong together: give both, or neither for embedded")
+
+func (c Config) embedded() bool { return c.DatabaseURL == "" && c.AMQPURL == "" }
+
+func (c Config) withDefaults() Config {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if c.Auth == "" {
+		c.Auth = string(api.AuthKeys)
+	}
+	if c.OverdueAfter == 0 {
+		c.OverdueAfter = 15 * time.Minute
+	}
+	c.OverdueAfter = max(c.OverdueAfter, 0)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if (c.DatabaseURL == "") != (c.AMQPURL == "") {
+		return ErrHalfConfigured
+	}
+	if c.Auth != string(api.AuthKeys) && c.Auth != string(api.AuthNone) {
+		return fmt.Errorf("auth %q: want %q or %q", c.Auth, api.AuthKeys, api.AuthNone)
+	}
+	if c.embedded() {
+		return nil
+	}
+	return c.broker().Validate()
+}
+
+func (c Config) broker() rabbit.Config {
+	return rabbit.Config{
+		URL: c.AMQPURL, Prefix: c.AMQPPrefix, QueueType: rabbit.QueueType(c.QueueType), Logger: c.Logger,
+	}
+}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/relay"
+	"github.com/saga-orchestrator/orchestrator/saga/engine"
+	"github.com/saga-orchestrator/orchestrator/steps"
+	"github.com/saga-orchestrator/orchestrator/steps/local"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/memory"
+)
+
+// storage is what keeps everything: Postgres, or memory.
+type storage interface {
+	engine.Store
+	relay.Rows
+	api.Reads
+	api.Keys
+	Queues(ctx context.Context) ([]string, error)
+	Close() error
+}
+
+// broker is what brings commands to workers and replies back: RabbitMQ, or queues in this process.
+type broker interface {
+	relay.Publisher
+	api.Broker
+	steps.Transport
+	ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool)))
+	ConsumeDead(ctx context.Context, handle func(message wire.Message, settle func(ok bool)))
+	Close(ctx context.Context) error
+}
+
+// parts opens the store and the broker that the config asks for.
+func (c Config) parts(ctx context.Context) (storage, broker, error) {
+	if c.embedded() {
+		kept, err := memory.Open(memory.Config{File: c.File, Fresh: c.Fresh})
+		if err != nil {
+			return nil, nil, fmt.Errorf("open the embedded store: %w", err)
+		}
+		if c.SimulateWorkers {
+			return kept, newSimulation(local.New()), nil
+		}
+		return kept, inProcess{local.New()}, nil
+	}
+	if c.Migrate {
+		if err := store.Migrate(ctx, c.DatabaseURL); err != nil {
+			return nil, nil, err
+		}
+	}
+	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := kept.CheckSchema(ctx); err != nil {
+		_ = kept.Close() // the schema is what the caller must hear of
+		return nil, nil, err
+	}
+	return kept, rabbit.Connect(c.broker()), nil
+}
+
+// inProcess is the in-process broker with a Close: there is nothing to close.
+type inProcess struct{ *local.Broker }
+
+func (inProcess) Close(context.Context) error { return nil }

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/relay"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/engine"
+	"github.com/saga-orchestrator/orchestrator/steps"
+)
+
+// How long each part may take to end: together under ten seconds.
+const (
+	answersGrace = 3 * time.Second
+	engineGrace  = 2 * time.Second
+	brokerGrace  = 2 * time.Second
+)
+
+// Server is one orchestrator. Open it, then Run it once.
+type Server struct {
+	config   Config
+	store    storage
+	broker   broker
+	engine   *engine.Engine
+	relay    *relay.Relay
+	listener net.Listener
+	http     *http.Server
+	stopping chan struct{}
+}
+
+// Open connects to what the config names and takes the address; nothing is served before Run. A broker that is away is
+// no error: it is connected to when it is there.
+func Open(ctx context.Context, config Config) (*Server, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	if err := api.CheckAuth(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, stopping: make(chan struct{})}
+	var err error
+	if s.store, s.broker, err = config.parts(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.assemble(ctx); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Server) assemble(ctx context.Context) error {
+	s.relay = relay.New(relay.Config{
+		Rows: s.store, Publisher: s.broker, Logger: s.config.Logger,
+		Published: func(ctx context.Context, id saga.CommandID, done func()) { s.engine.Published(ctx, id, done) },
+	})
+	s.engine = engine.New(engine.Config{
+		Store: s.store, Outbox: s.relay, Queues: s.broker,
+		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
+	})
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
+	}
+	s.listener = listener
+	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
+		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth),
+		Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping,
+	}))
+	return nil
+}
+
+// URL is where the REST API is.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Transport is for workers in this process. End them before the server.
+func (s *Server) Transport() steps.Transport { return s.broker }
+
+// Run works until ctx ends. It then takes no more, finishes what it has begun, and closes everything.
+func (s *Server) Run(ctx context.Context) error {
+	deciding, stopDeciding := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	taking, stopTaking := context.WithCancel(ctx)
+	defer stopDeciding()
+	defer stopPublishing()
+	defer stopTaking()
+
+	var intake, engine, relay sync.WaitGroup
+	relay.Go(func() { s.relay.Run(publishing) })
+	engine.Go(func() { s.engine.Run(deciding, engineGrace) })
+	intake.Go(func() { s.declare(taking) })
+	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(deciding, s.engine.ReceiveReply)) })
+	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(deciding, s.engine.ReceiveDead)) })
+
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }() // ends with Shutdown or Close, and is waited for
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-served:
+	}
+	stopTaking()
+	close(s.stopping)
+	answers, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersGrace)
+	defer cancel()
+	if err := s.http.Shutdown(answers); err != nil {
+		_ = s.http.Close() // whoever still waits has waited long enough
+	}
+	if failure == nil {
+		<-served
+	}
+	intake.Wait()
+	stopDeciding()
+	engine.Wait()
+	stopPublishing()
+	relay.Wait()
+	return errors.Join(failure, s.close(context.WithoutCancel(ctx)))
+}
+
+// close lets go of what Open has taken.
+func (s *Server) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, brokerGrace)
+	defer cancel()
+	if s.listener != nil {
+		_ = s.listener.Close() // usually closed by the HTTP server already
+	}
+	return errors.Join(s.broker.Close(ctx), s.store.Close())
+}

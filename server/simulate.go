@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/local"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const simulatedAtOnce = 16
+
+// simulation is the in-process broker with a worker on every queue that is declared. Each command succeeds, unless the
+// saga's data says otherwise: {"simulate": {"charge-payment": "card_declined"}} makes that step fail for good.
+type simulation struct {
+	*local.Broker
+	ctx    context.Context // that of the workers
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	served  map[string]bool
+	workers sync.WaitGroup
+}
+
+func newSimulation(broker *local.Broker) *simulation {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &simulation{Broker: broker, ctx: ctx, cancel: cancel, served: make(map[string]bool)}
+}
+
+// DeclareQueues declares the queues and sets a worker to each new one.
+func (s *simulation) DeclareQueues(ctx context.Context, queues []string) error {
+	if err := s.Broker.DeclareQueues(ctx, queues); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, queue := range queues {
+		if s.served[queue] || s.ctx.Err() != nil {
+			continue
+		}
+		s.served[queue] = true
+		s.workers.Go(func() {
+			_ = s.Receive(s.ctx, queue, simulatedAtOnce, simulated) // in process, receiving cannot fail
+		})
+	}
+	return nil
+}
+
+// Close ends the workers.
+func (s *simulation) Close(context.Context) error {
+	s.cancel()
+	s.workers.Wait()
+	return nil
+}
+
+// simulated answers a command as its worker might.
+func simulated(message wire.Message) wire.Answer {
+	received, err := wire.DecodeCommand(message)
+	if err != nil {
+		return wire.Answer{Settlement: wire.Rejected}
+	}
+	reply := wire.Succeeded(nil)
+	if code := wished(received); code != "" {
+		reply = wire.Failed(code, "simulated", false)
+	}
+	body, err := reply.Encode()
+	if err != nil {
+		return wire.Answer{Settlement: wire.Rejected}
+	}
+	return wire.Answer{Settlement: wire.Replied, Reply: body}
+}
+
+// wished is the code with which the saga's data wants the step to fail; compensations always succeed.
+func wished(received wire.Received) string {
+	var data struct {
+		Simulate map[string]string `json:"simulate"`
+	}
+	if received.ID.Direction == saga.Compensate || json.Unmarshal(received.Data, &data) != nil {
+		return ""
+	}
+	return data.Simulate[received.ID.Step]
+}
