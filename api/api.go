@@ -1,0 +1,106 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Auth says who may call.
+type Auth string
+
+// The ways of authentication.
+const (
+	AuthKeys Auth = "keys" // a key in the Authorization header, with a role
+	AuthNone Auth = "none" // everyone may do everything
+)
+
+// Config is what the API is made of. Engine, Reads and Broker are required, Keys unless Auth is AuthNone.
+type Config struct {
+	Engine Engine
+	Reads  Reads
+	Broker Broker
+	Keys   Keys
+	Auth   Auth // empty: AuthKeys
+
+	Version  string // of the program, in the OpenAPI document and /healthz
+	Logger   *slog.Logger
+	Registry *prometheus.Registry // nil: one of its own
+	Now      func() time.Time     // nil: time.Now
+
+	// RequestTimeout bounds a request, less what it asks to wait for. A database that does not answer is so reported
+	// before callers give up. 0: 1.9 s.
+	RequestTimeout time.Duration
+	// PollInterval is how often waiting requests look for changes made by other replicas. 0: 500 ms.
+	PollInterval time.Duration
+	// KeepAlive is how often a quiet event stream gets a comment, so that proxies keep it open. 0: 15 s.
+	KeepAlive time.Duration
+	// MaxQueueDepth makes /readyz fail when a worker queue holds more messages. 0: no limit.
+	MaxQueueDepth int
+	// Stopping is closed when the process is about to end: whoever waits for a change is answered at once. May be nil.
+	Stopping <-chan struct{}
+}
+
+func (c Config) withDefaults() Config {
+	if c.Auth == "" {
+		c.Auth = AuthKeys
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = 1900 * time.Millisecond
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = 500 * time.Millisecond
+	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = 15 * time.Second
+	}
+	return c
+}
+
+// service is the API while it serves.
+type service struct {
+	Config
+	huma     huma.API
+	router   chi.Router
+	plans    *planCache
+	keyring  *keyring
+	observed *observed
+}
+
+// New returns the handler of the whole API.
+func New(config Config) http.Handler {
+	s := &service{Config: config.withDefaults(), router: chi.NewRouter()}
+	s.plans = newPlanCache(s.Reads)
+	s.keyring = newKeyring(s.Keys, s.Now)
+	s.observed = newObserved(s.Registry)
+	s.router.Use(s.identify, s.observe, s.recoverPanics, secureHeaders, refuseAmbiguity)
+	s.router.NotFound(s.notFound)
+	s.router.MethodNotAllowed(s.methodNotAllowed)
+	s.huma = humachi.New(s.router, s.openAPI())
+
+	s.definitionRoutes()
+	s.sagaRoutes()
+	s.actionRoutes()
+	s.watchRoute()
+	s.operationRoutes()
+	s.keyRoutes()
+	s.publicRoutes()
+	return s.router
+}

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// anonymous is the actor when nobody is asked who they are.
+const anonymous = "anonymous"
+
+type callerKey struct{}
+
+// actor is the name of the caller's key, for the saga's history.
+func actor(ctx context.Context) string {
+	if key, ok := ctx.Value(callerKey{}).(record.Key); ok {
+		return key.Name
+	}
+	return anonymous
+}
+
+// authorize lets a request pass whose key has the role.
+func (s *service) authorize(role record.Role) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if s.Auth == AuthNone {
+			next(ctx)
+			return
+		}
+		key, err := s.authenticate(ctx.Context(), ctx.Header("Authorization"))
+		switch {
+		case err != nil:
+			s.refuse(ctx, err)
+		case !key.Role.Includes(role):
+			s.refuse(ctx, problem(resource.CodeForbidden, "This needs a key with the role "+string(role)+"."))
+		default:
+			next(huma.WithValue(ctx, callerKey{}, key))
+		}
+	}
+}
+
+func (s *service) authenticate(ctx context.Context, header string) (record.Key, error) {
+	scheme, secret, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || !plausibleSecret(secret) {
+		return record.Key{}, problem(resource.CodeUnauthorized, "Send a valid API key: Authorization: Bearer <key>.")
+	}
+	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
+	defer cancel()
+	key, err := s.keyring.find(limited, secret)
+	if errors.Is(err, record.ErrKeyNotFound) {
+		return record.Key{}, problem(resource.CodeUnauthorized, "Send a valid API key: Authorization: Bearer <key>.")
+	}
+	return key, err
+}
+
+// keyLifetime is how long a key is taken as valid without asking the database: a revocation takes at most so long to
+// reach every replica.
+const keyLifetime = 4 * time.Second
+
+// maxRemembered bounds the keys remembered; when they are more, all are forgotten.
+const maxRemembered = 1000
+
+// keyring finds keys by their secret, and remembers valid ones for a little while.
+type keyring struct {
+	keys       Keys
+	now        func() time.Time
+	mutex      sync.Mutex
+	remembered map[[sha256.Size]byte]rememberedKey
+}
+
+type rememberedKey struct {
+	key   record.Key
+	until time.Time
+}
+
+func newKeyring(keys Keys, now func() time.Time) *keyring {
+	return &keyring{keys: keys, now: now, remembered: make(map[[sha256.Size]byte]rememberedKey)}
+}
+
+// find returns the valid key with that secret. It looks for the secret's hash, so the time that it takes tells nothing
+// of the secret.
+func (k *keyring) find(ctx context.Context, secret string) (record.Key, error) {
+	hash := sha256.Sum256([]byte(secret))
+	if key, ok := k.recall(hash); ok {
+		return key, nil
+	}
+	key, err := k.keys.KeyByHash(ctx, hash[:])
+	if err != nil {
+		return record.Key{}, err
+	}
+	if !key.RevokedAt.IsZero() || subtle.ConstantTimeCompare(key.Hash, hash[:]) != 1 {
+		return record.Key{}, record.ErrKeyNotFound
+	}
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if len(k.remembered) >= maxRemembered {
+		clear(k.remembered)
+	}
+	k.remembered[hash] = rememberedKey{key: key, until: k.now().Add(keyLifetime)}
+	return key, nil
+}
+
+func (k *keyring) recall(hash [sha256.Size]byte) (record.Key, bool) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	found, ok := k.remembered[hash]
+	return found.key, ok && k.now().Before(found.until)
+}
+
+// forget makes a revocation act at once in this process.
+func (k *keyring) forget() {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	clear(k.remembered)
+}
+
+// CheckExposure refuses to serve without authentication on an address that others can reach.
+func CheckExposure(auth Auth, address string, insecure bool) error {
+	switch {
+	case auth == AuthKeys || insecure:
+		return nil
+	case auth != AuthNone:
+		return errors.New("authentication is keys or none")
+	case loopback(address):
+		return nil
+	default:
+		return errors.New("without authentication everyone who reaches " + address +
+			" may do everything: listen on 127.0.0.1, use --auth keys, or insist with --insecure")
+	}
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Limits of request bodies.
+const (
+	maxBody           = 256 << 10
+	maxDefinitionBody = 1 << 20
+	// A definition of 100 steps has more members than other input may.
+	maxDefinitionMembers = 100_000
+)
+
+// bodyRule says what body a route takes.
+type bodyRule struct {
+	shape    reflect.Type // for the documentation
+	limit    int64        // 0: maxBody
+	members  int          // 0: as everywhere
+	optional bool         // no body means {}
+	patch    bool         // application/merge-patch+json as well
+}
+
+// bodyOf is the rule of an ordinary body of that shape.
+func bodyOf[T any]() *bodyRule { return &bodyRule{shape: reflect.TypeFor[T]()} }
+
+func (r bodyRule) mediaTypes() []string {
+	if r.patch {
+		return []string{"application/merge-patch+json", "application/json"}
+	}
+	return []string{"application/json"}
+}
+
+func (r bodyRule) schema(registry huma.Registry) *huma.Schema {
+	if r.shape == nil {
+		return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+	}
+	return registry.Schema(r.shape, true, "")
+}
+
+type bodyKey struct{}
+
+// body is the request's body: one JSON document that was checked.
+func body(ctx context.Context) []byte {
+	content, _ := ctx.Value(bodyKey{}).([]byte)
+	return content
+}
+
+// readBody reads and checks the body before the handler runs, so that no handler meets one that was not.
+func (s *service) readBody(rule bodyRule) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		request, _ := humachi.Unwrap(ctx)
+		content, err := rule.read(request)
+		if err != nil {
+			s.refuse(ctx, err)
+			return
+		}
+		next(huma.WithValue(ctx, bodyKey{}, content))
+	}
+}
+
+func (r bodyRule) read(request *http.Request) ([]byte, error) {
+	limit, members := int64(maxBody), r.members
+	if r.limit > 0 {
+		limit = r.limit
+	}
+	if request.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	content, err := io.ReadAll(io.LimitReader(request.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, problem(resource.CodeInvalidBody, "The body could not be read to its end.")
+	case int64(len(content)) > limit:
+		return nil, tooLarge(limit)
+	case len(content) == 0 && r.optional:
+		return []byte("{}"), nil
+	}
+	if err := r.checkType(request.Header); err != nil {
+		return nil, err
+	}
+	limits := saga.DefaultJSONLimits()
+	if members > 0 {
+		limits.Members = members
+	}
+	if err := saga.CheckJSON(content, limits); err != nil {
+		return nil, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
+	}
+	return content, nil
+}
+
+func (r bodyRule) checkType(header http.Header) error {
+	given, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	wanted := strings.Join(r.mediaTypes(), " or ")
+	charset, stated := parameters["charset"]
+	switch {
+	case err != nil || given != "application/json" && !(r.patch && given == "application/merge-patch+json"):
+		return problem(resource.CodeUnsupportedMediaType, "Send the body with Content-Type "+wanted+".")
+	case stated && !strings.EqualFold(charset, "utf-8"):
+		return problem(resource.CodeUnsupportedMediaType, "JSON is UTF-8.")
+	case header.Get("Content-Encoding") != "" && header.Get("Content-Encoding") != "identity":
+		return problem(resource.CodeUnsupportedMediaType, "Send the body without a Content-Encoding.")
+	default:
+		return nil
+	}
+}
+
+func tooLarge(limit int64) error {
+	return problem(resource.CodePayloadTooLarge, "The body is larger than "+sizeText(limit)+".")
+}
+
+func sizeText(bytes int64) string {
+	if bytes >= 1<<20 {
+		return decimal(bytes>>20) + " MiB"
+	}
+	return decimal(bytes>>10) + " KiB"
+}

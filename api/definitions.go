@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+type (
+	definitionInput struct {
+		Name string `path:"name" doc:"Name of the definition"`
+	}
+	versionInput struct {
+		Name    string `path:"name" doc:"Name of the definition"`
+		Version int    `path:"version" minimum:"1"`
+	}
+	definitionOutput struct {
+		Status   int
+		Location string `header:"Location"`
+		Body     resource.Definition
+	}
+)
+
+func (s *service) definitionRoutes() {
+	const tag = "Definitions"
+	register(s, route{
+		id: "put-definition", method: http.MethodPut, path: "/v1/definitions/{name}", tag: tag, role: record.Admin,
+		summary: "Register a definition",
+		about: "A body that differs from the latest version makes a new version (201); the same again changes nothing " +
+			"(200). White space, the order of members and defaults spelled out make no difference. Sagas keep the version " +
+			"that they were started with.",
+		body: &bodyRule{
+			shape: bodyOf[resource.DefinitionBody]().shape, limit: maxDefinitionBody, members: maxDefinitionMembers,
+		},
+	}, s.putDefinition)
+	register(s, route{
+		id: "list-definitions", method: http.MethodGet, path: "/v1/definitions", tag: tag, role: record.Viewer,
+		summary: "List definitions", about: "The latest version of each, by name.",
+	}, s.listDefinitions)
+	register(s, route{
+		id: "get-definition", method: http.MethodGet, path: "/v1/definitions/{name}", tag: tag, role: record.Viewer,
+		summary: "Get the latest version of a definition", errors: []int{http.StatusNotFound},
+	}, s.getDefinition)
+	register(s, route{
+		id: "list-definition-versions", method: http.MethodGet, path: "/v1/definitions/{name}/versions", tag: tag,
+		role: record.Viewer, summary: "List every version of a definition", errors: []int{http.StatusNotFound},
+	}, s.listVersions)
+	register(s, route{
+		id: "get-definition-version", method: http.MethodGet, path: "/v1/definitions/{name}/versions/{version}", tag: tag,
+		role: record.Viewer, summary: "Get one version of a definition", errors: []int{http.StatusNotFound},
+	}, s.getVersion)
+}
+
+func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*definitionOutput, error) {
+	plan, err := saga.ParseDefinition(input.Name, 0, body(ctx))
+	if err != nil {
+		return nil, err
+	}
+	kept, created, err := s.Engine.RegisterDefinition(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := showDefinition(kept)
+	if err != nil {
+		return nil, err
+	}
+	output := &definitionOutput{Status: http.StatusOK, Body: shown}
+	if created {
+		output.Status = http.StatusCreated
+		output.Location = "/v1/definitions/" + kept.Name + "/versions/" + decimal(kept.Version)
+	}
+	return output, nil
+}
+
+func (s *service) listDefinitions(ctx context.Context, input *pageInput) (*listOutput[resource.Definition], error) {
+	page, err := input.page(identifier)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Reads.Definitions(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	list, err := listOf(*input, found, func(d record.RegisteredDefinition) string { return d.Name }, showDefinition)
+	return &listOutput[resource.Definition]{Body: list}, err
+}
+
+func (s *service) getDefinition(ctx context.Context, input *definitionInput) (*definitionOutput, error) {
+	if !identifier(input.Name) {
+		return nil, record.ErrDefinitionNotFound
+	}
+	found, err := s.Reads.LatestDefinition(ctx, input.Name)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := showDefinition(found)
+	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+}
+
+func (s *service) listVersions(ctx context.Context, input *definitionInput) (*listOutput[resource.Definition], error) {
+	if !identifier(input.Name) {
+		return nil, record.ErrDefinitionNotFound
+	}
+	found, err := s.Reads.DefinitionVersions(ctx, input.Name)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, record.ErrDefinitionNotFound
+	}
+	whole := pageInput{Limit: len(found)}
+	list, err := listOf(whole, found, func(d record.RegisteredDefinition) string { return d.Name }, showDefinition)
+	return &listOutput[resource.Definition]{Body: list}, err
+}
+
+func (s *service) getVersion(ctx context.Context, input *versionInput) (*definitionOutput, error) {
+	if !identifier(input.Name) || input.Version > math.MaxInt32 {
+		return nil, record.ErrDefinitionNotFound
+	}
+	found, err := s.Reads.DefinitionVersion(ctx, input.Name, input.Version)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := showDefinition(found)
+	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+}
+
+func showDefinition(kept record.RegisteredDefinition) (resource.Definition, error) {
+	canonical, err := json.Marshal(kept.Definition)
+	if err != nil {
+		return resource.Definition{}, err
+	}
+	return resource.Definition{
+		Name: kept.Name, Version: kept.Version, CreatedAt: kept.CreatedAt, Definition: canonical,
+	}, nil
+}

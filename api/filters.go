@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// filterInput are the filters of the list of sagas.
+type filterInput struct {
+	Definition      string    `query:"definition" maxLength:"128" doc:"Name of the definition"`
+	Version         int       `query:"version" minimum:"1" maximum:"2147483647" doc:"Version of the definition"`
+	Status          []string  `query:"status,explode" enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" doc:"Repeatable: any of them"`
+	Key             string    `query:"key" doc:"Business key"`
+	Label           []string  `query:"label,explode" maxItems:"32" doc:"name=value; repeatable: all of them"`
+	CreatedAfter    time.Time `query:"created_after"`
+	CreatedBefore   time.Time `query:"created_before"`
+	Attention       string    `query:"attention" enum:"true" doc:"Only those that need a person"`
+	AttentionReason []string  `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
+}
+
+// filter checks what the declaration above cannot say.
+func (f filterInput) filter() (record.Filter, error) {
+	filter := record.Filter{
+		Definition: f.Definition, Version: f.Version, Key: f.Key, CreatedAfter: f.CreatedAfter.UTC(),
+		CreatedBefore: f.CreatedBefore.UTC(), NeedsAttention: f.Attention == "true",
+	}
+	if f.Definition != "" && !identifier(f.Definition) {
+		return filter, parameter("definition", "must be the name of a definition")
+	}
+	if !printable(f.Key, maxKey) {
+		return filter, parameter("key", "must be a business key")
+	}
+	for _, status := range f.Status {
+		filter.Statuses = append(filter.Statuses, saga.Status(status))
+	}
+	for _, reason := range f.AttentionReason {
+		filter.AttentionReasons = append(filter.AttentionReasons, saga.AttentionReason(reason))
+	}
+	for _, text := range f.Label {
+		name, value, found := strings.Cut(text, "=")
+		known, repeated := filter.Labels[name]
+		if !found || !label(name, value) || repeated && known != value {
+			return filter, parameter("label", "must be name=value, each name once")
+		}
+		if filter.Labels == nil {
+			filter.Labels = make(map[string]string)
+		}
+		filter.Labels[name] = value
+	}
+	return filter, nil
+}
+
+type listSagasInput struct {
+	filterInput
+	pageInput
+}
+
+func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOutput[saga.Snapshot], error) {
+	filter, err := input.filter()
+	if err != nil {
+		return nil, err
+	}
+	page, err := input.page(isULID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Reads.Sagas(ctx, filter, page)
+	if err != nil {
+		return nil, err
+	}
+	list, err := listOf(input.pageInput, found, func(in saga.Instance) string { return in.ID },
+		func(in saga.Instance) (saga.Snapshot, error) { return s.show(ctx, in) })
+	return &listOutput[saga.Snapshot]{Body: list}, err
+}
+
+func isULID(text string) bool {
+	_, err := ulid.ParseStrict(text)
+	return err == nil
+}

@@ -1,0 +1,48 @@
+package api
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+type historyInput struct {
+	sagaInput
+	pageInput
+}
+
+func (s *service) history(ctx context.Context, input *historyInput) (*listOutput[resource.HistoryEntry], error) {
+	id, err := sagaID(input.ID)
+	if err != nil {
+		return nil, err
+	}
+	page, err := input.page(isSeq)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Reads.History(ctx, id, page)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		// A saga has a history from its start: either there is none, or the page is past its end.
+		if _, err := s.Reads.Saga(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	list, err := listOf(input.pageInput, found, func(e record.Entry) string { return decimal(e.Seq) }, showEntry)
+	return &listOutput[resource.HistoryEntry]{Body: list}, err
+}
+
+func isSeq(text string) bool {
+	seq, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && seq > 0
+}
+
+func showEntry(e record.Entry) (resource.HistoryEntry, error) {
+	return resource.HistoryEntry{
+		Seq: e.Seq, At: e.At, Type: e.Type, Step: e.Step, Attempt: e.Attempt, Actor: e.Actor, Detail: e.Detail,
+	}, nil
+}

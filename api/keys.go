@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+const (
+	secretPrefix = "sk_"
+	secretBytes  = 32
+	maxKeyName   = 64
+)
+
+// NewKey draws an API key. The secret is for its holder; the key that is kept has only its hash.
+func NewKey(name string, role record.Role, now time.Time) (key record.Key, secret string, err error) {
+	switch {
+	case strings.TrimSpace(name) == "" || !printable(name, maxKeyName):
+		return record.Key{}, "", fmt.Errorf("the name of a key has 1 to %d printable characters", maxKeyName)
+	case !role.Includes(record.Viewer):
+		return record.Key{}, "", errors.New("the role of a key is viewer, operator or admin")
+	}
+	random := make([]byte, secretBytes)
+	_, _ = rand.Read(random) // it never fails: the program would be ended
+	secret = secretPrefix + base64.RawURLEncoding.EncodeToString(random)
+	hash := sha256.Sum256([]byte(secret))
+	return record.Key{
+		ID: ulid.Make().String(), Name: name, Role: role, Hash: hash[:], CreatedAt: now.UTC().Truncate(time.Microsecond),
+	}, secret, nil
+}
+
+// plausibleSecret spares the database what cannot be a key.
+func plausibleSecret(secret string) bool {
+	return strings.HasPrefix(secret, secretPrefix) &&
+		len(secret) == len(secretPrefix)+base64.RawURLEncoding.EncodedLen(secretBytes)
+}
+
+type (
+	keyInput struct {
+		ID string `path:"id" doc:"Id of the key"`
+	}
+	keyOutput struct {
+		Body resource.Key
+	}
+)
+
+func (s *service) keyRoutes() {
+	const tag = "Keys"
+	register(s, route{
+		id: "create-key", method: http.MethodPost, path: "/v1/keys", tag: tag, role: record.Admin,
+		summary: "Create an API key", status: http.StatusCreated, body: bodyOf[resource.NewKey](),
+		about: "`key` in the answer is the key itself. It is shown this once: only its hash is kept.",
+	}, s.createKey)
+	register(s, route{
+		id: "list-keys", method: http.MethodGet, path: "/v1/keys", tag: tag, role: record.Admin, summary: "List API keys",
+	}, s.listKeys)
+	register(s, route{
+		id: "revoke-key", method: http.MethodDelete, path: "/v1/keys/{id}", tag: tag, role: record.Admin,
+		summary: "Revoke an API key", about: "It is refused everywhere within five seconds.",
+		errors: []int{http.StatusNotFound},
+	}, s.revokeKey)
+}
+
+func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error) {
+	given, err := decode[resource.NewKey](body(ctx))
+	if err != nil {
+		return nil, err
+	}
+	key, secret, err := NewKey(given.Name, record.Role(given.Role), s.Now())
+	if err != nil {
+		return nil, problem(resource.CodeInvalidField, err.Error())
+	}
+	if s.Keys == nil {
+		return nil, problem(resource.CodeNotFound, "No keys are kept here.")
+	}
+	if err := s.Keys.CreateKey(ctx, key); err != nil {
+		return nil, err
+	}
+	output := &keyOutput{Body: showKey(key)}
+	output.Body.Secret = secret
+	return output, nil
+}
+
+func (s *service) listKeys(ctx context.Context, _ *struct{}) (*listOutput[resource.Key], error) {
+	output := &listOutput[resource.Key]{Body: resource.List[resource.Key]{Items: []resource.Key{}}}
+	if s.Keys == nil {
+		return output, nil
+	}
+	found, err := s.Keys.Keys(ctx)
+	for _, key := range found {
+		output.Body.Items = append(output.Body.Items, showKey(key))
+	}
+	return output, err
+}
+
+func (s *service) revokeKey(ctx context.Context, input *keyInput) (*struct{}, error) {
+	id, err := ulid.ParseStrict(input.ID)
+	if err != nil || s.Keys == nil {
+		return nil, record.ErrKeyNotFound
+	}
+	if err := s.Keys.RevokeKey(ctx, id.String()); err != nil {
+		return nil, err
+	}
+	s.keyring.forget()
+	return nil, nil
+}
+
+func showKey(key record.Key) resource.Key {
+	return resource.Key{
+		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: key.CreatedAt, RevokedAt: optional(key.RevokedAt),
+	}
+}
+
+// optional is nil for the zero time, which is null outside.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

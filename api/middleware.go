@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+)
+
+// writeAllowance is how long writing an answer may take, once there is one.
+const writeAllowance = 10 * time.Second
+
+type requestIDKey struct{}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// identify gives every request an id, under which the log has it.
+func (s *service) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("X-Request-Id")
+		if !identifier(id) {
+			id = ulid.Make().String()
+		}
+		w.Header().Set("X-Request-Id", id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+// observe counts and logs the request once it is answered.
+func (s *service) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		recorded := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			took := time.Since(started)
+			pattern := chi.RouteContext(r.Context()).RoutePattern()
+			s.observed.count(r.Method, pattern, recorded.status, took)
+			s.Logger.DebugContext(r.Context(), "request", "method", r.Method, "route", pattern, "status", recorded.status,
+				"duration", took, "bytes", recorded.bytes, "request_id", requestID(r.Context()))
+		}()
+		next.ServeHTTP(recorded, r)
+	})
+}
+
+// recoverPanics answers a defect like every other: with a problem that tells nothing of the inside.
+func (s *service) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			reason := recover()
+			if reason == nil {
+				return
+			}
+			if reason == http.ErrAbortHandler { //nolint:errorlint // the server compares it so
+				panic(reason)
+			}
+			s.Logger.ErrorContext(r.Context(), "panic while serving a request", "panic", reason,
+				"stack", string(debug.Stack()), "request_id", requestID(r.Context()))
+			if recorded, ok := w.(*statusRecorder); ok && recorded.begun {
+				panic(http.ErrAbortHandler) // half an answer is out: only closing the connection tells that it is wrong
+			}
+			writeProblem(w, problem(resource.CodeInternal, "Something is wrong inside. The log tells more, under the request id."))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// secureHeaders tells browsers to make nothing of an answer but what it says it is.
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseAmbiguity refuses requests that two readers could take for two things.
+func refuseAmbiguity(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "Last-Event-Id"} {
+			if len(r.Header.Values(name)) > 1 {
+				writeProblem(w, problem(resource.CodeInvalidHeader, "The header "+name+" stands more than once."))
+				return
+			}
+		}
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			writeProblem(w, problem(resource.CodeInvalidParameter, "The query cannot be read."))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *service) notFound(w http.ResponseWriter, _ *http.Request) {
+	writeProblem(w, problem(resource.CodeNotFound, "There is nothing at this path. See /docs."))
+}
+
+func (s *service) methodNotAllowed(w http.ResponseWriter, _ *http.Request) {
+	writeProblem(w, problem(resource.CodeMethodNotAllowed, "This path does not take this method. See /docs."))
+}
+
+// statusRecorder remembers what was answered.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int
+	begun  bool
+}
+
+// WriteHeader remembers the status.
+func (r *statusRecorder) WriteHeader(status int) {
+	if !r.begun {
+		r.status, r.begun = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts the bytes.
+func (r *statusRecorder) Write(content []byte) (int, error) {
+	r.begun = true
+	written, err := r.ResponseWriter.Write(content)
+	r.bytes += written
+	return written, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

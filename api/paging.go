@@ -1,0 +1,59 @@
+package api
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// pageInput are the parameters of every list.
+type pageInput struct {
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500" doc:"How many items to answer with"`
+	Cursor string `query:"cursor" maxLength:"400" doc:"next_cursor of the page before"`
+}
+
+// cursorPrefix makes a cursor of one list useless for another, and of one version for the next.
+const cursorPrefix = "1:"
+
+func encodeCursor(after string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(cursorPrefix + after))
+}
+
+// page asks for one item more than is wanted: it says whether there is a next page. valid says what may stand in a
+// cursor, which comes from outside like everything else.
+func (p pageInput) page(valid func(after string) bool) (record.Page, error) {
+	if p.Cursor == "" {
+		return record.Page{Limit: p.Limit + 1}, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+	after, found := strings.CutPrefix(string(raw), cursorPrefix)
+	if err != nil || !found || !valid(after) {
+		return record.Page{}, parameter("cursor", "must be the next_cursor of a page of this list")
+	}
+	return record.Page{After: after, Limit: p.Limit + 1}, nil
+}
+
+// listOf cuts what was read to one page.
+func listOf[T, V any](p pageInput, found []T, key func(T) string, view func(T) (V, error)) (resource.List[V], error) {
+	var list resource.List[V]
+	if len(found) > p.Limit {
+		found = found[:p.Limit]
+		list.NextCursor = encodeCursor(key(found[len(found)-1]))
+	}
+	list.Items = make([]V, len(found))
+	for i, item := range found {
+		shown, err := view(item)
+		if err != nil {
+			return list, err
+		}
+		list.Items[i] = shown
+	}
+	return list, nil
+}
+
+// listOutput is the answer of a list.
+type listOutput[T any] struct {
+	Body resource.List[T]
+}

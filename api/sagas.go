@@ -1,0 +1,127 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+type (
+	startInput struct {
+		IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same body gives the same saga, however often it is sent"`
+		TraceParent    string `header:"traceparent" doc:"W3C trace context, which the saga's commands carry on"`
+		Wait           string `query:"wait" doc:"Answer when the saga is terminal or needs attention, at the latest after this time (at most 60s)"`
+	}
+	sagaInput struct {
+		ID string `path:"id" doc:"Id of the saga"`
+	}
+	getSagaInput struct {
+		sagaInput
+		Wait  string `query:"wait" doc:"Answer at the next change, at the latest after this time (at most 60s)"`
+		Since int64  `query:"since" minimum:"1" doc:"With wait: the revision that is known already"`
+	}
+	sagaOutput struct {
+		Status   int
+		ETag     string `header:"ETag"`
+		Location string `header:"Location"`
+		Body     saga.Snapshot
+	}
+)
+
+func (s *service) sagaRoutes() {
+	const tag = "Sagas"
+	register(s, route{
+		id: "start-saga", method: http.MethodPost, path: "/v1/sagas", tag: tag, role: record.Operator,
+		summary: "Start a saga", status: http.StatusCreated, waits: true, body: bodyOf[resource.StartSaga](),
+		about: "Answers 201 and the saga. With an Idempotency-Key that was used before: 200 and that saga as it is now, " +
+			"or 422 `idempotency_conflict` when the body is another. 409 `key_in_use` names the saga that holds the key.",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, s.startSaga)
+	register(s, route{
+		id: "list-sagas", method: http.MethodGet, path: "/v1/sagas", tag: tag, role: record.Viewer,
+		summary: "List sagas", about: "Newest first. Every filter that is given must hold.",
+	}, s.listSagas)
+	register(s, route{
+		id: "get-saga", method: http.MethodGet, path: "/v1/sagas/{id}", tag: tag, role: record.Viewer, waits: true,
+		summary: "Get a saga", errors: []int{http.StatusNotFound},
+		about: "Its revision is the ETag. With `wait` it answers once the saga has another revision than `since`, or is " +
+			"terminal, or the time is up.",
+	}, s.getSaga)
+	register(s, route{
+		id: "get-saga-history", method: http.MethodGet, path: "/v1/sagas/{id}/history", tag: tag, role: record.Viewer,
+		summary: "What happened to a saga", about: "Oldest first.", errors: []int{http.StatusNotFound},
+	}, s.history)
+	register(s, route{
+		id: "why-saga", method: http.MethodGet, path: "/v1/sagas/{id}/why", tag: tag, role: record.Viewer,
+		summary: "Why a saga is not further", errors: []int{http.StatusNotFound},
+		about: "One cause, from the saga, its attempts, the outbox, the queue and the timers together, with what a person " +
+			"can do and what happens by itself.",
+	}, s.why)
+}
+
+func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput, error) {
+	wait, err := parseWait(input.Wait)
+	if err != nil {
+		return nil, err
+	}
+	if !printable(input.IdempotencyKey, maxIdempotencyKey) {
+		return nil, parameter("Idempotency-Key", "must be at most 255 printable characters")
+	}
+	request, err := decodeStart(body(ctx), s.Now())
+	if err != nil {
+		return nil, err
+	}
+	request.IdempotencyKey = input.IdempotencyKey
+	request.TraceParent = traceParent(input.TraceParent)
+	request.Actor = actor(ctx)
+	in, existed, err := s.Engine.Start(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if wait > 0 {
+		in, err = s.await(ctx, in.ID, wait, func(in *saga.Instance) bool { return in.Status.Terminal() || in.Attention != nil })
+		if err != nil {
+			return nil, err
+		}
+	}
+	output, err := s.answer(ctx, in)
+	if err == nil && !existed {
+		output.Status = http.StatusCreated
+		output.Location = "/v1/sagas/" + in.ID
+	}
+	return output, err
+}
+
+func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput, error) {
+	id, err := sagaID(input.ID)
+	if err != nil {
+		return nil, err
+	}
+	wait, err := parseWait(input.Wait)
+	if err != nil {
+		return nil, err
+	}
+	known := input.Since
+	in, err := s.await(ctx, id, wait, func(in *saga.Instance) bool {
+		if known == 0 {
+			known = in.Revision
+		}
+		return in.Revision != known || in.Status.Terminal()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(ctx, in)
+}
+
+// answer is a saga with its revision as ETag.
+func (s *service) answer(ctx context.Context, in saga.Instance) (*sagaOutput, error) {
+	shown, err := s.show(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &sagaOutput{Status: http.StatusOK, ETag: etag(in.Revision), Body: shown}, nil
+}

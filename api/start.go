@@ -1,0 +1,116 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// Limits of a start.
+const (
+	maxKey            = 128 // characters
+	maxIdempotencyKey = 255
+	maxPriority       = 9
+	maxLabels         = 32
+	maxLabelName      = 63
+	maxLabelValue     = 256
+	maxStartDelay     = 10 * 365 * 24 * time.Hour
+)
+
+// DecodeStart reads the body of a start, as it comes by REST and by message alike. The request's BodyHash is over what
+// the body means: the order of its members, white space and members with their default make no difference. Its error is
+// a *resource.Problem that repeats nothing of the body.
+func DecodeStart(content []byte, now time.Time) (record.StartRequest, error) {
+	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
+		return record.StartRequest{}, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
+	}
+	return decodeStart(content, now)
+}
+
+// decodeStart is DecodeStart for a document that was checked.
+func decodeStart(content []byte, now time.Time) (record.StartRequest, error) {
+	given, err := decode[resource.StartSaga](content)
+	if err != nil {
+		return record.StartRequest{}, err
+	}
+	faults := startFaults(given, now)
+	data := optionalObject("data", given.Data, &faults)
+	if err := invalid(faults); err != nil {
+		return record.StartRequest{}, err
+	}
+	hash, err := startHash(given, data)
+	if err != nil {
+		return record.StartRequest{}, err
+	}
+	return record.StartRequest{
+		Definition: given.Definition, Version: given.Version, Key: given.Key, BodyHash: hash, Data: data,
+		Priority: given.Priority, Labels: given.Labels, StartAt: given.StartAt.UTC(), Deadline: time.Duration(given.Deadline),
+	}, nil
+}
+
+func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError {
+	var faults []resource.FieldError
+	refuse := func(wrong bool, name, message string, arguments ...any) {
+		if wrong {
+			faults = append(faults, field(name, fmt.Sprintf(message, arguments...)))
+		}
+	}
+	refuse(!identifier(given.Definition), "definition", "must name a definition")
+	refuse(given.Version < 0 || given.Version > math.MaxInt32, "version", "must be 1 or more")
+	refuse(!printable(given.Key, maxKey), "key", "must be at most %d printable characters", maxKey)
+	refuse(given.Priority > maxPriority, "priority", "must be 0 to %d", maxPriority)
+	refuse(given.Deadline < 0 || given.Deadline > saga.Duration(saga.MaxDuration), "deadline",
+		"must be a positive duration of at most %s", saga.MaxDuration)
+	refuse(given.StartAt.After(now.Add(maxStartDelay)), "start_at", "must not be more than ten years ahead")
+	refuse(len(given.Labels) > maxLabels, "labels", "must be at most %d", maxLabels)
+	for name, value := range given.Labels {
+		if !label(name, value) {
+			refuse(true, "labels", "names have 1 to %d of [A-Za-z0-9._:/-], values at most %d printable characters",
+				maxLabelName, maxLabelValue)
+			break
+		}
+	}
+	return faults
+}
+
+// label says whether a label is within its limits. A name has no "=": filters are written name=value.
+func label(name, value string) bool {
+	plain := bytes.ReplaceAll([]byte(name), []byte("/"), []byte("."))
+	return len(name) <= maxLabelName && identifier(string(plain)) && printable(value, maxLabelValue)
+}
+
+// startHash is over the decoded request, with the members of the data in order. Numbers count as they are spelled.
+func startHash(given resource.StartSaga, data json.RawMessage) ([]byte, error) {
+	if data == nil {
+		data = json.RawMessage("{}")
+	}
+	canonical, err := canonicalJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	given.Data = canonical
+	given.StartAt = given.StartAt.UTC()
+	text, err := json.Marshal(given)
+	if err != nil {
+		return nil, fmt.Errorf("hash a start: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return sum[:], nil
+}
+
+func canonicalJSON(document json.RawMessage) (json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, fmt.Errorf("canonical JSON: %w", err)
+	}
+	return json.Marshal(value)
+}

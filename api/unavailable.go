@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// unavailable says whether an error is the fault of the time or of the servers underneath, so that trying again may
+// help. It asks errors what they are: the API does not know the database driver.
+func unavailable(err error) bool {
+	var (
+		network    net.Error
+		retryable  interface{ SafeToRetry() bool }
+		statement  interface{ SQLState() string }
+		disconnect *net.OpError
+	)
+	switch {
+	case errors.Is(err, record.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return true
+	case errors.As(err, &statement):
+		return transientState(statement.SQLState())
+	case errors.As(err, &network), errors.As(err, &disconnect), errors.Is(err, net.ErrClosed):
+		return true
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return true
+	default:
+		return errors.As(err, &retryable)
+	}
+}
+
+// transientState says whether an SQLSTATE speaks of the server rather than of the statement: connection, conflict with
+// others, resources, operator intervention, system.
+func transientState(state string) bool {
+	for _, class := range []string{"08", "25", "40", "53", "55", "57", "58"} {
+		if strings.HasPrefix(state, class) {
+			return true
+		}
+	}
+	return false
+}

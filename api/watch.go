@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+type watchInput struct {
+	sagaInput
+	LastEventID string `header:"Last-Event-ID" doc:"The revision that is known already"`
+}
+
+func (s *service) watchRoute() {
+	register(s, route{
+		id: "watch-saga", method: http.MethodGet, path: "/v1/sagas/{id}/watch", tag: "Sagas", role: record.Viewer,
+		summary: "Watch a saga", errors: []int{http.StatusNotFound}, streams: true,
+		about: "Server-sent events (text/event-stream): the saga as it is, then at each change `event: saga`, `id` its " +
+			"revision, `data` the saga, until it is terminal. 204 when the terminal saga is known already, which tells " +
+			"browsers not to connect again.",
+	}, s.watch)
+}
+
+func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamResponse, error) {
+	id, err := sagaID(input.ID)
+	if err != nil {
+		return nil, err
+	}
+	known, err := strconv.ParseInt(input.LastEventID, 10, 64)
+	if input.LastEventID != "" && err != nil {
+		return nil, parameter("Last-Event-ID", "must be the id of an event of this stream")
+	}
+	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
+	defer cancel()
+	in, err := s.Reads.Saga(limited, id)
+	if err != nil {
+		return nil, err
+	}
+	finished := in.Status.Terminal() && in.Revision == known
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		_, w := humachi.Unwrap(hc)
+		if finished {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.WriteHeader(http.StatusOK)
+		stream := &stream{w: w, controller: http.NewResponseController(w)}
+		if err := s.follow(ctx, stream, id, known); err != nil && ctx.Err() == nil {
+			s.Logger.WarnContext(ctx, "watch ended", "saga_id", id, "error", err, "request_id", requestID(ctx))
+		}
+	}}, nil
+}
+
+// follow sends the saga at each change until it is terminal, the client goes or the process stops.
+func (s *service) follow(ctx context.Context, stream *stream, id string, known int64) error {
+	hint, cancel := s.Engine.Changed(id)
+	defer cancel()
+	poll := time.NewTicker(s.PollInterval)
+	defer poll.Stop()
+	quiet := time.NewTicker(s.KeepAlive)
+	defer quiet.Stop()
+	if err := stream.comment("watching"); err != nil {
+		return err
+	}
+	for {
+		revision, terminal, err := s.sendChange(ctx, stream, id, known)
+		if err != nil || terminal {
+			return err
+		}
+		known = revision
+		select {
+		case _, open := <-hint:
+			if !open {
+				hint = nil
+			}
+		case <-poll.C:
+		case <-quiet.C:
+			if err := stream.comment("still here"); err != nil {
+				return err
+			}
+		case <-s.Stopping:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sendChange sends the saga if it is not at the known revision.
+func (s *service) sendChange(ctx context.Context, stream *stream, id string, known int64) (revision int64, terminal bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
+	defer cancel()
+	in, err := s.Reads.Saga(limited, id)
+	if err != nil {
+		return known, false, err
+	}
+	if in.Revision != known {
+		shown, err := s.show(limited, in)
+		if err != nil {
+			return known, false, err
+		}
+		if err := stream.event("saga", in.Revision, shown); err != nil {
+			return known, false, err
+		}
+	}
+	return in.Revision, in.Status.Terminal(), nil
+}
+
+// stream writes server-sent events, each with a deadline of its own in place of the server's.
+type stream struct {
+	w          http.ResponseWriter
+	controller *http.ResponseController
+}
+
+func (t *stream) comment(text string) error { return t.write([]byte(": " + text + "\n\n")) }
+
+func (t *stream) event(name string, id int64, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	return t.write(fmt.Appendf(nil, "event: %s\nid: %d\ndata: %s\n\n", name, id, text))
+}
+
+func (t *stream) write(content []byte) error {
+	_ = t.controller.SetReadDeadline(time.Time{}) // a writer without deadlines has none to move
+	_ = t.controller.SetWriteDeadline(time.Now().Add(writeAllowance))
+	if _, err := t.w.Write(content); err != nil {
+		return err
+	}
+	return t.controller.Flush()
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"slices"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// answer puts a finding together with what it was concluded from.
+func (s situation) answer(found finding, commands []command) resource.Why {
+	timers := s.timers(commands)
+	if found.next == nil && len(timers) > 0 && !s.in.Status.Terminal() && s.in.Status != saga.Paused {
+		found.next = &timers[0]
+	}
+	why := resource.Why{
+		Cause: found.cause, Message: found.message, Since: optional(found.since), NextAutomatic: found.next,
+		AllowedActions: s.plan.Snapshot(s.in).AllowedActions,
+		Evidence: resource.Evidence{
+			Status: s.in.Status, Revision: s.in.Revision, Broker: "ready", Waiting: s.waiting(), Timers: timers,
+			Attention: s.in.Attention,
+		},
+	}
+	if s.broker != nil {
+		why.Evidence.Broker = "unreachable"
+	}
+	if found.step != noStep {
+		s.addStep(&why, found.step, commands)
+	}
+	return why
+}
+
+func (s situation) addStep(why *resource.Why, i int, commands []command) {
+	step, plan := &s.in.Steps[i], &s.plan.Steps[i]
+	why.Step = &step.Name
+	shown := &resource.StepEvidence{
+		Name: step.Name, Status: step.Status, Command: plan.Command, Attempt: step.Attempts,
+		DeadlineAt: optional(step.DeadlineAt), NextAttemptAt: optional(step.NextAttemptAt), Error: step.Error,
+	}
+	if step.CompensationAttempts > 0 {
+		shown.Command, shown.Attempt = plan.Compensation, step.CompensationAttempts
+	}
+	why.Evidence.Step = shown
+	for _, c := range commands {
+		if c.step != i {
+			continue
+		}
+		shown.CommandID = c.id.String()
+		why.Evidence.Outbox = s.outboxEvidence(shown.CommandID)
+		queue := queueEvidence(plan.Queue, s.queues)
+		why.Evidence.Queue = &queue
+	}
+}
+
+func (s situation) outboxEvidence(commandID string) *resource.OutboxEvidence {
+	row, waiting := s.outbox[commandID]
+	switch {
+	case !waiting:
+		return &resource.OutboxEvidence{State: resource.OutboxConfirmed}
+	case row.ReturnedAt.IsZero():
+		return &resource.OutboxEvidence{State: resource.OutboxWritten, Since: optional(row.CreatedAt), Attempts: row.Attempts, Reason: row.Reason}
+	default:
+		return &resource.OutboxEvidence{State: resource.OutboxReturned, Since: optional(row.ReturnedAt), Attempts: row.Attempts, Reason: row.Reason}
+	}
+}
+
+// waiting names every step that has a command out or waits for its next attempt.
+func (s situation) waiting() []string {
+	var names []string
+	for i := range s.in.Steps {
+		if _, out := s.in.CommandOut(i); out || !s.in.Steps[i].NextAttemptAt.IsZero() {
+			names = append(names, s.in.Steps[i].Name)
+		}
+	}
+	return names
+}
+
+// timers lists what falls due by itself, earliest first.
+func (s situation) timers(commands []command) []resource.NextAutomatic {
+	var timers []resource.NextAutomatic
+	for _, c := range commands {
+		if ends := s.attemptEnds(c); ends != nil {
+			timers = append(timers, *ends)
+		}
+	}
+	for i := range s.in.Steps {
+		if step := &s.in.Steps[i]; !step.NextAttemptAt.IsZero() {
+			timers = append(timers, resource.NextAutomatic{At: step.NextAttemptAt, What: "step " + step.Name + " is tried again"})
+		}
+	}
+	if s.in.Status == saga.Scheduled {
+		timers = append(timers, resource.NextAutomatic{At: s.in.StartAt, What: "the saga starts"})
+	}
+	if s.in.DeadlineAt.After(s.now) && s.in.Phase == saga.PhaseForward {
+		timers = append(timers, resource.NextAutomatic{At: s.in.DeadlineAt, What: "the saga's deadline passes"})
+	}
+	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At) })
+	return timers
+}
