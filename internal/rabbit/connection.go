@@ -103,6 +103,15 @@ func (c *connection) loss() error {
 	return c.lost
 }
 
+func (c *connection) isGone() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // within runs calls of the library, which know no deadline: one that takes too long loses the connection, and so ends.
 func (c *connection) within(call func() error) error {
 	watchdog := time.AfterFunc(c.limit, c.sever)

@@ -10,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// missingWait bounds how long a worker that came before its queue waits to look again.
-const missingWait = time.Second
+// resubscribeWait bounds how long a consumer waits before it looks again for a queue that is not there yet.
+const resubscribeWait = time.Second
 
 // Consume calls handle, from one goroutine, with every message of a queue until ctx ends or the Broker is closed; it
 // goes on after every loss. No more than prefetch messages are unsettled at a time. settle may be called later, from any
@@ -57,7 +57,6 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		if err != nil {
 			return
 		}
-		begun := time.Now()
 		s, err := subscribe(conn, c)
 		if err == nil {
 			err = s.run(ctx)
@@ -65,18 +64,14 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
 		}
-		missing := is(err, amqp.NotFound)
-		if !missing || wait.failures == 0 {
+		if missing := is(err, amqp.NotFound); !missing || wait.failures == 0 {
 			log.Warn("not consuming, will try again", "error", err)
 		}
-		b.publisher.redeclare()
-		if time.Since(begun) > longestWait {
+		if conn.isGone() { // the link itself waits before it connects again
 			wait.reset()
+			continue
 		}
-		length := wait.next()
-		if missing {
-			length = min(length, missingWait)
-		}
-		pause(ctx, length)
+		b.publisher.redeclare() // the queue may be gone
+		pause(ctx, min(wait.next(), resubscribeWait))
 	}
 }

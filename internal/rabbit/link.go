@@ -8,8 +8,12 @@ import (
 	"time"
 )
 
-// closePatience is how long a connection has to close in good order.
-const closePatience = 2 * time.Second
+const (
+	// closePatience is how long a connection has to close in good order.
+	closePatience = 2 * time.Second
+	// settled is how long something has to last for its loss to be news, and not the next failure in a row.
+	settled = time.Second
+)
 
 // link keeps one connection up until it is told to end.
 type link struct {
@@ -49,7 +53,7 @@ func (l *link) run(ctx context.Context) {
 		}
 		l.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, conn.loss()))
 		l.log.Warn("connection to RabbitMQ lost, will connect again", "error", conn.loss())
-		if time.Since(begun) > longestWait {
+		if time.Since(begun) > settled {
 			wait.reset()
 		}
 		wait.wait(ctx)
@@ -86,13 +90,13 @@ func (l *link) now() (*connection, error) {
 	return l.current, l.problem
 }
 
-// await waits for a connection. Its error is ErrClosed, or that of ctx.
+// await waits for a connection that is not lost. Its error is ErrClosed, or that of ctx.
 func (l *link) await(ctx context.Context) (*connection, error) {
 	for {
 		l.mu.Lock()
 		current, problem, changed := l.current, l.problem, l.changed
 		l.mu.Unlock()
-		if current != nil {
+		if current != nil && !current.isGone() {
 			return current, nil
 		}
 		if problem == ErrClosed { //nolint:errorlint // set as it is, by run alone

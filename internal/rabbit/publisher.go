@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -42,19 +41,17 @@ func (p *publisher) run(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		begun := time.Now()
 		reason := p.serve(conn)
 		p.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, reason))
 		if ctx.Err() == nil {
 			p.link.log.Warn("publishing interrupted, will go on", "reason", reason)
-			p.redeclare()
 		}
-		if time.Since(begun) > longestWait {
+		if conn.isGone() { // the link itself waits before it connects again
 			wait.reset()
+			continue
 		}
-		if !wait.wait(ctx) {
-			return
-		}
+		p.redeclare() // a message for an exchange that is not there costs the channel alone
+		wait.wait(ctx)
 	}
 }
 

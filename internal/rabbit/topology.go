@@ -85,16 +85,17 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 		return nil, ctx.Err()
 	}
 	mismatch, fault = declareEach(conn, t.ownDeclarations())
-	t.note(mismatch, fault)
+	t.note(fault)
 	ofWorkers, faultOfWorkers := declareEach(conn, t.workerDeclarations(queues))
 	return errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
 }
 
-// note keeps what came of the orchestrator's own declarations. What exists with other properties can be published to.
-func (t *topology) note(mismatch, fault error) {
+// note keeps what came of the orchestrator's own declarations. What exists with other properties is logged and used as
+// it is: not to publish at all would be worse.
+func (t *topology) note(fault error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.problem = errors.Join(mismatch, fault)
+	t.problem = fault
 	if fault == nil && !t.complete {
 		t.complete = true
 		close(t.declared)

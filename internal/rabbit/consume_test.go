@@ -1,0 +1,168 @@
+package rabbit_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// sendReplies puts replies into the reply queue the way any worker does.
+func sendReplies(t *testing.T, config rabbit.Config, from, count int) {
+	t.Helper()
+	channel := plainChannel(t, config.URL)
+	require.NoError(t, channel.Confirm(false))
+	for i := from; i < from+count; i++ {
+		confirm, err := channel.PublishWithDeferredConfirm("", config.Prefix+".replies", true, false, amqp.Publishing{
+			MessageId: fmt.Sprint(i), CorrelationId: fmt.Sprint(i), Body: []byte(`{"status":"succeeded"}`),
+		})
+		require.NoError(t, err)
+		require.True(t, confirm.Wait())
+	}
+}
+
+func TestASlowMessageDoesNotHoldUpThoseAfterIt(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.Prefetch = 3
+	b := connect(t, config)
+	sendReplies(t, config, 0, 20)
+	var in inbox
+	background(t, func(ctx context.Context) {
+		first := true
+		b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
+			in.add(m, settle)
+			if !first {
+				settle(true)
+			}
+			first = false
+		})
+	})
+	_, settles := in.await(t, 20)
+	settles[0](true)
+}
+
+func TestWhatIsSettledInAnyOrderDoesNotComeAgain(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.Grace = 200 * time.Millisecond
+	b := connect(t, config)
+	sendReplies(t, config, 0, 100)
+	var in inbox
+	stop := background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.add) })
+	_, settles := in.await(t, 100)
+	for i := len(settles) - 1; i >= 0; i-- {
+		if i%10 != 0 {
+			go settles[i](true)
+			go settles[i](true) // a second time has no effect
+		}
+	}
+	settles[10](false) // to be delivered again: it is so, at once, to this same consumer
+	messages, _ := in.await(t, 101)
+	assert.Equal(t, "10", messages[100].MessageID)
+	assert.True(t, messages[100].Redelivered)
+	// Every other settlement is through when the consumer has ended; what it left unsettled comes to the next.
+	require.Eventually(t, func() bool { return len(in.ids()) == 100 }, patience, 10*time.Millisecond)
+	stop()
+	settles[0](true) // the channel is gone: no effect
+
+	var next inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, next.addAndAck) })
+	next.await(t, 10)
+	for i := range 10 {
+		assert.Equal(t, 1, next.ids()[fmt.Sprint(10*i)], "message %d was not settled", 10*i)
+	}
+	assert.Len(t, next.ids(), 10)
+}
+
+func TestAConsumerThatEndsWaitsForWhatIsUnsettled(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	b := connect(t, config)
+	sendReplies(t, config, 0, 5)
+	var in inbox
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	background(t, func(context.Context) {
+		b.ConsumeReplies(ctx, in.add)
+		close(ended)
+	})
+	_, settles := in.await(t, 5)
+	cancel()
+	for _, settle := range settles {
+		select {
+		case <-ended:
+			t.Fatal("it ended before all was settled")
+		default:
+		}
+		settle(true)
+	}
+	<-ended
+	queue, err := plainChannel(t, config.URL).QueueDeclarePassive(config.Prefix+".replies", true, false, false, false, nil)
+	require.NoError(t, err)
+	assert.Zero(t, queue.Messages)
+}
+
+func TestAQueueDeletedUnderItsConsumerIsDeclaredAgainAndConsumed(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	b := connect(t, config)
+	var in inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.addAndAck) })
+	sendReplies(t, config, 0, 1)
+	in.await(t, 1)
+	channel := plainChannel(t, config.URL)
+	_, err := channel.QueueDelete(config.Prefix+".replies", false, false, false)
+	require.NoError(t, err)
+	begun := time.Now()
+	require.Eventually(t, func() bool {
+		probe, err := channel.QueueDeclarePassive(config.Prefix+".replies", true, false, false, false, nil)
+		if err != nil {
+			channel = plainChannel(t, config.URL)
+		}
+		return err == nil && probe.Consumers == 1
+	}, patience, 20*time.Millisecond)
+	assert.Less(t, time.Since(begun), 5*time.Second)
+	sendReplies(t, config, 1, 1)
+	in.await(t, 2)
+}
+
+func TestNothingIsLostWhileEveryConnectionIsCutAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	const cuts = 8
+	url, prefix := testenv.Broker(t, "payments")
+	p, through := startProxy(t, url)
+	b := connect(t, rabbit.Config{URL: through, Prefix: prefix, DeliveryLimit: 1000}, "payments")
+	cut := make(chan struct{})
+	background(t, func(ctx context.Context) {
+		defer close(cut)
+		ticker := time.NewTicker(400 * time.Millisecond)
+		defer ticker.Stop()
+		for n := 0; n < cuts && ctx.Err() == nil; n++ {
+			<-ticker.C
+			p.Cut()
+		}
+	})
+	var in inbox
+	background(t, func(ctx context.Context) { b.Consume(ctx, prefix+".commands.payments", 100, in.addAndAck) })
+	count := 0
+	for cutting := true; cutting; count += 50 {
+		publish(t, b, commands("payments", count+50)[count:])
+		select {
+		case <-cut:
+			cutting = false
+		default:
+		}
+	}
+	require.Eventually(t, func() bool { return len(in.ids()) == count && depth(t, b, "payments") == 0 }, patience, 20*time.Millisecond)
+	messages, _ := in.all()
+	t.Logf("%d cuts, %d deliveries of %d commands", cuts, len(messages), count)
+}

@@ -1,0 +1,167 @@
+package rabbit_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// patience is how long anything may take; a quorum queue on a busy machine takes its time.
+const patience = 30 * time.Second
+
+// connect returns a broker that is ready, with the worker queues declared.
+func connect(t *testing.T, config rabbit.Config, queues ...string) *rabbit.Broker {
+	t.Helper()
+	b := start(t, config)
+	ready(t, b)
+	if len(queues) > 0 {
+		require.NoError(t, b.DeclareQueues(t.Context(), queues))
+	}
+	return b
+}
+
+// start returns a broker that may still be connecting.
+func start(t *testing.T, config rabbit.Config) *rabbit.Broker {
+	t.Helper()
+	config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	b := rabbit.Connect(config)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, b.Close(ctx))
+	})
+	return b
+}
+
+func ready(t *testing.T, b *rabbit.Broker) {
+	t.Helper()
+	require.Eventually(t, func() bool { return b.Ready() == nil }, patience, 10*time.Millisecond, "the broker is not ready")
+}
+
+// corner is a test's own corner of the broker: a config that leads there, for tests that need no proxy.
+func corner(t *testing.T, queues ...string) rabbit.Config {
+	t.Helper()
+	url, prefix := testenv.Broker(t, queues...)
+	return rabbit.Config{URL: url, Prefix: prefix}
+}
+
+// plainChannel is what any AMQP client has.
+func plainChannel(t *testing.T, url string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	channel, err := conn.Channel()
+	require.NoError(t, err)
+	return channel
+}
+
+// command makes a command that can be told from others by its number.
+func command(queue string, number int) wire.Command {
+	return wire.Command{
+		ID:         saga.CommandID{Saga: fmt.Sprintf("saga-%d", number), Step: "step", Direction: saga.Execute, Round: 1, Attempt: 1},
+		Definition: "order", Version: 3, Name: "payments.charge", Queue: queue, Timeout: 30 * time.Second,
+		Body: []byte(`{"data":{"orderId":"42"}}`),
+	}
+}
+
+func commands(queue string, count int) []wire.Command {
+	all := make([]wire.Command, count)
+	for i := range all {
+		all[i] = command(queue, i)
+	}
+	return all
+}
+
+// publish publishes until all is confirmed.
+func publish(t *testing.T, b *rabbit.Broker, all []wire.Command) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var open []wire.Command
+		for i, receipt := range b.Publish(t.Context(), all) {
+			if receipt.Outcome != wire.Confirmed {
+				open = append(open, all[i])
+			}
+		}
+		all = open
+		return len(all) == 0
+	}, patience, 20*time.Millisecond, "not everything was confirmed")
+}
+
+// background runs a function that ends with its context, and ends it before the broker is closed.
+func background(t *testing.T, run func(ctx context.Context)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { run(ctx) })
+	stop = func() {
+		cancel()
+		work.Wait()
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// inbox collects messages.
+type inbox struct {
+	mu       sync.Mutex
+	messages []wire.Message
+	settles  []func(bool)
+}
+
+func (i *inbox) add(m wire.Message, settle func(bool)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.messages, i.settles = append(i.messages, m), append(i.settles, settle)
+}
+
+func (i *inbox) addAndAck(m wire.Message, settle func(bool)) {
+	i.add(m, settle)
+	settle(true)
+}
+
+func (i *inbox) all() ([]wire.Message, []func(bool)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]wire.Message(nil), i.messages...), append([]func(bool){}, i.settles...)
+}
+
+// ids returns how often each message came.
+func (i *inbox) ids() map[string]int {
+	messages, _ := i.all()
+	seen := make(map[string]int)
+	for _, m := range messages {
+		seen[m.MessageID]++
+	}
+	return seen
+}
+
+// await waits for a number of messages.
+func (i *inbox) await(t *testing.T, count int) ([]wire.Message, []func(bool)) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		messages, _ := i.all()
+		return len(messages) >= count
+	}, patience, 5*time.Millisecond, "fewer than %d messages came", count)
+	return i.all()
+}
+
+func depth(t *testing.T, b *rabbit.Broker, queue string) int {
+	t.Helper()
+	states, err := b.Inspect(t.Context(), []string{queue})
+	if err != nil {
+		return -1
+	}
+	return states[queue].Depth
+}

@@ -1,0 +1,60 @@
+package rabbit
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+)
+
+// Whatever is settled in which order and taken when: the broker hears of every delivery what its consumer said, once,
+// and of none that is not settled.
+func TestTheBrokerHearsOfEveryDeliveryWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.IntRange(1, 30).Draw(t, "count")
+		order := rapid.Permutation(sequence(count)).Draw(t, "order")
+		l := newLedger()
+		l.hand(uint64(count))
+		said, heard := make(map[uint64]verdict), make(map[uint64]verdict)
+		for _, tag := range order {
+			said[tag] = rapid.SampledFrom([]verdict{ack, requeue, reject}).Draw(t, "verdict")
+			l.settle(tag, said[tag])
+			l.settle(tag, reject) // a second word counts for nothing
+			if rapid.Bool().Draw(t, "take") {
+				hear(t, l.take(), heard, said)
+			}
+			assert.Equal(t, count-len(said), l.unsettled())
+		}
+		hear(t, l.take(), heard, said)
+		assert.Equal(t, said, heard)
+		l.close()
+		l.settle(1, ack)
+		assert.Equal(t, orders{}, l.take())
+	})
+}
+
+// hear does what the broker does with orders.
+func hear(t *rapid.T, o orders, heard, said map[uint64]verdict) {
+	for _, one := range o.single {
+		assert.NotContains(t, heard, one.tag)
+		heard[one.tag] = one.verdict
+	}
+	if o.upTo > 0 {
+		assert.NotContains(t, heard, o.upTo, "the broker refuses a tag that it has forgotten")
+	}
+	for tag := uint64(1); tag <= o.upTo; tag++ {
+		assert.Contains(t, said, tag, "not settled")
+		if _, done := heard[tag]; !done {
+			heard[tag] = ack
+		}
+	}
+}
+
+func sequence(count int) []uint64 {
+	tags := make([]uint64, count)
+	for i := range tags {
+		tags[i] = uint64(i + 1)
+	}
+	return tags
+}

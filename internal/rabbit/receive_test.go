@@ -1,0 +1,124 @@
+package rabbit_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// work lets a worker answer every command of the queue payments.
+func work(t *testing.T, config rabbit.Config, handle func(wire.Message) wire.Answer) (stop func()) {
+	t.Helper()
+	config.WorkerOnly = true
+	b := start(t, config)
+	return background(t, func(ctx context.Context) {
+		assert.NoError(t, b.Receive(ctx, "payments", 8, handle))
+	})
+}
+
+func done(wire.Message) wire.Answer {
+	return wire.Answer{Settlement: wire.Replied, Reply: []byte(`{"status":"succeeded"}`)}
+}
+
+func TestAWorkerThatComesBeforeItsQueueWaitsForIt(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	work(t, config, done)
+	b := connect(t, config, "payments")
+	var replies inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, replies.addAndAck) })
+	publish(t, b, commands("payments", 10))
+	messages, _ := replies.await(t, 10)
+	assert.JSONEq(t, `{"status":"succeeded"}`, string(messages[0].Body))
+	assert.NotEmpty(t, messages[0].CorrelationID)
+	assert.Equal(t, config.Prefix+".replies", messages[0].Queue)
+}
+
+func TestEveryCommandIsAnsweredWhileConnectionsAreCut(t *testing.T) {
+	t.Parallel()
+	const count = 1000
+	url, prefix := testenv.Broker(t, "payments")
+	p, through := startProxy(t, url)
+	config := rabbit.Config{URL: url, Prefix: prefix, DeliveryLimit: 1000}
+	b := connect(t, config, "payments")
+	var replies inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, replies.addAndAck) })
+	publish(t, b, commands("payments", count))
+	var handled atomic.Int64
+	work(t, rabbit.Config{URL: through, Prefix: prefix}, func(m wire.Message) wire.Answer {
+		if n := handled.Add(1); n%200 == 50 && n < 600 {
+			p.Cut()
+		}
+		return done(m)
+	})
+	require.Eventually(t, func() bool { return len(replies.ids()) == count }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return depth(t, b, "payments") == 0 }, patience, 20*time.Millisecond)
+	t.Logf("%d commands, handled %d times, %d replies", count, handled.Load(), len(replies.messages))
+}
+
+func TestARejectedCommandIsADeadLetterThatSaysWhereItDied(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	var dead inbox
+	background(t, func(ctx context.Context) { b.ConsumeDead(ctx, dead.addAndAck) })
+	work(t, config, func(wire.Message) wire.Answer { return wire.Answer{Settlement: wire.Rejected} })
+	publish(t, b, commands("payments", 1))
+	messages, _ := dead.await(t, 1)
+	letter := messages[0]
+	assert.Equal(t, config.Prefix+".dead", letter.Queue)
+	assert.Equal(t, "saga-0/step/execute/1", letter.MessageID)
+	deaths, ok := letter.Headers["x-death"].([]any)
+	require.True(t, ok)
+	death, ok := deaths[0].(map[string]any)
+	require.True(t, ok)
+	assert.Equal(t, config.Prefix+".commands.payments", death["queue"])
+	assert.Equal(t, "rejected", death["reason"])
+	assert.Equal(t, int64(1), death["count"])
+	assert.IsType(t, "", death["time"])
+}
+
+func TestACommandThatKeepsComingBackBecomesADeadLetter(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	config.DeliveryLimit = 3
+	b := connect(t, config, "payments")
+	var dead inbox
+	background(t, func(ctx context.Context) { b.ConsumeDead(ctx, dead.addAndAck) })
+	var deliveries atomic.Int64
+	work(t, config, func(wire.Message) wire.Answer {
+		deliveries.Add(1)
+		return wire.Answer{}
+	})
+	publish(t, b, commands("payments", 1))
+	dead.await(t, 1)
+	assert.Equal(t, int64(4), deliveries.Load())
+}
+
+func TestAWorkerThatEndsAnswersWhatItHasBegun(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	var replies inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, replies.addAndAck) })
+	begun, finish := make(chan struct{}), make(chan struct{})
+	stop := work(t, config, func(m wire.Message) wire.Answer {
+		close(begun)
+		<-finish
+		return done(m)
+	})
+	publish(t, b, commands("payments", 1))
+	<-begun
+	go close(finish)
+	stop()
+	replies.await(t, 1)
+	require.Eventually(t, func() bool { return depth(t, b, "payments") == 0 }, patience, 20*time.Millisecond)
+}

@@ -1,0 +1,80 @@
+package rabbit_test
+
+import (
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+func TestAQueueWithOtherPropertiesIsNamedAndUsedAsItIs(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "foreign", "fine")
+	_, err := plainChannel(t, config.URL).QueueDeclare(config.Prefix+".commands.foreign", true, false, false, false,
+		amqp.Table{"x-queue-type": "classic"})
+	require.NoError(t, err)
+	b := connect(t, config)
+	err = b.DeclareQueues(t.Context(), []string{"foreign", "fine"})
+	require.ErrorIs(t, err, rabbit.ErrMismatch)
+	require.ErrorContains(t, err, config.Prefix+".commands.foreign")
+	require.NotContains(t, err.Error(), ".commands.fine")
+	require.NoError(t, b.Ready())
+	publish(t, b, []wire.Command{command("foreign", 1), command("fine", 2)})
+}
+
+func TestAWorkerQueueThatIsDeletedIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	_, err := plainChannel(t, config.URL).QueueDelete(config.Prefix+".commands.payments", false, false, false)
+	require.NoError(t, err)
+	assert.Equal(t, wire.Returned, b.Publish(t.Context(), commands("payments", 1))[0].Outcome)
+	publish(t, b, commands("payments", 1))
+}
+
+func TestInspectTellsDepthAndConsumersAndWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "busy", "idle")
+	b := connect(t, config, "busy", "idle")
+	publish(t, b, commands("busy", 5))
+	_, err := plainChannel(t, config.URL).Consume(config.Prefix+".commands.idle", "", false, false, false, false, nil)
+	require.NoError(t, err)
+	want := map[string]wire.QueueState{
+		"busy": {Exists: true, Depth: 5}, "idle": {Exists: true, Consumers: 1}, "missing": {}, "gone": {},
+	}
+	require.Eventually(t, func() bool { // a quorum queue's numbers come a moment later
+		got, err := b.Inspect(t.Context(), []string{"missing", "busy", "gone", "idle"})
+		return err == nil && assert.ObjectsAreEqual(want, got)
+	}, patience, 50*time.Millisecond)
+}
+
+func TestClassicQueuesOrderByPriority(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	config.QueueType = rabbit.Classic
+	b := connect(t, config, "payments")
+	all := commands("payments", 3)
+	all[1].Priority, all[2].Priority = 9, 5
+	publish(t, b, all)
+	channel := plainChannel(t, config.URL)
+	for _, want := range []string{"saga-1/step/execute/1", "saga-2/step/execute/1", "saga-0/step/execute/1"} {
+		got, ok, err := channel.Get(config.Prefix+".commands.payments", true)
+		require.NoError(t, err)
+		require.True(t, ok)
+		assert.Equal(t, want, got.MessageId)
+	}
+}
+
+func TestConfigThatCanNeverWorkIsRefusedWithoutTellingThePassword(t *testing.T) {
+	t.Parallel()
+	err := rabbit.Config{URL: "http://user:secret@host"}.Validate()
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "secret")
+	require.Error(t, rabbit.Config{URL: "amqp://localhost", QueueType: "stream"}.Validate())
+	require.NoError(t, rabbit.Config{URL: "amqp://localhost"}.Validate())
+}
