@@ -3,10 +3,14 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 const (
@@ -20,6 +24,7 @@ const (
 	deadlockDetected     = "40P01"
 	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
+	checkViolation       = "23514"
 )
 
 // errVanished means that a row which stood in the way was gone when it was looked for.
@@ -56,4 +61,14 @@ func rolledBack(err error) bool {
 func hasCode(err error, code string) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == code
+}
+
+// refused marks an error with which the server says that it will never take what it was given: data that its types
+// cannot hold, or a row that breaks a constraint.
+func refused(err error) error {
+	var said *pgconn.PgError
+	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "22") || said.Code == checkViolation) {
+		return fmt.Errorf("%w: %w", record.ErrRejected, err)
+	}
+	return err
 }

@@ -59,7 +59,7 @@ func (s *Store) transact(
 		return fmt.Errorf("write: %w", err)
 	}
 	if err := conn.SendBatch(ctx, statements).Close(); err != nil {
-		return fmt.Errorf("write and commit: %w", err)
+		return fmt.Errorf("write and commit: %w", refused(err))
 	}
 	return nil
 }

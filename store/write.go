@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 )
 
 // errNotLoaded means that decide returned an instance that does not follow from one that it was given: a defect.
-var errNotLoaded = errors.New("not loaded by this batch at an earlier revision")
+var errNotLoaded = fmt.Errorf("%w: not loaded by this batch at this revision or an earlier one", record.ErrRejected)
 
 // writeStatements are the second half of a transaction, with its commit.
 func (s *Store) writeStatements(load *load, changes record.Changes) (*pgx.Batch, error) {
@@ -33,7 +32,7 @@ func (s *Store) writeStatements(load *load, changes record.Changes) (*pgx.Batch,
 	}
 	s.queueCommands(b, changes.Commands)
 	queueKeys(b, load, changes, created)
-	queueDeadLetters(b, load.batch.DeadLetters)
+	queueDeadLetters(b, slices.Concat(load.batch.DeadLetters, changes.DeadLetters))
 	b.Queue(`commit`)
 	return b, nil
 }
@@ -82,7 +81,7 @@ func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.
 	for i := range updated {
 		in := &updated[i]
 		old, found := before[in.ID]
-		if !found || old.Revision >= in.Revision {
+		if !found || old.Revision > in.Revision {
 			return fmt.Errorf("update saga %s to revision %d: %w", in.ID, in.Revision, errNotLoaded)
 		}
 		ids[i], revisions[i] = in.ID, old.Revision

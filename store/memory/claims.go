@@ -1,0 +1,106 @@
+package memory
+
+import (
+	"bytes"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// claim says what became of each start, the idempotency key before the business key. Nothing is taken yet: that comes
+// with the sagas.
+func (t *transaction) claim() map[string]record.StartOutcome {
+	outcomes := make(map[string]record.StartOutcome, len(t.batch.Starts))
+	claims := make(map[string]record.StartClaim)               // of this batch, by idempotency key
+	inUse := make(map[businessKey]string, len(t.batch.Starts)) // by this batch
+	for _, start := range t.batch.Starts {
+		outcome := t.outcome(start, claims, inUse, outcomes)
+		outcomes[start.SagaID] = outcome
+		if _, taken := claims[start.IdempotencyKey]; start.IdempotencyKey != "" && !taken {
+			claims[start.IdempotencyKey] = start
+		}
+		if outcome.Kind == record.StartFree && start.Key != "" {
+			inUse[businessKey{start.Definition, start.Key}] = start.SagaID
+		}
+	}
+	return outcomes
+}
+
+func (t *transaction) outcome(
+	start record.StartClaim, claims map[string]record.StartClaim, inUse map[businessKey]string,
+	before map[string]record.StartOutcome,
+) record.StartOutcome {
+	kept := t.writing.tables
+	if own, found := kept.sagas[start.SagaID]; found {
+		return record.StartOutcome{Kind: record.StartExists, Existing: own.ID, Instance: clone(own.Instance)}
+	}
+	held, found := kept.claims[start.IdempotencyKey]
+	if first, claimed := claims[start.IdempotencyKey]; !found && claimed {
+		held, found = claimRow{SagaID: first.SagaID, BodyHash: first.BodyHash}, true
+	}
+	if start.IdempotencyKey != "" && found && held.SagaID != start.SagaID {
+		if !bytes.Equal(held.BodyHash, start.BodyHash) {
+			return record.StartOutcome{Kind: record.StartConflict, Existing: held.SagaID}
+		}
+		// The holder may be a claim before this one, which then failed over its business key: so does the same again.
+		if first, found := before[held.SagaID]; found && first.Kind == record.StartKeyInUse {
+			return first
+		}
+		existing := record.StartOutcome{Kind: record.StartExists, Existing: held.SagaID}
+		if row, found := kept.sagas[held.SagaID]; found {
+			existing.Instance = clone(row.Instance)
+		}
+		return existing
+	}
+	key := businessKey{start.Definition, start.Key}
+	user, found := kept.keysInUse[key]
+	if !found {
+		user, found = inUse[key]
+	}
+	if start.Key != "" && found && user != start.SagaID {
+		return record.StartOutcome{Kind: record.StartKeyInUse, Existing: user}
+	}
+	return record.StartOutcome{Kind: record.StartFree}
+}
+
+// putKeys takes the keys of sagas that are made or opened again, and gives back those of sagas that end.
+func (t *transaction) putKeys(loaded record.Loaded, changes record.Changes) {
+	created := make(map[string]bool, len(changes.Created))
+	for _, in := range changes.Created {
+		created[in.ID] = true
+	}
+	for _, start := range t.batch.Starts {
+		if loaded.Starts[start.SagaID].Kind != record.StartFree || !created[start.SagaID] {
+			continue
+		}
+		if key := start.IdempotencyKey; key != "" {
+			row := claimRow{SagaID: start.SagaID, BodyHash: bytes.Clone(start.BodyHash)}
+			t.put(bucketClaims, key, row, func() { t.writing.tables.claims[key] = row })
+		}
+		if start.Key != "" {
+			t.takeKey(businessKey{start.Definition, start.Key}, start.SagaID)
+		}
+	}
+	for _, in := range append(changes.Created[:len(changes.Created):len(changes.Created)], changes.Updated...) {
+		key := businessKey{in.Definition, in.Key}
+		holder, held := t.writing.tables.keysInUse[key]
+		switch {
+		case in.Key == "":
+		case in.Status.Terminal() && (created[in.ID] || holder == in.ID):
+			t.delete(bucketKeysInUse, key.text(), func() {
+				if t.writing.tables.keysInUse[key] == in.ID {
+					delete(t.writing.tables.keysInUse, key)
+				}
+			})
+		case !created[in.ID] && loaded.Instances[in.ID].Status.Terminal() && !held:
+			t.takeKey(key, in.ID)
+		}
+	}
+}
+
+func (t *transaction) takeKey(key businessKey, sagaID string) {
+	row := keyRow{businessKey: key, SagaID: sagaID}
+	t.put(bucketKeysInUse, key.text(), row, func() { t.writing.tables.keysInUse[key] = sagaID })
+}
+
+// text is the key's name in the file. A definition's name has no slash.
+func (k businessKey) text() string { return k.Definition + "/" + k.Key }

@@ -1,0 +1,174 @@
+package memory
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// The buckets of a file, one per table.
+const (
+	bucketAbout       = "about"
+	bucketDefinitions = "definitions"
+	bucketSagas       = "sagas"
+	bucketHistory     = "history"
+	bucketOutbox      = "outbox"
+	bucketClaims      = "idempotency_keys"
+	bucketKeysInUse   = "business_keys"
+	bucketDeadLetters = "dead_letters"
+	bucketAPIKeys     = "api_keys"
+
+	formatKey   = "format"
+	format      = "1"
+	lockTimeout = time.Second
+)
+
+var errOtherFormat = errors.New("the file was written by another version of this program; --fresh begins a new one")
+
+// change is one row that a write puts or deletes, in the file and then in memory.
+type change struct {
+	bucket, key string
+	row         any // nil: deleted
+	apply       func()
+}
+
+// writing gathers the changes of one write.
+type writing struct {
+	tables  *tables
+	changes []change
+}
+
+func (w *writing) put(bucket, key string, row any, apply func()) {
+	w.changes = append(w.changes, change{bucket, key, row, apply})
+}
+
+func (w *writing) delete(bucket, key string, apply func()) {
+	w.changes = append(w.changes, change{bucket, key, nil, apply})
+}
+
+// file is a bbolt database with the rows as JSON.
+type file struct{ db *bbolt.DB }
+
+func openFile(path string, fresh bool) (*file, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make its directory: %w", err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
+	if errors.Is(err, bbolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("another process has it open: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := &file{db: db}
+	if err := db.Update(func(tx *bbolt.Tx) error { return prepare(tx, fresh) }); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return f, nil
+}
+
+func prepare(tx *bbolt.Tx, fresh bool) error {
+	buckets := []string{
+		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
+		bucketDeadLetters, bucketAPIKeys,
+	}
+	for _, name := range buckets {
+		if fresh {
+			if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolterrors.ErrBucketNotFound) {
+				return fmt.Errorf("forget %s: %w", name, err)
+			}
+		}
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return fmt.Errorf("prepare %s: %w", name, err)
+		}
+	}
+	about := tx.Bucket([]byte(bucketAbout))
+	switch written := about.Get([]byte(formatKey)); string(written) {
+	case format:
+		return nil
+	case "":
+		return about.Put([]byte(formatKey), []byte(format))
+	default:
+		return errOtherFormat
+	}
+}
+
+func (f *file) close() error { return f.db.Close() }
+
+// write makes all changes in one transaction, which is on the disk when it returns.
+func (f *file) write(changes []change) error {
+	return f.db.Update(func(tx *bbolt.Tx) error {
+		for _, c := range changes {
+			bucket := tx.Bucket([]byte(c.bucket))
+			if c.row == nil {
+				if err := bucket.Delete([]byte(c.key)); err != nil {
+					return fmt.Errorf("delete %q of %s: %w", c.key, c.bucket, err)
+				}
+				continue
+			}
+			text, err := encodeJSON(c.row)
+			if err != nil {
+				return fmt.Errorf("encode %q of %s: %w", c.key, c.bucket, err)
+			}
+			if err := bucket.Put([]byte(c.key), text); err != nil {
+				return fmt.Errorf("put %q into %s: %w", c.key, c.bucket, err)
+			}
+		}
+		return nil
+	})
+}
+
+// load reads everything. The process that had the file before is gone, and its queues with it: what was delivered to
+// them has to be sent again, and what was leased is free.
+func (f *file) load(t *tables) error {
+	return f.db.View(func(tx *bbolt.Tx) error {
+		return errors.Join(
+			each(tx, bucketDefinitions, t.putDefinition),
+			each(tx, bucketSagas, t.putSaga),
+			each(tx, bucketHistory, t.putEntry),
+			each(tx, bucketOutbox, func(row outboxRow) {
+				row.Delivered, row.Leased, row.ClaimedUntil = false, false, time.Time{}
+				t.putOutbox(row)
+			}),
+			eachKeyed(tx, bucketClaims, func(key string, row claimRow) { t.claims[key] = row }),
+			each(tx, bucketKeysInUse, func(row keyRow) { t.keysInUse[row.businessKey] = row.SagaID }),
+			each(tx, bucketDeadLetters, func(row record.DeadLetter) { t.deadLetters[row.ID] = row }),
+			each(tx, bucketAPIKeys, func(row record.Key) { t.apiKeys[row.ID] = row }),
+		)
+	})
+}
+
+func each[Row any](tx *bbolt.Tx, bucket string, take func(Row)) error {
+	return eachKeyed(tx, bucket, func(_ string, row Row) { take(row) })
+}
+
+func eachKeyed[Row any](tx *bbolt.Tx, bucket string, take func(string, Row)) error {
+	return tx.Bucket([]byte(bucket)).ForEach(func(key, text []byte) error {
+		var row Row
+		if err := json.Unmarshal(text, &row); err != nil {
+			return fmt.Errorf("read %q of %s: %w", key, bucket, err)
+		}
+		take(string(key), row)
+		return nil
+	})
+}
+
+// encodeJSON is json.Marshal without the escapes that HTML needs: what a user put in comes out again.
+func encodeJSON(value any) ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+}

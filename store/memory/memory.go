@@ -1,0 +1,115 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const defaultLease = 3 * time.Second
+
+// ErrClosed means that the store was closed.
+var ErrClosed = errors.New("the store is closed")
+
+// Config says how to keep sagas. Its zero value keeps them in memory alone, by the system's clock.
+type Config struct {
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+	// File is where everything is written through to. Empty: nowhere. One process at a time can have it open.
+	File string
+	// Fresh forgets what is in the file.
+	Fresh bool
+	// LeaseFor is how long a command may be on its way before it is claimed again. 0: 3 s.
+	LeaseFor time.Duration
+}
+
+// Store keeps sagas in memory. It is safe for concurrent use.
+type Store struct {
+	clock func() time.Time
+	lease time.Duration
+
+	mu     sync.RWMutex
+	tables tables
+	file   *file // nil: none
+	closed bool
+}
+
+// Open makes a store, and reads what is in its file. Close it after use.
+func Open(config Config) (*Store, error) {
+	s := &Store{clock: config.Now, lease: config.LeaseFor, tables: newTables()}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.lease <= 0 {
+		s.lease = defaultLease
+	}
+	if config.File == "" {
+		return s, nil
+	}
+	opened, err := openFile(config.File, config.Fresh)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", config.File, err)
+	}
+	if err := opened.load(&s.tables); err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", config.File, err), opened.close())
+	}
+	s.file = opened
+	return s, nil
+}
+
+// Ping says whether the store is open.
+func (s *Store) Ping(context.Context) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Close closes the file.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.file == nil {
+		return nil
+	}
+	return s.file.close()
+}
+
+func (s *Store) now() time.Time { return micro(s.clock()) }
+
+// micro is the time as every store keeps it.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// write gathers what change asks for and makes it good: in the file first, then in memory. An error leaves everything
+// as it was.
+func (s *Store) write(ctx context.Context, change func(*writing) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := &writing{tables: &s.tables}
+	if err := change(w); err != nil {
+		return err
+	}
+	if s.file != nil && len(w.changes) > 0 {
+		if err := s.file.write(w.changes); err != nil {
+			return fmt.Errorf("write the file: %w", err)
+		}
+	}
+	for _, change := range w.changes {
+		change.apply()
+	}
+	return nil
+}

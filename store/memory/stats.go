@@ -1,0 +1,135 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// Stats counts everything.
+func (s *Store) Stats(context.Context) (record.Stats, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	now := s.now()
+	stats := record.Stats{
+		Attention: make(map[saga.AttentionReason]int64), DeadLetters: int64(len(s.tables.deadLetters)),
+	}
+	type group struct {
+		definition string
+		status     saga.Status
+	}
+	counts := make(map[group]int64)
+	for _, in := range s.tables.sagas {
+		counts[group{in.Definition, in.Status}]++
+		if in.Attention != nil {
+			stats.Attention[in.Attention.Reason]++
+		}
+		stats.StartedLastMinute += within(time.Minute, in.CreatedAt, now)
+		stats.StartedLastHour += within(time.Hour, in.CreatedAt, now)
+		if !in.FinishedAt.IsZero() {
+			stats.FinishedLastMinute += within(time.Minute, in.FinishedAt, now)
+			stats.FinishedLastHour += within(time.Hour, in.FinishedAt, now)
+		}
+	}
+	for g, n := range counts {
+		stats.Counts = append(stats.Counts, record.Count{Definition: g.definition, Status: g.status, Sagas: n})
+	}
+	slices.SortFunc(stats.Counts, func(a, b record.Count) int {
+		return cmp.Or(strings.Compare(a.Definition, b.Definition), strings.Compare(string(a.Status), string(b.Status)))
+	})
+	s.eachPending(func(row outboxRow) {
+		stats.OutboxPending++
+		if created := row.Command.CreatedAt; stats.OutboxOldest.IsZero() || created.Before(stats.OutboxOldest) {
+			stats.OutboxOldest = created
+		}
+	})
+	return stats, nil
+}
+
+// within is 1 if the time is less than the span before now.
+func within(span time.Duration, at, now time.Time) int64 {
+	if at.After(now.Add(-span)) {
+		return 1
+	}
+	return 0
+}
+
+func (s *Store) eachPending(visit func(outboxRow)) {
+	for _, rows := range s.tables.outbox {
+		for _, row := range rows {
+			if !row.Delivered {
+				visit(row)
+			}
+		}
+	}
+}
+
+// QueueLoads returns what is out to each worker queue, by name. A queue with nothing out and nothing to come is left
+// out; Queues lists all.
+func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	loads := make(map[string]*record.QueueLoad)
+	load := func(queue string) *record.QueueLoad {
+		if loads[queue] == nil {
+			loads[queue] = &record.QueueLoad{Queue: queue}
+		}
+		return loads[queue]
+	}
+	s.eachPending(func(row outboxRow) { load(row.Command.Queue).Unpublished++ })
+	plans := make(map[string]*saga.Definition)
+	for _, row := range s.tables.sagas {
+		if row.Status.Terminal() {
+			continue
+		}
+		d, err := s.plan(row.Definition, row.Version, plans)
+		if err != nil {
+			return nil, fmt.Errorf("read the load of the queues: %w", err)
+		}
+		for i := range row.Steps {
+			command, out := row.CommandOut(i)
+			if !out {
+				continue
+			}
+			l := load(d.Steps[i].Queue)
+			l.CommandsOut++
+			timeout := d.Steps[i].Timeout
+			if command.Direction == saga.Compensate {
+				timeout = d.Steps[i].CompensationTimeout
+			}
+			if at := row.Steps[i].DeadlineAt; !at.IsZero() {
+				if at = at.Add(-time.Duration(timeout)); l.Oldest.IsZero() || at.Before(l.Oldest) {
+					l.Oldest = at
+				}
+			}
+		}
+	}
+	sorted := make([]record.QueueLoad, 0, len(loads))
+	for _, l := range loads {
+		sorted = append(sorted, *l)
+	}
+	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })
+	return sorted, nil
+}
+
+// plan needs the lock.
+func (s *Store) plan(name string, version int, known map[string]*saga.Definition) (*saga.Definition, error) {
+	key := fmt.Sprint(name, "/", version)
+	if d, found := known[key]; found {
+		return d, nil
+	}
+	for _, row := range s.tables.definitions[name] {
+		if row.Version == version {
+			registered, err := row.registered()
+			known[key] = registered.Definition
+			return registered.Definition, err
+		}
+	}
+	return nil, fmt.Errorf("definition %s version %d: %w", name, version, record.ErrDefinitionNotFound)
+}

@@ -1,0 +1,145 @@
+package memory
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// tables are everything that is kept. Their rows are never changed in place.
+type tables struct {
+	definitions map[string][]definitionRow // by name, oldest version first
+	sagas       map[string]sagaRow
+	ids         []string             // of sagas, in order
+	waking      map[string]time.Time // id → WakeAt
+	history     map[string][]entryRow
+	outbox      map[string]map[string]outboxRow // saga → command id
+	claims      map[string]claimRow             // by idempotency key
+	keysInUse   map[businessKey]string          // → saga
+	deadLetters map[string]record.DeadLetter
+	apiKeys     map[string]record.Key
+}
+
+type definitionRow struct {
+	Name      string
+	Version   int
+	Body      string
+	CreatedAt time.Time
+}
+
+// sagaRow is an instance whose JSON form keeps the text of its data as it is.
+type sagaRow struct{ saga.Instance }
+
+type entryRow struct {
+	SagaID  string
+	Seq     int64
+	At      time.Time
+	Type    saga.EntryType
+	Step    string
+	Attempt int
+	Actor   string
+	Detail  json.RawMessage `json:",omitempty"`
+}
+
+type outboxRow struct {
+	Command      wire.Command
+	ClaimedUntil time.Time
+	Leased       bool // by whoever publishes it; false: it waits for its next turn
+	Attempts     int
+	ReturnedAt   time.Time
+	Reason       string
+	Delivered    bool // in its queue, as far as this process goes
+}
+
+type claimRow struct {
+	SagaID   string
+	BodyHash []byte
+}
+
+type businessKey struct{ Definition, Key string }
+
+type keyRow struct {
+	businessKey
+	SagaID string
+}
+
+func newTables() tables {
+	return tables{
+		definitions: make(map[string][]definitionRow), sagas: make(map[string]sagaRow),
+		waking: make(map[string]time.Time), history: make(map[string][]entryRow),
+		outbox: make(map[string]map[string]outboxRow), claims: make(map[string]claimRow),
+		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
+		apiKeys: make(map[string]record.Key),
+	}
+}
+
+func (t *tables) putDefinition(row definitionRow) {
+	rows := append(slices.Clone(t.definitions[row.Name]), row)
+	slices.SortFunc(rows, func(a, b definitionRow) int { return cmp.Compare(a.Version, b.Version) })
+	t.definitions[row.Name] = rows
+}
+
+func (t *tables) putSaga(row sagaRow) {
+	if _, known := t.sagas[row.ID]; !known {
+		at, _ := slices.BinarySearch(t.ids, row.ID)
+		t.ids = slices.Insert(t.ids, at, row.ID)
+	}
+	t.sagas[row.ID] = row
+	if row.WakeAt.IsZero() {
+		delete(t.waking, row.ID)
+	} else {
+		t.waking[row.ID] = row.WakeAt
+	}
+}
+
+func (t *tables) putEntry(row entryRow) {
+	rows := append(t.history[row.SagaID], row)
+	if n := len(rows); n > 1 && rows[n-2].Seq > row.Seq {
+		slices.SortFunc(rows, func(a, b entryRow) int { return cmp.Compare(a.Seq, b.Seq) })
+	}
+	t.history[row.SagaID] = rows
+}
+
+func (t *tables) putOutbox(row outboxRow) {
+	id := row.Command.ID
+	if t.outbox[id.Saga] == nil {
+		t.outbox[id.Saga] = make(map[string]outboxRow)
+	}
+	t.outbox[id.Saga][id.String()] = row
+}
+
+func (t *tables) deleteOutbox(id saga.CommandID) {
+	delete(t.outbox[id.Saga], id.String())
+	if len(t.outbox[id.Saga]) == 0 {
+		delete(t.outbox, id.Saga)
+	}
+}
+
+type savedSaga struct {
+	saga.Instance
+	Text string
+}
+
+// MarshalJSON writes the data as a string, for encoding/json would write an embedded document anew.
+func (r sagaRow) MarshalJSON() ([]byte, error) {
+	saved := savedSaga{Instance: r.Instance, Text: string(r.Data)}
+	saved.Data = nil
+	return encodeJSON(saved)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (r *sagaRow) UnmarshalJSON(text []byte) error {
+	var saved savedSaga
+	if err := json.Unmarshal(text, &saved); err != nil {
+		return fmt.Errorf("read the row of a saga: %w", err)
+	}
+	r.Instance = saved.Instance
+	r.Data = json.RawMessage(saved.Text)
+	return nil
+}

@@ -1,0 +1,142 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// Errors about decisions that no database would take: defects.
+var (
+	errStored    = errors.New("stored already")
+	errNotLoaded = errors.New("not loaded by this batch at this revision or an earlier one")
+)
+
+// Transact runs one batch: it loads what the batch names, lets decide decide, and writes what came of it. decide is
+// called once, and must not call the store. An error means that nothing is written, unless writing the file failed:
+// then the outcome is unknown.
+//
+// Of two claims in one batch on the same idempotency key the first wins. The other finds the first as it would find
+// any other saga, but with a zero Instance, since the first is only about to be made.
+func (s *Store) Transact(
+	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
+) error {
+	err := s.write(ctx, func(w *writing) error {
+		t := &transaction{Store: s, writing: w, batch: batch, confirmed: make(map[string]bool, len(batch.Confirmed))}
+		for _, id := range batch.Confirmed {
+			t.confirmed[id.String()] = true
+		}
+		loaded := t.load()
+		changes, err := decide(loaded)
+		if err != nil {
+			return err
+		}
+		return t.change(loaded, changes)
+	})
+	if err != nil {
+		return fmt.Errorf("transact %d sagas and %d starts: %w", len(batch.SagaIDs), len(batch.Starts), err)
+	}
+	return nil
+}
+
+// transaction is one batch under way.
+type transaction struct {
+	*Store
+	*writing
+	batch     record.Batch
+	confirmed map[string]bool // command ids
+}
+
+func (t *transaction) load() record.Loaded {
+	loaded := record.Loaded{
+		Now:         t.now(),
+		Instances:   make(map[string]saga.Instance, len(t.batch.SagaIDs)),
+		Unpublished: make(map[string]map[string]bool),
+		Starts:      t.claim(),
+	}
+	for _, id := range t.batch.SagaIDs {
+		if row, found := t.writing.tables.sagas[id]; found {
+			loaded.Instances[id] = clone(row.Instance)
+		}
+	}
+	for _, id := range t.batch.WithOutbox {
+		for command, row := range t.writing.tables.outbox[id] {
+			if row.Delivered || t.confirmed[command] {
+				continue
+			}
+			if loaded.Unpublished[id] == nil {
+				loaded.Unpublished[id] = make(map[string]bool)
+			}
+			loaded.Unpublished[id][command] = true
+		}
+	}
+	return loaded
+}
+
+func (t *transaction) change(loaded record.Loaded, changes record.Changes) error {
+	for _, in := range changes.Created {
+		if _, found := t.writing.tables.sagas[in.ID]; found {
+			return fmt.Errorf("create saga %s: %w", in.ID, errStored)
+		}
+		if err := t.putSaga(in); err != nil {
+			return err
+		}
+	}
+	for _, in := range changes.Updated {
+		before, found := loaded.Instances[in.ID]
+		if !found || before.Revision > in.Revision {
+			return fmt.Errorf("update saga %s to revision %d: %w", in.ID, in.Revision, errNotLoaded)
+		}
+		if err := t.putSaga(in); err != nil {
+			return err
+		}
+	}
+	if err := t.putEntries(changes.Entries); err != nil {
+		return err
+	}
+	if err := t.putCommands(loaded.Now, changes.Commands); err != nil {
+		return err
+	}
+	t.settleOutbox(changes)
+	t.putKeys(loaded, changes)
+	t.putDeadLetters(loaded.Now, t.batch.DeadLetters)
+	t.putDeadLetters(loaded.Now, changes.DeadLetters)
+	return nil
+}
+
+func (t *transaction) putSaga(in saga.Instance) error {
+	row, err := kept(in)
+	if err != nil {
+		return err
+	}
+	t.put(bucketSagas, row.ID, row, func() { t.writing.tables.putSaga(row) })
+	return nil
+}
+
+func (t *transaction) putEntries(entries []record.Entry) error {
+	seen := make(map[string]bool, len(entries))
+	for _, entry := range entries {
+		row := entryRow{
+			SagaID: entry.SagaID, Seq: entry.Seq, At: micro(entry.At), Type: entry.Type, Step: entry.Step,
+			Attempt: entry.Attempt, Actor: entry.Actor,
+		}
+		if len(entry.Detail) > 0 {
+			detail, err := encodeJSON(entry.Detail)
+			if err != nil {
+				return fmt.Errorf("encode entry %d of saga %s: %w", entry.Seq, entry.SagaID, err)
+			}
+			row.Detail = detail
+		}
+		key := row.SagaID + "/" + fmt.Sprintf("%020d", row.Seq)
+		if kept := t.writing.tables.history[row.SagaID]; seen[key] || len(kept) > 0 && kept[len(kept)-1].Seq >= row.Seq {
+			return fmt.Errorf("add entry %s of saga %s: %w", strconv.FormatInt(row.Seq, 10), row.SagaID, errStored)
+		}
+		seen[key] = true
+		t.put(bucketHistory, key, row, func() { t.writing.tables.putEntry(row) })
+	}
+	return nil
+}
