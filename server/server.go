@@ -42,7 +42,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	if err := api.CheckAuth(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
+	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
 		return nil, err
 	}
 	s := &Server{config: config, stopping: make(chan struct{})}
@@ -69,11 +69,11 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
 	}
-	s.listener = listener
+	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
 		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth),
 		Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping,
-	}))
+	}), s.config.Logger)
 	return nil
 }
 
