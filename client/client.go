@@ -1,0 +1,189 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+)
+
+// Problem is an error that the API answered with. Ask for it with errors.As.
+type Problem = resource.Problem
+
+// Config says which orchestrator to call, and as whom.
+type Config struct {
+	Server string       // default: http://127.0.0.1:8080
+	Key    string       // API key; empty: none
+	HTTP   *http.Client // default: http.DefaultClient
+	// Attempts is how often a call that may be sent twice is sent before it fails. Default: 3.
+	Attempts int
+	// Backoff is the wait before the second attempt; it doubles with each. Default: 100 ms.
+	Backoff time.Duration
+}
+
+// Client calls one orchestrator. Its methods may be called at the same time.
+type Client struct{ config Config }
+
+// New makes a client. It connects to nothing yet.
+func New(config Config) *Client {
+	if config.Server == "" {
+		config.Server = "http://127.0.0.1:8080"
+	}
+	config.Server = strings.TrimSuffix(config.Server, "/")
+	if config.HTTP == nil {
+		config.HTTP = http.DefaultClient
+	}
+	if config.Attempts <= 0 {
+		config.Attempts = 3
+	}
+	if config.Backoff <= 0 {
+		config.Backoff = 100 * time.Millisecond
+	}
+	return &Client{config: config}
+}
+
+// call is one request.
+type call struct {
+	method     string
+	path       string
+	query      url.Values
+	header     http.Header
+	body       []byte // nil: none
+	mediaType  string // of the body; empty: application/json
+	repeatable bool   // may be sent twice
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 20
+
+// do sends the call, again where that is allowed and helps, and decodes the answer into a T. Raw JSON is had by
+// asking for json.RawMessage.
+func do[T any](ctx context.Context, c *Client, request call) (T, error) {
+	var answer T
+	content, err := c.send(ctx, request)
+	if err != nil || len(content) == 0 {
+		return answer, err
+	}
+	if err := json.Unmarshal(content, &answer); err != nil {
+		return answer, fmt.Errorf("%s %s: the answer cannot be read: %w", request.method, request.path, err)
+	}
+	return answer, nil
+}
+
+func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
+	wait := c.config.Backoff
+	for attempt := 1; ; attempt++ {
+		content, err := c.sendOnce(ctx, request)
+		if err == nil || !request.repeatable || attempt >= c.config.Attempts || !passing(err) {
+			return content, err
+		}
+		pause := time.NewTimer(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, err
+		}
+		wait *= 2
+	}
+}
+
+// passing says whether an error may be gone when the call is sent again.
+func passing(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return problem.Status == http.StatusServiceUnavailable
+	}
+	var failed *url.Error
+	return errors.As(err, &failed)
+}
+
+func (c *Client) sendOnce(ctx context.Context, request call) ([]byte, error) {
+	response, err := c.open(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, &url.Error{Op: request.method, URL: request.path, Err: err}
+	}
+	return content, nil
+}
+
+// open sends the request and returns the response if it is a success; what is not becomes an error.
+func (c *Client) open(ctx context.Context, request call) (*http.Response, error) {
+	target := c.config.Server + request.path
+	if len(request.query) > 0 {
+		target += "?" + request.query.Encode()
+	}
+	sent, err := http.NewRequestWithContext(ctx, request.method, target, bytes.NewReader(request.body))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", request.method, request.path, err)
+	}
+	for name, values := range request.header {
+		sent.Header[name] = values
+	}
+	if request.body != nil {
+		sent.Header.Set("Content-Type", "application/json")
+		if request.mediaType != "" {
+			sent.Header.Set("Content-Type", request.mediaType)
+		}
+	}
+	if c.config.Key != "" {
+		sent.Header.Set("Authorization", "Bearer "+c.config.Key)
+	}
+	response, err := c.config.HTTP.Do(sent)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= http.StatusOK && response.StatusCode < http.StatusMultipleChoices {
+		return response, nil
+	}
+	defer response.Body.Close()
+	return nil, problemOf(response)
+}
+
+// problemOf reads the problem document of a response. Something between us and the orchestrator may have answered
+// instead: then the status is all there is.
+func problemOf(response *http.Response) error {
+	problem := &Problem{}
+	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil || json.Unmarshal(content, problem) != nil || problem.Code == "" {
+		problem = &Problem{
+			Code: "http_" + fmt.Sprint(response.StatusCode), Title: http.StatusText(response.StatusCode),
+			Detail: "the server answered " + response.Status + " without a problem document",
+		}
+	}
+	problem.Status = response.StatusCode
+	return problem
+}
+
+// encode writes a request's body.
+func encode(value any) ([]byte, error) {
+	content, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return content, nil
+}
+
+// join makes a path of segments, which may hold anything.
+func join(segments ...string) string {
+	var path strings.Builder
+	for _, segment := range segments {
+		path.WriteString("/" + url.PathEscape(segment))
+	}
+	return path.String()
+}

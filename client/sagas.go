@@ -1,0 +1,153 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// StartRequest asks for a new saga.
+type StartRequest struct {
+	resource.StartSaga
+	// IdempotencyKey makes the start safe to send again: the same key and body give the same saga.
+	IdempotencyKey string
+	// Wait lets the orchestrator answer only when the saga is terminal or needs attention, or the time is up (at most
+	// 60 s). 0: answer at once.
+	Wait time.Duration
+}
+
+// Filter selects sagas. Zero fields select nothing away; all that are set must hold.
+type Filter struct {
+	Definition       string
+	Version          int
+	Statuses         []saga.Status
+	Key              string
+	Labels           map[string]string
+	CreatedAfter     time.Time
+	CreatedBefore    time.Time
+	NeedsAttention   bool
+	AttentionReasons []saga.AttentionReason
+}
+
+// Page is a stretch of a list.
+type Page struct {
+	Limit  int    // 1 to 500; 0: 50
+	Cursor string // NextCursor of the page before; empty: the start
+}
+
+// Start starts a saga, or finds the one that the idempotency key stands for.
+func (c *Client) Start(ctx context.Context, request StartRequest) (saga.Snapshot, error) {
+	body, err := encode(request.StartSaga)
+	if err != nil {
+		return saga.Snapshot{}, err
+	}
+	sent := call{method: http.MethodPost, path: "/v1/sagas", body: body, query: url.Values{}, header: http.Header{}}
+	if request.IdempotencyKey != "" {
+		sent.header.Set("Idempotency-Key", request.IdempotencyKey)
+		sent.repeatable = true
+	}
+	if request.Wait > 0 {
+		sent.query.Set("wait", request.Wait.String())
+	}
+	return do[saga.Snapshot](ctx, c, sent)
+}
+
+// Saga reads one saga.
+func (c *Client) Saga(ctx context.Context, id string) (saga.Snapshot, error) {
+	return get[saga.Snapshot](ctx, c, nil, "v1", "sagas", id)
+}
+
+// Wait reads one saga once it has another revision than since, or is terminal, or the time is up (at most 60 s). With
+// since 0 it waits for the next change.
+func (c *Client) Wait(ctx context.Context, id string, since int64, wait time.Duration) (saga.Snapshot, error) {
+	query := url.Values{"wait": {wait.String()}}
+	if since > 0 {
+		query.Set("since", strconv.FormatInt(since, 10))
+	}
+	return get[saga.Snapshot](ctx, c, query, "v1", "sagas", id)
+}
+
+// Sagas lists sagas, newest first.
+func (c *Client) Sagas(ctx context.Context, filter Filter, page Page) (resource.List[saga.Snapshot], error) {
+	return get[resource.List[saga.Snapshot]](ctx, c, filter.query(page), "v1", "sagas")
+}
+
+// Why says why a saga is not further.
+func (c *Client) Why(ctx context.Context, id string) (resource.Why, error) {
+	return get[resource.Why](ctx, c, nil, "v1", "sagas", id, "why")
+}
+
+// History reads everything that happened to a saga, oldest first.
+func (c *Client) History(ctx context.Context, id string) ([]resource.HistoryEntry, error) {
+	return all(func(page Page) (resource.List[resource.HistoryEntry], error) {
+		return c.HistoryPage(ctx, id, page)
+	})
+}
+
+// HistoryPage reads a stretch of what happened to a saga, oldest first.
+func (c *Client) HistoryPage(ctx context.Context, id string, page Page) (resource.List[resource.HistoryEntry], error) {
+	return get[resource.List[resource.HistoryEntry]](ctx, c, page.query(), "v1", "sagas", id, "history")
+}
+
+func (f Filter) query(page Page) url.Values {
+	query := page.query()
+	set := func(name, value string, given bool) {
+		if given {
+			query.Add(name, value)
+		}
+	}
+	set("definition", f.Definition, f.Definition != "")
+	set("version", strconv.Itoa(f.Version), f.Version != 0)
+	set("key", f.Key, f.Key != "")
+	set("created_after", f.CreatedAfter.UTC().Format(time.RFC3339Nano), !f.CreatedAfter.IsZero())
+	set("created_before", f.CreatedBefore.UTC().Format(time.RFC3339Nano), !f.CreatedBefore.IsZero())
+	set("attention", "true", f.NeedsAttention)
+	for _, status := range f.Statuses {
+		query.Add("status", string(status))
+	}
+	for _, reason := range f.AttentionReasons {
+		query.Add("attention_reason", string(reason))
+	}
+	for name, value := range f.Labels {
+		query.Add("label", name+"="+value)
+	}
+	return query
+}
+
+func (p Page) query() url.Values {
+	query := url.Values{}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	if p.Cursor != "" {
+		query.Set("cursor", p.Cursor)
+	}
+	return query
+}
+
+// get reads something, which may be done twice.
+func get[T any](ctx context.Context, c *Client, query url.Values, segments ...string) (T, error) {
+	return do[T](ctx, c, call{method: http.MethodGet, path: join(segments...), query: query, repeatable: true})
+}
+
+// all reads page after page.
+func all[T any](read func(Page) (resource.List[T], error)) ([]T, error) {
+	const most = 500
+	items := []T{}
+	for page := (Page{Limit: most}); ; {
+		list, err := read(page)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, list.Items...)
+		if list.NextCursor == "" {
+			return items, nil
+		}
+		page.Cursor = list.NextCursor
+	}
+}
