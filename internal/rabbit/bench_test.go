@@ -1,0 +1,57 @@
+package rabbit_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// BenchmarkPublishAndConsume publishes batches from two goroutines, as the relay does, and consumes them at the same time.
+func BenchmarkPublishAndConsume(b *testing.B) {
+	url, prefix := testenv.Broker(b, "payments")
+	broker := rabbit.Connect(rabbit.Config{URL: url, Prefix: prefix, Logger: slog.New(slog.DiscardHandler)})
+	defer broker.Close(context.Background())
+	require.Eventually(b, func() bool { return broker.Ready() == nil }, patience, time.Millisecond)
+	require.NoError(b, broker.DeclareQueues(b.Context(), []string{"payments"}))
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer cancel()
+	var consumed atomic.Int64
+	all := make(chan struct{})
+	want := int64(b.N * 512)
+	work.Go(func() {
+		broker.Consume(ctx, prefix+".commands.payments", 500, func(_ wire.Message, settle func(bool)) {
+			settle(true)
+			if consumed.Add(1) == want {
+				close(all)
+			}
+		})
+	})
+	batch := commands("payments", 256)
+	b.ResetTimer()
+	begun := time.Now()
+	for range 2 {
+		work.Go(func() {
+			for range b.N {
+				for _, receipt := range broker.Publish(ctx, batch) {
+					if receipt.Outcome != wire.Confirmed {
+						b.Error(receipt.Reason)
+					}
+				}
+			}
+		})
+	}
+	<-all
+	b.ReportMetric(float64(want)/time.Since(begun).Seconds(), "messages/s")
+}
