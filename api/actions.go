@@ -13,12 +13,13 @@ import (
 )
 
 type (
-	actionInput struct {
-		sagaInput
+	// ActionInput names a saga, and its state if that matters to the caller.
+	ActionInput struct {
+		SagaInput
 		IfMatch string `header:"If-Match" doc:"The ETag that the saga was seen with: refused with 412 when it has moved"`
 	}
 	patchInput struct {
-		actionInput
+		ActionInput
 		Reason string `query:"reason" doc:"Why; it goes into the saga's history"`
 	}
 )
@@ -50,7 +51,7 @@ func action[T any](s *service, name saga.ActionName, summary string, optional bo
 		errors: []int{
 			http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed,
 		},
-	}, func(ctx context.Context, input *actionInput) (*sagaOutput, error) {
+	}, func(ctx context.Context, input *ActionInput) (*sagaOutput, error) {
 		given, err := decode[T](body(ctx))
 		if err != nil {
 			return nil, err
@@ -105,11 +106,11 @@ func (s *service) patchData(ctx context.Context, input *patchInput) (*sagaOutput
 		return nil, parameter("reason", fault)
 	}
 	asked := saga.Action{Name: saga.ActionPatchData, Patch: patch, Reason: input.Reason}
-	return s.act(ctx, input.actionInput, asked)
+	return s.act(ctx, input.ActionInput, asked)
 }
 
 // act gives the action to the engine. Its id is drawn here, so that it takes effect once however often it is applied.
-func (s *service) act(ctx context.Context, input actionInput, asked saga.Action) (*sagaOutput, error) {
+func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action) (*sagaOutput, error) {
 	id, err := sagaID(input.ID)
 	if err != nil {
 		return nil, err

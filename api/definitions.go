@@ -77,7 +77,7 @@ func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*d
 	return output, nil
 }
 
-func (s *service) listDefinitions(ctx context.Context, input *pageInput) (*listOutput[resource.Definition], error) {
+func (s *service) listDefinitions(ctx context.Context, input *PageInput) (*listOutput[resource.Definition], error) {
 	page, err := input.page(identifier)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (s *service) listVersions(ctx context.Context, input *definitionInput) (*li
 	if len(found) == 0 {
 		return nil, record.ErrDefinitionNotFound
 	}
-	whole := pageInput{Limit: len(found)}
+	whole := PageInput{Limit: len(found)}
 	list, err := listOf(whole, found, func(d record.RegisteredDefinition) string { return d.Name }, showDefinition)
 	return &listOutput[resource.Definition]{Body: list}, err
 }

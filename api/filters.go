@@ -11,8 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-// filterInput are the filters of the list of sagas.
-type filterInput struct {
+// FilterInput are the filters of the list of sagas. The router sees what is embedded only where its type is exported.
+type FilterInput struct {
 	Definition      string    `query:"definition" maxLength:"128" doc:"Name of the definition"`
 	Version         int       `query:"version" minimum:"1" maximum:"2147483647" doc:"Version of the definition"`
 	Status          []string  `query:"status,explode" enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" doc:"Repeatable: any of them"`
@@ -25,7 +25,7 @@ type filterInput struct {
 }
 
 // filter checks what the declaration above cannot say.
-func (f filterInput) filter() (record.Filter, error) {
+func (f FilterInput) filter() (record.Filter, error) {
 	filter := record.Filter{
 		Definition: f.Definition, Version: f.Version, Key: f.Key, CreatedAfter: f.CreatedAfter.UTC(),
 		CreatedBefore: f.CreatedBefore.UTC(), NeedsAttention: f.Attention == "true",
@@ -57,8 +57,8 @@ func (f filterInput) filter() (record.Filter, error) {
 }
 
 type listSagasInput struct {
-	filterInput
-	pageInput
+	FilterInput
+	PageInput
 }
 
 func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOutput[saga.Snapshot], error) {
@@ -74,7 +74,7 @@ func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(input.pageInput, found, func(in saga.Instance) string { return in.ID },
+	list, err := listOf(input.PageInput, found, func(in saga.Instance) string { return in.ID },
 		func(in saga.Instance) (saga.Snapshot, error) { return s.show(ctx, in) })
 	return &listOutput[saga.Snapshot]{Body: list}, err
 }

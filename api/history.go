@@ -9,8 +9,8 @@ import (
 )
 
 type historyInput struct {
-	sagaInput
-	pageInput
+	SagaInput
+	PageInput
 }
 
 func (s *service) history(ctx context.Context, input *historyInput) (*listOutput[resource.HistoryEntry], error) {
@@ -32,7 +32,7 @@ func (s *service) history(ctx context.Context, input *historyInput) (*listOutput
 			return nil, err
 		}
 	}
-	list, err := listOf(input.pageInput, found, func(e record.Entry) string { return decimal(e.Seq) }, showEntry)
+	list, err := listOf(input.PageInput, found, func(e record.Entry) string { return decimal(e.Seq) }, showEntry)
 	return &listOutput[resource.HistoryEntry]{Body: list}, err
 }
 

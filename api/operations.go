@@ -45,7 +45,7 @@ func (s *service) operationRoutes() {
 	}, s.stats)
 }
 
-func (s *service) listDeadLetters(ctx context.Context, input *pageInput) (*listOutput[resource.DeadLetter], error) {
+func (s *service) listDeadLetters(ctx context.Context, input *PageInput) (*listOutput[resource.DeadLetter], error) {
 	page, err := input.page(deadLetterID)
 	if err != nil {
 		return nil, err

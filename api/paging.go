@@ -8,8 +8,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-// pageInput are the parameters of every list.
-type pageInput struct {
+// PageInput are the parameters of every list. The router sees what is embedded only where its type is exported.
+type PageInput struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500" doc:"How many items to answer with"`
 	Cursor string `query:"cursor" maxLength:"400" doc:"next_cursor of the page before"`
 }
@@ -23,7 +23,7 @@ func encodeCursor(after string) string {
 
 // page asks for one item more than is wanted: it says whether there is a next page. valid says what may stand in a
 // cursor, which comes from outside like everything else.
-func (p pageInput) page(valid func(after string) bool) (record.Page, error) {
+func (p PageInput) page(valid func(after string) bool) (record.Page, error) {
 	if p.Cursor == "" {
 		return record.Page{Limit: p.Limit + 1}, nil
 	}
@@ -36,7 +36,7 @@ func (p pageInput) page(valid func(after string) bool) (record.Page, error) {
 }
 
 // listOf cuts what was read to one page.
-func listOf[T, V any](p pageInput, found []T, key func(T) string, view func(T) (V, error)) (resource.List[V], error) {
+func listOf[T, V any](p PageInput, found []T, key func(T) string, view func(T) (V, error)) (resource.List[V], error) {
 	var list resource.List[V]
 	if len(found) > p.Limit {
 		found = found[:p.Limit]

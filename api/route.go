@@ -138,7 +138,7 @@ func (s *service) openAPI() huma.Config {
 				},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": jsonFormat()},
+		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, // json: for +json
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{ownProblem},

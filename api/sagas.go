@@ -15,11 +15,12 @@ type (
 		TraceParent    string `header:"traceparent" doc:"W3C trace context, which the saga's commands carry on"`
 		Wait           string `query:"wait" doc:"Answer when the saga is terminal or needs attention, at the latest after this time (at most 60s)"`
 	}
-	sagaInput struct {
+	// SagaInput names a saga. The router sees what is embedded only where its type is exported.
+	SagaInput struct {
 		ID string `path:"id" doc:"Id of the saga"`
 	}
 	getSagaInput struct {
-		sagaInput
+		SagaInput
 		Wait  string `query:"wait" doc:"Answer at the next change, at the latest after this time (at most 60s)"`
 		Since int64  `query:"since" minimum:"1" doc:"With wait: the revision that is known already"`
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 type watchInput struct {
-	sagaInput
+	SagaInput
 	LastEventID string `header:"Last-Event-ID" doc:"The revision that is known already"`
 }
 

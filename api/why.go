@@ -15,7 +15,7 @@ type whyOutput struct {
 }
 
 // why gathers what is known of a saga from the database and the broker, and has it explained.
-func (s *service) why(ctx context.Context, input *sagaInput) (*whyOutput, error) {
+func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error) {
 	id, err := sagaID(input.ID)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -76,7 +77,13 @@ func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline)
 func follow(
 	ctx context.Context, orchestrator *client.Client, line *timeline, order Order, wanted saga.Status,
 ) (saga.Snapshot, error) {
-	started, err := orchestrator.Start(ctx, startRequest(order))
+	data, err := json.Marshal(order)
+	if err != nil {
+		return saga.Snapshot{}, fmt.Errorf("encode the order %s: %w", order.OrderID, err)
+	}
+	request := client.StartRequest{}
+	request.Definition, request.Data = "order", data
+	started, err := orchestrator.Start(ctx, request)
 	if err != nil {
 		return saga.Snapshot{}, fmt.Errorf("start the order %s: %w", order.OrderID, err)
 	}

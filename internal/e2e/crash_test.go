@@ -1,0 +1,187 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+const (
+	goodCard     = "4242-4242-4242-4242"
+	declinedCard = "4000-0000-0000-0002"
+	orders       = 200
+)
+
+// effect is a line of a service's own ledger.
+type effect struct {
+	Saga   string `json:"saga"`
+	Step   string `json:"step"`
+	Action string `json:"action"`
+	Line   string `json:"line"`
+}
+
+// startOrders starts the orders, every fifth with a card that is declined, and calls midway when half are acknowledged.
+func startOrders(a *api, midway func()) []string {
+	ids := make([]string, orders)
+	for i := range ids {
+		card := goodCard
+		if i%5 == 0 {
+			card = declinedCard
+		}
+		ids[i] = a.startOrder(i, card)
+		if i == orders/2 {
+			midway()
+		}
+	}
+	return ids
+}
+
+// judge holds the sagas' ends against what the services themselves say they did, in their order.
+func judge(t *testing.T, ended map[string]saga.Snapshot, ledger []effect) {
+	t.Helper()
+	did := make(map[string][]string)
+	for _, e := range ledger {
+		if e.Line != "" {
+			did[e.Saga] = append(did[e.Saga], e.Step+" "+e.Action)
+		}
+	}
+	counts := make(map[saga.Status]int)
+	for id, end := range ended {
+		counts[end.Status]++
+		switch end.Status {
+		case saga.Completed:
+			require.Equal(t, []string{"reserve-inventory execute", "charge-payment execute", "confirm-order execute", "send-receipt execute"}, did[id], id)
+		case saga.Compensated:
+			require.Equal(t, []string{"reserve-inventory execute", "reserve-inventory compensate"}, did[id], id)
+		default:
+			require.Fail(t, "an order ended otherwise", "%s is %s", id, end.Status)
+		}
+	}
+	require.Equal(t, map[saga.Status]int{saga.Completed: orders * 4 / 5, saga.Compensated: orders / 5}, counts)
+}
+
+func putOrderDefinition(t *testing.T, a *api) {
+	t.Helper()
+	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/order", map[string]any{"steps": []map[string]any{
+		{"name": "reserve-inventory", "command": "inventory.reserve", "compensation": "inventory.release"},
+		{"name": "charge-payment", "command": "payments.charge", "compensation": "payments.refund"},
+		{"name": "confirm-order", "command": "orders.confirm", "kind": "pivot"},
+		{"name": "send-receipt", "command": "email.receipt", "kind": "retriable", "queue": "orders"},
+	}}, nil)
+}
+
+func (w *world) ledger() []effect {
+	w.t.Helper()
+	ctx := context.Background()
+	connection, err := pgx.Connect(ctx, w.databaseURL)
+	require.NoError(w.t, err)
+	defer connection.Close(ctx)
+	rows, err := connection.Query(ctx, `select saga_id as saga, step, action, line from order_saga_ledger order by id`)
+	require.NoError(w.t, err)
+	ledger, err := pgx.CollectRows(rows, pgx.RowToStructByName[effect])
+	require.NoError(w.t, err)
+	return ledger
+}
+
+func TestAnOrchestratorKilledInTheMiddleOfItsSagasCarriesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	address := freeAddress(t)
+	serving, a := w.serve(address)
+	w.workers()
+	putOrderDefinition(t, a)
+	ids := startOrders(a, func() {
+		serving.kill()
+		serving, _ = w.serve(address)
+	})
+	began := time.Now()
+	serving.kill()
+	serving, _ = w.serve(address)
+	ended := a.ends(ids)
+	t.Logf("%d sagas had ended %s after the second kill", orders, time.Since(began).Round(time.Millisecond))
+	judge(t, ended, w.ledger())
+	require.Less(t, serving.stop(), 10*time.Second)
+}
+
+func TestOfTwoReplicasOneIsKilledAndNothingIsStranded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, a := w.serve(freeAddress(t))
+	_, b := w.serve(freeAddress(t))
+	w.workers()
+	putOrderDefinition(t, a)
+	ids := make([]string, orders)
+	for i := range ids {
+		to, card := a, goodCard
+		if i%2 == 1 || i > orders/2 {
+			to = b
+		}
+		if i%5 == 0 {
+			card = declinedCard
+		}
+		ids[i] = to.startOrder(i, card)
+		if i == orders/2 {
+			first.kill()
+		}
+	}
+	began := time.Now()
+	ended := b.ends(ids)
+	t.Logf("%d sagas had ended %s after the last start", orders, time.Since(began).Round(time.Millisecond))
+	judge(t, ended, w.ledger())
+}
+
+func TestTheEmbeddedOrchestratorKilledCarriesOnFromItsFile(t *testing.T) {
+	t.Parallel()
+	folder, state, address := programs(t), t.TempDir(), freeAddress(t)
+	serve := func() (*process, *api) {
+		p := start(t, []string{"DATABASE_URL=", "AMQP_URL=", "ORCHESTRATOR_URL="}, filepath.Join(folder, "order-saga"), "--serve", "--state", state, "--listen", address)
+		a := &api{t: t, base: "http://" + address}
+		a.ready()
+		return p, a
+	}
+	serving, a := serve()
+	require.Eventually(t, func() bool { // the example registers its definition by itself
+		status, err := a.call(http.MethodGet, "/v1/definitions/order", "", nil, nil)
+		return err == nil && status == http.StatusOK
+	}, 10*time.Second, 10*time.Millisecond)
+	ids := startOrders(a, func() {
+		serving.kill()
+		serving, _ = serve()
+	})
+	serving.kill()
+	serving, a = serve()
+	ended := a.ends(ids)
+	serving.stop()
+	var ledger []effect
+	for _, service := range []string{"inventory", "payments", "orders"} {
+		ledger = append(ledger, readLedger(t, filepath.Join(state, service+".ledger"))...)
+	}
+	judge(t, ended, ledger)
+}
+
+func readLedger(t *testing.T, path string) []effect {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	var ledger []effect
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		var e effect
+		if json.Unmarshal(lines.Bytes(), &e) == nil { // a line cut by the kill was never answered
+			ledger = append(ledger, e)
+		}
+	}
+	require.NoError(t, lines.Err())
+	return ledger
+}

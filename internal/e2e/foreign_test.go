@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// debianPython is the system's own: Debian's packages of Python libraries are for it.
+const debianPython = "/usr/bin/python3"
+
+// needPython sees to a Python with an AMQP client, and fails clearly where there is none to be had.
+func needPython(t *testing.T) {
+	t.Helper()
+	if exec.Command(debianPython, "-c", "import pika").Run() == nil {
+		return
+	}
+	install := exec.Command("apt-get", "install", "-y", "-qq", "python3-pika")
+	install.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	output, err := install.CombinedOutput()
+	require.NoError(t, err, "this test needs the Debian package python3-pika, and could not install it: %s", output)
+}
+
+func paymentsDefinition() map[string]any {
+	return map[string]any{"steps": []map[string]any{{
+		"name": "charge", "command": "payments.charge", "compensation": "payments.refund",
+	}}}
+}
+
+func TestAWorkerInAnotherLanguageNeedsOnlyAnAMQPClient(t *testing.T) {
+	t.Parallel()
+	needPython(t)
+	w := newWorld(t)
+	_, a := w.serve(freeAddress(t))
+	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
+	start(t, w.environment, debianPython, "testdata/worker.py")
+
+	var small, large saga.Snapshot
+	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas?wait=15s",
+		map[string]any{"definition": "pay", "data": map[string]any{"amount": 5}}, &small)
+	require.Equal(t, saga.Completed, small.Status)
+	require.JSONEq(t, `{"amount":5,"by":"python","key":"`+small.ID+`/charge/execute"}`, string(small.Data))
+	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas?wait=15s",
+		map[string]any{"definition": "pay", "data": map[string]any{"amount": 500}}, &large)
+	require.Equal(t, saga.Compensated, large.Status)
+	require.Equal(t, "card_declined", large.Failure.Code)
+}
+
+func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
+	t.Parallel()
+	needPython(t)
+	w := newWorld(t)
+	_, a := w.serve(freeAddress(t))
+	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
+
+	var waiting saga.Snapshot
+	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas",
+		map[string]any{"definition": "pay", "data": map[string]any{"amount": 5}}, &waiting)
+	id := waiting.ID + "/charge/execute/1"
+	bodies := []string{"", "{", "[]", `{"status":"succeeded"} x`, `{"status":"maybe"}`, `{"status":"succeeded","output":[1]}`,
+		`{"status":"succeeded","output":{"x":"\u0000"}}`, `{"status":"succeeded","output":{"x":"\ud800"}}`,
+		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":{"x":1e131072}}`, "\xff\xfe"}
+	w.reply(id, bodies...)
+	w.reply("nonsense", `{"status":"succeeded"}`)
+	w.reply(waiting.ID+"/charge/execute/7", `{"status":"succeeded"}`)
+	w.reply(waiting.ID+"/other/execute/1", `{"status":"succeeded"}`)
+	wanted := len(bodies) + 3
+
+	var list struct {
+		Items []struct {
+			Reason string `json:"reason"`
+		} `json:"items"`
+	}
+	require.Eventually(t, func() bool {
+		a.must(http.StatusOK, http.MethodGet, "/v1/dead-letters?limit=500", nil, &list)
+		return len(list.Items) == wanted
+	}, 15*time.Second, 50*time.Millisecond, "every bad reply should be a dead letter")
+	var now saga.Snapshot
+	a.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+waiting.ID, nil, &now)
+	require.Equal(t, waiting.Revision, now.Revision, "bad replies change nothing")
+
+	start(t, w.environment, debianPython, "testdata/worker.py")
+	require.Equal(t, saga.Completed, a.ends([]string{waiting.ID})[waiting.ID].Status)
+}
+
+// reply sends bodies to the reply queue as any AMQP client might.
+func (w *world) reply(correlationID string, bodies ...string) {
+	w.t.Helper()
+	connection, err := amqp.Dial(os.Getenv("AMQP_URL"))
+	require.NoError(w.t, err)
+	defer connection.Close()
+	channel, err := connection.Channel()
+	require.NoError(w.t, err)
+	require.NoError(w.t, channel.Confirm(false))
+	for _, body := range bodies {
+		confirm, err := channel.PublishWithDeferredConfirmWithContext(context.Background(), "", w.prefix+".replies", true, false,
+			amqp.Publishing{CorrelationId: correlationID, Body: []byte(body)})
+		require.NoError(w.t, err)
+		require.True(w.t, confirm.Wait())
+	}
+}

@@ -1,0 +1,70 @@
+package server_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/saga-orchestrator/orchestrator/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func embedded(t *testing.T, config server.Config) *server.Server {
+	t.Helper()
+	config.Listen, config.Auth = "127.0.0.1:0", "none"
+	s, err := server.Open(t.Context(), config)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { require.NoError(t, s.Run(ctx)) })
+	t.Cleanup(func() { cancel(); running.Wait(); http.DefaultClient.CloseIdleConnections() })
+	return s
+}
+
+func request(t *testing.T, method, url, body string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answer.StatusCode, string(content)
+}
+
+func TestAnEmbeddedOrchestratorWithSimulatedWorkersDrivesSagasToTheirEnds(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, server.Config{SimulateWorkers: true, File: t.TempDir() + "/state.db"})
+	status, answer := request(t, http.MethodPut, s.URL()+"/v1/definitions/pay",
+		`{"steps":[{"name":"reserve","command":"shop.reserve","compensation":"shop.release"},{"name":"charge","command":"bank.charge"}]}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	status, answer = request(t, http.MethodPost, s.URL()+"/v1/sagas?wait=10s", `{"definition":"pay"}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	require.Contains(t, answer, `"status":"completed"`)
+	id := answer[strings.Index(answer, `"id":"`)+6:][:26]
+	status, answer = request(t, http.MethodGet, s.URL()+"/v1/sagas/"+id+"?wait=1s", "")
+	require.Equal(t, http.StatusOK, status, answer)
+	status, answer = request(t, http.MethodPost, s.URL()+"/v1/sagas?wait=10s",
+		`{"definition":"pay","data":{"simulate":{"charge":"card_declined"}}}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	require.Contains(t, answer, `"status":"compensated"`)
+	status, answer = request(t, http.MethodGet, s.URL()+"/readyz", "")
+	require.Equal(t, http.StatusOK, status, answer)
+}
+
+func TestHalfAConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := server.Open(t.Context(), server.Config{DatabaseURL: "postgres://localhost/x"})
+	require.ErrorIs(t, err, server.ErrHalfConfigured)
+	_, err = server.Open(t.Context(), server.Config{Auth: "none", Listen: "0.0.0.0:0"})
+	require.Error(t, err, "an open door on an address that others can reach")
+}
