@@ -86,6 +86,8 @@ func (r bodyRule) read(request *http.Request) ([]byte, error) {
 		return nil, tooLarge(limit)
 	case len(content) == 0 && r.optional:
 		return []byte("{}"), nil
+	case len(content) == 0:
+		return nil, problem(resource.CodeInvalidBody, "The body is missing.")
 	}
 	if err := r.checkType(request.Header); err != nil {
 		return nil, err

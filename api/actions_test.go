@@ -1,0 +1,109 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// stuck starts a saga of one retriable step whose worker refuses until data says "ok".
+func (o *orchestrator) stuck() saga.Snapshot {
+	o.t.Helper()
+	o.define("mail", receipt)
+	o.worker("work", func(c wire.Received) wire.Reply {
+		if strings.Contains(string(c.Data), `"ok"`) {
+			return wire.Succeeded(nil)
+		}
+		return wire.Failed("bad_address", "no @", false)
+	})
+	started := o.begin(`{"definition":"mail","data":{"email":"nobody","old":1}}`)
+	return o.untilStatus(started.ID, saga.Stuck)
+}
+
+func TestAStuckSagaIsPatchedAndRetried(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	stuck := o.stuck()
+	path := "/v1/sagas/" + stuck.ID
+	require.Equal(t, saga.RetriesExhausted, stuck.Attention.Reason)
+	assert.Equal(t, stuck.ID, o.list("attention=true").Items[0].ID)
+
+	o.send(http.MethodPatch, path+"/data", `{"email":"ok"}`).problem(422, "invalid_parameter")
+	o.send(http.MethodPatch, path+"/data?reason=x", `["ok"]`).problem(422, "invalid_field")
+	patched := o.send(http.MethodPatch, path+"/data?reason=typing+error", `{"email":"ok","old":null}`,
+		header{"Content-Type", "application/merge-patch+json"}).saga(http.StatusOK)
+	assert.JSONEq(t, `{"email":"ok"}`, string(patched.Data))
+	a := o.post(path+"/retry", "")
+	retried := a.saga(http.StatusOK)
+	assert.Equal(t, `"`+etagNumber(retried.Revision)+`"`, a.Header.Get("ETag"))
+	o.untilStatus(stuck.ID, saga.Completed)
+}
+
+func TestAUsedUpStepIsSkippedWithItsOutput(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	stuck := o.stuck()
+	path := "/v1/sagas/" + stuck.ID + "/skip"
+	o.post(path, `{"step":"receipt"}`).problem(422, "invalid_field")
+	o.post(path, `{"reason":"sent by hand"}`).problem(422, "invalid_field")
+	o.post(path, `{"step":"receipt","reason":" "}`).problem(422, "invalid_field")
+	o.post(path, `{"step":"receipt","output":[],"reason":"sent by hand"}`).problem(422, "invalid_field")
+	o.post(path, `{"step":"receipt","reason":"`+strings.Repeat("x", 1001)+`"}`).problem(422, "invalid_field")
+	o.post(path, `{"step":"other","reason":"sent by hand"}`).problem(422, "unknown_step")
+	done := o.post(path, `{"step":"receipt","output":{"sentBy":"Ada"},"reason":"sent by hand,\nyesterday"}`).saga(http.StatusOK)
+	assert.Equal(t, saga.Completed, done.Status)
+	assert.Contains(t, string(done.Data), "Ada")
+	history := into[resource.List[resource.HistoryEntry]](o.get("/v1/sagas/"+stuck.ID+"/history"), http.StatusOK).Items
+	assert.Equal(t, "anonymous", history[len(history)-2].Actor)
+	assert.Equal(t, "sent by hand,\nyesterday", history[len(history)-2].Detail["reason"])
+}
+
+func TestAnActionThatDoesNotApplySaysWhatDoes(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order"}`)
+	found := o.post("/v1/sagas/"+started.ID+"/resume", "").problem(409, "not_applicable")
+	assert.Equal(t, []saga.ActionName{saga.ActionCompensate, saga.ActionPause, saga.ActionAbandon}, found.AllowedActions)
+	assert.NotEmpty(t, found.Detail)
+}
+
+func TestAnActionMayBeForOneRevisionOnly(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order"}`)
+	path := "/v1/sagas/" + started.ID
+	o.post(path+"/pause", "", header{"If-Match", `"999"`}).problem(412, "revision_moved")
+	for _, tag := range []string{`"0"`, `"-1"`, `W/"1"`, `"x"`, `"1`, `"1", "2"`} {
+		o.post(path+"/pause", "", header{"If-Match", tag}).problem(422, "invalid_parameter")
+	}
+	tag := o.get(path).Header.Get("ETag")
+	o.post(path+"/pause", "", header{"If-Match", tag}).saga(http.StatusOK)
+	o.post(path+"/resume", "", header{"If-Match", tag}).problem(412, "revision_moved")
+	o.post(path+"/resume", `{}`, header{"If-Match", "*"}).saga(http.StatusOK)
+}
+
+func TestASagaIsCancelledPausedAndAbandoned(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve, charge)
+	path := "/v1/sagas/" + o.begin(`{"definition":"order"}`).ID
+	assert.Equal(t, saga.Paused, o.post(path+"/pause", `{"reason":"look"}`).saga(http.StatusOK).Status)
+	o.post(path+"/compensate", `{}`).problem(422, "invalid_field")
+	assert.Equal(t, saga.Compensating, o.post(path+"/compensate", `{"reason":"cancelled"}`).saga(http.StatusOK).Status)
+	o.post(path+"/acknowledge", `{"reason":"x"}`).problem(409, "not_applicable")
+	o.post(path+"/abandon", "").problem(400, "invalid_body")
+	done := o.post(path+"/abandon", `{"reason":"by hand"}`).saga(http.StatusOK)
+	assert.Equal(t, saga.Abandoned, done.Status)
+	assert.Empty(t, done.AllowedActions)
+	found := o.post(path+"/abandon", `{"reason":"again"}`).problem(409, "not_applicable")
+	assert.Empty(t, found.AllowedActions)
+}

@@ -1,0 +1,177 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// public is the role of routes that need no key.
+const public record.Role = ""
+
+// roles is the table of every route and the role that it needs.
+func roles() map[string]record.Role {
+	return map[string]record.Role{
+		"GET /v1/definitions":                           record.Viewer,
+		"GET /v1/definitions/{name}":                    record.Viewer,
+		"GET /v1/definitions/{name}/versions":           record.Viewer,
+		"GET /v1/definitions/{name}/versions/{version}": record.Viewer,
+		"PUT /v1/definitions/{name}":                    record.Admin,
+		"GET /v1/sagas":                                 record.Viewer,
+		"GET /v1/sagas/{id}":                            record.Viewer,
+		"GET /v1/sagas/{id}/history":                    record.Viewer,
+		"GET /v1/sagas/{id}/watch":                      record.Viewer,
+		"GET /v1/sagas/{id}/why":                        record.Viewer,
+		"POST /v1/sagas":                                record.Operator,
+		"POST /v1/sagas/{id}/retry":                     record.Operator,
+		"POST /v1/sagas/{id}/skip":                      record.Operator,
+		"POST /v1/sagas/{id}/compensate":                record.Operator,
+		"POST /v1/sagas/{id}/abandon":                   record.Operator,
+		"POST /v1/sagas/{id}/acknowledge":               record.Operator,
+		"POST /v1/sagas/{id}/pause":                     record.Operator,
+		"POST /v1/sagas/{id}/resume":                    record.Operator,
+		"PATCH /v1/sagas/{id}/data":                     record.Operator,
+		"GET /v1/dead-letters":                          record.Viewer,
+		"GET /v1/dead-letters/{id}":                     record.Viewer,
+		"GET /v1/queues":                                record.Viewer,
+		"GET /v1/stats":                                 record.Viewer,
+		"GET /v1/keys":                                  record.Admin,
+		"POST /v1/keys":                                 record.Admin,
+		"DELETE /v1/keys/{id}":                          record.Admin,
+		"GET /healthz":                                  public,
+		"GET /readyz":                                   public,
+		"GET /metrics":                                  public,
+		"GET /openapi.json":                             public,
+		"GET /docs":                                     public,
+	}
+}
+
+func withKeys(c *api.Config) { c.Auth = api.AuthKeys }
+
+// holder makes a key with that role and returns its secret.
+func (o *orchestrator) holder(role record.Role) (id, secret string) {
+	o.t.Helper()
+	key, secret, err := api.NewKey("test "+string(role), role, time.Now())
+	require.NoError(o.t, err)
+	require.NoError(o.t, o.store.CreateKey(context.Background(), key))
+	return key.ID, secret
+}
+
+func TestEveryRouteNeedsItsRole(t *testing.T) {
+	t.Parallel()
+	o := start(t, withKeys)
+	secrets := map[record.Role]string{public: ""}
+	for _, role := range []record.Role{record.Viewer, record.Operator, record.Admin} {
+		_, secrets[role] = o.holder(role)
+	}
+	for call, needed := range roles() {
+		method, path, _ := strings.Cut(call, " ")
+		path = strings.NewReplacer("{id}", "01JD0000000000000000000000", "{name}", "none", "{version}", "1").Replace(path)
+		for held, secret := range secrets {
+			o.key = secret
+			status := o.send(method, path, "").StatusCode
+			switch {
+			case needed == public || held != public && held.Includes(needed):
+				assert.NotContains(t, []int{401, 403}, status, "%s as %q", call, held)
+			case held == public:
+				assert.Equal(t, http.StatusUnauthorized, status, call)
+			default:
+				assert.Equal(t, http.StatusForbidden, status, "%s as %q", call, held)
+			}
+		}
+	}
+}
+
+func TestTheTableOfRolesHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	document := into[struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}](o.get("/openapi.json"), http.StatusOK)
+	table := roles()
+	for path, calls := range document.Paths {
+		for method := range calls {
+			assert.Contains(t, table, strings.ToUpper(method)+" "+path)
+		}
+	}
+}
+
+func TestOnlyAValidKeyIsAKey(t *testing.T) {
+	t.Parallel()
+	o := start(t, withKeys)
+	_, secret := o.holder(record.Viewer)
+	for _, value := range []string{
+		"", "Bearer", "Bearer ", secret, "Basic " + secret, "Bearer sk_short", "Bearer " + secret + "x",
+		"Bearer " + secret[:len(secret)-1] + "!", "Bearer sk_" + strings.Repeat("A", 43), "Bearer " + strings.Repeat("A", 10_000),
+	} {
+		a := o.get("/v1/stats", header{"Authorization", value})
+		a.problem(401, "unauthorized")
+		assert.Contains(t, a.Header.Get("WWW-Authenticate"), "Bearer")
+	}
+	assert.Equal(t, http.StatusOK, o.get("/v1/stats", header{"Authorization", "bearer " + secret}).StatusCode)
+	o.get("/v1/stats", header{"Authorization", "Bearer " + secret}, header{"Authorization", "Bearer x"}).problem(400, "invalid_header")
+}
+
+func TestKeysByREST(t *testing.T) {
+	t.Parallel()
+	o := start(t, withKeys)
+	_, o.key = o.holder(record.Admin)
+	a := o.post("/v1/keys", `{"name":"ci","role":"operator"}`)
+	created := into[resource.Key](a, http.StatusCreated)
+	assert.True(t, strings.HasPrefix(created.Secret, "sk_"))
+	listed := o.get("/v1/keys")
+	assert.NotContains(t, string(listed.content), created.Secret, "a key is shown once")
+	assert.Len(t, into[resource.List[resource.Key]](listed, http.StatusOK).Items, 2)
+
+	bearer := header{"Authorization", "Bearer " + created.Secret}
+	o.define("order", reserve)
+	id := o.begin(`{"definition":"order"}`, bearer).ID
+	o.post("/v1/sagas/"+id+"/pause", `{"reason":"look"}`, bearer).saga(http.StatusOK)
+	history := into[resource.List[resource.HistoryEntry]](o.get("/v1/sagas/"+id+"/history"), http.StatusOK).Items
+	assert.Equal(t, "ci", history[0].Actor, "the actor is the key's name")
+	assert.Equal(t, "ci", history[len(history)-1].Actor)
+
+	assert.Equal(t, http.StatusNoContent, o.send(http.MethodDelete, "/v1/keys/"+created.ID, "").StatusCode)
+	o.get("/v1/stats", bearer).problem(401, "unauthorized")
+	o.send(http.MethodDelete, "/v1/keys/01JD0000000000000000000000", "").problem(404, "key_not_found")
+	o.send(http.MethodDelete, "/v1/keys/x", "").problem(404, "key_not_found")
+	for _, body := range []string{`{"name":"x","role":"root"}`, `{"name":"","role":"viewer"}`, `{"name":"a\u0007","role":"viewer"}`, `{}`} {
+		o.post("/v1/keys", body).problem(422, "invalid_field")
+	}
+}
+
+func TestARevocationElsewhereActsWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	now.Store(time.Now().UnixNano())
+	o := start(t, withKeys, func(c *api.Config) { c.Now = func() time.Time { return time.Unix(0, now.Load()) } })
+	id, secret := o.holder(record.Viewer)
+	o.key = secret
+	require.Equal(t, http.StatusOK, o.get("/v1/stats").StatusCode)
+	require.NoError(t, o.store.RevokeKey(t.Context(), id)) // as another replica would
+	now.Add(int64(5 * time.Second))
+	o.get("/v1/stats").problem(401, "unauthorized")
+}
+
+func TestServingWithoutKeysIsForThisMachineOnly(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080", "127.9.9.9:1"} {
+		require.NoError(t, api.CheckExposure(api.AuthNone, address, false), address)
+	}
+	for _, address := range []string{":8080", "0.0.0.0:8080", "[::]:8080", "192.168.1.5:8080", "example.com:80", "nonsense"} {
+		require.Error(t, api.CheckExposure(api.AuthNone, address, false), address)
+		require.NoError(t, api.CheckExposure(api.AuthNone, address, true), address)
+		require.NoError(t, api.CheckExposure(api.AuthKeys, address, false), address)
+	}
+	require.Error(t, api.CheckExposure("maybe", "127.0.0.1:8080", false))
+}

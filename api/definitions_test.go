@@ -1,0 +1,73 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+)
+
+func TestDefinitionsAreVersioned(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	put := func(body string) answer { return o.send(http.MethodPut, "/v1/definitions/order", body) }
+	a := put(`{"steps":[` + reserve + `]}`)
+	first := into[resource.Definition](a, http.StatusCreated)
+	assert.Equal(t, 1, first.Version)
+	assert.Equal(t, "/v1/definitions/order/versions/1", a.Header.Get("Location"))
+	assert.Equal(t, 1, into[resource.Definition](put(` {"steps": [`+reserve+`]} `), http.StatusOK).Version)
+	again := into[resource.Definition](put(string(first.Definition)), http.StatusOK)
+	assert.Equal(t, 1, again.Version, "defaults spelled out make no difference")
+	assert.Equal(t, 2, into[resource.Definition](put(`{"steps":[`+reserve+`,`+charge+`]}`), http.StatusCreated).Version)
+
+	assert.Equal(t, 2, into[resource.Definition](o.get("/v1/definitions/order"), http.StatusOK).Version)
+	old := into[resource.Definition](o.get("/v1/definitions/order/versions/1"), http.StatusOK)
+	assert.JSONEq(t, string(first.Definition), string(old.Definition))
+	assert.False(t, old.CreatedAt.IsZero())
+	assert.Len(t, into[resource.List[resource.Definition]](o.get("/v1/definitions/order/versions"), http.StatusOK).Items, 2)
+	o.define("another", charge)
+	page := into[resource.List[resource.Definition]](o.get("/v1/definitions?limit=1"), http.StatusOK)
+	require.Len(t, page.Items, 1)
+	assert.Equal(t, "another", page.Items[0].Name)
+	page = into[resource.List[resource.Definition]](o.get("/v1/definitions?limit=1&cursor="+page.NextCursor), http.StatusOK)
+	assert.Equal(t, "order", page.Items[0].Name)
+	assert.Empty(t, page.NextCursor)
+}
+
+func TestADefinitionsFaultsAreAllNamed(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	found := o.send(http.MethodPut, "/v1/definitions/order",
+		`{"steps":[{"name":"A secret","command":"x.y"},{"name":"b","command":"x.y","after":["none"],"colour":"red"}]}`).
+		problem(422, "invalid_definition")
+	var pointers []string
+	for _, fault := range found.Errors {
+		pointers = append(pointers, fault.Pointer)
+	}
+	assert.Subset(t, pointers, []string{"/steps/0/name", "/steps/1/after/0", "/steps/1/colour"})
+	text, err := json.Marshal(found)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "secret")
+
+	o.send(http.MethodPut, "/v1/definitions/a.b%2F", `{"steps":[`+reserve+`]}`).problem(422, "invalid_definition")
+	o.send(http.MethodPut, "/v1/definitions/order", `{}`).problem(422, "invalid_definition")
+	o.send(http.MethodPut, "/v1/definitions/order", `{"steps":[],"steps":[]}`).problem(400, "invalid_body")
+	o.send(http.MethodPut, "/v1/definitions/order", "").problem(400, "invalid_body")
+	o.send(http.MethodPut, "/v1/definitions/order", `{"description":"`+strings.Repeat("x", 1<<20)+`"}`).problem(413, "payload_too_large")
+}
+
+func TestADefinitionThatIsNot(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	for _, path := range []string{"none", "%00", "none/versions", "order/versions/2", "order/versions/99999999999", "none/versions/1"} {
+		o.get("/v1/definitions/"+path).problem(404, "definition_not_found")
+	}
+	o.get("/v1/definitions/order/versions/0").problem(422, "invalid_parameter")
+	o.get("/v1/definitions/order/versions/x").problem(422, "invalid_parameter")
+}

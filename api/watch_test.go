@@ -1,0 +1,136 @@
+package api_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// events reads a stream to its end, telling of each event as it comes.
+func (o *orchestrator) events(id, lastEventID string, heard func(event, id string, shown saga.Snapshot), comment func(string)) {
+	o.t.Helper()
+	request, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, o.url+"/v1/sagas/"+id+"/watch", nil)
+	require.NoError(o.t, err)
+	if lastEventID != "" {
+		request.Header.Set("Last-Event-ID", lastEventID)
+	}
+	response, err := o.client.Do(request)
+	require.NoError(o.t, err)
+	defer response.Body.Close()
+	require.Equal(o.t, "text/event-stream", response.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	var event, eventID string
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "":
+			comment(value)
+		case "event":
+			event = value
+		case "id":
+			eventID = value
+		case "data":
+			var shown saga.Snapshot
+			require.NoError(o.t, json.Unmarshal([]byte(value), &shown))
+			heard(event, eventID, shown)
+		}
+	}
+	require.NoError(o.t, lines.Err())
+}
+
+func TestAWatchShowsEveryStateUntilTheEnd(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order"}`)
+	var seen []saga.Status
+	o.events(started.ID, "", func(event, id string, shown saga.Snapshot) {
+		assert.Equal(t, "saga", event)
+		assert.Equal(t, etagNumber(shown.Revision), id)
+		seen = append(seen, shown.Status)
+		switch shown.Status {
+		case saga.Running:
+			o.post("/v1/sagas/"+started.ID+"/pause", "").saga(http.StatusOK)
+		case saga.Paused:
+			o.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
+		}
+	}, func(string) {})
+	assert.Equal(t, saga.Running, seen[0], "the present state comes first")
+	assert.Equal(t, saga.Abandoned, seen[len(seen)-1], "the stream ends with the saga")
+}
+
+func TestAWatchGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order"}`)
+	o.events(started.ID, etagNumber(started.Revision), func(_, _ string, shown saga.Snapshot) {
+		assert.NotEqual(t, started.Revision, shown.Revision, "what is known is not sent again")
+	}, func(text string) {
+		if text == "watching" {
+			o.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
+		}
+	})
+	done := o.get("/v1/sagas/" + started.ID).saga(http.StatusOK)
+	known := o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", etagNumber(done.Revision)})
+	assert.Equal(t, http.StatusNoContent, known.StatusCode, "there is nothing more to come")
+	o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", "x"}).problem(422, "invalid_parameter")
+}
+
+func TestAQuietWatchIsKeptAliveAndEndsWithTheProcess(t *testing.T) {
+	t.Parallel()
+	stopping := make(chan struct{})
+	o := start(t, func(c *api.Config) { c.KeepAlive, c.Stopping = 5*time.Millisecond, stopping })
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order"}`)
+	alive := 0
+	o.events(started.ID, "", func(string, string, saga.Snapshot) {}, func(string) {
+		if alive++; alive == 5 {
+			close(stopping)
+		}
+	})
+	assert.GreaterOrEqual(t, alive, 5)
+	now := o.get("/v1/sagas/" + started.ID + "?wait=30s&since=" + etagNumber(started.Revision)).saga(http.StatusOK)
+	assert.Equal(t, started.Revision, now.Revision, "nobody waits for a process that ends")
+}
+
+// TestWaitingOutlastsTheServersDeadlines has a server with deadlines so short that only moving them lets a request wait.
+func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order"}`)
+	impatient := httptest.NewUnstartedServer(api.New(api.Config{
+		Engine: o.engine, Reads: o.store, Broker: o.broker, Auth: api.AuthNone, KeepAlive: 50 * time.Millisecond,
+	}))
+	impatient.Config.ReadTimeout, impatient.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	impatient.Start()
+	defer impatient.Close()
+	o.url = impatient.URL
+
+	began := time.Now()
+	now := o.get("/v1/sagas/" + started.ID + "?wait=400ms&since=" + etagNumber(started.Revision)).saga(http.StatusOK)
+	assert.Equal(t, started.Revision, now.Revision)
+	assert.GreaterOrEqual(t, time.Since(began), 400*time.Millisecond)
+
+	began = time.Now()
+	ended := false
+	o.events(started.ID, "", func(string, string, saga.Snapshot) {}, func(string) {
+		if !ended && time.Since(began) > 400*time.Millisecond {
+			ended = true
+			o.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
+		}
+	})
+	assert.True(t, ended, "the stream outlasted the deadlines")
+}
