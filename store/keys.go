@@ -19,7 +19,7 @@ func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 		values ($1, $2, $3, $4, coalesce($5, now()), $6)`,
 		key.ID, key.Name, key.Role, key.Hash, nullable(key.CreatedAt), nullable(key.RevokedAt))
 	if err != nil {
-		return fmt.Errorf("create key %s: %w", key.ID, err)
+		return fmt.Errorf("create key %s: %w", key.ID, refused(err))
 	}
 	return nil
 }

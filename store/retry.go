@@ -18,7 +18,8 @@ const (
 	firstBackoff = 2 * time.Millisecond
 )
 
-// Codes with which the server says that it has rolled the transaction back, and that it may well succeed next time.
+// Codes with which the server says that it has rolled the transaction back, and that it may well succeed next time: a
+// unique violation too, where an earlier commit of the same start was still under way.
 const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
@@ -55,7 +56,8 @@ func rolledBack(err error) bool {
 	if errors.As(err, &decided) {
 		return false
 	}
-	return errors.Is(err, errVanished) || hasCode(err, serializationFailure) || hasCode(err, deadlockDetected)
+	return errors.Is(err, errVanished) || hasCode(err, serializationFailure) || hasCode(err, deadlockDetected) ||
+		hasCode(err, uniqueViolation)
 }
 
 func hasCode(err error, code string) bool {
@@ -67,7 +69,7 @@ func hasCode(err error, code string) bool {
 // cannot hold, or a row that breaks a constraint.
 func refused(err error) error {
 	var said *pgconn.PgError
-	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "22") || said.Code == checkViolation) {
+	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "22") || said.Code == checkViolation || said.Code == uniqueViolation) {
 		return fmt.Errorf("%w: %w", record.ErrRejected, err)
 	}
 	return err

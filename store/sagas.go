@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,8 @@ func (s *Store) Saga(ctx context.Context, id string) (saga.Instance, error) {
 // Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
 // of a saga, which need not be there any more.
 func (s *Store) Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error) {
-	if !storable(filter.Definition, filter.Key, page.After) || !storableVersion(filter.Version) {
+	if !storable(filter.Definition, filter.Key, page.After) || !storableVersion(filter.Version) ||
+		!storable(slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))...) {
 		return nil, nil
 	}
 	var where conditions

@@ -44,7 +44,7 @@ func (s *Store) transact(
 	}()
 	load := newLoad(batch)
 	if err := conn.SendBatch(ctx, load.statements()).Close(); err != nil {
-		return fmt.Errorf("load: %w", err)
+		return fmt.Errorf("load: %w", refused(err))
 	}
 	loaded, err := load.loaded()
 	if err != nil {

@@ -85,7 +85,10 @@ func (t *transaction) putKeys(loaded record.Loaded, changes record.Changes) {
 		holder, held := t.writing.tables.keysInUse[key]
 		switch {
 		case in.Key == "":
-		case in.Status.Terminal() && (created[in.ID] || holder == in.ID):
+		case in.Status.Terminal():
+			if holder != in.ID && !created[in.ID] {
+				continue
+			}
 			t.delete(bucketKeysInUse, key.text(), func() {
 				if t.writing.tables.keysInUse[key] == in.ID {
 					delete(t.writing.tables.keysInUse, key)

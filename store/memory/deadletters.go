@@ -14,10 +14,12 @@ import (
 
 // putDeadLetters stores dead letters; one that is there already stays as it is.
 func (t *transaction) putDeadLetters(now time.Time, letters []record.DeadLetter) {
+	seen := make(map[string]bool, len(letters))
 	for _, d := range letters {
-		if _, found := t.writing.tables.deadLetters[d.ID]; found {
+		if _, found := t.writing.tables.deadLetters[d.ID]; found || seen[d.ID] {
 			continue
 		}
+		seen[d.ID] = true
 		d = cloneDeadLetter(d)
 		d.ReceivedAt = now
 		t.put(bucketDeadLetters, d.ID, d, func() { t.writing.tables.deadLetters[d.ID] = d })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -103,8 +104,7 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 	}
 	t.settleOutbox(changes)
 	t.putKeys(loaded, changes)
-	t.putDeadLetters(loaded.Now, t.batch.DeadLetters)
-	t.putDeadLetters(loaded.Now, changes.DeadLetters)
+	t.putDeadLetters(loaded.Now, slices.Concat(t.batch.DeadLetters, changes.DeadLetters))
 	return nil
 }
 

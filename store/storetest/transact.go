@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -22,7 +23,7 @@ func transactRules() map[string]func(*testing.T, Open) {
 		"an error of decide is returned and nothing is written":   with(decideErrorWritesNothing),
 		"a change that cannot be written leaves nothing behind":   with(refusedChangeWritesNothing),
 		"an update that was not loaded is refused":                with(updateNeedsLoad),
-		"an update must raise the revision":                       with(updateRaisesRevision),
+		"an update does not take the revision back":               with(updateKeepsRevision),
 		"sagas that are not there are not loaded":                 with(missingSagas),
 		"the clock is UTC in microseconds and does not run back":  with(clock),
 		"many sagas go in one batch":                              with(manySagas),
@@ -120,16 +121,23 @@ func updateNeedsLoad(t *testing.T, w *World) {
 	assert.Equal(t, before, w.Get(before.ID))
 }
 
-func updateRaisesRevision(t *testing.T, w *World) {
+func updateKeepsRevision(t *testing.T, w *World) {
 	before := w.Start(saga.Start{})
-	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{before.ID}},
-		func(l record.Loaded) (record.Changes, error) {
-			changes, err := w.Decide(l, before.ID, Succeed(before.ID, "reserve", `{}`))
-			changes.Updated[0].Revision = before.Revision
-			return changes, err
-		})
-	require.Error(t, err)
+	before = w.Apply(before.ID, Succeed(before.ID, "reserve", `{}`))
+	update := func(next saga.Instance) error {
+		return w.Transact(t.Context(), record.Batch{SagaIDs: []string{before.ID}},
+			func(record.Loaded) (record.Changes, error) {
+				return record.Changes{Updated: []saga.Instance{next}}, nil
+			})
+	}
+	back := before
+	back.Revision--
+	require.Error(t, update(back))
 	assert.Equal(t, before, w.Get(before.ID))
+	woken := before
+	woken.WakeAt = before.WakeAt.Add(-time.Second)
+	require.NoError(t, update(woken), "a wake that only moves is no revision")
+	assert.Equal(t, woken, w.Get(before.ID))
 }
 
 func missingSagas(t *testing.T, w *World) {
@@ -251,7 +259,8 @@ func deepValues(t *testing.T, w *World) {
 
 func endedContext(t *testing.T, w *World) {
 	before := w.Start(saga.Start{})
-	ended, end := contextOf(t)
+	ended, end := context.WithCancel(t.Context())
+	defer end()
 	err := w.Transact(ended, record.Batch{SagaIDs: []string{before.ID}}, func(l record.Loaded) (record.Changes, error) {
 		return w.Decide(l, before.ID, Succeed(before.ID, "reserve", `{}`))
 	})

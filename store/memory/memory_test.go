@@ -1,0 +1,41 @@
+package memory_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/saga-orchestrator/orchestrator/saga/engine"
+	"github.com/saga-orchestrator/orchestrator/store/memory"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
+)
+
+var _ engine.Store = (*memory.Store)(nil)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T, config memory.Config) *memory.Store {
+	t.Helper()
+	s, err := memory.Open(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	return s
+}
+
+func TestMemoryKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
+		return open(t, memory.Config{LeaseFor: lease})
+	})
+}
+
+func TestMemoryWithFileKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
+		return open(t, memory.Config{LeaseFor: lease, File: filepath.Join(t.TempDir(), "sagas.db")})
+	})
+}

@@ -1,0 +1,42 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/saga/engine"
+	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
+)
+
+var _ engine.Store = (*store.Store)(nil)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// migrated returns the URL of a new database with the schema in it.
+func migrated(t testing.TB) string {
+	t.Helper()
+	url := testenv.Database(t)
+	require.NoError(t, store.Migrate(t.Context(), url))
+	return url
+}
+
+func open(t testing.TB, config store.Config) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	return s
+}
+
+func TestPostgresKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
+		return open(t, store.Config{DatabaseURL: migrated(t), LeaseFor: lease})
+	})
+}

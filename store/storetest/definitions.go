@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+const otherBody = `{"description": "<one> & only", "steps": [{"name": "pay", "command": "payments.pay", "timeout": "7s"}]}`
+
+func definitionRules() map[string]func(*testing.T, Open) {
+	return map[string]func(*testing.T, Open){
+		"the same plan again changes nothing":                   with(samePlan),
+		"another plan is the next version":                      with(anotherPlan),
+		"the plan before the latest is a new version again":     with(planBefore),
+		"a definition comes back as it was put":                 with(definitionComesBack),
+		"what is not registered is not found":                   with(definitionNotFound),
+		"the list has the latest of each, by name and in pages": with(definitionList),
+		"the queues of every version are known":                 with(queuesOfAllVersions),
+	}
+}
+
+func samePlan(t *testing.T, w *World) {
+	first, created, err := w.PutDefinition(t.Context(), Definition(t, "pay", otherBody))
+	require.NoError(t, err)
+	assert.True(t, created)
+	assert.Equal(t, 1, first.Version)
+	spelledOut := `{ "steps": [{"timeout": "7000ms", "queue": "payments", "command": "payments.pay", "name": "pay",
+		"kind": "compensatable", "after": []}], "description": "<one> & only"}`
+	again, created, err := w.PutDefinition(t.Context(), Definition(t, "pay", spelledOut))
+	require.NoError(t, err)
+	assert.False(t, created)
+	assert.Equal(t, first, again)
+}
+
+func anotherPlan(t *testing.T, w *World) {
+	second, created, err := w.PutDefinition(t.Context(), Definition(t, "order", otherBody))
+	require.NoError(t, err)
+	assert.True(t, created)
+	assert.Equal(t, 2, second.Version)
+	latest, err := w.LatestDefinition(t.Context(), "order")
+	require.NoError(t, err)
+	assert.Equal(t, second, latest)
+	first, err := w.Definition(t.Context(), "order", 1)
+	require.NoError(t, err)
+	assert.Equal(t, w.Plan, first)
+	versions, err := w.DefinitionVersions(t.Context(), "order")
+	require.NoError(t, err)
+	require.Len(t, versions, 2)
+	assert.Equal(t, second, versions[0], "newest first")
+}
+
+func planBefore(t *testing.T, w *World) {
+	_, _, err := w.PutDefinition(t.Context(), Definition(t, "order", otherBody))
+	require.NoError(t, err)
+	third, created, err := w.PutDefinition(t.Context(), Definition(t, "order", orderBody))
+	require.NoError(t, err)
+	assert.True(t, created)
+	assert.Equal(t, 3, third.Version)
+}
+
+func definitionComesBack(t *testing.T, w *World) {
+	put := Definition(t, "pay", otherBody)
+	registered, _, err := w.PutDefinition(t.Context(), put)
+	require.NoError(t, err)
+	assert.Zero(t, put.Version, "what is put is not changed")
+	assert.False(t, registered.CreatedAt.IsZero())
+	read, err := w.DefinitionVersion(t.Context(), "pay", 1)
+	require.NoError(t, err)
+	assert.Equal(t, registered, read)
+	before, err := put.MarshalJSON()
+	require.NoError(t, err)
+	after, err := read.MarshalJSON()
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after))
+}
+
+func definitionNotFound(t *testing.T, w *World) {
+	_, err := w.Definition(t.Context(), "order", 2)
+	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
+	_, err = w.DefinitionVersion(t.Context(), "other", 1)
+	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
+	_, err = w.LatestDefinition(t.Context(), "other")
+	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
+	_, err = w.DefinitionVersions(t.Context(), "other")
+	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
+}
+
+func definitionList(t *testing.T, w *World) {
+	for _, name := range []string{"zebra", "ant-1", "ant", "order"} {
+		_, _, err := w.PutDefinition(t.Context(), Definition(t, name, otherBody))
+		require.NoError(t, err)
+	}
+	list := func(page record.Page) []string {
+		found, err := w.Definitions(t.Context(), page)
+		require.NoError(t, err)
+		names := make([]string, len(found))
+		for i, d := range found {
+			names[i] = d.Name
+			if d.Name == "order" {
+				assert.Equal(t, 2, d.Version)
+			}
+		}
+		return names
+	}
+	assert.Equal(t, []string{"ant", "ant-1", "order", "zebra"}, list(record.Page{}))
+	assert.Equal(t, []string{"ant", "ant-1"}, list(record.Page{Limit: 2}))
+	assert.Equal(t, []string{"order", "zebra"}, list(record.Page{After: "ant-1", Limit: 2}))
+	assert.Empty(t, list(record.Page{After: "zebra"}))
+}
+
+func queuesOfAllVersions(t *testing.T, w *World) {
+	_, _, err := w.PutDefinition(t.Context(), Definition(t, "order",
+		`{"steps": [{"name": "a", "command": "x.do", "queue": "Zoo"}, {"name": "b", "command": "x.do", "queue": "payments"}]}`))
+	require.NoError(t, err)
+	queues, err := w.Queues(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Zoo", "inventory", "orders", "payments"}, queues)
+}

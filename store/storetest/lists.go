@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+func listRules() map[string]func(*testing.T, Open) {
+	return map[string]func(*testing.T, Open){
+		"sagas are listed newest first, in pages":         with(newestFirst),
+		"a filter selects by each of its fields":          with(filters),
+		"all fields of a filter must hold":                with(filtersTogether),
+		"attention is found by its reason":                with(filtersAttention),
+		"times select without their own bounds":           with(filtersTimes),
+		"due sagas come by the time at which they wake":   with(dueByTime),
+		"history is oldest first, in pages":               with(historyPages),
+		"a page of history that cannot be is refused":     with(historyPageRefused),
+		"the history of a saga that is not there is none": with(historyNotFound),
+	}
+}
+
+func (w *World) list(filter record.Filter, page record.Page) []string {
+	w.t.Helper()
+	found, err := w.Sagas(w.t.Context(), filter, page)
+	require.NoError(w.t, err)
+	for _, in := range found {
+		assert.Equal(w.t, w.Get(in.ID), in)
+	}
+	return idsOf(found)
+}
+
+func newestFirst(t *testing.T, w *World) {
+	var ids []string
+	for range 5 {
+		ids = append(ids, w.Start(saga.Start{}).ID)
+	}
+	slices.Reverse(ids)
+	assert.Equal(t, ids, w.list(record.Filter{}, record.Page{}))
+	assert.Equal(t, ids[:2], w.list(record.Filter{}, record.Page{Limit: 2}))
+	assert.Equal(t, ids[2:4], w.list(record.Filter{}, record.Page{Limit: 2, After: ids[1]}))
+	assert.Empty(t, w.list(record.Filter{}, record.Page{After: ids[4]}))
+}
+
+func filters(t *testing.T, w *World) {
+	plain := w.Start(saga.Start{}).ID
+	keyed := w.Start(saga.Start{Key: "order-1"}).ID
+	labelled := w.Start(saga.Start{Labels: map[string]string{"region": "eu", "tier": "<gold>"}}).ID
+	done := w.Start(saga.Start{}).ID
+	w.Complete(done)
+	paused := w.Start(saga.Start{}).ID
+	w.Apply(paused, Do(saga.ActionPause))
+	all := []string{paused, done, labelled, keyed, plain}
+	cases := map[string]struct {
+		filter record.Filter
+		want   []string
+	}{
+		"definition":         {record.Filter{Definition: "order"}, all},
+		"other definition":   {record.Filter{Definition: "other"}, nil},
+		"version":            {record.Filter{Version: 1}, all},
+		"other version":      {record.Filter{Version: 2}, nil},
+		"status":             {record.Filter{Statuses: []saga.Status{saga.Completed}}, []string{done}},
+		"statuses":           {record.Filter{Statuses: []saga.Status{saga.Completed, saga.Paused}}, []string{paused, done}},
+		"unfinished":         {record.Filter{Statuses: []saga.Status{saga.Running}}, []string{labelled, keyed, plain}},
+		"key":                {record.Filter{Key: "order-1"}, []string{keyed}},
+		"other key":          {record.Filter{Key: "order-2"}, nil},
+		"label":              {record.Filter{Labels: map[string]string{"tier": "<gold>"}}, []string{labelled}},
+		"labels":             {record.Filter{Labels: map[string]string{"tier": "<gold>", "region": "eu"}}, []string{labelled}},
+		"one label of two":   {record.Filter{Labels: map[string]string{"tier": "<gold>", "region": "us"}}, nil},
+		"attention":          {record.Filter{NeedsAttention: true}, nil},
+		"attention's reason": {record.Filter{AttentionReasons: saga.AttentionReasons()}, nil},
+	}
+	for name, c := range cases {
+		got := w.list(c.filter, record.Page{})
+		assert.Equal(t, append([]string{}, c.want...), got, name)
+	}
+}
+
+func filtersTogether(t *testing.T, w *World) {
+	labels := map[string]string{"region": "eu"}
+	wanted := w.Start(saga.Start{Key: "order-1", Labels: labels}).ID
+	w.Start(saga.Start{Key: "order-2", Labels: labels})
+	w.Complete(w.Start(saga.Start{Key: "order-3", Labels: labels}).ID)
+	filter := record.Filter{
+		Definition: "order", Version: 1, Statuses: []saga.Status{saga.Running}, Key: "order-1", Labels: labels,
+		CreatedAfter: time.Unix(0, 0), CreatedBefore: time.Now().Add(time.Hour),
+	}
+	assert.Equal(t, []string{wanted}, w.list(filter, record.Page{}))
+	filter.NeedsAttention = true
+	assert.Empty(t, w.list(filter, record.Page{}))
+}
+
+func filtersAttention(t *testing.T, w *World) {
+	w.Start(saga.Start{})
+	late := w.lateEffect("")
+	assert.Equal(t, []string{late.ID}, w.list(record.Filter{NeedsAttention: true}, record.Page{}))
+	reasons := []saga.AttentionReason{saga.Overdue, saga.LateEffect}
+	assert.Equal(t, []string{late.ID}, w.list(record.Filter{AttentionReasons: reasons}, record.Page{}))
+	assert.Empty(t, w.list(record.Filter{AttentionReasons: reasons[:1]}, record.Page{}))
+}
+
+func filtersTimes(t *testing.T, w *World) {
+	first, second := w.Start(saga.Start{}), w.Start(saga.Start{})
+	assert.Equal(t, []string{second.ID}, w.list(record.Filter{CreatedAfter: first.CreatedAt}, record.Page{}))
+	assert.Equal(t, []string{first.ID}, w.list(record.Filter{CreatedBefore: second.CreatedAt}, record.Page{}))
+}
+
+func dueByTime(t *testing.T, w *World) {
+	var wakes []saga.Instance
+	for range 3 {
+		wakes = append(wakes, w.Start(saga.Start{}))
+	}
+	w.Complete(w.Start(saga.Start{}).ID)
+	due := func(in time.Duration, limit int) []string {
+		ids, err := w.Due(t.Context(), -in, limit)
+		require.NoError(t, err)
+		return ids
+	}
+	assert.Empty(t, due(0, 10))
+	assert.Equal(t, idsOf(wakes), due(time.Hour, 10), "an hour ahead all steps have timed out")
+	assert.Equal(t, idsOf(wakes[:2]), due(time.Hour, 2))
+}
+
+func historyPages(t *testing.T, w *World) {
+	in := w.Start(saga.Start{Actor: "somebody"})
+	w.Complete(in.ID)
+	all, err := w.History(t.Context(), in.ID, record.Page{})
+	require.NoError(t, err)
+	require.Greater(t, len(all), 4)
+	for i, entry := range all {
+		assert.Equal(t, int64(i+1), entry.Seq)
+		assert.Equal(t, in.ID, entry.SagaID)
+		assert.Equal(t, time.UTC, entry.At.Location())
+	}
+	assert.Equal(t, saga.EntryStarted, all[0].Type)
+	page, err := w.History(t.Context(), in.ID, record.Page{After: "1", Limit: 2})
+	require.NoError(t, err)
+	assert.Equal(t, all[1:3], page)
+	page, err = w.History(t.Context(), in.ID, record.Page{After: fmt.Sprint(len(all))})
+	require.NoError(t, err)
+	assert.Empty(t, page)
+}
+
+func historyPageRefused(t *testing.T, w *World) {
+	in := w.Start(saga.Start{})
+	for _, after := range []string{"x", "-1", "1.5", "99999999999999999999"} {
+		_, err := w.History(t.Context(), in.ID, record.Page{After: after})
+		require.ErrorIs(t, err, record.ErrPageNotFound, after)
+	}
+}
+
+func historyNotFound(t *testing.T, w *World) {
+	_, err := w.History(t.Context(), NewID(), record.Page{})
+	require.ErrorIs(t, err, record.ErrSagaNotFound)
+}

@@ -1,0 +1,99 @@
+package storetest
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+func readRules() map[string]func(*testing.T, Open) {
+	return map[string]func(*testing.T, Open){
+		"data comes out as the text that went in":     with(dataAsText),
+		"outputs and errors come out as they went in": with(outputsAsText),
+		"details of history keep their numbers":       with(detailNumbers),
+		"a saga that is not there is not found":       with(sagaNotFound),
+		"statistics count what there is":              with(statistics),
+		"an open store answers":                       with(func(t *testing.T, w *World) { require.NoError(t, w.Ping(t.Context())) }),
+	}
+}
+
+func fidelity() []string {
+	return []string{
+		`{}`,
+		`{"big":1e300,"small":1e-300,"exact":9007199254740993,"long":0.1234567890123456789012345678901234567890}`,
+		`{"zero":-0,"one":1.0,"ten":1E1}`,
+		`{"z":1,"a":{"y":[3,1,2],"b":null},"m":true}`,
+		`{"html":"<a href='x'>&amp;</a>","escaped":"\u003c\u0026\u003e","slash":"\/"}`,
+		`{"unicode":"żółć 🙂 日本","escaped":"\ud83d\ude42\u00e9","line":"\u2028 ` + "\u2028" + `","tab":"\t"}`,
+		`{"":"empty name","with \" quote":[[],{}]}`,
+		"{ \"white\" :\n\t[ 1 , 2 ] }",
+	}
+}
+
+func dataAsText(t *testing.T, w *World) {
+	for _, text := range fidelity() {
+		in := w.Start(saga.Start{Data: []byte(text)})
+		assert.Equal(t, text, string(in.Data))
+		in = w.Apply(in.ID, Do(saga.ActionPause))
+		assert.Equal(t, text, string(in.Data), "after an update that leaves it alone")
+	}
+}
+
+func outputsAsText(t *testing.T, w *World) {
+	texts := fidelity()
+	for _, text := range texts[:len(texts)-1] { // white space is not kept
+		id := w.Start(saga.Start{}).ID
+		in := w.Apply(id, Succeed(id, "reserve", text), Fail(id, "charge"))
+		assert.Equal(t, text, string(in.Steps[0].Output))
+		assert.Equal(t, "no <money> & more", in.Steps[1].Error.Message)
+	}
+}
+
+func detailNumbers(t *testing.T, w *World) {
+	id := w.Start(saga.Start{}).ID
+	detail := map[string]any{"n": json.Number("9007199254740993"), "f": json.Number("1e300"), "s": "<é>", "l": []any{nil, true}}
+	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
+		changes, err := w.Decide(l, id, Do(saga.ActionPause))
+		changes.Entries[len(changes.Entries)-1].Detail = detail
+		return changes, err
+	})
+	require.NoError(t, err)
+	entries, err := w.History(t.Context(), id, record.Page{})
+	require.NoError(t, err)
+	last := entries[len(entries)-1]
+	assert.Equal(t, detail, last.Detail)
+	assert.Equal(t, "somebody", last.Actor)
+}
+
+func sagaNotFound(t *testing.T, w *World) {
+	_, err := w.Saga(t.Context(), NewID())
+	require.ErrorIs(t, err, record.ErrSagaNotFound)
+}
+
+func statistics(t *testing.T, w *World) {
+	empty, err := w.Stats(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}}, empty)
+
+	first := w.Start(saga.Start{})
+	w.Start(saga.Start{})
+	w.Complete(w.Start(saga.Start{}).ID)
+	w.lateEffect("")
+	stats, err := w.Stats(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, record.Stats{
+		Counts: []record.Count{
+			{Definition: "order", Status: saga.Abandoned, Sagas: 1},
+			{Definition: "order", Status: saga.Completed, Sagas: 1},
+			{Definition: "order", Status: saga.Running, Sagas: 2},
+		},
+		Attention:         map[saga.AttentionReason]int64{saga.LateEffect: 1},
+		StartedLastMinute: 4, StartedLastHour: 4, FinishedLastMinute: 2, FinishedLastHour: 2,
+		OutboxPending: 6, OutboxOldest: first.CreatedAt,
+	}, stats)
+}
