@@ -53,21 +53,26 @@ func withDeadline(ctx context.Context, deadline time.Time) (context.Context, con
 	return context.WithDeadline(ctx, deadline)
 }
 
-// handle calls the command's handler and turns a panic into an error.
-func (w *Worker) handle(ctx context.Context, received wire.Received, log *slog.Logger) (output json.RawMessage, err error) {
+// handle calls the command's handler.
+func (w *Worker) handle(ctx context.Context, received wire.Received, log *slog.Logger) (json.RawMessage, error) {
 	w.mu.Lock()
 	h := w.handlers[received.Name]
 	w.mu.Unlock()
 	if h == nil {
 		return nil, Retry(CodeUnknownCommand, "this worker has no handler for "+received.Name)
 	}
+	return protect(log, func() (json.RawMessage, error) { return h(ctx, received) })
+}
+
+// protect turns a panic into an error.
+func protect(log *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			log.Error("a handler panicked", "panic", cause, "stack", string(debug.Stack()))
 			output, err = nil, Retry(CodePanic, fmt.Sprint(cause))
 		}
 	}()
-	return h(ctx, received)
+	return call()
 }
 
 // settle makes the answer of a handler's result. worker is the context that ends when the worker has to stop, command

@@ -1,0 +1,130 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const longestBarrierWait = 5 * time.Second
+
+// HandleTx registers a function like Handle, behind a barrier: what it does in tx takes effect once, together with the
+// knowledge of it. Use it for both commands of a step, or for neither: a compensation behind a barrier undoes what
+// went through the barrier, and nothing else.
+//
+//   - The same command again gets the reply that the first got; two at the same time wait for each other.
+//   - A compensation of a step that took no effect is not called, and succeeds. Its command is refused if it comes later.
+//   - A function that returns an error, or panics, has its work rolled back; that attempt will never take effect.
+//   - Command.Output is what the step returned, even if the orchestrator never heard of it.
+//
+// The function must not end tx, and does what it does elsewhere at its own risk. While the database is away the command
+// is tried again until its deadline, and then not answered: nobody knows whether an earlier delivery took effect.
+func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(context.Context, pgx.Tx, Command[In]) (Out, error)) {
+	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, received wire.Received) (json.RawMessage, error) {
+		work := func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.RawMessage, error) {
+			if output != nil {
+				received.Output = output
+			}
+			command, err := typed[In](received)
+			if err != nil {
+				return nil, err
+			}
+			result, err := handle(ctx, tx, command)
+			if err != nil {
+				return nil, err
+			}
+			encoded, err := encodeOutput(result)
+			if err != nil {
+				return nil, Fail(CodeInvalidOutput, err.Error())
+			}
+			return encoded, nil
+		}
+		wait := 50 * time.Millisecond
+		for {
+			output, err := w.pass(ctx, b, received, work)
+			if !errors.Is(err, errBarrier) {
+				return output, err
+			}
+			w.log.Warn("the barrier failed, the command is done again", "command_id", received.ID.String(), "error", err)
+			timer := time.NewTimer(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+				return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+			}
+			wait = min(2*wait, longestBarrierWait)
+		}
+	})
+}
+
+// workTx does a command's work in a transaction. output is what the barrier knows of the step.
+type workTx func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.RawMessage, error)
+
+// pass takes one command through the barrier.
+func (w *Worker) pass(ctx context.Context, b *Barrier, received wire.Received, work workTx) (json.RawMessage, error) {
+	p, reply, known, err := b.enter(ctx, received.ID.IdempotencyKey(), received.ID.Attempt)
+	if err != nil {
+		return nil, err
+	}
+	defer p.abandon()
+	if reply != nil {
+		if err := p.commit(ctx); err != nil { // a tombstone may have been left
+			return nil, err
+		}
+		return stored(reply)
+	}
+	output, err := protect(w.log, func() (json.RawMessage, error) { return work(ctx, handlersTx{p.tx}, known) })
+	if unanswerable(ctx, err) {
+		return nil, err
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+	defer cancel()
+	if err == nil {
+		err = p.keepWork(ending)
+	}
+	if errors.Is(err, errBarrier) {
+		return nil, err
+	}
+	answer := wire.Succeeded(output)
+	if err != nil {
+		if err := p.undoWork(ending); err != nil {
+			return nil, err
+		}
+		output, answer = nil, failure(err).reply()
+	}
+	encoded, encodeErr := answer.Encode()
+	if encodeErr != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, encodeErr)
+	}
+	if err := p.leave(ending, encoded); err != nil {
+		return nil, err
+	}
+	return output, err
+}
+
+// unanswerable reports whether an error leaves nothing to say: the handler does not know, or ran out of time.
+func unanswerable(ctx context.Context, err error) bool {
+	var said *Error
+	return errors.Is(err, ErrUnknown) || (err != nil && ctx.Err() != nil && !errors.As(err, &said))
+}
+
+// stored turns a reply that the barrier kept back into what a handler returns.
+func stored(reply json.RawMessage) (json.RawMessage, error) {
+	var kept wire.Reply
+	if err := json.Unmarshal(reply, &kept); err != nil {
+		return nil, fmt.Errorf("%w: read the stored reply: %w", ErrUnknown, err)
+	}
+	if kept.Error == nil {
+		return kept.Output, nil
+	}
+	retryable := kept.Error.Retryable == nil || *kept.Error.Retryable
+	return nil, &Error{Code: kept.Error.Code, Message: kept.Error.Message, Retryable: retryable}
+}
