@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,8 +12,8 @@ import (
 
 // Errors about decisions that no database would take: defects.
 var (
-	errStored    = errors.New("stored already")
-	errNotLoaded = errors.New("not loaded by this batch at this revision or an earlier one")
+	errStored    = fmt.Errorf("%w: stored already", record.ErrRejected)
+	errNotLoaded = fmt.Errorf("%w: not loaded by this batch at this revision or an earlier one", record.ErrRejected)
 )
 
 // Transact runs one batch: it loads what the batch names, lets decide decide, and writes what came of it. decide is

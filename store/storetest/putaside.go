@@ -156,6 +156,6 @@ func keyTwice(t *testing.T, w *World) {
 	require.NoError(t, w.CreateKey(t.Context(), key))
 	sameHash, sameID := newKey("ci"), newKey("other")
 	sameID.ID = key.ID
-	require.Error(t, w.CreateKey(t.Context(), sameHash))
-	require.Error(t, w.CreateKey(t.Context(), sameID))
+	require.ErrorIs(t, w.CreateKey(t.Context(), sameHash), record.ErrRejected)
+	require.ErrorIs(t, w.CreateKey(t.Context(), sameID), record.ErrRejected)
 }

@@ -100,7 +100,7 @@ func refusedChangeWritesNothing(t *testing.T, w *World) {
 		}})
 		return changes, nil
 	})
-	require.Error(t, err)
+	require.ErrorIs(t, err, record.ErrRejected)
 
 	assert.Equal(t, before, w.Get(before.ID))
 	_, err = w.Saga(t.Context(), other)
@@ -117,7 +117,7 @@ func updateNeedsLoad(t *testing.T, w *World) {
 	err := w.Transact(t.Context(), record.Batch{}, func(record.Loaded) (record.Changes, error) {
 		return record.Changes{Updated: []saga.Instance{next}}, nil
 	})
-	require.Error(t, err)
+	require.ErrorIs(t, err, record.ErrRejected)
 	assert.Equal(t, before, w.Get(before.ID))
 }
 
@@ -132,7 +132,7 @@ func updateKeepsRevision(t *testing.T, w *World) {
 	}
 	back := before
 	back.Revision--
-	require.Error(t, update(back))
+	require.ErrorIs(t, update(back), record.ErrRejected)
 	assert.Equal(t, before, w.Get(before.ID))
 	woken := before
 	woken.WakeAt = before.WakeAt.Add(-time.Second)
