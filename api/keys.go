@@ -87,7 +87,7 @@ func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error
 	if err := s.Keys.CreateKey(ctx, key); err != nil {
 		return nil, err
 	}
-	output := &keyOutput{Body: showKey(key)}
+	output := &keyOutput{Body: ShowKey(key)}
 	output.Body.Secret = secret
 	return output, nil
 }
@@ -99,7 +99,7 @@ func (s *service) listKeys(ctx context.Context, _ *struct{}) (*listOutput[resour
 	}
 	found, err := s.Keys.Keys(ctx)
 	for _, key := range found {
-		output.Body.Items = append(output.Body.Items, showKey(key))
+		output.Body.Items = append(output.Body.Items, ShowKey(key))
 	}
 	return output, err
 }
@@ -116,7 +116,8 @@ func (s *service) revokeKey(ctx context.Context, input *keyInput) (*struct{}, er
 	return nil, nil
 }
 
-func showKey(key record.Key) resource.Key {
+// ShowKey is the key as the API shows it: without its hash.
+func ShowKey(key record.Key) resource.Key {
 	return resource.Key{
 		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: key.CreatedAt, RevokedAt: optional(key.RevokedAt),
 	}

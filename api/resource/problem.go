@@ -1,6 +1,10 @@
 package resource
 
-import "github.com/saga-orchestrator/orchestrator/saga"
+import (
+	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
 
 // Codes of problems: stable, for programs. Their HTTP statuses stand in one table in the api package.
 const (
@@ -56,6 +60,12 @@ func (p *Problem) Error() string {
 	}
 	for _, fault := range p.Errors {
 		text += "; " + fault.Pointer + fault.Parameter + ": " + fault.Message
+	}
+	if p.SagaID != "" {
+		text += " (saga " + p.SagaID + ")"
+	}
+	if len(p.AllowedActions) > 0 {
+		text += fmt.Sprintf(" (what may be done: %v)", p.AllowedActions)
 	}
 	return text
 }

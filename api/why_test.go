@@ -1,0 +1,240 @@
+package api
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const whySagaID = "01JD0000000000000000000000"
+
+func whyNow() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
+
+// whyPlan has two branches that begin at once, then a step after both.
+func whyPlan(t *testing.T) *saga.Definition {
+	t.Helper()
+	plan, err := saga.ParseDefinition("order", 1, []byte(`{"steps":[
+		{"name":"a","queue":"qa","command":"a.do","compensation":"a.undo","after":[]},
+		{"name":"b","queue":"qb","command":"b.do","compensation":"b.undo","after":[],"retry":{"max_attempts":2,"jitter":0}},
+		{"name":"c","queue":"qc","command":"c.do","after":["a","b"]}]}`))
+	require.NoError(t, err)
+	return plan
+}
+
+// story is a saga that the real core has brought where it is, and what the world around it is like.
+type story struct {
+	t    *testing.T
+	plan *saga.Definition
+	situation
+}
+
+// tell begins a saga at whyNow; its queues are there and have workers.
+func tell(t *testing.T, begin saga.Start) *story {
+	t.Helper()
+	plan := whyPlan(t)
+	begin.ID, begin.At = whySagaID, whyNow()
+	decision, err := plan.Start(begin)
+	require.NoError(t, err)
+	healthy := wire.QueueState{Exists: true, Consumers: 1}
+	return &story{t: t, plan: plan, situation: situation{
+		plan: plan, in: &decision.Next, outbox: make(map[string]record.OutboxRow), now: whyNow(),
+		queues: map[string]wire.QueueState{"qa": healthy, "qb": healthy, "qc": healthy},
+	}}
+}
+
+func (s *story) happens(cause saga.Cause) *story {
+	s.t.Helper()
+	s.now = s.now.Add(time.Second)
+	decision, err := s.plan.Transition(*s.in, saga.Event{At: s.now, OverdueAfter: time.Hour, Cause: cause})
+	require.NoError(s.t, err)
+	require.Nil(s.t, decision.Refused)
+	s.in = &decision.Next
+	return s
+}
+
+func (s *story) succeeds(step string, direction saga.Direction) *story {
+	return s.happens(saga.Reply{Command: s.id(step, direction), Succeeded: true})
+}
+
+func (s *story) fails(step string, direction saga.Direction, retryable bool) *story {
+	return s.happens(saga.Reply{
+		Command: s.id(step, direction), Error: &saga.ReplyError{Code: "broken", Message: "it is", Retryable: retryable},
+	})
+}
+
+// id is that of the step's command that is out.
+func (s *story) id(step string, direction saga.Direction) saga.CommandID {
+	s.t.Helper()
+	id, out := s.in.CommandOut(s.position(step))
+	require.True(s.t, out, "no command of %s is out", step)
+	require.Equal(s.t, direction, id.Direction)
+	return id
+}
+
+func (s *story) inOutbox(step string, row record.OutboxRow) *story {
+	id, out := s.in.CommandOut(s.position(step))
+	require.True(s.t, out)
+	row.CommandID = id.String()
+	s.outbox[row.CommandID] = row
+	return s
+}
+
+// wants says what must come out: the cause and the step.
+func (s *story) wants(cause, step string) resource.Why {
+	s.t.Helper()
+	why := s.explain()
+	require.Equal(s.t, cause, why.Cause, "%+v", why)
+	if step == "" {
+		require.Nil(s.t, why.Step)
+	} else {
+		require.NotNil(s.t, why.Step)
+		require.Equal(s.t, step, *why.Step)
+	}
+	require.NotEmpty(s.t, why.Message)
+	require.NotNil(s.t, why.Since)
+	require.NotNil(s.t, why.AllowedActions)
+	return why
+}
+
+func TestWhyWaitingForAWorker(t *testing.T) {
+	t.Parallel()
+	why := tell(t, saga.Start{}).wants(resource.CauseWaitingForWorker, "a")
+	assert.Equal(t, whyNow(), *why.Since, "since the attempt was dispatched")
+	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At, "then it times out")
+	assert.Equal(t, resource.OutboxConfirmed, why.Evidence.Outbox.State)
+	assert.Equal(t, 1, *why.Evidence.Queue.Consumers)
+	assert.Equal(t, []string{"a", "b"}, why.Evidence.Waiting)
+}
+
+func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
+	t.Parallel()
+	old := record.OutboxRow{CreatedAt: whyNow().Add(-time.Minute), Queue: "qb"}
+	returned := record.OutboxRow{CreatedAt: whyNow().Add(-time.Minute), ReturnedAt: whyNow().Add(-30 * time.Second), Reason: "NO_ROUTE"}
+
+	s := tell(t, saga.Start{})
+	s.queues["qb"] = wire.QueueState{Exists: true, Depth: 3}
+	why := s.wants(resource.CauseNoConsumer, "b")
+	assert.Contains(t, why.Message, "qb")
+	assert.Equal(t, 3, *why.Evidence.Queue.Depth)
+
+	s = tell(t, saga.Start{}).inOutbox("b", old)
+	s.queues["qa"] = wire.QueueState{Exists: true}
+	why = s.wants(resource.CauseNotPublished, "b")
+	assert.Equal(t, old.CreatedAt, *why.Since)
+	assert.Equal(t, resource.OutboxWritten, why.Evidence.Outbox.State)
+	assert.NotContains(t, why.Message, "cannot be reached")
+
+	s = tell(t, saga.Start{}).inOutbox("a", old).inOutbox("b", returned)
+	why = s.wants(resource.CauseUnroutable, "b")
+	assert.Equal(t, returned.ReturnedAt, *why.Since)
+	assert.Equal(t, resource.OutboxReturned, why.Evidence.Outbox.State)
+
+	s = tell(t, saga.Start{})
+	s.queues["qb"] = wire.QueueState{}
+	s.wants(resource.CauseUnroutable, "b")
+}
+
+func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
+	t.Parallel()
+	fresh := record.OutboxRow{CreatedAt: whyNow().Add(-100 * time.Millisecond)}
+	s := tell(t, saga.Start{}).inOutbox("a", fresh).inOutbox("b", fresh)
+	s.wants(resource.CauseWaitingForWorker, "a")
+
+	s.broker, s.queues = errors.New("connection refused"), nil
+	why := s.wants(resource.CauseNotPublished, "a")
+	assert.Contains(t, why.Message, "cannot be reached")
+	assert.Equal(t, "unreachable", why.Evidence.Broker)
+	assert.Nil(t, why.Evidence.Queue.Depth, "nobody could be asked")
+	assert.Nil(t, why.NextAutomatic, "the time of an attempt does not run in the outbox")
+}
+
+func TestWhyWaitingForTheNextAttempt(t *testing.T) {
+	t.Parallel()
+	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).fails("b", saga.Execute, true)
+	why := s.wants(resource.CauseRetryAt, "b")
+	assert.Equal(t, s.in.Steps[1].NextAttemptAt, why.NextAutomatic.At)
+	assert.Contains(t, why.Message, "broken")
+	assert.Equal(t, "broken", why.Evidence.Step.Error.Code)
+}
+
+func TestWhyASagaThatTurnsWaitsForItsOtherBranch(t *testing.T) {
+	t.Parallel()
+	s := tell(t, saga.Start{}).fails("a", saga.Execute, false)
+	require.Equal(t, saga.Compensating, s.in.Status)
+	s.wants(resource.CauseWaitingForBranch, "b")
+
+	s.queues["qb"] = wire.QueueState{Exists: true}
+	s.wants(resource.CauseNoConsumer, "b")
+}
+
+func TestWhyAUsedUpBranchWaitsForTheOthers(t *testing.T) {
+	t.Parallel()
+	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).fails("c", saga.Execute, false)
+	s.fails("a", saga.Compensate, false)
+	require.NotNil(t, s.in.Attention, "asked for already")
+	require.Equal(t, saga.Compensating, s.in.Status, "b is still undone")
+	why := s.wants(resource.CauseWaitingForBranch, "b")
+	assert.Contains(t, why.Message, "Step a is used up")
+	assert.Equal(t, saga.CompensationExhausted, why.Evidence.Attention.Reason)
+
+	s.succeeds("b", saga.Compensate)
+	why = s.wants(string(saga.CompensationExhausted), "a")
+	assert.Equal(t, s.in.Attention.Since, *why.Since)
+	assert.Contains(t, why.AllowedActions, saga.ActionSkip)
+	assert.Equal(t, "a.undo", why.Evidence.Step.Command)
+}
+
+func TestWhyAtRest(t *testing.T) {
+	t.Parallel()
+	s := tell(t, saga.Start{StartAt: whyNow().Add(time.Hour)})
+	why := s.wants(resource.CauseScheduled, "")
+	assert.Equal(t, whyNow().Add(time.Hour), why.NextAutomatic.At)
+
+	s = tell(t, saga.Start{Deadline: time.Hour}).happens(saga.Action{ID: "1", Name: saga.ActionPause})
+	why = s.wants(resource.CausePaused, "")
+	assert.Nil(t, why.NextAutomatic, "nothing happens by itself")
+	assert.Contains(t, why.AllowedActions, saga.ActionResume)
+
+	s = tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).succeeds("c", saga.Execute)
+	why = s.wants(resource.CauseDone, "")
+	assert.Equal(t, s.in.FinishedAt, *why.Since)
+
+	s = tell(t, saga.Start{})
+	late := s.id("a", saga.Execute)
+	s.happens(saga.Action{ID: "1", Name: saga.ActionAbandon, Reason: "x"})
+	s.wants(resource.CauseDone, "")
+	s.happens(saga.Reply{Command: late, Succeeded: true})
+	why = s.wants(string(saga.LateEffect), "a")
+	assert.Contains(t, why.AllowedActions, saga.ActionAcknowledge)
+}
+
+func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {
+	t.Parallel()
+	s := tell(t, saga.Start{})
+	s.queues["qa"] = wire.QueueState{Exists: true}
+	s.in.Attention = &saga.Attention{Reason: saga.Overdue, Since: s.now, Message: "no progress"}
+	why := s.wants(resource.CauseNoConsumer, "a")
+	assert.Equal(t, saga.Overdue, why.Evidence.Attention.Reason)
+
+	for i := range s.in.Steps { // what cannot be: nothing is out and nothing is waited for
+		s.in.Steps[i].Status = saga.StepPending
+	}
+	s.wants(string(saga.Overdue), "")
+}
+
+func TestWhyTheDeadlineIsAmongTheTimers(t *testing.T) {
+	t.Parallel()
+	s := tell(t, saga.Start{Deadline: 10 * time.Second})
+	why := s.wants(resource.CauseWaitingForWorker, "a")
+	require.NotEmpty(t, why.Evidence.Timers)
+	assert.Equal(t, whyNow().Add(10*time.Second), why.Evidence.Timers[0].At)
+	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At, "what comes next for the step itself")
+}

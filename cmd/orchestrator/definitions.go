@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// definitionsCommand is `orchestrator definitions`.
+type definitionsCommand struct {
+	remote `embed:""`
+
+	Put   definitionsPut   `cmd:"" help:"Register a definition: a new version, if it is not the same as the latest."`
+	List  definitionsList  `cmd:"" help:"List definitions."`
+	Show  definitionsShow  `cmd:"" help:"Show a definition, with every default spelled out."`
+	Check definitionsCheck `cmd:"" help:"Check a definition, without any server."`
+}
+
+type definitionsPut struct {
+	Name string `arg:"" help:"Name of the definition."`
+	File string `arg:"" help:"File with its JSON; - is standard input."`
+}
+
+// Run registers the definition.
+func (c *definitionsPut) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
+	body, err := file(c.File, out.in)
+	if err != nil {
+		return err
+	}
+	put, err := group.client().PutDefinition(ctx, c.Name, body)
+	if err != nil {
+		return err
+	}
+	return group.printer(out).show(put, func(table *tabwriter.Writer) {
+		fmt.Fprintf(table, "definition %s, version %d\n", put.Name, put.Version)
+	})
+}
+
+type definitionsList struct {
+	Limit  int    `default:"50" help:"How many at most, up to 500."`
+	Cursor string `help:"Cursor of the page."`
+}
+
+// Run lists one page.
+func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
+	list, err := group.client().Definitions(ctx, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	defer out.more(p, list.NextCursor)
+	return p.show(list, func(table *tabwriter.Writer) {
+		row(table, "NAME", "VERSION", "STEPS", "REGISTERED")
+		for _, d := range list.Items {
+			steps := "?"
+			if plan, err := saga.ParseDefinition(d.Name, d.Version, d.Definition); err == nil {
+				steps = fmt.Sprint(len(plan.Steps))
+			}
+			row(table, d.Name, d.Version, steps, p.ago(d.CreatedAt))
+		}
+	})
+}
+
+// more tells people how to see the next page.
+func (s *streams) more(p printer, cursor string) {
+	if cursor != "" && !p.json {
+		fmt.Fprintf(s.err, "there is more: --cursor %s\n", cursor)
+	}
+}
+
+type definitionsShow struct {
+	Name    string `arg:"" help:"Name of the definition."`
+	Version int    `help:"Its version; default: the latest."`
+}
+
+// Run shows one version.
+func (c *definitionsShow) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
+	found, err := group.client().Definition(ctx, c.Name, c.Version)
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	return p.show(found, func(table *tabwriter.Writer) {
+		fmt.Fprintf(table, "definition %s, version %d, registered %s\n\n", found.Name, found.Version, p.ago(found.CreatedAt))
+		plan, err := saga.ParseDefinition(found.Name, found.Version, found.Definition)
+		if err != nil { // of a later version of this program, perhaps
+			fmt.Fprintln(table, string(found.Definition))
+			return
+		}
+		showPlan(table, plan)
+	})
+}
+
+func showPlan(table *tabwriter.Writer, plan *saga.Definition) {
+	row(table, "STEP", "KIND", "QUEUE", "COMMAND", "COMPENSATION", "AFTER", "TIMEOUT", "ATTEMPTS")
+	for _, step := range plan.Steps {
+		after := ""
+		for _, name := range step.After {
+			after += " " + name
+		}
+		row(table, step.Name, step.Kind, step.Queue, step.Command, step.Compensation, after, step.Timeout, step.Retry.MaxAttempts)
+	}
+}
+
+type definitionsCheck struct {
+	File string `arg:"" help:"File with its JSON; - is standard input."`
+	Name string `default:"definition" help:"Name that it is to have."`
+}
+
+// Run names every fault.
+func (c *definitionsCheck) Run(out *streams) error {
+	body, err := file(c.File, out.in)
+	if err != nil {
+		return err
+	}
+	plan, err := saga.ParseDefinition(c.Name, 0, body)
+	var faults saga.Faults
+	if errors.As(err, &faults) {
+		for _, fault := range faults {
+			fmt.Fprintln(out.err, plain(fault.Pointer), fault.Message)
+		}
+		return fmt.Errorf("%s has %d faults", c.File, len(faults))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.out, "%s is sound: %d steps, queues %v\n", c.File, len(plan.Steps), plan.Queues())
+	return nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/store"
+)
+
+// keysCommand is `orchestrator keys`. With a database it works there, so that the first key needs no key.
+type keysCommand struct {
+	remote      `embed:""`
+	DatabaseURL string `env:"DATABASE_URL" help:"Work on this database directly, without an orchestrator."`
+
+	Create keysCreate `cmd:"" help:"Create a key. It is shown this once."`
+	List   keysList   `cmd:"" help:"List keys."`
+	Revoke keysRevoke `cmd:"" help:"Revoke a key: it is refused within five seconds."`
+}
+
+type keysCreate struct {
+	Role string `required:"" enum:"viewer,operator,admin" help:"viewer reads, operator starts and repairs, admin does everything."`
+	Name string `required:"" help:"Whom it is for: the actor in histories."`
+}
+
+// Run creates a key. The key itself is the only thing on standard output, so that scripts can take it.
+func (c *keysCreate) Run(ctx context.Context, group *keysCommand, out *streams) error {
+	created, err := c.create(ctx, group)
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	if !p.json {
+		fmt.Fprintf(out.err, "key %s for %s, role %s; it is shown this once:\n", created.ID, plain(created.Name), created.Role)
+	}
+	return p.show(created, func(table *tabwriter.Writer) { fmt.Fprintln(table, created.Secret) })
+}
+
+func (c *keysCreate) create(ctx context.Context, group *keysCommand) (resource.Key, error) {
+	if group.DatabaseURL == "" {
+		return group.client().CreateKey(ctx, c.Name, c.Role)
+	}
+	key, secret, err := api.NewKey(c.Name, record.Role(c.Role), time.Now())
+	if err != nil {
+		return resource.Key{}, usageError{err}
+	}
+	kept, err := store.Open(ctx, store.Config{DatabaseURL: group.DatabaseURL})
+	if err != nil {
+		return resource.Key{}, err
+	}
+	defer kept.Close()
+	if err := kept.CreateKey(ctx, key); err != nil {
+		return resource.Key{}, err
+	}
+	created := api.ShowKey(key)
+	created.Secret = secret
+	return created, nil
+}
+
+type keysList struct{}
+
+// Run lists keys.
+func (keysList) Run(ctx context.Context, group *keysCommand, out *streams) error {
+	list, err := group.list(ctx)
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	return p.show(list, func(table *tabwriter.Writer) {
+		row(table, "ID", "NAME", "ROLE", "CREATED", "REVOKED")
+		for _, key := range list.Items {
+			row(table, key.ID, key.Name, key.Role, p.ago(key.CreatedAt), p.agoOf(key.RevokedAt))
+		}
+	})
+}
+
+func (c *keysCommand) list(ctx context.Context) (resource.List[resource.Key], error) {
+	if c.DatabaseURL == "" {
+		return c.client().Keys(ctx)
+	}
+	list := resource.List[resource.Key]{Items: []resource.Key{}}
+	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL})
+	if err != nil {
+		return list, err
+	}
+	defer kept.Close()
+	keys, err := kept.Keys(ctx)
+	for _, key := range keys {
+		list.Items = append(list.Items, api.ShowKey(key))
+	}
+	return list, err
+}
+
+type keysRevoke struct {
+	ID string `arg:"" help:"Id of the key."`
+}
+
+// Run revokes a key.
+func (c *keysRevoke) Run(ctx context.Context, group *keysCommand, out *streams) error {
+	if err := c.revoke(ctx, group); err != nil {
+		return err
+	}
+	fmt.Fprintln(out.err, "revoked", c.ID)
+	return nil
+}
+
+func (c *keysRevoke) revoke(ctx context.Context, group *keysCommand) error {
+	if group.DatabaseURL == "" {
+		return group.client().RevokeKey(ctx, c.ID)
+	}
+	kept, err := store.Open(ctx, store.Config{DatabaseURL: group.DatabaseURL})
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	return kept.RevokeKey(ctx, c.ID)
+}

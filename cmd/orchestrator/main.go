@@ -1,0 +1,98 @@
+// Command orchestrator runs a saga orchestrator, and calls one from the command line.
+//
+// It wires packages together and holds no logic of its own; nothing imports it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is that of the program; releases are linked with their own.
+var version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands is the command line.
+type commands struct {
+	Dev         devCommand         `cmd:"" help:"Everything in one process, nothing to install."`
+	Serve       serveCommand       `cmd:"" help:"Serve with Postgres and RabbitMQ."`
+	Migrate     migrateCommand     `cmd:"" help:"The schema of the database."`
+	Definitions definitionsCommand `cmd:"" help:"Saga definitions: register, look at, check."`
+	Sagas       sagasCommand       `cmd:"" help:"Sagas: start, look at, repair."`
+	Stuck       stuckCommand       `cmd:"" help:"What needs a person: since when, why, and what can be done."`
+	Queues      queuesCommand      `cmd:"" help:"Worker queues: depth, consumers, commands out."`
+	DeadLetters deadLettersCommand `cmd:"" help:"Messages that could not be processed."`
+	Keys        keysCommand        `cmd:"" help:"API keys: create, list, revoke."`
+	Version     versionCommand     `cmd:"" help:"Show the version."`
+}
+
+// streams are what a command reads and writes.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// usageError is a fault of the command line that only the command itself can see.
+type usageError struct{ error }
+
+func usage(format string, arguments ...any) error {
+	return usageError{fmt.Errorf(format, arguments...)}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Exit)
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns the exit code. exit is called for --help.
+func run(ctx context.Context, arguments []string, out *streams, exit func(int)) int {
+	parser, err := kong.New(&commands{},
+		kong.Name("orchestrator"), kong.Description("A saga orchestrator: see `orchestrator dev` for a first look."),
+		kong.Writers(out.out, out.err), kong.Exit(exit), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out),
+	)
+	if err != nil {
+		fmt.Fprintln(out.err, "orchestrator:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(arguments)
+	if err != nil {
+		fmt.Fprintf(out.err, "orchestrator: %v\nSee `orchestrator --help`.\n", err)
+		return exitUsage
+	}
+	var wrong usageError
+	switch err := parsed.Run(); {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &wrong):
+		fmt.Fprintln(out.err, "orchestrator:", err)
+		return exitUsage
+	default:
+		fmt.Fprintln(out.err, "orchestrator:", err)
+		return exitFailed
+	}
+}
+
+type versionCommand struct{}
+
+// Run shows the version.
+func (versionCommand) Run(out *streams) error {
+	fmt.Fprintln(out.out, version)
+	return nil
+}

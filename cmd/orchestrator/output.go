@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// printer writes what a command has to say.
+type printer struct {
+	out  io.Writer
+	json bool
+	now  time.Time
+}
+
+func (r remote) printer(out *streams) printer {
+	return printer{out: out.out, json: r.Output == "json", now: time.Now()}
+}
+
+// show writes the value as JSON, or lets table write it for people.
+func (p printer) show(value any, table func(*tabwriter.Writer)) error {
+	if p.json {
+		encoder := json.NewEncoder(p.out)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(value)
+	}
+	aligned := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	table(aligned)
+	return aligned.Flush()
+}
+
+// row writes the cells of a table's row.
+func row(table io.Writer, cells ...any) {
+	for i, cell := range cells {
+		if i > 0 {
+			fmt.Fprint(table, "\t")
+		}
+		fmt.Fprint(table, plain(fmt.Sprint(cell)))
+	}
+	fmt.Fprintln(table)
+}
+
+// plain makes text fit for a terminal: what workers wrote may hold anything, and an empty cell is hard to see.
+func plain(text string) string {
+	text = strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return ' '
+	}, text)
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// ago says how long ago a time was.
+func (p printer) ago(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return rough(p.now.Sub(t)) + " ago"
+}
+
+func (p printer) agoOf(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return p.ago(*t)
+}
+
+// rough is a duration in its largest unit.
+func rough(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "0s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}
+
+func words(actions []saga.ActionName) string {
+	names := make([]string, len(actions))
+	for i, action := range actions {
+		names[i] = strings.ReplaceAll(string(action), "_", "-")
+	}
+	return strings.Join(names, ", ")
+}
+
+// count shows a number that may not be known.
+func count(number *int) string {
+	if number == nil {
+		return "?"
+	}
+	return fmt.Sprint(*number)
+}

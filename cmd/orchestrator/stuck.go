@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/saga-orchestrator/orchestrator/client"
+)
+
+// stuckCommand is `orchestrator stuck`.
+type stuckCommand struct {
+	remote `embed:""`
+
+	Definition string `help:"Only of this definition."`
+	Limit      int    `default:"50" help:"How many at most, up to 500."`
+	Cursor     string `help:"Cursor of the page."`
+}
+
+// Run lists what needs a person.
+func (c *stuckCommand) Run(ctx context.Context, out *streams) error {
+	filter := client.Filter{Definition: c.Definition, NeedsAttention: true}
+	list, err := c.client().Sagas(ctx, filter, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	p := c.printer(out)
+	defer out.more(p, list.NextCursor)
+	return p.show(list, func(table *tabwriter.Writer) {
+		if len(list.Items) == 0 {
+			fmt.Fprintln(table, "nothing needs a person")
+			return
+		}
+		row(table, "SAGA", "DEFINITION", "STATUS", "SINCE", "STEP", "WHY", "MAY BE DONE", "MESSAGE")
+		for _, s := range list.Items {
+			if s.Attention != nil {
+				row(table, s.ID, s.Definition, s.Status, p.ago(s.Attention.Since), s.Attention.Step, s.Attention.Reason,
+					words(s.AllowedActions), s.Attention.Message)
+			}
+		}
+	})
+}
