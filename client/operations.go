@@ -14,7 +14,6 @@ import (
 func (c *Client) PutDefinition(ctx context.Context, name string, body json.RawMessage) (resource.Definition, error) {
 	return do[resource.Definition](ctx, c, call{
 		method: http.MethodPut, path: join("v1", "definitions", name), body: body,
-		repeatable: true, // the same body again changes nothing
 	})
 }
 
@@ -76,7 +75,15 @@ func (c *Client) RevokeKey(ctx context.Context, id string) error {
 	return err
 }
 
-// Ready reads whether the orchestrator can do its work. When it cannot, the error is a *Problem with status 503.
+// Health reads whether the orchestrator is alive, and which version it is.
+func (c *Client) Health(ctx context.Context) (resource.Health, error) {
+	return get[resource.Health](ctx, c, nil, "healthz")
+}
+
+// Ready reads whether the orchestrator can do its work. That it cannot is an answer, with a Status that is not "ok", and
+// no error.
 func (c *Client) Ready(ctx context.Context) (resource.Health, error) {
-	return do[resource.Health](ctx, c, call{method: http.MethodGet, path: "/readyz"})
+	return do[resource.Health](ctx, c, call{
+		method: http.MethodGet, path: "/readyz", repeatable: true, answer: http.StatusServiceUnavailable,
+	})
 }

@@ -72,6 +72,7 @@ func (c *Client) watchOnce(
 			return known, true, fmt.Errorf("watch saga %s: %w", id, err)
 		}
 		known = shown.Revision
+		c.config.Answered([]byte(text))
 		if !yield(shown, nil) || shown.Status.Terminal() {
 			return known, false, nil
 		}

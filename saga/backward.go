@@ -2,9 +2,6 @@ package saga
 
 import "time"
 
-// zeroTime stands for "none" in an instance.
-var zeroTime time.Time
-
 func asDuration(d Duration) time.Duration { return time.Duration(d) }
 
 // advanceBackward dispatches every compensation whose turn has come, and ends the saga when nothing is left to undo.
@@ -74,8 +71,8 @@ func (t *transition) dispatchCompensation(i int) {
 	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
 	s.Status = StepCompensating
 	s.CompensationAttempts++
-	s.NextAttemptAt = zeroTime
-	s.FinishedAt = zeroTime
+	s.NextAttemptAt = time.Time{}
+	s.FinishedAt = time.Time{}
 	s.DeadlineAt = t.now.Add(asDuration(plan.CompensationTimeout))
 	id, _ := t.next.CommandOut(i)
 	command := Command{
@@ -103,7 +100,7 @@ func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure R
 	policy, s := &t.plan.Steps[i].CompensationRetry, &t.next.Steps[i]
 	failed, _ := t.next.CommandOut(i)
 	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
-	s.DeadlineAt = zeroTime
+	s.DeadlineAt = time.Time{}
 	t.progress()
 	detail := map[string]any{"code": failure.Code, "message": failure.Message, "action": string(Compensate)}
 	t.record(entry, s.Name, s.CompensationAttempts, detail)
@@ -131,6 +128,6 @@ func (t *transition) compensateOnceMore(i int) {
 // close ends what the step was doing.
 func (s *StepState) close(now time.Time) {
 	s.FinishedAt = now
-	s.NextAttemptAt = zeroTime
-	s.DeadlineAt = zeroTime
+	s.NextAttemptAt = time.Time{}
+	s.DeadlineAt = time.Time{}
 }

@@ -1,5 +1,7 @@
 package saga
 
+import "time"
+
 // advanceForward dispatches every step whose predecessors are done, and ends the saga when all steps are.
 func (t *transition) advanceForward() {
 	if t.next.TurnBack != nil {
@@ -36,8 +38,8 @@ func (t *transition) dispatch(i int) {
 	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
 	s.Status = StepRunning
 	s.Attempts++
-	s.NextAttemptAt = zeroTime
-	s.FinishedAt = zeroTime
+	s.NextAttemptAt = time.Time{}
+	s.FinishedAt = time.Time{}
 	s.DeadlineAt = t.now.Add(asDuration(plan.Timeout))
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now
@@ -73,7 +75,7 @@ func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, u
 	failed, _ := t.next.CommandOut(i)
 	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
 	s.Uncertain = s.Uncertain || uncertain
-	s.DeadlineAt = zeroTime
+	s.DeadlineAt = time.Time{}
 	t.progress()
 	t.record(entry, s.Name, s.Attempts, map[string]any{"code": failure.Code, "message": failure.Message})
 	used := s.Attempts - s.AttemptsForgiven

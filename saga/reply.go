@@ -151,8 +151,8 @@ func (t *transition) notUndone(i int, r Reply) {
 
 // awaited says whether that command is out now, in a saga that still goes on.
 func (t *transition) awaited(i int, id CommandID) bool {
-	out, any := t.next.CommandOut(i)
-	return any && out == id && t.active(i)
+	out, found := t.next.CommandOut(i)
+	return found && out == id && t.active(i)
 }
 
 // active says whether step i still moves: not after the saga's end, and not beside the steps of a reopened saga.

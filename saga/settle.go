@@ -23,10 +23,10 @@ func (t *transition) settle(in Instance) {
 	n.Revision = in.Revision + 1
 	n.UpdatedAt = t.now
 	if n.Phase == PhaseEnded {
-		n.WakeAt = zeroTime
+		n.WakeAt = time.Time{}
 		return
 	}
-	n.FinishedAt = zeroTime
+	n.FinishedAt = time.Time{}
 	due := t.plan.due(n, t.overdue)
 	if t.woken || in.WakeAt.IsZero() || due.IsZero() || due.Before(in.WakeAt) {
 		n.WakeAt = due

@@ -45,8 +45,7 @@ func wellFormed(document []byte) error {
 	var raw json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	if err := decoder.Decode(&raw); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
 		}
 		return errors.New("not valid JSON: it ends too early")

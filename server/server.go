@@ -114,7 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 		_ = s.http.Close() // whoever still waits has waited long enough
 	}
 	if failure == nil {
-		<-served
+		<-served // says only that it was closed
 	}
 	intake.Wait()
 	stopDeciding()

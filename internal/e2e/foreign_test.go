@@ -65,9 +65,11 @@ func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
 	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas",
 		map[string]any{"definition": "pay", "data": map[string]any{"amount": 5}}, &waiting)
 	id := waiting.ID + "/charge/execute/1"
-	bodies := []string{"", "{", "[]", `{"status":"succeeded"} x`, `{"status":"maybe"}`, `{"status":"succeeded","output":[1]}`,
+	bodies := []string{
+		"", "{", "[]", `{"status":"succeeded"} x`, `{"status":"maybe"}`, `{"status":"succeeded","output":[1]}`,
 		`{"status":"succeeded","output":{"x":"\u0000"}}`, `{"status":"succeeded","output":{"x":"\ud800"}}`,
-		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":{"x":1e131072}}`, "\xff\xfe"}
+		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":{"x":1e131072}}`, "\xff\xfe",
+	}
 	w.reply(id, bodies...)
 	w.reply("nonsense", `{"status":"succeeded"}`)
 	w.reply(waiting.ID+"/charge/execute/7", `{"status":"succeeded"}`)

@@ -33,7 +33,7 @@ func programs(t *testing.T) string {
 	return folder
 }
 
-var built = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // built once for all tests
+var built = sync.OnceValues(func() (string, error) {
 	folder := filepath.Join(os.TempDir(), fmt.Sprintf("saga-e2e-%d", os.Getpid()))
 	for _, program := range []string{"cmd/orchestrator", "examples/order-saga"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(folder, filepath.Base(program)), "../../"+program)

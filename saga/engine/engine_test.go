@@ -117,10 +117,12 @@ func TestWhatFailsForGoodIsUndone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.register(t, payment())
-	r.work(t, "shop", handlers{"shop.reserve": done, "shop.release": done,
+	r.work(t, "shop", handlers{
+		"shop.reserve": done, "shop.release": done,
 		"shop.charge": func(steps.Command[map[string]any]) (map[string]any, error) {
 			return nil, steps.Fail("declined", "no money")
-		}})
+		},
+	})
 	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
 	require.NoError(t, err)
 	in = r.until(t, in.ID, saga.Compensated)
@@ -134,7 +136,8 @@ func TestARetryIsTimedByTheStoredWake(t *testing.T) {
 	r.register(t, payment())
 	var mu sync.Mutex
 	calls := 0
-	r.work(t, "shop", handlers{"shop.reserve": done,
+	r.work(t, "shop", handlers{
+		"shop.reserve": done,
 		"shop.charge": func(steps.Command[map[string]any]) (map[string]any, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -142,7 +145,8 @@ func TestARetryIsTimedByTheStoredWake(t *testing.T) {
 				return nil, errors.New("not now")
 			}
 			return nil, nil
-		}})
+		},
+	})
 	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
 	require.NoError(t, err)
 	in = r.until(t, in.ID, saga.Completed)

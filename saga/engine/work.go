@@ -103,7 +103,7 @@ func (w *batchWork) event(it *item) (answer, error) {
 		}
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
-		return answer{err: s.fault}, nil
+		return answer{err: s.fault}, nil //nolint:nilerr // a fault of this saga is none of the batch
 	}
 	cause := it.cause
 	if _, wakes := cause.(saga.Wake); wakes {
@@ -137,8 +137,8 @@ func (w *batchWork) find(id string) (*sagaWork, error) {
 		return nil, err
 	}
 	s := &sagaWork{plan: plan, instance: instance}
-	if err := plan.Check(&instance); err != nil {
-		s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrRejected, err)
+	if fault := plan.Check(&instance); fault != nil {
+		s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrRejected, fault)
 	}
 	w.sagas[id] = s
 	w.order = append(w.order, id)
