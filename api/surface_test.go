@@ -1,0 +1,325 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+func TestEveryAnswerIsAProblemOrWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for _, path := range []string{"/", "/v1", "/v1/sagas/", "//v1/sagas", "/v1/../healthz", "/v1/nothing", "/%2e%2e/%2e%2e/etc", "/v1/sagas/a/b/c"} {
+		o.get(path).problem(404, "not_found")
+	}
+	a := o.send(http.MethodDelete, "/v1/sagas", "")
+	a.problem(405, "method_not_allowed")
+	o.send("BREW", "/healthz", "").problem(405, "method_not_allowed")
+	assert.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
+	assert.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+	assert.NotEmpty(t, a.Header.Get("X-Request-Id"))
+	named := o.get("/healthz", header{"X-Request-Id", "my-id"})
+	assert.Equal(t, "my-id", named.Header.Get("X-Request-Id"))
+	assert.NotEqual(t, "a b", o.get("/healthz", header{"X-Request-Id", "a b"}).Header.Get("X-Request-Id"))
+}
+
+func TestTheDocumentationComesFromTheRoutes(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	a := o.get("/openapi.json")
+	document := into[map[string]any](a, http.StatusOK)
+	assert.Equal(t, "3.1.0", document["openapi"])
+	text := string(a.content)
+	for _, wanted := range []string{`"/v1/sagas/{id}/why"`, `"StartSaga"`, `"Saga"`, `"Problem"`, `application/problem+json`, `application/merge-patch+json`, `"bearer"`} {
+		assert.Contains(t, text, wanted)
+	}
+	assert.NotContains(t, text, "ErrorModel", "the router's own errors are never sent")
+	ids := map[any]bool{}
+	for _, item := range document["paths"].(map[string]any) {
+		for _, operation := range item.(map[string]any) {
+			id := operation.(map[string]any)["operationId"]
+			assert.NotEmpty(t, id)
+			assert.False(t, ids[id], "%v twice", id)
+			ids[id] = true
+		}
+	}
+
+	page := o.get("/docs")
+	require.Equal(t, http.StatusOK, page.StatusCode)
+	assert.Contains(t, page.Header.Get("Content-Type"), "text/html")
+	for _, wanted := range []string{"/v1/sagas/{id}/skip", "Idempotency-Key", "CompensateAction", "<!doctype html>"} {
+		assert.Contains(t, string(page.content), wanted)
+	}
+	for _, elsewhere := range []string{"http://", "https://", "<script"} {
+		assert.NotContains(t, string(page.content), elsewhere, "the page needs no other server")
+	}
+}
+
+func TestHealthAndMetrics(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	assert.Equal(t, "ok", into[resource.Health](o.get("/healthz"), http.StatusOK).Status)
+	ready := into[resource.Health](o.get("/readyz"), http.StatusOK)
+	assert.Equal(t, map[string]string{"database": "ok", "broker": "ok"}, ready.Checks)
+	o.get("/v1/sagas/01JD0000000000000000000000")
+	o.get("/nothing/at/all")
+	metrics := string(o.get("/metrics").content)
+	assert.Contains(t, metrics, `saga_http_requests_total{method="GET",route="/v1/sagas/{id}",status="404"} 1`)
+	assert.Contains(t, metrics, "saga_http_request_duration_seconds_bucket")
+	assert.Contains(t, metrics, "go_goroutines")
+	assert.NotContains(t, metrics, "/nothing", "paths from outside are no labels")
+}
+
+// failing is a database that does as the test says.
+type failing struct {
+	api.Reads
+	saga func(context.Context) (saga.Instance, error)
+	ping error
+}
+
+func (f failing) Saga(ctx context.Context, _ string) (saga.Instance, error) { return f.saga(ctx) }
+func (f failing) Ping(context.Context) error                                { return f.ping }
+
+// away is a broker that cannot be reached.
+type away struct{ api.Broker }
+
+func (away) Ready() error { return errors.New("connection refused at amqp://user:secret@host") }
+
+func TestNotReadyWithoutDatabaseOrBroker(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) {
+		c.Reads, c.Broker = failing{Reads: c.Reads, ping: errors.New("secret")}, away{c.Broker}
+	})
+	a := o.get("/readyz")
+	ready := into[resource.Health](a, http.StatusServiceUnavailable)
+	assert.Equal(t, "unavailable", ready.Status)
+	assert.Equal(t, map[string]string{"database": "unreachable", "broker": "unreachable"}, ready.Checks)
+	assert.NotContains(t, string(a.content), "secret")
+	assert.Equal(t, http.StatusOK, o.get("/healthz").StatusCode, "alive all the same")
+}
+
+func TestNotReadyWhileAQueueIsTooDeep(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) { c.MaxQueueDepth = 1 })
+	o.define("order", reserve)
+	into[resource.Health](o.get("/readyz"), http.StatusOK)
+	for range 2 {
+		id := o.begin(`{"definition":"order"}`).ID
+		require.Eventually(t, func() bool {
+			return into[resource.Why](o.get("/v1/sagas/"+id+"/why"), http.StatusOK).Evidence.Outbox.State == resource.OutboxConfirmed
+		}, 20*time.Second, 5*time.Millisecond)
+	}
+	ready := into[resource.Health](o.get("/readyz"), http.StatusServiceUnavailable)
+	assert.Contains(t, ready.Checks["queues"], "more than 1")
+}
+
+func TestADatabaseThatDoesNotAnswerIsReportedInTime(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) {
+		c.RequestTimeout = 50 * time.Millisecond
+		c.Reads = failing{Reads: c.Reads, saga: func(ctx context.Context) (saga.Instance, error) {
+			<-ctx.Done()
+			return saga.Instance{}, ctx.Err()
+		}}
+	})
+	for _, path := range []string{"", "/why", "/watch", "?wait=10ms"} {
+		o.get("/v1/sagas/01JD0000000000000000000000"+path).problem(503, "unavailable")
+	}
+}
+
+func TestErrorsOfServersAreUnavailableAndOthersInternal(t *testing.T) {
+	t.Parallel()
+	var failure error
+	var log bytes.Buffer
+	o := start(t, func(c *api.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+		c.Reads = failing{Reads: c.Reads, saga: func(context.Context) (saga.Instance, error) { return saga.Instance{}, failure }}
+	})
+	get := func() answer { return o.get("/v1/sagas/01JD0000000000000000000000") }
+	for _, failure = range []error{
+		record.ErrUnavailable, &net.OpError{Op: "dial", Err: errors.New("refused")}, net.ErrClosed, sqlState("57P01"), sqlState("40001"),
+	} {
+		get().problem(503, "unavailable")
+	}
+	failure = sqlState("22P05")
+	a := get()
+	a.problem(500, "internal")
+	assert.NotContains(t, string(a.content), "22P05", "nothing of the inside is told")
+	assert.Contains(t, log.String(), "22P05", "the log tells it")
+	assert.Contains(t, log.String(), a.Header.Get("X-Request-Id"))
+}
+
+type sqlState string
+
+func (s sqlState) Error() string    { return "database said " + string(s) }
+func (s sqlState) SQLState() string { return string(s) }
+
+func TestAPanicIsAProblemLikeEveryOther(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	o := start(t, func(c *api.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+		c.Reads = failing{Reads: c.Reads, saga: func(context.Context) (saga.Instance, error) { panic("secret") }}
+	})
+	a := o.get("/v1/sagas/01JD0000000000000000000000")
+	a.problem(500, "internal")
+	assert.NotContains(t, string(a.content), "secret")
+	assert.Contains(t, log.String(), "secret")
+}
+
+func TestWhyOverTheWholeOrchestrator(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	id := o.begin(`{"definition":"order"}`).ID
+	var why resource.Why
+	require.Eventually(t, func() bool {
+		why = into[resource.Why](o.get("/v1/sagas/"+id+"/why"), http.StatusOK)
+		return why.Cause == resource.CauseNoConsumer
+	}, 20*time.Second, 5*time.Millisecond)
+	assert.Equal(t, "reserve", *why.Step)
+	assert.Equal(t, 1, *why.Evidence.Queue.Depth)
+	o.worker("work", succeed)
+	o.untilStatus(id, saga.Completed)
+	assert.Equal(t, resource.CauseDone, into[resource.Why](o.get("/v1/sagas/"+id+"/why"), http.StatusOK).Cause)
+}
+
+func TestQueuesAndStats(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	o.define("other", `{"name":"idle","queue":"idle","command":"x.y"}`)
+	o.begin(`{"definition":"order"}`)
+	queues := into[resource.List[resource.Queue]](o.get("/v1/queues"), http.StatusOK).Items
+	require.Len(t, queues, 2)
+	assert.Equal(t, "idle", queues[0].Name, "queues with nothing to do are there too")
+	assert.True(t, *queues[0].Exists)
+	assert.Zero(t, queues[0].CommandsOut)
+	assert.EqualValues(t, 1, queues[1].CommandsOut)
+	assert.NotNil(t, queues[1].Oldest)
+
+	stats := into[resource.Stats](o.get("/v1/stats"), http.StatusOK)
+	assert.EqualValues(t, 1, stats.Sagas["order"][saga.Running])
+	assert.EqualValues(t, 1, stats.Throughput.StartedLastMinute)
+}
+
+func TestQueuesWithoutABroker(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) { c.Broker = away{c.Broker} })
+	o.define("order", reserve)
+	queues := into[resource.List[resource.Queue]](o.get("/v1/queues"), http.StatusOK).Items
+	require.Len(t, queues, 1)
+	assert.Nil(t, queues[0].Depth, "not known is not zero")
+}
+
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for _, content := range [][]byte{[]byte(`not a reply`), {0xff, 0x00}} {
+		o.engine.ReceiveReply(t.Context(), wire.Message{Queue: "saga.replies", CorrelationID: "x", Body: content}, func(bool) {})
+	}
+	var list resource.List[resource.DeadLetter]
+	require.Eventually(t, func() bool {
+		list = into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters"), http.StatusOK)
+		return len(list.Items) == 2
+	}, 20*time.Second, 5*time.Millisecond)
+	page := into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?limit=1"), http.StatusOK)
+	rest := into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?limit=1&cursor="+page.NextCursor), http.StatusOK)
+	assert.Equal(t, list.Items, append(page.Items, rest.Items...))
+	texts := map[string]string{}
+	for _, item := range list.Items {
+		assert.Empty(t, item.Body, "a list leaves the content out")
+		shown := into[resource.DeadLetter](o.get("/v1/dead-letters/"+item.ID), http.StatusOK)
+		texts[string(shown.Body)] = shown.Text
+		assert.Equal(t, "replies", shown.Source)
+		assert.NotEmpty(t, shown.Reason)
+	}
+	assert.Equal(t, map[string]string{"not a reply": "not a reply", "\xff\x00": ""}, texts)
+	o.get("/v1/dead-letters/none").problem(404, "dead_letter_not_found")
+	o.get("/v1/dead-letters/%00").problem(404, "dead_letter_not_found")
+}
+
+func TestAStartByMessageIsReadLikeOneByREST(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	one, err := api.DecodeStart([]byte(`{"definition":"order","data":{"a":1,"b":2},"start_at":"2026-11-23T10:00:00+01:00"}`), now)
+	require.NoError(t, err)
+	other, err := api.DecodeStart([]byte(`{"start_at":"2026-11-23T09:00:00Z","data":{"b":2,"a":1},"definition":"order"}`), now)
+	require.NoError(t, err)
+	assert.Equal(t, one.BodyHash, other.BodyHash)
+	third, err := api.DecodeStart([]byte(`{"definition":"order","data":{"a":1,"b":3}}`), now)
+	require.NoError(t, err)
+	assert.NotEqual(t, one.BodyHash, third.BodyHash)
+	var refused *resource.Problem
+	_, err = api.DecodeStart([]byte(`{"definition":"order","data":{"a":"\u0000"}}`), now)
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, resource.CodeInvalidBody, refused.Code)
+}
+
+func TestALimitedListenerHoldsSoManyConnections(t *testing.T) {
+	t.Parallel()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener := api.LimitConnections(inner, 1)
+	server := api.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), slog.New(slog.DiscardHandler))
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	first, err := net.Dial("tcp", inner.Addr().String())
+	require.NoError(t, err)
+	second, err := net.Dial("tcp", inner.Addr().String())
+	require.NoError(t, err)
+	ask := func(c net.Conn) {
+		_, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+		require.NoError(t, err)
+	}
+	hear := func(c net.Conn, wait time.Duration) error {
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(wait)))
+		_, err := c.Read(make([]byte, 1))
+		return err
+	}
+	ask(first)
+	require.NoError(t, hear(first, 10*time.Second))
+	ask(second)
+	require.Error(t, hear(second, 50*time.Millisecond), "there is no place yet")
+	require.NoError(t, first.Close())
+	require.NoError(t, hear(second, 10*time.Second))
+	require.NoError(t, second.Close())
+	require.NoError(t, server.Close())
+	require.ErrorIs(t, <-ended, http.ErrServerClosed)
+}
+
+func TestHeadersThatAreTooLargeAreRefused(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	a := o.get("/healthz", header{"X-Much", strings.Repeat("x", 64<<10)})
+	assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, a.StatusCode)
+}
+
+func TestAccessIsLoggedForThoseWhoDebug(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	o := start(t, func(c *api.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	o.get("/v1/sagas/01JD0000000000000000000000?limit=x")
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(bytes.SplitN(log.Bytes(), []byte("\n"), 2)[0], &line))
+	assert.Equal(t, "/v1/sagas/{id}", line["route"])
+	assert.EqualValues(t, 422, line["status"])
+}
