@@ -85,6 +85,7 @@ func do[T any](ctx context.Context, c *Client, request call) (T, error) {
 	return answer, nil
 }
 
+// send sends the call until it has an answer, or sending it again is not allowed or no use.
 func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
 	wait := c.config.Backoff
 	for attempt := 1; ; attempt++ {
@@ -92,14 +93,22 @@ func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
 		if err == nil || !request.repeatable || attempt >= c.config.Attempts || !passing(err) {
 			return content, err
 		}
-		pause := time.NewTimer(wait)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if pause(ctx, wait) != nil {
 			return nil, err
 		}
 		wait *= 2
+	}
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -17,50 +19,51 @@ import (
 const maxEvent = 8 << 20
 
 // Watch yields the saga as it is, and again at each change until it is terminal. When the connection breaks it connects
-// again; it yields an error, and ends, when that does not come off or ctx ends.
+// again, as often as Config.Attempts says; it yields an error, and ends, when that does not come off or ctx ends.
 func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[saga.Snapshot, error] {
 	return func(yield func(saga.Snapshot, error) bool) {
-		known := int64(0)
+		known, failures, wait := int64(0), 0, c.config.Backoff
 		for {
-			seen, more, err := c.watchOnce(ctx, id, known, yield)
-			switch {
-			case !more:
-				return
-			case ctx.Err() != nil:
-				yield(saga.Snapshot{}, ctx.Err())
-				return
-			case err != nil && seen == known:
+			stream, err := c.open(ctx, watchCall(id, known))
+			if err == nil {
+				failures, wait = 0, c.config.Backoff
+				var more bool
+				known, more, err = c.follow(stream, known, yield)
+				if !more {
+					return
+				}
+			} else {
+				failures++
+			}
+			if err == nil || passing(err) && failures < c.config.Attempts {
+				err = pause(ctx, wait)
+				wait *= 2
+			}
+			if err != nil {
 				yield(saga.Snapshot{}, err)
 				return
-			}
-			known = seen
-			pause := time.NewTimer(c.config.Backoff)
-			select {
-			case <-pause.C:
-			case <-ctx.Done():
-				pause.Stop()
 			}
 		}
 	}
 }
 
-// watchOnce follows one connection. It returns the last revision seen, and whether there is more to see.
-func (c *Client) watchOnce(
-	ctx context.Context, id string, known int64, yield func(saga.Snapshot, error) bool,
-) (seen int64, more bool, err error) {
+func watchCall(id string, known int64) call {
 	request := call{method: http.MethodGet, path: join("v1", "sagas", id, "watch"), header: http.Header{}}
 	if known > 0 {
-		request.header.Set("Last-Event-ID", fmt.Sprint(known))
+		request.header.Set("Last-Event-ID", strconv.FormatInt(known, 10))
 	}
-	response, err := c.open(ctx, request)
-	if err != nil {
-		return known, true, err
+	return request
+}
+
+// follow reads one connection to its end. It returns the last revision seen, and whether there is more to see.
+func (c *Client) follow(
+	stream *http.Response, known int64, yield func(saga.Snapshot, error) bool,
+) (seen int64, more bool, err error) {
+	defer stream.Body.Close()
+	if stream.StatusCode == http.StatusNoContent {
+		return known, false, nil // it has ended, and the end was seen before the connection broke
 	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusNoContent {
-		return known, false, nil
-	}
-	lines := bufio.NewScanner(response.Body)
+	lines := bufio.NewScanner(stream.Body)
 	lines.Buffer(nil, maxEvent)
 	for lines.Scan() {
 		text, isData := strings.CutPrefix(lines.Text(), "data: ")
@@ -69,7 +72,7 @@ func (c *Client) watchOnce(
 		}
 		var shown saga.Snapshot
 		if err := json.Unmarshal([]byte(text), &shown); err != nil {
-			return known, true, fmt.Errorf("watch saga %s: %w", id, err)
+			return known, true, fmt.Errorf("watch: an event cannot be read: %w", err)
 		}
 		known = shown.Revision
 		c.config.Answered([]byte(text))
@@ -77,5 +80,10 @@ func (c *Client) watchOnce(
 			return known, false, nil
 		}
 	}
-	return known, true, lines.Err()
+	switch err := lines.Err(); {
+	case err == nil, errors.Is(err, bufio.ErrTooLong): // the same event would be too long again
+		return known, true, err
+	default:
+		return known, true, &url.Error{Op: "watch", URL: stream.Request.URL.Path, Err: err}
+	}
 }

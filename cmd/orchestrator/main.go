@@ -1,6 +1,3 @@
-// Command orchestrator runs a saga orchestrator, and calls one from the command line.
-//
-// It wires packages together and holds no logic of its own; nothing imports it.
 package main
 
 import (
@@ -55,16 +52,17 @@ func usage(format string, arguments ...any) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Exit)
+	code := run(ctx, os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()
 	os.Exit(code)
 }
 
-// run executes one command line and returns the exit code. exit is called for --help.
-func run(ctx context.Context, arguments []string, out *streams, exit func(int)) int {
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, arguments []string, out *streams) int {
+	helped := false // the parser goes on after --help, and would find fault with what is not there
 	parser, err := kong.New(&commands{},
 		kong.Name("orchestrator"), kong.Description("A saga orchestrator: see `orchestrator dev` for a first look."),
-		kong.Writers(out.out, out.err), kong.Exit(exit), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(out.out, out.err), kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out),
 	)
 	if err != nil {
@@ -72,6 +70,9 @@ func run(ctx context.Context, arguments []string, out *streams, exit func(int)) 
 		return exitFailed
 	}
 	parsed, err := parser.Parse(arguments)
+	if helped {
+		return exitDone
+	}
 	if err != nil {
 		fmt.Fprintf(out.err, "orchestrator: %v\nSee `orchestrator --help`.\n", err)
 		return exitUsage

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,17 +15,23 @@ import (
 
 // printer writes what a command has to say.
 type printer struct {
-	out  io.Writer
-	json bool
-	now  time.Time
+	out    io.Writer
+	json   bool
+	answer []byte // what the API has answered, if it was asked
+	now    time.Time
 }
 
-func (r remote) printer(out *streams) printer {
-	return printer{out: out.out, json: r.Output == "json", now: time.Now()}
+func (r *remote) printer(out *streams) printer {
+	return printer{out: out.out, json: r.Output == "json", answer: r.answer, now: time.Now()}
 }
 
-// show writes the value as JSON, or lets table write it for people.
+// show writes the API's answer as it came, or the value as JSON where none was asked for, or lets table write it for
+// people.
 func (p printer) show(value any, table func(*tabwriter.Writer)) error {
+	if p.json && p.answer != nil {
+		_, err := fmt.Fprintln(p.out, string(bytes.TrimSpace(p.answer)))
+		return err
+	}
 	if p.json {
 		encoder := json.NewEncoder(p.out)
 		encoder.SetEscapeHTML(false)

@@ -16,10 +16,14 @@ type remote struct {
 	Server string `default:"http://127.0.0.1:8080" env:"ORCHESTRATOR_URL" help:"URL of the orchestrator."`
 	Key    string `env:"ORCHESTRATOR_KEY" help:"API key."`
 	Output string `default:"table" enum:"table,json" help:"table for people, json as the API answers."`
+
+	answer []byte // the last one, for --output json
 }
 
-func (r remote) client() *client.Client {
-	return client.New(client.Config{Server: r.Server, Key: r.Key})
+func (r *remote) client() *client.Client {
+	return client.New(client.Config{
+		Server: r.Server, Key: r.Key, Answered: func(content []byte) { r.answer = content },
+	})
 }
 
 // document reads a flag or an argument that is a JSON document: as it stands, @FILE, or - for standard input. Empty is

@@ -10,7 +10,7 @@ import (
 // target is the saga that an action is for.
 type target struct {
 	ID         string `arg:"" help:"Id of the saga."`
-	AtRevision int64  `help:"Act only if the saga is still at this revision."`
+	IfRevision int64  `help:"Act only if the saga is still at this revision."`
 }
 
 // must is the reason of an action that needs one.
@@ -25,8 +25,8 @@ type may struct {
 
 // act does something to the saga and shows what became of it.
 func (c *sagasCommand) act(ctx context.Context, out *streams, t target, do func(context.Context, *client.Client) (saga.Snapshot, error)) error {
-	if t.AtRevision > 0 {
-		ctx = client.AtRevision(ctx, t.AtRevision)
+	if t.IfRevision > 0 {
+		ctx = client.AtRevision(ctx, t.IfRevision)
 	}
 	after, err := do(ctx, c.client())
 	if err != nil {
@@ -52,12 +52,12 @@ type sagasSkip struct {
 	target     `embed:""`
 	must       `embed:""`
 	Step       string `required:"" help:"The used-up step."`
-	StepOutput string `help:"What the step would have put into the saga's data: a JSON object, @FILE, or -."`
+	WithOutput string `help:"What the step would have put into the saga's data: a JSON object, @FILE, or -."`
 }
 
 // Run skips.
 func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	output, err := document(c.StepOutput, out.in)
+	output, err := document(c.WithOutput, out.in)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 			row(table, "next", fmt.Sprintf("%s, %s", next.What, p.when(next.At)))
 		}
 		row(table, "may be done", words(why.AllowedActions))
-		if outbox := why.Evidence.Outbox; outbox != nil {
+		if outbox := why.Evidence.Outbox; outbox != nil && why.Evidence.Step != nil {
 			row(table, "command", fmt.Sprintf("%s %s", why.Evidence.Step.CommandID, outbox.State))
 		}
 		if queue := why.Evidence.Queue; queue != nil {

@@ -31,10 +31,10 @@ func (c *stuckCommand) Run(ctx context.Context, out *streams) error {
 			fmt.Fprintln(table, "nothing needs a person")
 			return
 		}
-		row(table, "SAGA", "DEFINITION", "STATUS", "SINCE", "STEP", "WHY", "MAY BE DONE", "MESSAGE")
+		row(table, "SAGA", "DEFINITION", "KEY", "STATUS", "SINCE", "STEP", "WHY", "MAY BE DONE", "MESSAGE")
 		for _, s := range list.Items {
 			if s.Attention != nil {
-				row(table, s.ID, s.Definition, s.Status, p.ago(s.Attention.Since), s.Attention.Step, s.Attention.Reason,
+				row(table, s.ID, s.Definition, s.Key, s.Status, p.ago(s.Attention.Since), s.Attention.Step, s.Attention.Reason,
 					words(s.AllowedActions), s.Attention.Message)
 			}
 		}
