@@ -1,0 +1,172 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// What the orchestrator sends is what a worker reads.
+func TestACommandSurvivesTheWay(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		direction := rapid.SampledFrom([]saga.Direction{saga.Execute, saga.Compensate}).Draw(t, "direction")
+		id := saga.CommandID{
+			Saga: rapid.StringMatching(`[0-9A-Z]{26}`).Draw(t, "saga"), Step: rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,62}`).Draw(t, "step"),
+			Direction: direction, Round: 1, Attempt: rapid.IntRange(1, 2000).Draw(t, "attempt"),
+		}
+		if direction == saga.Compensate {
+			id.Round = rapid.IntRange(1, 3).Draw(t, "round")
+		}
+		in := &saga.Instance{Definition: "order", Version: rapid.IntRange(1, 99).Draw(t, "version"), TraceParent: "00-a-b-01"}
+		sent, err := wire.EncodeCommand(in, saga.Command{
+			ID: id, Name: "payments.charge", Queue: "payments", Timeout: time.Minute,
+			Data:   object(t, "data"),
+			Output: rapid.SampledFrom([]json.RawMessage{nil, object(t, "output")}).Draw(t, "has output"),
+		})
+		require.NoError(t, err)
+		at := time.Now()
+		got, err := wire.DecodeCommand(sent.Message("saga.replies", at))
+		require.NoError(t, err)
+		assert.Equal(t, id, got.ID)
+		assert.Equal(t, "payments.charge", got.Name)
+		assert.Equal(t, "order", got.Definition)
+		assert.Equal(t, in.Version, got.Version)
+		assert.Equal(t, "00-a-b-01", got.TraceParent)
+		assert.True(t, at.Add(time.Minute).Equal(got.Deadline))
+		data, output, err := wire.DecodeBody(sent.Body)
+		require.NoError(t, err)
+		assert.Equal(t, data, got.Data)
+		assert.Equal(t, output, got.Output)
+	})
+}
+
+// object is a JSON object with text that encoders like to change.
+func object(t *rapid.T, label string) json.RawMessage {
+	content, err := json.Marshal(map[string]string{"a": rapid.String().Draw(t, label)})
+	require.NoError(t, err)
+	return content
+}
+
+func message() wire.Message {
+	c := wire.Command{
+		ID:         saga.CommandID{Saga: "saga-1", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: 1},
+		Definition: "order", Version: 3, Name: "payments.charge", Timeout: time.Minute, Body: []byte(`{"data":{}}`),
+	}
+	return c.Message("saga.replies", time.Now())
+}
+
+func TestAMessageThatCannotBeAnsweredIsNoCommand(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spoil func(*wire.Message)
+		says  string
+	}{
+		"no correlation id":     {func(m *wire.Message) { m.CorrelationID = "" }, "correlation_id"},
+		"a foreign one":         {func(m *wire.Message) { m.CorrelationID = "secret" }, "correlation_id"},
+		"no name":               {func(m *wire.Message) { m.Type = "" }, "type"},
+		"nobody to reply to":    {func(m *wire.Message) { m.ReplyTo = "" }, "reply_to"},
+		"no JSON":               {func(m *wire.Message) { m.Body = []byte("secret") }, "body"},
+		"a deadline of letters": {func(m *wire.Message) { m.Headers[wire.HeaderDeadline] = "secret" }, "saga-deadline"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := message()
+			test.spoil(&m)
+			_, err := wire.DecodeCommand(m)
+			require.ErrorContains(t, err, test.says)
+			assert.NotContains(t, err.Error(), "secret", "errors do not repeat the content")
+		})
+	}
+}
+
+// People send dead letters again by hand, with clients that have other integers, or none.
+func TestHeadersThatOtherClientsWroteAreRead(t *testing.T) {
+	t.Parallel()
+	for _, version := range []any{int8(3), uint8(3), int16(3), int32(3), int64(3), 3, 3.0} {
+		m := message()
+		m.Headers[wire.HeaderVersion] = version
+		got, err := wire.DecodeCommand(m)
+		require.NoError(t, err)
+		assert.Equal(t, 3, got.Version, "%T", version)
+	}
+	m := message()
+	m.Headers = nil
+	got, err := wire.DecodeCommand(m)
+	require.NoError(t, err)
+	assert.True(t, got.Deadline.IsZero())
+	assert.Zero(t, got.Version)
+}
+
+func FuzzDecodeReply(f *testing.F) {
+	for _, seed := range []string{
+		`{"status":"succeeded","output":{"a":1}}`, `{"status":"failed","error":{"code":"c","message":"m","retryable":false}}`,
+		`{"status":"succeeded","output":null}`, `{"status":"succeeded"}{}`, `{"status":"succeeded","output":{"a":"\u0000"}}`,
+		`[]`, ``, "\xef\xbb\xbf{}", `{"status":"failed","error":{"code":"` + strings.Repeat("x", 200) + `"}}`,
+	} {
+		f.Add("saga-1/charge/execute/1", []byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, id string, content []byte) {
+		reply, err := wire.DecodeReply(id, content)
+		if err != nil {
+			return
+		}
+		if reply.Command.String() != id {
+			t.Errorf("the reply is for %q, want %q", reply.Command.String(), id)
+		}
+		if reply.Succeeded == (reply.Error != nil) {
+			t.Error("a reply has either succeeded or an error")
+		}
+		if reply.Output != nil {
+			if err := saga.CheckJSON(reply.Output, saga.DefaultJSONLimits()); err != nil || reply.Output[0] != '{' {
+				t.Errorf("an output that cannot be stored was let through: %v", err)
+			}
+		}
+		if reply.Error != nil && (reply.Error.Code == "" || len(reply.Error.Message) > wire.MaxErrorMessage) {
+			t.Error("an error without a code, or with too long a message")
+		}
+	})
+}
+
+func FuzzDecodeCommand(f *testing.F) {
+	f.Add("saga-1/charge/compensate-2/1", "payments.refund", "saga.replies", "2026-01-01T00:00:00Z", []byte(`{"data":{},"output":{}}`))
+	f.Add("///", "", "", "", []byte(`{"data":null,"output":null}`))
+	f.Fuzz(func(t *testing.T, id, name, replyTo, deadline string, body []byte) {
+		got, err := wire.DecodeCommand(wire.Message{
+			CorrelationID: id, Type: name, ReplyTo: replyTo, Body: body, Headers: map[string]any{wire.HeaderDeadline: deadline},
+		})
+		if err != nil {
+			return
+		}
+		if got.ID.String() != id || got.Name != name || string(got.Output) == "null" {
+			t.Errorf("read %+v", got)
+		}
+	})
+}
+
+func TestAReplyReadsAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	const id = "saga-1/charge/execute/1"
+	success, err := wire.Succeeded(json.RawMessage(`{"a":"<&>"}`)).Encode()
+	require.NoError(t, err)
+	assert.Equal(t, `{"status":"succeeded","output":{"a":"<&>"}}`, string(success))
+	read, err := wire.DecodeReply(id, success)
+	require.NoError(t, err)
+	assert.True(t, read.Succeeded)
+	failure, err := wire.Failed("card_declined", "no", false).Encode()
+	require.NoError(t, err)
+	read, err = wire.DecodeReply(id, failure)
+	require.NoError(t, err)
+	assert.Equal(t, &saga.ReplyError{Code: "card_declined", Message: "no"}, read.Error)
+	read, err = wire.DecodeReply(id, []byte(`{"status":"failed"}`))
+	require.NoError(t, err)
+	assert.Equal(t, &saga.ReplyError{Code: "failed", Retryable: true}, read.Error, "retryable is true where absent")
+}
