@@ -117,6 +117,7 @@ func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 	impatient.Config.ReadTimeout, impatient.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	impatient.Start()
 	defer impatient.Close()
+	patient := *o
 	o.url = impatient.URL
 
 	began := time.Now()
@@ -129,7 +130,7 @@ func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 	o.events(started.ID, "", func(string, string, saga.Snapshot) {}, func(string) {
 		if !ended && time.Since(began) > 400*time.Millisecond {
 			ended = true
-			o.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
+			patient.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
 		}
 	})
 	assert.True(t, ended, "the stream outlasted the deadlines")
