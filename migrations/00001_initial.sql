@@ -54,7 +54,7 @@ create table sagas (
     constraint sagas_stuck_has_attention check (status <> 'stuck' or attention_reason is not null)
 )
 -- A step changes no indexed column, so its update stays in the row's own page (HOT) as long as there is room.
-with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 comment on table sagas is 'One row per saga. What only the core reads is in progress; saga_steps shows it.';
 
 create index sagas_waking on sagas (wake_at) where wake_at is not null;

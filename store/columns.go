@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
+
+// errBrokenRow means that a row does not hold what was written: somebody changed it by hand, or a newer program did.
+var errBrokenRow = errors.New("cannot be read")
 
 // sagaColumns are the columns of sagas in the order of scanSaga.
 const sagaColumns = `s.id, s.definition, s.version, s.key, s.priority, s.labels, s.trace_parent, s.created_at, s.start_at,
@@ -29,10 +33,10 @@ func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
 		return in, fmt.Errorf("read the row of saga %s: %w", in.ID, err)
 	}
 	if err := json.Unmarshal(progress, &in.Progress); err != nil {
-		return in, fmt.Errorf("read the progress of saga %s: %w", in.ID, err)
+		return in, fmt.Errorf("%w: the progress of saga %s: %w", errBrokenRow, in.ID, err)
 	}
 	if err := json.Unmarshal(labels, &in.Labels); err != nil {
-		return in, fmt.Errorf("read the labels of saga %s: %w", in.ID, err)
+		return in, fmt.Errorf("%w: the labels of saga %s: %w", errBrokenRow, in.ID, err)
 	}
 	if len(in.Labels) == 0 {
 		in.Labels = nil

@@ -52,8 +52,7 @@ func retried(ctx context.Context, try func() error) error {
 }
 
 func rolledBack(err error) bool {
-	var decided decideError
-	if errors.As(err, &decided) {
+	if _, decided := errors.AsType[decideError](err); decided {
 		return false
 	}
 	return errors.Is(err, errVanished) || hasCode(err, serializationFailure) || hasCode(err, deadlockDetected) ||
@@ -66,8 +65,11 @@ func hasCode(err error, code string) bool {
 }
 
 // refused marks an error with which the server says that it will never take what it was given: data that its types
-// cannot hold, or a row that breaks a constraint.
+// cannot hold, or a row that breaks a constraint. A row that cannot be read is the same to a batch: it goes without.
 func refused(err error) error {
+	if errors.Is(err, errBrokenRow) {
+		return fmt.Errorf("%w: %w", record.ErrRejected, err)
+	}
 	var said *pgconn.PgError
 	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "22") || said.Code == checkViolation || said.Code == uniqueViolation) {
 		return fmt.Errorf("%w: %w", record.ErrRejected, err)

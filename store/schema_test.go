@@ -60,6 +60,7 @@ func TestABrokenRowIsAnErrorThatNamesTheSaga(t *testing.T) {
 	err = w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}},
 		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
 	require.ErrorContains(t, err, id)
+	require.ErrorIs(t, err, record.ErrRejected, "so that the other sagas of the batch go on without it")
 }
 
 func TestSagaStepsShowsARowPerStep(t *testing.T) {

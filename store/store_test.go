@@ -37,6 +37,7 @@ func open(t testing.TB, config store.Config) *store.Store {
 func TestPostgresKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
+		t.Helper()
 		return open(t, store.Config{DatabaseURL: migrated(t), LeaseFor: lease})
 	})
 }

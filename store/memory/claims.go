@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
@@ -80,7 +81,7 @@ func (t *transaction) putKeys(loaded record.Loaded, changes record.Changes) {
 			t.takeKey(businessKey{start.Definition, start.Key}, start.SagaID)
 		}
 	}
-	for _, in := range append(changes.Created[:len(changes.Created):len(changes.Created)], changes.Updated...) {
+	for _, in := range slices.Concat(changes.Created, changes.Updated) {
 		key := businessKey{in.Definition, in.Key}
 		holder, held := t.writing.tables.keysInUse[key]
 		switch {

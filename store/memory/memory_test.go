@@ -29,6 +29,7 @@ func open(t *testing.T, config memory.Config) *memory.Store {
 func TestMemoryKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
+		t.Helper()
 		return open(t, memory.Config{LeaseFor: lease})
 	})
 }
@@ -36,6 +37,7 @@ func TestMemoryKeepsTheRules(t *testing.T) {
 func TestMemoryWithFileKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
+		t.Helper()
 		return open(t, memory.Config{LeaseFor: lease, File: filepath.Join(t.TempDir(), "sagas.db")})
 	})
 }

@@ -24,7 +24,7 @@ func (t *transaction) putCommands(now time.Time, commands []wire.Command) error 
 		seen[id] = true
 		row := outboxRow{Command: cloneCommand(command), ClaimedUntil: now.Add(t.lease), Leased: true}
 		row.Command.CreatedAt = micro(command.CreatedAt)
-		t.writing.putOutbox(row)
+		t.putOutbox(row)
 	}
 	return nil
 }
@@ -53,10 +53,10 @@ func (t *transaction) settleOutbox(changes record.Changes) {
 			switch {
 			case added[id] || !row.Delivered && !t.confirmed[id]:
 			case !out[id]:
-				t.writing.deleteOutbox(row.Command.ID)
+				t.deleteOutbox(row.Command.ID)
 			case !row.Delivered:
 				row.Delivered = true
-				t.writing.putOutbox(row)
+				t.putOutbox(row)
 			}
 		}
 	}

@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"testing"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -11,8 +9,8 @@ import (
 
 const otherBody = `{"description": "<one> & only", "steps": [{"name": "pay", "command": "payments.pay", "timeout": "7s"}]}`
 
-func definitionRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func definitionRules() map[string]rule {
+	return map[string]rule{
 		"the same plan again changes nothing":                   with(samePlan),
 		"another plan is the next version":                      with(anotherPlan),
 		"the plan before the latest is a new version again":     with(planBefore),
@@ -23,7 +21,8 @@ func definitionRules() map[string]func(*testing.T, Open) {
 	}
 }
 
-func samePlan(t *testing.T, w *World) {
+func samePlan(w *World) {
+	t := w.t
 	first, created, err := w.PutDefinition(t.Context(), Definition(t, "pay", otherBody))
 	require.NoError(t, err)
 	assert.True(t, created)
@@ -36,7 +35,8 @@ func samePlan(t *testing.T, w *World) {
 	assert.Equal(t, first, again)
 }
 
-func anotherPlan(t *testing.T, w *World) {
+func anotherPlan(w *World) {
+	t := w.t
 	second, created, err := w.PutDefinition(t.Context(), Definition(t, "order", otherBody))
 	require.NoError(t, err)
 	assert.True(t, created)
@@ -53,7 +53,8 @@ func anotherPlan(t *testing.T, w *World) {
 	assert.Equal(t, second, versions[0], "newest first")
 }
 
-func planBefore(t *testing.T, w *World) {
+func planBefore(w *World) {
+	t := w.t
 	_, _, err := w.PutDefinition(t.Context(), Definition(t, "order", otherBody))
 	require.NoError(t, err)
 	third, created, err := w.PutDefinition(t.Context(), Definition(t, "order", orderBody))
@@ -62,7 +63,8 @@ func planBefore(t *testing.T, w *World) {
 	assert.Equal(t, 3, third.Version)
 }
 
-func definitionComesBack(t *testing.T, w *World) {
+func definitionComesBack(w *World) {
+	t := w.t
 	put := Definition(t, "pay", otherBody)
 	registered, _, err := w.PutDefinition(t.Context(), put)
 	require.NoError(t, err)
@@ -78,7 +80,8 @@ func definitionComesBack(t *testing.T, w *World) {
 	assert.Equal(t, string(before), string(after))
 }
 
-func definitionNotFound(t *testing.T, w *World) {
+func definitionNotFound(w *World) {
+	t := w.t
 	_, err := w.Definition(t.Context(), "order", 2)
 	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
 	_, err = w.DefinitionVersion(t.Context(), "other", 1)
@@ -89,7 +92,8 @@ func definitionNotFound(t *testing.T, w *World) {
 	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
 }
 
-func definitionList(t *testing.T, w *World) {
+func definitionList(w *World) {
+	t := w.t
 	for _, name := range []string{"zebra", "ant-1", "ant", "order"} {
 		_, _, err := w.PutDefinition(t.Context(), Definition(t, name, otherBody))
 		require.NoError(t, err)
@@ -112,7 +116,8 @@ func definitionList(t *testing.T, w *World) {
 	assert.Empty(t, list(record.Page{After: "zebra"}))
 }
 
-func queuesOfAllVersions(t *testing.T, w *World) {
+func queuesOfAllVersions(w *World) {
+	t := w.t
 	_, _, err := w.PutDefinition(t.Context(), Definition(t, "order",
 		`{"steps": [{"name": "a", "command": "x.do", "queue": "Zoo"}, {"name": "b", "command": "x.do", "queue": "payments"}]}`))
 	require.NoError(t, err)

@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -13,8 +12,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-func listRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func listRules() map[string]rule {
+	return map[string]rule{
 		"sagas are listed newest first, in pages":         with(newestFirst),
 		"a filter selects by each of its fields":          with(filters),
 		"all fields of a filter must hold":                with(filtersTogether),
@@ -37,7 +36,8 @@ func (w *World) list(filter record.Filter, page record.Page) []string {
 	return idsOf(found)
 }
 
-func newestFirst(t *testing.T, w *World) {
+func newestFirst(w *World) {
+	t := w.t
 	var ids []string
 	for range 5 {
 		ids = append(ids, w.Start(saga.Start{}).ID)
@@ -49,7 +49,8 @@ func newestFirst(t *testing.T, w *World) {
 	assert.Empty(t, w.list(record.Filter{}, record.Page{After: ids[4]}))
 }
 
-func filters(t *testing.T, w *World) {
+func filters(w *World) {
+	t := w.t
 	plain := w.Start(saga.Start{}).ID
 	keyed := w.Start(saga.Start{Key: "order-1"}).ID
 	labelled := w.Start(saga.Start{Labels: map[string]string{"region": "eu", "tier": "<gold>"}}).ID
@@ -83,7 +84,8 @@ func filters(t *testing.T, w *World) {
 	}
 }
 
-func filtersTogether(t *testing.T, w *World) {
+func filtersTogether(w *World) {
+	t := w.t
 	labels := map[string]string{"region": "eu"}
 	wanted := w.Start(saga.Start{Key: "order-1", Labels: labels}).ID
 	w.Start(saga.Start{Key: "order-2", Labels: labels})
@@ -97,7 +99,8 @@ func filtersTogether(t *testing.T, w *World) {
 	assert.Empty(t, w.list(filter, record.Page{}))
 }
 
-func filtersAttention(t *testing.T, w *World) {
+func filtersAttention(w *World) {
+	t := w.t
 	w.Start(saga.Start{})
 	late := w.lateEffect("")
 	assert.Equal(t, []string{late.ID}, w.list(record.Filter{NeedsAttention: true}, record.Page{}))
@@ -106,13 +109,15 @@ func filtersAttention(t *testing.T, w *World) {
 	assert.Empty(t, w.list(record.Filter{AttentionReasons: reasons[:1]}, record.Page{}))
 }
 
-func filtersTimes(t *testing.T, w *World) {
+func filtersTimes(w *World) {
+	t := w.t
 	first, second := w.Start(saga.Start{}), w.Start(saga.Start{})
 	assert.Equal(t, []string{second.ID}, w.list(record.Filter{CreatedAfter: first.CreatedAt}, record.Page{}))
 	assert.Equal(t, []string{first.ID}, w.list(record.Filter{CreatedBefore: second.CreatedAt}, record.Page{}))
 }
 
-func dueByTime(t *testing.T, w *World) {
+func dueByTime(w *World) {
+	t := w.t
 	var wakes []saga.Instance
 	for range 3 {
 		wakes = append(wakes, w.Start(saga.Start{}))
@@ -128,7 +133,8 @@ func dueByTime(t *testing.T, w *World) {
 	assert.Equal(t, idsOf(wakes[:2]), due(time.Hour, 2))
 }
 
-func historyPages(t *testing.T, w *World) {
+func historyPages(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{Actor: "somebody"})
 	w.Complete(in.ID)
 	all, err := w.History(t.Context(), in.ID, record.Page{})
@@ -148,7 +154,8 @@ func historyPages(t *testing.T, w *World) {
 	assert.Empty(t, page)
 }
 
-func historyPageRefused(t *testing.T, w *World) {
+func historyPageRefused(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{})
 	for _, after := range []string{"x", "-1", "1.5", "99999999999999999999"} {
 		_, err := w.History(t.Context(), in.ID, record.Page{After: after})
@@ -156,7 +163,8 @@ func historyPageRefused(t *testing.T, w *World) {
 	}
 }
 
-func historyNotFound(t *testing.T, w *World) {
+func historyNotFound(w *World) {
+	t := w.t
 	_, err := w.History(t.Context(), NewID(), record.Page{})
 	require.ErrorIs(t, err, record.ErrSagaNotFound)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-func outboxRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func outboxRules() map[string]rule {
+	return map[string]rule{
 		"who writes a command has its lease":                  with(writerHasLease),
 		"a command whose lease ran out is claimed, as it was": leaseRunsOut,
 		"a claim is a lease again":                            with(claimIsLease),
@@ -29,7 +29,8 @@ func outboxRules() map[string]func(*testing.T, Open) {
 	}
 }
 
-func writerHasLease(t *testing.T, w *World) {
+func writerHasLease(w *World) {
+	t := w.t
 	w.Start(saga.Start{})
 	commands, err := w.ClaimOutbox(t.Context(), 10)
 	require.NoError(t, err)
@@ -37,6 +38,7 @@ func writerHasLease(t *testing.T, w *World) {
 }
 
 func leaseRunsOut(t *testing.T, open Open) {
+	t.Helper()
 	w := NewWorld(t, open(t, time.Millisecond))
 	var written []wire.Command
 	claim := w.Claim(NewID(), "", "")
@@ -59,7 +61,8 @@ func leaseRunsOut(t *testing.T, open Open) {
 	assert.Equal(t, 1, rows[0].Attempts, "the first try did not come off")
 }
 
-func claimIsLease(t *testing.T, w *World) {
+func claimIsLease(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{})
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(in.ID, "reserve")}))
 	commands, err := w.ClaimOutbox(t.Context(), 10)
@@ -70,8 +73,10 @@ func claimIsLease(t *testing.T, w *World) {
 	assert.Empty(t, commands)
 }
 
-func releasedAtOnce(t *testing.T, w *World) {
-	first, second := w.Start(saga.Start{}), w.Start(saga.Start{})
+func releasedAtOnce(w *World) {
+	t := w.t
+	w.Start(saga.Start{})
+	second := w.Start(saga.Start{})
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(second.ID, "reserve")}))
 	commands, err := w.ClaimOutbox(t.Context(), 10)
 	require.NoError(t, err)
@@ -80,10 +85,10 @@ func releasedAtOnce(t *testing.T, w *World) {
 	require.NoError(t, err)
 	assert.Zero(t, rows[0].Attempts, "it was not tried")
 	require.NoError(t, w.ReleaseOutbox(t.Context(), nil))
-	_ = first
 }
 
-func returnedWaits(t *testing.T, w *World) {
+func returnedWaits(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{})
 	command := Execute(in.ID, "reserve")
 	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{
@@ -103,7 +108,8 @@ func returnedWaits(t *testing.T, w *World) {
 	assert.Equal(t, 1, rows[0].Attempts)
 }
 
-func returnedComesBack(t *testing.T, w *World) {
+func returnedComesBack(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{})
 	returned := []record.Returned{{Command: Execute(in.ID, "reserve"), Reason: "no queue"}}
 	require.NoError(t, w.MarkReturned(t.Context(), returned))
@@ -116,7 +122,8 @@ func returnedComesBack(t *testing.T, w *World) {
 	assert.Equal(t, "no queue", rows[0].Reason, "it is not forgotten before it is confirmed")
 }
 
-func longestFirst(t *testing.T, w *World) {
+func longestFirst(w *World) {
+	t := w.t
 	first, second, third := w.Start(saga.Start{}), w.Start(saga.Start{}), w.Start(saga.Start{})
 	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{
 		{Command: Execute(first.ID, "reserve"), RetryAfter: -time.Second}, // tried again and again
@@ -129,7 +136,8 @@ func longestFirst(t *testing.T, w *World) {
 	assert.Equal(t, want, commandIDs(commands), "and among themselves the oldest command first")
 }
 
-func confirmedIsGone(t *testing.T, w *World) {
+func confirmedIsGone(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{})
 	command := Execute(in.ID, "reserve")
 	w.confirm(command)
@@ -147,7 +155,7 @@ func confirmedIsGone(t *testing.T, w *World) {
 	assert.Zero(t, stats.OutboxOldest)
 }
 
-func confirmedTwice(t *testing.T, w *World) {
+func confirmedTwice(w *World) {
 	command := Execute(w.Start(saga.Start{}).ID, "reserve")
 	w.confirm(command)
 	w.confirm(command, Execute(NewID(), "reserve"))
@@ -160,13 +168,15 @@ func (w *World) confirm(commands ...saga.CommandID) {
 	require.NoError(w.t, err)
 }
 
-func marksNothing(t *testing.T, w *World) {
+func marksNothing(w *World) {
+	t := w.t
 	require.NoError(t, w.MarkReturned(t.Context(), nil))
 	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{{Command: Execute(NewID(), "reserve")}}))
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(NewID(), "reserve")}))
 }
 
-func queueLoads(t *testing.T, w *World) {
+func queueLoads(w *World) {
+	t := w.t
 	first, second, third := w.Start(saga.Start{}), w.Start(saga.Start{}), w.Start(saga.Start{})
 	w.Complete(third.ID)
 	first = w.Apply(first.ID, Succeed(first.ID, "reserve", `{}`))
@@ -180,16 +190,16 @@ func queueLoads(t *testing.T, w *World) {
 		{Queue: "payments", CommandsOut: 1, Oldest: first.UpdatedAt},
 	}, loads)
 
-	first = w.Apply(first.ID, Fail(first.ID, "charge"))
+	w.Apply(first.ID, Fail(first.ID, "charge"))
 	loads, err = w.QueueLoads(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []record.QueueLoad{
 		{Queue: "inventory", CommandsOut: 2, Oldest: second.UpdatedAt, Unpublished: 2},
 	}, loads, "the compensation of the first saga is out too")
-	_ = first
 }
 
-func bodyAsItWas(t *testing.T, w *World) {
+func bodyAsItWas(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{Data: []byte(`{"z":1e300,"a":"<&>é\u00e9 \u2028","n":9007199254740993}`)})
 	commands := w.claimAll()
 	require.Len(t, commands, 1)

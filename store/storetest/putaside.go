@@ -3,7 +3,6 @@ package storetest
 import (
 	"crypto/sha256"
 	"slices"
-	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-func deadLetterRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func deadLetterRules() map[string]rule {
+	return map[string]rule{
 		"a dead letter comes out as it was put aside":        with(deadLetterComesOut),
 		"the same dead letter again changes nothing":         with(deadLetterOnce),
 		"dead letters are listed newest first, in pages":     with(deadLetterPages),
@@ -28,7 +27,8 @@ func (w *World) putAside(letters ...record.DeadLetter) {
 	require.NoError(w.t, err)
 }
 
-func deadLetterComesOut(t *testing.T, w *World) {
+func deadLetterComesOut(w *World) {
+	t := w.t
 	put := record.DeadLetter{
 		ID: "derived-1", Source: "replies", Queue: "saga.replies", Reason: "malformed_reply", Message: "not <JSON>",
 		SagaID: "s", CommandID: "s/a/execute/1", Headers: []byte(`{"x":[1e300,"é"],"a":1}`),
@@ -47,7 +47,8 @@ func deadLetterComesOut(t *testing.T, w *World) {
 	assert.Empty(t, got.Body)
 }
 
-func deadLetterOnce(t *testing.T, w *World) {
+func deadLetterOnce(w *World) {
+	t := w.t
 	first := record.DeadLetter{ID: "derived-1", Source: "replies", Message: "first"}
 	again := record.DeadLetter{ID: "derived-1", Source: "replies", Message: "second"}
 	w.putAside(first, again)
@@ -74,7 +75,8 @@ func (w *World) deadLetterIDs(page record.Page) []string {
 	return ids
 }
 
-func deadLetterPages(t *testing.T, w *World) {
+func deadLetterPages(w *World) {
+	t := w.t
 	want := []string{"z", "b", "x", "a", "m"} // ids of any form, in the order of their coming
 	for _, id := range want {
 		w.putAside(record.DeadLetter{ID: id, Source: "replies"})
@@ -86,7 +88,8 @@ func deadLetterPages(t *testing.T, w *World) {
 	assert.Empty(t, w.deadLetterIDs(record.Page{After: want[4]}))
 }
 
-func deadLetterDeleted(t *testing.T, w *World) {
+func deadLetterDeleted(w *World) {
+	t := w.t
 	w.putAside(record.DeadLetter{ID: "a", Source: "replies"}, record.DeadLetter{ID: "b", Source: "replies"})
 	require.NoError(t, w.DeleteDeadLetter(t.Context(), "a"))
 	require.ErrorIs(t, w.DeleteDeadLetter(t.Context(), "a"), record.ErrDeadLetterNotFound)
@@ -95,13 +98,14 @@ func deadLetterDeleted(t *testing.T, w *World) {
 	assert.Equal(t, []string{"b"}, w.deadLetterIDs(record.Page{}))
 }
 
-func deadLetterPageGone(t *testing.T, w *World) {
+func deadLetterPageGone(w *World) {
+	t := w.t
 	_, err := w.DeadLetters(t.Context(), record.Page{After: "gone"})
 	require.ErrorIs(t, err, record.ErrPageNotFound)
 }
 
-func keyRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func keyRules() map[string]rule {
+	return map[string]rule{
 		"a key is found by its hash":                  with(keyByHash),
 		"a revoked key is not found, but listed":      with(keyRevoked),
 		"a key that is not there cannot be revoked":   with(keyNotThere),
@@ -114,7 +118,8 @@ func newKey(name string) record.Key {
 	return record.Key{ID: NewID(), Name: name, Role: record.Operator, Hash: hash[:]}
 }
 
-func keyByHash(t *testing.T, w *World) {
+func keyByHash(w *World) {
+	t := w.t
 	key := newKey("ci")
 	require.NoError(t, w.CreateKey(t.Context(), key))
 	found, err := w.KeyByHash(t.Context(), key.Hash)
@@ -128,7 +133,8 @@ func keyByHash(t *testing.T, w *World) {
 	require.ErrorIs(t, err, record.ErrKeyNotFound)
 }
 
-func keyRevoked(t *testing.T, w *World) {
+func keyRevoked(w *World) {
+	t := w.t
 	first, second := newKey("first"), newKey("second")
 	require.NoError(t, w.CreateKey(t.Context(), first))
 	require.NoError(t, w.CreateKey(t.Context(), second))
@@ -147,11 +153,13 @@ func keyRevoked(t *testing.T, w *World) {
 	assert.Equal(t, before, after, "revoked once and for all")
 }
 
-func keyNotThere(t *testing.T, w *World) {
+func keyNotThere(w *World) {
+	t := w.t
 	require.ErrorIs(t, w.RevokeKey(t.Context(), NewID()), record.ErrKeyNotFound)
 }
 
-func keyTwice(t *testing.T, w *World) {
+func keyTwice(w *World) {
+	t := w.t
 	key := newKey("ci")
 	require.NoError(t, w.CreateKey(t.Context(), key))
 	sameHash, sameID := newKey("ci"), newKey("other")

@@ -3,7 +3,6 @@ package storetest
 import (
 	"slices"
 	"sync"
-	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,8 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-func raceRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func raceRules() map[string]rule {
+	return map[string]rule{
 		"a hundred starts under one idempotency key make one saga": with(racingIdempotencyKey),
 		"a hundred starts under one business key make one saga":    with(racingBusinessKey),
 		"starts that cross keys all come to an end":                with(crossingKeys),
@@ -39,7 +38,8 @@ func atOnce(n int, do func(i int) error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-func racingIdempotencyKey(t *testing.T, w *World) {
+func racingIdempotencyKey(w *World) {
+	t := w.t
 	const n = 100
 	outcomes := make([]record.StartOutcome, n)
 	ids := make([]string, n)
@@ -60,7 +60,8 @@ func racingIdempotencyKey(t *testing.T, w *World) {
 	}
 }
 
-func racingBusinessKey(t *testing.T, w *World) {
+func racingBusinessKey(w *World) {
+	t := w.t
 	require.Empty(t, atOnce(100, func(int) error {
 		_, err := w.TryStart(w.Claim(NewID(), NewID(), "order-1"), saga.Start{})
 		return err
@@ -70,7 +71,8 @@ func racingBusinessKey(t *testing.T, w *World) {
 	require.Len(t, all, 1)
 }
 
-func crossingKeys(t *testing.T, w *World) {
+func crossingKeys(w *World) {
+	t := w.t
 	keys := []string{"a", "b", "c", "d", "e"}
 	require.Empty(t, atOnce(20, func(i int) error {
 		mine := slices.Clone(keys)
@@ -102,7 +104,8 @@ func crossingKeys(t *testing.T, w *World) {
 }
 
 // crossingBatches changes the same sagas from many sides, each of which names them in another order.
-func crossingBatches(t *testing.T, w *World) {
+func crossingBatches(w *World) {
+	t := w.t
 	const batches = 20
 	ids := make([]string, 8)
 	for i := range ids {
@@ -140,7 +143,8 @@ func crossingBatches(t *testing.T, w *World) {
 	}
 }
 
-func racingDefinitions(t *testing.T, w *World) {
+func racingDefinitions(w *World) {
+	t := w.t
 	plans := []*saga.Definition{
 		Definition(t, "racing", `{"steps": [{"name": "a", "command": "a.do"}]}`),
 		Definition(t, "racing", `{"steps": [{"name": "b", "command": "b.do"}]}`),
@@ -159,7 +163,8 @@ func racingDefinitions(t *testing.T, w *World) {
 	}
 }
 
-func racingClaims(t *testing.T, w *World) {
+func racingClaims(w *World) {
+	t := w.t
 	const n = 40
 	ids := make([]saga.CommandID, n)
 	for i := range ids {

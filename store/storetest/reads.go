@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"encoding/json"
-	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,14 +10,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-func readRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func readRules() map[string]rule {
+	return map[string]rule{
 		"data comes out as the text that went in":     with(dataAsText),
 		"outputs and errors come out as they went in": with(outputsAsText),
 		"details of history keep their numbers":       with(detailNumbers),
 		"a saga that is not there is not found":       with(sagaNotFound),
 		"statistics count what there is":              with(statistics),
-		"an open store answers":                       with(func(t *testing.T, w *World) { require.NoError(t, w.Ping(t.Context())) }),
+		"an open store answers":                       with(answers),
 	}
 }
 
@@ -35,7 +34,8 @@ func fidelity() []string {
 	}
 }
 
-func dataAsText(t *testing.T, w *World) {
+func dataAsText(w *World) {
+	t := w.t
 	for _, text := range fidelity() {
 		in := w.Start(saga.Start{Data: []byte(text)})
 		assert.Equal(t, text, string(in.Data))
@@ -44,7 +44,8 @@ func dataAsText(t *testing.T, w *World) {
 	}
 }
 
-func outputsAsText(t *testing.T, w *World) {
+func outputsAsText(w *World) {
+	t := w.t
 	texts := fidelity()
 	for _, text := range texts[:len(texts)-1] { // white space is not kept
 		id := w.Start(saga.Start{}).ID
@@ -54,7 +55,8 @@ func outputsAsText(t *testing.T, w *World) {
 	}
 }
 
-func detailNumbers(t *testing.T, w *World) {
+func detailNumbers(w *World) {
+	t := w.t
 	id := w.Start(saga.Start{}).ID
 	detail := map[string]any{"n": json.Number("9007199254740993"), "f": json.Number("1e300"), "s": "<é>", "l": []any{nil, true}}
 	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
@@ -70,12 +72,16 @@ func detailNumbers(t *testing.T, w *World) {
 	assert.Equal(t, "somebody", last.Actor)
 }
 
-func sagaNotFound(t *testing.T, w *World) {
+func answers(w *World) { require.NoError(w.t, w.Ping(w.t.Context())) }
+
+func sagaNotFound(w *World) {
+	t := w.t
 	_, err := w.Saga(t.Context(), NewID())
 	require.ErrorIs(t, err, record.ErrSagaNotFound)
 }
 
-func statistics(t *testing.T, w *World) {
+func statistics(w *World) {
+	t := w.t
 	empty, err := w.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}}, empty)

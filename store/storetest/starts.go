@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-func startRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func startRules() map[string]rule {
+	return map[string]rule{
 		"the same idempotency key and body find the saga":               with(sameKeySameBody),
 		"the same idempotency key for another body is a conflict":       with(sameKeyOtherBody),
 		"a business key is in use until its saga ends":                  with(businessKeyUntilEnd),
@@ -31,7 +30,8 @@ func startRules() map[string]func(*testing.T, Open) {
 	}
 }
 
-func sameKeySameBody(t *testing.T, w *World) {
+func sameKeySameBody(w *World) {
+	t := w.t
 	first := NewID()
 	_, err := w.TryStart(w.Claim(first, "k1", ""), saga.Start{})
 	require.NoError(t, err)
@@ -41,7 +41,8 @@ func sameKeySameBody(t *testing.T, w *World) {
 	assert.Equal(t, record.StartOutcome{Kind: record.StartExists, Existing: first, Instance: w.Get(first)}, outcome)
 }
 
-func sameKeyOtherBody(t *testing.T, w *World) {
+func sameKeyOtherBody(w *World) {
+	t := w.t
 	first := NewID()
 	_, err := w.TryStart(w.Claim(first, "k1", ""), saga.Start{})
 	require.NoError(t, err)
@@ -52,7 +53,8 @@ func sameKeyOtherBody(t *testing.T, w *World) {
 	assert.Equal(t, record.StartOutcome{Kind: record.StartConflict, Existing: first}, outcome)
 }
 
-func businessKeyUntilEnd(t *testing.T, w *World) {
+func businessKeyUntilEnd(w *World) {
+	t := w.t
 	first := w.Start(saga.Start{Key: "order-1"})
 	outcome, err := w.TryStart(w.Claim(NewID(), "", "order-1"), saga.Start{})
 	require.NoError(t, err)
@@ -63,7 +65,8 @@ func businessKeyUntilEnd(t *testing.T, w *World) {
 	assert.Equal(t, record.StartFree, outcome.Kind)
 }
 
-func businessKeyPerDefinition(t *testing.T, w *World) {
+func businessKeyPerDefinition(w *World) {
+	t := w.t
 	w.Start(saga.Start{Key: "order-1"})
 	other, _, err := w.PutDefinition(t.Context(), Definition(t, "refund", orderBody))
 	require.NoError(t, err)
@@ -72,7 +75,8 @@ func businessKeyPerDefinition(t *testing.T, w *World) {
 	elsewhere.Start(saga.Start{Key: "order-1"})
 }
 
-func idempotencyKeyFirst(t *testing.T, w *World) {
+func idempotencyKeyFirst(w *World) {
+	t := w.t
 	first := NewID()
 	_, err := w.TryStart(w.Claim(first, "k1", "order-1"), saga.Start{})
 	require.NoError(t, err)
@@ -81,7 +85,8 @@ func idempotencyKeyFirst(t *testing.T, w *World) {
 	assert.Equal(t, record.StartExists, outcome.Kind)
 }
 
-func keyInUseLeavesIdempotencyKey(t *testing.T, w *World) {
+func keyInUseLeavesIdempotencyKey(w *World) {
+	t := w.t
 	first := w.Start(saga.Start{Key: "order-1"})
 	outcome, err := w.TryStart(w.Claim(NewID(), "k1", "order-1"), saga.Start{})
 	require.NoError(t, err)
@@ -94,11 +99,12 @@ func keyInUseLeavesIdempotencyKey(t *testing.T, w *World) {
 	assert.Equal(t, record.StartFree, outcome.Kind)
 }
 
-func ownCommitWithKey(t *testing.T, w *World) { ownCommit(t, w, w.Claim(NewID(), "k1", "order-1")) }
+func ownCommitWithKey(w *World) { ownCommit(w, w.Claim(NewID(), "k1", "order-1")) }
 
-func ownCommitWithoutKey(t *testing.T, w *World) { ownCommit(t, w, w.Claim(NewID(), "", "order-1")) }
+func ownCommitWithoutKey(w *World) { ownCommit(w, w.Claim(NewID(), "", "order-1")) }
 
-func ownCommit(t *testing.T, w *World, claim record.StartClaim) {
+func ownCommit(w *World, claim record.StartClaim) {
+	t := w.t
 	t.Helper()
 	_, err := w.TryStart(claim, saga.Start{})
 	require.NoError(t, err)
@@ -111,7 +117,8 @@ func ownCommit(t *testing.T, w *World, claim record.StartClaim) {
 	assert.Equal(t, record.StartKeyInUse, outcome.Kind, "it still has its business key")
 }
 
-func ownCommitFinished(t *testing.T, w *World) {
+func ownCommitFinished(w *World) {
+	t := w.t
 	claim := w.Claim(NewID(), "k1", "order-1")
 	_, err := w.TryStart(claim, saga.Start{})
 	require.NoError(t, err)
@@ -145,7 +152,8 @@ func (w *World) startBoth(ctx context.Context, first, second record.StartClaim) 
 	return outcomes
 }
 
-func twoClaimsOneKey(t *testing.T, w *World) {
+func twoClaimsOneKey(w *World) {
+	t := w.t
 	first, same, other := w.Claim(NewID(), "k1", "order-1"), w.Claim(NewID(), "k1", "order-1"), w.Claim(NewID(), "k2", "")
 	outcomes := w.startBoth(t.Context(), first, same)
 	assert.Equal(t, record.StartFree, outcomes[first.SagaID].Kind)
@@ -157,7 +165,8 @@ func twoClaimsOneKey(t *testing.T, w *World) {
 	assert.Equal(t, record.StartOutcome{Kind: record.StartConflict, Existing: other.SagaID}, outcomes[another.SagaID])
 }
 
-func twoClaimsOneRefusal(t *testing.T, w *World) {
+func twoClaimsOneRefusal(w *World) {
+	t := w.t
 	holder := w.Start(saga.Start{Key: "order-1"})
 	first, second := w.Claim(NewID(), "k1", "order-1"), w.Claim(NewID(), "k1", "order-1")
 	outcomes := w.startBoth(t.Context(), first, second)
@@ -169,7 +178,8 @@ func twoClaimsOneRefusal(t *testing.T, w *World) {
 	assert.Equal(t, record.StartFree, outcome.Kind)
 }
 
-func twoClaimsOneBusinessKey(t *testing.T, w *World) {
+func twoClaimsOneBusinessKey(w *World) {
+	t := w.t
 	first, second := w.Claim(NewID(), "k2", "order-1"), w.Claim(NewID(), "k1", "order-1")
 	outcomes := w.startBoth(t.Context(), first, second)
 	assert.Equal(t, record.StartFree, outcomes[first.SagaID].Kind)
@@ -179,7 +189,8 @@ func twoClaimsOneBusinessKey(t *testing.T, w *World) {
 	assert.Equal(t, record.StartFree, outcome.Kind, "its idempotency key stayed free")
 }
 
-func startNotMade(t *testing.T, w *World) {
+func startNotMade(w *World) {
+	t := w.t
 	batch := record.Batch{Starts: []record.StartClaim{w.Claim(NewID(), "k1", "order-1")}}
 	err := w.Transact(t.Context(), batch, func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
 	require.NoError(t, err)
@@ -203,7 +214,8 @@ func reopen() saga.Action {
 	return action
 }
 
-func reopenedTakesKey(t *testing.T, w *World) {
+func reopenedTakesKey(w *World) {
+	t := w.t
 	in := w.lateEffect("order-1")
 	in = w.Apply(in.ID, reopen())
 	require.False(t, in.Status.Terminal())
@@ -212,7 +224,8 @@ func reopenedTakesKey(t *testing.T, w *World) {
 	assert.Equal(t, record.StartOutcome{Kind: record.StartKeyInUse, Existing: in.ID}, outcome)
 }
 
-func reopenedFindsKeyTaken(t *testing.T, w *World) {
+func reopenedFindsKeyTaken(w *World) {
+	t := w.t
 	in := w.lateEffect("order-1")
 	other := w.Start(saga.Start{Key: "order-1"})
 	w.Apply(in.ID, reopen())

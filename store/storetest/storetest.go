@@ -56,7 +56,7 @@ const LongLease = time.Hour
 // Run holds the stores that open makes to every rule.
 func Run(t *testing.T, open Open) {
 	t.Helper()
-	groups := map[string]map[string]func(*testing.T, Open){
+	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(),
 		"definitions": definitionRules(), "lists": listRules(), "reads": readRules(), "put aside": deadLetterRules(),
 		"keys": keyRules(),
@@ -74,7 +74,13 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
+// rule is one thing that a store must do.
+type rule func(*testing.T, Open)
+
 // with opens a store with a long lease for rules that need nothing else.
-func with(test func(*testing.T, *World)) func(*testing.T, Open) {
-	return func(t *testing.T, open Open) { test(t, NewWorld(t, open(t, LongLease))) }
+func with(test func(*World)) rule {
+	return func(t *testing.T, open Open) {
+		t.Helper()
+		test(NewWorld(t, open(t, LongLease)))
+	}
 }

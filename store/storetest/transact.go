@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -17,8 +16,8 @@ import (
 
 var errChangedMind = errors.New("changed my mind")
 
-func transactRules() map[string]func(*testing.T, Open) {
-	return map[string]func(*testing.T, Open){
+func transactRules() map[string]rule {
+	return map[string]rule{
 		"what is decided is stored, all of it":                    with(storesAll),
 		"an error of decide is returned and nothing is written":   with(decideErrorWritesNothing),
 		"a change that cannot be written leaves nothing behind":   with(refusedChangeWritesNothing),
@@ -35,7 +34,8 @@ func transactRules() map[string]func(*testing.T, Open) {
 	}
 }
 
-func storesAll(t *testing.T, w *World) {
+func storesAll(w *World) {
+	t := w.t
 	in := w.Start(saga.Start{
 		Key: "order-1", Data: []byte(`{"orderId":"1"}`), Priority: 7, Labels: map[string]string{"region": "eu"},
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Deadline: time.Hour, Actor: "me",
@@ -61,7 +61,8 @@ func storesAll(t *testing.T, w *World) {
 	assert.Equal(t, decided.Entries[0].Type, entries[len(entries)-len(decided.Entries)].Type)
 }
 
-func decideErrorWritesNothing(t *testing.T, w *World) {
+func decideErrorWritesNothing(w *World) {
+	t := w.t
 	before := w.Start(saga.Start{})
 	letter := record.DeadLetter{ID: NewID(), Source: "replies", Body: []byte("?")}
 	batch := record.Batch{
@@ -84,7 +85,8 @@ func decideErrorWritesNothing(t *testing.T, w *World) {
 	assert.Equal(t, record.StartFree, outcome.Kind, "the keys are free again")
 }
 
-func refusedChangeWritesNothing(t *testing.T, w *World) {
+func refusedChangeWritesNothing(w *World) {
+	t := w.t
 	before := w.Start(saga.Start{})
 	other := NewID()
 	batch := record.Batch{SagaIDs: []string{before.ID}, Starts: []record.StartClaim{w.Claim(other, "k", "")}}
@@ -110,7 +112,8 @@ func refusedChangeWritesNothing(t *testing.T, w *World) {
 	assert.Equal(t, record.StartFree, outcome.Kind)
 }
 
-func updateNeedsLoad(t *testing.T, w *World) {
+func updateNeedsLoad(w *World) {
+	t := w.t
 	before := w.Start(saga.Start{})
 	next := before
 	next.Revision++
@@ -121,7 +124,8 @@ func updateNeedsLoad(t *testing.T, w *World) {
 	assert.Equal(t, before, w.Get(before.ID))
 }
 
-func updateKeepsRevision(t *testing.T, w *World) {
+func updateKeepsRevision(w *World) {
+	t := w.t
 	before := w.Start(saga.Start{})
 	before = w.Apply(before.ID, Succeed(before.ID, "reserve", `{}`))
 	update := func(next saga.Instance) error {
@@ -140,7 +144,8 @@ func updateKeepsRevision(t *testing.T, w *World) {
 	assert.Equal(t, woken, w.Get(before.ID))
 }
 
-func missingSagas(t *testing.T, w *World) {
+func missingSagas(w *World) {
+	t := w.t
 	there := w.Start(saga.Start{})
 	batch := record.Batch{SagaIDs: []string{NewID(), there.ID}, WithOutbox: []string{NewID()}}
 	err := w.Transact(t.Context(), batch, func(l record.Loaded) (record.Changes, error) {
@@ -152,7 +157,8 @@ func missingSagas(t *testing.T, w *World) {
 	require.NoError(t, err)
 }
 
-func clock(t *testing.T, w *World) {
+func clock(w *World) {
+	t := w.t
 	var last time.Time
 	for range 3 {
 		err := w.Transact(t.Context(), record.Batch{}, func(l record.Loaded) (record.Changes, error) {
@@ -166,7 +172,8 @@ func clock(t *testing.T, w *World) {
 	}
 }
 
-func manySagas(t *testing.T, w *World) {
+func manySagas(w *World) {
+	t := w.t
 	const n = 300
 	var batch record.Batch
 	for range n {
@@ -218,7 +225,8 @@ func join(a, b record.Changes) record.Changes {
 }
 
 // deepValues writes over everything that it was handed or has handed over.
-func deepValues(t *testing.T, w *World) {
+func deepValues(w *World) {
+	t := w.t
 	start := saga.Start{Data: []byte(`{"a":1}`), Labels: map[string]string{"a": "b"}}
 	id := w.Start(start).ID
 	w.Apply(id, Succeed(id, "reserve", `{"r":1}`), Fail(id, "charge"))
@@ -257,7 +265,8 @@ func deepValues(t *testing.T, w *World) {
 	assert.Equal(t, byte('{'), w.claimAll()[0].Body[0])
 }
 
-func endedContext(t *testing.T, w *World) {
+func endedContext(w *World) {
+	t := w.t
 	before := w.Start(saga.Start{})
 	ended, end := context.WithCancel(t.Context())
 	defer end()
@@ -274,7 +283,8 @@ func endedContext(t *testing.T, w *World) {
 	assert.Equal(t, before, w.Get(before.ID))
 }
 
-func impossibleIDs(t *testing.T, w *World) {
+func impossibleIDs(w *World) {
+	t := w.t
 	ctx := t.Context()
 	for _, id := range []string{"", "\x00", "a\x00b", "\xff", "../x", string(make([]byte, 3000))} {
 		_, err := w.Saga(ctx, id)
@@ -316,14 +326,16 @@ func impossibleIDs(t *testing.T, w *World) {
 	}
 }
 
-func severalChanges(t *testing.T, w *World) {
+func severalChanges(w *World) {
+	t := w.t
 	before := w.Start(saga.Start{})
 	after := w.Complete(before.ID)
 	assert.Equal(t, saga.Completed, after.Status)
 	assert.Equal(t, before.Revision+3, after.Revision)
 }
 
-func unpublished(t *testing.T, w *World) {
+func unpublished(w *World) {
+	t := w.t
 	first, second := w.Start(saga.Start{}), w.Start(saga.Start{})
 	ask := func(confirmed ...saga.CommandID) map[string]map[string]bool {
 		var found map[string]map[string]bool

@@ -15,7 +15,7 @@ import (
 // World drives a store as the engine does: it decides by the core and stores what was decided.
 type World struct {
 	Store
-	t *testing.T
+	t testing.TB
 	// Plan is the definition "order", registered as version 1: reserve, charge, confirm (the pivot).
 	Plan *saga.Definition
 }
@@ -26,7 +26,7 @@ const orderBody = `{"steps": [
 	{"name": "confirm", "command": "orders.confirm", "kind": "pivot"}]}`
 
 // NewWorld registers the plan.
-func NewWorld(t *testing.T, store Store) *World {
+func NewWorld(t testing.TB, store Store) *World {
 	t.Helper()
 	registered, _, err := store.PutDefinition(t.Context(), Definition(t, "order", orderBody))
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func NewWorld(t *testing.T, store Store) *World {
 }
 
 // Definition reads a definition that is not registered yet.
-func Definition(t *testing.T, name, body string) *saga.Definition {
+func Definition(t testing.TB, name, body string) *saga.Definition {
 	t.Helper()
 	d, err := saga.ParseDefinition(name, 0, []byte(body))
 	require.NoError(t, err)

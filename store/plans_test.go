@@ -1,0 +1,139 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
+)
+
+// TestTheHotPathScansNoTable runs whole sagas on tables that are new, so that the planner knows nothing of them, and
+// asks Postgres how their rows were reached.
+func TestTheHotPathScansNoTable(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	for _, table := range []string{"sagas", "saga_history", "outbox", "idempotency_keys", "business_keys", "dead_letters"} {
+		_, err := connect(t, url).Exec(t.Context(), `alter table `+table+` set (autovacuum_enabled = off)`)
+		require.NoError(t, err)
+	}
+	before := tableScans(t, url)
+	s, err := store.Open(t.Context(), store.Config{DatabaseURL: url, LeaseFor: time.Nanosecond, MaxConnections: 1})
+	require.NoError(t, err)
+	w := storetest.NewWorld(t, s)
+	const batches, size = 40, 5
+	for range batches {
+		ids := startMany(t, w, size, true)
+		for _, step := range []string{"reserve", "charge", "confirm"} {
+			succeedMany(t, w, ids, step)
+		}
+		_, err := s.Due(t.Context(), 0, 10)
+		require.NoError(t, err)
+		_, err = s.ClaimOutbox(t.Context(), 10)
+		require.NoError(t, err)
+		w.Get(ids[0])
+		_, err = s.OutboxRows(t.Context(), ids[0])
+		require.NoError(t, err)
+		_, err = s.History(t.Context(), ids[0], record.Page{})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close()) // and with it the server's processes say what they have counted
+
+	var after map[string]scans
+	require.Eventually(t, func() bool {
+		after = tableScans(t, url)
+		return after["sagas"].Keyed-before["sagas"].Keyed >= batches*4
+	}, 10*time.Second, 10*time.Millisecond)
+	for table, scan := range after {
+		assert.Equal(t, before[table].Whole, scan.Whole, "%s was read from end to end", table)
+		read := float64(scan.Rows) / float64(max(scan.Keyed, 1))
+		assert.Less(t, read, 12.0, "%s: rows read for each look into an index", table)
+	}
+	assert.Equal(t, int64(batches*size), after["sagas"].Inserted)
+	updates := after["sagas"].Updated
+	// Two of the three updates of a saga are between its start and its end. Not all of them find room in their page, as
+	// long as an older transaction still needs what stood there.
+	assert.Greater(t, after["sagas"].HOT, updates/3, "updates between start and end change no index")
+}
+
+// scans is how a table's rows were reached, and how its updates went.
+type scans struct{ Whole, Keyed, Rows, Inserted, Updated, HOT int64 }
+
+func tableScans(t *testing.T, url string) map[string]scans {
+	t.Helper()
+	rows, err := connect(t, url).Query(t.Context(), `select t.relname::text, t.seq_scan, coalesce(t.idx_scan, 0),
+		coalesce((select sum(i.idx_tup_read)::bigint from pg_stat_user_indexes i where i.relid = t.relid), 0),
+		t.n_tup_ins, t.n_tup_upd, t.n_tup_hot_upd
+		from pg_stat_user_tables t where t.relname in
+		('sagas', 'saga_history', 'outbox', 'idempotency_keys', 'business_keys', 'dead_letters')`)
+	require.NoError(t, err)
+	found := make(map[string]scans)
+	var name string
+	var s scans
+	_, err = pgx.ForEachRow(rows, []any{&name, &s.Whole, &s.Keyed, &s.Rows, &s.Inserted, &s.Updated, &s.HOT}, func() error {
+		found[name] = s
+		return nil
+	})
+	require.NoError(t, err)
+	return found
+}
+
+// startMany starts sagas in one batch.
+func startMany(t testing.TB, w *storetest.World, n int, keyed bool) []string {
+	t.Helper()
+	var batch record.Batch
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = storetest.NewID()
+		claim := w.Claim(ids[i], "", "")
+		if keyed {
+			claim = w.Claim(ids[i], "i-"+ids[i], "b-"+ids[i])
+		}
+		batch.Starts = append(batch.Starts, claim)
+	}
+	data := []byte(`{"orderId":"42","amount":120,"customer":"somebody","items":[{"sku":"a-1","count":2}]}`)
+	err := w.Transact(t.Context(), batch, func(l record.Loaded) (record.Changes, error) {
+		var all record.Changes
+		for _, claim := range batch.Starts {
+			changes, err := w.Begin(l, saga.Start{ID: claim.SagaID, Key: claim.Key, Data: data})
+			if err != nil {
+				return all, err
+			}
+			all.Created = append(all.Created, changes.Created...)
+			all.Entries = append(all.Entries, changes.Entries...)
+			all.Commands = append(all.Commands, changes.Commands...)
+		}
+		return all, nil
+	})
+	require.NoError(t, err)
+	return ids
+}
+
+// succeedMany takes the success of one step of each saga in one batch, with the confirm of its command.
+func succeedMany(t testing.TB, w *storetest.World, ids []string, step string) {
+	t.Helper()
+	batch := record.Batch{SagaIDs: ids}
+	for _, id := range ids {
+		batch.Confirmed = append(batch.Confirmed, storetest.Execute(id, step))
+	}
+	err := w.Transact(t.Context(), batch, func(l record.Loaded) (record.Changes, error) {
+		var all record.Changes
+		for _, id := range ids {
+			changes, err := w.Decide(l, id, storetest.Succeed(id, step, `{"`+step+`Id":"r-7"}`))
+			if err != nil {
+				return all, err
+			}
+			all.Updated = append(all.Updated, changes.Updated...)
+			all.Entries = append(all.Entries, changes.Entries...)
+			all.Commands = append(all.Commands, changes.Commands...)
+		}
+		return all, nil
+	})
+	require.NoError(t, err)
+}
