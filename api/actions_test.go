@@ -17,7 +17,7 @@ import (
 func (o *orchestrator) stuck() saga.Snapshot {
 	o.t.Helper()
 	o.define("mail", receipt)
-	o.worker("work", func(c wire.Received) wire.Reply {
+	o.worker(func(c wire.Received) wire.Reply {
 		if strings.Contains(string(c.Data), `"ok"`) {
 			return wire.Succeeded(nil)
 		}

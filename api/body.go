@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -107,7 +108,7 @@ func (r bodyRule) checkType(header http.Header) error {
 	wanted := strings.Join(r.mediaTypes(), " or ")
 	charset, stated := parameters["charset"]
 	switch {
-	case err != nil || given != "application/json" && !(r.patch && given == "application/merge-patch+json"):
+	case err != nil || !slices.Contains(r.mediaTypes(), given):
 		return problem(resource.CodeUnsupportedMediaType, "Send the body with Content-Type "+wanted+".")
 	case stated && !strings.EqualFold(charset, "utf-8"):
 		return problem(resource.CodeUnsupportedMediaType, "JSON is UTF-8.")

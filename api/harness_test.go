@@ -78,12 +78,12 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	return o
 }
 
-// worker answers the commands of a queue until the test ends.
-func (o *orchestrator) worker(queue string, answer func(wire.Received) wire.Reply) {
+// worker answers the commands in the queue `work` until the test ends.
+func (o *orchestrator) worker(answer func(wire.Received) wire.Reply) {
 	ctx, stop := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
-		_ = o.broker.Receive(ctx, queue, 10, func(message wire.Message) wire.Answer {
+		_ = o.broker.Receive(ctx, "work", 10, func(message wire.Message) wire.Answer {
 			received, err := wire.DecodeCommand(message)
 			if err != nil {
 				return wire.Answer{Settlement: wire.Rejected}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -151,8 +150,7 @@ func ownProblem(_ huma.Context, status string, value any) (any, error) {
 	if !ok {
 		return value, nil
 	}
-	number, err := strconv.Atoi(status)
-	if err != nil || number >= http.StatusInternalServerError {
+	if status >= "500" {
 		return problem(resource.CodeInternal, ""), nil
 	}
 	faults := make([]resource.FieldError, 0, len(foreign.Errors))

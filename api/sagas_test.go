@@ -77,16 +77,14 @@ func TestAStartIsRefused(t *testing.T) {
 		"no such version":      {`{"definition":"order","version":7}`, 404, "definition_not_found", ""},
 		"too large":            {`{"definition":"order","data":{"a":"` + strings.Repeat("x", 300<<10) + `"}}`, 413, "payload_too_large", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			a := o.post("/v1/sagas", refused.body, header{"Content-Type", "application/json"})
-			found := a.problem(refused.status, refused.code)
-			if refused.pointer != "" {
-				require.NotEmpty(t, found.Errors)
-				assert.Equal(t, refused.pointer, found.Errors[0].Pointer)
-			}
-			assert.NotContains(t, string(a.content), "secret", "a refusal repeats nothing")
-			assert.NotContains(t, string(a.content), "xxxx")
-		})
+		a := o.post("/v1/sagas", refused.body, header{"Content-Type", "application/json"})
+		found := a.problem(refused.status, refused.code)
+		if refused.pointer != "" {
+			require.NotEmpty(t, found.Errors, name)
+			assert.Equal(t, refused.pointer, found.Errors[0].Pointer, name)
+		}
+		assert.NotContains(t, string(a.content), "secret", "a refusal repeats nothing")
+		assert.NotContains(t, string(a.content), "xxxx")
 	}
 	assert.Empty(t, o.list("").Items, "nothing was started")
 }
@@ -135,7 +133,7 @@ func TestAStartMayWaitForTheEnd(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
-	o.worker("work", succeed)
+	o.worker(succeed)
 	done := o.post("/v1/sagas?wait=20s", `{"definition":"order"}`).saga(http.StatusCreated)
 	assert.Equal(t, saga.Completed, done.Status)
 
@@ -264,7 +262,7 @@ func TestHistoryIsInOrderAndInPages(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve, charge)
-	o.worker("work", succeed)
+	o.worker(succeed)
 	done := o.post("/v1/sagas?wait=20s", `{"definition":"order"}`).saga(http.StatusCreated)
 	var seqs []int64
 	var types []saga.EntryType

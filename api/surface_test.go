@@ -195,7 +195,7 @@ func TestWhyOverTheWholeOrchestrator(t *testing.T) {
 	}, 20*time.Second, 5*time.Millisecond)
 	assert.Equal(t, "reserve", *why.Step)
 	assert.Equal(t, 1, *why.Evidence.Queue.Depth)
-	o.worker("work", succeed)
+	o.worker(succeed)
 	o.untilStatus(id, saga.Completed)
 	assert.Equal(t, resource.CauseDone, into[resource.Why](o.get("/v1/sagas/"+id+"/why"), http.StatusOK).Cause)
 }

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -54,20 +55,21 @@ type FieldError struct {
 
 // Error is the problem in one line.
 func (p *Problem) Error() string {
-	text := p.Code
+	var text strings.Builder
+	text.WriteString(p.Code)
 	if p.Detail != "" {
-		text += ": " + p.Detail
+		text.WriteString(": " + p.Detail)
 	}
 	for _, fault := range p.Errors {
-		text += "; " + fault.Pointer + fault.Parameter + ": " + fault.Message
+		text.WriteString("; " + fault.Pointer + fault.Parameter + ": " + fault.Message)
 	}
 	if p.SagaID != "" {
-		text += " (saga " + p.SagaID + ")"
+		text.WriteString(" (saga " + p.SagaID + ")")
 	}
 	if len(p.AllowedActions) > 0 {
-		text += fmt.Sprintf(" (what may be done: %v)", p.AllowedActions)
+		fmt.Fprintf(&text, " (what may be done: %v)", p.AllowedActions)
 	}
-	return text
+	return text.String()
 }
 
 // GetStatus is the HTTP status, asked for by the router.
