@@ -1,0 +1,136 @@
+package relay_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/saga-orchestrator/orchestrator/internal/relay"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/local"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+	"github.com/saga-orchestrator/orchestrator/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a relay between the store in memory and the in-process broker.
+type rig struct {
+	*relay.Relay
+	store  *memory.Store
+	broker *local.Broker
+
+	mu   sync.Mutex
+	late []saga.CommandID
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	store, err := memory.Open(memory.Config{})
+	require.NoError(t, err)
+	r := &rig{store: store, broker: local.New()}
+	r.Relay = relay.New(relay.Config{
+		Rows: store, Publisher: r.broker, ClaimEvery: 20 * time.Millisecond,
+		Published: func(_ context.Context, id saga.CommandID, done func()) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.late = append(r.late, id)
+			done()
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait(); require.NoError(t, store.Close()) })
+	return r
+}
+
+// commit stores a saga with its first command, as the engine would, and returns the command.
+func (r *rig) commit(t *testing.T) wire.Command {
+	t.Helper()
+	plan := saga.New("d").Step("a", "q.a").MustBuild()
+	plan, err := saga.ParseDefinition("d", 1, must(plan.MarshalJSON()))
+	require.NoError(t, err)
+	var command wire.Command
+	claim := record.StartClaim{SagaID: "01J00000000000000000000000", Definition: "d"}
+	err = r.store.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
+		func(loaded record.Loaded) (record.Changes, error) {
+			decision, err := plan.Start(saga.Start{ID: claim.SagaID, At: loaded.Now})
+			if err != nil {
+				return record.Changes{}, err
+			}
+			command, err = wire.EncodeCommand(&decision.Next, decision.Commands[0])
+			return record.Changes{Created: []saga.Instance{decision.Next}, Commands: []wire.Command{command}}, err
+		})
+	require.NoError(t, err)
+	return command
+}
+
+func must(content []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return content
+}
+
+func (r *rig) confirmed(t *testing.T) []saga.CommandID {
+	t.Helper()
+	var taken []saga.CommandID
+	require.Eventually(t, func() bool {
+		taken = append(taken, r.TakeConfirmed(10)...)
+		return len(taken) > 0
+	}, 10*time.Second, 5*time.Millisecond)
+	return taken
+}
+
+func TestACommittedCommandIsPublishedFromMemory(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	require.NoError(t, r.broker.DeclareQueues(t.Context(), []string{"q"}))
+	command := r.commit(t)
+	r.Dispatch([]wire.Command{command})
+	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t))
+	require.Empty(t, r.late, "its time was right from the start")
+}
+
+func TestACommandThatNobodyPublishedIsClaimedAndItsTimeRunsFromThen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	require.NoError(t, r.broker.DeclareQueues(t.Context(), []string{"q"}))
+	command := r.commit(t) // and the process that should hand it over is gone
+	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.Equal(t, []saga.CommandID{command.ID}, r.late)
+}
+
+func TestACommandWithoutAQueueStaysInTheOutboxUntilThereIsOne(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	command := r.commit(t)
+	r.Dispatch([]wire.Command{command})
+	require.Eventually(t, func() bool {
+		rows, err := r.store.OutboxRows(context.Background(), command.ID.Saga)
+		require.NoError(t, err)
+		return len(rows) == 1 && !rows[0].ReturnedAt.IsZero()
+	}, 10*time.Second, 5*time.Millisecond, "the row should say that the command came back")
+	require.Empty(t, r.TakeConfirmed(10))
+	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t), "the relay has the missing queue declared by itself")
+}
+
+func TestConfirmedRowsThatWereNotDeletedComeBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	require.NoError(t, r.broker.DeclareQueues(t.Context(), []string{"q"}))
+	command := r.commit(t)
+	r.Dispatch([]wire.Command{command})
+	taken := r.confirmed(t)
+	require.Empty(t, r.TakeConfirmed(10))
+	r.ReturnConfirmed(taken)
+	require.Equal(t, taken, r.TakeConfirmed(10))
+}
