@@ -42,7 +42,7 @@ func explore(t *testing.T, plan *saga.Definition) *explorer {
 	decision, err := plan.Start(saga.Start{ID: "s", At: at, Actor: "test"})
 	require.NoError(t, err)
 	e.add(exploredState{in: decision.Next, sent: ids(decision.Commands), budget: exploredBudget, from: -1, how: "start"}, nil)
-	for i := 0; i < len(e.states); i++ { //nolint:intrange,modernize // the walk finds more states on its way
+	for i := 0; i < len(e.states); i++ { //nolint:intrange // the walk finds more states on its way
 		e.expand(i)
 		require.Less(t, len(e.states), exploredMost, "the walk should end")
 	}

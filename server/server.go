@@ -99,12 +99,17 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(deciding, s.engine.ReceiveReply)) })
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(deciding, s.engine.ReceiveDead)) })
 
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }() // ends with Shutdown or Close, and is waited for
 	var failure error
+	served := make(chan struct{})
+	go func() { // ends with Shutdown or Close, and is waited for
+		defer close(served)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			failure = fmt.Errorf("serve %s: %w", s.URL(), err)
+		}
+	}()
 	select {
 	case <-ctx.Done():
-	case failure = <-served:
+	case <-served:
 	}
 	stopTaking()
 	close(s.stopping)
@@ -113,9 +118,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.http.Shutdown(answers); err != nil {
 		_ = s.http.Close() // whoever still waits has waited long enough
 	}
-	if failure == nil {
-		<-served // says only that it was closed
-	}
+	<-served
 	intake.Wait()
 	stopDeciding()
 	engine.Wait()

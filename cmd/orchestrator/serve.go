@@ -29,7 +29,7 @@ func (f serverFlags) logger(out *streams) *slog.Logger {
 	file, isFile := out.err.(interface{ Fd() uintptr })
 	terminal := isFile && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
 	if f.LogFormat == "text" || f.LogFormat == "auto" && terminal {
-		return slog.New(tint.NewHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal}))
+		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal}))
 	}
 	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level}))
 }

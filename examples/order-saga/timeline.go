@@ -73,7 +73,7 @@ func (l *timeline) entries(ctx context.Context, orchestrator *client.Client, id 
 // tell puts an entry into words. Entries that only repeat what the next one says have none.
 func tell(entry resource.HistoryEntry) (mark, text string) {
 	detail := func(name string) any { return entry.Detail[name] }
-	switch saga.EntryType(entry.Type) {
+	switch entry.Type {
 	case saga.EntryStarted:
 		return "●", "the saga starts"
 	case saga.EntryStepDispatched:
