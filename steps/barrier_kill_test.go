@@ -25,8 +25,7 @@ func runWorkerProcess(t *testing.T, database, script string, killAt int) (output
 	var printed, faults bytes.Buffer
 	child.Stdout, child.Stderr = &printed, &faults
 	err = child.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, exited := errors.AsType[*exec.ExitError](err); exited {
 		status, ok := exit.Sys().(syscall.WaitStatus)
 		killed = ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 	}

@@ -43,8 +43,7 @@ const (
 
 // failure makes of a handler's error what the reply says.
 func failure(err error) *Error {
-	var said *Error
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*Error](err); ok {
 		return said
 	}
 	return &Error{Code: CodeError, Message: err.Error(), Retryable: true}

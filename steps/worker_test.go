@@ -34,7 +34,7 @@ func TestAHandlerGetsTheCommandAndItsOutputIsTheReply(t *testing.T) {
 	b.send(command(saga.Execute, 2))
 	reply := b.reply(1)
 	assert.True(t, reply.Succeeded)
-	assert.Equal(t, `{"chargeId":"<c-1>"}`, string(reply.Output))
+	assert.Contains(t, string(reply.Output), `"<c-1>"`, "as the handler wrote it")
 	assert.Equal(t, "saga-1/charge/execute/2", reply.Command.String())
 
 	cmd := <-got

@@ -3,6 +3,7 @@ package rabbit_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,10 +60,10 @@ func TestWhatIsSettledInAnyOrderDoesNotComeAgain(t *testing.T) {
 	var in inbox
 	stop := background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.add) })
 	_, settles := in.await(t, 100)
-	for i := len(settles) - 1; i >= 0; i-- {
+	for i, settle := range slices.Backward(settles) {
 		if i%10 != 0 {
-			go settles[i](true)
-			go settles[i](true) // a second time has no effect
+			go settle(true)
+			go settle(true) // a second time has no effect
 		}
 	}
 	settles[10](false) // to be delivered again: it is so, at once, to this same consumer

@@ -88,7 +88,6 @@ func (p *publisher) redeclare() {
 func (p *publisher) publish(ctx context.Context, messages []outgoing) []wire.Receipt {
 	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()
-	b := newBatch(len(messages))
 	s, problem := p.now()
 	if problem == nil {
 		if blocked := s.conn.whyBlocked(); blocked != "" {
@@ -96,11 +95,9 @@ func (p *publisher) publish(ctx context.Context, messages []outgoing) []wire.Rec
 		}
 	}
 	if problem != nil {
-		b.fail(0, problem)
-		return b.receipts
+		return refuse(messages, problem)
 	}
-	s.send(ctx, messages, b)
-	receipts := b.wait(ctx)
+	receipts := s.publish(ctx, messages)
 	for i := range receipts {
 		if receipts[i].Outcome == wire.Returned {
 			p.redeclare()
@@ -108,6 +105,13 @@ func (p *publisher) publish(ctx context.Context, messages []outgoing) []wire.Rec
 		}
 	}
 	return receipts
+}
+
+// refuse gives messages that are not sent their receipts.
+func refuse(messages []outgoing, reason error) []wire.Receipt {
+	b := newBatch(len(messages))
+	b.fail(0, reason)
+	return b.receipts
 }
 
 // ready returns nil when messages can be published.

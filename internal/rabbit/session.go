@@ -1,24 +1,14 @@
 package rabbit
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
-)
-
-// writeMoment is how long a write may still take after the deadline of its batch.
-const writeMoment = 50 * time.Millisecond
-
-var (
-	errNoConfirm = errors.New("RabbitMQ did not confirm in time")
-	errNotSent   = errors.New("not sent in time")
 )
 
 // session is one channel in confirm mode, until it is lost.
@@ -28,6 +18,7 @@ type session struct {
 	turn    chan struct{} // holds an element while somebody publishes
 	window  chan struct{} // holds an element for every message that is not confirmed
 	writes  atomic.Uint64 // odd while a message is being written
+	proven  atomic.Bool   // the broker has confirmed something
 	gone    chan struct{} // closed when the channel is lost
 
 	// What the library tells. The listeners are there before the first message, or its confirm would go unheard.
@@ -133,6 +124,7 @@ func (s *session) confirm(c amqp.Confirmation) {
 	if f == nil {
 		return
 	}
+	s.proven.Store(true)
 	<-s.window
 	switch {
 	case !c.Ack:
@@ -156,79 +148,4 @@ func (s *session) end(reason error) error {
 		f.batch.set(f.index, unconfirmed(reason))
 	}
 	return reason
-}
-
-// send publishes messages one after the other without awaiting their confirms. What it does not send gets its receipt.
-func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		b.fail(0, errNotSent)
-		return
-	}
-	freed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(freed)
-		s.freeWrite()
-	})
-	defer func() {
-		if !stop() {
-			<-freed
-		}
-	}()
-	for i := range messages {
-		if err := messages[i].check(); err != nil {
-			b.set(i, unconfirmed(err))
-			continue
-		}
-		if err := s.sendOne(ctx, &messages[i], b, i); err != nil {
-			b.fail(i, err)
-			return
-		}
-	}
-}
-
-func (s *session) sendOne(ctx context.Context, o *outgoing, b *batch, index int) error {
-	select {
-	case s.window <- struct{}{}:
-	case <-ctx.Done():
-		return errNotSent
-	case <-s.gone:
-		return s.lost
-	}
-	s.mu.Lock()
-	if s.lost != nil {
-		s.mu.Unlock()
-		return s.lost
-	}
-	s.tag++
-	s.flights[s.tag] = &flight{id: o.message.MessageId, batch: b, index: index}
-	s.mu.Unlock()
-	s.writes.Add(1)
-	_, err := s.channel.PublishWithDeferredConfirm(o.exchange, o.key, true, false, o.message)
-	s.writes.Add(1)
-	if err != nil {
-		// The library's count of messages and ours may differ from here on, so this channel is done for.
-		s.conn.sever()
-		return fmt.Errorf("publish: %w", err)
-	}
-	return nil
-}
-
-// freeWrite ends a write that goes on after its batch's time: nothing but the loss of the connection does.
-func (s *session) freeWrite() {
-	stuck := s.writes.Load()
-	if stuck%2 == 0 {
-		return
-	}
-	timer := time.NewTimer(writeMoment)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.gone:
-	}
-	if s.writes.Load() == stuck {
-		s.conn.sever()
-	}
 }

@@ -1,0 +1,116 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// writeMoment is how long a write may still take after the deadline of its batch.
+const writeMoment = 50 * time.Millisecond
+
+var (
+	errNoConfirm = errors.New("RabbitMQ did not confirm in time")
+	errNotSent   = errors.New("not sent in time")
+)
+
+// publish sends messages and awaits their confirms. On a new channel one message goes ahead: a broker that is out of
+// memory says so only to those who publish, and what it has not read by then it may deliver much later.
+func (s *session) publish(ctx context.Context, messages []outgoing) []wire.Receipt {
+	if len(messages) < 2 || s.proven.Load() || messages[0].check() != nil {
+		return s.publishAll(ctx, messages)
+	}
+	receipts := s.publishAll(ctx, messages[:1])
+	if !s.proven.Load() {
+		return append(receipts, refuse(messages[1:], errNotSent)...)
+	}
+	return append(receipts, s.publishAll(ctx, messages[1:])...)
+}
+
+func (s *session) publishAll(ctx context.Context, messages []outgoing) []wire.Receipt {
+	b := newBatch(len(messages))
+	s.send(ctx, messages, b)
+	return b.wait(ctx)
+}
+
+// send publishes messages one after the other without awaiting their confirms. What it does not send gets its receipt.
+func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		b.fail(0, errNotSent)
+		return
+	}
+	freed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(freed)
+		s.freeWrite()
+	})
+	defer func() {
+		if !stop() {
+			<-freed
+		}
+	}()
+	for i := range messages {
+		if err := messages[i].check(); err != nil {
+			b.set(i, unconfirmed(err))
+			continue
+		}
+		if err := s.sendOne(ctx, &messages[i], b, i); err != nil {
+			b.fail(i, err)
+			return
+		}
+	}
+}
+
+func (s *session) sendOne(ctx context.Context, o *outgoing, b *batch, index int) error {
+	select {
+	case s.window <- struct{}{}:
+	case <-ctx.Done():
+		return errNotSent
+	case <-s.gone:
+		return s.lost
+	}
+	if blocked := s.conn.whyBlocked(); blocked != "" {
+		<-s.window
+		return errors.New(blocked)
+	}
+	s.mu.Lock()
+	if s.lost != nil {
+		s.mu.Unlock()
+		return s.lost
+	}
+	s.tag++
+	s.flights[s.tag] = &flight{id: o.message.MessageId, batch: b, index: index}
+	s.mu.Unlock()
+	s.writes.Add(1)
+	_, err := s.channel.PublishWithDeferredConfirm(o.exchange, o.key, true, false, o.message)
+	s.writes.Add(1)
+	if err != nil {
+		// The library's count of messages and ours may differ from here on, so this channel is done for.
+		s.conn.sever()
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+// freeWrite ends a write that goes on after its batch's time: nothing but the loss of the connection does.
+func (s *session) freeWrite() {
+	stuck := s.writes.Load()
+	if stuck%2 == 0 {
+		return
+	}
+	timer := time.NewTimer(writeMoment)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.gone:
+	}
+	if s.writes.Load() == stuck {
+		s.conn.sever()
+	}
+}
