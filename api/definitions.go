@@ -135,7 +135,10 @@ func showDefinition(kept record.RegisteredDefinition) (resource.Definition, erro
 	if err != nil {
 		return resource.Definition{}, err
 	}
-	return resource.Definition{
-		Name: kept.Name, Version: kept.Version, CreatedAt: kept.CreatedAt, Definition: canonical,
-	}, nil
+	shown := resource.Definition{}
+	if err := json.Unmarshal(canonical, &shown); err != nil {
+		return resource.Definition{}, err
+	}
+	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, kept.CreatedAt
+	return shown, nil
 }

@@ -65,6 +65,9 @@ func problemOf(err error) *resource.Problem {
 		return made
 	case errors.Is(err, record.ErrSagaNotFound):
 		return problem(resource.CodeSagaNotFound, "There is no saga with this id.")
+	case errors.Is(err, record.ErrPageNotFound):
+		return problem(resource.CodeInvalidParameter, "A parameter is not as it must be.",
+			resource.FieldError{Parameter: "cursor", Message: "names no item of this list any more: start at the first page"})
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return problem(resource.CodeDefinitionNotFound, "There is no such definition, or no such version of it.")
 	case errors.Is(err, record.ErrDeadLetterNotFound):

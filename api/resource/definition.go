@@ -7,10 +7,24 @@ import (
 
 // Definition is one version of a saga definition.
 type Definition struct {
-	Name       string          `json:"name"`
-	Version    int             `json:"version"`
-	CreatedAt  time.Time       `json:"created_at"`
-	Definition json.RawMessage `json:"definition" doc:"The definition with every default spelled out; it can be put again as it is"`
+	Name        string          `json:"name"`
+	Version     int             `json:"version"`
+	CreatedAt   time.Time       `json:"created_at"`
+	Description string          `json:"description,omitempty"`
+	Deadline    string          `json:"deadline,omitempty"`
+	Steps       json.RawMessage `json:"steps" doc:"The steps, with every default spelled out"`
+}
+
+// Body is the definition as it can be put again.
+func (d Definition) Body() (json.RawMessage, error) {
+	body := map[string]any{"steps": d.Steps}
+	if d.Description != "" {
+		body["description"] = d.Description
+	}
+	if d.Deadline != "" {
+		body["deadline"] = d.Deadline
+	}
+	return json.Marshal(body)
 }
 
 // DefinitionBody is the body of `PUT /v1/definitions/{name}`. It is here for its documentation: the saga package reads

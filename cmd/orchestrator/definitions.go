@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -57,7 +59,7 @@ func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, ou
 		row(table, "NAME", "VERSION", "STEPS", "REGISTERED")
 		for _, d := range list.Items {
 			steps := "?"
-			if plan, err := saga.ParseDefinition(d.Name, d.Version, d.Definition); err == nil {
+			if plan, err := planOf(d); err == nil {
 				steps = fmt.Sprint(len(plan.Steps))
 			}
 			row(table, d.Name, d.Version, steps, p.ago(d.CreatedAt))
@@ -86,22 +88,27 @@ func (c *definitionsShow) Run(ctx context.Context, group *definitionsCommand, ou
 	p := group.printer(out)
 	return p.show(found, func(table *tabwriter.Writer) {
 		fmt.Fprintf(table, "definition %s, version %d, registered %s\n\n", found.Name, found.Version, p.ago(found.CreatedAt))
-		plan, err := saga.ParseDefinition(found.Name, found.Version, found.Definition)
+		plan, err := planOf(found)
 		if err != nil { // of a later version of this program, perhaps
-			fmt.Fprintln(table, string(found.Definition))
+			fmt.Fprintln(table, string(found.Steps))
 			return
 		}
 		showPlan(table, plan)
 	})
 }
 
+func planOf(d resource.Definition) (*saga.Definition, error) {
+	body, err := d.Body()
+	if err != nil {
+		return nil, err
+	}
+	return saga.ParseDefinition(d.Name, d.Version, body)
+}
+
 func showPlan(table *tabwriter.Writer, plan *saga.Definition) {
 	row(table, "STEP", "KIND", "QUEUE", "COMMAND", "COMPENSATION", "AFTER", "TIMEOUT", "ATTEMPTS")
 	for _, step := range plan.Steps {
-		after := ""
-		for _, name := range step.After {
-			after += " " + name
-		}
+		after := strings.Join(step.After, " ")
 		row(table, step.Name, step.Kind, step.Queue, step.Command, step.Compensation, after, step.Timeout, step.Retry.MaxAttempts)
 	}
 }
@@ -118,10 +125,9 @@ func (c *definitionsCheck) Run(out *streams) error {
 		return err
 	}
 	plan, err := saga.ParseDefinition(c.Name, 0, body)
-	var faults saga.Faults
-	if errors.As(err, &faults) {
+	if faults, found := errors.AsType[saga.Faults](err); found {
 		for _, fault := range faults {
-			fmt.Fprintln(out.err, plain(fault.Pointer), fault.Message)
+			fmt.Fprintln(out.err, plain(fault.Pointer), plain(fault.Message))
 		}
 		return fmt.Errorf("%s has %d faults", c.File, len(faults))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -48,17 +49,26 @@ func (c *keysCreate) create(ctx context.Context, group *keysCommand) (resource.K
 	if err != nil {
 		return resource.Key{}, usageError{err}
 	}
-	kept, err := store.Open(ctx, store.Config{DatabaseURL: group.DatabaseURL})
-	if err != nil {
-		return resource.Key{}, err
-	}
-	defer kept.Close()
-	if err := kept.CreateKey(ctx, key); err != nil {
-		return resource.Key{}, err
-	}
 	created := api.ShowKey(key)
 	created.Secret = secret
-	return created, nil
+	return created, group.onDatabase(ctx, func(kept *store.Store) error { return kept.CreateKey(ctx, key) })
+}
+
+// onDatabase works on the database for as long as work takes.
+func (c *keysCommand) onDatabase(ctx context.Context, work func(*store.Store) error) error {
+	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL})
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	err = kept.CheckSchema(ctx)
+	if errors.Is(err, store.ErrSchemaBehind) {
+		return fmt.Errorf("%w: run `orchestrator migrate up`", err)
+	}
+	if err != nil {
+		return err
+	}
+	return work(kept)
 }
 
 type keysList struct{}
@@ -83,16 +93,13 @@ func (c *keysCommand) list(ctx context.Context) (resource.List[resource.Key], er
 		return c.client().Keys(ctx)
 	}
 	list := resource.List[resource.Key]{Items: []resource.Key{}}
-	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL})
-	if err != nil {
-		return list, err
-	}
-	defer kept.Close()
-	keys, err := kept.Keys(ctx)
-	for _, key := range keys {
-		list.Items = append(list.Items, api.ShowKey(key))
-	}
-	return list, err
+	return list, c.onDatabase(ctx, func(kept *store.Store) error {
+		keys, err := kept.Keys(ctx)
+		for _, key := range keys {
+			list.Items = append(list.Items, api.ShowKey(key))
+		}
+		return err
+	})
 }
 
 type keysRevoke struct {
@@ -112,10 +119,5 @@ func (c *keysRevoke) revoke(ctx context.Context, group *keysCommand) error {
 	if group.DatabaseURL == "" {
 		return group.client().RevokeKey(ctx, c.ID)
 	}
-	kept, err := store.Open(ctx, store.Config{DatabaseURL: group.DatabaseURL})
-	if err != nil {
-		return err
-	}
-	defer kept.Close()
-	return kept.RevokeKey(ctx, c.ID)
+	return group.onDatabase(ctx, func(kept *store.Store) error { return kept.RevokeKey(ctx, c.ID) })
 }

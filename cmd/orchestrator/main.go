@@ -13,7 +13,7 @@ import (
 )
 
 // version is that of the program; releases are linked with their own.
-var version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+var version = "dev"
 
 // Exit codes.
 const (
@@ -77,23 +77,21 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 		fmt.Fprintf(out.err, "orchestrator: %v\nSee `orchestrator --help`.\n", err)
 		return exitUsage
 	}
-	var wrong usageError
-	switch err := parsed.Run(); {
-	case err == nil:
+	err = parsed.Run()
+	if err == nil {
 		return exitDone
-	case errors.As(err, &wrong):
-		fmt.Fprintln(out.err, "orchestrator:", err)
-		return exitUsage
-	default:
-		fmt.Fprintln(out.err, "orchestrator:", err)
-		return exitFailed
 	}
+	fmt.Fprintln(out.err, "orchestrator:", plain(err.Error())) // it may hold what somebody else wrote
+	if _, wrong := errors.AsType[usageError](err); wrong {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 type versionCommand struct{}
 
 // Run shows the version.
 func (versionCommand) Run(out *streams) error {
-	fmt.Fprintln(out.out, version)
-	return nil
+	_, err := fmt.Fprintln(out.out, version)
+	return err
 }

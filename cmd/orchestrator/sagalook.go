@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -62,11 +63,11 @@ func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams)
 		}
 		p := group.printer(out)
 		err := p.show(s, func(table *tabwriter.Writer) {
-			steps := ""
-			for _, step := range s.Steps {
-				steps += fmt.Sprintf(" %s=%s", step.Name, step.Status)
+			steps := make([]string, len(s.Steps))
+			for i, step := range s.Steps {
+				steps[i] = fmt.Sprintf("%s=%s", step.Name, step.Status)
 			}
-			row(table, s.UpdatedAt.Local().Format(time.TimeOnly), s.Revision, s.Status, steps)
+			row(table, s.UpdatedAt.Local().Format(time.TimeOnly), s.Revision, s.Status, strings.Join(steps, " "))
 		})
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -16,11 +15,11 @@ import (
 )
 
 // ErrStopped means that the engine takes nothing more: it is shutting down.
-var ErrStopped = errors.New("the engine is stopping")
+var ErrStopped = fmt.Errorf("%w: the engine is stopping", record.ErrUnavailable)
 
 // ErrUnavailable means that the store could not be reached in the caller's time. Whether the event was stored is
 // unknown; asking again under the same idempotency key, or looking, is safe.
-var ErrUnavailable = errors.New("the store is unavailable")
+var ErrUnavailable = fmt.Errorf("%w: the store did not answer in time", record.ErrUnavailable)
 
 // Config says what an engine works with. Store and Outbox are required.
 type Config struct {
@@ -146,7 +145,7 @@ func (e *Engine) ask(ctx context.Context, it *item) answer {
 	case a := <-answers:
 		return a
 	case <-ctx.Done():
-		return answer{err: errors.Join(ErrUnavailable, ctx.Err())}
+		return answer{err: fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())}
 	}
 }
 
