@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -117,12 +118,11 @@ func passing(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	var problem *Problem
-	if errors.As(err, &problem) {
+	if problem, answered := errors.AsType[*Problem](err); answered {
 		return problem.Status == http.StatusServiceUnavailable
 	}
-	var failed *url.Error
-	return errors.As(err, &failed)
+	_, failed := errors.AsType[*url.Error](err)
+	return failed
 }
 
 func (c *Client) sendOnce(ctx context.Context, request call) ([]byte, error) {
@@ -148,9 +148,7 @@ func (c *Client) open(ctx context.Context, request call) (*http.Response, error)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", request.method, request.path, err)
 	}
-	for name, values := range request.header {
-		sent.Header[name] = values
-	}
+	maps.Copy(sent.Header, request.header)
 	if request.body != nil {
 		sent.Header.Set("Content-Type", "application/json")
 		if request.mediaType != "" {
