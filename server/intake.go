@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -25,6 +27,10 @@ func (s *Server) declare(ctx context.Context) {
 		}
 		if err == nil || ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, rabbit.ErrMismatch) {
+			s.config.Logger.Warn("a worker queue exists with other properties, it is used as it is", "error", err)
+			return // asking again changes nothing
 		}
 		s.config.Logger.Warn("worker queues are not declared yet, trying again", "error", err)
 		wait := time.NewTimer(declareAgain)
