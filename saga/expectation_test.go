@@ -1,0 +1,178 @@
+package saga_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// act: a person asks for an action, and it is taken.
+func (c *conversation) act(name saga.ActionName, with ...func(*saga.Action)) saga.Decision {
+	c.t.Helper()
+	decision := c.ask(name, with...)
+	require.Nil(c.t, decision.Refused, "%s is refused", name)
+	require.True(c.t, decision.Changed)
+	return decision
+}
+
+// ask: a person asks for an action, which may be refused.
+func (c *conversation) ask(name saga.ActionName, with ...func(*saga.Action)) saga.Decision {
+	c.t.Helper()
+	c.actions++
+	action := saga.Action{ID: fmt.Sprintf("action-%d", c.actions), Name: name, Reason: "because", Actor: "ann"}
+	for _, change := range with {
+		change(&action)
+	}
+	return c.hear(action)
+}
+
+// expectRefused: the person's action is not taken, for that reason.
+func (c *conversation) expectRefused(code string, name saga.ActionName, with ...func(*saga.Action)) {
+	c.t.Helper()
+	decision := c.ask(name, with...)
+	require.NotNil(c.t, decision.Refused, "%s was taken", name)
+	require.Equal(c.t, code, decision.Refused.Code)
+}
+
+func onStep(step string) func(*saga.Action) { return func(a *saga.Action) { a.Step = step } }
+
+func giving(output string) func(*saga.Action) {
+	return func(a *saga.Action) { a.Output = json.RawMessage(output) }
+}
+
+func patch(text string) func(*saga.Action) {
+	return func(a *saga.Action) { a.Patch = json.RawMessage(text) }
+}
+
+func (c *conversation) expectStatus(status saga.Status) {
+	c.t.Helper()
+	require.Equal(c.t, status, c.is.Status, c.told())
+}
+
+// expectSteps names the status of each step: "a succeeded, b running".
+func (c *conversation) expectSteps(wanted string) {
+	c.t.Helper()
+	var are []string
+	for i := range c.is.Steps {
+		are = append(are, c.is.Steps[i].Name+" "+string(c.is.Steps[i].Status))
+	}
+	require.Equal(c.t, wanted, strings.Join(are, ", "), c.told())
+}
+
+// expectOut names every command that is out, less the saga's id and in the order of the steps.
+func (c *conversation) expectOut(wanted ...string) {
+	c.t.Helper()
+	are := []string{}
+	for i := range c.is.Steps {
+		if id, is := c.is.CommandOut(i); is {
+			are = append(are, strings.TrimPrefix(id.String(), "s/"))
+		}
+	}
+	require.Equal(c.t, append([]string{}, wanted...), are, c.told())
+}
+
+// expectSent names the commands of the last decision.
+func (c *conversation) expectSent(wanted ...string) {
+	c.t.Helper()
+	are := []string{}
+	for _, command := range c.last.Commands {
+		are = append(are, strings.TrimPrefix(command.ID.String(), "s/"))
+	}
+	require.Equal(c.t, append([]string{}, wanted...), are, c.told())
+}
+
+// sent is the command of the last decision that went to the step.
+func (c *conversation) sent(step string) saga.Command {
+	c.t.Helper()
+	i := slices.IndexFunc(c.last.Commands, func(command saga.Command) bool { return command.ID.Step == step })
+	require.GreaterOrEqual(c.t, i, 0, "nothing was sent to %s", step)
+	return c.last.Commands[i]
+}
+
+// expectNoEffect: what was heard last changed nothing, was refused by nobody, and it is said why.
+func (c *conversation) expectNoEffect() {
+	c.t.Helper()
+	require.False(c.t, c.last.Changed, c.told())
+	require.Nil(c.t, c.last.Refused)
+	require.NotEmpty(c.t, c.last.Ignored)
+}
+
+func (c *conversation) expectAttention(reason saga.AttentionReason, step string) {
+	c.t.Helper()
+	require.NotNil(c.t, c.is.Attention, c.told())
+	require.Equal(c.t, reason, c.is.Attention.Reason)
+	require.Equal(c.t, step, c.is.Attention.Step)
+	require.NotEmpty(c.t, c.is.Attention.Message)
+}
+
+func (c *conversation) expectNoAttention() {
+	c.t.Helper()
+	require.Nil(c.t, c.is.Attention, c.told())
+}
+
+func (c *conversation) expectData(wanted string) {
+	c.t.Helper()
+	require.JSONEq(c.t, wanted, string(c.is.Data))
+}
+
+// expectFailure: why the saga turned back.
+func (c *conversation) expectFailure(step, code string) {
+	c.t.Helper()
+	require.NotNil(c.t, c.is.Failure, c.told())
+	require.Equal(c.t, step, c.is.Failure.Step)
+	require.Equal(c.t, code, c.is.Failure.Code)
+}
+
+// expectNewest names the types of the last decision's entries.
+func (c *conversation) expectNewest(wanted ...saga.EntryType) {
+	c.t.Helper()
+	are := []saga.EntryType{}
+	for _, entry := range c.last.Entries {
+		are = append(are, entry.Type)
+	}
+	require.Equal(c.t, append([]saga.EntryType{}, wanted...), are, c.told())
+}
+
+// expectHistory: the history has an entry of that type, about that step.
+func (c *conversation) expectHistory(kind saga.EntryType, step string) saga.Entry {
+	c.t.Helper()
+	for _, entry := range c.history {
+		if entry.Type == kind && entry.Step == step {
+			return entry
+		}
+	}
+	require.FailNow(c.t, "no entry "+string(kind)+" "+step, c.told())
+	return saga.Entry{}
+}
+
+func (c *conversation) expectAllowed(wanted ...saga.ActionName) {
+	c.t.Helper()
+	require.ElementsMatch(c.t, wanted, c.plan.AllowedActions(&c.is), "%s\n%s", c.is.Status, c.told())
+}
+
+// Short words for plans: an undoable step, and policies without chance in them.
+
+func undo(name string) saga.StepOption { return saga.CompensatedBy("q.undo-" + name) }
+
+func attempts(most int) saga.StepOption {
+	return saga.Retry(saga.Attempts(most), saga.Backoff(time.Second, 2, time.Minute), saga.Jitter(0))
+}
+
+func undoAttempts(most int) saga.StepOption {
+	return saga.CompensationRetry(saga.Attempts(most), saga.Backoff(time.Second, 2, time.Minute), saga.Jitter(0))
+}
+
+// chain is a plan of undoable steps, one after the other, with one attempt each way.
+func chain(names ...string) *saga.Builder {
+	plan := saga.New("plan")
+	for _, name := range names {
+		plan.Step(name, "q."+name, undo(name), attempts(1), undoAttempts(1))
+	}
+	return plan
+}

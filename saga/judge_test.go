@@ -1,0 +1,240 @@
+package saga_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// decide is Transition, held against what is true of every decision whatever the event: the specifications, the walk and
+// the random histories all go through it. Its error says what is wrong with the core.
+func decide(plan *saga.Definition, in saga.Instance, event saga.Event) (saga.Decision, error) {
+	given := deepCopy(in)
+	decision, err := plan.Transition(in, event)
+	if err != nil {
+		return decision, fmt.Errorf("a defect shows: %w", err)
+	}
+	if !reflect.DeepEqual(given, in) {
+		return decision, fmt.Errorf("the instance that was given has changed")
+	}
+	again, err := plan.Transition(in, event)
+	if err != nil || !reflect.DeepEqual(decision, again) {
+		return decision, fmt.Errorf("the same input gives another decision: %+v and %+v (%w)", decision, again, err)
+	}
+	return decision, judge(plan, given, event, decision)
+}
+
+// judge holds a decision against the promises that Check cannot see, since they are about two states and not one.
+func judge(plan *saga.Definition, before saga.Instance, event saga.Event, decision saga.Decision) error {
+	after := decision.Next
+	if err := plan.Check(&after); err != nil {
+		return err
+	}
+	for _, check := range []error{
+		judgeExtent(before, decision), judgeHistory(before, event, decision), judgeWake(&after),
+		judgeCommands(before, decision), judgeOrder(plan, decision), judgeEnd(plan, before, decision),
+		judgeRoundTrip(after.Progress),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	return nil
+}
+
+// judgeExtent: the revision grows by one with every change, and what changes nothing says why and has no effect.
+func judgeExtent(before saga.Instance, decision saga.Decision) error {
+	after := decision.Next
+	if decision.Changed {
+		if after.Revision != before.Revision+1 || decision.Ignored != "" || decision.Refused != nil {
+			return fmt.Errorf("a change from revision %d to %d, ignored %q, refused %v",
+				before.Revision, after.Revision, decision.Ignored, decision.Refused)
+		}
+		return nil
+	}
+	after.WakeAt = before.WakeAt // a timer that fires for nothing moves on
+	switch {
+	case !reflect.DeepEqual(before, after) || len(decision.Commands) > 0 || len(decision.Entries) > 0:
+		return fmt.Errorf("a decision that changes nothing has an effect")
+	case (decision.Ignored == "") == (decision.Refused == nil):
+		return fmt.Errorf("what changes nothing is either ignored or refused: %q, %v", decision.Ignored, decision.Refused)
+	}
+	return nil
+}
+
+// judgeHistory: the entries are numbered without gaps, and carry the time of the event and the actor.
+func judgeHistory(before saga.Instance, event saga.Event, decision saga.Decision) error {
+	actor := ""
+	if action, is := event.Cause.(saga.Action); is {
+		actor = action.Actor
+	}
+	for i, entry := range decision.Entries {
+		if entry.Seq != before.Entries+int64(i)+1 || !entry.At.Equal(event.At) || entry.Actor != actor {
+			return fmt.Errorf("entry %+v after entry %d", entry, before.Entries)
+		}
+	}
+	if decision.Next.Entries != before.Entries+int64(len(decision.Entries)) {
+		return fmt.Errorf("%d entries, but the instance counts %d", len(decision.Entries), decision.Next.Entries-before.Entries)
+	}
+	return nil
+}
+
+// judgeWake: a saga that moves wakes, and no later than the first of its steps' timers.
+func judgeWake(in *saga.Instance) error {
+	if in.Status.Terminal() || in.Status == saga.Paused {
+		if !in.WakeAt.IsZero() {
+			return fmt.Errorf("%s, but wakes at %s", in.Status, in.WakeAt)
+		}
+		return nil
+	}
+	out := false
+	for i := range in.Steps {
+		s := &in.Steps[i]
+		if in.ReopenedFrom != "" && !s.Reopened {
+			continue
+		}
+		_, isOut := in.CommandOut(i)
+		out = out || isOut || !s.NextAttemptAt.IsZero()
+		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
+			if !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
+				return fmt.Errorf("step %s is due at %s, but the saga wakes at %s", s.Name, at, in.WakeAt)
+			}
+		}
+	}
+	switch {
+	case in.Status == saga.Stuck && out:
+		return fmt.Errorf("stuck, but something still moves")
+	case in.Status != saga.Stuck && in.WakeAt.IsZero():
+		return fmt.Errorf("%s, but nothing will wake it", in.Status)
+	case (in.Status == saga.Running || in.Status == saga.Compensating) && !out:
+		return fmt.Errorf("%s, but no command is out and none will be sent", in.Status)
+	}
+	return nil
+}
+
+// judgeCommands: every command has an id that was never used before, and carries the data as of its dispatch.
+func judgeCommands(before saga.Instance, decision saga.Decision) error {
+	for _, command := range decision.Commands {
+		i := slices.IndexFunc(before.Steps, func(s saga.StepState) bool { return s.Name == command.ID.Step })
+		old, id := before.Steps[i], command.ID
+		fresh := id.Attempt == old.Attempts+1
+		if id.Direction == saga.Compensate {
+			fresh = id.Round == old.Round && id.Attempt == old.CompensationAttempts+1 || id.Round == old.Round+1 && id.Attempt == 1
+		}
+		parsed, err := saga.ParseCommandID(id.String())
+		switch out, is := decision.Next.CommandOut(i); {
+		case !fresh:
+			return fmt.Errorf("command %s after attempt %d (%d of compensation %d)",
+				id, old.Attempts, old.CompensationAttempts, old.Round)
+		case err != nil || parsed != id || id.Saga != before.ID:
+			return fmt.Errorf("command %s is read as %s: %w", id, parsed, err)
+		case !is || out != id:
+			return fmt.Errorf("command %s is sent, but %s is out", id, out)
+		case string(command.Data) != string(decision.Next.Data):
+			return fmt.Errorf("command %s carries %s, but the data is %s", id, command.Data, decision.Next.Data)
+		}
+	}
+	return nil
+}
+
+// judgeOrder: forward after what it comes after; backward only when nothing is out, after all that came after it.
+func judgeOrder(plan *saga.Definition, decision saga.Decision) error {
+	in := decision.Next
+	for _, command := range decision.Commands {
+		i := slices.IndexFunc(plan.Steps, func(s saga.Step) bool { return s.Name == command.ID.Step })
+		if in.Status == saga.Paused || in.Status.Terminal() {
+			return fmt.Errorf("command %s of a saga that is %s", command.ID, in.Status)
+		}
+		for j := range plan.Steps {
+			status := in.Steps[j].Status
+			before := slices.Contains(plan.Steps[i].After, plan.Steps[j].Name)
+			switch {
+			case command.ID.Direction == saga.Execute && before && status != saga.StepSucceeded && status != saga.StepSkipped:
+				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
+			case command.ID.Direction == saga.Execute || in.ReopenedFrom != "":
+			case status == saga.StepRunning || status == saga.StepRetrying:
+				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
+			case comesAfter(plan, j, i) && owed(plan, &in, j):
+				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
+			}
+		}
+	}
+	return nil
+}
+
+// judgeEnd: an end stays unless a person opens the saga again, and says what the steps say.
+func judgeEnd(plan *saga.Definition, before saga.Instance, decision saga.Decision) error {
+	after := decision.Next
+	if before.Status.Terminal() && after.Status != before.Status {
+		reopened := slices.ContainsFunc(decision.Entries, func(e saga.Entry) bool { return e.Type == saga.EntryReopened })
+		if !reopened || before.Attention == nil || before.Attention.Reason != saga.LateEffect {
+			return fmt.Errorf("%s, then %s", before.Status, after.Status)
+		}
+	}
+	for i := range after.Steps {
+		status := after.Steps[i].Status
+		switch {
+		case after.Status == saga.Completed && status != saga.StepSucceeded && status != saga.StepSkipped,
+			after.Status == saga.Compensated && (owed(plan, &after, i) || status == saga.StepRunning || status == saga.StepRetrying):
+			return fmt.Errorf("%s, but step %s is %s", after.Status, after.Steps[i].Name, status)
+		}
+	}
+	return nil
+}
+
+// owed: what took effect, or may have, and can be undone, but is not.
+func owed(plan *saga.Definition, in *saga.Instance, i int) bool {
+	switch in.Steps[i].Status {
+	case saga.StepSucceeded, saga.StepUnknown, saga.StepCompensating, saga.StepCompensationFailed:
+		return plan.Steps[i].Compensation != ""
+	default:
+		return false
+	}
+}
+
+// comesAfter says whether step j comes after step i, directly or not.
+func comesAfter(plan *saga.Definition, j, i int) bool {
+	return slices.ContainsFunc(plan.Steps[j].After, func(name string) bool {
+		k := slices.IndexFunc(plan.Steps, func(s saga.Step) bool { return s.Name == name })
+		return k == i || comesAfter(plan, k, i)
+	})
+}
+
+// judgeRoundTrip: a store may keep the progress as one JSON document.
+func judgeRoundTrip(progress saga.Progress) error {
+	text, err := json.Marshal(progress)
+	if err != nil {
+		return fmt.Errorf("write progress: %w", err)
+	}
+	var read saga.Progress
+	if err := json.Unmarshal(text, &read); err != nil {
+		return fmt.Errorf("read progress: %w", err)
+	}
+	if !reflect.DeepEqual(progress, read) {
+		return fmt.Errorf("progress is lost on its way through JSON: %+v became %+v", progress, read)
+	}
+	return nil
+}
+
+// deepCopy shares nothing with the instance that it is made of.
+func deepCopy(in saga.Instance) saga.Instance {
+	in.Data, in.Labels = slices.Clone(in.Data), maps.Clone(in.Labels)
+	in.Attention, in.TurnBack, in.Failure = copied(in.Attention), copied(in.TurnBack), copied(in.Failure)
+	in.Steps = slices.Clone(in.Steps)
+	for i := range in.Steps {
+		in.Steps[i].Output, in.Steps[i].Error = slices.Clone(in.Steps[i].Output), copied(in.Steps[i].Error)
+	}
+	return in
+}
+
+func copied[T any](value *T) *T {
+	if value == nil {
+		return nil
+	}
+	return new(*value)
+}
