@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
@@ -170,7 +171,19 @@ func TestCheckNeedsNoServer(t *testing.T) {
 	assert.Contains(t, faulty.err, "/steps/0/name")
 }
 
+func TestTheFirstKeyIsMadeOnTheDatabaseWithoutAnOrchestrator(t *testing.T) {
+	t.Setenv("DATABASE_URL", testenv.Database(t))
+	require.Equal(t, exitDone, execute(t, "", "migrate", "up").code)
+	created := execute(t, "", "keys", "create", "--role", "admin", "--name", "first")
+	require.Equal(t, exitDone, created.code, created.err)
+	assert.Regexp(t, `^sk_[\w-]{43}\n$`, created.out)
+	id := regexp.MustCompile(`[0-9A-Z]{26}`).FindString(created.err)
+	require.Equal(t, exitDone, execute(t, "", "keys", "revoke", id).code)
+	assert.Contains(t, execute(t, "", "keys", "list").out, "first")
+}
+
 func TestAKeyIsTheOnlyThingOnStandardOutput(t *testing.T) {
+	t.Setenv("DATABASE_URL", "") // with one, keys are made there
 	c := open(t)
 	created := c.run("keys", "create", "--role", "operator", "--name", "ci")
 	require.Equal(t, exitDone, created.code)
