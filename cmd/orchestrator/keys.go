@@ -93,13 +93,14 @@ func (c *keysCommand) list(ctx context.Context) (resource.List[resource.Key], er
 		return c.client().Keys(ctx)
 	}
 	list := resource.List[resource.Key]{Items: []resource.Key{}}
-	return list, c.onDatabase(ctx, func(kept *store.Store) error {
+	err := c.onDatabase(ctx, func(kept *store.Store) error {
 		keys, err := kept.Keys(ctx)
 		for _, key := range keys {
 			list.Items = append(list.Items, api.ShowKey(key))
 		}
 		return err
 	})
+	return list, err // not in one line with the call, which changes the list: the order would be the compiler's choice
 }
 
 type keysRevoke struct {
