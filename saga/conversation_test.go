@@ -71,10 +71,10 @@ func (c *conversation) take(decision saga.Decision) {
 	}
 }
 
-// told is the history so far, for the message of a failed test.
+// told is the newest part of the history, for the message of a failed test.
 func (c *conversation) told() string {
 	var lines []string
-	for _, entry := range c.history {
+	for _, entry := range c.history[max(0, len(c.history)-50):] {
 		lines = append(lines, fmt.Sprintf("%s %s %s %d", entry.At.Format(time.TimeOnly), entry.Type, entry.Step, entry.Attempt))
 	}
 	return strings.Join(lines, "\n")

@@ -38,6 +38,7 @@ func (t *transition) dispatch(i int) {
 	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
 	s.Status = StepRunning
 	s.Attempts++
+	s.Oversized = false
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
 	s.DeadlineAt = t.now.Add(asDuration(plan.Timeout))
@@ -56,7 +57,7 @@ func (t *transition) dispatch(i int) {
 func (t *transition) succeed(i, attempt int, merged []byte, reply Reply) {
 	s := &t.next.Steps[i]
 	s.Status = StepSucceeded
-	s.TookEffect = true
+	s.TookEffect, s.Oversized = true, false
 	s.Output = reply.Output
 	s.Error = nil
 	s.close(t.now)

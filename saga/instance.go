@@ -106,6 +106,7 @@ type StepState struct {
 	AttemptsForgiven     int        `json:"attempts_forgiven,omitempty"` // attempts before the operator's last retry
 	Uncertain            bool       `json:"uncertain,omitempty"`         // the outcome of some attempt is unknown
 	TookEffect           bool       `json:"took_effect,omitempty"`       // a worker reported its success
+	Oversized            bool       `json:"oversized,omitempty"`         // it did, with an output that the data cannot hold
 	LateEffect           bool       `json:"late_effect,omitempty"`       // its success came after the saga's end
 	LateUndo             bool       `json:"late_undo,omitempty"`         // its compensation's success did
 	Reopened             bool       `json:"reopened,omitempty"`          // to be undone although the saga had ended

@@ -47,14 +47,12 @@ func (t *transition) wasSent(i int, id CommandID) bool {
 // executed takes in the success of step i. The first one counts, whichever attempt it answers and however late.
 func (t *transition) executed(i int, r Reply) {
 	s := &t.next.Steps[i]
-	if s.TookEffect {
+	merged, ok := t.mergeOutput(r.Output)
+	if s.TookEffect || s.Oversized && !(ok && t.next.Phase == PhaseForward) {
 		t.ignore(ignoredRepeated)
 		return
 	}
-	merged, ok := t.mergeOutput(r.Output)
-	if !ok && (s.Status == StepRunning || s.Status == StepRetrying) && t.active(i) {
-		// It took effect, but what it gave cannot be kept: to go on without it would be wrong, so it is undone.
-		t.outcomeUnknown(i, EntryStepAttemptFailed, ReplyError{Code: CodeDataTooLarge, Message: tooLargeMessage})
+	if !ok && t.active(i) && t.oversized(i, r) {
 		return
 	}
 	if !ok {
@@ -74,6 +72,26 @@ func (t *transition) executed(i int, r Reply) {
 	default:
 		t.ignore(ignoredLate)
 	}
+}
+
+// oversized deals with a success whose output does not fit the saga's data. It took effect, but to go on without what it
+// gave would be wrong: it is undone, or waits for a person to make room. It is false for a step that is undone anyway.
+func (t *transition) oversized(i int, r Reply) bool {
+	s := &t.next.Steps[i]
+	failure := ReplyError{Code: CodeDataTooLarge, Message: tooLargeMessage}
+	switch {
+	case s.Status == StepRunning || s.Status == StepRetrying:
+		s.Oversized = true
+		t.outcomeUnknown(i, EntryStepAttemptFailed, failure)
+	case t.next.Phase == PhaseForward && (s.Status == StepUnknown || s.Status == StepFailed):
+		s.Oversized, s.Uncertain, s.Status = true, true, StepUnknown
+		s.Error = &StepError{Code: failure.Code, Message: failure.Message}
+		t.progress()
+		t.record(EntryStepAttemptFailed, s.Name, r.Command.Attempt, map[string]any{"code": failure.Code, "message": failure.Message})
+	default:
+		return false
+	}
+	return true
 }
 
 // succeededAfterFailure: a used-up retriable step may still succeed; a pivot that a person took for failed may turn out
