@@ -76,10 +76,12 @@ func reasonOf(a Action) map[string]any {
 }
 
 // resume deals with what fell due during the pause. A command whose time is up may still be in the outbox, which only
-// a wake can tell, so what is out waits for the wake that follows at once.
+// a wake can tell, so what is out waits for the wake that follows at once. The deadline does not: nothing may be
+// dispatched that it forbids.
 func (t *transition) resume() {
 	t.woken = true
 	t.begin()
+	t.wakeDeadline()
 }
 
 // actRetry gives what is used up the attempts of its policy anew, at once.

@@ -14,7 +14,7 @@ const (
 	CodeDataTooLarge     = "data_too_large"    // the step's output does not fit the saga's data
 )
 
-// wake deals with everything that is due: the start, attempts that timed out, attempts to be made again, the deadline.
+// wake deals with everything that is due: the start, the deadline, attempts that timed out, attempts to be made again.
 func (t *transition) wake(w Wake) {
 	t.woken = true
 	if t.next.PausedByPerson || t.next.Phase == PhaseEnded {
@@ -22,10 +22,10 @@ func (t *transition) wake(w Wake) {
 		return
 	}
 	t.begin()
+	t.wakeDeadline() // first, so that no attempt is dispatched that the deadline forbids
 	for i := range t.next.Steps {
 		t.wakeStep(i, w)
 	}
-	t.wakeDeadline()
 	t.wakeOverdue()
 	if !t.changed {
 		t.ignore(ignoredNotDue)
