@@ -1,0 +1,224 @@
+package saga_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Rules 6 and 7: what is undone, in which order, and what happens when it cannot be.
+
+func TestRule6WhatSucceededOrMayHaveIsUndone(t *testing.T) {
+	t.Parallel()
+	plan := saga.New("plan").
+		Step("succeeded", "q.a", undo("a"), saga.AtOnce()).
+		Step("unknown", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
+		Step("failed", "q.c", undo("c"), saga.AtOnce()).
+		Step("plain", "q.d", saga.AtOnce()).
+		Step("guess", "q.e", saga.AtOnce(), attempts(1)).
+		Step("pending", "q.f", undo("f"), saga.After("failed"))
+	c := begin(t, plan)
+	c.succeed("succeeded", "plain")
+	c.refuse("failed")
+	c.expectSent()
+	c.lose("guess")
+	c.expectSent()
+	c.lose("unknown")
+	c.expectSent("succeeded/compensate/1", "unknown/compensate/1")
+	c.succeed("succeeded", "unknown")
+	c.expectStatus(saga.Compensated)
+	c.expectSteps("succeeded compensated, unknown compensated, failed failed, plain succeeded, guess unknown, pending pending")
+}
+
+func TestRule6UndoingGoesInReverse(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a", "b", "c", "d"))
+	c.succeed("a", "b", "c")
+	c.refuse("d")
+	for _, step := range []string{"c", "b", "a"} {
+		c.expectOut(step + "/compensate/1")
+		c.succeed(step)
+	}
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule6WhatRanInParallelIsUndoneInParallel(t *testing.T) {
+	t.Parallel()
+	c := begin(t, diamond())
+	c.succeed("a", "b", "c")
+	c.lose("d")
+	c.expectOut("d/compensate/1")
+	c.succeed("d")
+	c.expectSent("b/compensate/1", "c/compensate/1")
+	c.succeed("b")
+	c.expectSent()
+	c.expectOut("c/compensate/1")
+	c.succeed("c")
+	c.expectSent("a/compensate/1")
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a").Step("plain", "q.plain").Step("c", "q.c", undo("c")).Step("d", "q.d"))
+	c.succeed("a", "plain", "c")
+	c.refuse("d")
+	c.expectOut("c/compensate/1")
+	c.succeed("c")
+	c.expectOut("a/compensate/1")
+}
+
+func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(1)), func(s *saga.Start) { s.Priority = 7 })
+	c.answer("a", succeeded(`{"id":"a-1"}`))
+	require.EqualValues(t, 7, c.sent("b").Priority)
+	c.lose("b")
+	undoing := c.sent("b")
+	require.Equal(t, "q.undo-b", undoing.Name)
+	require.Equal(t, "q", undoing.Queue)
+	require.Nil(t, undoing.Output, "nobody knows an output of a step whose outcome is unknown")
+	require.JSONEq(t, `{"id":"a-1"}`, string(undoing.Data))
+	c.answer("b", succeeded(`{"note":"undone"}`))
+	require.JSONEq(t, `{"id":"a-1"}`, string(c.sent("a").Output))
+	require.EqualValues(t, 7, c.sent("a").Priority)
+	c.expectData(`{"id":"a-1"}`) // what a compensation answers is not the step's output
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule7ACompensationIsRetriedByItsPolicy(t *testing.T) {
+	t.Parallel()
+	plan := saga.New("plan").Step("a", "q.a", undo("a"), saga.CompensationTimeout(time.Minute), undoAttempts(4)).Step("b", "q.b")
+	c := begin(t, plan)
+	c.succeed("a")
+	c.refuse("b")
+	c.fail("a")
+	c.expectSteps("a compensating, b failed")
+	c.expectOut()
+	c.expectNewest(saga.EntryCompensationRetry)
+	require.Equal(t, c.now.Add(time.Second), c.step("a").NextAttemptAt)
+	c.retries("a")
+	c.expectOut("a/compensate/2")
+	c.lose("a")
+	c.retries("a")
+	c.expectOut("a/compensate/3")
+	c.timeOut("a")
+	c.expectStatus(saga.Compensating)
+	c.retries("a")
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+	require.Equal(t, 4, c.step("a").CompensationAttempts)
+	require.Equal(t, 1, c.step("a").Attempts)
+}
+
+func TestRule7AnEarlierAttemptsSuccessUndoesTheStepToo(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(3)).Step("b", "q.b"))
+	c.succeed("a")
+	c.refuse("b")
+	c.timeOut("a")
+	c.retries("a")
+	c.late("a/compensate/1", succeeded())
+	c.expectStatus(saga.Compensated)
+	c.late("a/compensate/2", succeeded())
+	c.expectNoEffect()
+}
+
+func TestRule7UsedUpItIsLeftToAPersonAndTheRestGoesOn(t *testing.T) {
+	t.Parallel()
+	c := begin(t, diamond())
+	c.succeed("a", "b", "c")
+	c.refuse("d")
+	c.refuse("b")
+	c.expectSteps("a succeeded, b compensation_failed, c compensating, d failed")
+	c.expectStatus(saga.Compensating) // c still moves, but the person is told already
+	c.expectAttention(saga.CompensationExhausted, "b")
+	c.expectAllowed(saga.ActionPause, saga.ActionAbandon)
+	since := c.is.Attention.Since
+	c.advance(time.Second)
+	c.succeed("c")
+	c.expectSteps("a succeeded, b compensation_failed, c compensated, d failed")
+	c.expectStatus(saga.Stuck)
+	c.expectAttention(saga.CompensationExhausted, "b")
+	require.Equal(t, since, c.is.Attention.Since)
+	c.expectNewest(saga.EntryStepCompensated, saga.EntryStuck)
+	c.act(saga.ActionRetry)
+	c.succeed("b", "a")
+	c.expectStatus(saga.Compensated)
+	c.expectNoAttention()
+}
+
+func TestRule7IndependentBranchesGoAllTheWayBack(t *testing.T) {
+	t.Parallel()
+	plan := chain("a", "b").
+		Step("x", "q.x", undo("x"), saga.AtOnce(), undoAttempts(1)).
+		Step("y", "q.y", undo("y"), undoAttempts(1)).
+		Step("last", "q.last", saga.After("b", "y"))
+	c := begin(t, plan)
+	c.succeed("a", "x", "b", "y")
+	c.refuse("last")
+	c.refuse("b")
+	c.succeed("y", "x")
+	c.expectSteps("a succeeded, b compensation_failed, x compensated, y compensated, last failed")
+	c.expectStatus(saga.Stuck)
+}
+
+func TestRule7ACodeThatIsNotRetriedUsesACompensationUp(t *testing.T) {
+	t.Parallel()
+	policy := saga.CompensationRetry(saga.NeverAfter("gone"))
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), policy).Step("b", "q.b"))
+	c.succeed("a")
+	c.refuse("b")
+	c.answer("a", failed("gone", true))
+	c.expectSteps("a compensation_failed, b failed")
+	c.expectStatus(saga.Stuck)
+	require.Equal(t, "gone", c.step("a").Error.Code)
+	c.expectFailure("b", "declined")
+}
+
+// Rule 11: ids and keys.
+
+func TestRule11IdsAndKeysAreDerived(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), attempts(2), undoAttempts(2)).Step("b", "q.b", attempts(1)),
+		func(s *saga.Start) { s.Data = json.RawMessage(`{"n":1}`) })
+	require.Equal(t, "s/a/execute/1", c.sent("a").ID.String())
+	require.Equal(t, "s/a/execute", c.sent("a").ID.IdempotencyKey())
+	c.fail("a")
+	c.retries("a")
+	require.Equal(t, "s/a/execute/2", c.sent("a").ID.String())
+	require.Equal(t, "s/a/execute", c.sent("a").ID.IdempotencyKey())
+	c.succeed("a")
+	c.refuse("b")
+	require.Equal(t, "s/a/compensate/1", c.sent("a").ID.String())
+	require.Equal(t, "s/a/compensate", c.sent("a").ID.IdempotencyKey())
+	c.fail("a")
+	c.retries("a")
+	require.Equal(t, "s/a/compensate/2", c.sent("a").ID.String())
+}
+
+func TestRule11AReplyToNoCommandOfTheSagaIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, id := range []saga.CommandID{
+		{Saga: "another", Step: "a", Direction: saga.Execute, Round: 1, Attempt: 1},
+		{Saga: "s", Step: "nobody", Direction: saga.Execute, Round: 1, Attempt: 1},
+		{Saga: "s", Step: "a", Direction: saga.Execute, Round: 1, Attempt: 2},
+		{Saga: "s", Step: "a", Direction: saga.Compensate, Round: 1, Attempt: 1},
+		{Saga: "s", Step: "a", Direction: saga.Compensate, Round: 2, Attempt: 1},
+		{Saga: "s", Step: "b", Direction: saga.Execute, Round: 1, Attempt: 1},
+	} {
+		for _, reply := range []saga.Reply{succeeded(), failed("busy", true)} {
+			c := begin(t, chain("a", "b"))
+			reply.Command = id
+			decision := c.hear(reply)
+			require.NotNil(t, decision.Refused, id)
+			require.Equal(t, saga.RefusedUnknownCommand, decision.Refused.Code)
+		}
+	}
+}
