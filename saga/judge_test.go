@@ -52,8 +52,8 @@ func judgeExtent(before saga.Instance, decision saga.Decision) error {
 	after := decision.Next
 	if decision.Changed {
 		if after.Revision != before.Revision+1 || decision.Ignored != "" || decision.Refused != nil {
-			return fmt.Errorf("a change from revision %d to %d, ignored %q, refused %v",
-				before.Revision, after.Revision, decision.Ignored, decision.Refused)
+			return fmt.Errorf("a change from revision %d to %d, ignored %q, refused %t",
+				before.Revision, after.Revision, decision.Ignored, decision.Refused != nil)
 		}
 		return nil
 	}
@@ -62,7 +62,7 @@ func judgeExtent(before saga.Instance, decision saga.Decision) error {
 	case !reflect.DeepEqual(before, after) || len(decision.Commands) > 0 || len(decision.Entries) > 0:
 		return fmt.Errorf("a decision that changes nothing has an effect")
 	case (decision.Ignored == "") == (decision.Refused == nil):
-		return fmt.Errorf("what changes nothing is either ignored or refused: %q, %v", decision.Ignored, decision.Refused)
+		return fmt.Errorf("what changes nothing is either ignored or refused: %q, %t", decision.Ignored, decision.Refused != nil)
 	}
 	return nil
 }

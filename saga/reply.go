@@ -48,7 +48,7 @@ func (t *transition) wasSent(i int, id CommandID) bool {
 func (t *transition) executed(i int, r Reply) {
 	s := &t.next.Steps[i]
 	merged, ok := t.mergeOutput(r.Output)
-	if s.TookEffect || s.Oversized && !(ok && t.next.Phase == PhaseForward) {
+	if s.TookEffect || s.Oversized && (!ok || t.next.Phase != PhaseForward) {
 		t.ignore(ignoredRepeated)
 		return
 	}
@@ -148,15 +148,12 @@ func (t *transition) notExecuted(i int, r Reply) {
 // undone takes in the success of a compensation; it counts for a used-up one too.
 func (t *transition) undone(i int, r Reply) {
 	s := &t.next.Steps[i]
-	switch {
-	case s.Status != StepCompensating && s.Status != StepCompensationFailed:
+	if s.Status != StepCompensating && s.Status != StepCompensationFailed {
 		t.ignore(ignoredRepeated)
-	case t.next.Phase == PhaseEnded:
-		s.LateUndo = true
-		t.compensated(i, r.Command.Attempt)
-	default:
-		t.compensated(i, r.Command.Attempt)
+		return
 	}
+	s.LateUndo = !t.active(i)
+	t.compensated(i, r.Command.Attempt)
 }
 
 func (t *transition) notUndone(i int, r Reply) {
