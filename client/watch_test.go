@@ -103,7 +103,8 @@ func TestAWatchGivesUp(t *testing.T) {
 func TestWhoStopsWatchingIsLetGo(t *testing.T) {
 	t.Parallel()
 	c, requests := answering(t, client.Config{}, says(200, running+completed))
-	for range c.Watch(t.Context(), "1") {
+	for _, err := range c.Watch(t.Context(), "1") {
+		require.NoError(t, err)
 		break
 	}
 	assert.EqualValues(t, 1, requests.Load())

@@ -120,7 +120,8 @@ func (c *conversation) answer(step string, with saga.Reply) {
 }
 
 // fail: the worker says that the attempt failed, and may be made again. refuse: that it must not.
-func (c *conversation) fail(step string)   { c.t.Helper(); c.answer(step, failed("busy", true)) }
+func (c *conversation) fail(step string) { c.t.Helper(); c.answer(step, failed("busy", true)) }
+
 func (c *conversation) refuse(step string) { c.t.Helper(); c.answer(step, failed("declined", false)) }
 
 // late: the answer to a command comes, whether it is out or not. The id leaves out the saga.
