@@ -1,0 +1,160 @@
+package saga_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// What happens because time passes: a scheduled start, the overdue attention, and timers that fire for nothing.
+
+func TestAScheduledSagaStartsAtItsTime(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a").Deadline(10*time.Second), func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
+	c.expectStatus(saga.Scheduled)
+	c.expectSteps("a pending")
+	c.expectSent()
+	c.expectNewest(saga.EntryScheduled)
+	require.Equal(t, noon.Add(time.Hour), c.is.WakeAt)
+	require.Equal(t, noon.Add(time.Hour+10*time.Second), c.is.DeadlineAt, "the deadline counts from the start")
+	c.advance(time.Hour - time.Nanosecond)
+	c.wake()
+	c.expectNoEffect()
+	c.expectStatus(saga.Scheduled)
+	c.advance(time.Nanosecond)
+	c.expectStatus(saga.Running)
+	c.expectSent("a/execute/1")
+	c.expectNewest(saga.EntryStarted, saga.EntryStepDispatched)
+}
+
+func TestAStartTimeThatHasPassedIsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{noon, noon.Add(-time.Hour)} {
+		c := begin(t, chain("a").Deadline(10*time.Second), func(s *saga.Start) { s.StartAt = at })
+		c.expectStatus(saga.Running)
+		require.Equal(t, noon.Add(10*time.Second), c.is.DeadlineAt)
+	}
+}
+
+func TestAScheduledSagaIsCancelledWithNothingToUndo(t *testing.T) {
+	t.Parallel()
+	for _, plan := range []*saga.Builder{chain("a"), committing(), retriables()} {
+		c := begin(t, plan, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
+		c.expectAllowed(saga.ActionCompensate, saga.ActionPause, saga.ActionAbandon)
+		c.act(saga.ActionCompensate)
+		c.expectStatus(saga.Compensated)
+		c.expectFailure("", saga.CodeCancelled)
+		c.expectSent()
+	}
+}
+
+func TestASagaWhoseDeadlinePassedBeforeAnybodyStartedItIsNotBegun(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a").Deadline(time.Second), func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
+	c.now = noon.Add(2 * time.Hour)
+	c.wake()
+	c.expectSent()
+	c.expectSteps("a pending")
+	c.expectStatus(saga.Compensated)
+}
+
+func TestOverdueComesAndGoes(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", saga.Timeout(time.Hour)).Step("b", "q.b", saga.Timeout(time.Hour)),
+		func(s *saga.Start) { s.OverdueAfter = 15 * time.Minute })
+	require.Equal(t, noon.Add(15*time.Minute), c.is.WakeAt)
+	c.advance(15*time.Minute - time.Nanosecond)
+	c.expectNoAttention()
+	c.advance(time.Nanosecond)
+	c.expectStatus(saga.Running)
+	c.expectAttention(saga.Overdue, "")
+	require.Equal(t, noon.Add(15*time.Minute), c.is.Attention.Since)
+	c.advance(30 * time.Minute)
+	c.expectAttention(saga.Overdue, "")
+	require.Equal(t, noon.Add(15*time.Minute), c.is.Attention.Since)
+	c.succeed("a")
+	c.expectNoAttention() // by itself
+	c.advance(15 * time.Minute)
+	c.expectAttention(saga.Overdue, "")
+}
+
+func TestOverdueIsForWhatShouldMove(t *testing.T) {
+	t.Parallel()
+	overdue := func(s *saga.Start) { s.OverdueAfter = time.Minute }
+	scheduled := begin(t, chain("a"), overdue, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
+	scheduled.advance(30 * time.Minute)
+	scheduled.expectNoAttention()
+
+	paused := begin(t, chain("a"), overdue)
+	paused.act(saga.ActionPause)
+	paused.advance(time.Hour)
+	paused.expectNoAttention()
+	paused.act(saga.ActionResume)
+	paused.expectNoAttention()
+
+	stuck := begin(t, retriables(), overdue)
+	stuck.refuse("r")
+	stuck.advance(time.Hour)
+	stuck.expectAttention(saga.RetriesExhausted, "r")
+}
+
+func TestACommandThatWaitsInTheOutboxIsNoProgress(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a"), func(s *saga.Start) { s.OverdueAfter = 70 * time.Second })
+	c.hold("a")
+	c.advance(70 * time.Second)
+	c.expectAttention(saga.Overdue, "")
+	c.advance(time.Minute)
+	c.expectAttention(saga.Overdue, "")
+	c.publish("a")
+	c.succeed("a")
+	c.expectNoAttention()
+}
+
+func TestATimerMayFireForNothing(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a", "b"))
+	wakeAt := c.is.WakeAt
+	for range 3 {
+		c.wake()
+		c.expectNoEffect()
+		require.Equal(t, wakeAt, c.is.WakeAt)
+	}
+	c.advance(10 * time.Second)
+	c.succeed("a")
+	require.Equal(t, wakeAt, c.is.WakeAt, "a transition only moves it earlier")
+	c.now = wakeAt
+	c.wake()
+	c.expectNoEffect()
+	require.Equal(t, c.step("b").DeadlineAt, c.is.WakeAt, "firing moves it on")
+}
+
+func TestAStepTimesOutOnceHoweverOftenTheTimerFires(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", attempts(3)))
+	c.timeOut("a")
+	c.expectNewest(saga.EntryStepTimedOut)
+	for range 3 {
+		c.wake()
+		c.expectNoEffect()
+	}
+	require.Equal(t, 1, c.step("a").Attempts)
+}
+
+func TestEventsOfAnotherDefinitionAreADefect(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a"))
+	for _, other := range []*saga.Builder{chain("a", "b"), saga.New("other").Step("a", "q.a")} {
+		_, err := other.MustBuild().Transition(c.is, saga.Event{At: noon, Cause: saga.Wake{}})
+		require.ErrorIs(t, err, saga.ErrForeignInstance)
+	}
+	later := *c.plan
+	later.Version++
+	_, err := later.Transition(c.is, saga.Event{At: noon, Cause: saga.Wake{}})
+	require.ErrorIs(t, err, saga.ErrForeignInstance)
+	_, err = c.plan.Transition(c.is, saga.Event{At: noon})
+	require.Error(t, err, "an event without a cause")
+}
