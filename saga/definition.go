@@ -106,7 +106,7 @@ func newGraph(d *Definition) graph {
 		for _, name := range step.After {
 			g.before[i] = append(g.before[i], d.step(name))
 		}
-		if step.Kind == Pivot {
+		if step.Kind == Pivot && g.pivot < 0 {
 			g.pivot = i
 		}
 		g.forwardOnly = g.forwardOnly && step.Kind == Retriable

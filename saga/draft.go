@@ -52,7 +52,7 @@ func (s *draftStep) complete(previous string) Step {
 	step := Step{
 		Name: s.name, Command: s.command, Compensation: s.compensation,
 		Queue: or(s.queue, defaultQueue(s.command)), Kind: or(s.kind, Compensatable),
-		Timeout: or(s.timeout, Duration(DefaultTimeout)),
+		Timeout: or(s.timeout, Duration(DefaultTimeout)), After: []string{},
 	}
 	switch {
 	case s.after != nil:
@@ -168,6 +168,17 @@ func (d draft) build(name string, version int, found Faults) (*Definition, error
 		return nil, faults
 	}
 	definition.orderAfter()
+	definition.forgetUnused()
 	definition.graph = newGraph(definition)
 	return definition, nil
+}
+
+// forgetUnused takes out how to retry a compensation that a step does not have: it makes no other plan.
+func (d *Definition) forgetUnused() {
+	for i := range d.Steps {
+		if step := &d.Steps[i]; step.Compensation == "" {
+			step.CompensationTimeout = step.Timeout
+			step.CompensationRetry = new(draftPolicy).complete(DefaultPersistence)
+		}
+	}
 }

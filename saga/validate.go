@@ -77,9 +77,11 @@ func (d *Definition) checkStep(faults *Faults, i int) {
 	case first != i:
 		faults.add(stepPointer(i, "name"), "repeats the name of step %d", first)
 	}
-	if !matches(commandPattern, step.Command) {
+	sound := matches(commandPattern, step.Command)
+	if !sound {
 		faults.add(stepPointer(i, "command"), "must match %s", commandPattern)
-	} else if !matches(commandPattern, step.Queue) {
+	}
+	if (sound || step.Queue != defaultQueue(step.Command)) && !matches(commandPattern, step.Queue) {
 		faults.add(stepPointer(i, "queue"), "must match %s", commandPattern)
 	}
 	if step.Compensation != "" && !matches(commandPattern, step.Compensation) {
@@ -91,7 +93,9 @@ func (d *Definition) checkStep(faults *Faults, i int) {
 		faults.add(stepPointer(i, "compensation"), "a %s step is never undone", step.Kind)
 	}
 	checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
-	checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
+	if step.CompensationTimeout != step.Timeout { // else it has that one's fault, if any
+		checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
+	}
 	checkPolicy(faults, stepPointer(i, "retry"), step.Retry)
 	checkPolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
 }
