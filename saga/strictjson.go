@@ -23,11 +23,14 @@ func DefaultJSONLimits() JSONLimits {
 	return JSONLimits{Depth: 32, Members: 10_000, StringBytes: 64 << 10, NumberDigits: 64, Exponent: 308}
 }
 
+// jsonSpace is what JSON takes for white space; Go and Unicode know more.
+const jsonSpace = " \t\r\n"
+
 // CheckJSON accepts one JSON document that every store and every worker reads alike. It refuses what encoding/json lets
 // through and databases or other readers do not: invalid UTF-8, NUL characters, lone surrogates, duplicate members,
 // numbers out of range, trailing data, and whatever is over the limits. Its errors never repeat the content.
 func CheckJSON(document []byte, limits JSONLimits) error {
-	if len(bytes.TrimSpace(document)) == 0 {
+	if len(bytes.Trim(document, jsonSpace)) == 0 {
 		return errors.New("empty, want a JSON document")
 	}
 	if !utf8.Valid(document) {
@@ -50,7 +53,7 @@ func wellFormed(document []byte) error {
 		}
 		return errors.New("not valid JSON: it ends too early")
 	}
-	if rest := document[decoder.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
+	if rest := document[decoder.InputOffset():]; len(bytes.Trim(rest, jsonSpace)) > 0 {
 		return fmt.Errorf("data after the JSON document at byte %d", decoder.InputOffset())
 	}
 	return nil
@@ -213,6 +216,9 @@ func (c *jsonCheck) checkNumber(start, digits, exponentAt int) error {
 	exponent, err := strconv.Atoi(string(c.text[exponentAt:c.at]))
 	if err != nil || exponent > c.limits.Exponent || exponent < -c.limits.Exponent {
 		return fmt.Errorf("a number with an exponent beyond %d at byte %d", c.limits.Exponent, start)
+	}
+	if _, err := strconv.ParseFloat(string(c.text[start:c.at]), 64); err != nil {
+		return fmt.Errorf("a number beyond what a double holds at byte %d", start)
 	}
 	return nil
 }

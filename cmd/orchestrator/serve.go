@@ -47,6 +47,9 @@ type serveCommand struct {
 
 // Run serves until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, out *streams) error {
+	if c.DatabaseURL == "" || c.AMQPURL == "" { // a variable that is set, but empty: without it the sagas would live in memory
+		return usage("--database-url and --amqp-url must not be empty")
+	}
 	return serve(ctx, server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: c.OverdueAfter,

@@ -58,8 +58,14 @@ func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
 	assert.Equal(t, exitFailed, execute(t, "", "keys", "list", "--database-url", "postgres://127.0.0.1:1/x").code)
 }
 
-func TestServeNeedsItsServers(t *testing.T) {
+func TestServeWithoutItsServersIsWrongUsage(t *testing.T) {
 	t.Parallel()
-	r := execute(t, "", "serve", "--database-url=", "--amqp-url=")
-	assert.NotEqual(t, exitDone, r.code)
+	for _, line := range [][]string{
+		{"serve", "--database-url=", "--amqp-url=amqp://127.0.0.1:1/"},
+		{"serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url="},
+	} {
+		refused := execute(t, "", line...)
+		assert.Equal(t, exitUsage, refused.code)
+		assert.Contains(t, refused.err, "must not be empty")
+	}
 }
