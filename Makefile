@@ -5,7 +5,7 @@ WITH_SERVERS := go run ./internal/testenv/with-servers
 LINTER := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test servers lint fmt
+.PHONY: help build test walk servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,7 +14,11 @@ build: ## build bin/orchestrator, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
 
 test: ## run all tests, with private servers
+	go test ./internal/walk
 	$(WITH_SERVERS) -- go test -race -timeout 15m ./...
+
+walk: ## walk every order of events of every saga of up to four steps (about 10 minutes)
+	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep -E 'shapes|altogether|FAIL|ok'
 
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)

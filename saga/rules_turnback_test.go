@@ -77,6 +77,17 @@ func TestRule5AStepThatWaitsForItsNextAttemptGetsNone(t *testing.T) {
 	}
 }
 
+func TestRule5WhatFellDueTogetherIsNotSentAgainWhereItTurnsTheSagaBack(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", saga.AtOnce(), undo("a"), attempts(2)).
+		Step("b", "q.b", saga.AtOnce(), undo("b"), attempts(1)))
+	c.fail("a")
+	c.now = noon.Add(time.Hour) // nobody was there to wake it: a's next attempt is due, and b's time is up
+	c.wake()
+	c.expectSteps("a failed, b compensating")
+	c.expectSent("b/compensate/1")
+}
+
 func TestRule5ACancelTurnsTheSagaBack(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a", "b"))
@@ -126,6 +137,24 @@ func TestRule10NoAttemptIsDispatchedOnceTheDeadlineHasPassed(t *testing.T) {
 	c.expectSent()
 	c.expectSteps("a failed")
 	c.expectStatus(saga.Compensated)
+}
+
+func TestRule10ASuccessAfterTheDeadlineDispatchesNothingMoreEvenBeforeItsTimerFires(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a", "b").Deadline(10*time.Second))
+	c.now = noon.Add(11 * time.Second)
+	c.succeed("a")
+	c.expectSteps("a compensating, b pending")
+	c.expectFailure("", saga.CodeDeadlineExceeded)
+}
+
+func TestRule10ThePivotsSuccessCommitsTheSagaEvenAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Deadline(10*time.Second).Pivot("p", "q.p").Retriable("r", "q.r"))
+	c.now = noon.Add(11 * time.Second)
+	c.succeed("p")
+	c.expectSteps("p succeeded, r running")
+	c.expectAttention(saga.DeadlineExceeded, "")
 }
 
 func TestRule10NothingIsDispatchedOnResumeOnceTheDeadlineHasPassed(t *testing.T) {

@@ -24,7 +24,10 @@ func (t *transition) wake(w Wake) {
 	t.begin()
 	t.wakeDeadline() // first, so that no attempt is dispatched that the deadline forbids
 	for i := range t.next.Steps {
-		t.wakeStep(i, w)
+		t.wakeOut(i, w) // before any is sent again, since one that is used up turns the saga back
+	}
+	for i := range t.next.Steps {
+		t.wakeWaiting(i)
 	}
 	t.wakeOverdue()
 	if !t.changed {
@@ -34,22 +37,22 @@ func (t *transition) wake(w Wake) {
 
 func (t *transition) reached(at time.Time) bool { return !at.IsZero() && !at.After(t.now) }
 
-func (t *transition) wakeStep(i int, w Wake) {
+// wakeOut deals with a command of step i that is out and whose time is up.
+func (t *transition) wakeOut(i int, w Wake) {
+	id, out := t.next.CommandOut(i)
+	switch {
+	case !out || !t.active(i) || !t.reached(t.next.Steps[i].DeadlineAt):
+	case w.Unpublished[id.String()]:
+		t.delayed(i)
+	default:
+		t.timedOut(i)
+	}
+}
+
+// wakeWaiting sends the next attempt of step i where it is due.
+func (t *transition) wakeWaiting(i int) {
 	s := &t.next.Steps[i]
-	if !t.active(i) {
-		return
-	}
-	if id, out := t.next.CommandOut(i); out {
-		switch {
-		case !t.reached(s.DeadlineAt):
-		case w.Unpublished[id.String()]:
-			t.delayed(i)
-		default:
-			t.timedOut(i)
-		}
-		return
-	}
-	if !t.reached(s.NextAttemptAt) {
+	if !t.active(i) || !t.reached(s.NextAttemptAt) {
 		return
 	}
 	t.progress()
@@ -147,7 +150,7 @@ func (t *transition) requestTurnBack(why Failure) {
 
 // wakeOverdue notes that nothing has happened for so long that a person should look.
 func (t *transition) wakeOverdue() {
-	if t.next.Overdue || t.changed || t.overdue <= 0 || !t.reached(t.next.ProgressAt.Add(t.overdue)) {
+	if t.next.Overdue || t.changed || t.next.Attention != nil || t.overdue <= 0 || !t.reached(t.next.ProgressAt.Add(t.overdue)) {
 		return
 	}
 	if t.next.Status == Running || t.next.Status == Compensating {
@@ -178,7 +181,7 @@ func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
 			consider(s.NextAttemptAt)
 		}
 	}
-	if overdue > 0 && !in.Overdue && in.Status != Stuck {
+	if overdue > 0 && !in.Overdue && in.Attention == nil && in.Status != Stuck {
 		consider(in.ProgressAt.Add(overdue))
 	}
 	return earliest

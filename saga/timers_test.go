@@ -95,6 +95,13 @@ func TestOverdueIsForWhatShouldMove(t *testing.T) {
 	paused.act(saga.ActionResume)
 	paused.expectNoAttention()
 
+	committed := begin(t, saga.New("plan").Deadline(10*time.Second).Pivot("p", "q.p", saga.Timeout(time.Hour)).
+		Retriable("r", "q.r", saga.Timeout(time.Hour)), overdue)
+	committed.succeed("p")
+	committed.advance(30 * time.Minute)
+	committed.expectAttention(saga.DeadlineExceeded, "") // a person is called already
+	committed.expectNewest(saga.EntryDeadlineExceeded, saga.EntryAttention)
+
 	stuck := begin(t, retriables(), overdue)
 	stuck.refuse("r")
 	stuck.advance(time.Hour)

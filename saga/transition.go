@@ -104,11 +104,13 @@ func (t *transition) finish(in Instance) (Decision, error) {
 	return Decision{Next: t.next, Changed: true, Commands: t.commands, Entries: t.entries}, nil
 }
 
-// advance dispatches everything that may be dispatched now.
+// advance dispatches everything that may be dispatched now. A deadline that has passed forbids it, even where its timer
+// has not fired yet: what a saga does must not hang on who comes first.
 func (t *transition) advance() {
 	if t.next.PausedByPerson {
 		return
 	}
+	t.wakeDeadline()
 	switch t.next.Phase {
 	case PhaseForward:
 		t.advanceForward()

@@ -29,6 +29,7 @@ func imports() map[string][]string {
 		"internal/relay":    {"saga", "saga/record", "steps/wire"},
 		"internal/sim":      {"saga", "saga/engine", "saga/record", "steps/wire", "store/memory"},
 		"internal/testenv":  {},
+		"internal/walk":     {"saga"},
 		"server":            {all},
 		"cmd":               {all},
 		"examples":          {"saga", "saga/sagatest", "steps", "steps/wire", "client", "api/resource", "server"},
