@@ -22,7 +22,7 @@ func rules() []func(edge) string {
 	return []func(edge) string{
 		unchangedHasNoEffect, historyHasNoGaps, endsStay, endsTellTheTruth, liveSagasWake, commandsAreFresh,
 		forwardInOrder, backwardInOrder, nothingIsUndonePastThePivot, effectsCountOnce, lateSuccessIsKept, pausedIsStill,
-		theOutboxFailsNobody, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyKnownCommandsAreAnswered,
+		theOutboxFailsNobody, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyWhatIsOutFails, onlyKnownCommandsAreAnswered,
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *State) settle(plan *saga.Definition) string {
 			return fmt.Sprintf("completed, but step %s has no effect", state.Name)
 		case s.Saga.Status == saga.Compensated && plan.Steps[i].Compensation != "" && effect == InEffect:
 			return fmt.Sprintf("compensated, but step %s is in effect", state.Name)
-		case state.Status == saga.StepFailed && !state.Uncertain && effect == InEffect:
+		case state.Status == saga.StepFailed && !s.Decided && effect == InEffect:
 			return fmt.Sprintf("step %s is failed, but in effect", state.Name)
 		case state.Status == saga.StepCompensated && effect == InEffect:
 			return fmt.Sprintf("step %s is compensated, but in effect", state.Name)

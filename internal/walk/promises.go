@@ -119,6 +119,14 @@ func onlyKnownCommandsAreAnswered(e edge) string {
 	return ""
 }
 
+// onlyWhatIsOutFails: rule 9, the failure of an attempt that was given up changes nothing.
+func onlyWhatIsOutFails(e edge) string {
+	if e.decision.Changed && e.move.Older && (e.move.What == FailsForGood || e.move.What == UndoFailsForGood) {
+		return "the failure of an older attempt changes something"
+	}
+	return ""
+}
+
 // twice is what the same reply must do when it comes again: nothing (invariant 22).
 func twice(plan *saga.Definition, e edge) string {
 	if _, reply := e.move.cause(e.before).(saga.Reply); !reply || !e.decision.Changed {
