@@ -28,6 +28,9 @@ const (
 // the body means: the order of its members, white space and members with their default make no difference. Its error is
 // a *resource.Problem that repeats nothing of the body.
 func DecodeStart(content []byte, now time.Time) (record.StartRequest, error) {
+	if len(content) > maxBody {
+		return record.StartRequest{}, tooLarge(maxBody)
+	}
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
 		return record.StartRequest{}, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
 	}
