@@ -290,7 +290,7 @@ func TestAMessageThatAsksForAStartNeedsAnIdOfItsOwn(t *testing.T) {
 	assert.Equal(t, "amqp", request.Actor)
 	assert.Empty(t, request.TraceParent)
 
-	for _, id := range []string{"", "ÿ", "a\nb", strings.Repeat("k", 256)} {
+	for _, id := range []string{"", "\xff", "a\nb", strings.Repeat("k", 256)} {
 		message.MessageID = id
 		_, err = api.DecodeStartMessage(message, time.Now())
 		require.ErrorContains(t, err, "invalid_parameter")
