@@ -1,0 +1,144 @@
+package saga_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+const mostRandomEvents = 120
+
+// anyHistory: whatever a saga is made of and whatever happens to it, each decision keeps the rules, the whole is explained
+// by its history, it can be brought to an end, and there all is done or all is undone.
+func anyHistory(t *rapid.T) {
+	h := beginRandomHistory(t)
+	ended := h.is.Status
+	for range rapid.IntRange(0, mostRandomEvents).Draw(t, "events") {
+		before := h.is.Status
+		h.happen()
+		if h.is.Status.Terminal() && !before.Terminal() {
+			ended = h.is.Status
+			h.judgeLedger()
+		}
+	}
+	h.judgeWhole()
+	h.bringToAnEnd()
+	h.judgeLedger()
+	h.settleEverything()
+	h.judgeLedger()
+	h.judgeWhole()
+	if ended.Terminal() {
+		require.Equal(t, ended == saga.Completed, h.is.Status == saga.Completed, "an end stays: %s, then %s", ended, h.is.Status)
+	}
+}
+
+func TestWhateverHappensEveryPromiseIsKept(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, anyHistory)
+}
+
+// FuzzHistories is the same property for a fuzzer, which looks for the histories that take new ways through the core.
+func FuzzHistories(f *testing.F) { f.Fuzz(rapid.MakeFuzz(anyHistory)) }
+
+// judgeLedger holds an end against what took effect in the services: completed means all of it, compensated none. What
+// has no compensation stays, and an abandoned saga was closed as it stood.
+func (h *randomHistory) judgeLedger() {
+	if !h.honest {
+		return // with a worker that contradicts itself nobody knows what took effect
+	}
+	for i := range h.plan.Steps {
+		there := h.worker.effects[h.plan.Steps[i].Name] == tookPlace
+		switch {
+		case h.is.Status == saga.Completed:
+			require.True(h.t, there, "completed, but the effect of step %d is not there\n%s", i, h.told())
+		case h.is.Status == saga.Compensated && needsUndo(h.plan, i):
+			require.False(h.t, there, "compensated, but the effect of step %d is left\n%s", i, h.told())
+		}
+	}
+}
+
+// judgeWhole: the history is gapless and tells every step's state, and the same events lead to the same saga again, also
+// by way of a store that keeps the progress as JSON.
+func (h *randomHistory) judgeWhole() {
+	for i, entry := range h.entries {
+		require.EqualValues(h.t, i+1, entry.Seq, "the history is gapless")
+		require.True(h.t, i == 0 || !entry.At.Before(h.entries[i-1].At), "and goes forward")
+	}
+	require.Equal(h.t, toldStatuses(h.plan, h.entries), statuses(h.is), h.told())
+	again := h.started
+	for _, event := range h.events {
+		decision, err := h.plan.Transition(stored(h.t, again), event)
+		require.NoError(h.t, err)
+		again = decision.Next
+	}
+	require.Equal(h.t, h.is, again, "the same events lead to the same saga")
+}
+
+// stored is an instance as a store gives it back.
+func stored(t *rapid.T, in saga.Instance) saga.Instance {
+	text, err := json.Marshal(in.Progress)
+	require.NoError(t, err)
+	in.Progress = saga.Progress{}
+	require.NoError(t, json.Unmarshal(text, &in.Progress))
+	return in
+}
+
+func statuses(in saga.Instance) []saga.StepStatus {
+	all := make([]saga.StepStatus, len(in.Steps))
+	for i := range in.Steps {
+		all[i] = in.Steps[i].Status
+	}
+	return all
+}
+
+// toldStatuses are the steps' states as somebody concludes them who has only the history.
+func toldStatuses(plan *saga.Definition, entries []saga.Entry) []saga.StepStatus {
+	all := make([]saga.StepStatus, len(plan.Steps))
+	for i := range all {
+		all[i] = saga.StepPending
+	}
+	for _, entry := range entries {
+		if entry.Step == "" {
+			continue
+		}
+		i := position(plan, entry.Step)
+		all[i] = toldStatus(all[i], entry)
+	}
+	return all
+}
+
+func toldStatus(before saga.StepStatus, entry saga.Entry) saga.StepStatus {
+	undoing := before == saga.StepCompensating
+	switch entry.Type {
+	case saga.EntryStepDispatched:
+		return saga.StepRunning
+	case saga.EntryStepAttemptFailed, saga.EntryStepTimedOut, saga.EntryStepLost:
+		if undoing {
+			return before
+		}
+		return saga.StepRetrying
+	case saga.EntryStepSucceeded, saga.EntryReopened:
+		return saga.StepSucceeded
+	case saga.EntryStepLateEffect:
+		if before == saga.StepRunning || before == saga.StepRetrying || before == saga.StepUnknown {
+			return saga.StepSucceeded
+		}
+	case saga.EntryStepFailed, saga.EntryCancelRequested:
+		return saga.StepFailed
+	case saga.EntryStepUnknown:
+		return saga.StepUnknown
+	case saga.EntryStepSkipped:
+		return saga.StepSkipped
+	case saga.EntryCompensationSent:
+		return saga.StepCompensating
+	case saga.EntryStepCompensated:
+		return saga.StepCompensated
+	case saga.EntryCompensationExhausted:
+		return saga.StepCompensationFailed
+	}
+	return before
+}

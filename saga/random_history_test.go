@@ -1,0 +1,195 @@
+package saga_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// randomHistory is a saga to which anything happens in any order. Workers are conforming: what they answer is what their
+// ledger says. Whatever was sent may be delivered at any time, as often as the broker likes, and so may every answer.
+type randomHistory struct {
+	t       *rapid.T
+	plan    *saga.Definition
+	is      saga.Instance
+	now     time.Time
+	overdue time.Duration
+	started saga.Instance
+	events  []saga.Event
+	entries []saga.Entry
+	sent    []saga.CommandID
+	answers []saga.Reply
+	held    map[string]bool // commands in the outbox
+	worker  *referenceWorker
+	honest  bool // no worker contradicts itself
+	actions int
+}
+
+func beginRandomHistory(t *rapid.T) *randomHistory {
+	h := &randomHistory{
+		t: t, plan: randomPlan(t), now: noon, held: make(map[string]bool), worker: newReferenceWorker(), honest: true,
+		overdue: rapid.SampledFrom([]time.Duration{0, 5 * time.Second}).Draw(t, "overdue after"),
+	}
+	start := saga.Start{ID: "s", At: noon, OverdueAfter: h.overdue, Actor: "caller", Data: json.RawMessage(`{"orderId":"42"}`)}
+	if rapid.IntRange(0, 4).Draw(t, "starts later") == 0 {
+		start.StartAt = noon.Add(time.Second)
+	}
+	decision, err := h.plan.Start(start)
+	require.NoError(t, err)
+	require.NoError(t, h.plan.Check(&decision.Next))
+	h.started = deepCopy(decision.Next)
+	h.take(decision)
+	return h
+}
+
+// hear lets the saga decide about one event; every decision is judged.
+func (h *randomHistory) hear(cause saga.Cause) saga.Decision {
+	event := saga.Event{At: h.now, OverdueAfter: h.overdue, Cause: cause}
+	decision, err := decide(h.plan, h.is, event)
+	require.NoError(h.t, err, "%T %+v\nafter\n%s", cause, cause, h.told())
+	h.events = append(h.events, event)
+	h.take(decision)
+	return decision
+}
+
+func (h *randomHistory) take(decision saga.Decision) {
+	h.is = decision.Next
+	h.entries = append(h.entries, decision.Entries...)
+	for _, command := range decision.Commands {
+		require.NotContains(h.t, h.sent, command.ID, "an id is used once")
+		h.sent = append(h.sent, command.ID)
+	}
+}
+
+// told is the end of the story, for the message of a failed property.
+func (h *randomHistory) told() string {
+	var lines []string
+	for _, entry := range h.entries[max(0, len(h.entries)-60):] {
+		lines = append(lines, fmt.Sprintf("%s %s %s %d %v", entry.At.Format("05.000"), entry.Type, entry.Step, entry.Attempt, entry.Detail))
+	}
+	return fmt.Sprintf("%s\n%s, effects %v", strings.Join(lines, "\n"), h.is.Status, h.worker.effects)
+}
+
+// happen draws what happens next.
+func (h *randomHistory) happen() {
+	happenings := []struct {
+		weight int
+		what   func()
+	}{
+		{8, h.workerHandles}, {8, h.answerArrives}, {2, h.wakes}, {4, h.timePasses}, {1, h.brokerGivesUp},
+		{1, h.commandIsHeld}, {1, h.commandIsPublished}, {2, h.personActs}, {1, h.strangerAnswers},
+	}
+	var weighted []func()
+	for _, one := range happenings {
+		weighted = append(weighted, slices.Repeat([]func(){one.what}, one.weight)...)
+	}
+	weighted[rapid.IntRange(0, len(weighted)-1).Draw(h.t, "what happens")]()
+}
+
+// workerHandles delivers any command that was ever sent. The newest are the likeliest, but a broker may keep one for long.
+func (h *randomHistory) workerHandles() {
+	if len(h.sent) == 0 {
+		return
+	}
+	id := h.sent[len(h.sent)-1-rapid.IntRange(0, len(h.sent)-1).Draw(h.t, "command from the newest")]
+	reply := h.worker.handle(id, h.wish(id))
+	if rapid.IntRange(0, 4).Draw(h.t, "answer is lost") > 0 {
+		h.answers = append(h.answers, reply)
+	}
+}
+
+// wish is what the service makes of a command that it is really asked to do.
+func (h *randomHistory) wish(id saga.CommandID) saga.Reply {
+	switch rapid.IntRange(0, 5).Draw(h.t, "the service's mood") {
+	case 0:
+		return failed("busy", true)
+	case 1:
+		return failed("declined", true)
+	case 2:
+		return failed("never", false)
+	default:
+		return done(id)
+	}
+}
+
+// answerArrives delivers any answer that was ever given, again if it was delivered before.
+func (h *randomHistory) answerArrives() {
+	if len(h.answers) > 0 {
+		h.hear(h.answers[len(h.answers)-1-rapid.IntRange(0, len(h.answers)-1).Draw(h.t, "answer from the newest")])
+	}
+}
+
+// strangerAnswers brings what no conforming worker says: nonsense ids, and answers that contradict others.
+func (h *randomHistory) strangerAnswers() {
+	id := saga.CommandID{
+		Saga:      rapid.SampledFrom([]string{"s", "other"}).Draw(h.t, "saga"),
+		Step:      rapid.SampledFrom([]string{stepName(0), stepName(mostRandomSteps)}).Draw(h.t, "step"),
+		Direction: rapid.SampledFrom([]saga.Direction{saga.Execute, saga.Compensate}).Draw(h.t, "direction"),
+		Round:     rapid.IntRange(1, 3).Draw(h.t, "round"), Attempt: rapid.IntRange(1, 99).Draw(h.t, "attempt"),
+	}
+	if len(h.sent) > 0 && rapid.IntRange(0, 5).Draw(h.t, "contradicts") == 0 {
+		id = rapid.SampledFrom(h.sent).Draw(h.t, "whose answer")
+	}
+	h.honest = h.honest && !slices.Contains(h.sent, id)
+	reply := failed("liar", rapid.Bool().Draw(h.t, "retryable"))
+	if rapid.Bool().Draw(h.t, "succeeded") {
+		reply = done(id)
+	}
+	reply.Command = id
+	h.hear(reply)
+}
+
+func (h *randomHistory) wakes() { h.hear(saga.Wake{Unpublished: maps.Clone(h.held)}) }
+
+// timePasses moves the clock to the next timer, or anywhere, and wakes the saga if that is due.
+func (h *randomHistory) timePasses() {
+	to := h.now.Add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute, 2 * time.Hour}).Draw(h.t, "passes"))
+	if !h.is.WakeAt.IsZero() && rapid.IntRange(0, 3).Draw(h.t, "until the timer") > 0 {
+		to = h.is.WakeAt
+	}
+	if to.After(h.now) {
+		h.now = to
+	}
+	h.wakes()
+}
+
+// out are the commands that are out now.
+func (h *randomHistory) out() []saga.CommandID {
+	var out []saga.CommandID
+	for i := range h.is.Steps {
+		if id, is := h.is.CommandOut(i); is {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func (h *randomHistory) brokerGivesUp() {
+	if len(h.sent) > 0 {
+		h.hear(saga.Lost{Command: rapid.SampledFrom(h.sent).Draw(h.t, "lost"), Reason: "delivery_limit"})
+	}
+}
+
+func (h *randomHistory) commandIsHeld() {
+	if out := h.out(); len(out) > 0 {
+		h.held[rapid.SampledFrom(out).Draw(h.t, "held").String()] = true
+	}
+}
+
+func (h *randomHistory) commandIsPublished() {
+	for _, id := range h.sent {
+		if h.held[id.String()] {
+			delete(h.held, id.String())
+			h.hear(saga.Published{Command: id})
+			return
+		}
+	}
+}
