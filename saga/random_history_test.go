@@ -27,6 +27,7 @@ type randomHistory struct {
 	entries []saga.Entry
 	sent    []saga.CommandID
 	answers []saga.Reply
+	heard   map[int]bool    // which of the answers have been delivered
 	held    map[string]bool // commands in the outbox
 	worker  *referenceWorker
 	honest  bool // no worker contradicts itself
@@ -35,7 +36,8 @@ type randomHistory struct {
 
 func beginRandomHistory(t *rapid.T) *randomHistory {
 	h := &randomHistory{
-		t: t, plan: randomPlan(t), now: noon, held: make(map[string]bool), worker: newReferenceWorker(), honest: true,
+		t: t, plan: randomPlan(t), now: noon, held: make(map[string]bool), heard: make(map[int]bool), honest: true,
+		worker:  newReferenceWorker(rapid.Bool().Draw(t, "barrier")),
 		overdue: rapid.SampledFrom([]time.Duration{0, 5 * time.Second}).Draw(t, "overdue after"),
 	}
 	start := saga.Start{ID: "s", At: noon, OverdueAfter: h.overdue, Actor: "caller", Data: json.RawMessage(`{"orderId":"42"}`)}
@@ -123,8 +125,14 @@ func (h *randomHistory) wish(id saga.CommandID) saga.Reply {
 // answerArrives delivers any answer that was ever given, again if it was delivered before.
 func (h *randomHistory) answerArrives() {
 	if len(h.answers) > 0 {
-		h.hear(h.answers[len(h.answers)-1-rapid.IntRange(0, len(h.answers)-1).Draw(h.t, "answer from the newest")])
+		h.deliver(len(h.answers) - 1 - rapid.IntRange(0, len(h.answers)-1).Draw(h.t, "answer from the newest"))
 	}
+}
+
+func (h *randomHistory) deliver(answer int) {
+	decision := h.hear(h.answers[answer])
+	require.False(h.t, h.heard[answer] && decision.Changed, "an answer that comes again changes nothing\n%s", h.told())
+	h.heard[answer] = true
 }
 
 // strangerAnswers brings what no conforming worker says: nonsense ids, and answers that contradict others.
@@ -134,6 +142,9 @@ func (h *randomHistory) strangerAnswers() {
 		Step:      rapid.SampledFrom([]string{stepName(0), stepName(mostRandomSteps)}).Draw(h.t, "step"),
 		Direction: rapid.SampledFrom([]saga.Direction{saga.Execute, saga.Compensate}).Draw(h.t, "direction"),
 		Round:     rapid.IntRange(1, 3).Draw(h.t, "round"), Attempt: rapid.IntRange(1, 99).Draw(h.t, "attempt"),
+	}
+	if id.Direction == saga.Execute {
+		id.Round = 1 // the id of another has no written form
 	}
 	if len(h.sent) > 0 && rapid.IntRange(0, 5).Draw(h.t, "contradicts") == 0 {
 		id = rapid.SampledFrom(h.sent).Draw(h.t, "whose answer")

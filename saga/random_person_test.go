@@ -62,6 +62,8 @@ func (h *randomHistory) act(action saga.Action) saga.Decision {
 		was, is := before.Steps[i].Status, decision.Next.Steps[i].Status
 		name := before.Steps[i].Name
 		switch {
+		case action.Name == saga.ActionAcknowledge && before.Steps[i].LateEffect:
+			h.worker.byHand(name, undoneNow)
 		case was == is:
 		case is == saga.StepSkipped && was == saga.StepCompensationFailed:
 			h.worker.byHand(name, undoneNow)
@@ -95,11 +97,14 @@ func (h *randomHistory) bringToAnEnd() {
 	require.FailNow(h.t, "the saga does not end", "after %d more events\n%s", most, h.told())
 }
 
+// dealWithLateEffect undoes what came after the end, by the saga where it can be and else by hand.
 func (h *randomHistory) dealWithLateEffect() {
-	action := saga.Action{Name: saga.ActionCompensate, Step: h.is.Attention.Step}
-	if !h.act(action).Changed {
-		require.True(h.t, h.act(saga.Action{Name: saga.ActionAcknowledge}).Changed, h.told())
+	for i := range h.is.Steps {
+		if h.is.Steps[i].LateEffect && h.act(saga.Action{Name: saga.ActionCompensate, Step: h.is.Steps[i].Name}).Changed {
+			return
+		}
 	}
+	require.True(h.t, h.act(saga.Action{Name: saga.ActionAcknowledge}).Changed, h.told())
 }
 
 // serveOrWait answers a command that is out, or waits until one is sent. A command that is in the outbox is published.
@@ -127,8 +132,8 @@ func (h *randomHistory) settleEverything() {
 	for _, id := range h.sent {
 		h.answers = append(h.answers, h.worker.handle(id, done(id)))
 	}
-	for _, reply := range h.answers {
-		h.hear(reply)
+	for i := range h.answers {
+		h.deliver(i)
 	}
 	h.bringToAnEnd()
 }
