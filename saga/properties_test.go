@@ -17,7 +17,7 @@ const mostRandomEvents = 120
 func anyHistory(t *rapid.T) {
 	h := beginRandomHistory(t)
 	ended := h.is.Status
-	for range rapid.IntRange(0, mostRandomEvents).Draw(t, "events") {
+	for range evenly(t, []int{0, 10, 40, mostRandomEvents}, "events") {
 		before := h.is.Status
 		h.happen()
 		if h.is.Status.Terminal() && !before.Terminal() {

@@ -86,46 +86,62 @@ func (h *randomHistory) happen() {
 		weight int
 		what   func()
 	}{
-		{8, h.workerHandles}, {8, h.answerArrives}, {2, h.wakes}, {4, h.timePasses}, {1, h.brokerGivesUp},
+		{10, h.workerHandles}, {10, h.answerArrives}, {1, h.wakes}, {3, h.timePasses}, {1, h.brokerGivesUp},
 		{1, h.commandIsHeld}, {1, h.commandIsPublished}, {2, h.personActs}, {1, h.strangerAnswers},
 	}
 	var weighted []func()
 	for _, one := range happenings {
 		weighted = append(weighted, slices.Repeat([]func(){one.what}, one.weight)...)
 	}
-	weighted[rapid.IntRange(0, len(weighted)-1).Draw(h.t, "what happens")]()
+	evenly(h.t, weighted, "what happens")()
 }
 
-// workerHandles delivers any command that was ever sent. The newest are the likeliest, but a broker may keep one for long.
+// evenly draws one of a few values, all as likely as each other: rapid's own integers are mostly small ones.
+func evenly[T any](t *rapid.T, from []T, label string) T {
+	index := 0
+	for _, bit := range rapid.SliceOfN(rapid.Bool(), 8, 8).Draw(t, label) {
+		index *= 2
+		if bit {
+			index++
+		}
+	}
+	return from[index*len(from)/256]
+}
+
+// workerHandles delivers a command: mostly one that is out, and now and then any that was ever sent.
 func (h *randomHistory) workerHandles() {
-	if len(h.sent) == 0 {
+	from := h.out()
+	if len(from) == 0 || rapid.IntRange(0, 3).Draw(h.t, "an old one") == 3 {
+		from = h.sent
+	}
+	if len(from) == 0 {
 		return
 	}
-	id := h.sent[len(h.sent)-1-rapid.IntRange(0, len(h.sent)-1).Draw(h.t, "command from the newest")]
+	id := rapid.SampledFrom(from).Draw(h.t, "command")
 	reply := h.worker.handle(id, h.wish(id))
-	if rapid.IntRange(0, 4).Draw(h.t, "answer is lost") > 0 {
+	if rapid.IntRange(0, 4).Draw(h.t, "answer is lost") < 4 {
 		h.answers = append(h.answers, reply)
 	}
 }
 
 // wish is what the service makes of a command that it is really asked to do.
 func (h *randomHistory) wish(id saga.CommandID) saga.Reply {
-	switch rapid.IntRange(0, 5).Draw(h.t, "the service's mood") {
-	case 0:
-		return failed("busy", true)
-	case 1:
-		return failed("declined", true)
-	case 2:
-		return failed("never", false)
-	default:
-		return done(id)
-	}
+	return evenly(h.t, []saga.Reply{
+		done(id), done(id), done(id), done(id), failed("busy", true), failed("declined", true), failed("never", false),
+	}, "the service's mood")
 }
 
-// answerArrives delivers any answer that was ever given, again if it was delivered before.
+// answerArrives delivers an answer: mostly one that was not delivered yet, and now and then any that was ever given.
 func (h *randomHistory) answerArrives() {
-	if len(h.answers) > 0 {
-		h.deliver(len(h.answers) - 1 - rapid.IntRange(0, len(h.answers)-1).Draw(h.t, "answer from the newest"))
+	var from []int
+	again := rapid.IntRange(0, 3).Draw(h.t, "an old one") == 3
+	for i := range h.answers {
+		if again || !h.heard[i] {
+			from = append(from, i)
+		}
+	}
+	if len(from) > 0 {
+		h.deliver(rapid.SampledFrom(from).Draw(h.t, "answer"))
 	}
 }
 
@@ -146,7 +162,7 @@ func (h *randomHistory) strangerAnswers() {
 	if id.Direction == saga.Execute {
 		id.Round = 1 // the id of another has no written form
 	}
-	if len(h.sent) > 0 && rapid.IntRange(0, 5).Draw(h.t, "contradicts") == 0 {
+	if len(h.sent) > 0 && rapid.IntRange(0, 9).Draw(h.t, "contradicts") == 9 {
 		id = rapid.SampledFrom(h.sent).Draw(h.t, "whose answer")
 	}
 	h.honest = h.honest && !slices.Contains(h.sent, id)
@@ -158,7 +174,14 @@ func (h *randomHistory) strangerAnswers() {
 	h.hear(reply)
 }
 
-func (h *randomHistory) wakes() { h.hear(saga.Wake{Unpublished: maps.Clone(h.held)}) }
+// wakes lets the saga's timer fire. The time of a command that is in the outbox does not run.
+func (h *randomHistory) wakes() {
+	before := h.out()
+	h.hear(saga.Wake{Unpublished: maps.Clone(h.held)})
+	for _, id := range before {
+		require.True(h.t, !h.held[id.String()] || slices.Contains(h.out(), id), "%s fails for being in the outbox\n%s", id, h.told())
+	}
+}
 
 // timePasses moves the clock to the next timer, or anywhere, and wakes the saga if that is due.
 func (h *randomHistory) timePasses() {
