@@ -1,6 +1,9 @@
 package saga
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 func asDuration(d Duration) time.Duration { return time.Duration(d) }
 
@@ -86,6 +89,16 @@ func (t *transition) dispatchCompensation(i int) {
 	t.record(EntryCompensationSent, s.Name, s.CompensationAttempts, nil)
 }
 
+// yield makes the compensation of step i wait for its turn again: something that came after it has to be undone first.
+func (t *transition) yield(i int) {
+	s := &t.next.Steps[i]
+	s.Status = StepUnknown
+	if s.TookEffect {
+		s.Status = StepSucceeded
+	}
+	s.close(t.now)
+}
+
 // compensated counts step i as undone by its worker.
 func (t *transition) compensated(i, attempt int) {
 	s := &t.next.Steps[i]
@@ -123,6 +136,17 @@ func (t *transition) compensateOnceMore(i int) {
 		s.CompensationAttempts, s.CompensationForgiven = 0, 0
 	}
 	s.close(t.now)
+}
+
+// yieldTo makes those wait that step i came after, and whose compensation waits for its next attempt.
+func (t *transition) yieldTo(i int) {
+	for earlier := range t.next.Steps {
+		s := &t.next.Steps[earlier]
+		waits := s.Status == StepCompensating && !s.NextAttemptAt.IsZero()
+		if waits && slices.Contains(t.plan.graph.descendants[earlier], i) {
+			t.yield(earlier)
+		}
+	}
 }
 
 // close ends what the step was doing.

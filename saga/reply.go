@@ -119,6 +119,7 @@ func (t *transition) succeededAfterCompensation(i int, merged []byte, r Reply) {
 	default:
 		t.succeed(i, r.Command.Attempt, merged, r)
 		t.compensateOnceMore(i)
+		t.yieldTo(i)
 	}
 }
 

@@ -73,6 +73,48 @@ func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
 	c.expectOut("a/compensate/1")
 }
 
+// A step may have to be undone once more after those before it had their turn.
+func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
+	t.Parallel()
+	for name, retried := range map[string][]func(*saga.Action){
+		"both at once": {func(*saga.Action) {}}, "the earlier one first": {onStep("a"), onStep("b")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := undoing(t)
+			c.succeed("b")
+			c.refuse("a")
+			c.late("b/execute/1", succeeded())
+			c.refuse("b")
+			c.expectStatus(saga.Stuck)
+			for _, step := range retried {
+				c.act(saga.ActionRetry, step)
+			}
+			c.expectOut("b/compensate-2/2")
+			c.succeed("b")
+			c.expectSent("a/compensate/2")
+			c.succeed("a")
+			c.expectStatus(saga.Compensated)
+		})
+	}
+}
+
+func TestRule6AnAttemptThatIsDueWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+	c.succeed("a")
+	c.lose("b")
+	c.succeed("b")
+	c.fail("a")
+	c.late("b/execute/1", succeeded())
+	c.advance(10 * time.Second) // a would be due by now
+	c.expectOut("b/compensate-2/1")
+	c.succeed("b")
+	c.expectSent("a/compensate/2")
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+}
+
 func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(1)), func(s *saga.Start) { s.Priority = 7 })
