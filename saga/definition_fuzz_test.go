@@ -1,7 +1,6 @@
 package saga_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +73,7 @@ func TestSoManyFaultsAreTold(t *testing.T) {
 	t.Parallel()
 	_, err := saga.ParseDefinition("order", 1, []byte(manyKeys(50_000)))
 	var faults saga.Faults
-	require.True(t, errors.As(err, &faults))
+	require.ErrorAs(t, err, &faults)
 	require.Len(t, faults, saga.MaxFaults)
 	require.Contains(t, faults[saga.MaxFaults-1].Message, "49902 more")
 }

@@ -86,8 +86,15 @@ func (h *randomHistory) happen() {
 		weight int
 		what   func()
 	}{
-		{10, h.workerHandles}, {10, h.answerArrives}, {1, h.wakes}, {3, h.timePasses}, {1, h.brokerGivesUp},
-		{1, h.commandIsHeld}, {1, h.commandIsPublished}, {2, h.personActs}, {1, h.strangerAnswers},
+		{10, h.workerHandles},
+		{10, h.answerArrives},
+		{1, h.wakes},
+		{3, h.timePasses},
+		{1, h.brokerGivesUp},
+		{1, h.commandIsHeld},
+		{1, h.commandIsPublished},
+		{2, h.personActs},
+		{1, h.strangerAnswers},
 	}
 	var weighted []func()
 	for _, one := range happenings {

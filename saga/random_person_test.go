@@ -3,6 +3,7 @@ package saga_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -55,6 +56,8 @@ func (h *randomHistory) act(action saga.Action) saga.Decision {
 	action.ID, action.Actor, action.Reason = fmt.Sprintf("a%d", h.actions), "operator", "because"
 	before := h.is
 	decision := h.hear(action)
+	allowed := slices.Contains(h.plan.AllowedActions(&before), action.Name)
+	require.True(h.t, allowed || decision.Refused != nil, "%s is not allowed, but taken\n%s", action.Name, h.told())
 	if !decision.Changed {
 		return decision
 	}
