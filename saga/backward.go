@@ -118,13 +118,16 @@ func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure R
 	detail := map[string]any{"code": failure.Code, "message": failure.Message, "action": string(Compensate)}
 	t.record(entry, s.Name, s.CompensationAttempts, detail)
 	used := s.CompensationAttempts - s.CompensationForgiven
-	if !policy.exhausted(used, failure) {
+	switch {
+	case policy.exhausted(used, failure):
+		s.Status = StepCompensationFailed
+		s.close(t.now)
+		t.record(EntryCompensationExhausted, s.Name, s.CompensationAttempts, detail)
+	case !t.undoable(i): // its turn has passed while it was out
+		t.yield(i)
+	default:
 		s.NextAttemptAt = t.now.Add(policy.delay(used, failed))
-		return
 	}
-	s.Status = StepCompensationFailed
-	s.close(t.now)
-	t.record(EntryCompensationExhausted, s.Name, s.CompensationAttempts, detail)
 }
 
 // compensateOnceMore makes step i owe a compensation under a new key: its effect came after the one that was sent.

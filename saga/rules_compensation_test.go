@@ -99,20 +99,28 @@ func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
 	}
 }
 
-func TestRule6AnAttemptThatIsDueWaitsForItsTurn(t *testing.T) {
+func TestRule6AFurtherAttemptWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
-	c.succeed("a")
-	c.lose("b")
-	c.succeed("b")
-	c.fail("a")
-	c.late("b/execute/1", succeeded())
-	c.advance(10 * time.Second) // a would be due by now
-	c.expectOut("b/compensate-2/1")
-	c.succeed("b")
-	c.expectSent("a/compensate/2")
-	c.succeed("a")
-	c.expectStatus(saga.Compensated)
+	for name, happens := range map[string]func(c *conversation){
+		"it waited for its time already": func(c *conversation) { c.fail("a"); c.late("b/execute/1", succeeded()) },
+		"the one before was still out":   func(c *conversation) { c.late("b/execute/1", succeeded()); c.fail("a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+			c.succeed("a")
+			c.lose("b")
+			c.succeed("b")
+			c.expectOut("a/compensate/1")
+			happens(c)
+			c.advance(10 * time.Second) // a would be due by now
+			c.expectOut("b/compensate-2/1")
+			c.succeed("b")
+			c.expectSent("a/compensate/2")
+			c.succeed("a")
+			c.expectStatus(saga.Compensated)
+		})
+	}
 }
 
 func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {

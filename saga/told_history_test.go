@@ -6,18 +6,28 @@ import "github.com/saga-orchestrator/orchestrator/saga"
 type reader struct {
 	plan     *saga.Definition
 	statuses []saga.StepStatus
-	happened []bool // the step's success was reported
-	waiting  []bool // the last attempt of its compensation has failed, and the next is not sent
+	happened []bool          // the step's success was reported
+	waiting  []bool          // the last attempt of its compensation has failed, and the next is not sent
+	reopened map[string]bool // the steps for which the saga was opened again; the others count no more
 }
 
 // toldStatuses are the steps' states as their history tells them.
 func toldStatuses(plan *saga.Definition, entries []saga.Entry) []saga.StepStatus {
 	count := len(plan.Steps)
-	r := &reader{plan: plan, statuses: make([]saga.StepStatus, count), happened: make([]bool, count), waiting: make([]bool, count)}
+	r := &reader{
+		plan: plan, statuses: make([]saga.StepStatus, count), happened: make([]bool, count), waiting: make([]bool, count),
+		reopened: make(map[string]bool),
+	}
 	for i := range r.statuses {
 		r.statuses[i] = saga.StepPending
 	}
 	for _, entry := range entries {
+		switch {
+		case entry.Type == saga.EntryReopened:
+			r.reopened[entry.Step] = true
+		case entry.Type == saga.EntryAbandoned || entry.Type == saga.EntryCompensated:
+			clear(r.reopened)
+		}
 		if entry.Step != "" {
 			r.read(position(plan, entry.Step), entry.Type)
 		}
@@ -30,8 +40,11 @@ func (r *reader) read(i int, entry saga.EntryType) {
 	switch entry {
 	case saga.EntryStepAttemptFailed, saga.EntryStepTimedOut, saga.EntryStepLost, saga.EntryCompensationRetry:
 		r.waiting[i] = before == saga.StepCompensating
-		if !r.waiting[i] {
+		switch {
+		case !r.waiting[i]:
 			r.statuses[i] = saga.StepRetrying
+		case r.turnHasPassed(i):
+			r.owes(i)
 		}
 	case saga.EntryStepSucceeded:
 		r.statuses[i], r.happened[i], r.waiting[i] = saga.StepSucceeded, true, false
@@ -79,4 +92,16 @@ func (r *reader) turnsPass(i int) {
 			r.owes(earlier)
 		}
 	}
+}
+
+func (r *reader) turnHasPassed(i int) bool {
+	for later, status := range r.statuses {
+		owed := status == saga.StepSucceeded || status == saga.StepUnknown || status == saga.StepCompensating ||
+			status == saga.StepCompensationFailed
+		counts := len(r.reopened) == 0 || r.reopened[r.plan.Steps[later].Name]
+		if owed && counts && r.plan.Steps[later].Compensation != "" && comesAfter(r.plan, later, i) {
+			return true
+		}
+	}
+	return false
 }
