@@ -141,6 +141,12 @@ func (t *transition) compensateOnceMore(i int) {
 	s.close(t.now)
 }
 
+// waitsForItsTurn says whether the step's compensation was sent before, and goes on once its turn has come again. A step
+// that something came after has succeeded, so its own success cannot come late.
+func (s *StepState) waitsForItsTurn() bool {
+	return s.Status == StepSucceeded && s.CompensationAttempts > 0
+}
+
 // yieldTo makes those wait that step i came after, and whose compensation waits for its next attempt.
 func (t *transition) yieldTo(i int) {
 	for earlier := range t.next.Steps {

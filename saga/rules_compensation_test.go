@@ -123,6 +123,21 @@ func TestRule6AFurtherAttemptWaitsForItsTurn(t *testing.T) {
 	}
 }
 
+func TestRule9ACompensationThatWaitsForItsTurnMayTurnOutToHaveSucceeded(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+	c.succeed("a")
+	c.lose("b")
+	c.succeed("b")
+	c.late("b/execute/1", succeeded())
+	c.lose("a")
+	c.expectSteps("a succeeded, b compensating")
+	c.late("a/compensate/1", succeeded())
+	c.expectSteps("a compensated, b compensating")
+	c.succeed("b")
+	c.expectStatus(saga.Compensated)
+}
+
 func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(1)), func(s *saga.Start) { s.Priority = 7 })

@@ -22,10 +22,10 @@ func toldStatuses(plan *saga.Definition, entries []saga.Entry) []saga.StepStatus
 		r.statuses[i] = saga.StepPending
 	}
 	for _, entry := range entries {
-		switch {
-		case entry.Type == saga.EntryReopened:
+		switch entry.Type {
+		case saga.EntryReopened:
 			r.reopened[entry.Step] = true
-		case entry.Type == saga.EntryAbandoned || entry.Type == saga.EntryCompensated:
+		case saga.EntryAbandoned, saga.EntryCompensated:
 			clear(r.reopened)
 		}
 		if entry.Step != "" {
