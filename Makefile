@@ -2,10 +2,11 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WITH_SERVERS := go run ./internal/testenv/with-servers
+FUZZTIME := 30s
 LINTER := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test walk servers lint fmt
+.PHONY: help build test walk fuzz servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,16 @@ test: ## run all tests, with private servers
 
 walk: ## walk every order of events of every saga of up to four steps (about 10 minutes)
 	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep -E 'shapes|altogether|FAIL|ok'
+
+# Only some packages have targets, and go test takes one target of one package at a time. Without a limit the fuzzer spends
+# a minute on making each interesting input smaller, and stands still meanwhile.
+fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30s)
+	@grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$package/*_test.go | cut -d' ' -f2); do \
+			echo "== $$package $$target"; \
+			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; \
+		done; \
+	done
 
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)

@@ -28,6 +28,9 @@ const (
 // the body means: the order of its members, white space and members with their default make no difference. Its error is
 // a *resource.Problem that repeats nothing of the body.
 func DecodeStart(content []byte, now time.Time) (record.StartRequest, error) {
+	if len(content) > maxBody {
+		return record.StartRequest{}, tooLarge(maxBody)
+	}
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
 		return record.StartRequest{}, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
 	}
@@ -68,6 +71,7 @@ func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError 
 	refuse(given.Priority > maxPriority, "priority", "must be 0 to %d", maxPriority)
 	refuse(given.Deadline < 0 || given.Deadline > saga.Duration(saga.MaxDuration), "deadline",
 		"must be a positive duration of at most %s", saga.MaxDuration)
+	refuse(given.StartAt.UTC().Year() < 1, "start_at", "must not be before the year 1") // in UTC it could not be written
 	refuse(given.StartAt.After(now.Add(maxStartDelay)), "start_at", "must not be more than ten years ahead")
 	refuse(len(given.Labels) > maxLabels, "labels", "must be at most %d", maxLabels)
 	for name, value := range given.Labels {

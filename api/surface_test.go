@@ -272,6 +272,34 @@ func TestAStartByMessageIsReadLikeOneByREST(t *testing.T) {
 	assert.Equal(t, resource.CodeInvalidBody, refused.Code)
 }
 
+func TestAMessageThatAsksForAStartNeedsAnIdOfItsOwn(t *testing.T) {
+	t.Parallel()
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	message := wire.Message{
+		MessageID: "m-1", UserID: "shop", Headers: map[string]any{"traceparent": trace}, Body: []byte(`{"definition":"order"}`),
+	}
+	request, err := api.DecodeStartMessage(message, time.Now())
+	require.NoError(t, err)
+	assert.Equal(t, "m-1", request.IdempotencyKey)
+	assert.Equal(t, "amqp:shop", request.Actor)
+	assert.Equal(t, trace, request.TraceParent)
+
+	message.UserID, message.Headers = "", map[string]any{"traceparent": int64(1)}
+	request, err = api.DecodeStartMessage(message, time.Now())
+	require.NoError(t, err, "a trace that is none is no reason to refuse")
+	assert.Equal(t, "amqp", request.Actor)
+	assert.Empty(t, request.TraceParent)
+
+	for _, id := range []string{"", "\xff", "a\nb", strings.Repeat("k", 256)} {
+		message.MessageID = id
+		_, err = api.DecodeStartMessage(message, time.Now())
+		require.ErrorContains(t, err, "invalid_parameter")
+		require.ErrorContains(t, err, "message_id")
+	}
+	_, err = api.DecodeStartMessage(wire.Message{MessageID: "m", Body: bytes.Repeat([]byte(" "), 256<<10+1)}, time.Now())
+	require.ErrorContains(t, err, "payload_too_large")
+}
+
 func TestALimitedListenerHoldsSoManyConnections(t *testing.T) {
 	t.Parallel()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")

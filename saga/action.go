@@ -84,7 +84,7 @@ func (t *transition) resume() {
 	t.wakeDeadline()
 }
 
-// actRetry gives what is used up the attempts of its policy anew, at once.
+// actRetry gives what is used up the attempts of its policy anew, at once; a compensation, when its turn has come.
 func (t *transition) actRetry(a Action) {
 	retried := false
 	for i := range t.next.Steps {
@@ -97,7 +97,7 @@ func (t *transition) actRetry(a Action) {
 		t.record(EntryRetried, s.Name, 0, reasonOf(a))
 		if reason == CompensationExhausted {
 			s.CompensationForgiven = s.CompensationAttempts
-			t.dispatchCompensation(i)
+			t.yield(i) // what came after it may be used up, too, and is undone first
 			continue
 		}
 		t.next.TurnBack = nil

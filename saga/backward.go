@@ -1,6 +1,9 @@
 package saga
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 func asDuration(d Duration) time.Duration { return time.Duration(d) }
 
@@ -86,6 +89,16 @@ func (t *transition) dispatchCompensation(i int) {
 	t.record(EntryCompensationSent, s.Name, s.CompensationAttempts, nil)
 }
 
+// yield makes the compensation of step i wait for its turn again: something that came after it has to be undone first.
+func (t *transition) yield(i int) {
+	s := &t.next.Steps[i]
+	s.Status = StepUnknown
+	if s.TookEffect {
+		s.Status = StepSucceeded
+	}
+	s.close(t.now)
+}
+
 // compensated counts step i as undone by its worker.
 func (t *transition) compensated(i, attempt int) {
 	s := &t.next.Steps[i]
@@ -105,13 +118,16 @@ func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure R
 	detail := map[string]any{"code": failure.Code, "message": failure.Message, "action": string(Compensate)}
 	t.record(entry, s.Name, s.CompensationAttempts, detail)
 	used := s.CompensationAttempts - s.CompensationForgiven
-	if !policy.exhausted(used, failure) {
+	switch {
+	case policy.exhausted(used, failure):
+		s.Status = StepCompensationFailed
+		s.close(t.now)
+		t.record(EntryCompensationExhausted, s.Name, s.CompensationAttempts, detail)
+	case !t.undoable(i): // its turn has passed while it was out
+		t.yield(i)
+	default:
 		s.NextAttemptAt = t.now.Add(policy.delay(used, failed))
-		return
 	}
-	s.Status = StepCompensationFailed
-	s.close(t.now)
-	t.record(EntryCompensationExhausted, s.Name, s.CompensationAttempts, detail)
 }
 
 // compensateOnceMore makes step i owe a compensation under a new key: its effect came after the one that was sent.
@@ -123,6 +139,23 @@ func (t *transition) compensateOnceMore(i int) {
 		s.CompensationAttempts, s.CompensationForgiven = 0, 0
 	}
 	s.close(t.now)
+}
+
+// waitsForItsTurn says whether the step's compensation was sent before, and goes on once its turn has come again. A step
+// that something came after has succeeded, so its own success cannot come late.
+func (s *StepState) waitsForItsTurn() bool {
+	return s.Status == StepSucceeded && s.CompensationAttempts > 0
+}
+
+// yieldTo makes those wait that step i came after, and whose compensation waits for its next attempt.
+func (t *transition) yieldTo(i int) {
+	for earlier := range t.next.Steps {
+		s := &t.next.Steps[earlier]
+		waits := s.Status == StepCompensating && !s.NextAttemptAt.IsZero()
+		if waits && slices.Contains(t.plan.graph.descendants[earlier], i) {
+			t.yield(earlier)
+		}
+	}
 }
 
 // close ends what the step was doing.

@@ -66,6 +66,7 @@ const (
 	MaxDuration     = 365 * 24 * time.Hour
 	MaxDescription  = 4096
 	MaxNonRetryable = 100
+	MaxFaults       = 100 // that are told of one definition
 )
 
 // Queues returns the worker queues that the definition's commands go to, each once, in the order of the steps.

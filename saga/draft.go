@@ -165,7 +165,7 @@ func (d draft) build(name string, version int, found Faults) (*Definition, error
 	definition := d.complete(name, version)
 	faults := append(found, definition.validate()...)
 	if len(faults) > 0 {
-		return nil, faults
+		return nil, faults.bounded()
 	}
 	definition.orderAfter()
 	definition.forgetUnused()

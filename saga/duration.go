@@ -22,7 +22,7 @@ func (d *Duration) UnmarshalJSON(raw []byte) error {
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("%q is not a duration such as %q", text, "30s")
+		return fmt.Errorf("not a duration such as %q", "30s") // what was given may be anything, and is not repeated
 	}
 	*d = Duration(parsed)
 	return nil

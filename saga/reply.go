@@ -119,6 +119,7 @@ func (t *transition) succeededAfterCompensation(i int, merged []byte, r Reply) {
 	default:
 		t.succeed(i, r.Command.Attempt, merged, r)
 		t.compensateOnceMore(i)
+		t.yieldTo(i)
 	}
 }
 
@@ -145,10 +146,10 @@ func (t *transition) notExecuted(i int, r Reply) {
 	t.attemptFailed(i, EntryStepAttemptFailed, *r.Error, false)
 }
 
-// undone takes in the success of a compensation; it counts for a used-up one too.
+// undone takes in the success of a compensation; it counts for a used-up one too, and for one that waits for its turn.
 func (t *transition) undone(i int, r Reply) {
 	s := &t.next.Steps[i]
-	if s.Status != StepCompensating && s.Status != StepCompensationFailed {
+	if s.Status != StepCompensating && s.Status != StepCompensationFailed && !s.waitsForItsTurn() {
 		t.ignore(ignoredRepeated)
 		return
 	}

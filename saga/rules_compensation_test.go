@@ -73,6 +73,71 @@ func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
 	c.expectOut("a/compensate/1")
 }
 
+// A step may have to be undone once more after those before it had their turn.
+func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
+	t.Parallel()
+	for name, retried := range map[string][]func(*saga.Action){
+		"both at once": {func(*saga.Action) {}}, "the earlier one first": {onStep("a"), onStep("b")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := undoing(t)
+			c.succeed("b")
+			c.refuse("a")
+			c.late("b/execute/1", succeeded())
+			c.refuse("b")
+			c.expectStatus(saga.Stuck)
+			for _, step := range retried {
+				c.act(saga.ActionRetry, step)
+			}
+			c.expectOut("b/compensate-2/2")
+			c.succeed("b")
+			c.expectSent("a/compensate/2")
+			c.succeed("a")
+			c.expectStatus(saga.Compensated)
+		})
+	}
+}
+
+func TestRule6AFurtherAttemptWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	for name, happens := range map[string]func(c *conversation){
+		"it waited for its time already": func(c *conversation) { c.fail("a"); c.late("b/execute/1", succeeded()) },
+		"the one before was still out":   func(c *conversation) { c.late("b/execute/1", succeeded()); c.fail("a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+			c.succeed("a")
+			c.lose("b")
+			c.succeed("b")
+			c.expectOut("a/compensate/1")
+			happens(c)
+			c.advance(10 * time.Second) // a would be due by now
+			c.expectOut("b/compensate-2/1")
+			c.succeed("b")
+			c.expectSent("a/compensate/2")
+			c.succeed("a")
+			c.expectStatus(saga.Compensated)
+		})
+	}
+}
+
+func TestRule9ACompensationThatWaitsForItsTurnMayTurnOutToHaveSucceeded(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+	c.succeed("a")
+	c.lose("b")
+	c.succeed("b")
+	c.late("b/execute/1", succeeded())
+	c.lose("a")
+	c.expectSteps("a succeeded, b compensating")
+	c.late("a/compensate/1", succeeded())
+	c.expectSteps("a compensated, b compensating")
+	c.succeed("b")
+	c.expectStatus(saga.Compensated)
+}
+
 func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(1)), func(s *saga.Start) { s.Priority = 7 })

@@ -30,6 +30,16 @@ func (f *Faults) add(pointer, format string, arguments ...any) {
 	*f = append(*f, Fault{Pointer: pointer, Message: fmt.Sprintf(format, arguments...)})
 }
 
+// bounded keeps a definition that is wrong all over from making an answer many times its size.
+func (f Faults) bounded() Faults {
+	if len(f) <= MaxFaults {
+		return f
+	}
+	told := slices.Clone(f[:MaxFaults-1])
+	told.add("", "and %d more faults", len(f)-len(told))
+	return told
+}
+
 // Patterns of names, as users read them in messages.
 const (
 	definitionNamePattern = `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`

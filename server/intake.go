@@ -3,9 +3,12 @@ package server
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -16,6 +19,30 @@ func (s *Server) receive(
 	deciding context.Context, take func(context.Context, wire.Message, func(bool)),
 ) func(wire.Message, func(bool)) {
 	return func(message wire.Message, settle func(bool)) { take(deciding, message, settle) }
+}
+
+// startQueue is a broker that other programs can reach, and ask for sagas by message. The embedded one is none: who is in
+// this process has the API.
+type startQueue interface {
+	ConsumeStarts(ctx context.Context, handle func(message wire.Message, settle func(ok bool)))
+}
+
+// consumeStarts starts sagas by message until taking ends, each in a goroutine of its own: a start waits for its commit,
+// and those that wait at the same time are committed together. One that is not stored by the end is left to the next
+// replica, which finds by the idempotency key what became of it.
+func (s *Server) consumeStarts(taking context.Context) {
+	queue, is := s.broker.(startQueue)
+	if !is {
+		return
+	}
+	decode := func(message wire.Message) (record.StartRequest, error) {
+		return api.DecodeStartMessage(message, time.Now())
+	}
+	var starts sync.WaitGroup
+	queue.ConsumeStarts(taking, func(message wire.Message, settle func(bool)) {
+		starts.Go(func() { s.engine.ReceiveStart(taking, message, decode, settle) })
+	})
+	starts.Wait()
 }
 
 // declare makes the queues of all registered definitions known to the broker, which keeps them declared from then on.

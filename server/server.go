@@ -98,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.declare(taking) })
 	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(deciding, s.engine.ReceiveReply)) })
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(deciding, s.engine.ReceiveDead)) })
+	intake.Go(func() { s.consumeStarts(taking) })
 
 	var failure error
 	served := make(chan struct{})

@@ -18,14 +18,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func embedded(t *testing.T, config server.Config) *server.Server {
 	t.Helper()
+	s, _ := serving(t, config)
+	return s
+}
+
+// serving runs a server until it is ended, or the test ends.
+func serving(t *testing.T, config server.Config) (s *server.Server, end func()) {
+	t.Helper()
 	config.Listen, config.Auth = "127.0.0.1:0", "none"
 	s, err := server.Open(t.Context(), config)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { require.NoError(t, s.Run(ctx)) })
-	t.Cleanup(func() { cancel(); running.Wait(); http.DefaultClient.CloseIdleConnections() })
-	return s
+	end = func() { cancel(); running.Wait() }
+	t.Cleanup(func() { end(); http.DefaultClient.CloseIdleConnections() })
+	return s, end
 }
 
 func request(t *testing.T, method, url, body string) (int, string) {
@@ -33,6 +41,11 @@ func request(t *testing.T, method, url, body string) (int, string) {
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
+	return answered(t, r)
+}
+
+func answered(t *testing.T, r *http.Request) (int, string) {
+	t.Helper()
 	answer, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer answer.Body.Close()

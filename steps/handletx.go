@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -79,7 +80,7 @@ func (w *Worker) pass(ctx context.Context, b *Barrier, received wire.Received, w
 		if err := p.commit(ctx); err != nil { // a tombstone may have been left
 			return nil, err
 		}
-		return stored(reply)
+		return stored(received.ID, reply)
 	}
 	output, err := protect(w.log, func() (json.RawMessage, error) { return work(ctx, handlersTx{p.tx}, known) })
 	if unanswerable(ctx, err) {
@@ -116,15 +117,15 @@ func unanswerable(ctx context.Context, err error) bool {
 	return errors.Is(err, ErrUnknown) || (err != nil && ctx.Err() != nil && !errors.As(err, &said))
 }
 
-// stored turns a reply that the barrier kept back into what a handler returns.
-func stored(reply json.RawMessage) (json.RawMessage, error) {
-	var kept wire.Reply
-	if err := json.Unmarshal(reply, &kept); err != nil {
+// stored turns a reply that the barrier kept back into what a handler returns. A worker in another language may have
+// written it, so it is read as the orchestrator reads it: the answer must not depend on who gives it.
+func stored(id saga.CommandID, reply json.RawMessage) (json.RawMessage, error) {
+	kept, err := wire.DecodeReply(id.String(), reply)
+	if err != nil {
 		return nil, fmt.Errorf("%w: read the stored reply: %w", ErrUnknown, err)
 	}
-	if kept.Error == nil {
+	if kept.Succeeded {
 		return kept.Output, nil
 	}
-	retryable := kept.Error.Retryable == nil || *kept.Error.Retryable
-	return nil, &Error{Code: kept.Error.Code, Message: kept.Error.Message, Retryable: retryable}
+	return nil, &Error{Code: kept.Error.Code, Message: kept.Error.Message, Retryable: kept.Error.Retryable}
 }

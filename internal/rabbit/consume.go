@@ -13,6 +13,9 @@ import (
 // resubscribeWait bounds how long a consumer waits before it looks again for a queue that is not there yet.
 const resubscribeWait = time.Second
 
+// startsAtOnce is how many requests to start a saga may be unsettled at a time.
+const startsAtOnce = 64
+
 // Consume calls handle, from one goroutine, with every message of a queue until ctx ends or the Broker is closed; it
 // goes on after every loss. No more than prefetch messages are unsettled at a time. settle may be called later, from any
 // goroutine and in any order: settle(true) when the message is dealt with, settle(false) to have it delivered again,
@@ -43,9 +46,10 @@ func (b *Broker) ConsumeDead(ctx context.Context, handle func(message wire.Messa
 	b.Consume(ctx, b.names.dead(), b.config.Prefetch, handle)
 }
 
-// ConsumeStarts consumes the requests to start a saga.
+// ConsumeStarts consumes the requests to start a saga. They are fewer at a time than replies: a flood of new sagas
+// should not crowd out those that are under way.
 func (b *Broker) ConsumeStarts(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
-	b.Consume(ctx, b.names.start(), b.config.Prefetch, handle)
+	b.Consume(ctx, b.names.start(), min(b.config.Prefetch, startsAtOnce), handle)
 }
 
 // consume subscribes, and subscribes again after every loss.

@@ -66,7 +66,7 @@ func (e *Engine) split(ctx context.Context, items []*item, err error) {
 	if it.dead != nil && it.cause != nil {
 		// A message whose content the store refuses is put aside with its bytes; it may not come again for ever.
 		it.cause, it.keep = nil, false
-		it.dead.Reason, it.dead.Message = "rejected_by_store", "the message's content cannot be stored"
+		it.dead.Reason, it.dead.Message = reasonRejected, "the message's content cannot be stored"
 		e.decide(ctx, items)
 		return
 	}

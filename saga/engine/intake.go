@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 
 	"github.com/oklog/ulid/v2"
 
@@ -16,8 +17,11 @@ import (
 const (
 	sourceReplies  = "replies"
 	sourceCommands = "commands"
+	sourceStart    = "start"
 
 	reasonMalformedReply = "malformed_reply"
+	reasonMalformedStart = "malformed_start"
+	reasonRejected       = "rejected_by_store"
 	// maxKeptBody bounds what is kept of a message that is too large to be a reply.
 	maxKeptBody = 1 << 20
 )
@@ -50,6 +54,71 @@ func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle f
 		it.sagaID, it.cause = id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
 	}
 	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+		settle(false)
+	}
+}
+
+// StartDecoder makes a request of a message from the start queue. Its error says what is wrong with the message and
+// never repeats its content.
+type StartDecoder func(wire.Message) (record.StartRequest, error)
+
+// ReceiveStart takes in a message from the start queue and returns when it is settled. settle is called once: with true
+// when the saga, or the message as a dead letter, is stored; with false when ctx ended before that. The message then
+// comes again and leads to the same saga, whether or not it was stored.
+func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode StartDecoder, settle func(ok bool)) {
+	request, err := decode(message)
+	if err != nil {
+		e.putStartAside(ctx, message, reasonMalformedStart, err, settle)
+		return
+	}
+	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		_, _, err := e.Start(ctx, request)
+		if err == nil {
+			settle(true)
+			return
+		}
+		if reason := startRefusal(err); reason != "" {
+			e.putStartAside(ctx, message, reason, err, settle)
+			return
+		}
+		if !pause(ctx, backoff) {
+			settle(false)
+			return
+		}
+		e.config.Logger.Warn("a start by message was not stored, trying again", "error", err)
+	}
+}
+
+// startRefusal is why a start will never be taken however often it is tried, or empty where it may be the next time.
+func startRefusal(err error) string {
+	_, keyInUse := errors.AsType[*record.KeyInUseError](err)
+	switch {
+	case errors.Is(err, record.ErrDefinitionNotFound):
+		return "definition_not_found"
+	case errors.Is(err, record.ErrIdempotencyConflict):
+		return "idempotency_conflict"
+	case keyInUse:
+		return "key_in_use"
+	case errors.Is(err, record.ErrRejected):
+		return reasonRejected
+	default:
+		return ""
+	}
+}
+
+// putStartAside keeps a start that is refused. The message's id is no header, but what a person needs to send it again.
+func (e *Engine) putStartAside(ctx context.Context, message wire.Message, reason string, why error, settle func(ok bool)) {
+	message.Headers = maps.Clone(message.Headers)
+	if message.Headers == nil {
+		message.Headers = make(map[string]any)
+	}
+	message.Headers[wire.HeaderIdempotencyKey] = message.MessageID
+	dead := deadLetter(message, sourceStart)
+	dead.Reason, dead.Message = reason, why.Error()
+	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
+		dead.SagaID = keyInUse.SagaID
+	}
+	if err := e.lane(dead.ID).add(ctx, &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
 		settle(false)
 	}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,7 +47,7 @@ func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
 func DecodeBody(content []byte) (data, output json.RawMessage, err error) {
 	var read body
 	if err := json.Unmarshal(content, &read); err != nil {
-		return nil, nil, fmt.Errorf("decode command body: %w", err)
+		return nil, nil, errors.New("body: not that of a command") // the decoder's own words would quote it
 	}
 	return read.Data, read.Output, nil
 }

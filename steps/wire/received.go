@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -54,7 +55,7 @@ func DecodeCommand(m Message) (Received, error) {
 		return Received{}, err
 	}
 	return Received{
-		ID: id, Name: m.Type, Deadline: deadline, Data: data, Output: present(output),
+		ID: id, Name: m.Type, Deadline: deadline, Data: present(data), Output: present(output),
 		Definition: text(m.Headers[HeaderDefinition]), Version: number(m.Headers[HeaderVersion]),
 		TraceParent: text(m.Headers[HeaderTraceParent]),
 	}, nil
@@ -86,23 +87,27 @@ func text(value any) string {
 }
 
 // number accepts every integer that an AMQP client may have made of the header, for example when it sent a dead letter
-// to its queue again.
+// to its queue again. What is no version of a definition is 0.
 func number(value any) int {
+	read := 0.0 // holds every version exactly
 	switch n := value.(type) {
 	case int64:
-		return int(n)
+		read = float64(n)
 	case int32:
-		return int(n)
+		read = float64(n)
 	case int16:
-		return int(n)
+		read = float64(n)
 	case int8:
-		return int(n)
+		read = float64(n)
 	case uint8:
-		return int(n)
+		read = float64(n)
 	case int:
-		return n
+		read = float64(n)
 	case float64:
-		return int(n)
+		read = n
+	}
+	if read >= 0 && read <= math.MaxInt32 && read == math.Trunc(read) {
+		return int(read)
 	}
 	return 0
 }

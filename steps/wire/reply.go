@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -61,9 +62,9 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
 		return saga.Reply{}, fmt.Errorf("body: %w", err)
 	}
-	var read Reply
-	if err := json.Unmarshal(content, &read); err != nil {
-		return saga.Reply{}, fmt.Errorf("body: not a reply: a member has the wrong type")
+	read, err := readReply(content)
+	if err != nil {
+		return saga.Reply{}, fmt.Errorf("body: not a reply: %w", err)
 	}
 	switch read.Status {
 	case statusSucceeded:
@@ -75,18 +76,44 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	}
 }
 
+// readReply reads the members by their exact names: encoding/json alone would take "Status" for "status" and, where both
+// are there, the last, which another reader of the same message would not.
+func readReply(content []byte) (Reply, error) {
+	var read Reply
+	var failure json.RawMessage
+	err := members(content, map[string]any{"status": &read.Status, "output": &read.Output, "error": &failure})
+	if err != nil || present(failure) == nil {
+		return read, err
+	}
+	read.Error = &ReplyError{}
+	err = members(failure, map[string]any{
+		"code": &read.Error.Code, "message": &read.Error.Message, "retryable": &read.Error.Retryable,
+	})
+	return read, err
+}
+
+// members reads an object's members of these names; null counts as absent, and what has another name is passed over.
+func members(object json.RawMessage, into map[string]any) error {
+	var found map[string]json.RawMessage
+	if err := json.Unmarshal(object, &found); err != nil || found == nil {
+		return errors.New("want a JSON object")
+	}
+	for name, value := range into {
+		if raw := present(found[name]); raw != nil && json.Unmarshal(raw, value) != nil {
+			return errors.New(name + " has the wrong type")
+		}
+	}
+	return nil
+}
+
 func decodeSuccess(id saga.CommandID, read Reply) (saga.Reply, error) {
 	if read.Error != nil {
 		return saga.Reply{}, fmt.Errorf("error: a reply that succeeded has none")
 	}
-	output := read.Output
-	if string(output) == "null" {
-		output = nil
-	}
-	if output != nil && output[0] != '{' {
+	if read.Output != nil && read.Output[0] != '{' {
 		return saga.Reply{}, fmt.Errorf("output: want a JSON object")
 	}
-	return saga.Reply{Command: id, Succeeded: true, Output: output}, nil
+	return saga.Reply{Command: id, Succeeded: true, Output: read.Output}, nil
 }
 
 func decodeFailure(id saga.CommandID, read Reply) (saga.Reply, error) {

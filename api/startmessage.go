@@ -1,0 +1,34 @@
+package api
+
+import (
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// byMessage is the actor of a start by message. Where the message has a user-id, which the broker vouches for, that
+// user's name follows.
+const byMessage = "amqp"
+
+// DecodeStartMessage makes a request of a message that asks for a start: its body is that of a start by REST, read by
+// the same code, and its message_id is the idempotency key. Without one a redelivery would start a second saga, so here
+// it is required. The error is a *resource.Problem that repeats nothing of the message.
+func DecodeStartMessage(message wire.Message, now time.Time) (record.StartRequest, error) {
+	if message.MessageID == "" || !printable(message.MessageID, maxIdempotencyKey) {
+		return record.StartRequest{}, parameter("message_id", "must be 1 to 255 printable characters: it is the idempotency key")
+	}
+	request, err := DecodeStart(message.Body, now)
+	if err != nil {
+		return record.StartRequest{}, err
+	}
+	request.IdempotencyKey = message.MessageID
+	request.Actor = byMessage
+	if message.UserID != "" && printable(message.UserID, maxIdempotencyKey) {
+		request.Actor += ":" + message.UserID
+	}
+	if given, is := message.Headers[wire.HeaderTraceParent].(string); is {
+		request.TraceParent = traceParent(given)
+	}
+	return request, nil
+}

@@ -1,0 +1,52 @@
+package steps
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// FuzzStoredReply: what the barrier kept is answered again, and the orchestrator reads it as it would have the first time.
+func FuzzStoredReply(f *testing.F) {
+	for _, text := range []string{
+		`{"status":"succeeded","output":{"a":1}}`, `{"status":"succeeded","output":null}`, `{"status":"succeeded"}`,
+		`{"status":"failed"}`, `{"status":"failed","error":null}`, `{"status":"failed","error":{"message":"m","retryable":false}}`,
+		`{"status":"maybe"}`, `{"status":"failed","error":{"code":"\ud83d\ude00","message":"\u202e"}}`, `[]`, `null`, ``,
+	} {
+		f.Add([]byte(text))
+	}
+	id := saga.CommandID{Saga: "s", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: 2}
+	silent := slog.New(slog.DiscardHandler)
+	f.Fuzz(func(t *testing.T, kept []byte) {
+		want, malformed := wire.DecodeReply(id.String(), kept)
+		output, err := stored(id, kept)
+		answer := settle(context.Background(), context.Background(), output, err, silent)
+		if malformed != nil {
+			require.ErrorIs(t, err, ErrUnknown, "nobody knows what the first delivery did")
+			require.Equal(t, wire.Rejected, answer.Settlement)
+			return
+		}
+		require.Equal(t, wire.Replied, answer.Settlement)
+		got, err := wire.DecodeReply(id.String(), answer.Reply)
+		require.NoError(t, err)
+		want.Output = compacted(t, want.Output)
+		require.Equal(t, want, got)
+	})
+}
+
+func compacted(t *testing.T, document json.RawMessage) json.RawMessage {
+	t.Helper()
+	if document == nil {
+		return nil
+	}
+	var text bytes.Buffer
+	require.NoError(t, json.Compact(&text, document))
+	return text.Bytes()
+}

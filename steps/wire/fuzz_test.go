@@ -1,0 +1,136 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// FuzzDecodeReply: what is taken can be stored, and reads the same when it is written again.
+func FuzzDecodeReply(f *testing.F) {
+	for _, seed := range []string{
+		`{"status":"succeeded","output":{"a":1}}`, `{"status":"failed","error":{"code":"c","message":"m","retryable":false}}`,
+		`{"status":"succeeded","output":null}`, `{"status":"succeeded"}{}`, `{"status":"succeeded","output":{"a":"\u0000"}}`,
+		`[]`, ``, "\xef\xbb\xbf{}", `{"status":"failed","error":{"code":"` + strings.Repeat("x", 200) + `"}}`,
+		`{"status":"failed","Status":"succeeded"}`, `{"status":"failed","error":null,"output":{}}`,
+	} {
+		f.Add("saga-1/charge/execute/1", []byte(seed))
+	}
+	f.Add("saga-1/charge/compensate-2/7", []byte(`{"status":"succeeded"}`))
+	f.Fuzz(func(t *testing.T, id string, content []byte) {
+		reply, err := wire.DecodeReply(id, content)
+		if err != nil {
+			requireDiscreet(t, err)
+			return
+		}
+		require.Equal(t, id, reply.Command.String())
+		require.Equal(t, reply.Succeeded, reply.Error == nil, "a reply has either succeeded or an error")
+		require.Equal(t, reply.Succeeded, statusOf(t, content) == "succeeded", "as any other reader sees it")
+		written := wire.Succeeded(reply.Output)
+		if reply.Error != nil {
+			require.NotEmpty(t, reply.Error.Code)
+			require.LessOrEqual(t, len(reply.Error.Code), wire.MaxErrorCode)
+			require.LessOrEqual(t, len(reply.Error.Message), wire.MaxErrorMessage)
+			require.Nil(t, reply.Output, "what failed has no effect and so no output")
+			written = wire.Failed(reply.Error.Code, reply.Error.Message, reply.Error.Retryable)
+		}
+		if reply.Output != nil {
+			require.NoError(t, saga.CheckJSON(reply.Output, saga.DefaultJSONLimits()))
+			require.Equal(t, byte('{'), reply.Output[0])
+		}
+		encoded, err := written.Encode()
+		require.NoError(t, err)
+		again, err := wire.DecodeReply(id, encoded)
+		require.NoError(t, err)
+		reply.Output = compacted(t, reply.Output)
+		require.Equal(t, reply, again)
+	})
+}
+
+// FuzzDecodeCommand: what a worker takes is what the orchestrator would have sent.
+func FuzzDecodeCommand(f *testing.F) {
+	f.Add("saga-1/charge/compensate-2/1", "payments.refund", "saga.replies", "2026-01-01T00:00:00Z", 3.0, byte(0), []byte(`{"data":{},"output":{}}`))
+	f.Add("saga-1/charge/execute/1", "payments.charge", "saga.replies", "", 1.5, byte(1), []byte(`{"data":{"a":[1,"<&>\u2028"]}}`))
+	f.Add("saga-1/charge/execute/1", "payments.charge", "r", "9999-12-31T23:59:59.999999999+14:00", -1.0, byte(2), []byte(` {"data": 1 } `))
+	f.Add("///", "", "", "", math.NaN(), byte(3), []byte(`{"data":null,"output":null}`))
+	f.Fuzz(func(t *testing.T, id, name, replyTo, deadline string, version float64, shape byte, body []byte) {
+		got, err := wire.DecodeCommand(wire.Message{
+			CorrelationID: id, Type: name, ReplyTo: replyTo, Body: body, Headers: headers(deadline, version, shape),
+		})
+		if err != nil {
+			requireDiscreet(t, err)
+			return
+		}
+		require.Equal(t, id, got.ID.String())
+		require.Equal(t, name, got.Name)
+		require.NotEqual(t, "null", string(got.Data))
+		require.NotEqual(t, "null", string(got.Output))
+		require.GreaterOrEqual(t, got.Version, 0)
+		require.LessOrEqual(t, got.Version, math.MaxInt32)
+
+		sent, err := wire.EncodeCommand(
+			&saga.Instance{Definition: got.Definition, Version: got.Version, TraceParent: got.TraceParent},
+			saga.Command{ID: got.ID, Name: got.Name, Data: got.Data, Output: got.Output},
+		)
+		require.NoError(t, err)
+		again, err := wire.DecodeCommand(sent.Message(replyTo, got.Deadline))
+		require.NoError(t, err)
+		require.True(t, got.Deadline.Equal(again.Deadline), "%s and %s", got.Deadline, again.Deadline)
+		got.Deadline, again.Deadline = time.Time{}, time.Time{}
+		got.Data, got.Output = compacted(t, got.Data), compacted(t, got.Output)
+		require.Equal(t, got, again)
+	})
+}
+
+// headers are those of a command in one of the shapes that AMQP clients give them.
+func headers(deadline string, version float64, shape byte) map[string]any {
+	switch shape % 4 {
+	case 0:
+		return map[string]any{wire.HeaderDeadline: deadline, wire.HeaderVersion: int64(version), wire.HeaderDefinition: deadline}
+	case 1:
+		return map[string]any{wire.HeaderDeadline: version, wire.HeaderVersion: version, wire.HeaderTraceParent: []any{deadline, nil}}
+	case 2:
+		return map[string]any{
+			wire.HeaderDeadline: deadline, wire.HeaderVersion: map[string]any{"": version}, wire.HeaderDefinition: []byte(deadline),
+			wire.HeaderTraceParent: deadline,
+		}
+	default:
+		return nil
+	}
+}
+
+// requireDiscreet: an error is short, and made of our own words.
+func requireDiscreet(t *testing.T, err error) {
+	t.Helper()
+	require.Less(t, len(err.Error()), 120)
+	for _, c := range err.Error() {
+		require.True(t, c >= ' ' && c <= '~', "%q", err.Error())
+	}
+}
+
+// statusOf reads a reply as a program in another language does.
+func statusOf(t *testing.T, content []byte) string {
+	t.Helper()
+	var members map[string]any
+	require.NoError(t, json.Unmarshal(content, &members))
+	status, _ := members["status"].(string)
+	return status
+}
+
+func compacted(t *testing.T, document json.RawMessage) json.RawMessage {
+	t.Helper()
+	if document == nil {
+		return nil
+	}
+	var text bytes.Buffer
+	require.NoError(t, json.Compact(&text, document))
+	return text.Bytes()
+}
