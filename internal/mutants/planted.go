@@ -3,7 +3,9 @@ package main
 // The layers. What needs servers says so by its package; the command is run with them.
 func specifications() layer { return layer{"specification", []string{"./saga"}} }
 
-func walked() layer { return layer{"walk", []string{"./internal/walk", "-failfast", "-run", "TestEveryOrderOfEvents/[12]_steps"}} }
+func walked() layer {
+	return layer{"walk", []string{"./internal/walk", "-failfast", "-run", "TestEveryOrderOfEvents/[12]_steps"}}
+}
 
 func simulation() layer { return layer{"simulation", []string{"./internal/sim"}} }
 
