@@ -87,6 +87,9 @@ func (r *reader) owes(i int) {
 
 // turnsPass: step i has to be undone once more, so what came before it and was about to be tried again has to wait.
 func (r *reader) turnsPass(i int) {
+	if r.plan.Steps[i].Compensation == "" {
+		return
+	}
 	for earlier, waits := range r.waiting {
 		if waits && r.statuses[earlier] == saga.StepCompensating && comesAfter(r.plan, i, earlier) {
 			r.owes(earlier)
