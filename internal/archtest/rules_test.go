@@ -24,6 +24,7 @@ func imports() map[string][]string {
 		"client":            {"saga", "api/resource"},
 		"migrations":        {},
 		"internal/archtest": {},
+		"internal/mutants":  {},
 		"internal/rabbit":   {"steps/wire"},
 		"internal/e2e":      {all},
 		"internal/relay":    {"saga", "saga/record", "steps/wire"},

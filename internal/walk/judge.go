@@ -192,21 +192,18 @@ func forwardInOrder(e edge) string {
 	return ""
 }
 
-// backwardInOrder: rules 5 and 6. The order is that in which compensations begin: one that has begun goes on with its
-// attempts when a later step turns out to have taken effect after its own compensation, and is undone once more.
+// backwardInOrder: rules 5 and 6.
 func backwardInOrder(e edge) string {
 	in := &e.decision.Next
 	for _, command := range e.decision.Commands {
 		if command.ID.Direction != saga.Compensate || in.ReopenedFrom != "" {
 			continue
 		}
-		old := e.before.Steps[stepOf(e.plan, command.ID.Step)].Status
-		begun := old == saga.StepCompensating || old == saga.StepCompensationFailed
 		for j := range in.Steps {
 			switch status := in.Steps[j].Status; {
 			case status == saga.StepRunning || status == saga.StepRetrying:
 				return fmt.Sprintf("command %s, but a branch is %s", command.ID, status)
-			case !begun && comesAfter(e.plan, j, command.ID.Step) && owed(e.plan, in, j):
+			case comesAfter(e.plan, j, command.ID.Step) && owed(e.plan, in, j):
 				return fmt.Sprintf("command %s, but a later step is %s", command.ID, status)
 			}
 		}
