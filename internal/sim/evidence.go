@@ -1,0 +1,258 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// evidence is what was seen from outside: what was committed, what the broker was given, what the services did, and what
+// callers were told. The judge needs nothing else.
+type evidence struct {
+	world       *World
+	sagas       []*dossier // in the order of their making
+	known       map[string]*dossier
+	requests    map[int]string // number of a start → saga
+	letters     int
+	healthyFrom time.Duration // 0: never
+	story       string        // the saga that is told of
+	told        []string
+	violations  []Violation
+}
+
+// Violation is a rule that did not hold.
+type Violation struct {
+	Saga string // empty: it concerns none in particular
+	Rule string
+	What string
+}
+
+// dossier is the evidence on one saga.
+type dossier struct {
+	id           string
+	plan         *saga.Definition
+	request      string
+	instance     saga.Instance // as committed last
+	entries      []saga.Entry
+	commands     map[string]uint64 // command id → hash of its content
+	effects      []effect
+	contradicted map[string]bool // steps of which a service has said both
+	calls        []call
+}
+
+// effect is something that a service has done, or undone.
+type effect struct {
+	step   string
+	undone bool
+	key    string
+	output json.RawMessage
+	at     time.Time
+}
+
+// call is what a person has asked for.
+type call struct {
+	action   saga.Action
+	accepted bool
+	refused  bool
+}
+
+func newEvidence(w *World, story string) *evidence {
+	return &evidence{world: w, known: make(map[string]*dossier), requests: make(map[int]string), story: story}
+}
+
+func (e *evidence) accuse(sagaID, rule, what string) {
+	e.violations = append(e.violations, Violation{Saga: sagaID, Rule: rule, What: what})
+}
+
+// tell adds a line to the story of the saga that is told of.
+func (e *evidence) tell(sagaID, format string, arguments ...any) {
+	if e.story == sagaID && sagaID != "" {
+		e.note(format, arguments...)
+	}
+}
+
+// note adds a line about something that concerns all sagas.
+func (e *evidence) note(format string, arguments ...any) {
+	if e.story != "" {
+		e.told = append(e.told, fmt.Sprintf("%9.3f  %s", e.world.now.Seconds(), fmt.Sprintf(format, arguments...)))
+	}
+}
+
+// committed takes down what a transaction has written.
+func (e *evidence) committed(changes record.Changes) {
+	for i := range changes.Created {
+		in := &changes.Created[i]
+		d := &dossier{
+			id: in.ID, plan: e.world.plan(in), request: in.Labels[requestLabel],
+			commands: make(map[string]uint64, 2*len(in.Steps)), entries: make([]saga.Entry, 0, 4*len(in.Steps)),
+		}
+		e.known[in.ID] = d
+		e.sagas = append(e.sagas, d)
+		e.advance(d, in)
+	}
+	for i := range changes.Updated {
+		e.advance(e.known[changes.Updated[i].ID], &changes.Updated[i])
+	}
+	for i := range changes.Entries {
+		d := e.known[changes.Entries[i].SagaID]
+		d.entries = append(d.entries, changes.Entries[i].Entry)
+		e.tell(d.id, "        %s", line(&changes.Entries[i].Entry))
+	}
+	for i := range changes.Commands {
+		c := &changes.Commands[i]
+		id := c.ID.String()
+		d := e.known[c.ID.Saga]
+		if _, twice := d.commands[id]; twice {
+			e.accuse(d.id, "a command is decided once", id)
+		}
+		d.commands[id] = content(c)
+	}
+	for i := range changes.DeadLetters {
+		e.letter(&changes.DeadLetters[i])
+	}
+}
+
+func (e *evidence) letter(letter *record.DeadLetter) {
+	e.letters++
+	e.accuse(letter.SagaID, "replies are understood", letter.Reason+": "+letter.Message)
+}
+
+// advance notes the next state of a saga.
+func (e *evidence) advance(d *dossier, in *saga.Instance) {
+	if in.Revision < d.instance.Revision {
+		e.accuse(d.id, "revisions grow", fmt.Sprintf("%d after %d", in.Revision, d.instance.Revision))
+	}
+	d.instance = *in
+	e.world.mixText(in.ID)
+	e.world.mix(uint64(in.Revision)) //nolint:gosec // never negative
+}
+
+// sent takes down that a command is in its queue.
+func (e *evidence) sent(command *wire.Command) {
+	id := command.ID.String()
+	d := e.known[command.ID.Saga]
+	e.tell(command.ID.Saga, "published    %s", id)
+	switch committed, known := d.commands[id]; {
+	case !known:
+		e.accuse(d.id, "nothing is published that is not committed", id)
+	case committed != content(command):
+		e.accuse(d.id, "a command id stands for one body", id)
+	}
+}
+
+func content(command *wire.Command) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write(command.Body) // a hash never fails to write
+	_, _ = hash.Write([]byte(command.Name + " " + command.Queue))
+	return hash.Sum64()
+}
+
+// effect takes down what a service has committed.
+func (e *evidence) effect(command wire.Received, output json.RawMessage) {
+	d := e.known[command.ID.Saga]
+	e.world.mixText(command.ID.String())
+	e.tell(d.id, "effect of    %s %s", command.ID, output)
+	d.effects = append(d.effects, effect{
+		step: command.ID.Step, undone: command.ID.Direction == saga.Compensate, key: command.ID.IdempotencyKey(),
+		output: output, at: e.world.time(),
+	})
+}
+
+// given takes down what a compensation was told of what it undoes, by the barrier and, where it knew, by the saga.
+func (e *evidence) given(command wire.Received, output json.RawMessage) {
+	if command.Output != nil && output != nil && string(command.Output) != string(output) {
+		e.accuse(command.ID.Saga, "a compensation gets the output of what it undoes", string(command.Output)+", not "+string(output))
+	}
+}
+
+// contradicts takes down that a service has said that a command failed, and something else besides.
+func (e *evidence) contradicts(id saga.CommandID) {
+	d := e.known[id.Saga]
+	if d.contradicted == nil {
+		d.contradicted = make(map[string]bool)
+	}
+	d.contradicted[id.Step] = true
+	e.tell(d.id, "contradicted %s", id)
+}
+
+func (e *evidence) started(n int, id string) {
+	e.tell(id, "answered     start %d", n)
+	switch before, known := e.requests[n]; {
+	case e.known[id] == nil:
+		e.accuse(id, "an acknowledged start exists", fmt.Sprintf("start %d", n))
+	case known && before != id:
+		e.accuse(id, "one idempotency key, one saga", fmt.Sprintf("start %d is also %s", n, before))
+	}
+	e.requests[n] = id
+}
+
+func (e *evidence) keyInUse(n int, by string) {
+	if e.known[by] == nil {
+		e.accuse(by, "a key is in use by a saga that exists", fmt.Sprintf("start %d", n))
+	}
+}
+
+func (e *evidence) asks(id string, action saga.Action) {
+	e.tell(id, "asked by     %s: %s %s", action.Actor, action.Name, action.Step)
+	d := e.known[id]
+	d.calls = append(d.calls, call{action: action})
+}
+
+func (e *evidence) refused(id string, action saga.Action) {
+	e.tell(id, "refused to   %s", action.Actor)
+	e.called(id, action).refused = true
+}
+
+func (e *evidence) accepted(id string, action saga.Action, revision int64) {
+	e.tell(id, "answered     %s", action.Actor)
+	e.called(id, action).accepted = true
+	if d := e.known[id]; d.instance.Revision < revision {
+		e.accuse(id, "what was answered is stored", fmt.Sprintf("%s: revision %d", action.Name, revision))
+	}
+}
+
+func (e *evidence) called(id string, action saga.Action) *call {
+	calls := e.known[id].calls
+	for i := range calls {
+		if calls[i].action.Actor == action.Actor {
+			return &calls[i]
+		}
+	}
+	panic("an answer to nobody")
+}
+
+// settled says whether every saga has ended or waits for a person.
+func (e *evidence) settled() bool {
+	for _, d := range e.sagas {
+		if s := d.instance.Status; !s.Terminal() && s != saga.Stuck && s != saga.Paused {
+			return false
+		}
+	}
+	return true
+}
+
+// ended says whether every saga has ended and none needs a person.
+func (e *evidence) ended() bool {
+	for _, d := range e.sagas {
+		if !d.instance.Status.Terminal() || d.instance.Attention != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *evidence) outboxEmpty() bool {
+	for _, d := range e.sagas {
+		rows, err := e.world.store.OutboxRows(context.Background(), d.id)
+		if err != nil || len(rows) > 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,90 @@
+package sim_test
+
+import (
+	"flag"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/sim"
+)
+
+const perWorld = 100
+
+var (
+	seedFlag  = flag.Uint64("sim.seed", 0, "simulate the world of this seed alone")
+	sagasFlag = flag.Int("sim.sagas", 0, "how many sagas to simulate; 0: as many as this build does in a minute or two")
+)
+
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	if *seedFlag != 0 {
+		report := sim.Run(*seedFlag, perWorld)
+		t.Log(report.String())
+		explain(t, *seedFlag, &report)
+		return
+	}
+	first := uint64(1)
+	sagas := *sagasFlag
+	if sagas == 0 {
+		sagas = usually
+	} else {
+		first = rand.Uint64()>>1 + 1
+	}
+	t.Logf("seeds from %d", first)
+	total := simulate(t, first, (sagas+perWorld-1)/perWorld)
+	t.Log(total.String())
+	require.Empty(t, total.Missing(), "faults that did not happen were not survived")
+}
+
+// simulate lets as many worlds live, as many at a time as there are processors.
+func simulate(t *testing.T, first uint64, worlds int) sim.Report {
+	t.Helper()
+	var total sim.Report
+	var mu sync.Mutex
+	var next atomic.Uint64
+	var running sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		running.Go(func() {
+			for n := next.Add(1) - 1; n < uint64(worlds) && !t.Failed(); n = next.Add(1) - 1 {
+				report := sim.Run(first+n, perWorld)
+				mu.Lock()
+				total.Add(report)
+				explain(t, first+n, &report)
+				mu.Unlock()
+			}
+		})
+	}
+	running.Wait()
+	return total
+}
+
+// explain fails the test for every violation, with the story of the first one's saga and how to see it again.
+func explain(t *testing.T, seed uint64, report *sim.Report) {
+	t.Helper()
+	for i, violation := range report.Violations {
+		if i == 5 {
+			t.Logf("and %d more", len(report.Violations)-i)
+			break
+		}
+		t.Errorf("seed %d, saga %s: %s: %s", seed, violation.Saga, violation.Rule, violation.What)
+	}
+	if len(report.Violations) == 0 {
+		return
+	}
+	for _, line := range sim.Tell(seed, perWorld, report.Violations[0].Saga) {
+		t.Log(line)
+	}
+	t.Logf("again: go test ./internal/sim -run Simulation -sim.seed=%d", seed)
+}
+
+func TestASeedIsOneRun(t *testing.T) {
+	t.Parallel()
+	first, again, other := sim.Run(42, perWorld), sim.Run(42, perWorld), sim.Run(43, perWorld)
+	require.Equal(t, first, again)
+	require.NotEqual(t, first.Digest, other.Digest)
+}
