@@ -112,9 +112,13 @@ func (d *delivery) letGo() {
 
 // acknowledge takes a message out of its queue.
 func (b *broker) acknowledge(d *delivery) {
-	if d.current() {
-		d.letGo()
-		b.remove(d.message)
+	if !d.current() {
+		return
+	}
+	d.letGo()
+	b.remove(d.message)
+	if d.Queue == repliesQueue {
+		b.world.evidence.acknowledged(d.Message)
 	}
 }
 

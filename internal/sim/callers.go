@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,10 +71,14 @@ func (w *World) start(n int) {
 }
 
 func (w *World) request(n int) record.StartRequest {
+	plan := w.plans[w.chance.IntN(len(w.plans))]
 	request := record.StartRequest{
-		Definition: w.plans[w.chance.IntN(len(w.plans))].Name, IdempotencyKey: "start-" + strconv.Itoa(n),
+		Definition: plan.Name, IdempotencyKey: "start-" + strconv.Itoa(n),
 		BodyHash: []byte("body"), Data: json.RawMessage(`{"request":` + strconv.Itoa(n) + `}`),
 		Labels: map[string]string{requestLabel: strconv.Itoa(n)}, Actor: w.newActor(),
+	}
+	if w.hit(0.8) {
+		request.Version = plan.Version
 	}
 	if w.hit(0.1) {
 		request.Key = "key-" + strconv.Itoa(w.chance.IntN(3))
@@ -171,20 +174,19 @@ func (w *World) newActor() string {
 func (w *World) repair() {
 	for !w.atRest() {
 		for _, d := range w.evidence.sagas {
-			w.attend(d.id)
+			w.attend(d)
 		}
 		w.sleep(time.Second)
 	}
 }
 
 // attend does one of the things that may be done about a saga.
-func (w *World) attend(id string) {
-	in, err := w.store.Saga(context.Background(), id)
-	if err != nil {
-		panic(err) // it was committed
+func (w *World) attend(d *dossier) {
+	in, id := &d.instance, d.id
+	if in.Attention == nil && in.Status != saga.Paused {
+		return
 	}
-	plan := w.plan(&in)
-	allowed := plan.AllowedActions(&in)
+	allowed := d.plan.AllowedActions(in)
 	step := ""
 	if in.Attention != nil {
 		step = in.Attention.Step

@@ -40,10 +40,23 @@ type dossier struct {
 	request      string
 	instance     saga.Instance // as committed last
 	entries      []saga.Entry
-	commands     map[string]uint64 // command id → hash of its content
+	commands     map[string]sent // by command id
+	heard        []heard
 	effects      []effect
 	contradicted map[string]bool // steps of which a service has said both
 	calls        []call
+}
+
+// sent is a command that was committed, and perhaps published.
+type sent struct {
+	content uint64    // a hash
+	at      time.Time // when it was in its queue for the first time; zero: never
+}
+
+// heard is a success that a replica has acknowledged, so that it will not be said again.
+type heard struct {
+	step   string
+	undone bool
 }
 
 // effect is something that a service has done, or undone.
@@ -90,7 +103,7 @@ func (e *evidence) committed(changes record.Changes) {
 		in := &changes.Created[i]
 		d := &dossier{
 			id: in.ID, plan: e.world.plan(in), request: in.Labels[requestLabel],
-			commands: make(map[string]uint64, 2*len(in.Steps)), entries: make([]saga.Entry, 0, 4*len(in.Steps)),
+			commands: make(map[string]sent, 2*len(in.Steps)), entries: make([]saga.Entry, 0, 4*len(in.Steps)),
 		}
 		e.known[in.ID] = d
 		e.sagas = append(e.sagas, d)
@@ -111,7 +124,7 @@ func (e *evidence) committed(changes record.Changes) {
 		if _, twice := d.commands[id]; twice {
 			e.accuse(d.id, "a command is decided once", id)
 		}
-		d.commands[id] = content(c)
+		d.commands[id] = sent{content: content(c)}
 	}
 	for i := range changes.DeadLetters {
 		e.letter(&changes.DeadLetters[i])
@@ -133,16 +146,19 @@ func (e *evidence) advance(d *dossier, in *saga.Instance) {
 	e.world.mix(uint64(in.Revision)) //nolint:gosec // never negative
 }
 
-// sent takes down that a command is in its queue.
-func (e *evidence) sent(command *wire.Command) {
+// published takes down that a command is in its queue.
+func (e *evidence) published(command *wire.Command) {
 	id := command.ID.String()
 	d := e.known[command.ID.Saga]
 	e.tell(command.ID.Saga, "published    %s", id)
 	switch committed, known := d.commands[id]; {
 	case !known:
 		e.accuse(d.id, "nothing is published that is not committed", id)
-	case committed != content(command):
+	case committed.content != content(command):
 		e.accuse(d.id, "a command id stands for one body", id)
+	case committed.at.IsZero():
+		committed.at = e.world.time()
+		d.commands[id] = committed
 	}
 }
 
@@ -162,6 +178,17 @@ func (e *evidence) effect(command wire.Received, output json.RawMessage) {
 		step: command.ID.Step, undone: command.ID.Direction == saga.Compensate, key: command.ID.IdempotencyKey(),
 		output: output, at: e.world.time(),
 	})
+}
+
+// acknowledged takes down that a reply will not come again.
+func (e *evidence) acknowledged(reply wire.Message) {
+	id, err := saga.ParseCommandID(reply.CorrelationID)
+	if err != nil {
+		panic(err) // sent by a simulated worker
+	}
+	if d := e.known[id.Saga]; readReply(reply.Body).Status == succeeded {
+		d.heard = append(d.heard, heard{step: id.Step, undone: id.Direction == saga.Compensate})
+	}
 }
 
 // given takes down what a compensation was told of what it undoes, by the barrier and, where it knew, by the saga.

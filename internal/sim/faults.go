@@ -8,7 +8,7 @@ const (
 	storeFailsBefore  fault = iota // a store call fails and has done nothing
 	storeFailsAfter                // a store call is applied and reported as failed: commit unknown
 	storeAway                      // a store call fails because the store is away for a while
-	brokerAway                     // a publish finds no broker
+	brokerAway                     // the relay finds no broker
 	publishLost                    // a publish is not confirmed, and the command is nowhere
 	publishStored                  // a publish is not confirmed, but the command is in its queue
 	publishZombie                  // a publish is not confirmed, and the command arrives later, perhaps by minutes

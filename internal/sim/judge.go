@@ -19,6 +19,7 @@ func (e *evidence) judge() []Violation {
 		v.judgeStored()
 		v.judgeHistory()
 		v.judgeServices()
+		v.judgeHeard()
 		v.judgeEnd()
 		v.judgeCalls()
 	}

@@ -17,10 +17,12 @@ type fold struct {
 	successes   int
 	uncertain   bool // some attempt's outcome is unknown
 	unknown     bool
+	rounds      int
 	skipped     bool // a person counts it, or its compensation, as done
 	compensated bool
+	undoneOnce  bool
 	undoing     bool
-	failedAt    time.Time // when the last attempt failed, while another is to be made
+	command     saga.CommandID // sent last
 }
 
 // judgeHistory folds the history by the contract's own words.
@@ -96,10 +98,17 @@ func (v *verdict) stepEntry(entry *saga.Entry, i int) {
 	case saga.EntryStepDispatched:
 		v.judgeDispatch(entry, i)
 		s.out, s.undoing = true, false
+		s.command = saga.CommandID{Saga: v.id, Step: entry.Step, Direction: saga.Execute, Round: 1, Attempt: entry.Attempt}
 		s.due = entry.At.Add(time.Duration(v.plan.Steps[i].Timeout))
 	case saga.EntryCompensationSent:
 		v.judgeCompensation(entry, i)
 		s.out, s.undoing, s.compensated = true, true, false
+		if entry.Attempt == 1 {
+			s.rounds++
+		}
+		s.command = saga.CommandID{
+			Saga: v.id, Step: entry.Step, Direction: saga.Compensate, Round: s.rounds, Attempt: entry.Attempt,
+		}
 		s.due = entry.At.Add(time.Duration(v.plan.Steps[i].CompensationTimeout))
 	case saga.EntryStepDelayed, saga.EntryStepPublished:
 		s.due = entry.At.Add(v.timeout(i))
@@ -123,7 +132,7 @@ func (v *verdict) stepEntry(entry *saga.Entry, i int) {
 		s.out, s.succeeded, v.lateSteps[entry.Step] = false, true, true
 	case saga.EntryStepCompensated:
 		v.judgeUndone(entry, i)
-		s.out, s.compensated = false, true
+		s.out, s.compensated, s.undoneOnce = false, true, true
 	case saga.EntryStepSkipped:
 		s.out, s.skipped = false, true
 	case saga.EntryReopened:
@@ -181,9 +190,9 @@ func (v *verdict) judgeCompensation(entry *saga.Entry, i int) {
 		switch {
 		case other.out && !other.undoing:
 			v.fail("no compensation while a forward command is out", "%s while %s is", entry.Step, v.plan.Steps[j].Name)
-		case v.plan.Steps[j].Kind == saga.Pivot && (other.succeeded || other.skipped):
+		case v.plan.Steps[j].Kind == saga.Pivot && (other.succeeded || other.skipped) && v.notTaken == "":
 			v.fail("past the pivot nothing is compensated", "%s", entry.Step)
-		case j != i && v.owes(j) && v.follows(j, i):
+		case entry.Attempt == 1 && v.owes(j) && v.follows(j, i): // what has begun may be tried again, whatever came late
 			v.fail("compensation runs in reverse", "%s before %s", entry.Step, v.plan.Steps[j].Name)
 		}
 	}
@@ -202,6 +211,9 @@ func (v *verdict) judgeTimeout(entry *saga.Entry, i int) {
 	s := &v.steps[i]
 	if entry.At.Before(s.due) {
 		v.fail("no timer fires early", "%s by %s", entry.Step, s.due.Sub(entry.At))
+	}
+	if at := v.commands[s.command.String()].at; at.IsZero() || at.After(entry.At) {
+		v.fail("the time of an attempt does not run in the outbox", "%s", s.command)
 	}
 	healthy := v.healthyFrom > 0 && s.due.Sub(epoch()) > v.healthyFrom
 	if late := entry.At.Sub(s.due); healthy && !v.everSlow && late > latest {

@@ -63,7 +63,7 @@ func (v *verdict) judgeServices() {
 			v.fail("a step is done once", "%s", e.step)
 		}
 		for _, before := range v.plan.Steps[v.index(e.step)].After {
-			if (!done[before] || undone[before]) && !v.steps[v.index(before)].skipped {
+			if (!done[before] || undone[before]) && !v.steps[v.index(before)].skipped && !v.excused(v.index(e.step)) {
 				v.fail("a step is done after its predecessors", "%s without %s", e.step, before)
 			}
 		}
@@ -89,6 +89,16 @@ func (v *verdict) judgeUndo(step string, done, undone map[string]bool) {
 func (v *verdict) excused(i int) bool {
 	name := v.plan.Steps[i].Name
 	return v.steps[i].skipped || v.contradicted[name] || v.lateSteps[name]
+}
+
+// judgeHeard: a success that was acknowledged is in the history.
+func (v *verdict) judgeHeard() {
+	for _, h := range v.heard {
+		s := &v.steps[v.index(h.step)]
+		if known := h.undone && s.rounds > 0 && s.undoneOnce || !h.undone && s.succeeded; !known && !v.excused(v.index(h.step)) {
+			v.fail("a reply is acknowledged when it is stored", "%s, undone: %t", h.step, h.undone)
+		}
+	}
 }
 
 // judgeEnd: all forward effects, or all undone, or a person was called.

@@ -21,6 +21,7 @@ type publisher struct {
 // Ready is relay.Publisher's.
 func (p publisher) Ready() error {
 	if p.world.brokerAwayUntil > p.world.now {
+		p.world.count(brokerAway)
 		return errBrokerAway
 	}
 	return nil
@@ -44,7 +45,6 @@ func (p publisher) publish(command *wire.Command) wire.Receipt {
 	message.Queue = workerQueue + command.Queue
 	switch {
 	case p.Ready() != nil:
-		w.count(brokerAway)
 		return wire.Receipt{Reason: errBrokerAway.Error()}
 	case !w.broker.exists(command.Queue):
 		w.count(unroutable)
@@ -56,7 +56,7 @@ func (p publisher) publish(command *wire.Command) wire.Receipt {
 		w.after(w.nature, w.between(time.Second, longestZombie), func() { w.arrive(command, message) })
 		return wire.Receipt{Reason: "no confirm in time"}
 	}
-	w.evidence.sent(command)
+	w.evidence.published(command)
 	w.broker.put(message)
 	if w.happens(publishStored) {
 		return wire.Receipt{Reason: "the connection broke"}
@@ -68,7 +68,7 @@ func (p publisher) publish(command *wire.Command) wire.Receipt {
 func (w *World) arrive(command *wire.Command, message wire.Message) {
 	w.zombies--
 	if w.broker.exists(command.Queue) {
-		w.evidence.sent(command)
+		w.evidence.published(command)
 		w.broker.put(message)
 	}
 }

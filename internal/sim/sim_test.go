@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/sim"
 )
 
-const perWorld = 100
+const perWorld = 200
 
 var (
 	seedFlag  = flag.Uint64("sim.seed", 0, "simulate the world of this seed alone")
