@@ -151,6 +151,10 @@ func (e *evidence) published(command *wire.Command) {
 	id := command.ID.String()
 	d := e.known[command.ID.Saga]
 	e.tell(command.ID.Saga, "published    %s", id)
+	if d == nil {
+		e.accuse(command.ID.Saga, "nothing is published that is not committed", id)
+		return
+	}
 	switch committed, known := d.commands[id]; {
 	case !known:
 		e.accuse(d.id, "nothing is published that is not committed", id)
@@ -186,7 +190,7 @@ func (e *evidence) acknowledged(reply wire.Message) {
 	if err != nil {
 		panic(err) // sent by a simulated worker
 	}
-	if d := e.known[id.Saga]; readReply(reply.Body).Status == succeeded {
+	if d := e.known[id.Saga]; d != nil && readReply(reply.Body).Status == succeeded {
 		d.heard = append(d.heard, heard{step: id.Step, undone: id.Direction == saga.Compensate})
 	}
 }

@@ -37,6 +37,7 @@ type World struct {
 
 	replicas []*replica
 	workers  []*process
+	receive  func(to *process, d *delivery) // whom the broker hands deliveries
 	plans    []*saga.Definition
 	evidence *evidence
 
@@ -56,7 +57,7 @@ func newWorld(seed uint64, story string) *World {
 	if err != nil {
 		panic(err) // a store without a file has nothing to fail at
 	}
-	w.store = kept
+	w.store, w.receive = kept, w.take
 	w.broker = newBroker(w)
 	w.evidence = newEvidence(w, story)
 	for n := range replicas {
@@ -145,8 +146,8 @@ func (w *World) end() {
 // committed is told of every transaction.
 func (w *World) committed(changes record.Changes) { w.evidence.committed(changes) }
 
-// receive hands a delivery to the process that it is for.
-func (w *World) receive(to *process, d *delivery) {
+// take hands a delivery to the process that it is for.
+func (w *World) take(to *process, d *delivery) {
 	for _, r := range w.replicas {
 		if r.process == to {
 			r.take(d)
