@@ -55,8 +55,8 @@ type sent struct {
 
 // heard is a success that a replica has acknowledged, so that it will not be said again.
 type heard struct {
-	step   string
-	undone bool
+	step  string
+	round int // of the compensation; 0: the step was done
 }
 
 // effect is something that a service has done, or undone.
@@ -190,9 +190,15 @@ func (e *evidence) acknowledged(reply wire.Message) {
 	if err != nil {
 		panic(err) // sent by a simulated worker
 	}
-	if d := e.known[id.Saga]; d != nil && readReply(reply.Body).Status == succeeded {
-		d.heard = append(d.heard, heard{step: id.Step, undone: id.Direction == saga.Compensate})
+	d := e.known[id.Saga]
+	if d == nil || readReply(reply.Body).Status != succeeded {
+		return
 	}
+	said := heard{step: id.Step, round: id.Round}
+	if id.Direction == saga.Execute {
+		said.round = 0
+	}
+	d.heard = append(d.heard, said)
 }
 
 // given takes down what a compensation was told of what it undoes, by the barrier and, where it knew, by the saga.

@@ -53,7 +53,7 @@ func rates() [faultKinds]float64 {
 		duplicated: 0.03, delayed: 0.04, connectionLost: 0.02,
 		workerSilent: 0.02, workerRejects: 0.01, workerSlow: 0.03, workerRepeats: 0.05, workerContradicts: 0.002,
 		workerCommit: 0.03, failsOnce: 0.08, failsForGood: 0.04,
-		replicaSkew: 0.5,
+		replicaSkew: 0.3,
 	}
 }
 

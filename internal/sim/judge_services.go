@@ -62,12 +62,21 @@ func (v *verdict) judgeServices() {
 		if done[e.step] {
 			v.fail("a step is done once", "%s", e.step)
 		}
-		for _, before := range v.plan.Steps[v.index(e.step)].After {
-			if (!done[before] || undone[before]) && !v.steps[v.index(before)].skipped && !v.excused(v.index(e.step)) {
-				v.fail("a step is done after its predecessors", "%s without %s", e.step, before)
-			}
-		}
+		v.judgeDone(v.index(e.step), done, undone)
 		done[e.step] = true
+	}
+}
+
+// judgeDone: a step is done on top of what it comes after. Nothing keeps a command from coming late where there is no
+// compensation to leave a tombstone; the saga must then have said that it does not know.
+func (v *verdict) judgeDone(i int, done, undone map[string]bool) {
+	step := &v.plan.Steps[i]
+	late := step.Compensation == "" && v.steps[i].unknown
+	for _, before := range step.After {
+		missing := !done[before] || undone[before] && !late
+		if missing && !v.steps[v.index(before)].skipped && !v.excused(i) {
+			v.fail("a step is done after its predecessors", "%s without %s", step.Name, before)
+		}
 	}
 }
 
@@ -91,12 +100,15 @@ func (v *verdict) excused(i int) bool {
 	return v.steps[i].skipped || v.contradicted[name] || v.lateSteps[name]
 }
 
-// judgeHeard: a success that was acknowledged is in the history.
+// judgeHeard: a success that was acknowledged is in the history. That of a compensation which is being done once more
+// says nothing: it may have come too early.
 func (v *verdict) judgeHeard() {
-	for _, h := range v.heard {
-		s := &v.steps[v.index(h.step)]
-		if known := h.undone && s.rounds > 0 && s.undoneOnce || !h.undone && s.succeeded; !known && !v.excused(v.index(h.step)) {
-			v.fail("a reply is acknowledged when it is stored", "%s, undone: %t", h.step, h.undone)
+	for _, said := range v.heard {
+		i := v.index(said.step)
+		s := &v.steps[i]
+		known := said.round == 0 && s.succeeded || said.round > 0 && (s.undoneOnce || said.round < s.rounds)
+		if !known && !v.excused(i) {
+			v.fail("a reply is acknowledged when it is stored", "%s, round %d", said.step, said.round)
 		}
 	}
 }

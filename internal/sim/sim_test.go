@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,25 +35,31 @@ func TestSimulation(t *testing.T) {
 		first = rand.Uint64()>>1 + 1
 	}
 	t.Logf("seeds from %d", first)
-	total := simulate(t, first, (sagas+perWorld-1)/perWorld)
+	total := simulate(t, first, sagas)
 	t.Log(total.String())
 	require.Empty(t, total.Missing(), "faults that did not happen were not survived")
 }
 
-// simulate lets as many worlds live, as many at a time as there are processors.
-func simulate(t *testing.T, first uint64, worlds int) sim.Report {
+// simulate lets worlds live until there have been that many sagas, as many at a time as there are processors.
+func simulate(t *testing.T, first uint64, sagas int) sim.Report {
 	t.Helper()
 	var total sim.Report
 	var mu sync.Mutex
-	var next atomic.Uint64
 	var running sync.WaitGroup
+	next := first
+	take := func() (seed uint64, enough bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, total.Sagas >= sagas || t.Failed()
+	}
 	for range runtime.GOMAXPROCS(0) {
 		running.Go(func() {
-			for n := next.Add(1) - 1; n < uint64(worlds) && !t.Failed(); n = next.Add(1) - 1 {
-				report := sim.Run(first+n, perWorld)
+			for seed, enough := take(); !enough; seed, enough = take() {
+				report := sim.Run(seed, perWorld)
 				mu.Lock()
 				total.Add(report)
-				explain(t, first+n, &report)
+				explain(t, seed, &report)
 				mu.Unlock()
 			}
 		})
