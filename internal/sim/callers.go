@@ -97,7 +97,7 @@ func (w *World) startAs(n int, request record.StartRequest) string {
 	for {
 		var in saga.Instance
 		var err error
-		heard := w.ask(func(r *replica) { in, _, err = r.engine.Start(w.patience(callTime), request) })
+		heard := w.ask(func(r *replica) { in, _, err = r.engine.Start(w.patience(), request) })
 		var inUse *record.KeyInUseError
 		switch {
 		case !heard || errors.Is(err, record.ErrUnavailable) || errors.Is(err, errLineBroke) || errors.Is(err, errStoreAway):
@@ -118,7 +118,7 @@ func (w *World) startAs(n int, request record.StartRequest) string {
 // conflict uses an idempotency key for something else.
 func (w *World) conflict(n int, request record.StartRequest) {
 	var err error
-	heard := w.ask(func(r *replica) { _, _, err = r.engine.Start(w.patience(callTime), request) })
+	heard := w.ask(func(r *replica) { _, _, err = r.engine.Start(w.patience(), request) })
 	if heard && err == nil {
 		w.evidence.accuse("", "an idempotency key stands for one body", fmt.Sprintf("start %d took another body", n))
 	}
@@ -141,27 +141,23 @@ func (w *World) meddle(id string) {
 	}
 }
 
-// act has an action taken, and is false when nothing is heard or it is refused. Every call has an actor of its own,
-// by which its traces are found in the history.
-func (w *World) act(id string, action saga.Action) bool {
+// act has an action taken, once: when nothing is heard of it, whoever looks next decides anew. Every call has an actor
+// of its own, by which its traces are found in the history.
+func (w *World) act(id string, action saga.Action) {
 	action.ID, action.Actor = w.newID(), w.newActor()
 	var in saga.Instance
 	var err error
 	w.evidence.asks(id, action)
-	heard := w.ask(func(r *replica) { in, err = r.engine.Act(w.patience(callTime), id, action) })
+	heard := w.ask(func(r *replica) { in, err = r.engine.Act(w.patience(), id, action) })
 	var refusal *saga.Refusal
 	switch {
-	case !heard || errors.Is(err, record.ErrUnavailable):
-		return false
+	case !heard || errors.Is(err, record.ErrUnavailable): // it may have been done or not
 	case errors.As(err, &refusal):
 		w.evidence.refused(id, action)
-		return false
 	case err != nil:
 		w.evidence.accuse(id, "actions are answered", fmt.Sprintf("%s: %v", action.Name, err))
-		return false
 	default:
 		w.evidence.accepted(id, action, in.Revision)
-		return true
 	}
 }
 

@@ -107,8 +107,9 @@ type patience struct {
 	until    time.Duration
 }
 
-func (s *schedule) patience(limit time.Duration) context.Context {
-	return patience{Context: context.Background(), schedule: s, until: s.now + limit}
+// patience is a caller's.
+func (s *schedule) patience() context.Context {
+	return patience{Context: context.Background(), schedule: s, until: s.now + callTime}
 }
 
 // Err is context.Context's.
@@ -121,20 +122,3 @@ func (p patience) Err() error {
 
 // Deadline is context.Context's.
 func (p patience) Deadline() (time.Time, bool) { return epoch().Add(p.until), true }
-
-// await lets the current task wait until something is there, and is false when ctx ended first. Whoever makes it
-// be there wakes the task.
-func (s *schedule) await(ctx context.Context, there <-chan struct{}) bool {
-	for {
-		select {
-		case <-there:
-			return true
-		default:
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		deadline, _ := ctx.Deadline()
-		s.rest(deadline.Sub(s.time()))
-	}
-}

@@ -119,7 +119,7 @@ func (w *World) register() {
 	w.spawn(w.people, func() {
 		for i := range w.plans {
 			w.ask(func(r *replica) {
-				registered, _, err := r.engine.RegisterDefinition(w.patience(callTime), w.plans[i])
+				registered, _, err := r.engine.RegisterDefinition(w.patience(), w.plans[i])
 				if err != nil {
 					panic(err) // there are no faults yet
 				}
