@@ -192,7 +192,7 @@ func (v *verdict) judgeCompensation(entry *saga.Entry, i int) {
 			v.fail("no compensation while a forward command is out", "%s while %s is", entry.Step, v.plan.Steps[j].Name)
 		case v.plan.Steps[j].Kind == saga.Pivot && (other.succeeded || other.skipped) && v.notTaken == "":
 			v.fail("past the pivot nothing is compensated", "%s", entry.Step)
-		case entry.Attempt == 1 && v.owes(j) && v.follows(j, i): // what has begun may be tried again, whatever came late
+		case j != i && v.owes(j) && v.follows(j, i):
 			v.fail("compensation runs in reverse", "%s before %s", entry.Step, v.plan.Steps[j].Name)
 		}
 	}
