@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test walk fuzz servers lint fmt
+.PHONY: help build test soak walk fuzz servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,11 @@ build: ## build bin/orchestrator, a static binary
 
 test: ## run all tests, with private servers
 	go test ./internal/walk
+	go test -run Simulation ./internal/sim
 	$(WITH_SERVERS) -- go test -race -timeout 15m ./...
+
+soak: ## simulate a million sagas, from a seed that nobody has seen
+	go test -run Simulation -timeout 4h -v ./internal/sim -sim.sagas=1000000
 
 walk: ## walk every order of events of every saga of up to four steps (about 10 minutes)
 	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep -E 'shapes|altogether|FAIL|ok'

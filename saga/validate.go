@@ -2,7 +2,6 @@ package saga
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,8 +71,25 @@ func (d *Definition) validate() Faults {
 	return faults
 }
 
+// matches says whether a text matches one of the patterns of names. A pattern that is compiled for every name would be
+// most of what it costs to start a saga, since that reads its definition.
 func matches(pattern, text string) bool {
-	return regexp.MustCompile(`^(?:` + pattern + `)$`).MatchString(text)
+	const lower = "abcdefghijklmnopqrstuvwxyz0123456789"
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + lower
+	switch pattern {
+	case definitionNamePattern:
+		return spelled(text, letters, "_-", 63)
+	case stepNamePattern:
+		return spelled(text, lower, "-", 63)
+	default: // commandPattern
+		return spelled(text, letters, "._:-", 128)
+	}
+}
+
+// spelled says whether a text of bounded length begins with one of the letters and goes on with letters and marks.
+func spelled(text, letters, marks string, longest int) bool {
+	return text != "" && len(text) <= longest &&
+		strings.IndexByte(letters, text[0]) >= 0 && strings.Trim(text, letters+marks) == ""
 }
 
 func stepPointer(i int, member string) string { return "/steps/" + strconv.Itoa(i) + "/" + member }

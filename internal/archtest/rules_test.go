@@ -28,7 +28,7 @@ func imports() map[string][]string {
 		"internal/rabbit":   {"steps/wire"},
 		"internal/e2e":      {all},
 		"internal/relay":    {"saga", "saga/record", "steps/wire"},
-		"internal/sim":      {"saga", "saga/engine", "saga/record", "steps/wire", "store/memory"},
+		"internal/sim":      {"saga", "saga/engine", "saga/record", "steps/wire", "store/memory", "internal/relay"},
 		"internal/testenv":  {},
 		"internal/walk":     {"saga"},
 		"server":            {all},

@@ -15,7 +15,7 @@ import (
 // that the commands have waited in the table.
 func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time.Time) {
 	receipts := r.config.Publisher.Publish(ctx, commands)
-	took := time.Since(since) // for ever, when they have waited in the table
+	took := r.config.Now().Sub(since) // for ever, when they have waited in the table
 	var returned []wire.Command
 	var reasons []string
 	unconfirmed := 0
@@ -75,6 +75,8 @@ func (r *Relay) comeBack(ctx context.Context, commands []wire.Command, reasons [
 
 // returns remembers since when, and how often, commands have come back.
 type returns struct {
+	clock func() time.Time
+
 	mu    sync.Mutex
 	known map[saga.CommandID]returnedCommand
 }
@@ -84,7 +86,9 @@ type returnedCommand struct {
 	times int
 }
 
-func newReturns() *returns { return &returns{known: make(map[saga.CommandID]returnedCommand)} }
+func newReturns(clock func() time.Time) *returns {
+	return &returns{clock: clock, known: make(map[saga.CommandID]returnedCommand)}
+}
 
 // add says how long to wait before the command is published again, and since when it has been coming back.
 func (r *returns) add(id saga.CommandID) (wait, since time.Duration) {
@@ -92,12 +96,12 @@ func (r *returns) add(id saga.CommandID) (wait, since time.Duration) {
 	defer r.mu.Unlock()
 	entry, known := r.known[id]
 	if !known {
-		entry.first = time.Now()
+		entry.first = r.clock()
 	}
 	wait = min(firstReturnWait<<min(entry.times, 10), maxReturnWait)
 	entry.times++
 	r.known[id] = entry
-	return wait, time.Since(entry.first)
+	return wait, r.clock().Sub(entry.first)
 }
 
 func (r *returns) forget(id saga.CommandID) {

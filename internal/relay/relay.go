@@ -43,6 +43,9 @@ type Config struct {
 	Lease      time.Duration // how long a command handed over is this process's to publish; 0: 3 s, as in the store
 	ClaimEvery time.Duration // how often the table is asked; 0: 1 s
 	Capacity   int           // commands kept in memory; what comes beyond is left to the table; 0: 20,000
+
+	// Now is this process's clock. It only tells how long something has taken. nil: time.Now.
+	Now func() time.Time
 }
 
 const (
@@ -75,6 +78,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return c
 }
 
@@ -98,7 +104,7 @@ type handed struct {
 // New makes a relay; Run lets it work.
 func New(config Config) *Relay {
 	config = config.withDefaults()
-	return &Relay{config: config, filled: make(chan struct{}, 1), returns: newReturns()}
+	return &Relay{config: config, filled: make(chan struct{}, 1), returns: newReturns(config.Now)}
 }
 
 // Dispatch takes committed commands over. It never waits: what does not fit in memory is left to the table.
@@ -108,7 +114,7 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now := r.config.Now()
 	for _, command := range commands[:min(len(commands), max(0, r.config.Capacity-len(r.handed)))] {
 		r.handed = append(r.handed, handed{command: command, since: now})
 	}
@@ -142,7 +148,8 @@ func (r *Relay) ReturnConfirmed(ids []saga.CommandID) {
 	r.confirmed = append(r.confirmed, ids...)
 }
 
-// Run publishes until ctx ends, and waits for what it has begun.
+// Run publishes until ctx ends, and waits for what it has begun. All that it does over and over is PublishHanded and
+// PublishClaimed, each in loops of its own; a simulation calls these itself.
 func (r *Relay) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	for range r.config.Publishers {
@@ -152,7 +159,7 @@ func (r *Relay) Run(ctx context.Context) {
 	work.Wait()
 }
 
-// publishHanded publishes what this process has committed.
+// publishHanded publishes what this process has committed, whenever there is something.
 func (r *Relay) publishHanded(ctx context.Context) {
 	for {
 		select {
@@ -160,14 +167,23 @@ func (r *Relay) publishHanded(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for batch := r.takeHanded(); len(batch) > 0; batch = r.takeHanded() {
-			commands := make([]wire.Command, len(batch))
-			for i := range batch {
-				commands[i] = batch[i].command
-			}
-			r.publish(ctx, commands, batch[0].since)
+		for r.PublishHanded(ctx) { // until nothing is left
 		}
 	}
+}
+
+// PublishHanded publishes a batch of what this process has committed; it is false when there is nothing.
+func (r *Relay) PublishHanded(ctx context.Context) bool {
+	batch := r.takeHanded()
+	if len(batch) == 0 {
+		return false
+	}
+	commands := make([]wire.Command, len(batch))
+	for i := range batch {
+		commands[i] = batch[i].command
+	}
+	r.publish(ctx, commands, batch[0].since)
+	return true
 }
 
 // takeHanded takes a batch of what is still this process's to publish. What is not, the table gives to somebody.
@@ -178,7 +194,7 @@ func (r *Relay) takeHanded() []handed {
 		r.handed = nil
 		return nil
 	}
-	oldest := time.Now().Add(margin - r.config.Lease)
+	oldest := r.config.Now().Add(margin - r.config.Lease)
 	expired := 0
 	for expired < len(r.handed) && r.handed[expired].since.Before(oldest) {
 		expired++
@@ -194,7 +210,7 @@ func (r *Relay) takeHanded() []handed {
 	return batch
 }
 
-// publishClaimed publishes what nobody else does: commands of a process that died, or that could not be published.
+// publishClaimed asks the table for what nobody else publishes, again and again.
 func (r *Relay) publishClaimed(ctx context.Context) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
@@ -204,18 +220,24 @@ func (r *Relay) publishClaimed(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for r.config.Publisher.Ready() == nil {
-			commands, err := r.config.Rows.ClaimOutbox(ctx, r.config.BatchSize)
-			if err != nil && ctx.Err() == nil {
-				r.config.Logger.Warn("the outbox was not read, trying again", "error", err)
-			}
-			if len(commands) > 0 {
-				r.publish(ctx, commands, time.Time{})
-			}
-			if len(commands) < r.config.BatchSize || ctx.Err() != nil {
-				break
-			}
+		for r.PublishClaimed(ctx) && ctx.Err() == nil { // until nothing is left
 		}
 		wait.Reset(r.config.ClaimEvery)
 	}
+}
+
+// PublishClaimed publishes a batch of commands of a process that died, or that could not be published; more says that
+// there may be more.
+func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
+	if r.config.Publisher.Ready() != nil {
+		return false
+	}
+	commands, err := r.config.Rows.ClaimOutbox(ctx, r.config.BatchSize)
+	if err != nil && ctx.Err() == nil {
+		r.config.Logger.Warn("the outbox was not read, trying again", "error", err)
+	}
+	if len(commands) > 0 {
+		r.publish(ctx, commands, time.Time{})
+	}
+	return len(commands) == r.config.BatchSize
 }

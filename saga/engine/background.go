@@ -24,21 +24,27 @@ func (e *Engine) poll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		ids, err := e.config.Store.Due(ctx, pollGrace, pollLimit)
-		if err != nil && ctx.Err() == nil {
-			e.config.Logger.Warn("sagas that are due were not found, trying again", "error", err)
-		}
-		for _, id := range ids {
-			if !e.timers.remembers(id) {
-				e.wake(ctx, id)
-			}
-		}
-		if len(ids) == pollLimit {
-			wait.Reset(e.config.PollEvery / 10) // there is more
+		if more := e.PollStore(ctx); more {
+			wait.Reset(e.config.PollEvery / 10)
 		} else {
 			wait.Reset(e.config.PollEvery)
 		}
 	}
+}
+
+// PollStore asks the store once for sagas that are due and wakes those that this process does not remember; more says
+// that there may be more.
+func (e *Engine) PollStore(ctx context.Context) (more bool) {
+	ids, err := e.config.Store.Due(ctx, pollGrace, pollLimit)
+	if err != nil && ctx.Err() == nil {
+		e.config.Logger.Warn("sagas that are due were not found, trying again", "error", err)
+	}
+	for _, id := range ids {
+		if !e.timers.remembers(id) {
+			e.wake(ctx, id)
+		}
+	}
+	return len(ids) == pollLimit
 }
 
 // remembers says whether this process will wake the saga by itself.
@@ -59,17 +65,21 @@ func (e *Engine) forget(ctx context.Context) {
 		case <-ctx.Done():
 			ended = true
 		}
-		confirmed := e.config.Outbox.TakeConfirmed(maxConfirmed)
-		if len(confirmed) == 0 {
-			continue
-		}
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		err := e.config.Store.Transact(last, record.Batch{Confirmed: confirmed}, nothing)
+		e.ForgetConfirmed(last)
 		cancel()
-		if err != nil {
-			e.config.Outbox.ReturnConfirmed(confirmed)
-			e.config.Logger.Warn("published commands were not forgotten, trying again", "error", err)
-		}
+	}
+}
+
+// ForgetConfirmed deletes once the outbox rows of commands that are in their queues.
+func (e *Engine) ForgetConfirmed(ctx context.Context) {
+	confirmed := e.config.Outbox.TakeConfirmed(maxConfirmed)
+	if len(confirmed) == 0 {
+		return
+	}
+	if err := e.config.Store.Transact(ctx, record.Batch{Confirmed: confirmed}, nothing); err != nil {
+		e.config.Outbox.ReturnConfirmed(confirmed)
+		e.config.Logger.Warn("published commands were not forgotten, trying again", "error", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -45,7 +44,7 @@ func (e *Engine) decide(ctx context.Context, items []*item) {
 			continue
 		}
 		e.config.Logger.Warn("a batch was not stored, trying again", "events", len(items), "error", err)
-		if !pause(ctx, backoff) {
+		if !e.config.Pause(ctx, backoff) {
 			giveUp(items, errors.Join(ErrUnavailable, err))
 			return
 		}
@@ -126,7 +125,8 @@ func assemble(items []*item) record.Batch {
 // conclude does what may only be done after the commit.
 func (e *Engine) conclude(items []*item, work *batchWork) {
 	e.config.Outbox.Dispatch(work.commands)
-	for id, s := range work.sagas {
+	for _, id := range work.order {
+		s := work.sagas[id]
 		e.timers.set(id, s.instance.WakeAt, work.now)
 		if s.changed {
 			e.changes.announce(id)
@@ -156,17 +156,5 @@ func impatientLeave(items []*item) []*item {
 func giveUp(items []*item, err error) {
 	for _, it := range items {
 		it.done(answer{err: err})
-	}
-}
-
-// pause waits for about that long, and is false when ctx ended.
-func pause(ctx context.Context, about time.Duration) bool {
-	timer := time.NewTimer(about/2 + rand.N(about)) //nolint:gosec // spreads retries, guards nothing
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

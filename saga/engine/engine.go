@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
@@ -33,6 +31,8 @@ type Config struct {
 	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
 	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
 	PollEvery    time.Duration // how often the store is asked for sagas that are due; 0: 1 s
+
+	Surroundings
 }
 
 func (c Config) withDefaults() Config {
@@ -45,6 +45,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Surroundings = c.Surroundings.withDefaults()
 	return c
 }
 
@@ -68,20 +69,23 @@ type Engine struct {
 func New(config Config) *Engine {
 	config = config.withDefaults()
 	e := &Engine{config: config, plans: newPlans(config.Store), changes: newChanges()}
-	e.timers = newTimers(e.wake)
+	e.timers = newTimers(config.Now)
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))
 	}
 	return e
 }
 
-// Run decides events until ctx ends. It then takes no more, decides those that it has taken, and returns; with a store
-// that does not answer it gives up on them after the grace period.
+// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore and
+// ForgetConfirmed, each in loops of its own; a simulation calls these itself.
+//
+// When ctx ends it takes no more, decides what it has taken, and returns; with a store that does not answer it gives up
+// on that after the grace period.
 func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var background, lanes sync.WaitGroup
-	background.Go(func() { e.timers.run(ctx) })
+	background.Go(func() { e.fire(ctx) })
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
 	for _, l := range e.lanes {
@@ -111,7 +115,7 @@ func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in sag
 	if err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, err)
 	}
-	id := ulid.Make().String()
+	id := e.config.NewID()
 	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
 	if answer.err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
@@ -135,18 +139,20 @@ func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (sa
 
 // ask brings an item to its lane and waits until it is decided and stored, or ctx ends.
 func (e *Engine) ask(ctx context.Context, it *item) answer {
-	answers := make(chan answer, 1)
+	var given answer
+	answered := make(chan struct{})
 	it.patience = ctx
-	it.done = func(a answer) { answers <- a }
+	it.done = func(a answer) {
+		given = a
+		close(answered)
+	}
 	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
 		return answer{err: err}
 	}
-	select {
-	case a := <-answers:
-		return a
-	case <-ctx.Done():
+	if !e.config.Await(ctx, answered) {
 		return answer{err: fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())}
 	}
+	return given
 }
 
 // Published tells the engine that a command which had to wait in the outbox is in its queue. done is called once that

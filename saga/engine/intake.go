@@ -6,8 +6,6 @@ import (
 	"errors"
 	"maps"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -29,7 +27,7 @@ const (
 // ReceiveReply takes in a message from the reply queue. settle is called once: with true when what it says, or the
 // message itself as a dead letter, is stored; with false when it should come again.
 func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
-	dead := deadLetter(message, sourceReplies)
+	dead := e.deadLetter(message, sourceReplies)
 	it := &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
@@ -46,7 +44,7 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 // ReceiveDead takes in a message that the broker has dead-lettered: it is kept, and if it was a command, its attempt
 // has failed with an unknown outcome.
 func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle func(ok bool)) {
-	dead := deadLetter(message, sourceCommands)
+	dead := e.deadLetter(message, sourceCommands)
 	dead.Reason, dead.Message = deathReason(message), "the broker gave up on the message"
 	it := &item{sagaID: dead.ID, dead: dead, keep: true, done: e.settling(settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
@@ -81,7 +79,7 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 			e.putStartAside(ctx, message, reason, err, settle)
 			return
 		}
-		if !pause(ctx, backoff) {
+		if !e.config.Pause(ctx, backoff) {
 			settle(false)
 			return
 		}
@@ -113,7 +111,7 @@ func (e *Engine) putStartAside(ctx context.Context, message wire.Message, reason
 		message.Headers = make(map[string]any)
 	}
 	message.Headers[wire.HeaderIdempotencyKey] = message.MessageID
-	dead := deadLetter(message, sourceStart)
+	dead := e.deadLetter(message, sourceStart)
 	dead.Reason, dead.Message = reason, why.Error()
 	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
 		dead.SagaID = keyInUse.SagaID
@@ -139,7 +137,7 @@ func isFinal(err error) bool {
 	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrRejected)
 }
 
-func deadLetter(message wire.Message, source string) *record.DeadLetter {
+func (e *Engine) deadLetter(message wire.Message, source string) *record.DeadLetter {
 	body := message.Body
 	if len(body) > maxKeptBody {
 		body = body[:maxKeptBody]
@@ -149,7 +147,7 @@ func deadLetter(message wire.Message, source string) *record.DeadLetter {
 		headers = json.RawMessage("{}")
 	}
 	return &record.DeadLetter{
-		ID: ulid.Make().String(), Source: source, Queue: message.Queue, Headers: headers, Body: body,
+		ID: e.config.NewID(), Source: source, Queue: message.Queue, Headers: headers, Body: body,
 		ContentType: message.ContentType,
 	}
 }

@@ -97,15 +97,33 @@ func (l *lane) take() (batch []*item, ended bool) {
 // run decides batches until the lane is closed and empty. When ctx ends, what is left is given up.
 func (l *lane) run(ctx context.Context) {
 	for {
-		batch, ended := l.take()
-		if ended {
+		decided, ended := l.decideBatch(ctx)
+		switch {
+		case ended:
 			return
-		}
-		if len(batch) == 0 {
+		case !decided:
 			<-l.filled // close sees to a value
-			continue
 		}
-		l.engine.decide(ctx, batch)
-		l.room.Release(int64(len(batch)))
 	}
+}
+
+// decideBatch decides what waits, up to a batch.
+func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
+	batch, ended := l.take()
+	if len(batch) == 0 {
+		return false, ended
+	}
+	l.engine.decide(ctx, batch)
+	l.room.Release(int64(len(batch)))
+	return true, false
+}
+
+// Lanes is how many lanes the engine has; they count from 0.
+func (e *Engine) Lanes() int { return len(e.lanes) }
+
+// DecideBatch decides what waits in a lane, up to a batch; it is false when nothing waits there. A lane decides one
+// batch at a time.
+func (e *Engine) DecideBatch(ctx context.Context, lane int) bool {
+	decided, _ := e.lanes[lane].decideBatch(ctx)
+	return decided
 }

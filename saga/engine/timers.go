@@ -15,8 +15,8 @@ const horizon = time.Minute
 // timers wakes the sagas that this process has decided on lately, to the millisecond. It is only a cache of what is
 // stored: the poll finds whatever it has lost, and a timer that fires for nothing does no harm.
 type timers struct {
-	fire    func(ctx context.Context, sagaID string)
-	changed chan struct{}
+	clock   func() time.Time
+	changed chan struct{} // has a value when another alarm may be the next
 
 	mu      sync.Mutex
 	pending map[string]*alarm
@@ -29,8 +29,8 @@ type alarm struct {
 	index  int
 }
 
-func newTimers(fire func(context.Context, string)) *timers {
-	return &timers{fire: fire, changed: make(chan struct{}, 1), pending: make(map[string]*alarm)}
+func newTimers(clock func() time.Time) *timers {
+	return &timers{clock: clock, changed: make(chan struct{}, 1), pending: make(map[string]*alarm)}
 }
 
 // set remembers when to wake a saga; wakeAt and now are by the store's clock, so the two clocks may differ.
@@ -47,10 +47,10 @@ func (t *timers) set(sagaID string, wakeAt, now time.Time) {
 		}
 		return
 	case pending:
-		known.at = time.Now().Add(wait)
+		known.at = t.clock().Add(wait)
 		heap.Fix(&t.queue, known.index)
 	default:
-		known = &alarm{sagaID: sagaID, at: time.Now().Add(wait)}
+		known = &alarm{sagaID: sagaID, at: t.clock().Add(wait)}
 		t.pending[sagaID] = known
 		heap.Push(&t.queue, known)
 	}
@@ -62,40 +62,50 @@ func (t *timers) set(sagaID string, wakeAt, now time.Time) {
 	}
 }
 
-// run fires alarms until ctx ends.
-func (t *timers) run(ctx context.Context) {
+// fire fires alarms until ctx ends.
+func (e *Engine) fire(ctx context.Context) {
 	timer := time.NewTimer(horizon)
 	defer timer.Stop()
 	for {
-		for _, sagaID := range t.due(timer) {
-			t.fire(ctx, sagaID)
-		}
+		timer.Reset(e.FireTimers(ctx))
 		select {
 		case <-timer.C:
-		case <-t.changed:
+		case <-e.timers.changed:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// due takes the alarms whose time has come, and sets the timer for the next one.
-func (t *timers) due(timer *time.Timer) []string {
+// FireTimers wakes the sagas whose time has come, and says how long it is until the next one's. It is to be called
+// then, and whenever a batch was decided.
+func (e *Engine) FireTimers(ctx context.Context) (wait time.Duration) {
+	for _, sagaID := range e.timers.due() {
+		e.wake(ctx, sagaID)
+	}
+	return e.timers.untilNext()
+}
+
+// due takes the alarms whose time has come.
+func (t *timers) due() (fired []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	var fired []string
+	now := t.clock()
 	for len(t.queue) > 0 && !t.queue[0].at.After(now) {
 		next := heap.Pop(&t.queue).(*alarm) //nolint:forcetypeassert // the queue holds nothing else
 		delete(t.pending, next.sagaID)
 		fired = append(fired, next.sagaID)
 	}
-	wait := horizon
-	if len(t.queue) > 0 {
-		wait = t.queue[0].at.Sub(now)
-	}
-	timer.Reset(wait)
 	return fired
+}
+
+func (t *timers) untilNext() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.queue) == 0 {
+		return horizon
+	}
+	return t.queue[0].at.Sub(t.clock())
 }
 
 // wake brings the event that time has passed to a saga's lane.

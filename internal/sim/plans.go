@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+const mostSteps = 5
+
+// newPlan draws a definition: any shape of steps, with the pivot at any place, or with none.
+func (w *World) newPlan(number int) *saga.Definition {
+	b := saga.New(fmt.Sprintf("plan-%d", number))
+	if w.hit(0.2) {
+		b.Deadline(w.between(5*time.Second, 30*time.Second))
+	}
+	steps := 1 + w.chance.IntN(mostSteps)
+	pivot := w.chance.IntN(steps + 2) // at steps: none; at steps+1: all are retriable
+	var before, after []string        // the pivot, if there is one
+	for i := range steps {
+		name := fmt.Sprintf("s%d", i)
+		queue := queues()[w.chance.IntN(len(queues()))]
+		command, options := queue+"."+name, w.options()
+		switch {
+		case pivot > steps || i > pivot:
+			if i > pivot {
+				options = append(options, saga.After(w.some(after, 1)...))
+			} else {
+				options = append(options, saga.After(w.some(after, 0)...))
+			}
+			b.Retriable(name, command, append(options, w.retry(2, 4))...)
+			after = append(after, name)
+		case i == pivot:
+			b.Pivot(name, command, append(options, saga.After(before...), w.retry(1, 3))...)
+			after = append(after, name)
+		default:
+			if w.hit(0.8) {
+				options = append(options, saga.CompensatedBy(queue+".undo-"+name), w.compensationRetry())
+			}
+			b.Step(name, command, append(options, saga.After(w.some(before, 0)...), w.retry(1, 3))...)
+			before = append(before, name)
+		}
+	}
+	return b.MustBuild()
+}
+
+// some draws some of the names, and no fewer than that.
+func (w *World) some(names []string, least int) []string {
+	var drawn []string
+	for _, name := range names {
+		if w.hit(0.5) {
+			drawn = append(drawn, name)
+		}
+	}
+	if len(drawn) < least {
+		return names[:least]
+	}
+	return drawn
+}
+
+func (w *World) options() []saga.StepOption {
+	return []saga.StepOption{
+		saga.Timeout(w.between(time.Second, 5*time.Second)), saga.CompensationTimeout(w.between(time.Second, 5*time.Second)),
+	}
+}
+
+func (w *World) policy(least, most int) []saga.RetryOption {
+	return []saga.RetryOption{
+		saga.Attempts(least + w.chance.IntN(most-least+1)), saga.NeverAfter(codeFinal),
+		saga.Backoff(w.between(50*time.Millisecond, time.Second), 2, 2*time.Second),
+	}
+}
+
+func (w *World) retry(least, most int) saga.StepOption { return saga.Retry(w.policy(least, most)...) }
+
+func (w *World) compensationRetry() saga.StepOption { return saga.CompensationRetry(w.policy(1, 4)...) }
+
+// queues are the worker queues of a world.
+func queues() []string { return []string{"alpha", "beta", "gamma"} }

@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Report is what became of simulated sagas.
+type Report struct {
+	Seeds      int
+	Sagas      int
+	Entries    int    // of histories
+	Events     uint64 // of the simulation itself
+	Commands   int
+	Effects    int
+	Digest     uint64 // of everything that happened, in its order
+	Faults     [faultKinds]int
+	Ends       map[saga.Status]int
+	Violations []Violation
+	Story      []string // of the saga that was asked for
+}
+
+// Run simulates one world with that many sagas. The same seed and number give the same report.
+func Run(seed uint64, sagas int) Report { return run(seed, sagas, "") }
+
+// Tell simulates the same world again and tells the story of one saga.
+func Tell(seed uint64, sagas int, sagaID string) []string { return run(seed, sagas, sagaID).Story }
+
+func run(seed uint64, sagas int, story string) Report {
+	w := newWorld(seed, story)
+	w.live(sagas)
+	e := w.evidence
+	report := Report{
+		Seeds: 1, Sagas: len(e.sagas), Events: w.events, Faults: w.Faults, Ends: make(map[saga.Status]int),
+		Violations: e.judge(), Story: e.told,
+	}
+	for _, d := range e.sagas {
+		report.Entries += len(d.entries)
+		report.Commands += len(d.commands)
+		report.Effects += len(d.effects)
+		report.Ends[d.instance.Status]++
+	}
+	report.Digest = w.digest
+	return report
+}
+
+// Add adds what another report says. Digests and stories stay with their own.
+func (r *Report) Add(other Report) {
+	r.Seeds += other.Seeds
+	r.Sagas += other.Sagas
+	r.Entries += other.Entries
+	r.Events += other.Events
+	r.Commands += other.Commands
+	r.Effects += other.Effects
+	for i, times := range other.Faults {
+		r.Faults[i] += times
+	}
+	if r.Ends == nil {
+		r.Ends = make(map[saga.Status]int)
+	}
+	for status, sagas := range other.Ends {
+		r.Ends[status] += sagas
+	}
+	r.Violations = append(r.Violations, other.Violations...)
+}
+
+// Missing names the faults that have not happened.
+func (r *Report) Missing() []string {
+	var missing []string
+	for i, times := range r.Faults {
+		if times == 0 {
+			missing = append(missing, fault(i).String())
+		}
+	}
+	return missing
+}
+
+// String is the report in a few lines.
+func (r *Report) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d seeds, %d sagas, %d history entries, %d commands, %d effects, %d events\n",
+		r.Seeds, r.Sagas, r.Entries, r.Commands, r.Effects, r.Events)
+	for _, status := range saga.Statuses() {
+		if r.Ends[status] > 0 {
+			fmt.Fprintf(&text, "  %s: %d\n", status, r.Ends[status])
+		}
+	}
+	for i, times := range r.Faults {
+		fmt.Fprintf(&text, "  %s: %d\n", fault(i), times)
+	}
+	return text.String()
+}
+
+// line is a history entry as a story has it.
+func line(entry *saga.Entry) string {
+	text := fmt.Sprintf("%d %s %s", entry.Seq, entry.Type, entry.Step)
+	if entry.Attempt > 0 {
+		text += fmt.Sprintf(" #%d", entry.Attempt)
+	}
+	if entry.Actor != "" {
+		text += " by " + entry.Actor
+	}
+	if len(entry.Detail) > 0 {
+		text += fmt.Sprintf(" %v", entry.Detail)
+	}
+	return text
+}

@@ -1,0 +1,124 @@
+package sim
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+)
+
+// process is something that can die with all that it is doing, or stand still: a replica, a worker, a client.
+type process struct {
+	name        string
+	dead        bool
+	frozenUntil time.Duration
+	tasks       []*task
+	held        []*delivery // what the broker waits to have settled by it
+}
+
+// task is one activity of a process. It runs until it waits, and nothing else runs meanwhile: every wait is a place
+// where others go on, and where its process may die.
+type task struct {
+	schedule *schedule
+	process  *process
+	turn     uint64 // counts its waits
+	idle     bool   // it may be woken before its time
+	over     bool
+	next     func() (struct{}, bool)
+	stop     func()
+	yield    func(struct{}) bool
+}
+
+// killed unwinds a task whose process has died.
+type killed struct{}
+
+// spawn begins an activity.
+func (s *schedule) spawn(p *process, body func()) *task {
+	t := &task{schedule: s, process: p}
+	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
+		t.yield = yield
+		defer func() {
+			if cause := recover(); cause != nil && cause != any(killed{}) {
+				panic(cause)
+			}
+		}()
+		body()
+	})
+	p.tasks = append(p.tasks, t)
+	s.push(event{at: s.now, process: p, task: t, turn: t.turn})
+	return t
+}
+
+// resume lets the task run until it waits or ends.
+func (t *task) resume() {
+	t.turn++
+	t.idle = false
+	if _, waits := t.next(); !waits {
+		t.over = true
+		at := slices.Index(t.process.tasks, t)
+		t.process.tasks = slices.Delete(t.process.tasks, at, at+1)
+	}
+}
+
+// sleep lets time pass for the current task.
+func (s *schedule) sleep(wait time.Duration) {
+	t := s.current
+	s.push(event{at: s.now + wait, process: t.process, task: t, turn: t.turn})
+	t.wait()
+}
+
+// rest lets time pass for the current task, unless it is woken before.
+func (s *schedule) rest(wait time.Duration) {
+	s.current.idle = true
+	s.sleep(wait)
+}
+
+func (t *task) wait() {
+	if !t.yield(struct{}{}) {
+		panic(killed{})
+	}
+}
+
+// wake ends the task's rest.
+func (t *task) wake() {
+	if t.idle && !t.over {
+		t.idle = false
+		t.schedule.push(event{at: t.schedule.now, process: t.process, task: t, turn: t.turn})
+	}
+}
+
+// kill ends a process with everything that it is doing, wherever that is. It is not called by a task.
+func (s *schedule) kill(p *process) {
+	p.dead = true
+	for _, t := range p.tasks {
+		t.over = true
+		s.current = t
+		t.stop()
+	}
+	s.current = nil
+	p.tasks = nil
+}
+
+// patience is a context that ends at a time of the simulated world.
+type patience struct {
+	context.Context
+
+	schedule *schedule
+	until    time.Duration
+}
+
+// patience is a caller's.
+func (s *schedule) patience() context.Context {
+	return patience{Context: context.Background(), schedule: s, until: s.now + callTime}
+}
+
+// Err is context.Context's.
+func (p patience) Err() error {
+	if p.schedule.now >= p.until {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Deadline is context.Context's.
+func (p patience) Deadline() (time.Time, bool) { return epoch().Add(p.until), true }
