@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak walk fuzz servers lint fmt
+.PHONY: help build test soak walk mutants fuzz servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ soak: ## simulate a million sagas, from a seed that nobody has seen
 
 walk: ## walk every order of events of every saga of up to four steps (about 10 minutes)
 	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep -E 'shapes|altogether|FAIL|ok'
+
+mutants: ## plant defects, one at a time, and see that a test finds each (about 15 minutes)
+	$(WITH_SERVERS) -- go run ./internal/mutants
 
 # Only some packages have targets, and go test takes one target of one package at a time. Without a limit the fuzzer spends
 # a minute on making each interesting input smaller, and stands still meanwhile.

@@ -7,11 +7,13 @@ func walked() layer {
 	return layer{"walk", []string{"./internal/walk", "-failfast", "-run", "TestEveryOrderOfEvents/[12]_steps"}}
 }
 
-func simulation() layer { return layer{"simulation", []string{"./internal/sim"}} }
+func simulation() layer {
+	return layer{"simulation", []string{"./internal/sim", "-run", "TestSimulation", "-sim.sagas=20000"}}
+}
 
 func conformance() layer { return layer{"conformance", []string{"./store/..."}} }
 
-func relaying() layer { return layer{"relay", []string{"./internal/relay"}} }
+func brokers() layer { return layer{"broker", []string{"./internal/rabbit"}} }
 
 func barrier() layer { return layer{"barrier", []string{"./steps"}} }
 
@@ -79,10 +81,66 @@ func coreMutants() []mutant {
 
 // storeMutants are defects of what is kept.
 func storeMutants() []mutant {
-	return []mutant{}
+	kept := []layer{conformance()}
+	return []mutant{
+		{
+			"a time to wake that is not stored", "store/write.go",
+			"wake_at = n.wake_at", "wake_at = s.wake_at", kept,
+		},
+		{
+			"the relay takes what another one is publishing", "store/outbox.go",
+			"from outbox where claimed_until <= now()", "from outbox where claimed_until <= now() or leased", kept,
+		},
+		{
+			"an outbox row kept after its confirm", "store/load.go",
+			"where o.saga_id = c.saga_id and o.command_id = c.command_id`", "where o.saga_id = c.saga_id and o.command_id = ''`", kept,
+		},
+	}
 }
 
 // wayMutants are defects on the way between the store, the broker and the workers.
 func wayMutants() []mutant {
-	return []mutant{}
+	way := []layer{simulation()}
+	return []mutant{
+		{
+			"no check for returned commands", "internal/relay/receipts.go",
+			"case wire.Returned:\n\t\t\treturned,", "case wire.Returned:\n\t\t\tr.confirm(ctx, commands[i].ID, false)\n\t\tcase wire.Outcome(99):\n\t\t\treturned,", way,
+		},
+		{
+			"a publish without confirm taken for published", "internal/relay/receipts.go",
+			"unconfirmed++\n", "r.confirm(ctx, commands[i].ID, false)\n", way,
+		},
+		{
+			"a reply acknowledged before the commit", "saga/engine/intake.go",
+			"done: e.settling(settle)}\n\treply, err", "done: func(answer) {}}\n\tsettle(true)\n\treply, err", way,
+		},
+		{
+			"a relay that looks at what it was handed alone", "internal/relay/relay.go",
+			"(more bool) {\n\tif r.config.Publisher.Ready() != nil {", "(more bool) {\n\tif r.config.Publisher.Ready() != nil || ctx != nil {", way,
+		},
+		{
+			"an engine that trusts its own timers alone", "saga/engine/background.go",
+			"if !e.timers.remembers(id) {", "if !e.timers.remembers(id) && id == \"\" {", way,
+		},
+		{
+			"confirms forgotten with a failed transaction", "saga/engine/decide.go",
+			"e.config.Outbox.ReturnConfirmed(batch.Confirmed)\n", "", way,
+		},
+		{
+			"returned commands not seen by the publisher", "internal/rabbit/session.go",
+			"Outcome: wire.Returned, Reason: f.returned", "Outcome: wire.Confirmed, Reason: f.returned", []layer{brokers()},
+		},
+		{
+			"a barrier that knows attempts only", "steps/barrier.sql",
+			"WHEN mine.outcome = 'succeeded' OR the_attempt <= mine.attempt THEN", "WHEN the_attempt <= mine.attempt THEN", []layer{barrier()},
+		},
+		{
+			"a compensation that leaves no tombstone", "steps/barrier.sql",
+			"VALUES (part[1], part[2], 'execute', 'refused', 0)", "VALUES (part[1], part[2], 'execute', 'failed', 0)", []layer{barrier()},
+		},
+		{
+			"services whose barrier knows attempts only", "internal/sim/barrier.go",
+			"case mine.outcome == succeeded || attempt <= mine.attempt:", "case attempt <= mine.attempt:", way,
+		},
+	}
 }
