@@ -17,7 +17,7 @@ func (p *RetryPolicy) exhausted(used int, failure ReplyError) bool {
 func (p *RetryPolicy) delay(used int, failed CommandID) time.Duration {
 	interval := float64(p.InitialInterval) * math.Pow(p.Multiplier, float64(used-1))
 	interval = min(interval, float64(p.MaxInterval))
-	interval *= 1 + p.Jitter*spread(failed)
+	interval = min(interval*(1+p.Jitter*spread(failed)), float64(p.MaxInterval)) // no jitter makes it longer than that
 	return time.Duration(interval).Truncate(time.Microsecond)
 }
 

@@ -278,3 +278,21 @@ func TestRule2ALateSuccessOfAUsedUpStepIsNoSuccessWithoutRoom(t *testing.T) {
 	c.late("r/execute/1", tooLarge)
 	c.expectNoEffect()
 }
+
+func TestRule3NoWaitIsLongerThanTheMaxIntervalWhateverTheJitter(t *testing.T) {
+	t.Parallel()
+	steady := saga.Retry(saga.Attempts(50), saga.Backoff(time.Second, 1, time.Second), saga.Jitter(0.5))
+	c := begin(t, saga.New("plan").Step("a", "q.a", steady))
+	shorter := 0
+	for range 40 {
+		c.fail("a")
+		wait := c.step("a").NextAttemptAt.Sub(c.now)
+		require.LessOrEqual(t, wait, time.Second)
+		require.GreaterOrEqual(t, wait, time.Second/2)
+		if wait < time.Second {
+			shorter++
+		}
+		c.retries("a")
+	}
+	require.Greater(t, shorter, 10)
+}
