@@ -21,10 +21,15 @@ func (p *RetryPolicy) delay(used int, failed CommandID) time.Duration {
 	return time.Duration(interval).Truncate(time.Microsecond)
 }
 
-// spread is a number from -1 to 1, fixed by the command's id.
+// spread is a number from -1 to 1, fixed by the command's id. FNV alone would give ids that differ in their last
+// characters, as attempts do, nearly the same number; the finalizer of MurmurHash3 spreads them.
 func spread(id CommandID) float64 {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(id.String())) // a hash never fails to write
+	mixed := hash.Sum64()
+	mixed = (mixed ^ mixed>>33) * 0xff51afd7ed558ccd
+	mixed = (mixed ^ mixed>>33) * 0xc4ceb9fe1a85ec53
+	mixed ^= mixed >> 33
 	const steps = 1 << 32
-	return float64(hash.Sum64()%steps)/(steps/2) - 1
+	return float64(mixed%steps)/(steps/2) - 1
 }
