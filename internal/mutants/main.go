@@ -98,7 +98,7 @@ func (m mutant) try(ctx context.Context, folder string) (finding, error) {
 	}
 	began := time.Now()
 	for _, l := range m.layers {
-		output, err := command(ctx, append([]string{"test", "-overlay", overlay, "-count=1"}, l.arguments...)...)
+		output, err := command(ctx, append([]string{"test", "-overlay", overlay, "-count=1", "-timeout=3m", "-failfast"}, l.arguments...)...)
 		var failed *exec.ExitError
 		switch {
 		case ctx.Err() != nil:

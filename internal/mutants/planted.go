@@ -4,7 +4,7 @@ package main
 func specifications() layer { return layer{"specification", []string{"./saga"}} }
 
 func walked() layer {
-	return layer{"walk", []string{"./internal/walk", "-failfast", "-run", "TestEveryOrderOfEvents/[12]_steps"}}
+	return layer{"walk", []string{"./internal/walk", "-run", "TestEveryOrderOfEvents/[12]_steps"}}
 }
 
 func simulation() layer {
