@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -26,7 +27,9 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 				v := requeue // stands if handle never returns
 				defer func() { settle(v) }()
 				answer := handle(message)
+				failpoint.Reach("worker/replying")
 				v = b.conclude(ctx, message, answer)
+				failpoint.Reach("worker/acknowledging")
 			})
 		},
 	})

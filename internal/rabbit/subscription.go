@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -133,6 +134,7 @@ func (s *subscription) finish(ended <-chan struct{}) error {
 }
 
 func (s *subscription) settleDue() error {
+	failpoint.Reach("rabbit/acknowledging")
 	o := s.ledger.take()
 	for _, one := range o.single {
 		if err := s.settleOne(one); err != nil {
