@@ -30,7 +30,7 @@ func hasDocker(ctx context.Context) bool {
 
 // startContainer runs a server in a container that is removed when the session closes.
 func startContainer(ctx context.Context, s *Session, v server) (map[string]string, error) {
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

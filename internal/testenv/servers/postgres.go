@@ -50,7 +50,7 @@ func findPostgres() (string, error) {
 
 // startPostgres creates a cluster in the session's directory and runs a server on it.
 func startPostgres(ctx context.Context, s *Session, bin string) (map[string]string, error) {
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
