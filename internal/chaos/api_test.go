@@ -20,7 +20,7 @@ type api struct {
 
 func newAPI(address string) *api {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}
-	return &api{base: "http://" + address, client: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
+	return &api{base: "http://" + address, client: &http.Client{Transport: transport, Timeout: 5 * time.Second}}
 }
 
 func (a *api) call(method, path, key string, body, into any) (int, error) {

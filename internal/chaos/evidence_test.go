@@ -48,6 +48,9 @@ func (w *world) gather() evidence {
 	for _, row := range stored {
 		answer := e.answered[row.ID]
 		s := judge.Saga{ID: row.ID, Stored: saga.Status(row.Value), Answered: answer.Status, Steps: shapes[answer.Definition]}
+		if newer, found := shapes[fmt.Sprintf("%s@%d", answer.Definition, answer.Version)]; found {
+			s.Steps = newer
+		}
 		if answer.Attention != nil {
 			s.Reason = answer.Attention.Reason
 		}
@@ -128,7 +131,7 @@ func (w *world) histories() []entry {
 // shapes tells the judge what it has to know of each definition.
 func (w *world) shapes() map[string][]judge.Step {
 	shapes := make(map[string][]judge.Step)
-	for name, definition := range Definitions() {
+	for name, definition := range w.definitions {
 		for _, s := range definition.Steps {
 			shapes[name] = append(shapes[name], judge.Step{
 				Name: s.Name, After: s.After, Undoable: s.Compensation != "", Pivot: s.Kind == saga.Pivot,

@@ -48,30 +48,16 @@ func killAllReplicas(w *world) int {
 	return len(w.replicas)
 }
 
-func crashPostgres(w *world) int {
-	n := times(4, 1)
-	for range n {
+// standStill stops a replica for longer than its leases last, and lets it go on as if nothing had been.
+func standStill(w *world) int {
+	n := times(2, 1)
+	for i := range n {
 		whole := w.broken()
-		w.postgres(w.t).Stop(syscall.SIGQUIT)
-		w.let(time.Second)
-		w.postgres(w.t).Start()
-		w.awaitPostgres()
+		w.replicas[i].signal(syscall.SIGSTOP)
+		w.let(lasting(12*time.Second, 5*time.Second))
+		w.replicas[i].signal(syscall.SIGCONT)
 		whole()
-		w.let(lasting(4*time.Second, 2*time.Second))
+		w.let(2 * time.Second)
 	}
 	return n
-}
-
-func (w *world) awaitPostgres() {
-	w.await(60*time.Second, "Postgres should be back", func() bool { return w.count(`select 1`) == 1 })
-}
-
-func killRabbitMQ(w *world) int {
-	whole := w.broken()
-	w.rabbitmq(w.t).Stop(syscall.SIGKILL)
-	w.let(lasting(3*time.Second, time.Second))
-	w.rabbitmq(w.t).Start()
-	w.awaitRabbitMQ()
-	whole()
-	return 1
 }

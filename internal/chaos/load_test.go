@@ -19,12 +19,11 @@ type load struct {
 	quit    chan struct{}
 	once    sync.Once
 
-	mu                        sync.Mutex
-	plans                     []planned       // by number
-	known                     map[string]Data // acknowledged saga → its data
-	begun                     time.Time       // when the load began
-	ended                     time.Time       // when the last start was sent
-	attempts, refused, unsaid atomic.Int64
+	mu                               sync.Mutex
+	known                            map[string]Data // acknowledged saga → its data
+	begun                            time.Time       // when the load began
+	ended                            time.Time       // when the last start was sent
+	attempts, refused, unsaid, worst atomic.Int64
 }
 
 // planned is one saga that is to be started.
@@ -75,6 +74,7 @@ func (l *load) start(number int, plan planned) {
 		var started saga.Snapshot
 		status, err := l.w.anyAPI(number+attempt).call(http.MethodPost, "/v1/sagas", fmt.Sprintf("load-%d", number), body, &started)
 		if err == nil && (status == http.StatusCreated || status == http.StatusOK) {
+			l.most(attempt + 1)
 			l.acknowledged(started.ID, plan.data)
 			return
 		}
@@ -82,6 +82,13 @@ func (l *load) start(number int, plan planned) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	l.unsaid.Add(1)
+}
+
+// most remembers the start that took most tries.
+func (l *load) most(tries int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.worst.Store(max(l.worst.Load(), int64(tries)))
 }
 
 func (l *load) acknowledged(id string, data Data) {

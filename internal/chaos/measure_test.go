@@ -31,7 +31,9 @@ type figures struct {
 	Timers  int     `json:"timers"`
 	Early   int     `json:"timers_early"`
 
-	Refused    int      `json:"starts_refused"` // tries of a start that were not acknowledged
+	Refused    int      `json:"starts_refused"`           // tries of a start that were not acknowledged
+	Tries      int      `json:"start_tries"`              // of the start that took most
+	Unscripted int      `json:"unscripted_compensations"` // sagas undone because of the fault alone
 	Deliveries int      `json:"poison_deliveries,omitempty"`
 	Violations int      `json:"violations"`
 	Faults     []string `json:"faults,omitempty"` // why it did not pass
@@ -54,7 +56,7 @@ func (f figures) line() string {
 }
 
 // measure reads the times off the histories.
-func (f *figures) measure(e evidence, spells []spell, quiet time.Time) {
+func (f *figures) measure(e evidence, spells []spell, quiet time.Time, storeAway bool) {
 	f.Sagas = len(e.Sagas)
 	for _, s := range e.answered {
 		switch s.Status {
@@ -67,7 +69,10 @@ func (f *figures) measure(e evidence, spells []spell, quiet time.Time) {
 		}
 	}
 	f.recovery(e, spells, quiet)
-	f.timers(e)
+	if !storeAway {
+		spells = nil
+	}
+	f.timers(e, spells)
 }
 
 // recovery looks at the time after each fault. quiet is when the last fault had ended and the last saga was started.
@@ -125,7 +130,8 @@ func underWay(entries []entry, ends map[string]time.Time, at time.Time) map[stri
 
 // timers compares when a step was sent again with when its policy, which has no jitter here, wanted that. Attempts whose
 // command had to wait in the outbox are left out: their time did not run.
-func (f *figures) timers(e evidence) {
+// So are those that were due while the store was away.
+func (f *figures) timers(e evidence, away []spell) {
 	type attempt struct {
 		saga, step string
 		undo       bool
@@ -142,10 +148,10 @@ func (f *figures) timers(e evidence) {
 			}
 			planned[key] = one.At.Add(wait)
 		case saga.EntryStepDispatched, saga.EntryCompensationSent:
-			if due, waited := planned[key]; waited {
+			if due, waited := planned[key]; waited && !during(away, due) {
 				late = append(late, one.At.Sub(due))
-				delete(planned, key)
 			}
+			delete(planned, key)
 		}
 	}
 	if f.Timers = len(late); f.Timers == 0 {
@@ -154,4 +160,14 @@ func (f *figures) timers(e evidence) {
 	slices.Sort(late)
 	f.Late50, f.Late99, f.LateMax = in(late[len(late)/2]), in(late[(len(late)*99)/100]), in(late[len(late)-1])
 	f.Early, _ = slices.BinarySearch(late, -time.Millisecond)
+}
+
+// during says whether something was due in a spell, or in the moments that it takes to connect again.
+func during(spells []spell, due time.Time) bool {
+	for _, s := range spells {
+		if due.After(s.struck.Add(-time.Second)) && due.Before(s.healed.Add(3*time.Second)) {
+			return true
+		}
+	}
+	return false
 }

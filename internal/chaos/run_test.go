@@ -52,14 +52,17 @@ type scenario struct {
 	// inject breaks something and heals it again, and says how often it did.
 	inject func(w *world) int
 	expect limits
+	verify func(w *world, e evidence) []string // what else must hold; nil: nothing
 
 	replicas           int  // 0: 3, and 2 in the short mix
 	unloaded           bool // inject brings its own sagas
 	failpoints         bool // the programs are built with them
+	storeAway          bool // the fault keeps the replicas from the store
 	arrange            func(w *world)
 	replicaEnvironment []string
 	workerEnvironment  []string
-	alone              bool // has a server of its own, made by arrange
+	// ground makes servers of the scenario's own, of what the lane's cannot be made to do.
+	ground func(t *testing.T, lane *arena) *arena
 }
 
 // limits are what a scenario's figures may be at most. Zero: what holds for all.
@@ -68,7 +71,9 @@ type limits struct {
 	slowest  time.Duration // zero: not judged
 	progress time.Duration // 10 s
 	settled  time.Duration // 30 s
-	stuck    bool          // sagas may wait for a person though their scripts do not foresee it
+	late     time.Duration // of timers, at p99: 2 s. Those due while the store was away are not counted
+	tries    int           // of one start; zero: not judged
+	refused  float64       // share of all tries of starts; zero: not judged
 }
 
 func (s scenario) replicaCount() int {
@@ -119,7 +124,11 @@ func play(t *testing.T, s scenario, seed uint64) figures {
 		rate = *rateFlag
 	}
 	f := figures{Fault: s.number, Name: s.name, Seed: seed, Rate: int(rate)}
-	w := newWorld(t, grounds.take(t), s, seed)
+	ground := grounds.take(t)
+	if s.ground != nil {
+		ground = s.ground(t, ground)
+	}
+	w := newWorld(t, ground, s, seed)
 	defer w.removeQueues()
 	if s.unloaded {
 		f.Rate = 0
@@ -138,8 +147,8 @@ func play(t *testing.T, s scenario, seed uint64) figures {
 	}
 	settled := w.settle(s.expect.settled)
 	e := w.gather()
-	f.measure(e, w.spells, quiet)
-	f.Refused = int(w.load.refused.Load())
+	f.measure(e, w.spells, quiet, s.storeAway)
+	f.Refused, f.Tries = int(w.load.refused.Load()), int(w.load.worst.Load())
 	f.Deliveries = w.deliveries()
 	f.hold(w, e, settled)
 	t.Log(f.line())
@@ -203,11 +212,24 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 	within("the slowest saga", f.Slowest, s.expect.slowest, 0)
 	within("the first progress", f.Progress, s.expect.progress, 10*time.Second)
 	within("settling", f.Settled, s.expect.settled, 30*time.Second)
+	within("a timer, at p99,", f.Late99, s.expect.late, 2*time.Second)
+	if f.Early > 0 {
+		fail("%d timers were early", f.Early)
+	}
+	if s.expect.tries > 0 && f.Tries > s.expect.tries {
+		fail("a start took %d tries, at most %d are right", f.Tries, s.expect.tries)
+	}
+	if share := float64(f.Refused) / float64(max(1, w.load.attempts.Load())); s.expect.refused > 0 && share > s.expect.refused {
+		fail("%.1f %% of all tries of starts were refused", 100*share)
+	}
+	if s.verify != nil {
+		f.Faults = append(f.Faults, s.verify(w, e)...)
+	}
 	if unsaid := w.load.unsaid.Load(); unsaid > 0 {
 		fail("%d starts were never acknowledged", unsaid)
 	}
 	for id, answer := range e.answered {
-		if answer.Status == saga.Stuck && !s.expect.stuck && !foreseen(w.load.known[id]) {
+		if answer.Status == saga.Stuck && !foreseen(w.load.known[id]) {
 			fail("%s is stuck, %s, and nothing in its script is the reason", id, answer.Attention.Reason)
 		}
 	}

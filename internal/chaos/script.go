@@ -19,6 +19,7 @@ const (
 	Mute       Behaviour = "mute"       // takes effect; the first attempt's reply is never sent
 	Late       Behaviour = "late"       // takes effect; the reply comes after everybody has given up
 	Contradict Behaviour = "contradict" // after the reply comes its opposite
+	Deny       Behaviour = "deny"       // fails for good; after that reply comes its opposite
 	Cross      Behaviour = "cross"      // the first attempt's reply comes when the second is out
 	Hold       Behaviour = "hold"       // the command lies about until after its compensation
 	Lethal     Behaviour = "lethal"     // the command kills the worker's process, every time

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +16,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
 	"github.com/saga-orchestrator/orchestrator/internal/testenv/servers"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // world is what one scenario runs in: a database for the orchestrator and one for the services, a prefix on the broker,
@@ -26,13 +29,23 @@ type world struct {
 	scenario scenario
 	seed     uint64
 
-	database, services string // URLs
+	database, services string // URLs of the test's own way
+	replicaDatabase    string // the replicas' way
 	broker             string // URL
 	prefix             string
 	replicas, workers  []*process
 	apis               []*api
 	sql, ledger        *pgxpool.Pool
 	load               *load
+	definitions        map[string]*saga.Definition // by name, and by name@version beyond the first
+	proxy              *proxy.Proxy                // where arrange has put one
+	hitsLog            string                      // where failpoints say that they acted
+
+	// What inject leaves for verify.
+	expectDead, revisions int
+	burstAt               time.Time
+	cancelled             map[string]bool
+	old                   []string
 
 	mu     sync.Mutex
 	spells []spell
@@ -46,9 +59,12 @@ func newWorld(t *testing.T, a *arena, s scenario, seed uint64) *world {
 	t.Helper()
 	w := &world{arena: a, t: t, scenario: s, seed: seed, broker: a.amqpURL()}
 	unique := strings.ToLower(rand.Text()[:8])
+	w.hitsLog = filepath.Join(t.TempDir(), "failpoints")
 	w.prefix = fmt.Sprintf("f%d-%s", s.number, unique)
 	w.database = w.createDatabase("sagas_" + unique)
 	w.services = w.createDatabase("services_" + unique)
+	w.replicaDatabase = w.database
+	w.definitions = Definitions()
 	if s.arrange != nil {
 		s.arrange(w)
 	}
@@ -60,10 +76,11 @@ func newWorld(t *testing.T, a *arena, s scenario, seed uint64) *world {
 		w.workers = append(w.workers, newProcess(t, fmt.Sprintf("worker-%d", i),
 			built.path(t, "internal/chaos/worker", s.failpoints), append([]string{
 				"DATABASE_URL=" + w.services, "AMQP_URL=" + w.broker, "AMQP_PREFIX=" + w.prefix, "CHAOS_DUPLICATES=0.05",
+				"FAILPOINTS_LOG=" + w.hitsLog,
 			}, s.workerEnvironment...)))
 	}
 	w.ready()
-	for name, definition := range Definitions() {
+	for name, definition := range w.definitions {
 		w.anyAPI(0).must(t, http.MethodPut, "/v1/definitions/"+name, definition, nil, http.StatusCreated)
 	}
 	w.load = newLoad(w)
@@ -78,7 +95,8 @@ func (w *world) addReplica(name string) *process {
 	require.NoError(w.t, err)
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	p := newProcess(w.t, name, built.path(w.t, "cmd/orchestrator", w.scenario.failpoints), append([]string{
-		"DATABASE_URL=" + w.database, "AMQP_URL=" + w.broker, "AMQP_PREFIX=" + w.prefix, "ORCHESTRATOR_URL=",
+		"DATABASE_URL=" + w.replicaDatabase, "AMQP_URL=" + w.broker, "AMQP_PREFIX=" + w.prefix, "ORCHESTRATOR_URL=",
+		"FAILPOINTS_LOG=" + w.hitsLog,
 	}, w.scenario.replicaEnvironment...), "serve", "--migrate", "--auth", "none", "--listen", address)
 	w.replicas, w.apis = append(w.replicas, p), append(w.apis, newAPI(address))
 	return p

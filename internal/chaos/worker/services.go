@@ -51,7 +51,7 @@ func (s services) work(ctx context.Context, tx pgx.Tx, cmd steps.Command[chaos.D
 	switch behaviour := cmd.Data.Of(cmd.Step, cmd.Action); {
 	case behaviour == chaos.Flaky && cmd.Attempt == 1:
 		return nil, steps.Retry("flaky", "not this time")
-	case behaviour == chaos.Decline, behaviour == chaos.Reluctant && cmd.Attempt == 1:
+	case behaviour == chaos.Decline, behaviour == chaos.Deny, behaviour == chaos.Reluctant && cmd.Attempt == 1:
 		return nil, steps.Fail("declined", "never")
 	case behaviour == chaos.Slow:
 		pause(ctx, chaos.SlowWork)

@@ -26,9 +26,9 @@ type unruly struct {
 }
 
 // Receive is the transport's, with every command and every reply going through what its script asks for. More commands
-// may be out than the worker works on: those that are held must keep none of the others back.
+// are out than the worker works on: those that are held must keep none of the others back.
 func (u *unruly) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
-	return u.Transport.Receive(ctx, queue, 8*limit, func(m wire.Message) wire.Answer { return u.deal(ctx, m, handle) })
+	return u.Transport.Receive(ctx, queue, 2*limit, func(m wire.Message) wire.Answer { return u.deal(ctx, m, handle) })
 }
 
 func (u *unruly) deal(ctx context.Context, m wire.Message, handle func(wire.Message) wire.Answer) wire.Answer {
@@ -95,7 +95,7 @@ func (u *unruly) after(
 		pause(ctx, chaos.BriefTimeout+300*time.Millisecond)
 	case behaviour == chaos.Cross:
 		pause(ctx, chaos.BriefTimeout*4/5)
-	case behaviour == chaos.Contradict:
+	case behaviour == chaos.Contradict, behaviour == chaos.Deny:
 		if u.sender.send(m.ReplyTo, m.CorrelationID, answer.Reply) && u.sender.send(m.ReplyTo, m.CorrelationID, opposite(answer.Reply)) {
 			u.notes.note("contradict", m.MessageID)
 		}
