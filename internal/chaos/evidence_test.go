@@ -66,6 +66,7 @@ func (w *world) gather() evidence {
 		s.Effects = append(s.Effects, judge.Effect{Step: one.Step, Undone: one.Undone})
 		sagas[one.SagaID] = s
 	}
+	w.sample(e.answered, e.entries)
 	for id, s := range sagas {
 		slices.SortFunc(s.History, func(a, b saga.Entry) int { return int(a.Seq - b.Seq) })
 		sagas[id] = s
@@ -111,6 +112,24 @@ func (w *world) answers() map[string]saga.Snapshot {
 			return all
 		}
 		path = "/v1/sagas?limit=500&cursor=" + url.QueryEscape(page.NextCursor)
+	}
+}
+
+// sample reads some histories by the API too, and holds them against the table.
+func (w *world) sample(answered map[string]saga.Snapshot, entries []entry) {
+	w.t.Helper()
+	stored := make(map[string]int)
+	for _, one := range entries {
+		stored[one.SagaID]++
+	}
+	asked := 0
+	for id := range answered {
+		if asked++; asked > 20 {
+			return
+		}
+		var page resource.List[resource.HistoryEntry]
+		w.anyAPI(asked).must(w.t, http.MethodGet, "/v1/sagas/"+id+"/history?limit=500", nil, &page, http.StatusOK)
+		require.Len(w.t, page.Items, stored[id], "the history of %s, as the API gives it", id)
 	}
 }
 
@@ -163,15 +182,22 @@ func (w *world) depths() map[string]int {
 	return depths
 }
 
-// channel opens a channel of a connection of its own.
+// channel opens a channel that lasts as long as the test.
 func (w *world) channel() *amqp.Channel {
+	w.t.Helper()
+	connection, channel := w.connect()
+	w.t.Cleanup(func() { _ = connection.Close() })
+	return channel
+}
+
+// connect opens a connection, to be closed by the caller, with a channel.
+func (w *world) connect() (*amqp.Connection, *amqp.Channel) {
 	w.t.Helper()
 	connection, err := amqp.DialConfig(w.broker, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	require.NoError(w.t, err)
-	w.t.Cleanup(func() { _ = connection.Close() })
 	channel, err := connection.Channel()
 	require.NoError(w.t, err)
-	return channel
+	return connection, channel
 }
 
 // removeQueues deletes what the scenario declared.

@@ -34,6 +34,7 @@ type figures struct {
 	Refused    int      `json:"starts_refused"`           // tries of a start that were not acknowledged
 	Tries      int      `json:"start_tries"`              // of the start that took most
 	Unscripted int      `json:"unscripted_compensations"` // sagas undone because of the fault alone
+	Duplicates int      `json:"commands_repeated"`        // commands that came twice, side by side
 	Deliveries int      `json:"poison_deliveries,omitempty"`
 	Violations int      `json:"violations"`
 	Faults     []string `json:"faults,omitempty"` // why it did not pass

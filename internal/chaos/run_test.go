@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -110,7 +111,7 @@ func TestChaos(t *testing.T) {
 		}
 	})
 	slices.SortFunc(all, func(a, b figures) int { return a.Fault - b.Fault })
-	t.Logf("seed %d\n%s", seed, table(all))
+	t.Logf("seed %d, %d cores\n%s", seed, runtime.NumCPU(), table(all))
 }
 
 // play runs one scenario.
@@ -149,7 +150,8 @@ func play(t *testing.T, s scenario, seed uint64) figures {
 	e := w.gather()
 	f.measure(e, w.spells, quiet, s.storeAway)
 	f.Refused, f.Tries = int(w.load.refused.Load()), int(w.load.worst.Load())
-	f.Deliveries = w.deliveries()
+	f.Deliveries, f.Duplicates = w.deliveries(), w.notes("command repeated")
+	f.Unscripted = w.unscripted(e)
 	f.hold(w, e, settled)
 	t.Log(f.line())
 	return f
@@ -197,6 +199,9 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 	if f.Injected == 0 {
 		fail("the fault never happened")
 	}
+	if f.Duplicates == 0 && f.Sagas > 100 && !s.unloaded {
+		fail("no command came twice")
+	}
 	if !settled {
 		fail("not all is at rest")
 	}
@@ -241,14 +246,34 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 	assert.Empty(t, f.Faults, "fault %d, %s", s.number, s.name)
 }
 
-// foreseen says whether the script lets the saga wait for a person.
+// foreseen says whether the script lets the saga wait for a person: with a compensation that is refused, or with a pivot
+// that is declined, when an attempt before that was lost to the fault. Its outcome is then unknown.
 func foreseen(data Data) bool {
 	for name, behaviour := range data.Script {
 		if strings.HasSuffix(name, "/undo") && behaviour == Reluctant {
 			return true
 		}
 	}
-	return false
+	return data.Script["confirm"] == Decline
+}
+
+// unscripted counts the sagas that were undone although every step of theirs would have succeeded in the end: the fault
+// alone has used their attempts up.
+func (w *world) unscripted(e evidence) int {
+	n := 0
+	for id, answer := range e.answered {
+		if answer.Status != saga.Compensated {
+			continue
+		}
+		fails := w.cancelled[id] || answer.Definition == "brief" || answer.Definition == "again"
+		for _, behaviour := range w.load.known[id].Script {
+			fails = fails || behaviour == Decline || behaviour == Deny
+		}
+		if !fails {
+			n++
+		}
+	}
+	return n
 }
 
 // deliveries is how often the message that was delivered most often was, of those that kill their worker.
@@ -260,10 +285,10 @@ func (w *world) deliveries() int {
 func table(all []figures) string {
 	var text strings.Builder
 	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "fault\tname\tstarts/s\tsagas\tinjected\tstall s\tslowest s\tfirst progress s\tsettled s\tlate p99 s\tviolations\tpass")
+	fmt.Fprintln(out, "fault\tname\tstarts/s\tsagas\tinjected\tstall s\tslowest s\tfirst progress s\tsettled s\tlate p99 s\tundone by it\tviolations\tpass")
 	for _, f := range all {
-		fmt.Fprintf(out, "%d\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%v\n", f.Fault, f.Name, f.Rate, f.Sagas, f.Injected,
-			f.Stall, f.Slowest, f.Progress, f.Settled, f.Late99, f.Violations, len(f.Faults) == 0)
+		fmt.Fprintf(out, "%d\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%v\n", f.Fault, f.Name, f.Rate, f.Sagas, f.Injected,
+			f.Stall, f.Slowest, f.Progress, f.Settled, f.Late99, f.Unscripted, f.Violations, len(f.Faults) == 0)
 	}
 	_ = out.Flush() // into memory
 	return text.String()

@@ -65,6 +65,8 @@ func Definitions() map[string]*saga.Definition {
 	brief := step("only", "inventory", nil)
 	brief.Timeout, brief.CompensationTimeout = saga.Duration(BriefTimeout), saga.Duration(AttemptTimeout)
 	brief.Retry.MaxAttempts = 1
+	single := step("only", "inventory", nil)
+	single.Timeout = saga.Duration(time.Minute)
 	again := brief
 	again.Retry.MaxAttempts = 3
 	pivot, tail := step("confirm", "orders", nil), step("notify", "inventory", nil)
@@ -83,8 +85,9 @@ func Definitions() map[string]*saga.Definition {
 			step("reserve", "inventory", nil), step("charge", "payments", []string{"reserve"}),
 			after(pivot, "charge"), after(tail, "confirm"),
 		}},
-		"brief": {Steps: []saga.Step{brief}},
-		"again": {Steps: []saga.Step{again}},
+		"brief":  {Steps: []saga.Step{brief}},
+		"again":  {Steps: []saga.Step{again}},
+		"single": {Steps: []saga.Step{single}},
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
 	var calls sync.WaitGroup
 	b.consume(ctx, consumer{
-		queue: b.names.worker(queue), prefetch: limit,
+		queue: b.names.worker(queue), prefetch: limit, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
 			calls.Go(func() {
 				v := requeue // stands if handle never returns

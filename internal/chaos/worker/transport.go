@@ -96,7 +96,8 @@ func (u *unruly) after(
 	case behaviour == chaos.Cross:
 		pause(ctx, chaos.BriefTimeout*4/5)
 	case behaviour == chaos.Contradict, behaviour == chaos.Deny:
-		if u.sender.send(m.ReplyTo, m.CorrelationID, answer.Reply) && u.sender.send(m.ReplyTo, m.CorrelationID, opposite(answer.Reply)) {
+		// The second comes when the first is stored: replicas side by side take replies in any order.
+		if u.sender.send(m.ReplyTo, m.CorrelationID, answer.Reply) && pause(ctx, 2*time.Second) && u.sender.send(m.ReplyTo, m.CorrelationID, opposite(answer.Reply)) {
 			u.notes.note("contradict", m.MessageID)
 		}
 		return wire.Answer{Settlement: wire.Dropped}
