@@ -126,7 +126,7 @@ func upgrade(w *world) int {
 	script := map[string]Behaviour{"first": Slow, "second": Slow, "third": Slow, "fourth": Slow}
 	old := w.startMany(n, "linear", script)
 	second := *w.definitions["linear"]
-	second.Steps = append(append([]saga.Step{}, second.Steps...), step("fifth", "payments", []string{"fourth"}))
+	second.Steps = append(append([]saga.Step{}, second.Steps...), step("fifth", "payments", "fourth"))
 	w.definitions["linear@2"] = &second
 	w.anyAPI(1).must(w.t, http.MethodPut, "/v1/definitions/linear", &second, nil, http.StatusCreated)
 	inFlight := w.count(`select count(*) from sagas where version = 1 and finished_at is null`)

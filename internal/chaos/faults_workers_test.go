@@ -134,8 +134,8 @@ func fiveDeliveries(w *world, _ evidence) []string {
 
 // repeatEverything has every command and every reply come many times, and compares with sagas where all came once.
 func repeatEverything(w *world) int {
-	w.sideBySide(2, times(20, 2), func(i int) { w.startOne("linear", Data{Number: i, Copies: times(100, 20)}) })
-	w.startMany(5, "linear", nil)
+	w.sideBySide(2, times(20, 2), func(i int) { w.startOne("patient", Data{Number: i, Copies: times(100, 20)}) })
+	w.startMany(5, "patient", nil)
 	w.atRest()
 	return w.notes("command repeated")
 }

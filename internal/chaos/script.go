@@ -58,57 +58,54 @@ func Queues() []string { return []string{"inventory", "payments", "orders"} }
 
 // Definitions are the shapes of the load, by name.
 func Definitions() map[string]*saga.Definition {
-	patient := saga.RetryPolicy{
-		MaxAttempts: 50, InitialInterval: saga.Duration(100 * time.Millisecond), Multiplier: 2,
-		MaxInterval: saga.Duration(time.Second),
-	}
-	brief := step("only", "inventory", nil)
-	brief.Timeout, brief.CompensationTimeout = saga.Duration(BriefTimeout), saga.Duration(AttemptTimeout)
-	brief.Retry.MaxAttempts = 1
-	single := step("only", "inventory", nil)
-	single.Timeout = saga.Duration(time.Minute)
+	persistent := policy(50)
+	pivot, tail := step("confirm", "orders", "charge"), step("notify", "inventory", "confirm")
+	pivot.Kind, pivot.Compensation, pivot.Retry = saga.Pivot, "", persistent
+	tail.Kind, tail.Compensation, tail.Retry = saga.Retriable, "", persistent
+	brief := step("only", "inventory")
+	brief.Timeout, brief.Retry.MaxAttempts = saga.Duration(BriefTimeout), 1
 	again := brief
 	again.Retry.MaxAttempts = 3
-	pivot, tail := step("confirm", "orders", nil), step("notify", "inventory", nil)
-	pivot.Kind, pivot.Compensation, pivot.Retry = saga.Pivot, "", patient
-	tail.Kind, tail.Compensation, tail.Retry = saga.Retriable, "", patient
 	return map[string]*saga.Definition{
-		"linear": {Steps: []saga.Step{
-			step("first", "inventory", nil), step("second", "payments", []string{"first"}),
-			step("third", "orders", []string{"second"}), step("fourth", "inventory", []string{"third"}),
-		}},
+		"linear": {Steps: linear()},
 		"parallel": {Steps: []saga.Step{
-			step("one", "inventory", nil), step("two", "payments", nil), step("three", "orders", nil),
-			step("join", "inventory", []string{"one", "two", "three"}),
+			step("one", "inventory"), step("two", "payments"), step("three", "orders"),
+			step("join", "inventory", "one", "two", "three"),
 		}},
-		"pivot": {Steps: []saga.Step{
-			step("reserve", "inventory", nil), step("charge", "payments", []string{"reserve"}),
-			after(pivot, "charge"), after(tail, "confirm"),
-		}},
-		"brief":  {Steps: []saga.Step{brief}},
-		"again":  {Steps: []saga.Step{again}},
-		"single": {Steps: []saga.Step{single}},
+		"pivot":   {Steps: []saga.Step{step("reserve", "inventory"), step("charge", "payments", "reserve"), pivot, tail}},
+		"brief":   {Steps: []saga.Step{brief}},
+		"again":   {Steps: []saga.Step{again}},
+		"patient": {Steps: patient(linear())},
+		"single":  {Steps: patient([]saga.Step{step("only", "inventory")})},
 	}
 }
 
-func step(name, queue string, before []string) saga.Step {
-	if before == nil {
-		before = []string{}
+func linear() []saga.Step {
+	return []saga.Step{
+		step("first", "inventory"), step("second", "payments", "first"),
+		step("third", "orders", "second"), step("fourth", "inventory", "third"),
 	}
-	policy := saga.RetryPolicy{
-		MaxAttempts: 5, InitialInterval: saga.Duration(100 * time.Millisecond), Multiplier: 2,
+}
+
+// patient gives the steps so much time that only a lost message makes them time out.
+func patient(steps []saga.Step) []saga.Step {
+	for i := range steps {
+		steps[i].Timeout = saga.Duration(2 * time.Minute)
+	}
+	return steps
+}
+
+func policy(attempts int) saga.RetryPolicy {
+	return saga.RetryPolicy{
+		MaxAttempts: attempts, InitialInterval: saga.Duration(100 * time.Millisecond), Multiplier: 2,
 		MaxInterval: saga.Duration(time.Second),
 	}
-	undo := policy
-	undo.MaxAttempts = 50
-	return saga.Step{
-		Name: name, Queue: queue, Command: queue + ".do", Compensation: queue + ".undo", Kind: saga.Compensatable,
-		After: before, Timeout: saga.Duration(AttemptTimeout), Retry: policy,
-		CompensationTimeout: saga.Duration(AttemptTimeout), CompensationRetry: undo,
-	}
 }
 
-func after(s saga.Step, before string) saga.Step {
-	s.After = []string{before}
-	return s
+func step(name, queue string, before ...string) saga.Step {
+	return saga.Step{
+		Name: name, Queue: queue, Command: queue + ".do", Compensation: queue + ".undo", Kind: saga.Compensatable,
+		After: append([]string{}, before...), Timeout: saga.Duration(AttemptTimeout), Retry: policy(5),
+		CompensationTimeout: saga.Duration(AttemptTimeout), CompensationRetry: policy(50),
+	}
 }
