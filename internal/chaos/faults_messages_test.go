@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"crypto/rand"
-
 	"strings"
 	"time"
 
@@ -66,8 +65,10 @@ func sendMalformed(w *world) int {
 		for _, body := range malformed() {
 			messages = append(messages, message{correlationID: victim + "/first/execute/1", body: body})
 		}
-		for _, id := range []string{"", "nonsense", "/", "///", victim, victim + "/first/execute/0", victim + "/first/execute/x",
-			victim + "/first/undo/1", strings.Repeat("x", 200)} {
+		for _, id := range []string{
+			"", "nonsense", "/", "///", victim, victim + "/first/execute/0", victim + "/first/execute/x",
+			victim + "/first/undo/1", strings.Repeat("x", 200),
+		} {
 			messages = append(messages, message{correlationID: id, body: `{"status":"succeeded"}`})
 		}
 	}

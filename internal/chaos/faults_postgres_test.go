@@ -81,7 +81,7 @@ func killBackends(w *world) int {
 // smallDisk is a Postgres with its files in a small file system of its own.
 func smallDisk(t *testing.T, lane *arena) *arena {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "chaos-disk-")
+	folder, err := os.MkdirTemp("", "chaos-disk-") //nolint:usetesting // Postgres, as its own user, must get to it
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(folder, 0o711))
 	require.NoError(t, syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=512m,mode=0711"),

@@ -89,7 +89,6 @@ func (s scenario) replicaCount() int {
 }
 
 func TestChaos(t *testing.T) {
-	t.Parallel()
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64N(1 << 32)

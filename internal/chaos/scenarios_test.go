@@ -11,23 +11,33 @@ func scenarios() []scenario {
 
 func processFaults() []scenario {
 	return []scenario{
-		{number: 1, name: "a replica is killed, again and again", short: true, inject: killReplicas,
-			expect: limits{stall: 5 * time.Second, slowest: 5 * time.Second, tries: 3}},
+		{
+			number: 1, name: "a replica is killed, again and again", short: true, inject: killReplicas,
+			expect: limits{stall: 5 * time.Second, slowest: 5 * time.Second, tries: 3},
+		},
 		{number: 2, name: "all replicas are killed", inject: killAllReplicas, storeAway: true},
-		{number: 3, name: "a replica stands still, and comes back", short: true, inject: standStill,
+		{
+			number: 3, name: "a replica stands still, and comes back", short: true, inject: standStill,
 			// What it has locked is free when its transaction has been idle for ten seconds.
-			expect: limits{stall: 5 * time.Second, slowest: 14 * time.Second, late: 12 * time.Second}},
-		{number: 4, name: "a replica stops inside a transaction", inject: stopInsideTransaction, failpoints: true, storeAway: true,
-			expect: limits{stall: 5 * time.Second, slowest: 14 * time.Second}},
-		{number: 5, name: "a crash at every place where it matters", short: true, inject: crashAtEveryPoint, failpoints: true,
+			expect: limits{stall: 5 * time.Second, slowest: 14 * time.Second, late: 12 * time.Second},
+		},
+		{
+			number: 4, name: "a replica stops inside a transaction", inject: stopInsideTransaction, failpoints: true, storeAway: true,
+			expect: limits{stall: 5 * time.Second, slowest: 14 * time.Second},
+		},
+		{
+			number: 5, name: "a crash at every place where it matters", short: true, inject: crashAtEveryPoint, failpoints: true,
 			// A process dies every few seconds, and its timers are found by another one's poll.
-			expect: limits{late: 4 * time.Second}},
+			expect: limits{late: 4 * time.Second},
+		},
 		{number: 9, name: "workers die between effect and acknowledgement", inject: workersDie, failpoints: true},
 		{number: 10, name: "replies are never sent", inject: loseReplies, verify: timedOutOnce, unloaded: true},
 		{number: 11, name: "success comes when it is too late", inject: succeedLate, unloaded: true},
 		{number: 12, name: "two replies contradict each other", inject: contradict, verify: firstAnswerWins, unloaded: true},
-		{number: 13, name: "the compensation overtakes its step", inject: overtake, verify: nothingTookEffect, unloaded: true,
-			workerEnvironment: []string{"CHAOS_IGNORE_DEADLINE=yes"}},
+		{
+			number: 13, name: "the compensation overtakes its step", inject: overtake, verify: nothingTookEffect, unloaded: true,
+			workerEnvironment: []string{"CHAOS_IGNORE_DEADLINE=yes"},
+		},
 		{number: 14, name: "a compensation fails for good", inject: refuseToUndo, verify: noneIsStuck, unloaded: true},
 		{number: 15, name: "the replies of two attempts cross", inject: crossAttempts, verify: advancedOnce, unloaded: true},
 	}

@@ -133,12 +133,12 @@ func (w *world) createDatabase(name string) string {
 }
 
 // execute runs a statement as the server's administrator.
-func (w *world) execute(statement string, arguments ...any) {
+func (w *world) execute(statement string) {
 	w.t.Helper()
 	conn, err := pgx.Connect(w.t.Context(), w.databaseURL())
 	require.NoError(w.t, err)
 	defer conn.Close(context.Background())
-	_, err = conn.Exec(w.t.Context(), statement, arguments...)
+	_, err = conn.Exec(w.t.Context(), statement)
 	require.NoError(w.t, err, statement)
 }
 
@@ -155,7 +155,7 @@ func (w *world) open(databaseURL string) *pgxpool.Pool {
 }
 
 // count asks the orchestrator's database for one number; -1 means that it does not answer.
-func (w *world) count(query string, arguments ...any) int { return countIn(w.sql, query, arguments...) }
+func (w *world) count(query string) int { return countIn(w.sql, query) }
 
 // notes counts what the workers have taken down of one kind.
 func (w *world) notes(kind string) int {
