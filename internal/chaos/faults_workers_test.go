@@ -38,10 +38,8 @@ func succeedLate(w *world) int {
 }
 
 func contradict(w *world) int {
-	n := times(200, 10)
-	w.startMany(n, "linear", map[string]Behaviour{"second": Contradict})
-	w.startMany(n, "linear", map[string]Behaviour{"second": Deny})
-	w.atRest()
+	w.inRounds(times(10, 1), "linear", map[string]Behaviour{"second": Contradict})
+	w.inRounds(times(10, 1), "linear", map[string]Behaviour{"second": Deny})
 	return w.notes("contradict")
 }
 

@@ -140,8 +140,12 @@ func (f *figures) timers(e evidence, away []spell) {
 	planned := make(map[attempt]time.Time)
 	var late []time.Duration
 	for _, one := range e.entries {
-		key := attempt{one.SagaID, one.Step, one.Type == saga.EntryCompensationRetry || one.Type == saga.EntryCompensationSent}
+		undo := one.Type == saga.EntryCompensationRetry || one.Type == saga.EntryCompensationSent ||
+			one.Type == saga.EntryCompensationExhausted
+		key := attempt{one.SagaID, one.Step, undo}
 		switch one.Type {
+		case saga.EntryCompensationExhausted:
+			delete(planned, key) // what a person asks for again comes at once
 		case saga.EntryStepAttemptFailed, saga.EntryCompensationRetry:
 			wait := time.Second
 			if one.Attempt < 5 {
