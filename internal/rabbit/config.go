@@ -43,7 +43,7 @@ type Config struct {
 	Window        int           // messages that may be unconfirmed at a time; default: 1000
 	Timeout       time.Duration // of a batch that is published, a write, or a question to the broker; default: 5s
 	Heartbeat     time.Duration // a peer that is silent for two of them is gone; default: 10s
-	// Renew is how long a consumer goes without a message before it subscribes anew; default: 10s. A broker has been seen
+	// Renew is how long a consumer goes without a message before it subscribes anew; default: 5s. A broker has been seen
 	// to forget, without a word, a consumer whose queue was deleted in the moment of its subscribing.
 	Renew  time.Duration
 	Grace  time.Duration // how long a consumer that ends waits for what is unsettled; default: 5s
@@ -61,7 +61,7 @@ func (c Config) withDefaults() Config {
 	orInt(&c.Window, 1000)
 	orDuration(&c.Timeout, 5*time.Second)
 	orDuration(&c.Heartbeat, 10*time.Second)
-	orDuration(&c.Renew, 10*time.Second)
+	orDuration(&c.Renew, 5*time.Second)
 	orDuration(&c.Grace, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
