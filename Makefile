@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak walk mutants fuzz servers lint fmt
+.PHONY: help build test soak walk mutants fuzz chaos servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30
 			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; \
 		done; \
 	done
+
+chaos: ## break everything, one fault after the other, and print the times of recovery; about a quarter of an hour
+	go test -count 1 -v -timeout 60m ./internal/chaos -run TestChaos -chaos.all
 
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 )
 
 var (
@@ -69,7 +71,12 @@ func (p passage) leave(ctx context.Context, reply json.RawMessage) error {
 	if err := p.exec(ctx, "SELECT saga_barrier_leave($1, $2)", p.key, reply); err != nil {
 		return err
 	}
-	return p.commit(ctx)
+	failpoint.Reach("barrier/committing")
+	if err := p.commit(ctx); err != nil {
+		return err
+	}
+	failpoint.Reach("barrier/committed")
+	return nil
 }
 
 func (p passage) commit(ctx context.Context) error {

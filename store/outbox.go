@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -55,6 +56,9 @@ func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, err
 	commands, err := pgx.CollectRows(rows, scanCommand)
 	if err != nil {
 		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
+	}
+	if err := failpoint.Error("store/claimed"); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(commands, func(a, b wire.Command) int {
 		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
@@ -107,8 +111,10 @@ func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 
 func (s *Store) changeOutbox(ctx context.Context, what, statement string, columns ...any) error {
 	err := retried(ctx, func() error {
-		_, err := s.pool.Exec(ctx, statement, columns...)
-		return err
+		if _, err := s.pool.Exec(ctx, statement, columns...); err != nil {
+			return err
+		}
+		return failpoint.Error("store/outbox-changed")
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

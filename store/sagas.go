@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
@@ -80,7 +81,7 @@ func (s *Store) Due(ctx context.Context, grace time.Duration, limit int) ([]stri
 	if err != nil {
 		return nil, fmt.Errorf("look for due sagas: %w", err)
 	}
-	return ids, nil
+	return ids, failpoint.Error("store/due")
 }
 
 // conditions gathers what must hold, and the parameters.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -22,6 +23,9 @@ func (s *Store) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
 	err := retried(ctx, func() error { return s.transact(ctx, batch, decide) })
+	if err == nil {
+		err = failpoint.Error("store/committed")
+	}
 	if err != nil {
 		return fmt.Errorf("transact %d sagas and %d starts: %w", len(batch.SagaIDs), len(batch.Starts), err)
 	}
@@ -42,6 +46,7 @@ func (s *Store) transact(
 			rollback(ctx, conn)
 		}
 	}()
+	failpoint.Reach("store/beginning")
 	load := newLoad(batch)
 	if err := conn.SendBatch(ctx, load.statements()).Close(); err != nil {
 		return fmt.Errorf("load: %w", refused(err))
@@ -58,6 +63,7 @@ func (s *Store) transact(
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
+	failpoint.Reach("store/committing")
 	if err := conn.SendBatch(ctx, statements).Close(); err != nil {
 		return fmt.Errorf("write and commit: %w", refused(err))
 	}

@@ -39,12 +39,15 @@ type Config struct {
 	WorkerOnly bool
 
 	Prefetch      int           // replies, and the like, that may be unsettled at a time; default: 500
-	DeliveryLimit int           // how often a quorum queue delivers a message again before it is a dead letter; default: 20
+	DeliveryLimit int           // how often a quorum queue delivers a command again before it is a dead letter; default: 4
 	Window        int           // messages that may be unconfirmed at a time; default: 1000
 	Timeout       time.Duration // of a batch that is published, a write, or a question to the broker; default: 5s
 	Heartbeat     time.Duration // a peer that is silent for two of them is gone; default: 10s
-	Grace         time.Duration // how long a consumer that ends waits for what is unsettled; default: 5s
-	Logger        *slog.Logger  // default: slog.Default()
+	// Renew is how long a consumer goes without a message before it subscribes anew; default: 5s. A broker has been seen
+	// to forget, without a word, a consumer whose queue was deleted in the moment of its subscribing.
+	Renew  time.Duration
+	Grace  time.Duration // how long a consumer that ends waits for what is unsettled; default: 5s
+	Logger *slog.Logger  // default: slog.Default()
 }
 
 func (c Config) withDefaults() Config {
@@ -54,10 +57,11 @@ func (c Config) withDefaults() Config {
 		c.QueueType = Quorum
 	}
 	orInt(&c.Prefetch, 500)
-	orInt(&c.DeliveryLimit, 20)
+	orInt(&c.DeliveryLimit, 4)
 	orInt(&c.Window, 1000)
 	orDuration(&c.Timeout, 5*time.Second)
 	orDuration(&c.Heartbeat, 10*time.Second)
+	orDuration(&c.Renew, 5*time.Second)
 	orDuration(&c.Grace, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()

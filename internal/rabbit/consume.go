@@ -23,7 +23,7 @@ const startsAtOnce = 64
 // again to whoever comes next. handle must return when ctx ends.
 func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle func(message wire.Message, settle func(ok bool))) {
 	b.consume(ctx, consumer{
-		queue: queue, prefetch: prefetch, grace: b.config.Grace,
+		queue: queue, prefetch: prefetch, grace: b.config.Grace, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
 			handle(message, func(ok bool) {
 				if ok {
@@ -67,6 +67,10 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		}
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
+		}
+		if errors.Is(err, errQuiet) {
+			wait.reset()
+			continue
 		}
 		if missing := is(err, amqp.NotFound); !missing || wait.failures == 0 {
 			log.Warn("not consuming, will try again", "error", err)

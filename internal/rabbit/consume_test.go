@@ -167,3 +167,29 @@ func TestNothingIsLostWhileEveryConnectionIsCutAgainAndAgain(t *testing.T) {
 	messages, _ := in.all()
 	t.Logf("%d cuts, %d deliveries of %d commands", cuts, len(messages), count)
 }
+
+// A broker may forget a consumer without a word; then nothing comes, and nothing else tells.
+func TestAConsumerToWhomNothingComesSubscribesAnewAndMissesNothing(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.Renew = 30 * time.Millisecond
+	b := connect(t, config)
+	var in inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.addAndAck) })
+	inspect := plainChannel(t, config.URL)
+	absent := 0
+	for i := range 40 {
+		sendReplies(t, config, 5*i, 5)
+		queue, err := inspect.QueueDeclarePassive(config.Prefix+".replies", true, false, false, false, nil)
+		require.NoError(t, err)
+		if queue.Consumers == 0 {
+			absent++
+		}
+		time.Sleep(time.Duration(i%8) * 15 * time.Millisecond)
+	}
+	in.await(t, 200)
+	for id, deliveries := range in.ids() {
+		assert.Equal(t, 1, deliveries, "message %s", id)
+	}
+	t.Logf("in %d of 40 moments it was between two subscriptions", absent)
+}

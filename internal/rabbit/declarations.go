@@ -9,6 +9,10 @@ import (
 // maxPriority is that of the contract's priorities, on queues that order by them.
 const maxPriority = 10
 
+// ownDeliveryLimit is that of the queues that the orchestrator itself consumes. It puts aside what it cannot use, so that
+// only its own crashes have a message delivered again: what is lost then should not be lost to a limit.
+const ownDeliveryLimit = 20
+
 const (
 	deliveryLimitArg = "x-delivery-limit"
 	maxPriorityArg   = "x-max-priority"
@@ -21,8 +25,8 @@ func (t *topology) ownDeclarations() []declaration {
 		// The last resting place: a delivery limit would make it drop what it holds.
 		t.queue(n.dead(), t.arguments(amqp.Table{deliveryLimitArg: int64(math.MaxInt32)})),
 		t.binding(n.dead(), "", n.dead()),
-		t.queue(n.replies(), t.deadLettering(nil)),
-		t.queue(n.start(), t.deadLettering(nil)),
+		t.queue(n.replies(), t.deadLettering(nil, ownDeliveryLimit)),
+		t.queue(n.start(), t.deadLettering(nil, ownDeliveryLimit)),
 	)
 }
 
@@ -45,7 +49,7 @@ func (t *topology) workerDeclarations(queues []string) []declaration {
 			arguments[maxPriorityArg] = int64(maxPriority)
 		}
 		all = append(all,
-			t.queue(t.names.worker(queue), t.deadLettering(arguments)),
+			t.queue(t.names.worker(queue), t.deadLettering(arguments, t.config.DeliveryLimit)),
 			t.binding(t.names.worker(queue), queue, t.names.commands()))
 	}
 	return all
@@ -72,7 +76,7 @@ func (t *topology) binding(queue, key, exchange string) declaration {
 
 // deadLettering adds what makes a queue keep what it cannot deliver. By default RabbitMQ may lose a message on its way
 // to the dead letters, and delivers a message that nobody settles for ever.
-func (t *topology) deadLettering(arguments amqp.Table) amqp.Table {
+func (t *topology) deadLettering(arguments amqp.Table, deliveryLimit int) amqp.Table {
 	if arguments == nil {
 		arguments = amqp.Table{}
 	}
@@ -80,7 +84,7 @@ func (t *topology) deadLettering(arguments amqp.Table) amqp.Table {
 	if t.config.QueueType == Quorum {
 		arguments["x-dead-letter-strategy"] = "at-least-once"
 		arguments[amqp.QueueOverflowArg] = amqp.QueueOverflowRejectPublish
-		arguments[deliveryLimitArg] = int64(t.config.DeliveryLimit)
+		arguments[deliveryLimitArg] = int64(deliveryLimit)
 	}
 	return t.arguments(arguments)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -164,4 +165,13 @@ func depth(t *testing.T, b *rabbit.Broker, queue string) int {
 		return -1
 	}
 	return states[queue].Depth
+}
+
+// startProxy returns a proxy to the broker, for as long as the test runs, and the URL by which to go through it.
+func startProxy(t *testing.T, brokerURL string) (*proxy.Proxy, string) {
+	t.Helper()
+	p, through, err := proxy.Start(brokerURL)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p, through
 }

@@ -88,11 +88,11 @@ func (l *ledger) take() orders {
 	return o
 }
 
-// unsettled counts what was handed over and not settled.
-func (l *ledger) unsettled() int {
+// count says how much was handed over so far, and how much of that is not settled.
+func (l *ledger) count() (handed uint64, unsettled int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return int(l.handed+1-l.low) - len(l.settled) //nolint:gosec // bounded by the prefetch
+	return l.handed, int(l.handed+1-l.low) - len(l.settled) //nolint:gosec // bounded by the prefetch
 }
 
 func (l *ledger) close() {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -20,13 +21,15 @@ const (
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
 	var calls sync.WaitGroup
 	b.consume(ctx, consumer{
-		queue: b.names.worker(queue), prefetch: limit,
+		queue: b.names.worker(queue), prefetch: limit, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
 			calls.Go(func() {
 				v := requeue // stands if handle never returns
 				defer func() { settle(v) }()
 				answer := handle(message)
+				failpoint.Reach("worker/replying")
 				v = b.conclude(ctx, message, answer)
+				failpoint.Reach("worker/acknowledging")
 			})
 		},
 	})

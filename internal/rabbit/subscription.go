@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -19,6 +21,7 @@ const consumerTag = "orchestrator"
 type consumer struct {
 	queue    string
 	prefetch int
+	renew    time.Duration // how long without a message until the subscription is made anew
 	grace    time.Duration // how long to wait at the end for what is unsettled; 0: for as long as it takes
 	handle   func(message wire.Message, settle func(verdict))
 }
@@ -85,8 +88,14 @@ func (s *subscription) dispatch(ctx context.Context) {
 	}
 }
 
+// errQuiet says that a subscription was given up because nothing came. There is nothing wrong with it, as far as is known.
+var errQuiet = errors.New("nothing came for a while")
+
 // settleUntil tells the broker what is settled until the subscription is over.
 func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) error {
+	renewal := time.NewTicker(s.renew)
+	defer renewal.Stop()
+	var before uint64
 	for {
 		select {
 		case <-s.ledger.wake:
@@ -95,6 +104,12 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 			}
 		case <-ended:
 			return errors.Join(s.settleDue(), fmt.Errorf("consume %s: the broker has cancelled the consumer", s.queue))
+		case <-renewal.C:
+			last, unsettled := s.ledger.count()
+			if last == before && unsettled == 0 {
+				return cmp.Or(s.finish(ended), errQuiet)
+			}
+			before = last
 		case <-ctx.Done():
 			return s.finish(ended)
 		}
@@ -117,7 +132,7 @@ func (s *subscription) finish(ended <-chan struct{}) error {
 		if err := s.settleDue(); err != nil {
 			return err
 		}
-		if ended == nil && s.ledger.unsettled() == 0 {
+		if _, unsettled := s.ledger.count(); ended == nil && unsettled == 0 {
 			return s.settleDue()
 		}
 		select {
@@ -133,6 +148,7 @@ func (s *subscription) finish(ended <-chan struct{}) error {
 }
 
 func (s *subscription) settleDue() error {
+	failpoint.Reach("rabbit/acknowledging")
 	o := s.ledger.take()
 	for _, one := range o.single {
 		if err := s.settleOne(one); err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -14,7 +15,9 @@ import (
 // publish publishes one batch and sorts out its receipts. since is when its first command was handed over; zero means
 // that the commands have waited in the table.
 func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time.Time) {
+	failpoint.Reach("relay/publishing")
 	receipts := r.config.Publisher.Publish(ctx, commands)
+	failpoint.Reach("relay/confirmed")
 	took := r.config.Now().Sub(since) // for ever, when they have waited in the table
 	var returned []wire.Command
 	var reasons []string

@@ -32,6 +32,9 @@ func RabbitMQ(t testing.TB) *Server {
 	return &Server{t: t, dir: require(t, "TESTENV_RABBITMQ_DIR", "a private RabbitMQ that it may stop")}
 }
 
+// ServerIn is the server with its files in that directory, brought up by package servers.
+func ServerIn(t testing.TB, dir string) *Server { return &Server{t: t, dir: dir} }
+
 // Signal sends a signal to the server. One that dies of it is started again at once.
 func (s *Server) Signal(signal syscall.Signal) {
 	s.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -77,6 +78,7 @@ func (e *Engine) ForgetConfirmed(ctx context.Context) {
 	if len(confirmed) == 0 {
 		return
 	}
+	failpoint.Reach("engine/forgetting")
 	if err := e.config.Store.Transact(ctx, record.Batch{Confirmed: confirmed}, nothing); err != nil {
 		e.config.Outbox.ReturnConfirmed(confirmed)
 		e.config.Logger.Warn("published commands were not forgotten, trying again", "error", err)

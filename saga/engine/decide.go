@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
@@ -25,6 +26,7 @@ func (e *Engine) decide(ctx context.Context, items []*item) {
 		}
 		work, err := e.transact(ctx, items)
 		if err == nil {
+			failpoint.Reach("engine/committed")
 			e.conclude(items, work)
 			return
 		}
@@ -132,6 +134,7 @@ func (e *Engine) conclude(items []*item, work *batchWork) {
 			e.changes.announce(id)
 		}
 	}
+	failpoint.Reach("engine/acknowledging")
 	for i, it := range items {
 		if err := work.answers[i].err; errors.Is(err, record.ErrRejected) {
 			e.config.Logger.Error("nothing can be decided on this saga", "saga", it.sagaID, "error", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -27,6 +28,7 @@ const (
 // ReceiveReply takes in a message from the reply queue. settle is called once: with true when what it says, or the
 // message itself as a dead letter, is stored; with false when it should come again.
 func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
+	failpoint.Reach("engine/receiving")
 	dead := e.deadLetter(message, sourceReplies)
 	it := &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)

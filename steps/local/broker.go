@@ -18,7 +18,7 @@ const (
 )
 
 // deliveryLimit is how often a message is delivered again before it is a dead letter, as over RabbitMQ.
-const deliveryLimit = 20
+const deliveryLimit = 4
 
 // Broker carries messages between the orchestrator and workers of the same process. The zero value is not usable; use
 // New. All methods may be called at the same time.

@@ -19,6 +19,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/servers"
 )
 
 // notProvided is the exit code when there are no servers to run the command with.
@@ -40,14 +42,14 @@ func main() {
 
 // run brings the servers up, runs the command or waits, and takes the servers down. It returns the exit code.
 func run(ctx context.Context, command []string) int {
-	s, err := newSession()
+	s, err := servers.Open("")
 	if err != nil {
 		say("%v", err)
 		return notProvided
 	}
-	defer s.close()
+	defer s.Close()
 	begin := time.Now()
-	env, err := provide(ctx, s)
+	env, err := s.Provide(ctx)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return 128 + int(syscall.SIGINT)
 	}
@@ -57,7 +59,7 @@ func run(ctx context.Context, command []string) int {
 	}
 	say("servers up in %.1f s", time.Since(begin).Seconds())
 	if len(command) > 0 {
-		return s.runCommand(ctx, command, env)
+		return s.Run(ctx, command, env)
 	}
 	for _, variable := range []string{"DATABASE_URL", "AMQP_URL"} {
 		fmt.Printf("export %s='%s'\n", variable, env[variable])

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/servers"
 )
 
 // report is a command that writes what it was given, and stays until it is told to go.
@@ -25,8 +26,8 @@ const report = `env; echo; read -r code; exit "$code"`
 func TestExitCodeIsThatOfTheCommandAndNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	run := begin(t, "DATABASE_URL=", "AMQP_URL=")
-	require.NoError(t, checkPostgres(t.Context(), run.env["DATABASE_URL"]))
-	require.NoError(t, checkRabbitMQ(t.Context(), run.env["AMQP_URL"]))
+	require.NoError(t, servers.CheckPostgres(t.Context(), run.env["DATABASE_URL"]))
+	require.NoError(t, servers.CheckRabbitMQ(t.Context(), run.env["AMQP_URL"]))
 
 	_, err := run.stdin.WriteString("7\n")
 	require.NoError(t, err)
@@ -46,7 +47,7 @@ func TestServerThatIsGivenIsUsedAsItIs(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Equal(t, 0, run.wait(t))
-	require.NoError(t, checkRabbitMQ(t.Context(), broker))
+	require.NoError(t, servers.CheckRabbitMQ(t.Context(), broker))
 }
 
 func TestNothingIsLeftAfterASignal(t *testing.T) {
@@ -70,7 +71,7 @@ func TestNothingIsLeftAfterAKill(t *testing.T) {
 func TestServerThatDiesComesBackUnlessItIsHeldDown(t *testing.T) {
 	run := begin(t, "DATABASE_URL=")
 	t.Setenv("TESTENV_POSTGRES_DIR", run.env["TESTENV_POSTGRES_DIR"])
-	up := func() bool { return checkPostgres(context.Background(), run.env["DATABASE_URL"]) == nil }
+	up := func() bool { return servers.CheckPostgres(context.Background(), run.env["DATABASE_URL"]) == nil }
 	postgres := testenv.Postgres(t)
 
 	postgres.Stop(syscall.SIGKILL)

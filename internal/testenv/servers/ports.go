@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// freePort finds a port of the loopback interface that nobody listens on. It looks below the range that the kernel
+// FreePort finds a port of the loopback interface that nobody listens on. It looks below the range that the kernel
 // gives to outgoing connections: a server may listen only seconds later, and by then one of those could have the port.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	for range 100 {
 		port := 15000 + rand.IntN(15000)
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -26,7 +26,7 @@ func freePorts(n int) ([]int, error) {
 	seen := map[int]bool{}
 	var ports []int
 	for len(ports) < n {
-		port, err := freePort()
+		port, err := FreePort()
 		if err != nil {
 			return nil, err
 		}

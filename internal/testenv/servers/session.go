@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"fmt"
@@ -21,8 +21,8 @@ for group in $groups; do kill -s KILL -- "-$group"; done
 rm -rf -- "$1"
 `
 
-// session is what one run of this program has started: processes and a directory for their files.
-type session struct {
+// Session is what one run has started: processes and a directory for their files.
+type Session struct {
 	dir   string
 	guard *exec.Cmd
 	pipe  io.WriteCloser
@@ -32,8 +32,9 @@ type session struct {
 	stops  []func()
 }
 
-func newSession() (*session, error) {
-	dir, err := os.MkdirTemp("", "testenv-")
+// Open makes a session whose files are below parent; empty: the temporary directory. Close it after use.
+func Open(parent string) (*Session, error) {
+	dir, err := os.MkdirTemp(parent, "testenv-")
 	if err != nil {
 		return nil, fmt.Errorf("create a directory for the servers: %w", err)
 	}
@@ -49,18 +50,18 @@ func newSession() (*session, error) {
 	if err := guard.Start(); err != nil {
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
-	return &session{dir: dir, guard: guard, pipe: pipe}, nil
+	return &Session{dir: dir, guard: guard, pipe: pipe}, nil
 }
 
 // onClose registers what close has to do; the last one registered is done first.
-func (s *session) onClose(stop func()) {
+func (s *Session) onClose(stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stops = append(s.stops, stop)
 }
 
 // running tells the guard that a process group runs, or that it has ended.
-func (s *session) running(group int, runs bool) {
+func (s *Session) running(group int, runs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := fmt.Sprint(group)
@@ -74,8 +75,8 @@ func (s *session) running(group int, runs bool) {
 	}
 }
 
-// close stops all that was started, and waits until the guard has deleted the directory.
-func (s *session) close() {
+// Close stops all that was started, and waits until the guard has deleted the directory.
+func (s *Session) Close() {
 	s.mu.Lock()
 	stops := slices.Clone(s.stops)
 	s.mu.Unlock()
@@ -90,4 +91,9 @@ func (s *session) close() {
 	if err := s.guard.Wait(); err != nil {
 		say("delete %s: %v", s.dir, err)
 	}
+}
+
+// say tells the person at the terminal; standard output belongs to the command.
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "servers: "+format+"\n", args...)
 }

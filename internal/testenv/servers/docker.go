@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -29,8 +29,8 @@ func hasDocker(ctx context.Context) bool {
 }
 
 // startContainer runs a server in a container that is removed when the session closes.
-func startContainer(ctx context.Context, s *session, v server) (map[string]string, error) {
-	port, err := freePort()
+func startContainer(ctx context.Context, s *Session, v server) (map[string]string, error) {
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,12 @@ import (
 
 // startup is how long the servers may take to come up; on a busy machine RabbitMQ needs a good part of it.
 const startup = 90 * time.Second
+
+// The names of the two servers.
+const (
+	Postgres = "Postgres"
+	RabbitMQ = "RabbitMQ"
+)
 
 // server is one of the two kinds of server.
 type server struct {
@@ -22,30 +29,30 @@ type server struct {
 	image    image                                       // the container
 	find     func() (string, error)                      // the directory of its programs
 	check    func(ctx context.Context, url string) error // can it be used now?
-	start    func(ctx context.Context, s *session, bin string) (map[string]string, error)
+	start    func(ctx context.Context, s *Session, bin string) (map[string]string, error)
 }
 
 func servers() []server {
 	return []server{
 		{
-			name: "Postgres", variable: "DATABASE_URL", debian: "postgresql",
+			name: Postgres, variable: "DATABASE_URL", debian: "postgresql",
 			image: image{
 				name: "postgres:16", port: 5432, options: []string{"-e", "POSTGRES_PASSWORD=test"},
 				arguments: []string{"-c", "max_connections=300"},
 				url:       "postgres://postgres:test@127.0.0.1:%d/postgres?sslmode=disable",
 			},
-			find: findPostgres, check: checkPostgres, start: startPostgres,
+			find: findPostgres, check: CheckPostgres, start: startPostgres,
 		},
 		{
-			name: "RabbitMQ", variable: "AMQP_URL", debian: "rabbitmq-server",
+			name: RabbitMQ, variable: "AMQP_URL", debian: "rabbitmq-server",
 			image: image{name: "rabbitmq:3.13", port: 5672, url: "amqp://guest:guest@127.0.0.1:%d/"},
-			find:  findRabbitMQ, check: checkRabbitMQ, start: startRabbitMQ,
+			find:  findRabbitMQ, check: CheckRabbitMQ, start: startRabbitMQ,
 		},
 	}
 }
 
-// provide sees to it that both servers are up, and returns the variables that lead to them.
-func provide(ctx context.Context, s *session) (map[string]string, error) {
+// Provide sees to it that both servers are up, and returns the variables that lead to them.
+func (s *Session) Provide(ctx context.Context) (map[string]string, error) {
 	patience := startup
 	missing, faults := lacking(servers())
 	if len(missing) > 0 && canInstall() {
@@ -63,16 +70,30 @@ func provide(ctx context.Context, s *session) (map[string]string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return startAll(ctx, s)
+	return sideBySide(servers(), func(v server) (map[string]string, error) { return v.up(ctx, s) })
 }
 
-// startAll brings up, side by side, what has no URL yet, and waits for what has one.
-func startAll(ctx context.Context, s *session) (map[string]string, error) {
-	all := servers()
+// Own brings up servers that nobody else uses, whatever the environment names: for tests that break them. It takes
+// Postgres, RabbitMQ or both, from installed programs.
+func (s *Session) Own(ctx context.Context, names ...string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startup)
+	defer cancel()
+	wanted := slices.DeleteFunc(servers(), func(v server) bool { return !slices.Contains(names, v.name) })
+	return sideBySide(wanted, func(v server) (map[string]string, error) {
+		bin, err := v.find()
+		if err != nil {
+			return nil, err
+		}
+		return v.start(ctx, s, bin)
+	})
+}
+
+// sideBySide does the same for several servers at once, and merges the variables.
+func sideBySide(all []server, do func(server) (map[string]string, error)) (map[string]string, error) {
 	env, errs := make([]map[string]string, len(all)), make([]error, len(all))
 	var wait sync.WaitGroup
 	for i, server := range all {
-		wait.Go(func() { env[i], errs[i] = server.up(ctx, s) })
+		wait.Go(func() { env[i], errs[i] = do(server) })
 	}
 	wait.Wait()
 	merged := map[string]string{}
@@ -83,7 +104,7 @@ func startAll(ctx context.Context, s *session) (map[string]string, error) {
 }
 
 // up brings one server up, or waits for the one that is given.
-func (v server) up(ctx context.Context, s *session) (map[string]string, error) {
+func (v server) up(ctx context.Context, s *Session) (map[string]string, error) {
 	if url := os.Getenv(v.variable); url != "" {
 		check := func(ctx context.Context) error { return v.check(ctx, url) }
 		if err := poll(ctx, check, nil); err != nil {

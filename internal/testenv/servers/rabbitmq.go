@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -39,7 +39,7 @@ func findRabbitMQ() (string, error) {
 }
 
 // startRabbitMQ runs a node of its own, with its own port mapper and cookie, so that it meets no other node.
-func startRabbitMQ(ctx context.Context, s *session, bin string) (map[string]string, error) {
+func startRabbitMQ(ctx context.Context, s *Session, bin string) (map[string]string, error) {
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func startRabbitMQ(ctx context.Context, s *session, bin string) (map[string]stri
 		return nil, err
 	}
 	url := fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", ports[0])
-	if err := p.await(ctx, func(ctx context.Context) error { return checkRabbitMQ(ctx, url) }); err != nil {
+	if err := p.await(ctx, func(ctx context.Context) error { return CheckRabbitMQ(ctx, url) }); err != nil {
 		return nil, err
 	}
 	return map[string]string{
@@ -109,8 +109,8 @@ func configureRabbitMQ(dir string, port, distribution, mapper int) ([]string, er
 	return env, nil
 }
 
-// checkRabbitMQ reports whether a client can use the server.
-func checkRabbitMQ(_ context.Context, url string) error {
+// CheckRabbitMQ reports whether a client can use the server.
+func CheckRabbitMQ(_ context.Context, url string) error {
 	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	if err != nil {
 		return fmt.Errorf("connect to RabbitMQ: %w", err)

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -49,8 +49,8 @@ func findPostgres() (string, error) {
 }
 
 // startPostgres creates a cluster in the session's directory and runs a server on it.
-func startPostgres(ctx context.Context, s *session, bin string) (map[string]string, error) {
-	port, err := freePort()
+func startPostgres(ctx context.Context, s *Session, bin string) (map[string]string, error) {
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func startPostgres(ctx context.Context, s *session, bin string) (map[string]stri
 		return nil, err
 	}
 	url := fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
-	if err := p.await(ctx, func(ctx context.Context) error { return checkPostgres(ctx, url) }); err != nil {
+	if err := p.await(ctx, func(ctx context.Context) error { return CheckPostgres(ctx, url) }); err != nil {
 		return nil, err
 	}
 	return map[string]string{
@@ -128,8 +128,8 @@ func makeOwned(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// checkPostgres reports whether a client can use the server.
-func checkPostgres(ctx context.Context, url string) error {
+// CheckPostgres reports whether a client can use the server.
+func CheckPostgres(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 // grace is how long a process that was asked to end may take, before it is killed.
 const grace = 10 * time.Second
 
-// runCommand runs the command to its end, or until ctx is done, and returns its exit code.
-func (s *session) runCommand(ctx context.Context, command []string, env map[string]string) int {
+// Run runs the command to its end, or until ctx is done, and returns its exit code.
+func (s *Session) Run(ctx context.Context, command []string, env map[string]string) int {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = os.Environ()

@@ -1,4 +1,4 @@
-package main
+package servers
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type process struct {
 }
 
 // start starts the program and registers its end with the session.
-func (s *session) start(p *process) error {
+func (s *Session) start(p *process) error {
 	cmd, err := p.launch(s)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *session) start(p *process) error {
 }
 
 // launch starts the program once, in a process group of its own.
-func (p *process) launch(s *session) (*exec.Cmd, error) {
+func (p *process) launch(s *Session) (*exec.Cmd, error) {
 	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", p.name, err)
@@ -70,7 +70,7 @@ func (p *process) launch(s *session) (*exec.Cmd, error) {
 }
 
 // supervise waits for the program's end, starts it again when it was not meant to end, and ends it when ctx is done.
-func (p *process) supervise(ctx context.Context, s *session, cmd *exec.Cmd) {
+func (p *process) supervise(ctx context.Context, s *Session, cmd *exec.Cmd) {
 	for cmd != nil {
 		died := make(chan struct{})
 		go func() {
@@ -93,7 +93,7 @@ func (p *process) supervise(ctx context.Context, s *session, cmd *exec.Cmd) {
 }
 
 // relaunch starts the program again, once nobody holds it down. It returns nil when ctx is done before that.
-func (p *process) relaunch(ctx context.Context, s *session) *exec.Cmd {
+func (p *process) relaunch(ctx context.Context, s *Session) *exec.Cmd {
 	for {
 		select {
 		case <-ctx.Done():
