@@ -106,7 +106,7 @@ func (m mutant) try(ctx context.Context, folder string) (finding, error) {
 		case err != nil && (!errors.As(err, &failed) || strings.Contains(output, "[build failed]")):
 			return finding{}, fmt.Errorf("run %s: %w: %s", l.name, err, output)
 		case err != nil:
-			return finding{layer: l.name, took: time.Since(began), says: firstComplaint(output)}, nil
+			return finding{layer: l.name, took: time.Since(began), says: firstComplaint(output)}, nil //nolint:nilerr // it is what is hoped for
 		}
 	}
 	return finding{took: time.Since(began)}, nil

@@ -128,15 +128,18 @@ func wayMutants() []mutant {
 		},
 		{
 			"returned commands not seen by the publisher", "internal/rabbit/session.go",
-			"Outcome: wire.Returned, Reason: f.returned", "Outcome: wire.Confirmed, Reason: f.returned", []layer{brokers()},
+			"Outcome: wire.Returned, Reason: f.returned", "Outcome: wire.Confirmed, Reason: f.returned",
+			[]layer{brokers()},
 		},
 		{
 			"a barrier that knows attempts only", "steps/barrier.sql",
-			"WHEN mine.outcome = 'succeeded' OR the_attempt <= mine.attempt THEN", "WHEN the_attempt <= mine.attempt THEN", []layer{barrier()},
+			"WHEN mine.outcome = 'succeeded' OR the_attempt <= mine.attempt THEN", "WHEN the_attempt <= mine.attempt THEN",
+			[]layer{barrier()},
 		},
 		{
 			"a compensation that leaves no tombstone", "steps/barrier.sql",
-			"VALUES (part[1], part[2], 'execute', 'refused', 0)", "VALUES (part[1], part[2], 'execute', 'failed', 0)", []layer{barrier()},
+			"VALUES (part[1], part[2], 'execute', 'refused', 0)", "VALUES (part[1], part[2], 'execute', 'failed', 0)",
+			[]layer{barrier()},
 		},
 		{
 			"services whose barrier knows attempts only", "internal/sim/barrier.go",

@@ -9,9 +9,9 @@ func (w *walk) observe(before, after *saga.Instance, m Move) {
 		w.note(Change{From: string(before.Status), To: string(after.Status), By: by}, w.walked.Statuses)
 	}
 	for i := range before.Steps {
-		old, new := before.Steps[i].Status, after.Steps[i].Status
-		if old != new {
-			w.note(Change{From: string(old), To: string(new), By: by}, w.walked.Steps)
+		from, to := before.Steps[i].Status, after.Steps[i].Status
+		if from != to {
+			w.note(Change{From: string(from), To: string(to), By: by}, w.walked.Steps)
 		}
 	}
 }

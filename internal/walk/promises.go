@@ -132,9 +132,9 @@ func twice(plan *saga.Definition, e edge) string {
 	if _, reply := e.move.cause(e.before).(saga.Reply); !reply || !e.decision.Changed {
 		return ""
 	}
-	in, event := e.move.event(*e.before)
-	in, event.At = e.decision.Next, e.at
-	again, err := plan.Transition(in, event)
+	_, event := e.move.event(*e.before)
+	event.At = e.at
+	again, err := plan.Transition(e.decision.Next, event)
 	switch {
 	case err != nil:
 		return fmt.Sprintf("a defect shows when the same reply comes again: %v", err)

@@ -11,9 +11,8 @@ import (
 
 // Shape is a definition to be walked: who comes after whom, where the pivot stands, what can be undone.
 type Shape struct {
-	Name     string
-	Plan     *saga.Definition
-	Attempts int
+	Name string
+	Plan *saga.Definition
 }
 
 // Options are what a family of shapes varies besides the steps.
@@ -61,7 +60,7 @@ func Shapes(n int, options Options) ([]Shape, error) {
 					if err != nil {
 						return nil, fmt.Errorf("shape %s: %w", name, err)
 					}
-					shapes = append(shapes, Shape{Name: name, Plan: plan, Attempts: options.Attempts})
+					shapes = append(shapes, Shape{Name: name, Plan: plan})
 				}
 			}
 		}
