@@ -18,7 +18,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-const barrierMoves = 4000
+const barrierMoves = 3000
 
 // Two transactions at a time do what they like, in the model and in Postgres, and get the same answers.
 func TestTheModelOfTheBarrierAnswersAsPostgresDoes(t *testing.T) {
@@ -106,7 +106,7 @@ func anyReply(chance *rand.Rand) json.RawMessage {
 func (p *passages) begin() {
 	tx, err := p.pool.Begin(context.Background())
 	require.NoError(p.t, err)
-	_, err = tx.Exec(context.Background(), "SET LOCAL lock_timeout = '5ms'")
+	_, err = tx.Exec(context.Background(), "SET LOCAL lock_timeout = '20ms'")
 	require.NoError(p.t, err)
 	p.tx, p.passage = tx, p.model.Begin()
 }
