@@ -142,8 +142,8 @@ func command(ctx context.Context, arguments ...string) (string, error) {
 	return string(output), err
 }
 
-// complaint is what a failed test says: testify's error, the walk's rule, or the line after the location.
-var complaint = regexp.MustCompile(`(?m)^\s+(?:Error:\s+(?:Received unexpected error:\s+)?|[a-z_]+_test\.go:\d+: )(.+)$`)
+// complaint is what a failed test says: testify's error, or the rule that was broken, which may be followed by a story.
+var complaint = regexp.MustCompile(`(?m)^\s+(?:Error:\s+(?:Received unexpected error:\s+)?|[a-z_]+_test\.go:\d+: (?:seed \d+, saga \w*: ))(.+)$`)
 
 func firstComplaint(output string) string {
 	said := complaint.FindStringSubmatch(output)

@@ -123,10 +123,6 @@ func wayMutants() []mutant {
 			"if !e.timers.remembers(id) {", "if !e.timers.remembers(id) && id == \"\" {", way,
 		},
 		{
-			"confirms forgotten with a failed transaction", "saga/engine/decide.go",
-			"e.config.Outbox.ReturnConfirmed(batch.Confirmed)\n", "", way,
-		},
-		{
 			"returned commands not seen by the publisher", "internal/rabbit/session.go",
 			"Outcome: wire.Returned, Reason: f.returned", "Outcome: wire.Confirmed, Reason: f.returned",
 			[]layer{brokers()},
