@@ -115,7 +115,10 @@ func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in sag
 	if err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, err)
 	}
-	id := e.config.NewID()
+	id := request.SagaID
+	if id == "" {
+		id = e.config.NewID()
+	}
 	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
 	if answer.err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
@@ -164,7 +167,8 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 	}
 }
 
-// Changed returns a channel that gets a value when the saga may have changed in this process. Call stop after use.
-func (e *Engine) Changed(sagaID string) (hint <-chan struct{}, stop func()) {
+// Changed returns a channel that gets the saga as this process has committed it, after each change; what was not taken
+// from it is replaced by what is newer. Call stop after use.
+func (e *Engine) Changed(sagaID string) (changed <-chan saga.Instance, stop func()) {
 	return e.changes.subscribe(sagaID)
 }
