@@ -119,10 +119,11 @@ func (l Load) measure(ctx context.Context, r *recorder, since time.Time) error {
 	if err := l.Begin(ctx); err != nil {
 		return fmt.Errorf("begin to measure: %w", err)
 	}
-	if err := l.wait(ctx, l.Duration, r, since); err != nil {
+	err := l.wait(ctx, l.Duration, r, since)
+	r.end(time.Now())
+	if err != nil {
 		return fmt.Errorf("measure: %w", err)
 	}
-	r.end(time.Now())
 	if err := l.End(ctx); err != nil {
 		return fmt.Errorf("end measuring: %w", err)
 	}
