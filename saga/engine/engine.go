@@ -82,8 +82,8 @@ func New(config Config) *Engine {
 	return e
 }
 
-// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore and
-// ForgetConfirmed, each in loops of its own; a simulation calls these itself.
+// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore,
+// ForgetConfirmed and LookForChanges, each in loops of its own; a simulation calls these itself.
 //
 // When ctx ends it takes no more, decides what it has taken, and returns; with a store that does not answer it gives up
 // on that after the grace period.
@@ -94,6 +94,7 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	background.Go(func() { e.fire(ctx) })
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
+	background.Go(func() { e.look(ctx) })
 	for _, l := range e.lanes {
 		lanes.Go(func() { l.run(work) })
 	}
@@ -173,8 +174,9 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 	}
 }
 
-// Changed returns a channel that gets the saga as this process has committed it, after each change; what was not taken
-// from it is replaced by what is newer. Call stop after use.
+// Changed returns a channel that gets the saga as it was committed after each change: at once where this process changes
+// it, a little later where another replica does. What was not taken from it is replaced by what is newer. The saga need
+// not be there yet. Call stop after use.
 func (e *Engine) Changed(sagaID string) (changed <-chan saga.Instance, stop func()) {
 	return e.changes.subscribe(sagaID)
 }
