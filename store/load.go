@@ -52,8 +52,8 @@ func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 		return
 	}
 	sagas, commands := commandColumns(confirmed)
-	b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command_id)
-		where o.saga_id = c.saga_id and o.command_id = c.command_id`, sagas, commands)
+	b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command)
+		where o.saga_id = c.saga_id and o.command = c.command`, sagas, commands)
 }
 
 // queueClock reads the database's clock. The time is there once the batch was sent.
@@ -114,7 +114,7 @@ func (l *load) queueUnpublished(b *pgx.Batch) {
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`select saga_id, command_id from outbox where saga_id = any($1)`, ids).Query(func(rows pgx.Rows) error {
+	b.Queue(`select saga_id, saga_id || '/' || command from outbox where saga_id = any($1)`, ids).Query(func(rows pgx.Rows) error {
 		var sagaID, commandID string
 		_, err := pgx.ForEachRow(rows, []any{&sagaID, &commandID}, func() error {
 			if l.unpublished[sagaID] == nil {
@@ -152,7 +152,7 @@ func sortedStorable(ids []string) []string {
 func commandColumns(ids []saga.CommandID) (sagas, commands []string) {
 	sorted := make([][2]string, 0, len(ids))
 	for _, id := range ids {
-		if key := [2]string{id.Saga, id.String()}; storable(key[1]) {
+		if key := [2]string{id.Saga, localID(id)}; storable(key[:]...) {
 			sorted = append(sorted, key)
 		}
 	}
