@@ -81,8 +81,13 @@ func TestTheReportSaysWhatTheLoadWas(t *testing.T) {
 func TestScenariosThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range []Scenario{
-		{}, {Steps: 101}, {Steps: 1, FailRate: -0.1}, {Steps: 1, FailRate: 1.1}, {Steps: 1, FailRate: math.NaN()},
-		{Steps: 1, Payload: -1}, {Steps: 1, Payload: 1 << 20},
+		{},
+		{Steps: 101},
+		{Steps: 1, FailRate: -0.1},
+		{Steps: 1, FailRate: 1.1},
+		{Steps: 1, FailRate: math.NaN()},
+		{Steps: 1, Payload: -1},
+		{Steps: 1, Payload: 1 << 20},
 	} {
 		assert.Error(t, scenario.Validate(), "%+v", scenario)
 	}
