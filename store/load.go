@@ -13,7 +13,7 @@ import (
 // load is the first half of a transaction: what one try has found, and holds locked.
 //
 // Locks are taken in one order by everyone: confirmed outbox rows, idempotency keys, business keys, sagas, each of
-// them sorted.
+// them sorted. Nobody waits for the lock of a saga before it is decided.
 type load struct {
 	batch       record.Batch
 	claims      claims
@@ -21,6 +21,7 @@ type load struct {
 	instances   map[string]saga.Instance
 	unpublished map[string]map[string]bool
 	newer       map[string]int
+	busy        map[string]bool
 }
 
 func newLoad(batch record.Batch) *load {
@@ -30,6 +31,7 @@ func newLoad(batch record.Batch) *load {
 		instances:   make(map[string]saga.Instance, len(batch.SagaIDs)),
 		unpublished: make(map[string]map[string]bool),
 		newer:       make(map[string]int),
+		busy:        make(map[string]bool),
 	}
 }
 
@@ -94,12 +96,14 @@ func latestColumns(starts []record.StartClaim) (names []string, versions []int32
 	return names, versions
 }
 
+// queueSagas loads and locks what nobody else has locked, and looks which of the others are there: a replica that stands
+// still in the middle of a transaction should keep nobody from other sagas than its own.
 func (l *load) queueSagas(b *pgx.Batch) {
 	ids := sortedStorable(l.batch.SagaIDs)
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update`, ids).
+	b.Queue(`select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update skip locked`, ids).
 		Query(func(rows pgx.Rows) error {
 			found, err := pgx.CollectRows(rows, scanSaga)
 			for _, in := range found {
@@ -107,6 +111,16 @@ func (l *load) queueSagas(b *pgx.Batch) {
 			}
 			return err
 		})
+	b.Queue(`select s.id from sagas s where s.id = any($1)`, ids).Query(func(rows pgx.Rows) error {
+		var id string
+		_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+			if _, loaded := l.instances[id]; !loaded {
+				l.busy[id] = true
+			}
+			return nil
+		})
+		return err
+	})
 }
 
 func (l *load) queueUnpublished(b *pgx.Batch) {
@@ -134,6 +148,7 @@ func (l *load) loaded() (record.Loaded, error) {
 	}
 	return record.Loaded{
 		Now: l.now.UTC(), Instances: l.instances, Unpublished: l.unpublished, Starts: starts, Newer: l.newer,
+		Busy: l.busy,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type Config struct {
 	Queues Queues // nil: queues are declared by somebody else
 	Logger *slog.Logger
 
-	Lanes        int           // batches under way at the same time; 0: 4
+	Lanes        int           // batches under way at the same time; 0: one for every two cores, few give the largest
 	BatchSize    int           // events in one transaction at most; 0: 256
 	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
 	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
@@ -39,7 +40,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Lanes = positive(c.Lanes, 4)
+	c.Lanes = positive(c.Lanes, max(1, runtime.NumCPU()/2))
 	c.BatchSize = positive(c.BatchSize, 256)
 	c.LaneCapacity = positive(c.LaneCapacity, 1024)
 	if c.PollEvery <= 0 {

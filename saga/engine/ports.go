@@ -12,8 +12,8 @@ import (
 // Store keeps sagas. Everything that a batch of events changes is written by one Transact.
 type Store interface {
 	// Transact runs one batch in ONE transaction: it deletes the outbox rows in batch.Confirmed, claims the idempotency
-	// keys and business keys of batch.Starts, loads and locks the sagas in batch.SagaIDs (in id order), calls decide
-	// with what it found, and writes what decide returns. It returns nil only when all of it is committed. An error
+	// keys and business keys of batch.Starts, loads and locks the sagas in batch.SagaIDs that nobody else has locked,
+	// calls decide with what it found, and writes what decide returns. It returns nil only when all of it is committed. An error
 	// means that the outcome is unknown. Transact retries serialization failures and deadlocks by itself, so decide
 	// must be pure and may be called several times.
 	Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error
