@@ -16,9 +16,13 @@ const declareAgain = time.Second
 
 // receive hands messages to the engine with a context that outlasts the consumer's: what has been taken is decided.
 func (s *Server) receive(
-	deciding context.Context, take func(context.Context, wire.Message, func(bool)),
+	deciding context.Context, queue string, take func(context.Context, wire.Message, func(bool)),
 ) func(wire.Message, func(bool)) {
-	return func(message wire.Message, settle func(bool)) { take(deciding, message, settle) }
+	received := s.metrics.received.WithLabelValues(queue)
+	return func(message wire.Message, settle func(bool)) {
+		received.Inc()
+		take(deciding, message, settle)
+	}
 }
 
 // startQueue is a broker that other programs can reach, and ask for sagas by message. The embedded one is none: who is in
@@ -38,8 +42,10 @@ func (s *Server) consumeStarts(taking context.Context) {
 	decode := func(message wire.Message) (record.StartRequest, error) {
 		return api.DecodeStartMessage(message, time.Now())
 	}
+	received := s.metrics.received.WithLabelValues(fromStart)
 	var starts sync.WaitGroup
 	queue.ConsumeStarts(taking, func(message wire.Message, settle func(bool)) {
+		received.Inc()
 		starts.Go(func() { s.engine.ReceiveStart(taking, message, decode, settle) })
 	})
 	starts.Wait()

@@ -30,6 +30,7 @@ type Server struct {
 	broker   broker
 	engine   *engine.Engine
 	relay    *relay.Relay
+	metrics  *metrics
 	listener net.Listener
 	http     *http.Server
 	stopping chan struct{}
@@ -45,7 +46,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, stopping: make(chan struct{})}
+	s := &Server{config: config, metrics: newMetrics(), stopping: make(chan struct{})}
 	var err error
 	if s.store, s.broker, err = config.parts(ctx); err != nil {
 		return nil, err
@@ -60,10 +61,12 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.relay = relay.New(relay.Config{
 		Rows: s.store, Publisher: s.broker, Logger: s.config.Logger,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { s.engine.Published(ctx, id, done) },
+		Sent:      func(commands int) { s.metrics.published.Observe(float64(commands)) },
 	})
 	s.engine = engine.New(engine.Config{
 		Store: s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
+		Committed: func(events int) { s.metrics.committed.Observe(float64(events)) },
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Listen)
 	if err != nil {
@@ -72,7 +75,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
 		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth),
-		Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping,
+		Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	}), s.config.Logger)
 	return nil
 }
@@ -96,8 +99,8 @@ func (s *Server) Run(ctx context.Context) error {
 	relay.Go(func() { s.relay.Run(publishing) })
 	engine.Go(func() { s.engine.Run(deciding, engineGrace) })
 	intake.Go(func() { s.declare(taking) })
-	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(deciding, s.engine.ReceiveReply)) })
-	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(deciding, s.engine.ReceiveDead)) })
+	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(deciding, fromReplies, s.engine.ReceiveReply)) })
+	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(deciding, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
 
 	var failure error

@@ -72,6 +72,11 @@ func TestAnEmbeddedOrchestratorWithSimulatedWorkersDrivesSagasToTheirEnds(t *tes
 	require.Contains(t, answer, `"status":"compensated"`)
 	status, answer = request(t, http.MethodGet, s.URL()+"/readyz", "")
 	require.Equal(t, http.StatusOK, status, answer)
+
+	_, answer = request(t, http.MethodGet, s.URL()+"/metrics", "")
+	require.Contains(t, answer, "saga_published_batch_commands_sum 5", "two sagas of two steps, and a compensation")
+	require.Contains(t, answer, `saga_messages_received_total{queue="replies"} 5`)
+	require.Regexp(t, `saga_committed_batch_events_sum [7-9]`, answer, "the starts, the replies, and timers if any")
 }
 
 func TestHalfAConfigurationIsRefused(t *testing.T) {

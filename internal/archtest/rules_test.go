@@ -27,6 +27,7 @@ func imports() map[string][]string {
 		"internal/chaos":     {all},
 		"internal/failpoint": {},
 		"internal/judge":     {"saga", "saga/record"},
+		"internal/measure":   {},
 		"internal/mutants":   {},
 		"internal/rabbit":    {"steps/wire", "internal/failpoint"},
 		"internal/e2e":       {all},

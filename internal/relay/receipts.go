@@ -18,6 +18,7 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 	failpoint.Reach("relay/publishing")
 	receipts := r.config.Publisher.Publish(ctx, commands)
 	failpoint.Reach("relay/confirmed")
+	r.config.Sent(len(commands))
 	took := r.config.Now().Sub(since) // for ever, when they have waited in the table
 	var returned []wire.Command
 	var reasons []string

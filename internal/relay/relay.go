@@ -36,7 +36,10 @@ type Config struct {
 	// Published is told of commands that had to wait before they reached their queues, so that the time of their
 	// attempts runs only from now. It calls done once that is stored.
 	Published func(ctx context.Context, id saga.CommandID, done func())
-	Logger    *slog.Logger
+	// Sent is told how many commands were published together, whatever became of them, for metrics; it must return at
+	// once. nil: nobody.
+	Sent   func(commands int)
+	Logger *slog.Logger
 
 	Publishers int           // batches being published at the same time; 0: 2
 	BatchSize  int           // commands in one batch; 0: 256
@@ -74,6 +77,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ClaimEvery <= 0 {
 		c.ClaimEvery = time.Second
+	}
+	if c.Sent == nil {
+		c.Sent = func(int) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -27,6 +27,7 @@ func (e *Engine) decide(ctx context.Context, items []*item) {
 		work, err := e.transact(ctx, items)
 		if err == nil {
 			failpoint.Reach("engine/committed")
+			e.config.Committed(len(items))
 			e.conclude(items, work)
 			return
 		}

@@ -32,6 +32,9 @@ type Config struct {
 	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
 	PollEvery    time.Duration // how often the store is asked for sagas that are due; 0: 1 s
 
+	// Committed is told how many events each transaction has stored, for metrics; it must return at once. nil: nobody.
+	Committed func(events int)
+
 	Surroundings
 }
 
@@ -41,6 +44,9 @@ func (c Config) withDefaults() Config {
 	c.LaneCapacity = positive(c.LaneCapacity, 1024)
 	if c.PollEvery <= 0 {
 		c.PollEvery = time.Second
+	}
+	if c.Committed == nil {
+		c.Committed = func(int) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
