@@ -7,14 +7,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -23,8 +20,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/naive"
 	"github.com/saga-orchestrator/orchestrator/bench/river"
 	"github.com/saga-orchestrator/orchestrator/bench/roofline"
-	"github.com/saga-orchestrator/orchestrator/bench/turn"
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
 )
 
 // entries are the contenders that run in this program. The orchestrator itself has a program of its own.
@@ -33,8 +28,9 @@ func entries() []contender.Entry {
 }
 
 type commands struct {
-	Turn turnCommand `cmd:"" help:"One turn of one contender."`
-	Work workCommand `cmd:"" help:"The worker process of a contender."`
+	Compare compareCommand `cmd:"" default:"withargs" help:"Every contender's turns, and the table."`
+	Turn    turnCommand    `cmd:"" help:"One turn of one contender."`
+	Work    workCommand    `cmd:"" help:"The worker process of a contender."`
 }
 
 func main() {
@@ -51,47 +47,4 @@ func entry(name string) (contender.Entry, error) {
 		return contender.Entry{}, fmt.Errorf("no contender %q", name)
 	}
 	return all[i], nil
-}
-
-type turnCommand struct {
-	contender.Place
-	Name     string            `arg:"" help:"The contender."`
-	Variant  contender.Variant `enum:"A,B" default:"A" help:"A: all steps succeed. B: the third fails, two compensations."`
-	InFlight int               `default:"64" help:"Sagas under way at once."`
-	Warmup   time.Duration     `default:"1s" help:"Before it is measured."`
-	Duration time.Duration     `default:"4s" help:"That is measured."`
-}
-
-// Run takes the turn and prints its report.
-func (c turnCommand) Run(ctx context.Context) error {
-	e, err := entry(c.Name)
-	if err != nil {
-		return err
-	}
-	load := measure.Load{InFlight: c.InFlight, Warmup: c.Warmup, Duration: c.Duration}
-	report, err := turn.Turn{Entry: e, Place: c.Place, Variant: c.Variant, Load: load}.Run(ctx)
-	if err != nil {
-		return err
-	}
-	return printJSON(os.Stdout, report)
-}
-
-type workCommand struct {
-	contender.Place
-	Name string `arg:"" help:"The contender."`
-}
-
-// Run works.
-func (c workCommand) Run(ctx context.Context) error {
-	e, err := entry(c.Name)
-	if err != nil {
-		return err
-	}
-	return turn.Turn{Entry: e, Place: c.Place}.Work(ctx, os.Stdin, os.Stdout)
-}
-
-func printJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
 }
