@@ -33,6 +33,8 @@ type commands struct {
 	Queues      queuesCommand      `cmd:"" help:"Worker queues: depth, consumers, commands out."`
 	DeadLetters deadLettersCommand `cmd:"" help:"Messages that could not be processed."`
 	Keys        keysCommand        `cmd:"" help:"API keys: create, list, revoke."`
+	Bench       benchCommand       `cmd:"" help:"Put a load on an orchestrator and see what it costs."`
+	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"The workers of bench: they do nothing, and say that it is done."`
 	Version     versionCommand     `cmd:"" help:"Show the version."`
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lmittmann/tint"
-	"golang.org/x/term"
 
 	"github.com/saga-orchestrator/orchestrator/server"
 	"github.com/saga-orchestrator/orchestrator/store"
@@ -26,8 +25,7 @@ type serverFlags struct {
 func (f serverFlags) logger(out *streams) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked the word
-	file, isFile := out.err.(interface{ Fd() uintptr })
-	terminal := isFile && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
+	terminal := isTerminal(out.err)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && terminal {
 		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal}))
 	}

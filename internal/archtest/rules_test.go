@@ -24,6 +24,7 @@ func imports() map[string][]string {
 		"client":             {"saga", "api/resource"},
 		"migrations":         {},
 		"internal/archtest":  {},
+		"internal/bench":     {"saga", "steps", "client", "api/resource", "internal/measure", "internal/rabbit"},
 		"internal/chaos":     {all},
 		"internal/failpoint": {},
 		"internal/judge":     {"saga", "saga/record"},

@@ -11,7 +11,7 @@ import (
 // Load says how many sagas are begun, and when. The zero value is a closed loop of 64 that measures for ten seconds.
 type Load struct {
 	// InFlight is how many sagas are under way: exactly so many in a closed loop (0: 64), at most so many in an open one
-	// (0: 1000).
+	// (0: 500).
 	InFlight int
 	// Rate makes it an open loop: so many sagas per second are begun, however long they take. 0: a closed loop, in which
 	// the next saga begins when one has ended.
@@ -54,11 +54,12 @@ const (
 	progressEvery = 100 * time.Millisecond
 )
 
-func (l Load) withDefaults() Load {
+// WithDefaults fills in what was left out.
+func (l Load) WithDefaults() Load {
 	switch {
 	case l.InFlight > 0:
 	case l.Rate > 0:
-		l.InFlight = 1000
+		l.InFlight = 500
 	default:
 		l.InFlight = 64
 	}
@@ -85,7 +86,7 @@ func (l Load) withDefaults() Load {
 // called by many goroutines at the same time. Drive returns when the window is over and all that began has ended. With an
 // error comes the outcome as far as it came.
 func (l Load) Drive(ctx context.Context, one func(ctx context.Context, n int) error) (Outcome, error) {
-	l = l.withDefaults()
+	l = l.WithDefaults()
 	began := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

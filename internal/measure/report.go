@@ -45,19 +45,19 @@ const Total = "total"
 // NewReport puts together what a load has seen and what a meter has measured. Its caller knows the rest: the messages,
 // and the batches.
 func NewReport(name, variant string, load Load, outcome Outcome, usage Usage) Report {
-	load = load.withDefaults()
+	load = load.WithDefaults()
 	r := Report{
-		Name: name, Variant: variant, InFlight: load.InFlight, Rate: load.Rate, Seconds: round(outcome.Seconds(), 3),
+		Name: name, Variant: variant, InFlight: load.InFlight, Rate: load.Rate, Seconds: Round(outcome.Seconds(), 3),
 		Sagas: outcome.Sagas, Failed: outcome.Failed, Missed: outcome.Missed, Latency: percentiles(outcome.Latencies),
 	}
 	if outcome.Seconds() > 0 {
-		r.SagasPerSecond = round(float64(outcome.Sagas)/outcome.Seconds(), 1)
+		r.SagasPerSecond = Round(float64(outcome.Sagas)/outcome.Seconds(), 1)
 	}
 	if len(usage.Peak) > 0 {
 		r.PeakRSS = make(map[string]float64)
 	}
 	for name, bytes := range usage.Peak {
-		r.PeakRSS[name] = round(float64(bytes)/(1<<20), 1)
+		r.PeakRSS[name] = Round(float64(bytes)/(1<<20), 1)
 	}
 	if outcome.Sagas > 0 {
 		r.perSaga(usage, float64(outcome.Sagas))
@@ -71,34 +71,34 @@ func (r *Report) perSaga(usage Usage, sagas float64) {
 	}
 	var total time.Duration
 	for name, spent := range usage.CPU {
-		r.CPU[name] = round(milliseconds(spent)/sagas, 3)
+		r.CPU[name] = Round(milliseconds(spent)/sagas, 3)
 		total += spent
 	}
 	if len(usage.CPU) > 0 && len(usage.Unknown) == 0 {
-		r.CPU[Total] = round(milliseconds(total)/sagas, 3)
+		r.CPU[Total] = Round(milliseconds(total)/sagas, 3)
 	}
 	if wrote := usage.Postgres; wrote != nil {
-		r.WALBytes = figure(float64(wrote.WAL)/sagas, 0)
-		r.WriteTransactions = figure(float64(wrote.Transactions)/sagas, 3)
-		r.Commits = figure(float64(wrote.Commits)/sagas, 3)
+		r.WALBytes = Figure(float64(wrote.WAL)/sagas, 0)
+		r.WriteTransactions = Figure(float64(wrote.Transactions)/sagas, 3)
+		r.Commits = Figure(float64(wrote.Commits)/sagas, 3)
 	}
 }
 
 func percentiles(l Latencies) Percentiles {
-	at := func(share float64) float64 { return round(milliseconds(l.Quantile(share)), 2) }
+	at := func(share float64) float64 { return Round(milliseconds(l.Quantile(share)), 2) }
 	return Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99), Max: at(1)}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// figure is a number that is known.
-func figure(value float64, digits int) *float64 {
-	value = round(value, digits)
+// Figure is a number that is known.
+func Figure(value float64, digits int) *float64 {
+	value = Round(value, digits)
 	return &value
 }
 
-// round cuts digits that say nothing, for people and for comparing files.
-func round(value float64, digits int) float64 {
+// Round cuts digits that say nothing, for people and for comparing files.
+func Round(value float64, digits int) float64 {
 	scale := math.Pow10(digits)
 	return math.Round(value*scale) / scale
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// progress shows on a terminal how far a load is. Where standard error is no terminal there is no bar, only what is said.
+type progress struct {
+	out      io.Writer
+	terminal bool
+	warmup   time.Duration
+	total    time.Duration
+
+	done  int // when it was last shown
+	at    time.Duration
+	pace  float64 // sagas per second, since then
+	drawn bool    // a bar is on the line
+}
+
+const (
+	barWidth  = 30
+	paceEvery = time.Second
+)
+
+func newProgress(out *streams, warmup, duration time.Duration) *progress {
+	return &progress{out: out.err, terminal: isTerminal(out.err), warmup: warmup, total: warmup + duration}
+}
+
+func isTerminal(out io.Writer) bool {
+	file, isFile := out.(interface{ Fd() uintptr })
+	return isFile && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
+}
+
+// update draws the bar anew.
+func (p *progress) update(done int, elapsed time.Duration) {
+	if !p.terminal {
+		return
+	}
+	if since := elapsed - p.at; since >= paceEvery {
+		p.pace = float64(done-p.done) / since.Seconds()
+		p.done, p.at = done, elapsed
+	}
+	phase := "measuring"
+	switch {
+	case elapsed < p.warmup:
+		phase = "warming up"
+	case elapsed >= p.total:
+		phase = "finishing"
+	}
+	full := min(barWidth, int(float64(barWidth)*elapsed.Seconds()/p.total.Seconds()))
+	bar := strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
+	fmt.Fprintf(p.out, "\r\x1b[K%s %-10s %4.1f of %.0f s  %d sagas  %.0f/s", bar, phase, elapsed.Seconds(), p.total.Seconds(), done, p.pace)
+	p.drawn = true
+}
+
+// say writes a line for people, above the bar.
+func (p *progress) say(line string) {
+	p.clear()
+	fmt.Fprintln(p.out, line)
+}
+
+// clear takes the bar away.
+func (p *progress) clear() {
+	if p.drawn {
+		fmt.Fprint(p.out, "\r\x1b[K")
+		p.drawn = false
+	}
+}

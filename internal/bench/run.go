@@ -1,0 +1,163 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/internal/measure"
+)
+
+const (
+	readyPatience = time.Minute
+	askAgain      = 50 * time.Millisecond
+)
+
+// Run puts the load on the orchestrator and reports. Its error means that there is no report to trust; sagas that failed
+// are in the report, and the first of them is told by Say.
+func (o Options) Run(ctx context.Context) (report measure.Report, err error) {
+	o = o.withDefaults()
+	if err := o.Validate(); err != nil {
+		return report, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	a, err := o.open(ctx)
+	defer func() {
+		cancel(nil)
+		err = errors.Join(err, a.close(ctx))
+	}()
+	if err != nil {
+		return report, err
+	}
+	if err := a.prepare(ctx); err != nil {
+		return report, err
+	}
+	a.watch(ctx, cancel)
+	return a.load(ctx)
+}
+
+// prepare registers the definition, starts the workers and waits until they are there.
+func (a *arena) prepare(ctx context.Context) error {
+	body, err := json.Marshal(a.options.Scenario.definition())
+	if err != nil {
+		return fmt.Errorf("encode the definition: %w", err)
+	}
+	// Closed afterwards: what it holds open is none of the load's.
+	connections := &http.Client{Transport: &http.Transport{}}
+	defer connections.CloseIdleConnections()
+	first := client.New(client.Config{Server: a.servers[0], Key: a.options.Key, HTTP: connections})
+	for _, server := range a.servers {
+		c := client.New(client.Config{Server: server, Key: a.options.Key, HTTP: connections})
+		err := await(ctx, "the orchestrator is ready", func() (bool, error) { return ready(ctx, c) })
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := first.PutDefinition(ctx, definitionName, body); err != nil {
+		return fmt.Errorf("register the definition: %w", err)
+	}
+	if err := a.startWorker(ctx); err != nil {
+		return err
+	}
+	return await(ctx, "every queue has a worker", func() (bool, error) { return served(ctx, first, a.options.Scenario) })
+}
+
+func ready(ctx context.Context, c *client.Client) (bool, error) {
+	health, err := c.Ready(ctx)
+	if err == nil && health.Status != "ok" {
+		err = fmt.Errorf("it says %s: %v", health.Status, health.Checks)
+	}
+	return err == nil, err
+}
+
+// served says whether every queue that the scenario needs has a consumer.
+func served(ctx context.Context, c *client.Client, scenario Scenario) (bool, error) {
+	list, err := c.Queues(ctx)
+	if err != nil {
+		return false, err
+	}
+	consumers := make(map[string]int)
+	for _, queue := range list.Items {
+		if queue.Consumers != nil {
+			consumers[queue.Name] = *queue.Consumers
+		}
+	}
+	for _, queue := range scenario.definition().Queues() {
+		if consumers[queue] == 0 {
+			return false, fmt.Errorf("queue %s has no consumer", queue)
+		}
+	}
+	return true, nil
+}
+
+// await asks again and again until the answer is yes.
+func await(ctx context.Context, what string, ask func() (bool, error)) error {
+	deadline := time.NewTimer(readyPatience)
+	defer deadline.Stop()
+	tick := time.NewTicker(askAgain)
+	defer tick.Stop()
+	for {
+		yes, err := ask()
+		if yes {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return fmt.Errorf("wait until %s: not within %s: %w", what, readyPatience, err)
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s: %w", what, context.Cause(ctx))
+		}
+	}
+}
+
+// load drives the load and measures.
+func (a *arena) load(ctx context.Context) (measure.Report, error) {
+	load := a.options.Load.WithDefaults()
+	caller, err := newCaller(a.servers, a.options.Key, load.InFlight, a.options.Scenario)
+	if err != nil {
+		return measure.Report{}, err
+	}
+	defer caller.close()
+	var usage measure.Usage
+	var before, after counters
+	var unread error // of the metrics, without which there still is a report
+	load.Begin = func(ctx context.Context) error {
+		before, unread = scrape(ctx, caller.http, a.servers)
+		return a.meter.Begin(ctx)
+	}
+	load.End = func(ctx context.Context) (err error) {
+		if unread == nil {
+			after, unread = scrape(ctx, caller.http, a.servers)
+		}
+		usage, err = a.meter.End(ctx)
+		return err
+	}
+	a.options.say("%s; warm-up %s, then %s", a.options.Scenario.variant(), load.Warmup, load.Duration)
+	outcome, err := load.Drive(ctx, caller.one)
+	if err != nil {
+		return measure.Report{}, err
+	}
+	report := measure.NewReport("orchestrator", a.options.Scenario.variant(), load, outcome, usage)
+	if unread == nil {
+		after.describe(before, &report)
+	} else {
+		a.options.say("messages and batches are not known: %v", unread)
+	}
+	if outcome.Failed > 0 {
+		a.options.say("%d sagas failed, the first: %v", outcome.Failed, outcome.Failure)
+	}
+	return report, nil
+}
+
+// announced finds the URL in the line by which an orchestrator says where it serves.
+func announced(line string) (address string, found bool) {
+	_, rest, found := strings.Cut(line, "http://")
+	host, _, _ := strings.Cut(rest, ",")
+	return "http://" + strings.TrimSpace(host), found
+}

@@ -1,0 +1,50 @@
+package rabbit
+
+import (
+	"context"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Remove deletes the exchanges and queues of a prefix, and these worker queues with all that they hold: for those who
+// made a prefix for themselves and are done with it. Nobody may be connected under it any more. What is not there counts
+// as deleted.
+func Remove(ctx context.Context, config Config, workerQueues []string) error {
+	config = config.withDefaults()
+	conn, err := dial(ctx, config, config.Name)
+	if err != nil {
+		return fmt.Errorf("remove the queues of %s: %w", config.Prefix, err)
+	}
+	defer conn.close(closePatience)
+	channel, err := conn.channel()
+	if err != nil {
+		return fmt.Errorf("remove the queues of %s: %w", config.Prefix, err)
+	}
+	for _, d := range removals(names{config.Prefix}, workerQueues) {
+		if err := conn.within(func() error { return d.do(channel) }); err != nil {
+			return fmt.Errorf("%s: %w", d.what, err)
+		}
+	}
+	return nil
+}
+
+func removals(n names, workerQueues []string) []declaration {
+	queues := []string{n.replies(), n.start(), n.dead()}
+	for _, queue := range workerQueues {
+		queues = append(queues, n.worker(queue))
+	}
+	var all []declaration
+	for _, queue := range queues {
+		all = append(all, declaration{"delete queue " + queue, func(c *amqp.Channel) error {
+			_, err := c.QueueDelete(queue, false, false, false)
+			return err
+		}})
+	}
+	for _, exchange := range []string{n.commands(), n.events(), n.dead()} {
+		all = append(all, declaration{"delete exchange " + exchange, func(c *amqp.Channel) error {
+			return c.ExchangeDelete(exchange, false, false)
+		}})
+	}
+	return all
+}
