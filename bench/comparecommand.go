@@ -47,9 +47,9 @@ func (c compareCommand) Run(ctx context.Context) error {
 		Servers: compare.Servers{DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL},
 		Command: func(name string, cell compare.Cell) (string, []string) {
 			if name == compare.Ours {
-				return c.Orchestrator, c.ours(cell)
+				return c.Orchestrator, append([]string{"bench", "--output", "json"}, c.load(cell)...)
 			}
-			return self, append([]string{"turn", name, "--variant", string(cell.Variant)}, c.load(cell)...)
+			return self, append([]string{"turn", name}, c.load(cell)...)
 		},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
@@ -86,17 +86,12 @@ func (c compareCommand) oneByOne() []string {
 	return slices.DeleteFunc([]string{compare.Ours, "naive"}, func(name string) bool { return !slices.Contains(c.Contenders, name) })
 }
 
-// ours is the orchestrator's own benchmark.
-func (c compareCommand) ours(cell compare.Cell) []string {
-	failing := "0"
-	if cell.Variant == contender.Compensating {
-		failing = "1"
-	}
-	return append([]string{"bench", "--fail-rate", failing, "--output", "json"}, c.load(cell)...)
-}
-
+// load is what a turn is asked for; the orchestrator's own benchmark takes the same flags.
 func (c compareCommand) load(cell compare.Cell) []string {
-	return []string{"--in-flight", strconv.Itoa(cell.InFlight), "--warmup", c.Warmup.String(), "--duration", c.Duration.String()}
+	return []string{
+		"--variant", string(cell.Variant), "--in-flight", strconv.Itoa(cell.InFlight),
+		"--warmup", c.Warmup.String(), "--duration", c.Duration.String(),
+	}
 }
 
 func (c compareCommand) print(result compare.Result) error {

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/bench/contender"
@@ -81,12 +83,13 @@ func (c Comparison) take(ctx context.Context, a assignment) (report measure.Repo
 func runReport(ctx context.Context, place contender.Place, program string, arguments []string) (measure.Report, error) {
 	var report measure.Report
 	cmd := exec.CommandContext(ctx, program, arguments...)
-	cmd.Env, cmd.Stderr = place.Environment(), os.Stderr
+	var said bytes.Buffer
+	cmd.Env, cmd.Stderr = place.Environment(), &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.Output()
 	if err != nil {
-		return report, fmt.Errorf("run %s: %w", program, err)
+		return report, fmt.Errorf("run %s: %w: %s", program, err, strings.TrimSpace(said.String()))
 	}
 	if err := json.Unmarshal(out, &report); err != nil {
 		return report, fmt.Errorf("read the report of %s: %w", program, err)

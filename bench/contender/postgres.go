@@ -3,6 +3,7 @@ package contender
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -15,9 +16,7 @@ func Pool(ctx context.Context, url string, size int32, settings map[string]strin
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}
 	config.MaxConns = size
-	for name, value := range settings {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(config.ConnConfig.RuntimeParams, settings)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)

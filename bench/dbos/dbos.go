@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
@@ -51,8 +52,8 @@ func orderSaga(ctx dbos.Context, order contender.Order) (contender.End, error) {
 			undo = append(undo, step.Undo)
 			continue
 		}
-		for i := len(undo) - 1; i >= 0; i-- {
-			if fault := handle(ctx, undo[i], order); fault != nil {
+		for _, command := range slices.Backward(undo) {
+			if fault := handle(ctx, command, order); fault != nil {
 				return "", errors.Join(err, fault)
 			}
 		}

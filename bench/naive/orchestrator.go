@@ -93,10 +93,7 @@ func (o *orchestrator) Run(ctx context.Context, order contender.Order) (contende
 func (o *orchestrator) take(replies <-chan amqp.Delivery) error {
 	for delivery := range replies {
 		if err := o.onReply(o.alive, delivery); err != nil {
-			if o.alive.Err() != nil {
-				return nil // it was closed while it was at work
-			}
-			return fmt.Errorf("take a reply: %w", err)
+			return contender.Fault(o.alive, fmt.Errorf("take a reply: %w", err))
 		}
 	}
 	return nil

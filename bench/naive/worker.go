@@ -44,10 +44,7 @@ func work(ctx context.Context, place contender.Place, ready func()) error {
 func answerAll(ctx context.Context, out *contender.Link, place contender.Place, commands <-chan amqp.Delivery) error {
 	for delivery := range commands {
 		if err := answer(ctx, out, place, delivery); err != nil {
-			if ctx.Err() != nil {
-				return nil // the worker ends
-			}
-			return fmt.Errorf("answer a command: %w", err)
+			return contender.Fault(ctx, fmt.Errorf("answer a command: %w", err))
 		}
 	}
 	return nil

@@ -44,11 +44,8 @@ func (c *committer) run(ctx context.Context, events <-chan event, batches chan<-
 			return nil
 		}
 		s, err := c.commit(ctx, batch)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
+		if err != nil {
+			return contender.Fault(ctx, err)
 		}
 		pass(ctx, batches, s)
 	}

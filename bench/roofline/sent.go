@@ -36,10 +36,7 @@ func (s sent) settle(ctx context.Context) error {
 func settleAll(ctx context.Context, batches <-chan sent) error {
 	for batch := range batches {
 		if err := batch.settle(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil // it ends while something is on its way
-			}
-			return err
+			return contender.Fault(ctx, err)
 		}
 	}
 	return nil

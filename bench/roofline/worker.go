@@ -50,11 +50,8 @@ func replyAll(ctx context.Context, out *contender.Link, queue string, commands <
 		s := sent{last: &last}
 		for _, command := range batch {
 			confirm, err := out.Send(ctx, queue, command.CorrelationId, command.Type, reply)
-			switch {
-			case ctx.Err() != nil:
-				return nil
-			case err != nil:
-				return err
+			if err != nil {
+				return contender.Fault(ctx, err)
 			}
 			s.confirms = append(s.confirms, confirm)
 		}
