@@ -12,7 +12,7 @@ import (
 // WriteMarkdown writes the table: a part for every cell. It reads well on a terminal, too.
 func (r Result) WriteMarkdown(out io.Writer) error {
 	text := &strings.Builder{}
-	fmt.Fprintf(text, "%s.\n%d rounds, %s each after %s of warm-up; the median, and in parentheses the least and the most.\n",
+	fmt.Fprintf(text, "%s.\n\nRounds: %d, of %s each after %s of warm-up. Medians; in parentheses the least and the most.\n",
 		r.Machine, r.Plan.Rounds, r.Plan.Duration, r.Plan.Warmup)
 	for _, cell := range r.Plan.cells() {
 		fmt.Fprintf(text, "\n**%s**\n\n", cell)
@@ -27,7 +27,7 @@ func (r Result) WriteMarkdown(out io.Writer) error {
 // rows are the head and a row for every contender.
 func (r Result) rows(cell Cell) [][]string {
 	processes := r.processes(cell)
-	head := []string{"", "sagas/s", "of the roofline", "ours is", "p50 ms", "p99 ms", "CPU ms/saga"}
+	head := []string{"", "sagas/s", "of the roofline", "ours ÷ it", "p50 ms", "p99 ms", "CPU ms/saga"}
 	head = append(head, processes...)
 	head = append(head, "WAL B/saga", "write tx/saga", "commits/saga")
 	rows := [][]string{head}
