@@ -58,7 +58,7 @@ func (c Comparison) Run(ctx context.Context) (Result, error) {
 			turn.Fault = err.Error()
 			faults = append(faults, fmt.Errorf("turn of %s, %s: %w", a.contender, a.cell, err))
 		} else {
-			log.Info("turn taken", "sagas/s", report.SagasPerSecond, "p50 ms", report.Latency.P50)
+			log.Info("turn taken", "sagas/s", report.SagasPerSecond)
 			turn.Report = &report
 		}
 		result.Turns = append(result.Turns, turn)

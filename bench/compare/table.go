@@ -38,8 +38,15 @@ func (r Result) rows(cell Cell) [][]string {
 }
 
 func (r Result) row(cell Cell, name string, processes []string) []string {
-	known := func(read func(measure.Report) float64) func(measure.Report) *float64 {
-		return func(report measure.Report) *float64 { value := read(report); return &value }
+	rate := func(report measure.Report) *float64 { return &report.SagasPerSecond }
+	latency := func(read func(measure.Percentiles) float64) string {
+		return r.figure(cell, name, func(report measure.Report) *float64 {
+			if report.Latency == nil {
+				return nil
+			}
+			value := read(*report.Latency)
+			return &value
+		}).middle("%.1f")
 	}
 	cpu := func(process string) string {
 		return r.figure(cell, name, func(report measure.Report) *float64 {
@@ -55,11 +62,11 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	}
 	row := []string{
 		label,
-		r.figure(cell, name, known(func(m measure.Report) float64 { return m.SagasPerSecond })).show("%.0f"),
+		r.figure(cell, name, rate).show("%.0f"),
 		r.ratio(cell, name, Roofline).show("%.2f"),
 		r.ratio(cell, Ours, name).show("%.2f"),
-		r.figure(cell, name, known(func(m measure.Report) float64 { return m.Latency.P50 })).middle("%.1f"),
-		r.figure(cell, name, known(func(m measure.Report) float64 { return m.Latency.P99 })).middle("%.1f"),
+		latency(func(p measure.Percentiles) float64 { return p.P50 }),
+		latency(func(p measure.Percentiles) float64 { return p.P99 }),
 		cpu(measure.Total),
 	}
 	for _, process := range processes {
