@@ -41,7 +41,7 @@ fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30
 chaos: ## break everything, one fault after the other, and print the times of recovery; about a quarter of an hour
 	go test -count 1 -v -timeout 60m ./internal/chaos -run TestChaos -chaos.all
 
-bench: build ## compare with others on this machine, in turns (about 7 minutes); flags as in BENCH="--rounds 1"
+bench: build ## compare with others on this machine, in turns (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .
 	$(WITH_SERVERS) -- bin/bench $(BENCH)
 
