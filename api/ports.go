@@ -18,8 +18,9 @@ type Engine interface {
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
 	// RegisterDefinition stores the definition and declares its queues; created is false when it was there already.
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
-	// Changed gives a hint whenever this process changes the saga. Changes of other replicas are seen by polling.
-	Changed(sagaID string) (hint <-chan struct{}, cancel func())
+	// Changed gives the saga as it was committed after each change, by whichever replica; only the latest is kept for who
+	// is slow. The saga need not be there yet.
+	Changed(sagaID string) (changed <-chan saga.Instance, cancel func())
 }
 
 // Sagas reads what is kept of sagas. Errors: record.ErrSagaNotFound.

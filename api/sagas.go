@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -78,15 +81,9 @@ func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput
 	request.IdempotencyKey = input.IdempotencyKey
 	request.TraceParent = traceParent(input.TraceParent)
 	request.Actor = actor(ctx)
-	in, existed, err := s.Engine.Start(ctx, request)
+	in, existed, err := s.startAndWait(ctx, request, wait)
 	if err != nil {
 		return nil, err
-	}
-	if wait > 0 {
-		in, err = s.await(ctx, in.ID, wait, func(in *saga.Instance) bool { return in.Status.Terminal() || in.Attention != nil })
-		if err != nil {
-			return nil, err
-		}
 	}
 	output, err := s.answer(ctx, in)
 	if err == nil && !existed {
@@ -94,6 +91,25 @@ func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput
 		output.Location = "/v1/sagas/" + in.ID
 	}
 	return output, err
+}
+
+// startAndWait starts a saga, or finds the one of its idempotency key, and waits until it has ended or needs a person.
+func (s *service) startAndWait(
+	ctx context.Context, request record.StartRequest, wait time.Duration,
+) (in saga.Instance, existed bool, err error) {
+	request.SagaID = ulid.Make().String() // so that it can be followed from before its start
+	settled := func(in *saga.Instance) bool { return existed || in.Status.Terminal() || in.Attention != nil }
+	in, err = s.await(ctx, request.SagaID, wait, func() (saga.Instance, error) {
+		in, existed, err = s.Engine.Start(ctx, request)
+		return in, err
+	}, settled)
+	if err != nil || !existed || wait <= 0 {
+		return in, existed, err
+	}
+	found := in
+	in, err = s.await(ctx, found.ID, wait, func() (saga.Instance, error) { return s.Reads.Saga(ctx, found.ID) },
+		func(in *saga.Instance) bool { return in.Status.Terminal() || in.Attention != nil })
+	return in, existed, err
 }
 
 func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput, error) {
@@ -106,7 +122,8 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 		return nil, err
 	}
 	known := input.Since
-	in, err := s.await(ctx, id, wait, func(in *saga.Instance) bool {
+	read := func() (saga.Instance, error) { return s.Reads.Saga(ctx, id) }
+	in, err := s.await(ctx, id, wait, read, func(in *saga.Instance) bool {
 		if known == 0 {
 			known = in.Revision
 		}

@@ -7,29 +7,24 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// await reads the saga until it is as wanted, or the time is up, and returns it as it was then. It looks again at each
-// hint of this process, and now and then for what other replicas do.
-func (s *service) await(ctx context.Context, id string, wait time.Duration, wanted func(*saga.Instance) bool) (saga.Instance, error) {
+// await takes the saga from first, and waits until it is as wanted or the time is up. It returns it as it was then.
+func (s *service) await(
+	ctx context.Context, id string, wait time.Duration, first func() (saga.Instance, error), wanted func(*saga.Instance) bool,
+) (saga.Instance, error) {
 	if wait <= 0 {
-		return s.Reads.Saga(ctx, id)
+		return first()
 	}
-	hint, cancel := s.Engine.Changed(id) // before the first look, so that no change falls between
+	changes, cancel := s.Engine.Changed(id) // before the first look, so that no change falls between
 	defer cancel()
-	poll := time.NewTicker(s.PollInterval)
-	defer poll.Stop()
 	end := time.NewTimer(wait)
 	defer end.Stop()
-	for {
-		in, err := s.Reads.Saga(ctx, id)
-		if err != nil || wanted(&in) {
-			return in, err
-		}
+	in, err := first()
+	for err == nil && !wanted(&in) {
 		select {
-		case _, open := <-hint:
-			if !open {
-				hint = nil // the engine has stopped: polling goes on
+		case changed := <-changes:
+			if changed.Revision > in.Revision {
+				in = changed
 			}
-		case <-poll.C:
 		case <-end.C:
 			return s.Reads.Saga(ctx, id)
 		case <-s.Stopping:
@@ -38,4 +33,5 @@ func (s *service) await(ctx context.Context, id string, wait time.Duration, want
 			return in, ctx.Err()
 		}
 	}
+	return in, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -38,9 +39,7 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 	if input.LastEventID != "" && err != nil {
 		return nil, parameter("Last-Event-ID", "must be the id of an event of this stream")
 	}
-	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
-	defer cancel()
-	in, err := s.Reads.Saga(limited, id)
+	in, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -54,65 +53,62 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(http.StatusOK)
 		stream := &stream{w: w, controller: http.NewResponseController(w)}
-		if err := s.follow(ctx, stream, id, known); err != nil && ctx.Err() == nil {
+		if err := s.sendChanges(ctx, stream, id, known); err != nil && ctx.Err() == nil {
 			s.Logger.WarnContext(ctx, "watch ended", "saga_id", id, "error", err, "request_id", requestID(ctx))
 		}
 	}}, nil
 }
 
-// follow sends the saga at each change until it is terminal, the client goes or the process stops.
-func (s *service) follow(ctx context.Context, stream *stream, id string, known int64) error {
-	hint, cancel := s.Engine.Changed(id)
+// sendChanges sends the saga at each change until it is terminal, the client goes or the process stops.
+func (s *service) sendChanges(ctx context.Context, stream *stream, id string, known int64) error {
+	changes, cancel := s.Engine.Changed(id)
 	defer cancel()
-	poll := time.NewTicker(s.PollInterval)
-	defer poll.Stop()
 	quiet := time.NewTicker(s.KeepAlive)
 	defer quiet.Stop()
 	if err := stream.comment("watching"); err != nil {
 		return err
 	}
-	for {
-		revision, terminal, err := s.sendChange(ctx, stream, id, known)
-		if err != nil || terminal {
-			return err
-		}
-		known = revision
-		select {
-		case _, open := <-hint:
-			if !open {
-				hint = nil
-			}
-		case <-poll.C:
-		case <-quiet.C:
-			if err := stream.comment("still here"); err != nil {
+	in, err := s.read(ctx, id)
+	for err == nil {
+		if in.Revision != known {
+			if err := s.sendChange(ctx, stream, in); err != nil {
 				return err
 			}
+			known = in.Revision
+		}
+		if in.Status.Terminal() {
+			return nil
+		}
+		select {
+		case changed := <-changes:
+			if changed.Revision > in.Revision {
+				in = changed
+			}
+		case <-quiet.C:
+			err = stream.comment("still here")
 		case <-s.Stopping:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	return err
 }
 
-// sendChange sends the saga if it is not at the known revision.
-func (s *service) sendChange(ctx context.Context, stream *stream, id string, known int64) (revision int64, terminal bool, err error) {
+func (s *service) read(ctx context.Context, id string) (saga.Instance, error) {
 	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
 	defer cancel()
-	in, err := s.Reads.Saga(limited, id)
+	return s.Reads.Saga(limited, id)
+}
+
+func (s *service) sendChange(ctx context.Context, stream *stream, in saga.Instance) error {
+	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
+	defer cancel()
+	shown, err := s.show(limited, in)
 	if err != nil {
-		return known, false, err
+		return err
 	}
-	if in.Revision != known {
-		shown, err := s.show(limited, in)
-		if err != nil {
-			return known, false, err
-		}
-		if err := stream.event("saga", in.Revision, shown); err != nil {
-			return known, false, err
-		}
-	}
-	return in.Revision, in.Status.Terminal(), nil
+	return stream.event("saga", in.Revision, shown)
 }
 
 // stream writes server-sent events, each with a deadline of its own in place of the server's.

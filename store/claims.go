@@ -60,12 +60,7 @@ func (c *claims) queue(b *pgx.Batch) {
 
 // queueIdempotencyKeys claims the keys, and then looks whose they are. It returns them.
 func (c *claims) queueIdempotencyKeys(b *pgx.Batch) []string {
-	keyed := slices.DeleteFunc(slices.Clone(c.starts), func(s record.StartClaim) bool { return s.IdempotencyKey == "" })
-	slices.SortStableFunc(keyed, func(a, b record.StartClaim) int { return strings.Compare(a.IdempotencyKey, b.IdempotencyKey) })
-	keys, sagas, hashes := make([]string, len(keyed)), make([]string, len(keyed)), make([][]byte, len(keyed))
-	for i, start := range keyed {
-		keys[i], sagas[i], hashes[i] = start.IdempotencyKey, start.SagaID, start.BodyHash
-	}
+	keys, sagas, hashes := idempotencyColumns(withIdempotencyKey(c.starts))
 	if len(keys) == 0 {
 		return keys
 	}
@@ -91,6 +86,21 @@ func (c *claims) queueIdempotencyKeys(b *pgx.Batch) []string {
 			return err
 		})
 	return keys
+}
+
+// withIdempotencyKey are the starts that have one, sorted by it.
+func withIdempotencyKey(starts []record.StartClaim) []record.StartClaim {
+	keyed := slices.DeleteFunc(slices.Clone(starts), func(s record.StartClaim) bool { return s.IdempotencyKey == "" })
+	slices.SortStableFunc(keyed, func(a, b record.StartClaim) int { return strings.Compare(a.IdempotencyKey, b.IdempotencyKey) })
+	return keyed
+}
+
+func idempotencyColumns(keyed []record.StartClaim) (keys, sagas []string, hashes [][]byte) {
+	keys, sagas, hashes = make([]string, len(keyed)), make([]string, len(keyed)), make([][]byte, len(keyed))
+	for i, start := range keyed {
+		keys[i], sagas[i], hashes[i] = start.IdempotencyKey, start.SagaID, start.BodyHash
+	}
+	return keys, sagas, hashes
 }
 
 // queueBusinessKeys claims the business keys of those starts that have their idempotency key and are not stored yet.

@@ -17,9 +17,10 @@ import (
 type load struct {
 	batch       record.Batch
 	claims      claims
-	now         time.Time
+	now         *time.Time
 	instances   map[string]saga.Instance
 	unpublished map[string]map[string]bool
+	newer       map[string]int
 }
 
 func newLoad(batch record.Batch) *load {
@@ -28,24 +29,69 @@ func newLoad(batch record.Batch) *load {
 		claims:      claims{starts: batch.Starts},
 		instances:   make(map[string]saga.Instance, len(batch.SagaIDs)),
 		unpublished: make(map[string]map[string]bool),
+		newer:       make(map[string]int),
 	}
 }
 
 func (l *load) statements() *pgx.Batch {
 	b := &pgx.Batch{}
 	b.Queue(`begin`)
-	if len(l.batch.Confirmed) > 0 {
-		sagas, commands := commandColumns(l.batch.Confirmed)
-		b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command_id)
-			where o.saga_id = c.saga_id and o.command_id = c.command_id`, sagas, commands)
-	}
+	queueConfirmed(b, l.batch.Confirmed)
 	l.claims.queue(b)
+	l.queueNewer(b)
 	l.queueSagas(b)
 	l.queueUnpublished(b)
 	// The clock is read after all waiting for locks, so that no transaction decides with an older time than the one
 	// before it wrote.
-	b.Queue(`select clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&l.now) })
+	l.now = queueClock(b)
 	return b
+}
+
+func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
+	if len(confirmed) == 0 {
+		return
+	}
+	sagas, commands := commandColumns(confirmed)
+	b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command_id)
+		where o.saga_id = c.saga_id and o.command_id = c.command_id`, sagas, commands)
+}
+
+// queueClock reads the database's clock. The time is there once the batch was sent.
+func queueClock(b *pgx.Batch) *time.Time {
+	var now time.Time
+	b.Queue(`select clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
+	return &now
+}
+
+// queueNewer looks for newer versions than those that starts take for the latest.
+func (l *load) queueNewer(b *pgx.Batch) {
+	names, versions := latestColumns(l.batch.Starts)
+	if len(names) == 0 {
+		return
+	}
+	b.Queue(`select d.name, max(d.version) from unnest($1::text[], $2::integer[]) as n (name, version)
+		join definitions d on d.name = n.name and d.version > n.version group by d.name`, names, versions).
+		Query(func(rows pgx.Rows) error {
+			var name string
+			var version int
+			_, err := pgx.ForEachRow(rows, []any{&name, &version}, func() error {
+				l.newer[name] = version
+				return nil
+			})
+			return err
+		})
+}
+
+// latestColumns are the definitions of which starts take a version for the latest.
+func latestColumns(starts []record.StartClaim) (names []string, versions []int32) {
+	seen := make(map[string]int)
+	for _, start := range starts {
+		if start.Version > 0 && seen[start.Definition] != start.Version && storable(start.Definition) {
+			seen[start.Definition] = start.Version
+			names, versions = append(names, start.Definition), append(versions, int32(start.Version)) //nolint:gosec // checked
+		}
+	}
+	return names, versions
 }
 
 func (l *load) queueSagas(b *pgx.Batch) {
@@ -86,7 +132,9 @@ func (l *load) loaded() (record.Loaded, error) {
 	if err != nil {
 		return record.Loaded{}, err
 	}
-	return record.Loaded{Now: l.now.UTC(), Instances: l.instances, Unpublished: l.unpublished, Starts: starts}, nil
+	return record.Loaded{
+		Now: l.now.UTC(), Instances: l.instances, Unpublished: l.unpublished, Starts: starts, Newer: l.newer,
+	}, nil
 }
 
 func sortedStorable(ids []string) []string {

@@ -49,8 +49,8 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 func TestABrokenRowIsAnErrorThatNamesTheSaga(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
-	id := w.Start(saga.Start{}).ID
+	id := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})).Start(saga.Start{}).ID
+	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})) // another replica, which has to read it
 	_, err := connect(t, url).Exec(t.Context(), `update sagas set progress = '{"steps": 1}' where id = $1`, id)
 	require.NoError(t, err)
 	_, err = w.Saga(t.Context(), id)

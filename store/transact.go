@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,7 +24,14 @@ const rollbackTimeout = 2 * time.Second
 func (s *Store) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
-	err := retried(ctx, func() error { return s.transact(ctx, batch, decide) })
+	short := s.shortcut(batch)
+	err := retried(ctx, func() error {
+		if first := short; first != nil {
+			short = nil
+			return first.take(ctx, s, decide)
+		}
+		return s.transact(ctx, batch, decide)
+	})
 	if err == nil {
 		err = failpoint.Error("store/committed")
 	}
@@ -32,7 +41,7 @@ func (s *Store) Transact(
 	return nil
 }
 
-// transact is one try. The first round trip begins the transaction and loads, the second writes and commits.
+// transact is one try of the long way. The first round trip begins the transaction and loads, the second writes and commits.
 func (s *Store) transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) (err error) {
@@ -65,8 +74,11 @@ func (s *Store) transact(
 	}
 	failpoint.Reach("store/committing")
 	if err := conn.SendBatch(ctx, statements).Close(); err != nil {
+		s.known.forget(batch.SagaIDs)
 		return fmt.Errorf("write and commit: %w", refused(err))
 	}
+	s.clock.observe(*load.now)
+	s.known.keep(slices.Concat(slices.Collect(maps.Values(load.instances)), changes.Created, changes.Updated))
 	return nil
 }
 

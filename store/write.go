@@ -17,24 +17,32 @@ var errNotLoaded = fmt.Errorf("%w: not loaded by this batch at this revision or 
 // writeStatements are the second half of a transaction, with its commit.
 func (s *Store) writeStatements(load *load, changes record.Changes) (*pgx.Batch, error) {
 	b := &pgx.Batch{}
+	if err := s.queueChanges(b, load, changes); err != nil {
+		return nil, err
+	}
+	b.Queue(`commit`)
+	return b, nil
+}
+
+// queueChanges writes what was decided on what was loaded.
+func (s *Store) queueChanges(b *pgx.Batch, load *load, changes record.Changes) error {
 	created := make(map[string]bool, len(changes.Created))
 	for i := range changes.Created {
 		created[changes.Created[i].ID] = true
 	}
 	if err := queueCreated(b, changes.Created); err != nil {
-		return nil, err
+		return err
 	}
 	if err := queueUpdated(b, load.instances, changes.Updated); err != nil {
-		return nil, err
+		return err
 	}
 	if err := queueEntries(b, changes.Entries); err != nil {
-		return nil, err
+		return err
 	}
 	s.queueCommands(b, changes.Commands)
 	queueKeys(b, load, changes, created)
 	queueDeadLetters(b, slices.Concat(load.batch.DeadLetters, changes.DeadLetters))
-	b.Queue(`commit`)
-	return b, nil
+	return nil
 }
 
 func queueCreated(b *pgx.Batch, created []saga.Instance) error {
@@ -76,6 +84,7 @@ func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.
 	if len(updated) == 0 {
 		return nil
 	}
+	updated = slices.SortedFunc(slices.Values(updated), func(a, b saga.Instance) int { return strings.Compare(a.ID, b.ID) })
 	ids, revisions := make([]string, len(updated)), make([]int64, len(updated))
 	var what state
 	for i := range updated {

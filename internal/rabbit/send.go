@@ -37,12 +37,19 @@ func (s *session) publishAll(ctx context.Context, messages []outgoing) []wire.Re
 }
 
 // send publishes messages one after the other without awaiting their confirms. What it does not send gets its receipt.
+//
+// It holds the socket from before its turn: those whose turn it is leave the writing to those who wait, so what is sent
+// at the same time leaves together.
 func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
+	s.conn.socket.hold()
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
 		b.fail(0, errNotSent)
+		stuck := time.AfterFunc(writeMoment, s.conn.sever)
+		defer stuck.Stop()
+		s.severOn(s.conn.socket.release())
 		return
 	}
 	freed := make(chan struct{})
@@ -54,6 +61,11 @@ func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
 		if !stop() {
 			<-freed
 		}
+	}()
+	defer func() {
+		s.writes.Add(1)
+		s.severOn(s.conn.socket.release())
+		s.writes.Add(1)
 	}()
 	for i := range messages {
 		if err := messages[i].check(); err != nil {
@@ -68,12 +80,8 @@ func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
 }
 
 func (s *session) sendOne(ctx context.Context, o *outgoing, b *batch, index int) error {
-	select {
-	case s.window <- struct{}{}:
-	case <-ctx.Done():
-		return errNotSent
-	case <-s.gone:
-		return s.lost
+	if err := s.enterWindow(ctx); err != nil {
+		return err
 	}
 	if blocked := s.conn.whyBlocked(); blocked != "" {
 		<-s.window
@@ -96,6 +104,34 @@ func (s *session) sendOne(ctx context.Context, o *outgoing, b *batch, index int)
 		return fmt.Errorf("publish: %w", err)
 	}
 	return nil
+}
+
+// enterWindow waits until fewer messages than the window holds are unconfirmed. What has gathered must be on its way
+// before, or its confirms would never come.
+func (s *session) enterWindow(ctx context.Context) error {
+	select {
+	case s.window <- struct{}{}:
+		return nil
+	default:
+	}
+	s.writes.Add(1)
+	s.severOn(s.conn.socket.flush())
+	s.writes.Add(1)
+	select {
+	case s.window <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errNotSent
+	case <-s.gone:
+		return s.lost
+	}
+}
+
+// severOn breaks the connection off after a write that failed: the library takes for written what only gathered.
+func (s *session) severOn(err error) {
+	if err != nil {
+		s.conn.sever()
+	}
 }
 
 // freeWrite ends a write that goes on after its batch's time: nothing but the loss of the connection does.

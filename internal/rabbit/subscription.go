@@ -150,6 +150,12 @@ func (s *subscription) finish(ended <-chan struct{}) error {
 func (s *subscription) settleDue() error {
 	failpoint.Reach("rabbit/acknowledging")
 	o := s.ledger.take()
+	s.conn.socket.hold()
+	defer func() { // what was not written leaves the broker with what it believes to be unsettled, until the connection ends
+		if s.conn.socket.release() != nil {
+			s.conn.sever()
+		}
+	}()
 	for _, one := range o.single {
 		if err := s.settleOne(one); err != nil {
 			return fmt.Errorf("settle a message of %s: %w", s.queue, err)

@@ -1,43 +1,114 @@
 package engine
 
-import "sync"
+import (
+	"context"
+	"sync"
+	"time"
 
-// changes tells those who watch a saga in this process that it may have changed.
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// How often sagas that somebody watches are looked up for what other replicas have done: more and more seldom as long as
+// nothing is found.
+const (
+	firstLook = 50 * time.Millisecond
+	maxLook   = time.Second
+)
+
+// changes tells those who watch a saga how it was committed last.
 type changes struct {
-	mu       sync.Mutex
-	watchers map[string]map[chan struct{}]struct{}
+	mu      sync.Mutex
+	watched map[string]*watched
 }
 
-func newChanges() *changes { return &changes{watchers: make(map[string]map[chan struct{}]struct{})} }
+// watched is a saga that somebody watches.
+type watched struct {
+	revision int64 // that was announced last; 0: none yet
+	watchers map[chan saga.Instance]struct{}
+}
 
-func (c *changes) subscribe(sagaID string) (<-chan struct{}, func()) {
-	hint := make(chan struct{}, 1)
+func newChanges() *changes { return &changes{watched: make(map[string]*watched)} }
+
+func (c *changes) subscribe(sagaID string) (<-chan saga.Instance, func()) {
+	watcher := make(chan saga.Instance, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watchers[sagaID] == nil {
-		c.watchers[sagaID] = make(map[chan struct{}]struct{})
+	if c.watched[sagaID] == nil {
+		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]struct{})}
 	}
-	c.watchers[sagaID][hint] = struct{}{}
-	return hint, func() { c.unsubscribe(sagaID, hint) }
+	c.watched[sagaID].watchers[watcher] = struct{}{}
+	return watcher, func() { c.unsubscribe(sagaID, watcher) }
 }
 
-func (c *changes) unsubscribe(sagaID string, hint chan struct{}) {
+func (c *changes) unsubscribe(sagaID string, watcher chan saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.watchers[sagaID], hint)
-	if len(c.watchers[sagaID]) == 0 {
-		delete(c.watchers, sagaID)
+	delete(c.watched[sagaID].watchers, watcher)
+	if len(c.watched[sagaID].watchers) == 0 {
+		delete(c.watched, sagaID)
 	}
 }
 
-// announce never waits: a watcher that has a hint already needs no second one.
-func (c *changes) announce(sagaID string) {
+// announce never waits: what a watcher has not looked at yet is replaced.
+func (c *changes) announce(in saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for hint := range c.watchers[sagaID] {
+	seen := c.watched[in.ID]
+	if seen == nil || in.Revision <= seen.revision {
+		return
+	}
+	seen.revision = in.Revision
+	for watcher := range seen.watchers {
 		select {
-		case hint <- struct{}{}:
+		case <-watcher:
 		default:
 		}
+		watcher <- in // nobody else sends, so there is room
 	}
+}
+
+// revisions are those that were announced last, by saga.
+func (c *changes) revisions() map[string]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := make(map[string]int64, len(c.watched))
+	for id, seen := range c.watched {
+		known[id] = seen.revision
+	}
+	return known
+}
+
+// look tells watchers of what other replicas have done, until ctx ends.
+func (e *Engine) look(ctx context.Context) {
+	wait := firstLook
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		if wait = min(2*wait, maxLook); e.LookForChanges(ctx) {
+			wait = firstLook
+		}
+		timer.Reset(wait)
+	}
+}
+
+// LookForChanges asks the store once for what has become of the sagas that somebody watches; found says that something
+// was news.
+func (e *Engine) LookForChanges(ctx context.Context) (found bool) {
+	known := e.changes.revisions()
+	if len(known) == 0 {
+		return false
+	}
+	changed, err := e.config.Store.Changed(ctx, known)
+	if err != nil && ctx.Err() == nil {
+		e.config.Logger.Warn("watched sagas were not read, trying again", "error", err)
+	}
+	for _, in := range changed {
+		e.changes.announce(in)
+	}
+	return len(changed) > 0
 }

@@ -106,10 +106,14 @@ func assemble(items []*item) record.Batch {
 		}
 		switch {
 		case it.start != nil:
-			batch.Starts = append(batch.Starts, record.StartClaim{
+			claim := record.StartClaim{
 				SagaID: it.sagaID, Definition: it.start.Definition, Key: it.start.Key,
 				IdempotencyKey: it.start.IdempotencyKey, BodyHash: it.start.BodyHash,
-			})
+			}
+			if it.start.Version == 0 {
+				claim.Version = it.plan.Version
+			}
+			batch.Starts = append(batch.Starts, claim)
 			continue
 		case it.cause == nil:
 			continue
@@ -132,7 +136,7 @@ func (e *Engine) conclude(items []*item, work *batchWork) {
 		s := work.sagas[id]
 		e.timers.set(id, s.instance.WakeAt, work.now)
 		if s.changed {
-			e.changes.announce(id)
+			e.changes.announce(s.instance)
 		}
 	}
 	failpoint.Reach("engine/acknowledging")

@@ -82,8 +82,8 @@ func New(config Config) *Engine {
 	return e
 }
 
-// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore and
-// ForgetConfirmed, each in loops of its own; a simulation calls these itself.
+// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore,
+// ForgetConfirmed and LookForChanges, each in loops of its own; a simulation calls these itself.
 //
 // When ctx ends it takes no more, decides what it has taken, and returns; with a store that does not answer it gives up
 // on that after the grace period.
@@ -94,6 +94,7 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	background.Go(func() { e.fire(ctx) })
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
+	background.Go(func() { e.look(ctx) })
 	for _, l := range e.lanes {
 		lanes.Go(func() { l.run(work) })
 	}
@@ -121,7 +122,10 @@ func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in sag
 	if err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, err)
 	}
-	id := e.config.NewID()
+	id := request.SagaID
+	if id == "" {
+		id = e.config.NewID()
+	}
 	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
 	if answer.err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
@@ -170,7 +174,9 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 	}
 }
 
-// Changed returns a channel that gets a value when the saga may have changed in this process. Call stop after use.
-func (e *Engine) Changed(sagaID string) (hint <-chan struct{}, stop func()) {
+// Changed returns a channel that gets the saga as it was committed after each change: at once where this process changes
+// it, a little later where another replica does. What was not taken from it is replaced by what is newer. The saga need
+// not be there yet. Call stop after use.
+func (e *Engine) Changed(sagaID string) (changed <-chan saga.Instance, stop func()) {
 	return e.changes.subscribe(sagaID)
 }

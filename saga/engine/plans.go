@@ -9,12 +9,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-// plans remembers definitions. A registered version never changes, so what it remembers stays true.
+// plans remembers definitions. A registered version never changes, so what it remembers stays true, but for which version
+// is the latest: the transaction of a start looks for a newer one.
 type plans struct {
 	store Store
 
-	mu    sync.RWMutex
-	known map[planMissing]*saga.Definition
+	mu     sync.RWMutex
+	known  map[planMissing]*saga.Definition
+	latest map[string]*saga.Definition // by name, as far as this process has seen
 }
 
 // planMissing names a version that is not in memory yet. It is an error so that a decision, which does no I/O, can ask
@@ -29,7 +31,9 @@ func (p *planMissing) Error() string {
 }
 
 func newPlans(store Store) *plans {
-	return &plans{store: store, known: make(map[planMissing]*saga.Definition)}
+	return &plans{
+		store: store, known: make(map[planMissing]*saga.Definition), latest: make(map[string]*saga.Definition),
+	}
 }
 
 // get returns a definition from memory, or a *planMissing.
@@ -57,17 +61,40 @@ func (p *plans) put(plan *saga.Definition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known[planMissing{name: plan.Name, version: plan.Version}] = plan
+	if latest := p.latest[plan.Name]; latest != nil && latest.Version < plan.Version {
+		p.latest[plan.Name] = plan
+	}
 }
 
-// find returns a version of a definition, the latest if version is 0.
+// seen is the latest version of a definition that this process knows of, or nil.
+func (p *plans) seen(name string) *saga.Definition {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.latest[name]
+}
+
+// look asks the store for the latest version of a definition.
+func (p *plans) look(ctx context.Context, name string) (*saga.Definition, error) {
+	found, err := p.store.LatestDefinition(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	p.put(found.Definition)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if latest := p.latest[name]; latest == nil || latest.Version < found.Version {
+		p.latest[name] = found.Definition
+	}
+	return p.latest[name], nil
+}
+
+// find returns a version of a definition. 0 is the latest, or one that was the latest a moment ago.
 func (p *plans) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
 	if version == 0 {
-		latest, err := p.store.LatestDefinition(ctx, name)
-		if err != nil {
-			return nil, err
+		if latest := p.seen(name); latest != nil {
+			return latest, nil
 		}
-		p.put(latest.Definition)
-		return latest.Definition, nil
+		return p.look(ctx, name)
 	}
 	if plan, err := p.get(name, version); err == nil {
 		return plan, nil

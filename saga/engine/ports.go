@@ -19,6 +19,8 @@ type Store interface {
 	Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error
 	// Due returns up to limit ids of sagas whose WakeAt is at or before the store's clock less grace, earliest first.
 	Due(ctx context.Context, grace time.Duration, limit int) ([]string, error)
+	// Changed returns those of the sagas that are there at a higher revision than the one given.
+	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	// Definition returns one registered version. Errors: record.ErrDefinitionNotFound.
 	Definition(ctx context.Context, name string, version int) (*saga.Definition, error)
 	// LatestDefinition returns the newest version. Errors: record.ErrDefinitionNotFound.

@@ -64,7 +64,11 @@ func (w *batchWork) start(it *item) (answer, error) {
 	case record.StartKeyInUse:
 		return answer{err: &record.KeyInUseError{SagaID: outcome.Existing}}, nil
 	}
-	decision, err := it.plan.Start(saga.Start{
+	plan, err := w.latest(it)
+	if err != nil {
+		return answer{}, err
+	}
+	decision, err := plan.Start(saga.Start{
 		ID: it.sagaID, At: w.now, OverdueAfter: w.overdue, Key: it.start.Key, Data: it.start.Data,
 		Priority: it.start.Priority, Labels: it.start.Labels, StartAt: it.start.StartAt, Deadline: it.start.Deadline,
 		TraceParent: it.start.TraceParent, Actor: it.start.Actor,
@@ -73,13 +77,22 @@ func (w *batchWork) start(it *item) (answer, error) {
 		// The claims of its keys cannot be given back alone.
 		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", it.sagaID, record.ErrRejected, err)
 	}
-	s := &sagaWork{plan: it.plan, created: true}
+	s := &sagaWork{plan: plan, created: true}
 	w.sagas[it.sagaID] = s
 	w.order = append(w.order, it.sagaID)
 	if err := w.apply(s, decision); err != nil {
 		return answer{}, err
 	}
 	return answer{instance: s.instance}, nil
+}
+
+// latest is the plan of a start, which is a newer one than it came with where somebody has just registered that.
+func (w *batchWork) latest(it *item) (*saga.Definition, error) {
+	newer := w.loaded.Newer[it.plan.Name]
+	if it.start.Version != 0 || newer <= it.plan.Version {
+		return it.plan, nil
+	}
+	return w.plans.get(it.plan.Name, newer)
 }
 
 // existing answers a start that found its saga there: stored before, or made by an earlier item of this batch. Found

@@ -20,6 +20,7 @@ type Batch struct {
 type StartClaim struct {
 	SagaID         string
 	Definition     string
+	Version        int    // of the definition, to be the latest one: Loaded.Newer says when it is not; 0: any will do
 	Key            string // business key: in use by at most one unfinished saga of the definition; empty: none
 	IdempotencyKey string // empty: none
 	BodyHash       []byte // what the idempotency key stands for
@@ -33,6 +34,8 @@ type Loaded struct {
 	// Starts says, by SagaID, what became of each claim. A claim that found the saga itself already stored (an earlier
 	// commit of the same batch whose outcome was unknown) is StartExists with its own id.
 	Starts map[string]StartOutcome
+	// Newer holds, by name, the latest versions of definitions of which a claim gives an older one as the latest.
+	Newer map[string]int
 }
 
 // StartOutcome is what became of a StartClaim. Only Free leaves its keys claimed; decide must then create the saga.

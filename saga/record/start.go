@@ -8,6 +8,7 @@ import (
 
 // StartRequest asks for a new saga. Its values are checked already: what makes one of what came from outside must.
 type StartRequest struct {
+	SagaID         string // of the saga, should it be made; empty: the engine picks one
 	Definition     string
 	Version        int    // 0: the latest
 	Key            string // business key: in use by at most one unfinished saga of the definition; empty: none

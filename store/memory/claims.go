@@ -26,13 +26,25 @@ func (t *transaction) claim() map[string]record.StartOutcome {
 	return outcomes
 }
 
+// newer are the latest versions of the definitions of which a claim gives an older one.
+func (t *transaction) newer() map[string]int {
+	newer := make(map[string]int)
+	for _, start := range t.batch.Starts {
+		versions := t.writing.tables.definitions[start.Definition]
+		if start.Version > 0 && len(versions) > 0 && versions[len(versions)-1].Version > start.Version {
+			newer[start.Definition] = versions[len(versions)-1].Version
+		}
+	}
+	return newer
+}
+
 func (t *transaction) outcome(
 	start record.StartClaim, claims map[string]record.StartClaim, inUse map[businessKey]string,
 	before map[string]record.StartOutcome,
 ) record.StartOutcome {
 	kept := t.writing.tables
 	if own, found := kept.sagas[start.SagaID]; found {
-		return record.StartOutcome{Kind: record.StartExists, Existing: own.ID, Instance: clone(own.Instance)}
+		return record.StartOutcome{Kind: record.StartExists, Existing: own.ID, Instance: record.Clone(own.Instance)}
 	}
 	held, found := kept.claims[start.IdempotencyKey]
 	if first, claimed := claims[start.IdempotencyKey]; !found && claimed {
@@ -48,7 +60,7 @@ func (t *transaction) outcome(
 		}
 		existing := record.StartOutcome{Kind: record.StartExists, Existing: held.SagaID}
 		if row, found := kept.sagas[held.SagaID]; found {
-			existing.Instance = clone(row.Instance)
+			existing.Instance = record.Clone(row.Instance)
 		}
 		return existing
 	}

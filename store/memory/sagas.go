@@ -23,7 +23,20 @@ func (s *Store) Saga(_ context.Context, id string) (saga.Instance, error) {
 	if !found {
 		return saga.Instance{}, fmt.Errorf("read saga %s: %w", id, record.ErrSagaNotFound)
 	}
-	return clone(row.Instance), nil
+	return record.Clone(row.Instance), nil
+}
+
+// Changed returns those of the sagas that are there at a higher revision than the one given.
+func (s *Store) Changed(_ context.Context, revisions map[string]int64) ([]saga.Instance, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var changed []saga.Instance
+	for id, revision := range revisions {
+		if row, found := s.tables.sagas[id]; found && row.Revision > revision {
+			changed = append(changed, record.Clone(row.Instance))
+		}
+	}
+	return changed, nil
 }
 
 // Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
@@ -38,7 +51,7 @@ func (s *Store) Sagas(_ context.Context, filter record.Filter, page record.Page)
 	var found []saga.Instance
 	for _, id := range slices.Backward(s.tables.ids[:end]) {
 		if in := s.tables.sagas[id].Instance; selects(filter, &in) {
-			found = append(found, clone(in))
+			found = append(found, record.Clone(in))
 		}
 		if page.Limit > 0 && len(found) == page.Limit {
 			break

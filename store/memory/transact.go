@@ -57,10 +57,11 @@ func (t *transaction) load() record.Loaded {
 		Instances:   make(map[string]saga.Instance, len(t.batch.SagaIDs)),
 		Unpublished: make(map[string]map[string]bool),
 		Starts:      t.claim(),
+		Newer:       t.newer(),
 	}
 	for _, id := range t.batch.SagaIDs {
 		if row, found := t.writing.tables.sagas[id]; found {
-			loaded.Instances[id] = clone(row.Instance)
+			loaded.Instances[id] = record.Clone(row.Instance)
 		}
 	}
 	for _, id := range t.batch.WithOutbox {

@@ -24,6 +24,7 @@ func startRules() map[string]rule {
 		"of two starts in one batch under one key the first wins":       with(twoClaimsOneKey),
 		"of two starts in one batch the second shares the refusal":      with(twoClaimsOneRefusal),
 		"of two business keys in one batch the first wins":              with(twoClaimsOneBusinessKey),
+		"a start is told of a newer version of its definition":          with(newerVersion),
 		"a start that decide does not make gives its keys back":         with(startNotMade),
 		"a saga opened again takes its business key if it is free":      with(reopenedTakesKey),
 		"a saga opened again lets another keep the business key":        with(reopenedFindsKeyTaken),
@@ -234,4 +235,26 @@ func reopenedFindsKeyTaken(w *World) {
 	outcome, err := w.TryStart(w.Claim(NewID(), "", "order-1"), saga.Start{})
 	require.NoError(t, err)
 	assert.Equal(t, record.StartOutcome{Kind: record.StartKeyInUse, Existing: other.ID}, outcome)
+}
+
+func newerVersion(w *World) {
+	t := w.t
+	claim := w.Claim(NewID(), "", "")
+	claim.Version = w.Plan.Version
+	told := func(claim record.StartClaim) map[string]int {
+		var newer map[string]int
+		err := w.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
+			func(l record.Loaded) (record.Changes, error) {
+				newer = l.Newer
+				return record.Changes{}, nil
+			})
+		require.NoError(t, err)
+		return newer
+	}
+	assert.Empty(t, told(claim), "it is the latest")
+	other, _, err := w.PutDefinition(t.Context(), Definition(t, "order", `{"steps": [{"name": "a", "command": "a.do"}]}`))
+	require.NoError(t, err)
+	assert.Equal(t, map[string]int{"order": other.Version}, told(claim))
+	claim.Version = 0
+	assert.Empty(t, told(claim), "it asked for its version")
 }

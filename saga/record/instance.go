@@ -1,0 +1,65 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Clone shares nothing with the instance.
+func Clone(in saga.Instance) saga.Instance {
+	in.Labels = maps.Clone(in.Labels)
+	in.Data = slices.Clone(in.Data)
+	in.Attention = copied(in.Attention)
+	in.TurnBack = copied(in.TurnBack)
+	in.Failure = copied(in.Failure)
+	in.Steps = slices.Clone(in.Steps)
+	for i := range in.Steps {
+		step := &in.Steps[i]
+		step.Output = slices.Clone(step.Output)
+		step.Error = copied(step.Error)
+	}
+	return in
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	value := *p
+	return &value
+}
+
+// Kept is the instance as it comes out of a store, sharing nothing with what went in: times in microseconds, outputs
+// without white space.
+func Kept(in saga.Instance) (saga.Instance, error) {
+	in = Clone(in)
+	in.CreatedAt, in.UpdatedAt = micro(in.CreatedAt), micro(in.UpdatedAt)
+	in.StartAt, in.DeadlineAt = micro(in.StartAt), micro(in.DeadlineAt)
+	in.FinishedAt, in.WakeAt = micro(in.FinishedAt), micro(in.WakeAt)
+	if in.Attention != nil {
+		in.Attention.Since = micro(in.Attention.Since)
+	}
+	if len(in.Labels) == 0 {
+		in.Labels = nil
+	}
+	for i := range in.Steps {
+		if in.Steps[i].Output == nil {
+			continue
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, in.Steps[i].Output); err != nil {
+			return in, fmt.Errorf("encode the output of step %s of saga %s: %w", in.Steps[i].Name, in.ID, err)
+		}
+		in.Steps[i].Output = compact.Bytes()
+	}
+	return in, nil
+}
+
+// micro is a time as a column keeps it.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

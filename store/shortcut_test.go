@@ -1,0 +1,141 @@
+package store_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
+)
+
+// twoReplicas are two stores with memories of their own, over one database.
+func twoReplicas(t *testing.T) (here, there *storetest.World) {
+	t.Helper()
+	url := migrated(t)
+	return storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})),
+		storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+}
+
+// decided runs a batch about one saga, and tells how often it was decided and on which revision it ended.
+func decided(t *testing.T, w *storetest.World, id string, causes ...saga.Cause) (times int, revision int64) {
+	t.Helper()
+	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
+		times++
+		revision = l.Instances[id].Revision
+		if len(causes) == 0 {
+			return record.Changes{}, nil
+		}
+		return w.Decide(l, id, causes...)
+	})
+	require.NoError(t, err)
+	return times, revision
+}
+
+func TestWhatThisReplicaCommittedIsDecidedOnWithoutAsking(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	id := w.Start(saga.Start{}).ID
+	conn := connect(t, url)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `select from sagas where id = $1 for update`, id) // whoever wants to read it first waits
+	require.NoError(t, err)
+	asked := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
+			close(asked)
+			return w.Decide(l, id, storetest.Succeed(id, "reserve", `{"r":1}`))
+		})
+		assert.NoError(t, err)
+	})
+	<-asked
+	require.NoError(t, tx.Commit(t.Context()))
+	group.Wait()
+	assert.JSONEq(t, `{"r":1}`, string(w.Get(id).Data))
+}
+
+func TestWhatAnotherReplicaChangedIsReadAnew(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	id := here.Start(saga.Start{}).ID
+	there.Apply(id, storetest.Succeed(id, "reserve", `{}`))
+	times, revision := decided(t, here, id, storetest.Do(saga.ActionPause))
+	assert.Equal(t, 2, times, "once on what was remembered, and once on what is")
+	assert.Equal(t, int64(2), revision)
+	assert.Equal(t, int64(3), here.Get(id).Revision)
+}
+
+func TestADecisionToChangeNothingIsMadeOnWhatIsThere(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	id := here.Start(saga.Start{}).ID
+	there.Apply(id, storetest.Succeed(id, "reserve", `{}`))
+	_, revision := decided(t, here, id)
+	assert.Equal(t, int64(2), revision)
+}
+
+func TestAStartUnderAKeyThatAnotherReplicaTookFindsItsSaga(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	first := storetest.NewID()
+	_, err := there.TryStart(there.Claim(first, "k", "order-1"), saga.Start{})
+	require.NoError(t, err)
+	here.Start(saga.Start{}) // and so it can tell the time by itself
+	outcome, err := here.TryStart(here.Claim(storetest.NewID(), "k", "order-1"), saga.Start{})
+	require.NoError(t, err)
+	assert.Equal(t, record.StartExists, outcome.Kind)
+	outcome, err = here.TryStart(here.Claim(storetest.NewID(), "other", "order-1"), saga.Start{})
+	require.NoError(t, err)
+	assert.Equal(t, record.StartOutcome{Kind: record.StartKeyInUse, Existing: first}, outcome)
+}
+
+func TestAStartByAVersionThatIsNotTheLatestAnyMoreIsTold(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	here.Start(saga.Start{})
+	newer, _, err := there.PutDefinition(t.Context(),
+		storetest.Definition(t, "order", `{"steps": [{"name": "a", "command": "a.do"}]}`))
+	require.NoError(t, err)
+	claim := here.Claim(storetest.NewID(), "", "")
+	claim.Version = here.Plan.Version
+	var told map[string]int
+	err = here.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
+		func(l record.Loaded) (record.Changes, error) {
+			told = l.Newer
+			return record.Changes{}, nil
+		})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]int{"order": newer.Version}, told)
+}
+
+func TestReplicasThatGoOnWhereTheOtherStoppedStopTrustingTheirMemories(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	decisions := 0
+	const sagas = 40
+	for range sagas {
+		id := here.Start(saga.Start{}).ID
+		there.Apply(id, storetest.Succeed(id, "reserve", `{}`))
+		times, _ := decided(t, here, id, storetest.Do(saga.ActionPause))
+		decisions += times
+	}
+	assert.Less(t, decisions, sagas+sagas/4, "most were read at once")
+}
+
+func TestASagaWhoseRowIsChangedByHandIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	id := w.Start(saga.Start{}).ID
+	_, err := connect(t, url).Exec(t.Context(), `update sagas set revision = revision + 1, data = '{"by":"hand"}' where id = $1`, id)
+	require.NoError(t, err)
+	w.Apply(id, storetest.Succeed(id, "reserve", `{"r":1}`))
+	assert.JSONEq(t, `{"by":"hand","r":1}`, string(w.Get(id).Data))
+}
