@@ -58,7 +58,7 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	}
 	label := name
 	if n := r.faults(cell, name); n > 0 {
-		label = fmt.Sprintf("%s (%d turns FAILED)", name, n)
+		label = fmt.Sprintf("%s (turns FAILED: %d)", name, n)
 	}
 	row := []string{
 		label,
