@@ -147,7 +147,11 @@ func (a *arena) load(ctx context.Context) (measure.Report, error) {
 		return err
 	}
 	a.options.say("%s; warm-up %s, then %s", a.options.Scenario.variant(), load.Warmup, load.Duration)
-	outcome, err := load.Drive(ctx, caller.one)
+	var told tally
+	outcome, err := load.Drive(ctx, told.count(caller.one, caller.fails))
+	if err == nil && a.own && outcome.Failed == 0 {
+		err = told.verify(ctx, a.meter.Postgres)
+	}
 	if err != nil {
 		return measure.Report{}, err
 	}
