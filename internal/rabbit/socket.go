@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,8 +62,10 @@ func (s *socket) send() error {
 // hold lets what is written gather until release.
 func (s *socket) hold() { s.holders.Add(1) }
 
-// release ends one hold, and writes what has gathered if it was the last.
+// release ends one hold, and writes what has gathered if it was the last. Before that it lets go those go first who are
+// about to send something, too: on few cores they would else come one by one.
 func (s *socket) release() error {
+	runtime.Gosched()
 	if s.holders.Add(-1) > 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -99,6 +100,7 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 	for {
 		select {
 		case <-s.ledger.wake:
+			runtime.Gosched() // what is being settled at the same time goes into the same acknowledgement
 			if err := s.settleDue(); err != nil {
 				return err
 			}

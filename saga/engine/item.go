@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -104,7 +105,8 @@ func (l *lane) run(ctx context.Context) {
 		case ended:
 			return
 		case !decided:
-			<-l.filled // close sees to a value
+			<-l.filled        // close sees to a value
+			runtime.Gosched() // what comes at the same time goes into the same batch
 		}
 	}
 }
