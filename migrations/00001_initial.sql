@@ -85,13 +85,9 @@ comment on column saga_decisions.entries is 'Each is an array: type, step, attem
 create table outbox (
     saga_id       text collate "C" not null,
     command       text collate "C" not null, -- its id without the saga's
-    definition    text not null,
-    version       integer not null,
     name          text not null,
     queue         text not null,
-    priority      smallint not null,
     timeout_ns    bigint not null,
-    trace_parent  text not null,
     created_at    timestamptz not null,
     body          bytea not null,
     claimed_until timestamptz not null,
@@ -102,7 +98,7 @@ create table outbox (
     primary key (saga_id, command)
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-comment on table outbox is 'Commands that have not been confirmed to be in their queue.';
+comment on table outbox is 'Commands that have not been confirmed to be in their queue; their sagas know the rest of them.';
 
 create index outbox_claimable on outbox (claimed_until);
 

@@ -35,7 +35,7 @@ func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
 		return in, fmt.Errorf("read the row of saga %s: %w", in.ID, err)
 	}
 	in.CreatedAt, in.UpdatedAt = in.CreatedAt.UTC(), in.UpdatedAt.UTC()
-	if in.Progress, err = decodeProgress(progress, in.CreatedAt, names); err != nil {
+	if in.Progress, err = decodeProgress(progress, in.CreatedAt, in.UpdatedAt, names); err != nil {
 		return in, fmt.Errorf("%w: the progress of saga %s: %w", errBrokenRow, in.ID, err)
 	}
 	if err := json.Unmarshal(labels, &in.Labels); err != nil {

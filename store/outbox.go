@@ -21,22 +21,17 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	if n == 0 {
 		return
 	}
-	sagas, ids, definitions := make([]string, n), make([]string, n), make([]string, n)
-	names, queues, traces := make([]string, n), make([]string, n), make([]string, n)
-	versions, priorities, timeouts := make([]int32, n), make([]int16, n), make([]int64, n)
-	created, bodies := make([]time.Time, n), make([][]byte, n)
+	sagas, ids, names, queues := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	timeouts, created, bodies := make([]int64, n), make([]time.Time, n), make([][]byte, n)
 	for i, c := range commands {
-		sagas[i], ids[i], definitions[i] = c.ID.Saga, localID(c.ID), c.Definition
-		names[i], queues[i], traces[i] = c.Name, c.Queue, c.TraceParent
-		versions[i], priorities[i], timeouts[i] = int32(c.Version), int16(c.Priority), int64(c.Timeout)
-		created[i], bodies[i] = c.CreatedAt, c.Body
+		sagas[i], ids[i], names[i], queues[i] = c.ID.Saga, localID(c.ID), c.Name, c.Queue
+		timeouts[i], created[i], bodies[i] = int64(c.Timeout), c.CreatedAt, c.Body
 	}
-	b.Queue(`insert into outbox (saga_id, command, definition, version, name, queue, priority, timeout_ns,
-			trace_parent, created_at, body, claimed_until, leased, attempts, reason)
-		select n.*, clock_timestamp() + $12::interval, true, 0, ''
-		from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::smallint[],
-			$8::bigint[], $9::text[], $10::timestamptz[], $11::bytea[]) as n`,
-		sagas, ids, definitions, versions, names, queues, priorities, timeouts, traces, created, bodies, s.lease)
+	b.Queue(`insert into outbox (saga_id, command, name, queue, timeout_ns, created_at, body, claimed_until, leased,
+			attempts, reason)
+		select n.*, clock_timestamp() + $8::interval, true, 0, ''
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bytea[]) as n`,
+		sagas, ids, names, queues, timeouts, created, bodies, s.lease)
 }
 
 // localID is a command's id without the saga's, which is a column of its own.
@@ -50,9 +45,9 @@ func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, err
 			select saga_id, command from outbox where claimed_until <= now()
 			order by claimed_until limit $1 for update skip locked)
 		update outbox o set claimed_until = now() + $2::interval, leased = true, attempts = o.attempts + o.leased::integer
-		from due d where o.saga_id = d.saga_id and o.command = d.command
-		returning o.saga_id || '/' || o.command, o.definition, o.version, o.name, o.queue, o.priority, o.timeout_ns, o.trace_parent,
-			o.created_at, o.body`, limit, s.lease)
+		from due d join sagas s on s.id = d.saga_id where o.saga_id = d.saga_id and o.command = d.command
+		returning o.saga_id || '/' || o.command, s.definition, s.version, o.name, o.queue, s.priority, o.timeout_ns,
+			s.trace_parent, o.created_at, o.body`, limit, s.lease)
 	if err != nil {
 		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
 	}

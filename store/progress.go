@@ -14,7 +14,7 @@ import (
 type progressRow struct {
 	Phase          saga.Phase    `json:"p"`
 	Entries        int64         `json:"n"`
-	ProgressAt     int64         `json:"at,omitempty"`
+	ProgressAt     *int64        `json:"at,omitempty"` // none: when the saga was updated
 	PausedByPerson bool          `json:"paused,omitempty"`
 	TurnBack       *saga.Failure `json:"turn_back,omitempty"`
 	Failure        *saga.Failure `json:"failure,omitempty"`
@@ -51,9 +51,12 @@ func encodeProgress(in *saga.Instance) ([]byte, error) {
 	created := in.CreatedAt.Truncate(time.Microsecond)
 	p := &in.Progress
 	row := progressRow{
-		Phase: p.Phase, Entries: p.Entries, ProgressAt: int64(p.ProgressAt.Sub(created)), PausedByPerson: p.PausedByPerson,
+		Phase: p.Phase, Entries: p.Entries, PausedByPerson: p.PausedByPerson,
 		TurnBack: p.TurnBack, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
 		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
+	}
+	if !p.ProgressAt.Equal(in.UpdatedAt) || p.ProgressAt.Nanosecond()%1000 != 0 {
+		row.ProgressAt = after(created, p.ProgressAt)
 	}
 	for i := range p.Steps {
 		row.Steps[i] = encodeStep(&p.Steps[i], created)
@@ -78,8 +81,8 @@ func encodeStep(s *saga.StepState, created time.Time) stepRow {
 	return row
 }
 
-// decodeProgress reads the column of a saga that was created then, with steps of these names.
-func decodeProgress(text []byte, created time.Time, names []string) (saga.Progress, error) {
+// decodeProgress reads the column of a saga that was created and updated then, with steps of these names.
+func decodeProgress(text []byte, created, updated time.Time, names []string) (saga.Progress, error) {
 	var row progressRow
 	if err := json.Unmarshal(text, &row); err != nil {
 		return saga.Progress{}, err
@@ -88,10 +91,13 @@ func decodeProgress(text []byte, created time.Time, names []string) (saga.Progre
 		return saga.Progress{}, fmt.Errorf("%d steps with %d names", len(row.Steps), len(names))
 	}
 	p := saga.Progress{
-		Phase: row.Phase, Entries: row.Entries, ProgressAt: created.Add(time.Duration(row.ProgressAt)),
+		Phase: row.Phase, Entries: row.Entries, ProgressAt: updated,
 		PausedByPerson: row.PausedByPerson, TurnBack: row.TurnBack, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
 		ReopenedFrom: row.ReopenedFrom, Overdue: row.Overdue, LastAction: row.LastAction,
 		Steps: make([]saga.StepState, len(row.Steps)),
+	}
+	if row.ProgressAt != nil {
+		p.ProgressAt = since(created, row.ProgressAt)
 	}
 	for i := range row.Steps {
 		p.Steps[i] = row.Steps[i].state(names[i], created)

@@ -32,11 +32,14 @@ func TestProgressComesBackAsItWas(t *testing.T) {
 	requireAllSet(t, in.Progress)
 	requireAllSet(t, whole)
 
-	text, err := encodeProgress(&in)
-	require.NoError(t, err)
-	read, err := decodeProgress(text, created, []string{"a", "null"})
-	require.NoError(t, err)
-	assert.Equal(t, in.Progress, read)
+	for _, updated := range []time.Time{in.ProgressAt, created.Add(time.Hour)} {
+		in.UpdatedAt = updated
+		text, err := encodeProgress(&in)
+		require.NoError(t, err)
+		read, err := decodeProgress(text, created, updated, []string{"a", "null"})
+		require.NoError(t, err)
+		assert.Equal(t, in.Progress, read)
+	}
 	assert.Equal(t, `{"a","null"}`, stepNames(&in))
 }
 

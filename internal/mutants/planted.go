@@ -88,6 +88,14 @@ func storeMutants() []mutant {
 			"wake_at = n.wake_at", "wake_at = s.wake_at", kept,
 		},
 		{
+			"a saga written over what another replica has made of it", "store/write.go",
+			"where s.id = n.id and s.revision = n.loaded", "where s.id = n.id", kept,
+		},
+		{
+			"nothing decided on an old memory", "store/shortcut.go",
+			"c.queueUnchanged(b, changes.Updated)\n", "", kept,
+		},
+		{
 			"the relay takes what another one is publishing", "store/outbox.go",
 			"from outbox where claimed_until <= now()", "from outbox where claimed_until <= now() or leased", kept,
 		},
