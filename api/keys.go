@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -119,14 +120,14 @@ func (s *service) revokeKey(ctx context.Context, input *keyInput) (*struct{}, er
 // ShowKey is the key as the API shows it: without its hash.
 func ShowKey(key record.Key) resource.Key {
 	return resource.Key{
-		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: key.CreatedAt, RevokedAt: optional(key.RevokedAt),
+		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: saga.Time{Time: key.CreatedAt}, RevokedAt: optional(key.RevokedAt),
 	}
 }
 
 // optional is nil for the zero time, which is null outside.
-func optional(t time.Time) *time.Time {
+func optional(t time.Time) *saga.Time {
 	if t.IsZero() {
 		return nil
 	}
-	return &t
+	return &saga.Time{Time: t}
 }

@@ -236,7 +236,7 @@ func TestListsComeInPages(t *testing.T) {
 			break
 		}
 		require.Len(t, page.Items, 2)
-		query = "limit=2&cursor=" + page.NextCursor
+		query = "limit=2&cursor=" + string(page.NextCursor)
 	}
 	assert.Equal(t, started, found)
 }
@@ -275,7 +275,7 @@ func TestHistoryIsInOrderAndInPages(t *testing.T) {
 		if page.NextCursor == "" {
 			break
 		}
-		query = "limit=2&cursor=" + page.NextCursor
+		query = "limit=2&cursor=" + string(page.NextCursor)
 	}
 	for i, seq := range seqs {
 		assert.EqualValues(t, i+1, seq)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 type sagasWhy struct {
@@ -44,7 +45,7 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 }
 
 // when says how far away a time is.
-func (p printer) when(t time.Time) string {
+func (p printer) when(t saga.Time) string {
 	if t.Before(p.now) {
 		return "now"
 	}

@@ -133,7 +133,7 @@ func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
 		}
 		row(table, "created", p.ago(s.CreatedAt))
 		if s.Failure != nil {
-			row(table, "failure", fmt.Sprintf("%s %s: %s", s.Failure.Step, s.Failure.Code, s.Failure.Message))
+			row(table, "failure", failure(*s.Failure))
 		}
 		if s.Attention != nil {
 			row(table, "attention", fmt.Sprintf("%s, since %s: %s", s.Attention.Reason, p.ago(s.Attention.Since), s.Attention.Message))
@@ -150,4 +150,13 @@ func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
 			row(table, step.Name, step.Status, step.Attempts, step.CompensationAttempts, p.agoOf(step.StartedAt), failed)
 		}
 	})
+}
+
+// failure says why a saga went back, and which step made it, if one did.
+func failure(f saga.FailureSnapshot) string {
+	text := f.Code + ": " + f.Message
+	if f.Step != "" {
+		text = fmt.Sprintf("step %s: %s", f.Step, text)
+	}
+	return text
 }
