@@ -73,8 +73,19 @@ func (s *service) keyRoutes() {
 	}, s.revokeKey)
 }
 
+func keyFaults(given resource.NewKey) []resource.FieldError {
+	var faults []resource.FieldError
+	if strings.TrimSpace(given.Name) == "" || !printable(given.Name, maxKeyName) {
+		faults = append(faults, field("name", "must be 1 to "+decimal(maxKeyName)+" printable characters"))
+	}
+	if !record.Role(given.Role).Includes(record.Viewer) {
+		faults = append(faults, field("role", "must be viewer, operator or admin"))
+	}
+	return faults
+}
+
 func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error) {
-	given, err := decode[resource.NewKey](body(ctx))
+	given, err := decode(body(ctx), keyFaults)
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,7 @@ func parameterName(location string) string {
 	if !found {
 		name = location
 	}
+	name, _, _ = strings.Cut(name, "[") // one of several with this name
 	return shortened(name)
 }
 
