@@ -74,7 +74,7 @@ type sagasList struct {
 	CreatedBefore   time.Time         `help:"Only those created before this time."`
 	Attention       bool              `help:"Only those that need a person."`
 	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" help:"Only those that need one for this reason; repeatable."`
-	Limit           int               `default:"50" help:"How many at most, up to 500."`
+	Limit           pageSize          `default:"50" help:"How many at most, up to 500."`
 	Cursor          string            `help:"Cursor of the page."`
 }
 
@@ -90,7 +90,7 @@ func (c *sagasList) Run(ctx context.Context, group *sagasCommand, out *streams) 
 	for _, reason := range c.AttentionReason {
 		filter.AttentionReasons = append(filter.AttentionReasons, saga.AttentionReason(reason))
 	}
-	list, err := group.client().Sagas(ctx, filter, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	list, err := group.client().Sagas(ctx, filter, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lmittmann/tint"
 
+	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/server"
 	"github.com/saga-orchestrator/orchestrator/store"
 )
@@ -57,9 +58,12 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 
 // serve opens an orchestrator, says where it is, and runs it until ctx ends.
 func serve(ctx context.Context, config server.Config, announce func(url string)) error {
+	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
+		return usageError{err}
+	}
 	orchestrator, err := server.Open(ctx, config)
 	if errors.Is(err, store.ErrSchemaBehind) {
-		return fmt.Errorf("%w: run `orchestrator migrate up`, or serve with --migrate", err)
+		return fmt.Errorf("%w, or serve with --migrate", err)
 	}
 	if err != nil {
 		return err
