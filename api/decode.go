@@ -50,8 +50,8 @@ func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Va
 	if json.Unmarshal(raw, into.Addr().Interface()) != nil {
 		return false
 	}
-	_, isDuration := into.Interface().(saga.Duration)
-	return !into.IsZero() || !isDuration && member.Tag.Get("minimum") == ""
+	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Type == reflect.TypeFor[saga.Duration]()
+	return !zeroIsAbsent || !into.IsZero()
 }
 
 func unknownFields(members map[string]json.RawMessage) []resource.FieldError {
