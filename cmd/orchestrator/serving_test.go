@@ -70,15 +70,16 @@ func TestServingEveryoneIsWrongUsageUnlessItIsInsistedOn(t *testing.T) {
 	assert.Contains(t, refused.err, "--insecure")
 }
 
-func TestCommandsWithoutTheirServersAreWrongUsage(t *testing.T) {
+func TestSettingsOutOfRangeAreWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, line := range [][]string{
 		{"serve", "--database-url=", "--amqp-url=amqp://127.0.0.1:1/"},
 		{"serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url="},
 		{"migrate", "status", "--database-url="},
+		{"dev", "--max-queue-depth=-1"},
 	} {
 		refused := execute(t, "", line...)
 		assert.Equal(t, exitUsage, refused.code)
-		assert.Contains(t, refused.err, "must not be empty")
+		assert.Contains(t, refused.err, "must not be")
 	}
 }
