@@ -3,13 +3,13 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WITH_SERVERS := go run ./internal/testenv/with-servers
 FUZZTIME := 30s
-LINTER := go tool -modfile=tools/go.mod golangci-lint
+LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak walk mutants fuzz chaos servers lint fmt
+.PHONY: help build test soak walk mutants fuzz chaos bench bench-smoke servers lint fmt
 
 help: ## say what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## build bin/orchestrator, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
@@ -41,11 +41,20 @@ fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30
 chaos: ## break everything, one fault after the other, and print the times of recovery; about a quarter of an hour
 	go test -count 1 -v -timeout 60m ./internal/chaos -run TestChaos -chaos.all
 
+bench: build ## compare with others on this machine, in turns (about 8 minutes); flags as in BENCH="--rounds 1"
+	go build -C bench -o ../bin/bench .
+	$(WITH_SERVERS) -- bin/bench $(BENCH)
+
+bench-smoke: ## see that the comparison works, without looking at how fast anybody is
+	$(WITH_SERVERS) -- go test -C bench ./...
+
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)
 
 lint: ## look for what the compiler lets through; the first run builds the linter
 	$(LINTER) run ./...
+	cd bench && $(LINTER) run ./...
 
 fmt: ## format the code
 	$(LINTER) fmt ./...
+	cd bench && $(LINTER) fmt ./...

@@ -36,8 +36,6 @@ type Config struct {
 	// RequestTimeout bounds a request, less what it asks to wait for. A database that does not answer is so reported
 	// before callers give up. 0: 1.9 s.
 	RequestTimeout time.Duration
-	// PollInterval is how often waiting requests look for changes made by other replicas. 0: 500 ms.
-	PollInterval time.Duration
 	// KeepAlive is how often a quiet event stream gets a comment, so that proxies keep it open. 0: 15 s.
 	KeepAlive time.Duration
 	// MaxQueueDepth makes /readyz fail when a worker queue holds more messages. 0: no limit.
@@ -64,9 +62,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = 1900 * time.Millisecond
-	}
-	if c.PollInterval == 0 {
-		c.PollInterval = 500 * time.Millisecond
 	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = 15 * time.Second

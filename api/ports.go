@@ -18,8 +18,8 @@ type Engine interface {
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
 	// RegisterDefinition stores the definition and declares its queues; created is false when it was there already.
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
-	// Changed gives the saga as it is committed whenever this process changes it; only the latest is kept for who is slow.
-	// Changes of other replicas are seen by polling.
+	// Changed gives the saga as it was committed after each change, by whichever replica; only the latest is kept for who
+	// is slow. The saga need not be there yet.
 	Changed(sagaID string) (changed <-chan saga.Instance, cancel func())
 }
 

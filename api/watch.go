@@ -39,9 +39,7 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 	if input.LastEventID != "" && err != nil {
 		return nil, parameter("Last-Event-ID", "must be the id of an event of this stream")
 	}
-	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
-	defer cancel()
-	in, err := s.Reads.Saga(limited, id)
+	in, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +61,14 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 
 // sendChanges sends the saga at each change until it is terminal, the client goes or the process stops.
 func (s *service) sendChanges(ctx context.Context, stream *stream, id string, known int64) error {
-	f := s.follow(id)
-	defer f.end()
+	changes, cancel := s.Engine.Changed(id)
+	defer cancel()
 	quiet := time.NewTicker(s.KeepAlive)
 	defer quiet.Stop()
 	if err := stream.comment("watching"); err != nil {
 		return err
 	}
-	in, err := f.looked(ctx)
+	in, err := s.read(ctx, id)
 	for err == nil {
 		if in.Revision != known {
 			if err := s.sendChange(ctx, stream, in); err != nil {
@@ -82,12 +80,10 @@ func (s *service) sendChanges(ctx context.Context, stream *stream, id string, kn
 			return nil
 		}
 		select {
-		case changed := <-f.changed:
+		case changed := <-changes:
 			if changed.Revision > in.Revision {
 				in = changed
 			}
-		case <-f.poll.C:
-			in, err = f.looked(ctx)
 		case <-quiet.C:
 			err = stream.comment("still here")
 		case <-s.Stopping:
@@ -97,6 +93,12 @@ func (s *service) sendChanges(ctx context.Context, stream *stream, id string, kn
 		}
 	}
 	return err
+}
+
+func (s *service) read(ctx context.Context, id string) (saga.Instance, error) {
+	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
+	defer cancel()
+	return s.Reads.Saga(limited, id)
 }
 
 func (s *service) sendChange(ctx context.Context, stream *stream, in saga.Instance) error {

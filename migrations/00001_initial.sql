@@ -14,6 +14,8 @@ create table definitions (
 );
 comment on table definitions is 'The plans of sagas. A row is never changed: another body is another version.';
 
+-- What never changes stands first, what every step changes last: an update that stays in its page logs only what lies
+-- between the first and the last byte that differ.
 create table sagas (
     id                text collate "C" primary key,
     definition        text collate "C" not null,
@@ -22,21 +24,23 @@ create table sagas (
     priority          smallint not null check (priority between 0 and 255),
     labels            jsonb not null check (jsonb_typeof(labels) = 'object'),
     trace_parent      text not null,
+    step_names        text[] not null,
     created_at        timestamptz not null,
     start_at          timestamptz,
     deadline_at       timestamptz,
-    status            text not null,
-    revision          bigint not null check (revision > 0),
     data              json not null check (json_typeof(data) = 'object'),
-    updated_at        timestamptz not null,
+    status            text not null,
     finished_at       timestamptz,
     wake_at           timestamptz,
     attention_reason  text,
     attention_since   timestamptz,
     attention_step    text,
     attention_message text,
+    revision          bigint not null check (revision > 0),
+    updated_at        timestamptz not null,
     progress          json not null check (json_typeof(progress) = 'object'),
 
+    constraint sagas_steps_named check (json_array_length(progress -> 's') = cardinality(step_names)),
     constraint sagas_status_known check (status in
         ('scheduled', 'running', 'compensating', 'stuck', 'paused', 'completed', 'compensated', 'abandoned')),
     constraint sagas_terminal_is_finished check
@@ -56,6 +60,7 @@ create table sagas (
 -- A step changes no indexed column, so its update stays in the row's own page (HOT) as long as there is room.
 with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 comment on table sagas is 'One row per saga. What only the core reads is in progress; saga_steps shows it.';
+comment on column sagas.progress is 'Short names, to keep the log small: see store/progress.go. Times are nanoseconds after created_at.';
 
 create index sagas_waking on sagas (wake_at) where wake_at is not null;
 create index sagas_unfinished on sagas (definition, id) where finished_at is null;
@@ -65,22 +70,21 @@ create index sagas_key on sagas (key, definition, id) where key <> '';
 create index sagas_labels on sagas using gin (labels jsonb_path_ops) where labels <> '{}';
 create index sagas_created on sagas using brin (created_at) with (pages_per_range = 16, autosummarize = on);
 
-create table saga_history (
+create table saga_decisions (
     saga_id text collate "C" not null,
     seq     bigint not null check (seq > 0),
     at      timestamptz not null,
-    type    text not null check (type <> ''),
-    step    text not null,
-    attempt integer not null check (attempt >= 0),
-    actor   text not null,
-    detail  json,
+    actor   text not null, -- empty: nobody
+    entries json not null check (json_typeof(entries) = 'array'),
     primary key (saga_id, seq)
 );
-comment on table saga_history is 'What happened to each saga, oldest first. Rows are only added.';
+comment on table saga_decisions is 'What happened to each saga, a row per decision. Rows are only added; saga_history shows a row per entry.';
+comment on column saga_decisions.seq is 'Of the first entry; the others count on.';
+comment on column saga_decisions.entries is 'Each is an array: type, step, attempt, detail; what is missing at the end is empty.';
 
 create table outbox (
     saga_id       text collate "C" not null,
-    command_id    text collate "C" not null,
+    command       text collate "C" not null, -- its id without the saga's
     definition    text not null,
     version       integer not null,
     name          text not null,
@@ -95,8 +99,7 @@ create table outbox (
     attempts      integer not null check (attempts >= 0),
     returned_at   timestamptz,
     reason        text not null,
-    primary key (saga_id, command_id),
-    constraint outbox_command_of_saga check (starts_with(command_id, saga_id || '/'))
+    primary key (saga_id, command)
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 comment on table outbox is 'Commands that have not been confirmed to be in their queue.';
@@ -146,21 +149,35 @@ create table api_keys (
 );
 comment on table api_keys is 'API keys by the SHA-256 of their secret, which is not kept.';
 
+-- +goose StatementBegin
+create function time_after(since timestamptz, nanoseconds text) returns timestamptz language sql stable as $$
+    select since + (nanoseconds::bigint / 1000) * interval '1 microsecond'
+$$;
+-- +goose StatementEnd
+
 create view saga_steps as
 select s.id as saga_id, s.definition, s.version, s.status as saga_status, s.created_at as saga_created_at,
-       step.position, step.state ->> 'name' as name, step.state ->> 'status' as status,
-       coalesce((step.state ->> 'attempts')::integer, 0) as attempts,
-       coalesce((step.state ->> 'compensation_attempts')::integer, 0) as compensation_attempts,
-       (step.state ->> 'started_at')::timestamptz as started_at,
-       (step.state ->> 'finished_at')::timestamptz as finished_at,
-       (step.state ->> 'next_attempt_at')::timestamptz as next_attempt_at,
-       (step.state ->> 'deadline_at')::timestamptz as deadline_at,
-       step.state -> 'error' ->> 'code' as error_code,
-       step.state -> 'error' ->> 'message' as error_message,
-       step.state -> 'output' as output
+       s.finished_at as saga_finished_at,
+       step.position, s.step_names[step.position] as name,
+       coalesce(step.state ->> 's', 'pending') as status,
+       coalesce((step.state ->> 'a')::integer, 0) as attempts,
+       coalesce((step.state ->> 'c')::integer, 0) as compensation_attempts,
+       time_after(s.created_at, step.state ->> 'b') as started_at,
+       time_after(s.created_at, step.state ->> 'f') as finished_at,
+       time_after(s.created_at, step.state ->> 'w') as next_attempt_at,
+       time_after(s.created_at, step.state ->> 'd') as deadline_at,
+       step.state -> 'err' ->> 'code' as error_code,
+       step.state -> 'err' ->> 'message' as error_message,
+       step.state -> 'o' as output
 from sagas s,
-     json_array_elements(s.progress -> 'steps') with ordinality as step (state, position);
+     json_array_elements(s.progress -> 's') with ordinality as step (state, position);
 comment on view saga_steps is 'A row per step of every saga, for people with psql.';
+
+create view saga_history as
+select d.saga_id, d.seq + e.position - 1 as seq, d.at, e.entry ->> 0 as type, coalesce(e.entry ->> 1, '') as step,
+       coalesce((e.entry ->> 2)::integer, 0) as attempt, d.actor, e.entry -> 3 as detail
+from saga_decisions d, json_array_elements(d.entries) with ordinality as e (entry, position);
+comment on view saga_history is 'What happened to each saga, oldest first by seq.';
 
 -- Ends the transaction as a serialization failure when a statement reached fewer rows than it had to. It stands in the
 -- statement itself, so that the commit can be sent along without waiting for the count.
@@ -177,5 +194,6 @@ $$;
 -- +goose Down
 
 drop function require_rows(bigint, bigint, text);
-drop view saga_steps;
-drop table api_keys, dead_letters, business_keys, idempotency_keys, outbox, saga_history, sagas, definitions;
+drop view saga_history, saga_steps;
+drop function time_after(timestamptz, text);
+drop table api_keys, dead_letters, business_keys, idempotency_keys, outbox, saga_decisions, sagas, definitions;

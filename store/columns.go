@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,7 @@ import (
 var errBrokenRow = errors.New("cannot be read")
 
 // sagaColumns are the columns of sagas in the order of scanSaga.
-const sagaColumns = `s.id, s.definition, s.version, s.key, s.priority, s.labels, s.trace_parent, s.created_at, s.start_at,
+const sagaColumns = `s.id, s.definition, s.version, s.key, s.priority, s.labels, s.trace_parent, s.step_names, s.created_at, s.start_at,
 	s.deadline_at, s.status, s.revision, s.data, s.updated_at, s.finished_at, s.wake_at,
 	s.attention_reason, s.attention_since, s.attention_step, s.attention_message, s.progress`
 
@@ -26,13 +27,15 @@ func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
 	var startAt, deadlineAt, finishedAt, wakeAt, since *time.Time
 	var reason, step, message *string
 	var labels, progress []byte
+	var names []string
 	err := row.Scan(&in.ID, &in.Definition, &in.Version, &in.Key, &in.Priority, &labels, &in.TraceParent,
-		&in.CreatedAt, &startAt, &deadlineAt, &in.Status, &in.Revision, (*[]byte)(&in.Data), &in.UpdatedAt,
+		&names, &in.CreatedAt, &startAt, &deadlineAt, &in.Status, &in.Revision, (*[]byte)(&in.Data), &in.UpdatedAt,
 		&finishedAt, &wakeAt, &reason, &since, &step, &message, &progress)
 	if err != nil {
 		return in, fmt.Errorf("read the row of saga %s: %w", in.ID, err)
 	}
-	if err := json.Unmarshal(progress, &in.Progress); err != nil {
+	in.CreatedAt, in.UpdatedAt = in.CreatedAt.UTC(), in.UpdatedAt.UTC()
+	if in.Progress, err = decodeProgress(progress, in.CreatedAt, names); err != nil {
 		return in, fmt.Errorf("%w: the progress of saga %s: %w", errBrokenRow, in.ID, err)
 	}
 	if err := json.Unmarshal(labels, &in.Labels); err != nil {
@@ -41,7 +44,6 @@ func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
 	if len(in.Labels) == 0 {
 		in.Labels = nil
 	}
-	in.CreatedAt, in.UpdatedAt = in.CreatedAt.UTC(), in.UpdatedAt.UTC()
 	in.StartAt, in.DeadlineAt = fromNullable(startAt), fromNullable(deadlineAt)
 	in.FinishedAt, in.WakeAt = fromNullable(finishedAt), fromNullable(wakeAt)
 	if reason != nil {
@@ -55,6 +57,7 @@ func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
 // identity holds, as one array per column, what of an instance never changes.
 type identity struct {
 	id, definition, key, labels, traceParent []string
+	names                                    []string // of the steps, as the text of an array: there are no arrays of arrays
 	version                                  []int32
 	priority                                 []int16
 	createdAt                                []time.Time
@@ -76,9 +79,19 @@ func (c *identity) add(in *saga.Instance) error {
 	c.priority = append(c.priority, int16(in.Priority))
 	c.labels = append(c.labels, string(labels))
 	c.traceParent = append(c.traceParent, in.TraceParent)
+	c.names = append(c.names, stepNames(in))
 	c.createdAt = append(c.createdAt, in.CreatedAt)
 	c.startAt = append(c.startAt, nullable(in.StartAt))
 	return nil
+}
+
+// stepNames is the text of an array. Names of steps hold nothing that would end the quotes; one may be "null".
+func stepNames(in *saga.Instance) string {
+	names := make([]string, len(in.Steps))
+	for i := range in.Steps {
+		names[i] = in.Steps[i].Name
+	}
+	return `{"` + strings.Join(names, `","`) + `"}`
 }
 
 // state holds, as one array per column, what a transition may change.
@@ -92,7 +105,7 @@ type state struct {
 
 // add takes the instance's state. Data that is the same as before goes as null, so that large data is not written anew.
 func (c *state) add(in *saga.Instance, before json.RawMessage) error {
-	progress, err := encodeJSON(in.Progress)
+	progress, err := encodeProgress(in)
 	if err != nil {
 		return fmt.Errorf("encode the progress of saga %s: %w", in.ID, err)
 	}

@@ -13,30 +13,74 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-func queueEntries(b *pgx.Batch, entries []record.Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	n := len(entries)
-	sagas, types, steps, actors := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	seqs, attempts, ats, details := make([]int64, n), make([]int32, n), make([]time.Time, n), make([]*string, n)
-	for i, entry := range entries {
-		sagas[i], types[i], steps[i], actors[i] = entry.SagaID, string(entry.Type), entry.Step, entry.Actor
-		seqs[i], attempts[i], ats[i] = entry.Seq, int32(entry.Attempt), entry.At
-		if len(entry.Detail) > 0 {
-			detail, err := encodeJSON(entry.Detail)
-			if err != nil {
-				return fmt.Errorf("encode entry %d of saga %s: %w", entry.Seq, entry.SagaID, err)
-			}
-			text := string(detail)
-			details[i] = &text
+// decision is a row of saga_decisions: the entries of one saga that were written at the same time by the same actor.
+type decision struct {
+	first   record.Entry
+	count   int64
+	entries bytes.Buffer // a JSON array, without its end
+}
+
+// decisionsOf puts entries that follow one another together.
+func decisionsOf(entries []record.Entry) ([]*decision, error) {
+	var all []*decision
+	var last *decision
+	for i := range entries {
+		if last == nil || !last.takes(&entries[i]) {
+			last = &decision{first: entries[i]}
+			all = append(all, last)
+		}
+		if err := last.add(&entries[i]); err != nil {
+			return nil, err
 		}
 	}
-	b.Queue(`insert into saga_history (saga_id, seq, at, type, step, attempt, actor, detail)
-		select n.saga_id, n.seq, n.at, n.type, n.step, n.attempt, n.actor, n.detail::json
-		from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[], $7::text[], $8::text[])
-			as n (saga_id, seq, at, type, step, attempt, actor, detail)`,
-		sagas, seqs, ats, types, steps, attempts, actors, details)
+	return all, nil
+}
+
+func (d *decision) takes(e *record.Entry) bool {
+	return d.first.SagaID == e.SagaID && d.first.Seq+d.count == e.Seq && d.first.At.Equal(e.At) && d.first.Actor == e.Actor
+}
+
+// add writes an entry as an array, without what is empty at its end.
+func (d *decision) add(e *record.Entry) error {
+	parts := []any{e.Type}
+	switch {
+	case len(e.Detail) > 0:
+		parts = append(parts, e.Step, e.Attempt, e.Detail)
+	case e.Attempt > 0:
+		parts = append(parts, e.Step, e.Attempt)
+	case e.Step != "":
+		parts = append(parts, e.Step)
+	}
+	text, err := encodeJSON(parts)
+	if err != nil {
+		return fmt.Errorf("encode entry %d of saga %s: %w", e.Seq, e.SagaID, err)
+	}
+	separator := byte(',')
+	if d.count == 0 {
+		separator = '['
+	}
+	d.entries.WriteByte(separator)
+	d.entries.Write(text)
+	d.count++
+	return nil
+}
+
+func queueEntries(b *pgx.Batch, entries []record.Entry) error {
+	decisions, err := decisionsOf(entries)
+	if err != nil || len(decisions) == 0 {
+		return err
+	}
+	n := len(decisions)
+	sagas, actors, texts := make([]string, n), make([]string, n), make([]string, n)
+	seqs, ats := make([]int64, n), make([]time.Time, n)
+	for i, d := range decisions {
+		sagas[i], seqs[i], ats[i], actors[i] = d.first.SagaID, d.first.Seq, d.first.At, d.first.Actor
+		texts[i] = d.entries.String() + "]"
+	}
+	b.Queue(`insert into saga_decisions (saga_id, seq, at, actor, entries)
+		select n.saga_id, n.seq, n.at, n.actor, n.entries::json
+		from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
+			as n (saga_id, seq, at, actor, entries)`, sagas, seqs, ats, actors, texts)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 // load is the first half of a transaction: what one try has found, and holds locked.
 //
 // Locks are taken in one order by everyone: confirmed outbox rows, idempotency keys, business keys, sagas, each of
-// them sorted.
+// them sorted. Nobody waits for the lock of a saga before it is decided.
 type load struct {
 	batch       record.Batch
 	claims      claims
@@ -21,6 +21,7 @@ type load struct {
 	instances   map[string]saga.Instance
 	unpublished map[string]map[string]bool
 	newer       map[string]int
+	busy        map[string]bool
 }
 
 func newLoad(batch record.Batch) *load {
@@ -30,6 +31,7 @@ func newLoad(batch record.Batch) *load {
 		instances:   make(map[string]saga.Instance, len(batch.SagaIDs)),
 		unpublished: make(map[string]map[string]bool),
 		newer:       make(map[string]int),
+		busy:        make(map[string]bool),
 	}
 }
 
@@ -52,8 +54,8 @@ func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 		return
 	}
 	sagas, commands := commandColumns(confirmed)
-	b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command_id)
-		where o.saga_id = c.saga_id and o.command_id = c.command_id`, sagas, commands)
+	b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command)
+		where o.saga_id = c.saga_id and o.command = c.command`, sagas, commands)
 }
 
 // queueClock reads the database's clock. The time is there once the batch was sent.
@@ -94,12 +96,14 @@ func latestColumns(starts []record.StartClaim) (names []string, versions []int32
 	return names, versions
 }
 
+// queueSagas loads and locks what nobody else has locked, and looks which of the others are there: a replica that stands
+// still in the middle of a transaction should keep nobody from other sagas than its own.
 func (l *load) queueSagas(b *pgx.Batch) {
 	ids := sortedStorable(l.batch.SagaIDs)
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update`, ids).
+	b.Queue(`select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update skip locked`, ids).
 		Query(func(rows pgx.Rows) error {
 			found, err := pgx.CollectRows(rows, scanSaga)
 			for _, in := range found {
@@ -107,6 +111,16 @@ func (l *load) queueSagas(b *pgx.Batch) {
 			}
 			return err
 		})
+	b.Queue(`select s.id from sagas s where s.id = any($1)`, ids).Query(func(rows pgx.Rows) error {
+		var id string
+		_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+			if _, loaded := l.instances[id]; !loaded {
+				l.busy[id] = true
+			}
+			return nil
+		})
+		return err
+	})
 }
 
 func (l *load) queueUnpublished(b *pgx.Batch) {
@@ -114,7 +128,7 @@ func (l *load) queueUnpublished(b *pgx.Batch) {
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`select saga_id, command_id from outbox where saga_id = any($1)`, ids).Query(func(rows pgx.Rows) error {
+	b.Queue(`select saga_id, saga_id || '/' || command from outbox where saga_id = any($1)`, ids).Query(func(rows pgx.Rows) error {
 		var sagaID, commandID string
 		_, err := pgx.ForEachRow(rows, []any{&sagaID, &commandID}, func() error {
 			if l.unpublished[sagaID] == nil {
@@ -134,6 +148,7 @@ func (l *load) loaded() (record.Loaded, error) {
 	}
 	return record.Loaded{
 		Now: l.now.UTC(), Instances: l.instances, Unpublished: l.unpublished, Starts: starts, Newer: l.newer,
+		Busy: l.busy,
 	}, nil
 }
 
@@ -152,7 +167,7 @@ func sortedStorable(ids []string) []string {
 func commandColumns(ids []saga.CommandID) (sagas, commands []string) {
 	sorted := make([][2]string, 0, len(ids))
 	for _, id := range ids {
-		if key := [2]string{id.Saga, id.String()}; storable(key[1]) {
+		if key := [2]string{id.Saga, localID(id)}; storable(key[:]...) {
 			sorted = append(sorted, key)
 		}
 	}

@@ -26,12 +26,12 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	versions, priorities, timeouts := make([]int32, n), make([]int16, n), make([]int64, n)
 	created, bodies := make([]time.Time, n), make([][]byte, n)
 	for i, c := range commands {
-		sagas[i], ids[i], definitions[i] = c.ID.Saga, c.ID.String(), c.Definition
+		sagas[i], ids[i], definitions[i] = c.ID.Saga, localID(c.ID), c.Definition
 		names[i], queues[i], traces[i] = c.Name, c.Queue, c.TraceParent
 		versions[i], priorities[i], timeouts[i] = int32(c.Version), int16(c.Priority), int64(c.Timeout)
 		created[i], bodies[i] = c.CreatedAt, c.Body
 	}
-	b.Queue(`insert into outbox (saga_id, command_id, definition, version, name, queue, priority, timeout_ns,
+	b.Queue(`insert into outbox (saga_id, command, definition, version, name, queue, priority, timeout_ns,
 			trace_parent, created_at, body, claimed_until, leased, attempts, reason)
 		select n.*, clock_timestamp() + $12::interval, true, 0, ''
 		from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::smallint[],
@@ -39,16 +39,19 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 		sagas, ids, definitions, versions, names, queues, priorities, timeouts, traces, created, bodies, s.lease)
 }
 
+// localID is a command's id without the saga's, which is a column of its own.
+func localID(id saga.CommandID) string { return strings.TrimPrefix(id.String(), id.Saga+"/") }
+
 // ClaimOutbox takes over up to limit commands that nobody is publishing: their lease ran out, since the replica that
 // held it is gone or could not publish, or the wait after a return is over. Those that have waited longest come first,
 // so that one that cannot be published keeps none of the others back.
 func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error) {
 	rows, err := s.pool.Query(ctx, `with due as (
-			select saga_id, command_id from outbox where claimed_until <= now()
+			select saga_id, command from outbox where claimed_until <= now()
 			order by claimed_until limit $1 for update skip locked)
 		update outbox o set claimed_until = now() + $2::interval, leased = true, attempts = o.attempts + o.leased::integer
-		from due d where o.saga_id = d.saga_id and o.command_id = d.command_id
-		returning o.command_id, o.definition, o.version, o.name, o.queue, o.priority, o.timeout_ns, o.trace_parent,
+		from due d where o.saga_id = d.saga_id and o.command = d.command
+		returning o.saga_id || '/' || o.command, o.definition, o.version, o.name, o.queue, o.priority, o.timeout_ns, o.trace_parent,
 			o.created_at, o.body`, limit, s.lease)
 	if err != nil {
 		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
@@ -92,21 +95,21 @@ func (s *Store) MarkReturned(ctx context.Context, returned []record.Returned) er
 	var sagas, commands, reasons []string
 	var waits []time.Duration
 	for _, r := range sorted {
-		sagas, commands = append(sagas, r.Command.Saga), append(commands, r.Command.String())
+		sagas, commands = append(sagas, r.Command.Saga), append(commands, localID(r.Command))
 		reasons, waits = append(reasons, cleaned(r.Reason)), append(waits, r.RetryAfter)
 	}
 	return s.changeOutbox(ctx, "mark commands as returned", `update outbox o
 		set returned_at = now(), reason = n.reason, attempts = o.attempts + 1, leased = false, claimed_until = now() + n.wait
-		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command_id, reason, wait)
-		where o.saga_id = n.saga_id and o.command_id = n.command_id`, sagas, commands, reasons, waits)
+		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command, reason, wait)
+		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, reasons, waits)
 }
 
 // ReleaseOutbox gives the lease of commands up, so that another replica may publish them at once.
 func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	sagas, commands := commandColumns(ids)
 	return s.changeOutbox(ctx, "release commands", `update outbox o set leased = false, claimed_until = now()
-		from unnest($1::text[], $2::text[]) as n (saga_id, command_id)
-		where o.saga_id = n.saga_id and o.command_id = n.command_id`, sagas, commands)
+		from unnest($1::text[], $2::text[]) as n (saga_id, command)
+		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands)
 }
 
 func (s *Store) changeOutbox(ctx context.Context, what, statement string, columns ...any) error {
@@ -127,8 +130,8 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 	if !storable(sagaID) {
 		return nil, nil
 	}
-	rows, err := s.pool.Query(ctx, `select command_id, queue, created_at, returned_at, reason, attempts from outbox
-		where saga_id = $1 order by created_at, command_id`, sagaID)
+	rows, err := s.pool.Query(ctx, `select saga_id || '/' || command, queue, created_at, returned_at, reason, attempts
+		from outbox where saga_id = $1 order by created_at, command`, sagaID)
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
 	}

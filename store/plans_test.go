@@ -19,7 +19,7 @@ import (
 func TestTheHotPathScansNoTable(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	for _, table := range []string{"sagas", "saga_history", "outbox", "idempotency_keys", "business_keys", "dead_letters"} {
+	for _, table := range []string{"sagas", "saga_decisions", "outbox", "idempotency_keys", "business_keys", "dead_letters"} {
 		_, err := connect(t, url).Exec(t.Context(), `alter table `+table+` set (autovacuum_enabled = off)`)
 		require.NoError(t, err)
 	}
@@ -71,7 +71,7 @@ func tableScans(t *testing.T, url string) map[string]scans {
 		coalesce((select sum(i.idx_tup_read)::bigint from pg_stat_user_indexes i where i.relid = t.relid), 0),
 		t.n_tup_ins, t.n_tup_upd, t.n_tup_hot_upd
 		from pg_stat_user_tables t where t.relname in
-		('sagas', 'saga_history', 'outbox', 'idempotency_keys', 'business_keys', 'dead_letters')`)
+		('sagas', 'saga_decisions', 'outbox', 'idempotency_keys', 'business_keys', 'dead_letters')`)
 	require.NoError(t, err)
 	found := make(map[string]scans)
 	var name string

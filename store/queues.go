@@ -29,11 +29,10 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	loads := make(map[string]*record.QueueLoad)
 	var out []commandsOut
 	b := &pgx.Batch{}
-	b.Queue(`select s.definition, s.version, step ->> 'name', step ->> 'status', count(*),
-			min((step ->> 'deadline_at')::timestamptz)
-		from sagas s, json_array_elements(s.progress -> 'steps') as step
-		where s.finished_at is null and (step ->> 'status' = 'running'
-			or step ->> 'status' = 'compensating' and step ->> 'next_attempt_at' is null)
+	b.Queue(`select step.definition, step.version, step.name, step.status, count(*), min(step.deadline_at)
+		from saga_steps step
+		where step.saga_finished_at is null and (step.status = 'running'
+			or step.status = 'compensating' and step.next_attempt_at is null)
 		group by 1, 2, 3, 4`).Query(func(rows pgx.Rows) error {
 		var c commandsOut
 		_, err := pgx.ForEachRow(rows, []any{&c.definition, &c.version, &c.step, &c.status, &c.count, &c.firstDeadline},

@@ -37,6 +37,26 @@ func (s *Store) Saga(ctx context.Context, id string) (saga.Instance, error) {
 	return in, nil
 }
 
+// Changed returns those of the sagas that are there at a higher revision than the one given.
+func (s *Store) Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error) {
+	ids, known := make([]string, 0, len(revisions)), make([]int64, 0, len(revisions))
+	for id, revision := range revisions {
+		if storable(id) {
+			ids, known = append(ids, id), append(known, revision)
+		}
+	}
+	rows, err := s.pool.Query(ctx, `select `+sagaColumns+` from unnest($1::text[], $2::bigint[]) as n (id, revision)
+		join sagas s on s.id = n.id and s.revision > n.revision`, ids, known)
+	if err != nil {
+		return nil, fmt.Errorf("look for changes of %d sagas: %w", len(ids), err)
+	}
+	changed, err := pgx.CollectRows(rows, scanSaga)
+	if err != nil {
+		return nil, fmt.Errorf("look for changes of %d sagas: %w", len(ids), err)
+	}
+	return changed, nil
+}
+
 // Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
 // of a saga, which need not be there any more.
 func (s *Store) Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error) {

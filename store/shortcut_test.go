@@ -139,3 +139,25 @@ func TestASagaWhoseRowIsChangedByHandIsNotOverwritten(t *testing.T) {
 	w.Apply(id, storetest.Succeed(id, "reserve", `{"r":1}`))
 	assert.JSONEq(t, `{"by":"hand","r":1}`, string(w.Get(id).Data))
 }
+
+func TestASagaThatIsLockedKeepsNobodyFromTheOthers(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	first := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	locked, free := first.Start(saga.Start{}).ID, first.Start(saga.Start{}).ID
+	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})) // it has to read both
+	tx, err := connect(t, url).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `select from sagas where id = $1 for update`, locked)
+	require.NoError(t, err)
+	both := record.Batch{SagaIDs: []string{locked, free, storetest.NewID()}}
+	err = w.Transact(t.Context(), both, func(l record.Loaded) (record.Changes, error) {
+		assert.Equal(t, map[string]bool{locked: true}, l.Busy, "one that is not there is not busy")
+		assert.NotContains(t, l.Instances, locked)
+		return w.Decide(l, free, storetest.Succeed(free, "reserve", `{}`))
+	})
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), w.Get(free).Revision)
+	require.NoError(t, tx.Rollback(t.Context()))
+	w.Apply(locked, storetest.Succeed(locked, "reserve", `{}`))
+}

@@ -59,20 +59,20 @@ func queueCreated(b *pgx.Batch, created []saga.Instance) error {
 			return err
 		}
 	}
-	b.Queue(`insert into sagas (id, definition, version, key, priority, labels, trace_parent, created_at, start_at,
+	b.Queue(`insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
 			deadline_at, status, revision, data, updated_at, finished_at, wake_at,
 			attention_reason, attention_since, attention_step, attention_message, progress)
-		select n.id, n.definition, n.version, n.key, n.priority, n.labels::jsonb, n.trace_parent, n.created_at,
-			n.start_at, n.deadline_at, n.status, n.revision, n.data::json, n.updated_at, n.finished_at, n.wake_at,
-			n.attention_reason, n.attention_since, n.attention_step, n.attention_message, n.progress::json
-		from unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::smallint[], $6::text[], $7::text[],
-			$8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::text[],
-			$14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::text[], $18::timestamptz[], $19::text[],
-			$20::text[], $21::text[])
-		as n (id, definition, version, key, priority, labels, trace_parent, created_at, start_at, deadline_at, status,
-			revision, data, updated_at, finished_at, wake_at, attention_reason, attention_since, attention_step,
+		select n.id, n.definition, n.version, n.key, n.priority, n.labels::jsonb, n.trace_parent, n.step_names::text[],
+			n.created_at, n.start_at, n.deadline_at, n.status, n.revision, n.data::json, n.updated_at, n.finished_at,
+			n.wake_at, n.attention_reason, n.attention_since, n.attention_step, n.attention_message, n.progress::json
+		from unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+			$9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::bigint[], $14::text[],
+			$15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::text[], $19::timestamptz[], $20::text[],
+			$21::text[], $22::text[])
+		as n (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at, deadline_at,
+			status, revision, data, updated_at, finished_at, wake_at, attention_reason, attention_since, attention_step,
 			attention_message, progress)`,
-		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.createdAt,
+		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
 		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress)
 	return nil

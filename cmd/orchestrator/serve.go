@@ -80,6 +80,7 @@ func serve(ctx context.Context, config server.Config, announce func(url string))
 	if err != nil {
 		return err
 	}
+	tuneMemory()
 	announce(orchestrator.URL())
 	return orchestrator.Run(ctx)
 }

@@ -25,7 +25,8 @@ type source struct {
 	lines int
 }
 
-// repository reads the module's Go files, without tests, test data and other modules.
+// repository reads the Go files of the module and of the benchmark, which is a module of its own only for the sake of its
+// dependencies; without tests, test data and other modules.
 func repository(t *testing.T) []source {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -58,7 +59,7 @@ func skip(root, path string, entry fs.DirEntry) error {
 	if strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" {
 		return filepath.SkipDir
 	}
-	if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil {
+	if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != filepath.Join(root, "bench") {
 		return filepath.SkipDir
 	}
 	return nil

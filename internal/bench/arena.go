@@ -24,6 +24,7 @@ type arena struct {
 	options Options
 	servers []string // URLs
 	prefix  string   // on the broker
+	own     bool     // the database holds the sagas of this run and nothing else
 	meter   measure.Meter
 
 	processes []*process
@@ -65,6 +66,7 @@ func (a *arena) openStarted(ctx context.Context) error {
 		return err
 	}
 	a.cleanup(drop)
+	a.own = true
 	a.prefix = "bench-" + unique()
 	a.cleanup(func(ctx context.Context) error {
 		return rabbit.Remove(ctx, rabbit.Config{URL: a.options.AMQPURL, Prefix: a.prefix, Name: "bench"}, queues())

@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	readyPatience = time.Minute
+	readyPatience = 30 * time.Second // for what was started for the run, and for workers
+	givenPatience = 5 * time.Second  // for a server that should be there
 	askAgain      = 50 * time.Millisecond
 )
 
@@ -51,9 +52,13 @@ func (a *arena) prepare(ctx context.Context) error {
 	connections := &http.Client{Transport: &http.Transport{}}
 	defer connections.CloseIdleConnections()
 	first := client.New(client.Config{Server: a.servers[0], Key: a.options.Key, HTTP: connections})
+	patience := readyPatience
+	if a.options.Server != "" {
+		patience = givenPatience
+	}
 	for _, server := range a.servers {
 		c := client.New(client.Config{Server: server, Key: a.options.Key, HTTP: connections})
-		err := await(ctx, "the orchestrator is ready", func() (bool, error) { return ready(ctx, c) })
+		err := await(ctx, patience, "the orchestrator is ready", func() (bool, error) { return ready(ctx, c) })
 		if err != nil {
 			return err
 		}
@@ -64,7 +69,7 @@ func (a *arena) prepare(ctx context.Context) error {
 	if err := a.startWorker(ctx); err != nil {
 		return err
 	}
-	return await(ctx, "every queue has a worker", func() (bool, error) { return served(ctx, first, a.options.Scenario) })
+	return await(ctx, readyPatience, "every queue has a worker", func() (bool, error) { return served(ctx, first, a.options.Scenario) })
 }
 
 func ready(ctx context.Context, c *client.Client) (bool, error) {
@@ -95,9 +100,9 @@ func served(ctx context.Context, c *client.Client, scenario Scenario) (bool, err
 	return true, nil
 }
 
-// await asks again and again until the answer is yes.
-func await(ctx context.Context, what string, ask func() (bool, error)) error {
-	deadline := time.NewTimer(readyPatience)
+// await asks again and again until the answer is yes, or a refusal that will not change.
+func await(ctx context.Context, patience time.Duration, what string, ask func() (bool, error)) error {
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(askAgain)
 	defer tick.Stop()
@@ -106,10 +111,13 @@ func await(ctx context.Context, what string, ask func() (bool, error)) error {
 		if yes {
 			return nil
 		}
+		if refusal, is := errors.AsType[*client.Problem](err); is && refusal.Status < http.StatusInternalServerError {
+			return fmt.Errorf("wait until %s: %w", what, err)
+		}
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			return fmt.Errorf("wait until %s: not within %s: %w", what, readyPatience, err)
+			return fmt.Errorf("wait until %s: not within %s: %w", what, patience, err)
 		case <-ctx.Done():
 			return fmt.Errorf("wait until %s: %w", what, context.Cause(ctx))
 		}
@@ -139,7 +147,11 @@ func (a *arena) load(ctx context.Context) (measure.Report, error) {
 		return err
 	}
 	a.options.say("%s; warm-up %s, then %s", a.options.Scenario.variant(), load.Warmup, load.Duration)
-	outcome, err := load.Drive(ctx, caller.one)
+	var told tally
+	outcome, err := load.Drive(ctx, told.count(caller.one, caller.fails))
+	if err == nil && a.own && outcome.Failed == 0 {
+		err = told.verify(ctx, a.meter.Postgres)
+	}
 	if err != nil {
 		return measure.Report{}, err
 	}

@@ -33,8 +33,8 @@ type Outcome struct {
 	Began time.Time // of the measured window
 	Ended time.Time
 	Sagas int // that came to the expected end within the window; what costs are divided by
-	// Latencies are those of all sagas that began in the window, or in an open loop should have, and came to the
-	// expected end, if only after the window.
+	// Latencies are those of all sagas that were under way in the window, or in an open loop should have been, and came to
+	// the expected end, if only after the window.
 	Latencies Latencies
 	Failed    int   // sagas that did not, in the window, before it or after it
 	Failure   error // the first of these

@@ -113,6 +113,18 @@ func TestSagasThatNeverBeganAreTold(t *testing.T) {
 	})
 }
 
+func TestASystemThatIsFarBehindStillHasLatencies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// It does one saga in a second, and should do ten: what ends in the window should have begun long before it.
+		outcome, err := Load{InFlight: 1, Rate: 10, Warmup: 100500 * time.Millisecond, Duration: 2 * time.Second}.
+			Drive(t.Context(), taking(time.Second))
+		require.NoError(t, err)
+		assert.Equal(t, 2, outcome.Sagas)
+		assert.Equal(t, []time.Duration{91000 * time.Millisecond, 91900 * time.Millisecond, 92800 * time.Millisecond}, outcome.Latencies.sorted)
+	})
+}
+
 func TestAFailedSagaIsNoLatency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,9 @@ func TestWhatTheLoadHasStartedIsNotTheLoad(t *testing.T) {
 		"11/other": {}, "11/status": {Data: []byte("VmHWM:\t1024 kB\n")}, "10/status": {Data: []byte("VmHWM:\t1024 kB\n")},
 	}
 	m := Meter{Processes: Processes{proc: proc}, Groups: []Group{
-		{Name: "load", PIDs: []int{10}}, {Name: "orchestrator", PIDs: []int{11}, Peak: true}, {Name: "rabbitmq"},
+		{Name: "load", PIDs: []int{10}},
+		{Name: "orchestrator", PIDs: []int{11}, Peak: true},
+		{Name: "rabbitmq"},
 		{Name: "worker", PIDs: []int{77}},
 	}}
 	require.NoError(t, m.Begin(t.Context()))

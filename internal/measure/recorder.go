@@ -47,13 +47,11 @@ func (r *recorder) record(from time.Time, err error) {
 			r.hopeless(r.failure)
 		}
 	case r.began.IsZero():
-	default:
-		if r.ended.IsZero() {
-			r.inWindow++
-		}
-		if !from.Before(r.began) && (r.ended.IsZero() || from.Before(r.ended)) {
-			r.latencies = append(r.latencies, now.Sub(from))
-		}
+	case r.ended.IsZero():
+		r.inWindow++
+		r.latencies = append(r.latencies, now.Sub(from))
+	case from.Before(r.ended):
+		r.latencies = append(r.latencies, now.Sub(from))
 	}
 }
 

@@ -19,7 +19,7 @@ type Report struct {
 	Missed         int     `json:"missed,omitempty"`
 	SagasPerSecond float64 `json:"sagas_per_second"`
 
-	Latency Percentiles `json:"latency_ms"`
+	Latency *Percentiles `json:"latency_ms,omitempty"`
 
 	// CPU is milliseconds of CPU for one saga, by process, and their total unless one of them is not known.
 	CPU               map[string]float64 `json:"cpu_ms_per_saga,omitempty"`
@@ -84,9 +84,12 @@ func (r *Report) perSaga(usage Usage, sagas float64) {
 	}
 }
 
-func percentiles(l Latencies) Percentiles {
+func percentiles(l Latencies) *Percentiles {
+	if l.Count() == 0 {
+		return nil
+	}
 	at := func(share float64) float64 { return Round(milliseconds(l.Quantile(share)), 2) }
-	return Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99), Max: at(1)}
+	return &Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99), Max: at(1)}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -50,6 +50,7 @@ func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 	text, err = json.Marshal(nothing)
 	require.NoError(t, err)
 	assert.NotContains(t, string(text), "per_saga", "there is no saga to share the costs")
+	assert.NotContains(t, string(text), "latency")
 }
 
 func TestTheTableForPeople(t *testing.T) {

@@ -25,7 +25,9 @@ func (r Report) WriteText(out io.Writer) error {
 		row("missed", "%d should have begun and never did: too many were in flight", r.Missed)
 	}
 	row("throughput", "%.1f sagas/s", r.SagasPerSecond)
-	row("latency", "p50 %.1f  p95 %.1f  p99 %.1f  max %.1f ms", r.Latency.P50, r.Latency.P95, r.Latency.P99, r.Latency.Max)
+	if l := r.Latency; l != nil {
+		row("latency", "p50 %.1f  p95 %.1f  p99 %.1f  max %.1f ms", l.P50, l.P95, l.P99, l.Max)
+	}
 	if len(r.CPU) > 0 {
 		row("CPU per saga", "%s ms", each(r.CPU, "%.3f"))
 	}

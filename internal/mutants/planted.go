@@ -93,7 +93,7 @@ func storeMutants() []mutant {
 		},
 		{
 			"an outbox row kept after its confirm", "store/load.go",
-			"where o.saga_id = c.saga_id and o.command_id = c.command_id`", "where o.saga_id = c.saga_id and o.command_id = ''`", kept,
+			"where o.saga_id = c.saga_id and o.command = c.command`", "where o.saga_id = c.saga_id and o.command = ''`", kept,
 		},
 	}
 }

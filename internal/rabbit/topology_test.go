@@ -78,3 +78,24 @@ func TestConfigThatCanNeverWorkIsRefusedWithoutTellingThePassword(t *testing.T) 
 	require.Error(t, rabbit.Config{URL: "amqp://localhost", QueueType: "stream"}.Validate())
 	require.NoError(t, rabbit.Config{URL: "amqp://localhost"}.Validate())
 }
+
+func TestRemoveLeavesNothingUnderAPrefix(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := rabbit.Connect(config)
+	ready(t, b)
+	require.NoError(t, b.DeclareQueues(t.Context(), []string{"payments"}))
+	publish(t, b, commands("payments", 1))
+	require.NoError(t, b.Close(t.Context()))
+	for range 2 { // what is not there counts as removed
+		require.NoError(t, rabbit.Remove(t.Context(), config, []string{"payments"}))
+	}
+	for _, queue := range []string{".replies", ".start", ".dead", ".commands.payments"} {
+		_, err := plainChannel(t, config.URL).QueueDeclarePassive(config.Prefix+queue, true, false, false, false, nil)
+		assert.ErrorContains(t, err, "NOT_FOUND", queue)
+	}
+	for _, exchange := range []string{".commands", ".events", ".dead"} {
+		err := plainChannel(t, config.URL).ExchangeDeclarePassive(config.Prefix+exchange, "direct", true, false, false, false, nil)
+		assert.ErrorContains(t, err, "NOT_FOUND", exchange)
+	}
+}

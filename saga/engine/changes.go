@@ -1,36 +1,51 @@
 package engine
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// changes tells those who watch a saga in this process how it was committed last.
+// How often sagas that somebody watches are looked up for what other replicas have done: more and more seldom as long as
+// nothing is found.
+const (
+	firstLook = 50 * time.Millisecond
+	maxLook   = time.Second
+)
+
+// changes tells those who watch a saga how it was committed last.
 type changes struct {
-	mu       sync.Mutex
-	watchers map[string]map[chan saga.Instance]struct{}
+	mu      sync.Mutex
+	watched map[string]*watched
 }
 
-func newChanges() *changes { return &changes{watchers: make(map[string]map[chan saga.Instance]struct{})} }
+// watched is a saga that somebody watches.
+type watched struct {
+	revision int64 // that was announced last; 0: none yet
+	watchers map[chan saga.Instance]struct{}
+}
+
+func newChanges() *changes { return &changes{watched: make(map[string]*watched)} }
 
 func (c *changes) subscribe(sagaID string) (<-chan saga.Instance, func()) {
 	watcher := make(chan saga.Instance, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watchers[sagaID] == nil {
-		c.watchers[sagaID] = make(map[chan saga.Instance]struct{})
+	if c.watched[sagaID] == nil {
+		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]struct{})}
 	}
-	c.watchers[sagaID][watcher] = struct{}{}
+	c.watched[sagaID].watchers[watcher] = struct{}{}
 	return watcher, func() { c.unsubscribe(sagaID, watcher) }
 }
 
 func (c *changes) unsubscribe(sagaID string, watcher chan saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.watchers[sagaID], watcher)
-	if len(c.watchers[sagaID]) == 0 {
-		delete(c.watchers, sagaID)
+	delete(c.watched[sagaID].watchers, watcher)
+	if len(c.watched[sagaID].watchers) == 0 {
+		delete(c.watched, sagaID)
 	}
 }
 
@@ -38,11 +53,62 @@ func (c *changes) unsubscribe(sagaID string, watcher chan saga.Instance) {
 func (c *changes) announce(in saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for watcher := range c.watchers[in.ID] {
+	seen := c.watched[in.ID]
+	if seen == nil || in.Revision <= seen.revision {
+		return
+	}
+	seen.revision = in.Revision
+	for watcher := range seen.watchers {
 		select {
 		case <-watcher:
 		default:
 		}
 		watcher <- in // nobody else sends, so there is room
 	}
+}
+
+// revisions are those that were announced last, by saga.
+func (c *changes) revisions() map[string]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := make(map[string]int64, len(c.watched))
+	for id, seen := range c.watched {
+		known[id] = seen.revision
+	}
+	return known
+}
+
+// look tells watchers of what other replicas have done, until ctx ends.
+func (e *Engine) look(ctx context.Context) {
+	wait := firstLook
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		if wait = min(2*wait, maxLook); e.LookForChanges(ctx) {
+			wait = firstLook
+		}
+		timer.Reset(wait)
+	}
+}
+
+// LookForChanges asks the store once for what has become of the sagas that somebody watches; found says that something
+// was news.
+func (e *Engine) LookForChanges(ctx context.Context) (found bool) {
+	known := e.changes.revisions()
+	if len(known) == 0 {
+		return false
+	}
+	changed, err := e.config.Store.Changed(ctx, known)
+	if err != nil && ctx.Err() == nil {
+		e.config.Logger.Warn("watched sagas were not read, trying again", "error", err)
+	}
+	for _, in := range changed {
+		e.changes.announce(in)
+	}
+	return len(changed) > 0
 }

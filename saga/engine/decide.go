@@ -17,31 +17,29 @@ const (
 	maxConfirmed = 1024 // outbox rows forgotten in one batch
 )
 
-// decide brings one batch into the store, however often that has to be tried, and answers every item.
-func (e *Engine) decide(ctx context.Context, items []*item) {
+// decide brings one batch into the store, however often that has to be tried, and answers every item but those whose
+// sagas another replica is changing at the moment: these it returns.
+func (e *Engine) decide(ctx context.Context, items []*item) (busy []*item) {
 	backoff := firstBackoff
 	for {
 		if items = impatientLeave(items); len(items) == 0 {
-			return
+			return nil
 		}
 		work, err := e.transact(ctx, items)
 		if err == nil {
 			failpoint.Reach("engine/committed")
 			e.config.Committed(len(items))
-			e.conclude(items, work)
-			return
+			return e.conclude(items, work)
 		}
 		var missing *planMissing
 		switch {
 		case errors.As(err, &missing):
 			err = e.plans.load(ctx, missing)
 			if errors.Is(err, record.ErrDefinitionNotFound) {
-				e.split(ctx, items, err)
-				return
+				return e.split(ctx, items, err)
 			}
 		case errors.Is(err, record.ErrRejected):
-			e.split(ctx, items, err)
-			return
+			return e.split(ctx, items, err)
 		}
 		if err == nil {
 			continue
@@ -49,19 +47,19 @@ func (e *Engine) decide(ctx context.Context, items []*item) {
 		e.config.Logger.Warn("a batch was not stored, trying again", "events", len(items), "error", err)
 		if !e.config.Pause(ctx, backoff) {
 			giveUp(items, errors.Join(ErrUnavailable, err))
-			return
+			return nil
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
 // split decides the items of a batch that the store will never take one by one, so that only the one at fault fails.
-func (e *Engine) split(ctx context.Context, items []*item, err error) {
+func (e *Engine) split(ctx context.Context, items []*item, err error) (busy []*item) {
 	if len(items) > 1 {
 		for i := range items {
-			e.decide(ctx, items[i:i+1])
+			busy = append(busy, e.decide(ctx, items[i:i+1])...)
 		}
-		return
+		return busy
 	}
 	it := items[0]
 	e.config.Logger.Error("an event cannot be stored", "saga", it.sagaID, "error", err)
@@ -69,10 +67,10 @@ func (e *Engine) split(ctx context.Context, items []*item, err error) {
 		// A message whose content the store refuses is put aside with its bytes; it may not come again for ever.
 		it.cause, it.keep = nil, false
 		it.dead.Reason, it.dead.Message = reasonRejected, "the message's content cannot be stored"
-		e.decide(ctx, items)
-		return
+		return e.decide(ctx, items)
 	}
 	giveUp(items, err)
+	return nil
 }
 
 // transact tries once to store a batch.
@@ -129,8 +127,8 @@ func assemble(items []*item) record.Batch {
 	return batch
 }
 
-// conclude does what may only be done after the commit.
-func (e *Engine) conclude(items []*item, work *batchWork) {
+// conclude does what may only be done after the commit, and returns the items on which nothing was decided.
+func (e *Engine) conclude(items []*item, work *batchWork) (busy []*item) {
 	e.config.Outbox.Dispatch(work.commands)
 	for _, id := range work.order {
 		s := work.sagas[id]
@@ -141,11 +139,16 @@ func (e *Engine) conclude(items []*item, work *batchWork) {
 	}
 	failpoint.Reach("engine/acknowledging")
 	for i, it := range items {
+		if work.answers[i].busy {
+			busy = append(busy, it)
+			continue
+		}
 		if err := work.answers[i].err; errors.Is(err, record.ErrRejected) {
 			e.config.Logger.Error("nothing can be decided on this saga", "saga", it.sagaID, "error", err)
 		}
 		it.done(work.answers[i])
 	}
+	return busy
 }
 
 // impatientLeave answers the items whose callers have gone, and returns the others.

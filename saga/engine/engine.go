@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type Config struct {
 	Queues Queues // nil: queues are declared by somebody else
 	Logger *slog.Logger
 
-	Lanes        int           // batches under way at the same time; 0: 4
+	Lanes        int           // batches under way at the same time; 0: one for every two cores, few give the largest
 	BatchSize    int           // events in one transaction at most; 0: 256
 	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
 	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
@@ -39,7 +40,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Lanes = positive(c.Lanes, 4)
+	c.Lanes = positive(c.Lanes, max(1, runtime.NumCPU()/2))
 	c.BatchSize = positive(c.BatchSize, 256)
 	c.LaneCapacity = positive(c.LaneCapacity, 1024)
 	if c.PollEvery <= 0 {
@@ -82,8 +83,8 @@ func New(config Config) *Engine {
 	return e
 }
 
-// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore and
-// ForgetConfirmed, each in loops of its own; a simulation calls these itself.
+// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore,
+// ForgetConfirmed and LookForChanges, each in loops of its own; a simulation calls these itself.
 //
 // When ctx ends it takes no more, decides what it has taken, and returns; with a store that does not answer it gives up
 // on that after the grace period.
@@ -94,6 +95,7 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	background.Go(func() { e.fire(ctx) })
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
+	background.Go(func() { e.look(ctx) })
 	for _, l := range e.lanes {
 		lanes.Go(func() { l.run(work) })
 	}
@@ -173,8 +175,9 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 	}
 }
 
-// Changed returns a channel that gets the saga as this process has committed it, after each change; what was not taken
-// from it is replaced by what is newer. Call stop after use.
+// Changed returns a channel that gets the saga as it was committed after each change: at once where this process changes
+// it, a little later where another replica does. What was not taken from it is replaced by what is newer. The saga need
+// not be there yet. Call stop after use.
 func (e *Engine) Changed(sagaID string) (changed <-chan saga.Instance, stop func()) {
 	return e.changes.subscribe(sagaID)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -28,6 +29,7 @@ type answer struct {
 	instance saga.Instance
 	existed  bool
 	refused  *saga.Refusal
+	busy     bool // nothing was decided: another replica is changing the saga
 	err      error
 }
 
@@ -113,9 +115,37 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 	if len(batch) == 0 {
 		return false, ended
 	}
-	l.engine.decide(ctx, batch)
-	l.room.Release(int64(len(batch)))
+	busy := l.engine.decide(ctx, batch)
+	l.putBack(busy)
+	l.room.Release(int64(len(batch) - len(busy)))
+	if len(busy) == len(batch) && !l.engine.config.Pause(ctx, busyPause) {
+		l.giveUpBusy()
+	}
 	return true, false
+}
+
+// busyPause is how long a lane waits that has nothing but sagas which another replica is changing.
+const busyPause = 10 * time.Millisecond
+
+// putBack puts items first in line again, so that the events of a saga stay in their order.
+func (l *lane) putBack(busy []*item) {
+	if len(busy) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.items = append(busy, l.items...)
+	l.signal()
+}
+
+// giveUpBusy gives up what waits for another replica when there is no time left.
+func (l *lane) giveUpBusy() {
+	l.mu.Lock()
+	items := l.items
+	l.items = nil
+	l.mu.Unlock()
+	giveUp(items, ErrUnavailable)
+	l.room.Release(int64(len(items)))
 }
 
 // Lanes is how many lanes the engine has; they count from 0.

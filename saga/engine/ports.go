@@ -12,13 +12,15 @@ import (
 // Store keeps sagas. Everything that a batch of events changes is written by one Transact.
 type Store interface {
 	// Transact runs one batch in ONE transaction: it deletes the outbox rows in batch.Confirmed, claims the idempotency
-	// keys and business keys of batch.Starts, loads and locks the sagas in batch.SagaIDs (in id order), calls decide
-	// with what it found, and writes what decide returns. It returns nil only when all of it is committed. An error
+	// keys and business keys of batch.Starts, loads and locks the sagas in batch.SagaIDs that nobody else has locked,
+	// calls decide with what it found, and writes what decide returns. It returns nil only when all of it is committed. An error
 	// means that the outcome is unknown. Transact retries serialization failures and deadlocks by itself, so decide
 	// must be pure and may be called several times.
 	Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error
 	// Due returns up to limit ids of sagas whose WakeAt is at or before the store's clock less grace, earliest first.
 	Due(ctx context.Context, grace time.Duration, limit int) ([]string, error)
+	// Changed returns those of the sagas that are there at a higher revision than the one given.
+	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	// Definition returns one registered version. Errors: record.ErrDefinitionNotFound.
 	Definition(ctx context.Context, name string, version int) (*saga.Definition, error)
 	// LatestDefinition returns the newest version. Errors: record.ErrDefinitionNotFound.

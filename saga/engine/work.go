@@ -106,6 +106,9 @@ func (w *batchWork) existing(outcome record.StartOutcome, ownID string) answer {
 }
 
 func (w *batchWork) event(it *item) (answer, error) {
+	if w.loaded.Busy[it.sagaID] {
+		return answer{busy: true}, nil
+	}
 	s, err := w.find(it.sagaID)
 	switch {
 	case err != nil:

@@ -30,6 +30,7 @@ type StartClaim struct {
 type Loaded struct {
 	Now         time.Time // the store's clock, in UTC and whole microseconds
 	Instances   map[string]saga.Instance
+	Busy        map[string]bool            // sagas that are there and being changed by another replica: ask again later
 	Unpublished map[string]map[string]bool // saga id → ids of its commands that are still in the outbox
 	// Starts says, by SagaID, what became of each claim. A claim that found the saga itself already stored (an earlier
 	// commit of the same batch whose outcome was unknown) is StartExists with its own id.

@@ -26,6 +26,19 @@ func (s *Store) Saga(_ context.Context, id string) (saga.Instance, error) {
 	return record.Clone(row.Instance), nil
 }
 
+// Changed returns those of the sagas that are there at a higher revision than the one given.
+func (s *Store) Changed(_ context.Context, revisions map[string]int64) ([]saga.Instance, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var changed []saga.Instance
+	for id, revision := range revisions {
+		if row, found := s.tables.sagas[id]; found && row.Revision > revision {
+			changed = append(changed, record.Clone(row.Instance))
+		}
+	}
+	return changed, nil
+}
+
 // Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
 // of a saga, which need not be there any more.
 func (s *Store) Sagas(_ context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error) {

@@ -116,22 +116,18 @@ func crossingBatches(w *World) {
 		if i%2 == 0 {
 			slices.Reverse(mine)
 		}
-		return w.Transact(t.Context(), record.Batch{SagaIDs: mine}, func(l record.Loaded) (record.Changes, error) {
-			var all record.Changes
-			for _, id := range mine {
-				in := l.Instances[id]
-				action := Do(saga.ActionPause)
-				if in.Status == saga.Paused {
-					action = Do(saga.ActionResume)
-				}
-				changes, err := w.Decide(l, id, action)
-				if err != nil {
-					return changes, err
-				}
-				all = join(all, changes)
+		for len(mine) > 0 {
+			var busy []string
+			err := w.Transact(t.Context(), record.Batch{SagaIDs: mine}, func(l record.Loaded) (changes record.Changes, err error) {
+				changes, busy, err = w.toggle(l, mine)
+				return changes, err
+			})
+			if err != nil {
+				return err
 			}
-			return all, nil
-		})
+			mine = busy
+		}
+		return nil
 	}))
 	for _, id := range ids {
 		assert.Equal(t, int64(1+batches), w.Get(id).Revision)
@@ -141,6 +137,26 @@ func crossingBatches(w *World) {
 			assert.Equal(t, int64(i+1), entry.Seq)
 		}
 	}
+}
+
+// toggle pauses sagas, or resumes those that are paused, but for those that somebody else is changing.
+func (w *World) toggle(l record.Loaded, ids []string) (all record.Changes, busy []string, err error) {
+	for _, id := range ids {
+		if l.Busy[id] {
+			busy = append(busy, id)
+			continue
+		}
+		action := Do(saga.ActionPause)
+		if l.Instances[id].Status == saga.Paused {
+			action = Do(saga.ActionResume)
+		}
+		changes, err := w.Decide(l, id, action)
+		if err != nil {
+			return all, nil, err
+		}
+		all = join(all, changes)
+	}
+	return all, busy, nil
 }
 
 func racingDefinitions(w *World) {

@@ -16,6 +16,7 @@ func readRules() map[string]rule {
 		"outputs and errors come out as they went in": with(outputsAsText),
 		"details of history keep their numbers":       with(detailNumbers),
 		"a saga that is not there is not found":       with(sagaNotFound),
+		"of sagas that are watched the changed come":  with(changedSagas),
 		"statistics count what there is":              with(statistics),
 		"an open store answers":                       with(answers),
 	}
@@ -102,4 +103,16 @@ func statistics(w *World) {
 		StartedLastMinute: 4, StartedLastHour: 4, FinishedLastMinute: 2, FinishedLastHour: 2,
 		OutboxPending: 6, OutboxOldest: first.CreatedAt,
 	}, stats)
+}
+
+func changedSagas(w *World) {
+	t := w.t
+	still, moved := w.Start(saga.Start{}), w.Start(saga.Start{})
+	moved = w.Apply(moved.ID, Succeed(moved.ID, "reserve", `{}`))
+	changed, err := w.Changed(t.Context(), map[string]int64{still.ID: 1, moved.ID: 1, NewID(): 0, "": 0})
+	require.NoError(t, err)
+	assert.Equal(t, []saga.Instance{moved}, changed)
+	changed, err = w.Changed(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Empty(t, changed)
 }

@@ -29,6 +29,7 @@ type Store interface {
 	Queues(ctx context.Context) ([]string, error)
 
 	Saga(ctx context.Context, id string) (saga.Instance, error)
+	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error)
 	History(ctx context.Context, sagaID string, page record.Page) ([]record.Entry, error)
 	Stats(ctx context.Context) (record.Stats, error)

@@ -1,0 +1,71 @@
+package compare
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/internal/measure"
+)
+
+func TestRatiosAreThoseOfTheSameRound(t *testing.T) {
+	r := found(
+		took(0, Ours, 1000), took(0, "naive", 500),
+		took(1, Ours, 300), took(1, "naive", 100), // the machine was busy: both suffered
+		took(2, Ours, 1000), failed(2, "naive"),
+	)
+	assert.Equal(t, Spread{Median: 2.5, Least: 2, Most: 3, Rounds: 2}, r.ratio(cellOf(r), Ours, "naive"))
+}
+
+func TestSpread(t *testing.T) {
+	assert.Equal(t, Spread{}, spreadOf(nil))
+	assert.Equal(t, Spread{Median: 2, Least: 1, Most: 9, Rounds: 3}, spreadOf([]float64{9, 1, 2}))
+	assert.Equal(t, Spread{Median: 2.5, Least: 1, Most: 9, Rounds: 4}, spreadOf([]float64{9, 1, 2, 3}))
+	assert.Equal(t, "–", spreadOf(nil).show("%.0f"))
+	assert.Equal(t, "7", spreadOf([]float64{7}).show("%.0f"))
+	assert.Equal(t, "2 (1–9)", spreadOf([]float64{9, 1, 2}).show("%.0f"))
+}
+
+func TestTheTableHasARowForEverybodyAndSaysWhoFailed(t *testing.T) {
+	wal := 2500.0
+	full := took(0, Ours, 1200)
+	full.Report.CPU = map[string]float64{"orchestrator": 0.5, "rabbitmq": 0.6, measure.Total: 1.1}
+	full.Report.WALBytes = &wal
+	full.Report.Latency = &measure.Percentiles{P50: 41.25, P99: 80}
+	var out strings.Builder
+	require.NoError(t, found(full, failed(0, "naive"), took(0, Roofline, 1600)).WriteMarkdown(&out))
+
+	_, table, isThere := strings.Cut(out.String(), "**A: all three steps succeed, 64 in flight**\n\n")
+	require.True(t, isThere, out.String())
+	assert.Equal(t, `
+|                         | sagas/s | of the roofline | ours ÷ it | p50 ms | p99 ms | CPU ms/saga | orchestrator | rabbitmq | WAL B/saga | write tx/saga | commits/saga |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+| ours                    | 1200    | 0.75            | 1.00      | 41.2   | 80.0   | 1.10        | 0.50         | 0.60     | 2500       | –             | –            |
+| naive (turns FAILED: 1) | –       | –               | –         | –      | –      | –           | –            | –        | –          | –             | –            |
+| roofline                | 1600    | 1.00            | 0.75      | –      | –      | –           | –            | –        | –          | –             | –            |
+`, "\n"+table)
+}
+
+func found(turns ...Turn) Result {
+	return Result{
+		Plan: Plan{
+			Contenders: []string{Ours, "naive", Roofline}, Variants: []contender.Variant{contender.Succeeding}, InFlight: []int{64}, Rounds: 1,
+		},
+		Turns: turns,
+	}
+}
+
+func cellOf(r Result) Cell { return r.Plan.cells()[0] }
+
+func took(round int, name string, rate float64) Turn {
+	return Turn{
+		Cell: Cell{contender.Succeeding, 64}, Round: round, Contender: name, Report: &measure.Report{Name: name, SagasPerSecond: rate},
+	}
+}
+
+func failed(round int, name string) Turn {
+	return Turn{Cell: Cell{contender.Succeeding, 64}, Round: round, Contender: name, Fault: "it did not work"}
+}

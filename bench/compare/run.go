@@ -1,0 +1,101 @@
+package compare
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/internal/measure"
+)
+
+// endless is how long a turn may take beyond its load, before it is given up.
+const endless = 90 * time.Second
+
+// Comparison runs a plan.
+type Comparison struct {
+	Plan
+	Servers Servers
+	// Command is the program that takes a contender's turn at a place and prints the report.
+	Command func(name string, cell Cell) (program string, arguments []string)
+	Log     *slog.Logger
+}
+
+// Turn is what came of one turn.
+type Turn struct {
+	Cell
+	Round     int             `json:"round"`
+	Contender string          `json:"contender"`
+	Report    *measure.Report `json:"report,omitempty"`
+	Fault     string          `json:"fault,omitempty"`
+}
+
+// Run gives every contender its turns. A turn that fails does not end the comparison, and is an error in the end.
+func (c Comparison) Run(ctx context.Context) (Result, error) {
+	machine, err := c.Servers.describe(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Machine: machine, Plan: c.Plan}
+	schedule := c.schedule()
+	var faults []error
+	for i, a := range schedule {
+		turn := Turn{Cell: a.cell, Round: a.round, Contender: a.contender}
+		report, err := c.take(ctx, a)
+		if ctx.Err() != nil {
+			return result, fmt.Errorf("compare: %w", context.Cause(ctx))
+		}
+		log := c.Log.With("turn", fmt.Sprintf("%d/%d", i+1, len(schedule)), "contender", a.contender, "cell", a.cell.String())
+		if err != nil {
+			log.Error("turn failed", "reason", err)
+			turn.Fault = err.Error()
+			faults = append(faults, fmt.Errorf("turn of %s, %s: %w", a.contender, a.cell, err))
+		} else {
+			log.Info("turn taken", "sagas/s", report.SagasPerSecond)
+			turn.Report = &report
+		}
+		result.Turns = append(result.Turns, turn)
+	}
+	return result, errors.Join(faults...)
+}
+
+// take has one turn taken, at a place of its own.
+func (c Comparison) take(ctx context.Context, a assignment) (report measure.Report, err error) {
+	place, remove, err := c.Servers.place(ctx, a.contender)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, remove(context.WithoutCancel(ctx))) }()
+	ctx, cancel := context.WithTimeout(ctx, c.Warmup+c.Duration+endless)
+	defer cancel()
+	program, arguments := c.Command(a.contender, a.cell)
+	return runReport(ctx, place, program, arguments)
+}
+
+// runReport runs a program and reads the report that it prints.
+func runReport(ctx context.Context, place contender.Place, program string, arguments []string) (measure.Report, error) {
+	var report measure.Report
+	cmd := exec.CommandContext(ctx, program, arguments...)
+	var said bytes.Buffer
+	cmd.Env, cmd.Stderr = place.Environment(), &said
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return report, fmt.Errorf("run %s: %w: %s", program, err, strings.TrimSpace(said.String()))
+	}
+	if err := json.Unmarshal(out, &report); err != nil {
+		return report, fmt.Errorf("read the report of %s: %w", program, err)
+	}
+	if report.Sagas == 0 || report.Failed > 0 {
+		return report, fmt.Errorf("%d sagas ended as they should within the time, and %d did not", report.Sagas, report.Failed)
+	}
+	return report, nil
+}

@@ -1,0 +1,79 @@
+package compare
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+// Servers are the Postgres and the RabbitMQ that all contenders use.
+type Servers struct {
+	DatabaseURL string
+	AMQPURL     string
+}
+
+// place makes an empty database for one turn, and names a prefix that nobody else has at the broker. The contender
+// removes its queues itself.
+func (s Servers) place(ctx context.Context, name string) (place contender.Place, remove func(context.Context) error, err error) {
+	own := fmt.Sprintf("bench_%s_%s", name, strings.ToLower(rand.Text()[:8]))
+	address, err := url.Parse(s.DatabaseURL)
+	if err != nil {
+		return place, nil, fmt.Errorf("read the URL of Postgres: %w", err)
+	}
+	address.Path = "/" + own
+	if err := s.execute(ctx, "CREATE DATABASE "+own+" TEMPLATE template0"); err != nil {
+		return place, nil, fmt.Errorf("make a database for %s: %w", name, err)
+	}
+	remove = func(ctx context.Context) error {
+		if err := s.execute(ctx, "DROP DATABASE "+own+" WITH (FORCE)"); err != nil {
+			return fmt.Errorf("remove the database of %s: %w", name, err)
+		}
+		return nil
+	}
+	return contender.Place{DatabaseURL: address.String(), AMQPURL: s.AMQPURL, Prefix: own}, remove, nil
+}
+
+func (s Servers) execute(ctx context.Context, statement string) error {
+	db, err := pgx.Connect(ctx, s.DatabaseURL)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer db.Close(ctx)
+	_, err = db.Exec(ctx, statement)
+	return err
+}
+
+// describe says what the servers are, and refuses those that do not keep what they acknowledge.
+func (s Servers) describe(ctx context.Context) (Machine, error) {
+	m := thisMachine()
+	db, err := pgx.Connect(ctx, s.DatabaseURL)
+	if err != nil {
+		return m, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer db.Close(ctx)
+	for name, value := range map[string]*string{
+		"server_version": &m.Postgres, "synchronous_commit": &m.SynchronousCommit, "fsync": &m.Fsync,
+	} {
+		if err := db.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(value); err != nil {
+			return m, fmt.Errorf("ask Postgres for %s: %w", name, err)
+		}
+	}
+	if m.SynchronousCommit != "on" || m.Fsync != "on" {
+		return m, fmt.Errorf("compare only what is durable: Postgres has synchronous_commit = %s and fsync = %s, both must be on",
+			m.SynchronousCommit, m.Fsync)
+	}
+	conn, err := amqp.Dial(s.AMQPURL)
+	if err != nil {
+		return m, fmt.Errorf("connect to RabbitMQ: %w", err)
+	}
+	defer conn.Close()
+	m.RabbitMQ = fmt.Sprint(conn.Properties["version"])
+	return m, nil
+}

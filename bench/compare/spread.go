@@ -1,0 +1,41 @@
+package compare
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Spread is a figure over the rounds. It is empty when there is none.
+type Spread struct {
+	Median, Least, Most float64
+	Rounds              int
+}
+
+func spreadOf(values []float64) Spread {
+	if len(values) == 0 {
+		return Spread{}
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	median := (sorted[(n-1)/2] + sorted[n/2]) / 2
+	return Spread{Median: median, Least: sorted[0], Most: sorted[n-1], Rounds: n}
+}
+
+// show writes the median, and least and most beside it where there are several rounds.
+func (s Spread) show(format string) string {
+	switch s.Rounds {
+	case 0:
+		return "–"
+	case 1:
+		return fmt.Sprintf(format, s.Median)
+	}
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", s.Median, s.Least, s.Most)
+}
+
+// middle writes the median alone.
+func (s Spread) middle(format string) string {
+	if s.Rounds == 0 {
+		return "–"
+	}
+	return fmt.Sprintf(format, s.Median)
+}

@@ -1,0 +1,99 @@
+package compare
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/saga-orchestrator/orchestrator/internal/measure"
+)
+
+// WriteMarkdown writes the table: a part for every cell. It reads well on a terminal, too.
+func (r Result) WriteMarkdown(out io.Writer) error {
+	text := &strings.Builder{}
+	fmt.Fprintf(text, "%s.\n\nRounds: %d, of %s each after %s of warm-up. Medians; in parentheses the least and the most.\n",
+		r.Machine, r.Plan.Rounds, r.Plan.Duration, r.Plan.Warmup)
+	for _, cell := range r.Plan.cells() {
+		fmt.Fprintf(text, "\n**%s**\n\n", cell)
+		writeTable(text, r.rows(cell))
+	}
+	if _, err := io.WriteString(out, text.String()); err != nil {
+		return fmt.Errorf("write the table: %w", err)
+	}
+	return nil
+}
+
+// rows are the head and a row for every contender.
+func (r Result) rows(cell Cell) [][]string {
+	processes := r.processes(cell)
+	head := []string{"", "sagas/s", "of the roofline", "ours ÷ it", "p50 ms", "p99 ms", "CPU ms/saga"}
+	head = append(head, processes...)
+	head = append(head, "WAL B/saga", "write tx/saga", "commits/saga")
+	rows := [][]string{head}
+	for _, name := range r.Plan.whoTakes(cell) {
+		rows = append(rows, r.row(cell, name, processes))
+	}
+	return rows
+}
+
+func (r Result) row(cell Cell, name string, processes []string) []string {
+	rate := func(report measure.Report) *float64 { return &report.SagasPerSecond }
+	latency := func(read func(measure.Percentiles) float64) string {
+		return r.figure(cell, name, func(report measure.Report) *float64 {
+			if report.Latency == nil {
+				return nil
+			}
+			value := read(*report.Latency)
+			return &value
+		}).middle("%.1f")
+	}
+	cpu := func(process string) string {
+		return r.figure(cell, name, func(report measure.Report) *float64 {
+			if value, told := report.CPU[process]; told {
+				return &value
+			}
+			return nil
+		}).middle("%.2f")
+	}
+	label := name
+	if n := r.faults(cell, name); n > 0 {
+		label = fmt.Sprintf("%s (turns FAILED: %d)", name, n)
+	}
+	row := []string{
+		label,
+		r.figure(cell, name, rate).show("%.0f"),
+		r.ratio(cell, name, Roofline).show("%.2f"),
+		r.ratio(cell, Ours, name).show("%.2f"),
+		latency(func(p measure.Percentiles) float64 { return p.P50 }),
+		latency(func(p measure.Percentiles) float64 { return p.P99 }),
+		cpu(measure.Total),
+	}
+	for _, process := range processes {
+		row = append(row, cpu(process))
+	}
+	return append(row,
+		r.figure(cell, name, func(m measure.Report) *float64 { return m.WALBytes }).middle("%.0f"),
+		r.figure(cell, name, func(m measure.Report) *float64 { return m.WriteTransactions }).middle("%.1f"),
+		r.figure(cell, name, func(m measure.Report) *float64 { return m.Commits }).middle("%.1f"),
+	)
+}
+
+// writeTable writes rows of the same length, padded so that columns stand under each other.
+func writeTable(out *strings.Builder, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for n, row := range rows {
+		for i, cell := range row {
+			out.WriteString("| " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)) + " ")
+		}
+		out.WriteString("|\n")
+		if n == 0 {
+			out.WriteString("|" + strings.Repeat("---|", len(row)) + "\n")
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package dbos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/dbos-inc/dbos-transact-golang/dbos"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+// ending is how long workflows may go on when the contender is closed; there are none by then.
+const ending = 5 * time.Second
+
+// Entry is the contender.
+func Entry() contender.Entry { return contender.Entry{Name: "dbos", Open: open} }
+
+type transact struct {
+	dbos dbos.Context
+	pool *pgxpool.Pool // to count with
+}
+
+func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
+	runtime, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
+		AppName: "bench", DatabaseURL: place.DatabaseURL, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set DBOS up: %w", err)
+	}
+	dbos.RegisterWorkflow(runtime, orderSaga)
+	if err := dbos.Launch(runtime); err != nil {
+		return nil, fmt.Errorf("launch DBOS: %w", err)
+	}
+	pool, err := contender.Pool(ctx, place.DatabaseURL, 1, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &transact{dbos: runtime, pool: pool}, nil
+}
+
+// orderSaga is the workflow. What it returns in the end is nothing to the caller; its state is in the database.
+func orderSaga(ctx dbos.Context, order contender.Order) (contender.End, error) {
+	var undo []string
+	for _, step := range contender.Steps() {
+		err := handle(ctx, step.Execute, order)
+		if err == nil {
+			undo = append(undo, step.Undo)
+			continue
+		}
+		for _, command := range slices.Backward(undo) {
+			if fault := handle(ctx, command, order); fault != nil {
+				return "", errors.Join(err, fault)
+			}
+		}
+		return contender.Compensated, err
+	}
+	return contender.Completed, nil
+}
+
+// handle is a step of the workflow.
+func handle(ctx dbos.Context, command string, order contender.Order) error {
+	_, err := dbos.RunAsStep(ctx, func(context.Context) (string, error) {
+		return "", contender.Handle(command, order)
+	}, dbos.WithStepName(command))
+	return err
+}
+
+// Run starts a workflow and waits for its result.
+func (t *transact) Run(_ context.Context, order contender.Order) (contender.End, error) {
+	handle, err := dbos.RunWorkflow(t.dbos, orderSaga, order, dbos.WithWorkflowID(order.ID))
+	if err != nil {
+		return "", fmt.Errorf("start a workflow: %w", err)
+	}
+	end, err := handle.GetResult()
+	switch {
+	case errors.Is(err, contender.ErrDeclined):
+		return contender.Compensated, nil
+	case err != nil:
+		return "", fmt.Errorf("run a workflow: %w", err)
+	}
+	return end, nil
+}
+
+// Ended counts the workflows that succeeded, and those that failed and have their last compensation on record.
+func (t *transact) Ended(ctx context.Context) (contender.Tally, error) {
+	return contender.Count(ctx, t.pool, `
+		SELECT CASE WHEN status = 'SUCCESS' THEN 'completed' WHEN status = 'ERROR' AND EXISTS (
+			SELECT 1 FROM dbos.operation_outputs o WHERE o.workflow_uuid = w.workflow_uuid AND o.function_name = 'inventory.release'
+		) THEN 'compensated' ELSE status END, count(*) FROM dbos.workflow_status w GROUP BY 1`)
+}
+
+// Close shuts DBOS down.
+func (t *transact) Close(context.Context) error {
+	t.pool.Close()
+	if err := dbos.Shutdown(t.dbos, ending); err != nil {
+		return fmt.Errorf("shut DBOS down: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package naive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+const (
+	handlers    = 32 // goroutines that take replies, and those of the worker for each queue
+	prefetch    = 64
+	connections = 16
+)
+
+// Entry is the contender.
+func Entry() contender.Entry {
+	return contender.Entry{Name: "naive", Broker: true, Open: open, Work: work}
+}
+
+// orchestrator is the process that holds the sagas.
+type orchestrator struct {
+	table    table
+	place    contender.Place
+	out, in  *contender.Link // one connection to publish, one to consume
+	waiters  *contender.Waiters
+	handlers *errgroup.Group
+	alive    context.Context // ends when a handler fails, or when it is closed
+	stop     context.CancelFunc
+}
+
+func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
+	pool, err := contender.Pool(ctx, place.DatabaseURL, connections, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := pool.Exec(ctx, schema); err != nil {
+		return nil, fmt.Errorf("create the tables: %w", err)
+	}
+	out, err := contender.Dial(place.AMQPURL)
+	if err != nil {
+		return nil, err
+	}
+	in, err := contender.Dial(place.AMQPURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Declare(amqp.QueueTypeClassic, queues(place)...); err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group, alive := errgroup.WithContext(running)
+	o := &orchestrator{
+		table: table{pool}, place: place, out: out, in: in, waiters: contender.NewWaiters(),
+		handlers: group, alive: alive, stop: stop,
+	}
+	replies, err := in.Consume(alive, place.Replies(), prefetch)
+	if err != nil {
+		return nil, err
+	}
+	for range handlers {
+		group.Go(func() error { return o.take(replies) })
+	}
+	return o, nil
+}
+
+func queues(place contender.Place) []string {
+	names := []string{place.Replies()}
+	for _, step := range contender.Steps() {
+		names = append(names, place.Commands(step.Queue))
+	}
+	return names
+}
+
+// Run starts a saga and waits for its end.
+func (o *orchestrator) Run(ctx context.Context, order contender.Order) (contender.End, error) {
+	end := o.waiters.Expect(order.ID)
+	if err := o.table.insert(ctx, order); err != nil {
+		return "", err
+	}
+	if err := o.send(ctx, execute(order.ID, 0), order); err != nil {
+		return "", err
+	}
+	return contender.Await(ctx, o.alive, end)
+}
+
+// take handles replies until the consumer ends.
+func (o *orchestrator) take(replies <-chan amqp.Delivery) error {
+	for delivery := range replies {
+		if err := o.onReply(o.alive, delivery); err != nil {
+			return contender.Fault(o.alive, fmt.Errorf("take a reply: %w", err))
+		}
+	}
+	return nil
+}
+
+func (o *orchestrator) onReply(ctx context.Context, delivery amqp.Delivery) error {
+	var r reply
+	if err := json.Unmarshal(delivery.Body, &r); err != nil {
+		return fmt.Errorf("decode it: %w", err)
+	}
+	m, err := onReply(delivery.CorrelationId, r)
+	if err != nil {
+		return err
+	}
+	order, err := o.table.move(ctx, m)
+	switch {
+	case errors.Is(err, errRepeated):
+		return acknowledge(delivery)
+	case err != nil:
+		return err
+	case m.next == nil:
+		o.waiters.Tell(m.saga, contender.End(m.status))
+	default:
+		if err := o.send(ctx, m.next, order); err != nil {
+			return err
+		}
+	}
+	return acknowledge(delivery)
+}
+
+// send publishes a command and awaits its confirm.
+func (o *orchestrator) send(ctx context.Context, c *command, order contender.Order) error {
+	body, err := json.Marshal(order)
+	if err != nil {
+		return fmt.Errorf("encode a command: %w", err)
+	}
+	confirm, err := o.out.Send(ctx, o.place.Commands(c.queue), c.id, c.name, body)
+	if err != nil {
+		return err
+	}
+	return contender.Confirmed(ctx, confirm)
+}
+
+func acknowledge(delivery amqp.Delivery) error {
+	if err := delivery.Ack(false); err != nil {
+		return fmt.Errorf("acknowledge a message: %w", err)
+	}
+	return nil
+}
+
+// Ended counts the sagas that have ended.
+func (o *orchestrator) Ended(ctx context.Context) (contender.Tally, error) {
+	return contender.Count(ctx, o.table.pool, `SELECT status, count(*) FROM sagas GROUP BY status`)
+}
+
+// Close ends it, and takes its queues away.
+func (o *orchestrator) Close(context.Context) error {
+	o.stop()
+	err := o.handlers.Wait()
+	o.table.pool.Close()
+	return errors.Join(err, o.in.Delete(queues(o.place)...), o.in.Close(), o.out.Close())
+}

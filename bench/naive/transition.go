@@ -1,0 +1,87 @@
+package naive
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+// Statuses of a saga that has not ended, and of its steps.
+const (
+	running      = "running"
+	compensating = "compensating"
+
+	pending   = "pending"
+	succeeded = "succeeded"
+	failed    = "failed"
+	undone    = "compensated"
+)
+
+// reply is what a worker says of one command.
+type reply struct {
+	Succeeded bool   `json:"succeeded"`
+	Error     string `json:"error,omitempty"`
+}
+
+// move is one transition: what a reply changes, and the command that comes next. There is none when the saga has ended.
+type move struct {
+	saga     string
+	step     int
+	from, to string // of the step
+	status   string // of the saga
+	next     *command
+}
+
+// command is a command to a worker.
+type command struct {
+	queue, name, id string
+}
+
+// execute and compensate make the commands of a step. A reply bears the id of its command.
+func execute(saga string, step int) *command {
+	s := contender.Steps()[step]
+	return &command{queue: s.Queue, name: s.Execute, id: fmt.Sprintf("%s/%d/execute", saga, step)}
+}
+
+func compensate(saga string, step int) *command {
+	s := contender.Steps()[step]
+	return &command{queue: s.Queue, name: s.Undo, id: fmt.Sprintf("%s/%d/compensate", saga, step)}
+}
+
+// onReply says what the reply to a command changes.
+func onReply(id string, r reply) (move, error) {
+	parts := strings.Split(id, "/")
+	if len(parts) != 3 {
+		return move{}, fmt.Errorf("a reply to %q, which is no command", id)
+	}
+	step, err := strconv.Atoi(parts[1])
+	if err != nil || step < 0 || step >= len(contender.Steps()) {
+		return move{}, fmt.Errorf("a reply to %q, which is no command", id)
+	}
+	m := move{saga: parts[0], step: step, from: pending, to: succeeded, status: running}
+	switch {
+	case parts[2] == "compensate":
+		m.from, m.to = succeeded, undone
+		return m.back(), nil
+	case !r.Succeeded:
+		m.to = failed
+		return m.back(), nil
+	case step == len(contender.Steps())-1:
+		m.status = string(contender.Completed)
+	default:
+		m.next = execute(m.saga, step+1)
+	}
+	return m, nil
+}
+
+// back goes on with the compensation of the step before.
+func (m move) back() move {
+	if m.step == 0 {
+		m.status = string(contender.Compensated)
+		return m
+	}
+	m.status, m.next = compensating, compensate(m.saga, m.step-1)
+	return m
+}

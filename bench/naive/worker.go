@@ -1,0 +1,78 @@
+package naive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+// work is the worker process: it answers the commands of all three queues until ctx ends.
+func work(ctx context.Context, place contender.Place, ready func()) error {
+	out, err := contender.Dial(place.AMQPURL)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	in, err := contender.Dial(place.AMQPURL)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := in.Declare(amqp.QueueTypeClassic, queues(place)...); err != nil {
+		return err
+	}
+	group, alive := errgroup.WithContext(ctx)
+	for _, step := range contender.Steps() {
+		commands, err := in.Consume(alive, place.Commands(step.Queue), prefetch)
+		if err != nil {
+			return err
+		}
+		for range handlers {
+			group.Go(func() error { return answerAll(alive, out, place, commands) })
+		}
+	}
+	ready()
+	return group.Wait()
+}
+
+func answerAll(ctx context.Context, out *contender.Link, place contender.Place, commands <-chan amqp.Delivery) error {
+	for delivery := range commands {
+		if err := answer(ctx, out, place, delivery); err != nil {
+			return contender.Fault(ctx, fmt.Errorf("answer a command: %w", err))
+		}
+	}
+	return nil
+}
+
+// answer executes a command. The command is acknowledged once the reply is safe.
+func answer(ctx context.Context, out *contender.Link, place contender.Place, delivery amqp.Delivery) error {
+	var order contender.Order
+	if err := json.Unmarshal(delivery.Body, &order); err != nil {
+		return fmt.Errorf("decode it: %w", err)
+	}
+	r := reply{Succeeded: true}
+	switch err := contender.Handle(delivery.Type, order); {
+	case errors.Is(err, contender.ErrDeclined):
+		r = reply{Error: err.Error()}
+	case err != nil:
+		return err
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode a reply: %w", err)
+	}
+	confirm, err := out.Send(ctx, place.Replies(), delivery.CorrelationId, delivery.Type, body)
+	if err != nil {
+		return err
+	}
+	if err := contender.Confirmed(ctx, confirm); err != nil {
+		return err
+	}
+	return acknowledge(delivery)
+}

@@ -1,0 +1,29 @@
+package river
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+func TestWhatFollowsACommand(t *testing.T) {
+	for _, c := range []struct {
+		command   string
+		succeeded bool
+		next      string
+		end       contender.End
+	}{
+		{"inventory.reserve", true, "payments.charge", ""},
+		{"payments.charge", true, "orders.confirm", ""},
+		{"orders.confirm", true, "", contender.Completed},
+		{"orders.confirm", false, "payments.refund", ""},
+		{"payments.refund", true, "inventory.release", ""},
+		{"inventory.release", true, "", contender.Compensated},
+	} {
+		next, end := follow(c.command, c.succeeded)
+		assert.Equal(t, c.next, next, "after %s", c.command)
+		assert.Equal(t, c.end, end, "after %s", c.command)
+	}
+}

@@ -1,0 +1,92 @@
+package river
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+// The tuning, found by trial on two cores: with fewer workers, or shorter pauses, River spends more on fetching than it
+// gains. A saga alone pays for it with its latency.
+const (
+	connections = 20
+	workers     = 100
+	cooldown    = 20 * time.Millisecond
+	poll        = 100 * time.Millisecond
+)
+
+// Entry is the contender.
+func Entry() contender.Entry { return contender.Entry{Name: "river", Open: open} }
+
+type chain struct {
+	pool    *pgxpool.Pool
+	client  *river.Client[pgx.Tx]
+	waiters *contender.Waiters
+}
+
+func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
+	pool, err := contender.Pool(ctx, place.DatabaseURL, connections, nil)
+	if err != nil {
+		return nil, err
+	}
+	driver := riverpgxv5.New(pool)
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, fmt.Errorf("make River's tables: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return nil, fmt.Errorf("make River's tables: %w", err)
+	}
+	c := &chain{pool: pool, waiters: contender.NewWaiters()}
+	known := river.NewWorkers()
+	river.AddWorker(known, &worker{chain: c})
+	c.client, err = river.NewClient(driver, &river.Config{
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}, Workers: known,
+		FetchCooldown: cooldown, FetchPollInterval: poll, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a River client: %w", err)
+	}
+	if err := c.client.Start(context.WithoutCancel(ctx)); err != nil {
+		return nil, fmt.Errorf("start River: %w", err)
+	}
+	return c, nil
+}
+
+// Run inserts the first job and waits for the last.
+func (c *chain) Run(ctx context.Context, order contender.Order) (contender.End, error) {
+	end := c.waiters.Expect(order.ID)
+	if _, err := c.client.Insert(ctx, job{Command: contender.Steps()[0].Execute, Order: order}, nil); err != nil {
+		return "", fmt.Errorf("insert a job: %w", err)
+	}
+	return contender.Await(ctx, ctx, end)
+}
+
+// Ended counts the last jobs of the chains.
+func (c *chain) Ended(ctx context.Context) (contender.Tally, error) {
+	return contender.Count(ctx, c.pool, `
+		SELECT CASE args->>'command' WHEN 'orders.confirm' THEN 'completed' ELSE 'compensated' END, count(*) FROM river_job
+		WHERE state = 'completed' AND (args->>'command' = 'inventory.release'
+			OR args->>'command' = 'orders.confirm' AND NOT (args->'order'->>'declined')::bool)
+		GROUP BY 1`)
+}
+
+// Close stops River.
+func (c *chain) Close(ctx context.Context) error {
+	err := c.client.Stop(ctx)
+	c.pool.Close()
+	if err != nil {
+		return errors.Join(errors.New("stop River"), err)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package roofline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const schema = `
+CREATE TABLE roof (
+	id         text PRIMARY KEY,
+	status     text NOT NULL,
+	done       int NOT NULL,
+	data       jsonb NOT NULL,
+	updated_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+CREATE TABLE roof_history (
+	id   text NOT NULL,
+	done int NOT NULL,
+	type text NOT NULL,
+	at   timestamptz NOT NULL,
+	PRIMARY KEY (id, done)
+)`
+
+// plans keeps the update on its index: without statistics a new table is read as a whole for every batch.
+func plans() map[string]string {
+	return map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+}
+
+// rows are the rows of a batch, in columns.
+type rows struct {
+	newIDs, newData  []string
+	ids, statuses    []string
+	done             []int
+	histIDs, history []string
+	histDone         []int
+}
+
+// start adds the rows of a saga that begins.
+func (r *rows) start(id string, data []byte) {
+	r.newIDs, r.newData = append(r.newIDs, id), append(r.newData, string(data))
+	r.note(id, 0, "saga.started")
+}
+
+// step adds the rows of a saga that has one command more behind it.
+func (r *rows) step(id string, done int, status string) {
+	r.ids, r.done, r.statuses = append(r.ids, id), append(r.done, done), append(r.statuses, status)
+	r.note(id, done, "step.succeeded")
+}
+
+func (r *rows) note(id string, done int, kind string) {
+	r.histIDs, r.histDone, r.history = append(r.histIDs, id), append(r.histDone, done), append(r.history, kind)
+}
+
+// commit writes them: three statements in one round trip, which are one transaction.
+func (r *rows) commit(ctx context.Context, pool *pgxpool.Pool) error {
+	batch := &pgx.Batch{}
+	if len(r.newIDs) > 0 {
+		batch.Queue(`INSERT INTO roof (id, status, done, data, updated_at)
+			SELECT id, 'running', 0, data, now() FROM unnest($1::text[], $2::jsonb[]) AS n (id, data)`, r.newIDs, r.newData)
+	}
+	if len(r.ids) > 0 {
+		batch.Queue(`UPDATE roof SET status = n.status, done = n.done, updated_at = now()
+			FROM unnest($1::text[], $2::text[], $3::int[]) AS n (id, status, done) WHERE roof.id = n.id`, r.ids, r.statuses, r.done)
+	}
+	batch.Queue(`INSERT INTO roof_history (id, done, type, at)
+		SELECT id, done, type, now() FROM unnest($1::text[], $2::int[], $3::text[]) AS n (id, done, type)`,
+		r.histIDs, r.histDone, r.history)
+	results := pool.SendBatch(ctx, batch)
+	var err error
+	for range batch.Len() {
+		_, fault := results.Exec()
+		err = errors.Join(err, fault)
+	}
+	if err := errors.Join(err, results.Close()); err != nil {
+		return fmt.Errorf("commit a batch: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package roofline
+
+import (
+	"context"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/saga-orchestrator/orchestrator/bench/contender"
+)
+
+// work is the worker process: it replies to whatever comes, batch by batch, until ctx ends.
+func work(ctx context.Context, place contender.Place, ready func()) error {
+	out, err := contender.Dial(place.AMQPURL)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	in, err := contender.Dial(place.AMQPURL)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := in.Declare(amqp.QueueTypeQuorum, queues(place)...); err != nil {
+		return err
+	}
+	stages, alive := errgroup.WithContext(ctx)
+	commands, err := in.Consume(alive, place.Commands("all"), prefetch)
+	if err != nil {
+		return err
+	}
+	batches := make(chan sent, onTheWay)
+	stages.Go(func() error {
+		defer close(batches)
+		return replyAll(alive, out, place.Replies(), commands, batches)
+	})
+	stages.Go(func() error { return settleAll(alive, batches) })
+	ready()
+	return stages.Wait()
+}
+
+func replyAll(ctx context.Context, out *contender.Link, queue string, commands <-chan amqp.Delivery, batches chan<- sent) error {
+	reply := []byte(`{"succeeded":true}`)
+	var batch []amqp.Delivery
+	for {
+		if batch = gather(ctx, commands, batch); len(batch) == 0 {
+			return nil
+		}
+		last := batch[len(batch)-1]
+		s := sent{last: &last}
+		for _, command := range batch {
+			confirm, err := out.Send(ctx, queue, command.CorrelationId, command.Type, reply)
+			if err != nil {
+				return contender.Fault(ctx, err)
+			}
+			s.confirms = append(s.confirms, confirm)
+		}
+		pass(ctx, batches, s)
+	}
+}

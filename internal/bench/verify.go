@@ -1,0 +1,42 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/saga-orchestrator/orchestrator/internal/measure"
+)
+
+// tally is how many sagas have ended as they should, as the answers said.
+type tally struct{ completed, compensated atomic.Int64 }
+
+// count lets a load run and counts. fails says of which saga the end is another.
+func (t *tally) count(one func(context.Context, int) error, fails func(n int) bool) func(context.Context, int) error {
+	return func(ctx context.Context, n int) error {
+		err := one(ctx, n)
+		switch {
+		case err != nil:
+		case fails(n):
+			t.compensated.Add(1)
+		default:
+			t.completed.Add(1)
+		}
+		return err
+	}
+}
+
+// verify holds the answers against the rows. A database that others use too says nothing.
+func (t *tally) verify(ctx context.Context, db measure.Querier) error {
+	var completed, compensated, all int64
+	err := db.QueryRow(ctx, `SELECT count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'compensated'), count(*)
+		FROM sagas`).Scan(&completed, &compensated, &all)
+	if err != nil {
+		return fmt.Errorf("count the sagas of the run: %w", err)
+	}
+	if completed != t.completed.Load() || compensated != t.compensated.Load() || all != completed+compensated {
+		return fmt.Errorf("the answers said that %d sagas are completed and %d compensated; the database has %d and %d, of %d",
+			t.completed.Load(), t.compensated.Load(), completed, compensated, all)
+	}
+	return nil
+}

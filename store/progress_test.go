@@ -1,0 +1,49 @@
+package store
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// TestProgressComesBackAsItWas has every field that there is set: one that is added and forgotten here fails.
+func TestProgressComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	created := time.Date(2026, 11, 25, 10, 0, 0, 123_456_000, time.UTC)
+	failure := &saga.Failure{Step: "a", Code: "declined", Message: "no"}
+	whole := saga.StepState{
+		Name: "a", Status: saga.StepCompensating, Attempts: 3, AttemptsForgiven: 2, Uncertain: true, TookEffect: true,
+		Oversized: true, LateEffect: true, LateUndo: true, Reopened: true, Round: 2, CompensationAttempts: 4,
+		CompensationForgiven: 1, StartedAt: created, FinishedAt: created.Add(1), NextAttemptAt: created.Add(time.Hour),
+		DeadlineAt: created.Add(-time.Second), Output: json.RawMessage(`{"a":1}`),
+		Error: &saga.StepError{Code: "c", Message: "m"},
+	}
+	in := saga.Instance{ID: "x", CreatedAt: created, Progress: saga.Progress{
+		Phase: saga.PhaseBackward, PausedByPerson: true, TurnBack: failure, Failure: failure, DeadlinePassed: true,
+		ReopenedFrom: saga.Completed, Entries: 7, ProgressAt: created.Add(time.Minute), Overdue: true, LastAction: "y",
+		Steps: []saga.StepState{whole, {Name: "null", Status: saga.StepPending, Round: 1}},
+	}}
+	requireAllSet(t, in.Progress)
+	requireAllSet(t, whole)
+
+	text, err := encodeProgress(&in)
+	require.NoError(t, err)
+	read, err := decodeProgress(text, created, []string{"a", "null"})
+	require.NoError(t, err)
+	assert.Equal(t, in.Progress, read)
+	assert.Equal(t, `{"a","null"}`, stepNames(&in))
+}
+
+func requireAllSet(t *testing.T, value any) {
+	t.Helper()
+	fields := reflect.ValueOf(value)
+	for i := range fields.NumField() {
+		require.False(t, fields.Field(i).IsZero(), "%s is not set, so nobody sees whether it is kept", fields.Type().Field(i).Name)
+	}
+}
