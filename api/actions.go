@@ -52,12 +52,12 @@ func action[T any](s *service, name saga.ActionName, summary string, optional bo
 			http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed,
 		},
 	}, func(ctx context.Context, input *ActionInput) (*sagaOutput, error) {
-		given, err := decode[T](body(ctx))
+		var asked saga.Action
+		_, err := decode(body(ctx), func(given T) (faults []resource.FieldError) {
+			asked, faults = read(given)
+			return faults
+		})
 		if err != nil {
-			return nil, err
-		}
-		asked, faults := read(given)
-		if err := invalid(faults); err != nil {
 			return nil, err
 		}
 		asked.Name = name

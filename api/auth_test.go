@@ -148,6 +148,8 @@ func TestKeysByREST(t *testing.T) {
 	for _, body := range []string{`{"name":"x","role":"root"}`, `{"name":"","role":"viewer"}`, `{"name":"a\u0007","role":"viewer"}`, `{}`} {
 		o.post("/v1/keys", body).problem(422, "invalid_field")
 	}
+	both := o.post("/v1/keys", `{"role":"root"}`).problem(422, "invalid_field").Errors
+	assert.Equal(t, []string{"/name", "/role"}, []string{both[0].Pointer, both[1].Pointer})
 }
 
 func TestARevocationElsewhereActsWithinFiveSeconds(t *testing.T) {

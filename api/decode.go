@@ -14,8 +14,8 @@ import (
 )
 
 // decode reads a checked body into a struct, member by member: names are case-sensitive, what is not a member is
-// refused, null counts as absent, and one fault does not hide the next.
-func decode[T any](content []byte) (T, error) {
+// refused, and null counts as absent. check looks at what was read. All faults are told at once, but one for a member.
+func decode[T any](content []byte, check func(T) []resource.FieldError) (T, error) {
 	var into T
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(content, &members); err != nil || members == nil {
@@ -24,31 +24,44 @@ func decode[T any](content []byte) (T, error) {
 	var faults []resource.FieldError
 	value := reflect.ValueOf(&into).Elem()
 	for i := range value.NumField() {
-		name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
+		member := value.Type().Field(i)
+		name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
 		raw, given := members[name]
 		delete(members, name)
-		if !given || isNull(raw) {
-			continue
+		if given && !isNull(raw) && !readMember(raw, member, value.Field(i)) {
+			faults = append(faults, field(name, "must be "+kindOf(member)))
 		}
-		if err := json.Unmarshal(raw, value.Field(i).Addr().Interface()); err != nil {
-			faults = append(faults, field(name, "must be "+kindOf(value.Field(i))))
+	}
+	for _, fault := range check(into) {
+		if !slices.ContainsFunc(faults, func(told resource.FieldError) bool { return told.Pointer == fault.Pointer }) {
+			faults = append(faults, fault)
 		}
 	}
 	if len(members) > 0 {
-		return into, unknownFields(members)
+		return into, problem(resource.CodeUnknownField, "The body has fields that are not known.",
+			append(unknownFields(members), faults...)...)
 	}
 	return into, invalid(faults)
 }
 
-func unknownFields(members map[string]json.RawMessage) error {
+// readMember reads one member, and says whether it is what it must be. Where zero stands for an absent member, it is no
+// value that may be given: who gives it means something else.
+func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Value) bool {
+	if json.Unmarshal(raw, into.Addr().Interface()) != nil {
+		return false
+	}
+	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Type == reflect.TypeFor[saga.Duration]()
+	return !zeroIsAbsent || !into.IsZero()
+}
+
+func unknownFields(members map[string]json.RawMessage) []resource.FieldError {
 	var faults []resource.FieldError
 	for name := range members {
 		faults = append(faults, field(name, "is not a known field"))
 	}
 	slices.SortFunc(faults, func(a, b resource.FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
 	const shown = 10
-	faults = faults[:min(len(faults), shown)]
-	return problem(resource.CodeUnknownField, "The body has fields that are not known.", faults...)
+	return faults[:min(len(faults), shown)]
 }
 
 // invalid is the problem of a body with such faults, or nil.
@@ -66,21 +79,28 @@ func field(name, message string) resource.FieldError {
 }
 
 // kindOf says in words what a member must be.
-func kindOf(value reflect.Value) string {
-	switch value.Interface().(type) {
-	case time.Time:
+func kindOf(member reflect.StructField) string {
+	switch member.Type {
+	case reflect.TypeFor[time.Time]():
 		return "a time such as 2026-11-23T10:00:00Z"
-	case saga.Duration:
+	case reflect.TypeFor[saga.Duration]():
 		return "a duration such as 30s"
-	case map[string]string:
+	case reflect.TypeFor[map[string]string]():
 		return "an object whose values are strings"
-	case json.RawMessage:
+	case reflect.TypeFor[json.RawMessage]():
 		return "JSON"
 	}
-	if value.Kind() == reflect.String {
+	least, most := member.Tag.Get("minimum"), member.Tag.Get("maximum")
+	switch {
+	case member.Type.Kind() == reflect.String:
 		return "a string"
+	case most != "":
+		return "a whole number from 0 to " + most
+	case least != "":
+		return "a whole number, " + least + " or more"
+	default:
+		return "a whole number"
 	}
-	return "a whole number within its limits"
 }
 
 // isObject says whether a checked document is a JSON object.

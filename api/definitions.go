@@ -139,6 +139,6 @@ func showDefinition(kept record.RegisteredDefinition) (resource.Definition, erro
 	if err := json.Unmarshal(canonical, &shown); err != nil {
 		return resource.Definition{}, err
 	}
-	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, kept.CreatedAt
+	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, saga.Time{Time: kept.CreatedAt}
 	return shown, nil
 }

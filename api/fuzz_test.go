@@ -217,7 +217,7 @@ func FuzzFilters(f *testing.F) {
 		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &list))
 		for _, item := range list.Items {
 			require.True(t, definition == "" || item.Definition == definition)
-			require.True(t, key == "" || item.Key == key)
+			require.True(t, key == "" || string(item.Key) == key)
 			require.True(t, status == "" || string(item.Status) == status)
 			require.True(t, reason == "" || item.Attention != nil && string(item.Attention.Reason) == reason)
 		}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -43,6 +44,6 @@ func isSeq(text string) bool {
 
 func showEntry(e record.Entry) (resource.HistoryEntry, error) {
 	return resource.HistoryEntry{
-		Seq: e.Seq, At: e.At, Type: e.Type, Step: e.Step, Attempt: e.Attempt, Actor: e.Actor, Detail: e.Detail,
+		Seq: e.Seq, At: saga.Time{Time: e.At}, Type: e.Type, Step: e.Step, Attempt: e.Attempt, Actor: e.Actor, Detail: e.Detail,
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -72,8 +73,19 @@ func (s *service) keyRoutes() {
 	}, s.revokeKey)
 }
 
+func keyFaults(given resource.NewKey) []resource.FieldError {
+	var faults []resource.FieldError
+	if strings.TrimSpace(given.Name) == "" || !printable(given.Name, maxKeyName) {
+		faults = append(faults, field("name", "must be 1 to "+decimal(maxKeyName)+" printable characters"))
+	}
+	if !record.Role(given.Role).Includes(record.Viewer) {
+		faults = append(faults, field("role", "must be viewer, operator or admin"))
+	}
+	return faults
+}
+
 func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error) {
-	given, err := decode[resource.NewKey](body(ctx))
+	given, err := decode(body(ctx), keyFaults)
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +131,14 @@ func (s *service) revokeKey(ctx context.Context, input *keyInput) (*struct{}, er
 // ShowKey is the key as the API shows it: without its hash.
 func ShowKey(key record.Key) resource.Key {
 	return resource.Key{
-		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: key.CreatedAt, RevokedAt: optional(key.RevokedAt),
+		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: saga.Time{Time: key.CreatedAt}, RevokedAt: optional(key.RevokedAt),
 	}
 }
 
 // optional is nil for the zero time, which is null outside.
-func optional(t time.Time) *time.Time {
+func optional(t time.Time) *saga.Time {
 	if t.IsZero() {
 		return nil
 	}
-	return &t
+	return &saga.Time{Time: t}
 }

@@ -81,7 +81,7 @@ func deadLetterID(text string) bool { return text != "" && printable(text, 255) 
 func showDeadLetter(l record.DeadLetter) resource.DeadLetter {
 	return resource.DeadLetter{
 		ID: l.ID, Source: l.Source, Queue: l.Queue, Reason: l.Reason, Message: l.Message, SagaID: l.SagaID,
-		CommandID: l.CommandID, ReceivedAt: l.ReceivedAt, ContentType: l.ContentType, Size: len(l.Body),
+		CommandID: l.CommandID, ReceivedAt: saga.Time{Time: l.ReceivedAt}, ContentType: l.ContentType, Size: len(l.Body),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -40,7 +41,7 @@ func listOf[T, V any](p PageInput, found []T, key func(T) string, view func(T) (
 	var list resource.List[V]
 	if len(found) > p.Limit {
 		found = found[:p.Limit]
-		list.NextCursor = encodeCursor(key(found[len(found)-1]))
+		list.NextCursor = saga.Text(encodeCursor(key(found[len(found)-1])))
 	}
 	list.Items = make([]V, len(found))
 	for i, item := range found {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -116,5 +115,5 @@ func writeProblem(w http.ResponseWriter, answer *resource.Problem) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="saga orchestrator"`)
 	}
 	w.WriteHeader(answer.Status)
-	_ = json.NewEncoder(w).Encode(answer) // the client has gone: there is nobody to tell
+	_ = jsonFormat().Marshal(w, answer) // the client has gone: there is nobody to tell
 }

@@ -167,6 +167,10 @@ func schemaName(t reflect.Type, hint string) string {
 		return "Saga"
 	case "StepSnapshot":
 		return "SagaStep"
+	case "FailureSnapshot":
+		return "Failure"
+	case "AttentionSnapshot":
+		return "Attention"
 	case "ListSnapshot":
 		return "ListSaga"
 	default:

@@ -66,6 +66,9 @@ func TestAStartIsRefused(t *testing.T) {
 		"a priority too high":  {`{"definition":"order","priority":10}`, 422, "invalid_field", "/priority"},
 		"a negative priority":  {`{"definition":"order","priority":-1}`, 422, "invalid_field", "/priority"},
 		"a negative deadline":  {`{"definition":"order","deadline":"-1s"}`, 422, "invalid_field", "/deadline"},
+		"a deadline at once":   {`{"definition":"order","deadline":"0s"}`, 422, "invalid_field", "/deadline"},
+		"a deadline too near":  {`{"definition":"order","deadline":"1ns"}`, 422, "invalid_field", "/deadline"},
+		"a version of none":    {`{"definition":"order","version":0}`, 422, "invalid_field", "/version"},
 		"no duration":          {`{"definition":"order","deadline":"secret"}`, 422, "invalid_field", "/deadline"},
 		"no time":              {`{"definition":"order","start_at":"tomorrow"}`, 422, "invalid_field", "/start_at"},
 		"too far ahead":        {`{"definition":"order","start_at":"9999-01-01T00:00:00Z"}`, 422, "invalid_field", "/start_at"},
@@ -87,6 +90,26 @@ func TestAStartIsRefused(t *testing.T) {
 		assert.NotContains(t, string(a.content), "xxxx")
 	}
 	assert.Empty(t, o.list("").Items, "nothing was started")
+}
+
+func TestTheFaultsOfAStartAreAllNamed(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	found := o.post("/v1/sagas", `{"definition":"","version":"1","key":"\n","priority":77,"deadline":"x","labels":[],"data":3,"colour":1}`).
+		problem(422, "unknown_field")
+	told := make(map[string]string)
+	for _, fault := range found.Errors {
+		told[fault.Pointer] = fault.Message
+	}
+	assert.Equal(t, map[string]string{
+		"/colour": "is not a known field", "/definition": "must name a definition, in 1 to 63 letters, digits, - and _",
+		"/version": "must be a whole number, 1 or more", "/key": "must be at most 128 printable characters",
+		"/priority": "must be 0 to 9", "/deadline": "must be a duration such as 30s",
+		"/labels": "must be an object whose values are strings", "/data": "must be a JSON object",
+	}, told)
+	assert.Len(t, found.Errors, len(told), "each once")
+	found = o.post("/v1/sagas", `{"definition":"order","priority":-1}`).problem(422, "invalid_field")
+	assert.Equal(t, "must be a whole number from 0 to 9", found.Errors[0].Message)
 }
 
 func TestABodyMustSayThatItIsJSON(t *testing.T) {
@@ -236,7 +259,7 @@ func TestListsComeInPages(t *testing.T) {
 			break
 		}
 		require.Len(t, page.Items, 2)
-		query = "limit=2&cursor=" + page.NextCursor
+		query = "limit=2&cursor=" + string(page.NextCursor)
 	}
 	assert.Equal(t, started, found)
 }
@@ -253,7 +276,7 @@ func TestParametersOfListsAreChecked(t *testing.T) {
 	} {
 		found := o.get("/v1/sagas?"+query).problem(422, "invalid_parameter")
 		require.NotEmpty(t, found.Errors, query)
-		assert.Contains(t, found.Errors[0].Parameter, name, query)
+		assert.Equal(t, name, found.Errors[0].Parameter, query)
 	}
 	o.get("/v1/sagas?limit=%zz").problem(422, "invalid_parameter")
 }
@@ -275,7 +298,7 @@ func TestHistoryIsInOrderAndInPages(t *testing.T) {
 		if page.NextCursor == "" {
 			break
 		}
-		query = "limit=2&cursor=" + page.NextCursor
+		query = "limit=2&cursor=" + string(page.NextCursor)
 	}
 	for i, seq := range seqs {
 		assert.EqualValues(t, i+1, seq)

@@ -43,6 +43,19 @@ func describeTypes(registry huma.Registry) {
 	step.Properties["error"] = orNull(step.Properties["error"])
 	attention := registry.SchemaFromRef("#/components/schemas/Attention")
 	attention.Properties["reason"].Enum = enumeration(saga.AttentionReasons())
+	failure := registry.SchemaFromRef("#/components/schemas/Failure")
+	for _, member := range []*huma.Schema{
+		shown.Properties["key"], step.Properties["compensation"], attention.Properties["step"], failure.Properties["step"],
+	} {
+		member.Nullable = true // a saga.Text
+	}
+	for _, schema := range []*huma.Schema{shown, step, attention} {
+		for name, member := range schema.Properties {
+			if name == "since" || strings.HasSuffix(name, "_at") {
+				member.Format = "date-time"
+			}
+		}
+	}
 }
 
 func enumeration[T ~string](values []T) []any {
@@ -64,6 +77,7 @@ func parameterName(location string) string {
 	if !found {
 		name = location
 	}
+	name, _, _ = strings.Cut(name, "[") // one of several with this name
 	return shortened(name)
 }
 

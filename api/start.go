@@ -39,13 +39,13 @@ func DecodeStart(content []byte, now time.Time) (record.StartRequest, error) {
 
 // decodeStart is DecodeStart for a document that was checked.
 func decodeStart(content []byte, now time.Time) (record.StartRequest, error) {
-	given, err := decode[resource.StartSaga](content)
+	var data json.RawMessage
+	given, err := decode(content, func(given resource.StartSaga) []resource.FieldError {
+		faults := startFaults(given, now)
+		data = optionalObject("data", given.Data, &faults)
+		return faults
+	})
 	if err != nil {
-		return record.StartRequest{}, err
-	}
-	faults := startFaults(given, now)
-	data := optionalObject("data", given.Data, &faults)
-	if err := invalid(faults); err != nil {
 		return record.StartRequest{}, err
 	}
 	hash, err := startHash(given, data)
@@ -65,12 +65,12 @@ func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError 
 			faults = append(faults, field(name, fmt.Sprintf(message, arguments...)))
 		}
 	}
-	refuse(!identifier(given.Definition), "definition", "must name a definition")
+	refuse(!identifier(given.Definition), "definition", "must name a definition, in 1 to 63 letters, digits, - and _")
 	refuse(given.Version < 0 || given.Version > math.MaxInt32, "version", "must be 1 or more")
 	refuse(!printable(given.Key, maxKey), "key", "must be at most %d printable characters", maxKey)
 	refuse(given.Priority > maxPriority, "priority", "must be 0 to %d", maxPriority)
-	refuse(given.Deadline < 0 || given.Deadline > saga.Duration(saga.MaxDuration), "deadline",
-		"must be a positive duration of at most %s", saga.MaxDuration)
+	refuse(given.Deadline != 0 && (given.Deadline < saga.Duration(saga.MinInterval) || given.Deadline > saga.Duration(saga.MaxDuration)),
+		"deadline", "must be %s to %s", saga.MinInterval, saga.MaxDuration)
 	refuse(given.StartAt.UTC().Year() < 1, "start_at", "must not be before the year 1") // in UTC it could not be written
 	refuse(given.StartAt.After(now.Add(maxStartDelay)), "start_at", "must not be more than ten years ahead")
 	refuse(len(given.Labels) > maxLabels, "labels", "must be at most %d", maxLabels)

@@ -239,7 +239,7 @@ func TestDeadLetters(t *testing.T) {
 		return len(list.Items) == 2
 	}, 20*time.Second, 5*time.Millisecond)
 	page := into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?limit=1"), http.StatusOK)
-	rest := into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?limit=1&cursor="+page.NextCursor), http.StatusOK)
+	rest := into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?limit=1&cursor="+string(page.NextCursor)), http.StatusOK)
 	assert.Equal(t, list.Items, append(page.Items, rest.Items...))
 	texts := map[string]string{}
 	for _, item := range list.Items {

@@ -89,7 +89,7 @@ func (s situation) atRest() (finding, bool) {
 		return finding{
 			cause: resource.CauseScheduled, message: "The saga starts later, as it was asked to. Nothing needs to be done.",
 			since: s.in.CreatedAt, step: noStep,
-			next: &resource.NextAutomatic{At: s.in.StartAt, What: "the saga starts"},
+			next: automatic(s.in.StartAt, "the saga starts"),
 		}, true
 	case s.in.Status == saga.Paused:
 		return finding{
@@ -125,7 +125,7 @@ func (s situation) nextRetry() (finding, bool) {
 	step := &s.in.Steps[first]
 	return finding{
 		cause: resource.CauseRetryAt, message: retryMessage(step), since: s.in.UpdatedAt, step: first,
-		next: &resource.NextAutomatic{At: step.NextAttemptAt, What: "step " + step.Name + " is tried again"},
+		next: automatic(step.NextAttemptAt, "step "+step.Name+" is tried again"),
 	}, true
 }
 
@@ -140,7 +140,7 @@ func (s situation) unexplained() finding {
 		message: "The saga is between two steps. If it is still so a moment later, look at the log of the orchestrator.",
 	}
 	if !s.in.WakeAt.IsZero() {
-		found.next = &resource.NextAutomatic{At: s.in.WakeAt, What: "the orchestrator looks at the saga again"}
+		found.next = automatic(s.in.WakeAt, "the orchestrator looks at the saga again")
 	}
 	return found
 }

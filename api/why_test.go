@@ -107,8 +107,8 @@ func (s *story) wants(cause, step string) resource.Why {
 func TestWhyWaitingForAWorker(t *testing.T) {
 	t.Parallel()
 	why := tell(t, saga.Start{}).wants(resource.CauseWaitingForWorker, "a")
-	assert.Equal(t, whyNow(), *why.Since, "since the attempt was dispatched")
-	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At, "then it times out")
+	assert.Equal(t, whyNow(), why.Since.Time, "since the attempt was dispatched")
+	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At.Time, "then it times out")
 	assert.Equal(t, resource.OutboxConfirmed, why.Evidence.Outbox.State)
 	assert.Equal(t, 1, *why.Evidence.Queue.Consumers)
 	assert.Equal(t, []string{"a", "b"}, why.Evidence.Waiting)
@@ -128,13 +128,13 @@ func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 	s = tell(t, saga.Start{}).inOutbox("b", old)
 	s.queues["qa"] = wire.QueueState{Exists: true}
 	why = s.wants(resource.CauseNotPublished, "b")
-	assert.Equal(t, old.CreatedAt, *why.Since)
+	assert.Equal(t, old.CreatedAt, why.Since.Time)
 	assert.Equal(t, resource.OutboxWritten, why.Evidence.Outbox.State)
 	assert.NotContains(t, why.Message, "cannot be reached")
 
 	s = tell(t, saga.Start{}).inOutbox("a", old).inOutbox("b", returned)
 	why = s.wants(resource.CauseUnroutable, "b")
-	assert.Equal(t, returned.ReturnedAt, *why.Since)
+	assert.Equal(t, returned.ReturnedAt, why.Since.Time)
 	assert.Equal(t, resource.OutboxReturned, why.Evidence.Outbox.State)
 
 	s = tell(t, saga.Start{})
@@ -160,7 +160,7 @@ func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).fails("b", saga.Execute, true)
 	why := s.wants(resource.CauseRetryAt, "b")
-	assert.Equal(t, s.in.Steps[1].NextAttemptAt, why.NextAutomatic.At)
+	assert.Equal(t, s.in.Steps[1].NextAttemptAt, why.NextAutomatic.At.Time)
 	assert.Contains(t, why.Message, "broken")
 	assert.Equal(t, "broken", why.Evidence.Step.Error.Code)
 }
@@ -187,7 +187,7 @@ func TestWhyAUsedUpBranchWaitsForTheOthers(t *testing.T) {
 
 	s.succeeds("b", saga.Compensate)
 	why = s.wants(string(saga.CompensationExhausted), "a")
-	assert.Equal(t, s.in.Attention.Since, *why.Since)
+	assert.Equal(t, s.in.Attention.Since, why.Since.Time)
 	assert.Contains(t, why.AllowedActions, saga.ActionSkip)
 	assert.Equal(t, "a.undo", why.Evidence.Step.Command)
 }
@@ -196,7 +196,7 @@ func TestWhyAtRest(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{StartAt: whyNow().Add(time.Hour)})
 	why := s.wants(resource.CauseScheduled, "")
-	assert.Equal(t, whyNow().Add(time.Hour), why.NextAutomatic.At)
+	assert.Equal(t, whyNow().Add(time.Hour), why.NextAutomatic.At.Time)
 
 	s = tell(t, saga.Start{Deadline: time.Hour}).happens(saga.Action{ID: "1", Name: saga.ActionPause})
 	why = s.wants(resource.CausePaused, "")
@@ -205,7 +205,7 @@ func TestWhyAtRest(t *testing.T) {
 
 	s = tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).succeeds("c", saga.Execute)
 	why = s.wants(resource.CauseDone, "")
-	assert.Equal(t, s.in.FinishedAt, *why.Since)
+	assert.Equal(t, s.in.FinishedAt, why.Since.Time)
 
 	s = tell(t, saga.Start{})
 	late := s.id("a", saga.Execute)
@@ -235,6 +235,6 @@ func TestWhyTheDeadlineIsAmongTheTimers(t *testing.T) {
 	s := tell(t, saga.Start{Deadline: 10 * time.Second})
 	why := s.wants(resource.CauseWaitingForWorker, "a")
 	require.NotEmpty(t, why.Evidence.Timers)
-	assert.Equal(t, whyNow().Add(10*time.Second), why.Evidence.Timers[0].At)
-	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At, "what comes next for the step itself")
+	assert.Equal(t, whyNow().Add(10*time.Second), why.Evidence.Timers[0].At.Time)
+	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At.Time, "what comes next for the step itself")
 }

@@ -119,5 +119,5 @@ func (s situation) attemptEnds(c command) *resource.NextAutomatic {
 	if _, waiting := s.outbox[c.id.String()]; waiting || deadline.IsZero() {
 		return nil
 	}
-	return &resource.NextAutomatic{At: deadline, What: "the attempt of step " + c.id.Step + " times out"}
+	return automatic(deadline, "the attempt of step "+c.id.Step+" times out")
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -18,7 +19,7 @@ func (s situation) answer(found finding, commands []command) resource.Why {
 		AllowedActions: s.plan.Snapshot(s.in).AllowedActions,
 		Evidence: resource.Evidence{
 			Status: s.in.Status, Revision: s.in.Revision, Broker: "ready", Waiting: s.waiting(), Timers: timers,
-			Attention: s.in.Attention,
+			Attention: s.in.Attention.Snapshot(),
 		},
 	}
 	if s.broker != nil {
@@ -85,15 +86,20 @@ func (s situation) timers(commands []command) []resource.NextAutomatic {
 	}
 	for i := range s.in.Steps {
 		if step := &s.in.Steps[i]; !step.NextAttemptAt.IsZero() {
-			timers = append(timers, resource.NextAutomatic{At: step.NextAttemptAt, What: "step " + step.Name + " is tried again"})
+			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is tried again"))
 		}
 	}
 	if s.in.Status == saga.Scheduled {
-		timers = append(timers, resource.NextAutomatic{At: s.in.StartAt, What: "the saga starts"})
+		timers = append(timers, *automatic(s.in.StartAt, "the saga starts"))
 	}
 	if s.in.DeadlineAt.After(s.now) && s.in.Phase == saga.PhaseForward {
-		timers = append(timers, resource.NextAutomatic{At: s.in.DeadlineAt, What: "the saga's deadline passes"})
+		timers = append(timers, *automatic(s.in.DeadlineAt, "the saga's deadline passes"))
 	}
-	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At.Time) })
 	return timers
+}
+
+// automatic is something that happens by itself at that time.
+func automatic(at time.Time, what string) *resource.NextAutomatic {
+	return &resource.NextAutomatic{At: saga.Time{Time: at}, What: what}
 }

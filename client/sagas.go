@@ -148,6 +148,6 @@ func all[T any](read func(Page) (resource.List[T], error)) ([]T, error) {
 		if list.NextCursor == "" {
 			return items, nil
 		}
-		page.Cursor = list.NextCursor
+		page.Cursor = string(list.NextCursor)
 	}
 }

@@ -102,6 +102,9 @@ func (r *definitionReader) definition(raw json.RawMessage) draft {
 	members := r.object("", raw, "description", "deadline", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
+	if given.deadline != nil && *given.deadline == 0 { // which stands for none inside
+		checkDuration(&r.faults, "/deadline", 0)
+	}
 	var steps []json.RawMessage
 	read(r, "/steps", members["steps"], "an array of steps", &steps)
 	for i, step := range steps {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -39,7 +40,7 @@ func CheckJSON(document []byte, limits JSONLimits) error {
 	if !utf8.Valid(document) {
 		return errors.New("not valid UTF-8")
 	}
-	if err := wellFormed(document); err != nil {
+	if err := wellFormed(document, limits.Depth); err != nil {
 		return err
 	}
 	check := jsonCheck{text: document, limits: limits}
@@ -47,11 +48,15 @@ func CheckJSON(document []byte, limits JSONLimits) error {
 }
 
 // wellFormed leaves the grammar to encoding/json, so that jsonCheck may rely on it. It reports where the fault is.
-func wellFormed(document []byte) error {
+func wellFormed(document []byte, depth int) error {
 	var raw json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	if err := decoder.Decode(&raw); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		syntax, ok := errors.AsType[*json.SyntaxError](err)
+		switch {
+		case ok && strings.Contains(syntax.Error(), "max depth"): // encoding/json has a limit of its own, beyond ours
+			return fmt.Errorf("nested deeper than %d", depth)
+		case ok:
 			return fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
 		}
 		return errors.New("not valid JSON: it ends too early")

@@ -154,6 +154,9 @@ func TestLimitsAreWhatTheyAreSaidToBe(t *testing.T) {
 	for _, text := range []string{`[[[]]]`, `{"abcde":1}`, `"abcde"`, `123456`, `1e7`, `1e-7`, `[1,2,3,4]`, `{"a":[1,2,3]}`} {
 		require.Error(t, saga.CheckJSON([]byte(text), tight), text)
 	}
+	for _, depth := range []int{33, 10_001, 100_000} {
+		require.ErrorContains(t, saga.CheckJSON([]byte(nested(depth)), saga.DefaultJSONLimits()), "nested deeper than 32")
+	}
 }
 
 // FuzzCheckJSON: what is accepted, every reader understands, and it survives being written again.

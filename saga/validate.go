@@ -65,8 +65,9 @@ func (d *Definition) validate() Faults {
 	for i := range d.Steps {
 		d.checkStep(&faults, i)
 	}
-	if d.checkAfter(&faults) {
-		d.checkKinds(&faults)
+	sound := d.checkAfter(&faults)
+	if d.checkPivots(&faults) && sound {
+		d.checkSides(&faults)
 	}
 	return faults
 }
@@ -185,18 +186,36 @@ func (d *Definition) checkAfter(faults *Faults) bool {
 	return sound
 }
 
-// checkKinds looks at how the kinds of the steps stand to each other; the `after` lists are sound.
-func (d *Definition) checkKinds(faults *Faults) {
-	g := newGraph(d)
-	if g.pivot < 0 {
-		d.checkKindsWithoutPivot(faults, g)
-		return
-	}
+// checkPivots looks at what can be said of the kinds whatever the `after` lists are, and says whether there is a pivot.
+func (d *Definition) checkPivots(faults *Faults) bool {
+	pivot, retriable := -1, 0
 	for i, step := range d.Steps {
 		switch {
-		case i == g.pivot:
-		case step.Kind == Pivot:
+		case step.Kind == Retriable:
+			retriable++
+		case step.Kind == Pivot && pivot >= 0:
 			faults.add(stepPointer(i, "kind"), "a definition has at most one pivot")
+		case step.Kind == Pivot:
+			pivot = i
+		}
+	}
+	if pivot >= 0 || retriable == len(d.Steps) {
+		return pivot >= 0
+	}
+	for i, step := range d.Steps {
+		if step.Kind == Retriable {
+			faults.add(stepPointer(i, "kind"), "without a pivot either every step is %s or none is", Retriable)
+		}
+	}
+	return false
+}
+
+// checkSides looks at what stands before the pivot, after it and beside it; the `after` lists are sound.
+func (d *Definition) checkSides(faults *Faults) {
+	g := newGraph(d)
+	for i, step := range d.Steps {
+		switch {
+		case step.Kind == Pivot: // that there is but one is seen to
 		case slices.Contains(g.descendants[g.pivot], i):
 			if step.Kind != Retriable {
 				faults.add(stepPointer(i, "kind"), "a step after the pivot must be %s", Retriable)
@@ -207,17 +226,6 @@ func (d *Definition) checkKinds(faults *Faults) {
 			}
 		default:
 			faults.add(stepPointer(i, "after"), "stands beside the pivot: it must come before it or after it")
-		}
-	}
-}
-
-func (d *Definition) checkKindsWithoutPivot(faults *Faults, g graph) {
-	if g.forwardOnly {
-		return
-	}
-	for i, step := range d.Steps {
-		if step.Kind == Retriable {
-			faults.add(stepPointer(i, "kind"), "without a pivot either every step is %s or none is", Retriable)
 		}
 	}
 }

@@ -28,8 +28,10 @@ type Config struct {
 	Auth         string        // keys or none; default: keys
 	Insecure     bool          // allow Auth none on an address that others can reach
 	OverdueAfter time.Duration // how long without progress until a saga asks for attention; default: 15 m, negative: never
-	Version      string        // of the program
-	Logger       *slog.Logger  // default: none
+	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. 0: no limit.
+	MaxQueueDepth int
+	Version       string       // of the program
+	Logger        *slog.Logger // default: none
 }
 
 // ErrHalfConfigured means that only one of DatabaseURL and AMQPURL was given.

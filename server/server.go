@@ -75,7 +75,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
 		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth),
-		Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
+		MaxQueueDepth: s.config.MaxQueueDepth, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	}), s.config.Logger)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -52,6 +53,23 @@ func answered(t *testing.T, r *http.Request) (int, string) {
 	content, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
 	return answer.StatusCode, string(content)
+}
+
+func TestAnOrchestratorIsNotReadyWhileAWorkerQueueIsTooDeep(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, server.Config{MaxQueueDepth: 1})
+	status, answer := request(t, http.MethodPut, s.URL()+"/v1/definitions/pay", `{"steps":[{"name":"charge","command":"bank.charge"}]}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	for range 2 {
+		status, answer = request(t, http.MethodGet, s.URL()+"/readyz", "")
+		require.Equal(t, http.StatusOK, status, answer)
+		status, answer = request(t, http.MethodPost, s.URL()+"/v1/sagas", `{"definition":"pay"}`)
+		require.Equal(t, http.StatusCreated, status, answer)
+	}
+	require.Eventually(t, func() bool {
+		status, answer = request(t, http.MethodGet, s.URL()+"/readyz", "")
+		return status == http.StatusServiceUnavailable && strings.Contains(answer, "more than 1")
+	}, 10*time.Second, 10*time.Millisecond, answer)
 }
 
 func TestAnEmbeddedOrchestratorWithSimulatedWorkersDrivesSagasToTheirEnds(t *testing.T) {

@@ -2,14 +2,15 @@ package resource
 
 import (
 	"encoding/json"
-	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // Definition is one version of a saga definition.
 type Definition struct {
 	Name        string          `json:"name"`
 	Version     int             `json:"version"`
-	CreatedAt   time.Time       `json:"created_at"`
+	CreatedAt   saga.Time       `json:"created_at" format:"date-time"`
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps, with every default spelled out"`

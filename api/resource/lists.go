@@ -2,21 +2,20 @@ package resource
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // List is a stretch of a list.
 type List[T any] struct {
-	Items      []T    `json:"items"`
-	NextCursor string `json:"next_cursor,omitempty" doc:"The cursor of the next page; absent on the last"`
+	Items      []T       `json:"items"`
+	NextCursor saga.Text `json:"next_cursor" nullable:"true" doc:"The cursor of the next page; null on the last"`
 }
 
 // HistoryEntry is a line of a saga's history.
 type HistoryEntry struct {
 	Seq     int64          `json:"seq"`
-	At      time.Time      `json:"at"`
+	At      saga.Time      `json:"at" format:"date-time"`
 	Type    saga.EntryType `json:"type"`
 	Step    string         `json:"step,omitempty"`
 	Attempt int            `json:"attempt,omitempty"`
@@ -33,7 +32,7 @@ type DeadLetter struct {
 	Message     string          `json:"message"`
 	SagaID      string          `json:"saga_id,omitempty"`
 	CommandID   string          `json:"command_id,omitempty"`
-	ReceivedAt  time.Time       `json:"received_at"`
+	ReceivedAt  saga.Time       `json:"received_at" format:"date-time"`
 	ContentType string          `json:"content_type,omitempty"`
 	Size        int             `json:"size" doc:"Bytes of the body"`
 	Headers     json.RawMessage `json:"headers,omitempty"`
@@ -48,7 +47,7 @@ type Queue struct {
 	Depth       *int       `json:"depth" doc:"Messages ready for a worker"`
 	Consumers   *int       `json:"consumers"`
 	CommandsOut int64      `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
-	Oldest      *time.Time `json:"oldest" doc:"When the oldest of them was dispatched"`
+	Oldest      *saga.Time `json:"oldest" format:"date-time" doc:"When the oldest of them was dispatched"`
 	Unpublished int64      `json:"unpublished" doc:"How many of them still wait in the outbox"`
 }
 
@@ -72,5 +71,5 @@ type Throughput struct {
 // OutboxStats is what has not reached the broker yet.
 type OutboxStats struct {
 	Pending int64      `json:"pending"`
-	Oldest  *time.Time `json:"oldest"`
+	Oldest  *saga.Time `json:"oldest" format:"date-time"`
 }

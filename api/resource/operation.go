@@ -1,6 +1,6 @@
 package resource
 
-import "time"
+import "github.com/saga-orchestrator/orchestrator/saga"
 
 // NewKey is the body of `POST /v1/keys`.
 type NewKey struct {
@@ -13,8 +13,8 @@ type Key struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
 	Role      string     `json:"role" enum:"viewer,operator,admin"`
-	CreatedAt time.Time  `json:"created_at"`
-	RevokedAt *time.Time `json:"revoked_at"`
+	CreatedAt saga.Time  `json:"created_at" format:"date-time"`
+	RevokedAt *saga.Time `json:"revoked_at" format:"date-time"`
 	Secret    string     `json:"key,omitempty" doc:"The key itself: shown once, when it is created"`
 }
 

@@ -43,7 +43,7 @@ type Problem struct {
 	Detail         string            `json:"detail,omitempty" doc:"What is wrong, for people"`
 	Errors         []FieldError      `json:"errors,omitempty" doc:"Each fault of the request by itself"`
 	SagaID         string            `json:"saga_id,omitempty" doc:"With key_in_use: the saga that holds the key"`
-	AllowedActions []saga.ActionName `json:"allowed_actions,omitempty" doc:"With not_applicable: what may be done now"`
+	AllowedActions []saga.ActionName `json:"allowed_actions,omitzero" doc:"With not_applicable: what may be done now, which may be nothing"`
 }
 
 // FieldError is one fault of a request. It names the place and never repeats the value.

@@ -1,10 +1,6 @@
 package resource
 
-import (
-	"time"
-
-	"github.com/saga-orchestrator/orchestrator/saga"
-)
+import "github.com/saga-orchestrator/orchestrator/saga"
 
 // Causes of a saga not being further, besides the reasons for attention.
 const (
@@ -23,7 +19,7 @@ const (
 type Why struct {
 	Cause          string            `json:"cause" doc:"done, paused, scheduled, unroutable, not_published, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
 	Message        string            `json:"message" doc:"The cause for people, with what they can do"`
-	Since          *time.Time        `json:"since" doc:"Since when it has been so"`
+	Since          *saga.Time        `json:"since" format:"date-time" doc:"Since when it has been so"`
 	Step           *string           `json:"step" doc:"The step that it is about"`
 	NextAutomatic  *NextAutomatic    `json:"next_automatic" doc:"What happens by itself next, and when; null: nothing with a time"`
 	AllowedActions []saga.ActionName `json:"allowed_actions"`
@@ -32,21 +28,21 @@ type Why struct {
 
 // NextAutomatic is something that happens by itself.
 type NextAutomatic struct {
-	At   time.Time `json:"at"`
+	At   saga.Time `json:"at" format:"date-time"`
 	What string    `json:"what"`
 }
 
 // Evidence is what the cause was concluded from.
 type Evidence struct {
-	Status    saga.Status     `json:"status"`
-	Revision  int64           `json:"revision"`
-	Step      *StepEvidence   `json:"step,omitempty"`
-	Outbox    *OutboxEvidence `json:"outbox,omitempty"`
-	Queue     *QueueEvidence  `json:"queue,omitempty"`
-	Broker    string          `json:"broker" doc:"ready, or unreachable"`
-	Waiting   []string        `json:"waiting,omitempty" doc:"Every step that has a command out or waits for its next attempt"`
-	Timers    []NextAutomatic `json:"timers,omitempty" doc:"Everything that falls due by itself, earliest first"`
-	Attention *saga.Attention `json:"attention,omitempty"`
+	Status    saga.Status             `json:"status"`
+	Revision  int64                   `json:"revision"`
+	Step      *StepEvidence           `json:"step,omitempty"`
+	Outbox    *OutboxEvidence         `json:"outbox,omitempty"`
+	Queue     *QueueEvidence          `json:"queue,omitempty"`
+	Broker    string                  `json:"broker" doc:"ready, or unreachable"`
+	Waiting   []string                `json:"waiting,omitempty" doc:"Every step that has a command out or waits for its next attempt"`
+	Timers    []NextAutomatic         `json:"timers,omitempty" doc:"Everything that falls due by itself, earliest first"`
+	Attention *saga.AttentionSnapshot `json:"attention,omitempty"`
 }
 
 // StepEvidence is the state of the step that the cause is about.
@@ -56,15 +52,15 @@ type StepEvidence struct {
 	Command       string          `json:"command"`
 	CommandID     string          `json:"command_id,omitempty"`
 	Attempt       int             `json:"attempt"`
-	DeadlineAt    *time.Time      `json:"deadline_at"`
-	NextAttemptAt *time.Time      `json:"next_attempt_at"`
+	DeadlineAt    *saga.Time      `json:"deadline_at" format:"date-time"`
+	NextAttemptAt *saga.Time      `json:"next_attempt_at" format:"date-time"`
 	Error         *saga.StepError `json:"error"`
 }
 
 // OutboxEvidence is what became of the command on its way to the broker.
 type OutboxEvidence struct {
 	State    string     `json:"state" enum:"written,returned,confirmed"`
-	Since    *time.Time `json:"since"`
+	Since    *saga.Time `json:"since" format:"date-time"`
 	Attempts int        `json:"attempts" doc:"How often publishing it did not come off"`
 	Reason   string     `json:"reason,omitempty"`
 }

@@ -129,6 +129,7 @@ func TestASagaIsStoppedByHand(t *testing.T) {
 	moved := c.run("sagas", "compensate", id, "--reason", "cancelled", "--if-revision", "1")
 	assert.Contains(t, moved.err, "revision_moved")
 	assert.Equal(t, saga.Compensated, status("compensate", id, "--reason", "cancelled"))
+	assert.Contains(t, c.done("sagas", "show", id), "failure      cancelled: cancelled\n", "no step made it go back")
 	id = decoded[saga.Snapshot](c, "sagas", "start", "order", "--start-at", later).ID
 	refused := c.run("sagas", "acknowledge", id, "--reason", "x")
 	assert.Equal(t, exitFailed, refused.code)
@@ -150,6 +151,8 @@ func TestExitCodes(t *testing.T) {
 		{"sagas", "start", "order", "--data", "{x"},
 		{"sagas", "list", "--status", "lost"},
 		{"sagas", "list", "--output", "xml"},
+		{"sagas", "list", "--limit", "0"},
+		{"stuck", "--limit", "501"},
 		{"keys", "create", "--name", "x", "--role", "root"},
 	} {
 		assert.Equal(t, exitUsage, execute(t, "", line...).code, "%v", line)

@@ -18,13 +18,13 @@ type deadLettersCommand struct {
 }
 
 type deadLettersList struct {
-	Limit  int    `default:"50" help:"How many at most, up to 500."`
-	Cursor string `help:"Cursor of the page."`
+	Limit  pageSize `default:"50" help:"How many at most, up to 500."`
+	Cursor string   `help:"Cursor of the page."`
 }
 
 // Run lists one page.
 func (c *deadLettersList) Run(ctx context.Context, group *deadLettersCommand, out *streams) error {
-	list, err := group.client().DeadLetters(ctx, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	list, err := group.client().DeadLetters(ctx, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}

@@ -43,13 +43,13 @@ func (c *definitionsPut) Run(ctx context.Context, group *definitionsCommand, out
 }
 
 type definitionsList struct {
-	Limit  int    `default:"50" help:"How many at most, up to 500."`
-	Cursor string `help:"Cursor of the page."`
+	Limit  pageSize `default:"50" help:"How many at most, up to 500."`
+	Cursor string   `help:"Cursor of the page."`
 }
 
 // Run lists one page.
 func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
-	list, err := group.client().Definitions(ctx, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	list, err := group.client().Definitions(ctx, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, ou
 }
 
 // more tells people how to see the next page.
-func (s *streams) more(p printer, cursor string) {
+func (s *streams) more(p printer, cursor saga.Text) {
 	if cursor != "" && !p.json {
 		fmt.Fprintf(s.err, "there is more: --cursor %s\n", cursor)
 	}

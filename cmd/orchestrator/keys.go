@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -61,11 +60,7 @@ func (c *keysCommand) onDatabase(ctx context.Context, work func(*store.Store) er
 		return err
 	}
 	defer kept.Close()
-	err = kept.CheckSchema(ctx)
-	if errors.Is(err, store.ErrSchemaBehind) {
-		return fmt.Errorf("%w: run `orchestrator migrate up`", err)
-	}
-	if err != nil {
+	if err := kept.CheckSchema(ctx); err != nil {
 		return err
 	}
 	return work(kept)

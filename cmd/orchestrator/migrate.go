@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -15,6 +16,14 @@ type migrateCommand struct {
 	Up     migrateUpCommand     `cmd:"" help:"Bring the schema up to date."`
 	Down   migrateDownCommand   `cmd:"" help:"Take the last migration back; what its tables hold is lost."`
 	Status migrateStatusCommand `cmd:"" help:"Show which migrations are applied."`
+}
+
+// Validate is called by the parser. A variable that is set, but empty, would lead to whatever database is the default.
+func (c *migrateCommand) Validate() error {
+	if c.DatabaseURL == "" {
+		return errors.New("--database-url must not be empty")
+	}
+	return nil
 }
 
 type migrateUpCommand struct{}

@@ -68,14 +68,14 @@ func plain(text string) string {
 }
 
 // ago says how long ago a time was.
-func (p printer) ago(t time.Time) string {
+func (p printer) ago(t saga.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return rough(p.now.Sub(t)) + " ago"
+	return rough(p.now.Sub(t.Time)) + " ago"
 }
 
-func (p printer) agoOf(t *time.Time) string {
+func (p printer) agoOf(t *saga.Time) string {
 	if t == nil {
 		return ""
 	}

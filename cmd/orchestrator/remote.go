@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,4 +62,15 @@ func file(path string, in io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}
 	return content, nil
+}
+
+// pageSize is how many items of a list are asked for. Zero would be left out on the way, and mean the default.
+type pageSize int
+
+// Validate is called by the parser.
+func (p pageSize) Validate() error {
+	if p < 1 || p > 500 {
+		return errors.New("must be 1 to 500")
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 type sagasWhy struct {
@@ -44,7 +45,7 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 }
 
 // when says how far away a time is.
-func (p printer) when(t time.Time) string {
+func (p printer) when(t saga.Time) string {
 	if t.Before(p.now) {
 		return "now"
 	}
@@ -77,14 +78,14 @@ func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams)
 }
 
 type sagasHistory struct {
-	ID     string `arg:"" help:"Id of the saga."`
-	Limit  int    `default:"500" help:"How many entries at most, up to 500."`
-	Cursor string `help:"Cursor of the page."`
+	ID     string   `arg:"" help:"Id of the saga."`
+	Limit  pageSize `default:"500" help:"How many entries at most, up to 500."`
+	Cursor string   `help:"Cursor of the page."`
 }
 
 // Run shows what happened.
 func (c *sagasHistory) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	list, err := group.client().HistoryPage(ctx, c.ID, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	list, err := group.client().HistoryPage(ctx, c.ID, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ type sagasList struct {
 	CreatedBefore   time.Time         `help:"Only those created before this time."`
 	Attention       bool              `help:"Only those that need a person."`
 	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" help:"Only those that need one for this reason; repeatable."`
-	Limit           int               `default:"50" help:"How many at most, up to 500."`
+	Limit           pageSize          `default:"50" help:"How many at most, up to 500."`
 	Cursor          string            `help:"Cursor of the page."`
 }
 
@@ -90,7 +90,7 @@ func (c *sagasList) Run(ctx context.Context, group *sagasCommand, out *streams) 
 	for _, reason := range c.AttentionReason {
 		filter.AttentionReasons = append(filter.AttentionReasons, saga.AttentionReason(reason))
 	}
-	list, err := group.client().Sagas(ctx, filter, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	list, err := group.client().Sagas(ctx, filter, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
 		}
 		row(table, "created", p.ago(s.CreatedAt))
 		if s.Failure != nil {
-			row(table, "failure", fmt.Sprintf("%s %s: %s", s.Failure.Step, s.Failure.Code, s.Failure.Message))
+			row(table, "failure", failure(*s.Failure))
 		}
 		if s.Attention != nil {
 			row(table, "attention", fmt.Sprintf("%s, since %s: %s", s.Attention.Reason, p.ago(s.Attention.Since), s.Attention.Message))
@@ -150,4 +150,13 @@ func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
 			row(table, step.Name, step.Status, step.Attempts, step.CompensationAttempts, p.agoOf(step.StartedAt), failed)
 		}
 	})
+}
+
+// failure says why a saga went back, and which step made it, if one did.
+func failure(f saga.FailureSnapshot) string {
+	text := f.Code + ": " + f.Message
+	if f.Step != "" {
+		text = fmt.Sprintf("step %s: %s", f.Step, text)
+	}
+	return text
 }

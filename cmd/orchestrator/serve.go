@@ -9,6 +9,7 @@ import (
 
 	"github.com/lmittmann/tint"
 
+	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/server"
 	"github.com/saga-orchestrator/orchestrator/store"
 )
@@ -18,8 +19,20 @@ type serverFlags struct {
 	Listen       string        `default:"127.0.0.1:8080" env:"LISTEN_ADDR" help:"Address of the REST API."`
 	Insecure     bool          `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that others can reach."`
 	OverdueAfter time.Duration `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"How long without progress until a saga asks for attention; negative: never."`
+	MaxDepth     queueDepth    `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"Not ready (/readyz) while a worker queue holds more commands; 0: no limit."`
 	LogFormat    string        `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"auto: text on a terminal, else json."`
 	LogLevel     string        `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Least level that is logged."`
+}
+
+// queueDepth is a number of commands in a queue.
+type queueDepth int
+
+// Validate is called by the parser.
+func (d queueDepth) Validate() error {
+	if d < 0 {
+		return errors.New("must not be negative")
+	}
+	return nil
 }
 
 func (f serverFlags) logger(out *streams) *slog.Logger {
@@ -51,15 +64,18 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	return serve(ctx, server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: c.OverdueAfter,
-		Version: version, Logger: c.logger(out),
+		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
 	}, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 
 // serve opens an orchestrator, says where it is, and runs it until ctx ends.
 func serve(ctx context.Context, config server.Config, announce func(url string)) error {
+	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
+		return usageError{err}
+	}
 	orchestrator, err := server.Open(ctx, config)
 	if errors.Is(err, store.ErrSchemaBehind) {
-		return fmt.Errorf("%w: run `orchestrator migrate up`, or serve with --migrate", err)
+		return fmt.Errorf("%w, or serve with --migrate", err)
 	}
 	if err != nil {
 		return err

@@ -47,10 +47,14 @@ func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
 	behind := execute(t, "", "keys", "list", "--database-url", url)
 	assert.Equal(t, exitFailed, behind.code)
 	assert.Contains(t, behind.err, "orchestrator migrate up")
+	behind = execute(t, "", "serve", "--database-url", url, "--amqp-url", "amqp://127.0.0.1:1/", "--listen", "127.0.0.1:0")
+	assert.Equal(t, exitFailed, behind.code)
+	assert.Contains(t, behind.err, "run `orchestrator migrate up`, or serve with --migrate")
+	assert.Equal(t, 1, strings.Count(behind.err, "migrate up"), "it is said once")
 	assert.Contains(t, execute(t, "", "migrate", "status", "--database-url", url).out, "no")
 
 	require.Equal(t, exitDone, execute(t, "", "migrate", "up", "--database-url", url).code)
-	assert.Equal(t, result{out: `{"items":[]}` + "\n"}, execute(t, "", "keys", "list", "--database-url", url, "--output", "json"))
+	assert.Equal(t, result{out: `{"items":[],"next_cursor":null}` + "\n"}, execute(t, "", "keys", "list", "--database-url", url, "--output", "json"))
 	unknown := execute(t, "", "keys", "revoke", "--database-url", url, "01JD0000000000000000000000")
 	assert.Equal(t, exitFailed, unknown.code)
 	assert.Equal(t, exitUsage, execute(t, "", "keys", "create", "--database-url", url, "--role", "viewer", "--name", " ").code)
@@ -58,14 +62,24 @@ func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
 	assert.Equal(t, exitFailed, execute(t, "", "keys", "list", "--database-url", "postgres://127.0.0.1:1/x").code)
 }
 
-func TestServeWithoutItsServersIsWrongUsage(t *testing.T) {
+func TestServingEveryoneIsWrongUsageUnlessItIsInsistedOn(t *testing.T) {
+	t.Parallel()
+	refused := execute(t, "", "serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/",
+		"--auth=none", "--listen=0.0.0.0:0")
+	assert.Equal(t, exitUsage, refused.code)
+	assert.Contains(t, refused.err, "--insecure")
+}
+
+func TestSettingsOutOfRangeAreWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, line := range [][]string{
 		{"serve", "--database-url=", "--amqp-url=amqp://127.0.0.1:1/"},
 		{"serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url="},
+		{"migrate", "status", "--database-url="},
+		{"dev", "--max-queue-depth=-1"},
 	} {
 		refused := execute(t, "", line...)
 		assert.Equal(t, exitUsage, refused.code)
-		assert.Contains(t, refused.err, "must not be empty")
+		assert.Contains(t, refused.err, "must not be")
 	}
 }

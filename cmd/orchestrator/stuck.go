@@ -12,15 +12,15 @@ import (
 type stuckCommand struct {
 	remote `embed:""`
 
-	Definition string `help:"Only of this definition."`
-	Limit      int    `default:"50" help:"How many at most, up to 500."`
-	Cursor     string `help:"Cursor of the page."`
+	Definition string   `help:"Only of this definition."`
+	Limit      pageSize `default:"50" help:"How many at most, up to 500."`
+	Cursor     string   `help:"Cursor of the page."`
 }
 
 // Run lists what needs a person.
 func (c *stuckCommand) Run(ctx context.Context, out *streams) error {
 	filter := client.Filter{Definition: c.Definition, NeedsAttention: true}
-	list, err := c.client().Sagas(ctx, filter, client.Page{Limit: c.Limit, Cursor: c.Cursor})
+	list, err := c.client().Sagas(ctx, filter, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}

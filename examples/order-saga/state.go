@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
@@ -38,6 +39,7 @@ type ledgerLine struct {
 	Action saga.Direction `json:"action"`
 	Line   string         `json:"line"` // empty: nothing was done
 	Output map[string]any `json:"output,omitempty"`
+	At     time.Time      `json:"at"`
 }
 
 // openFileState reads what the service did before it was last stopped.
@@ -111,6 +113,7 @@ func (s *fileState) once(ctx context.Context, cmd steps.Command[Order], do work)
 
 // note writes a line and has it on disk before it counts.
 func (s *fileState) note(line ledgerLine) error {
+	line.At = time.Now().UTC()
 	text, err := json.Marshal(line)
 	if err != nil {
 		return fmt.Errorf("note in the ledger: %w", err)

@@ -60,7 +60,7 @@ func (l *timeline) entries(ctx context.Context, orchestrator *client.Client, id 
 			continue
 		}
 		if l.shown == 0 {
-			l.began = entry.At
+			l.began = entry.At.Time
 		}
 		l.shown = entry.Seq
 		if mark, text := tell(entry); text != "" {

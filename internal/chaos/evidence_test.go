@@ -111,7 +111,7 @@ func (w *world) answers() map[string]saga.Snapshot {
 		if page.NextCursor == "" {
 			return all
 		}
-		path = "/v1/sagas?limit=500&cursor=" + url.QueryEscape(page.NextCursor)
+		path = "/v1/sagas?limit=500&cursor=" + url.QueryEscape(string(page.NextCursor))
 	}
 }
 

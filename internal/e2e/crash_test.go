@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,26 +21,40 @@ import (
 const (
 	goodCard     = "4242-4242-4242-4242"
 	declinedCard = "4000-0000-0000-0002"
+	smallOrder   = 40
+	largeOrder   = 20_000 // more than the order service confirms
 	orders       = 200
 )
 
 // effect is a line of a service's own ledger.
 type effect struct {
-	Saga   string `json:"saga"`
-	Step   string `json:"step"`
-	Action string `json:"action"`
-	Line   string `json:"line"`
+	Saga   string    `json:"saga"`
+	Step   string    `json:"step"`
+	Action string    `json:"action"`
+	Line   string    `json:"line"`
+	At     time.Time `json:"at"`
 }
 
-// startOrders starts the orders, every fifth with a card that is declined, and calls midway when half are acknowledged.
+// order is the data of the order with that number: of every five, one has a card that is declined, and one is so large
+// that it is refused when all but its confirmation is done.
+func order(number int) map[string]any {
+	card, amount := goodCard, smallOrder
+	switch number % 5 {
+	case 0:
+		card = declinedCard
+	case 1:
+		amount = largeOrder
+	}
+	return map[string]any{
+		"orderId": fmt.Sprint(number), "item": "a teapot", "amount": amount, "card": card, "email": "ada@example.com",
+	}
+}
+
+// startOrders starts the orders, and calls midway when half are acknowledged.
 func startOrders(a *api, midway func()) []string {
 	ids := make([]string, orders)
 	for i := range ids {
-		card := goodCard
-		if i%5 == 0 {
-			card = declinedCard
-		}
-		ids[i] = a.startOrder(i, card)
+		ids[i] = a.startOrder(i)
 		if i == orders/2 {
 			midway()
 		}
@@ -55,19 +71,31 @@ func judge(t *testing.T, ended map[string]saga.Snapshot, ledger []effect) {
 			did[e.Saga] = append(did[e.Saga], e.Step+" "+e.Action)
 		}
 	}
-	counts := make(map[saga.Status]int)
+	counts := make(map[string]int)
 	for id, end := range ended {
-		counts[end.Status]++
-		switch end.Status {
-		case saga.Completed:
-			require.Equal(t, []string{"reserve-inventory execute", "charge-payment execute", "confirm-order execute", "send-receipt execute"}, did[id], id)
-		case saga.Compensated:
-			require.Equal(t, []string{"reserve-inventory execute", "reserve-inventory compensate"}, did[id], id)
-		default:
-			require.Fail(t, "an order ended otherwise", "%s is %s", id, end.Status)
+		how := string(end.Status)
+		if end.Failure != nil {
+			how += " after " + end.Failure.Code
 		}
+		counts[how]++
+		require.Equal(t, effectsOf()[how], did[id], "order %s %s", id, how)
 	}
-	require.Equal(t, map[saga.Status]int{saga.Completed: orders * 4 / 5, saga.Compensated: orders / 5}, counts)
+	require.Equal(t, map[string]int{
+		"completed": orders * 3 / 5, "compensated after card_declined": orders / 5, "compensated after order_too_large": orders / 5,
+	}, counts)
+}
+
+// effectsOf are the effects of an order, in their order, by how it ended: what was done last is undone first.
+func effectsOf() map[string][]string {
+	return map[string][]string{
+		"completed": {
+			"reserve-inventory execute", "charge-payment execute", "confirm-order execute", "send-receipt execute",
+		},
+		"compensated after card_declined": {"reserve-inventory execute", "reserve-inventory compensate"},
+		"compensated after order_too_large": {
+			"reserve-inventory execute", "charge-payment execute", "charge-payment compensate", "reserve-inventory compensate",
+		},
+	}
 }
 
 func putOrderDefinition(t *testing.T, a *api) {
@@ -86,7 +114,7 @@ func (w *world) ledger() []effect {
 	connection, err := pgx.Connect(ctx, w.databaseURL)
 	require.NoError(w.t, err)
 	defer connection.Close(ctx)
-	rows, err := connection.Query(ctx, `select saga_id as saga, step, action, line from order_saga_ledger order by id`)
+	rows, err := connection.Query(ctx, `select saga_id as saga, step, action, line, at from order_saga_ledger order by id`)
 	require.NoError(w.t, err)
 	ledger, err := pgx.CollectRows(rows, pgx.RowToStructByName[effect])
 	require.NoError(w.t, err)
@@ -122,14 +150,11 @@ func TestOfTwoReplicasOneIsKilledAndNothingIsStranded(t *testing.T) {
 	putOrderDefinition(t, a)
 	ids := make([]string, orders)
 	for i := range ids {
-		to, card := a, goodCard
+		to := a
 		if i%2 == 1 || i > orders/2 {
 			to = b
 		}
-		if i%5 == 0 {
-			card = declinedCard
-		}
-		ids[i] = to.startOrder(i, card)
+		ids[i] = to.startOrder(i)
 		if i == orders/2 {
 			first.kill()
 		}
@@ -166,6 +191,7 @@ func TestTheEmbeddedOrchestratorKilledCarriesOnFromItsFile(t *testing.T) {
 	for _, service := range []string{"inventory", "payments", "orders"} {
 		ledger = append(ledger, readLedger(t, filepath.Join(state, service+".ledger"))...)
 	}
+	slices.SortStableFunc(ledger, func(a, b effect) int { return a.At.Compare(b.At) })
 	judge(t, ended, ledger)
 }
 

@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,14 +22,27 @@ const debianPython = "/usr/bin/python3"
 // needPython sees to a Python with an AMQP client, and fails clearly where there is none to be had.
 func needPython(t *testing.T) {
 	t.Helper()
-	if exec.Command(debianPython, "-c", "import pika").Run() == nil {
-		return
-	}
-	install := exec.Command("apt-get", "install", "-y", "-qq", "python3-pika")
-	install.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	output, err := install.CombinedOutput()
-	require.NoError(t, err, "this test needs the Debian package python3-pika, and could not install it: %s", output)
+	require.NoError(t, pythonInstalled(), "this test needs the Debian package python3-pika")
 }
+
+// pythonInstalled installs it once, for all tests that need it. A fresh machine may have no list of packages yet, and
+// something else may be installing just now.
+var pythonInstalled = sync.OnceValue(func() error {
+	if exec.Command(debianPython, "-c", "import pika").Run() == nil {
+		return nil
+	}
+	for _, arguments := range [][]string{
+		{"update", "-q"},
+		{"install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "python3-pika"},
+	} {
+		install := exec.Command("apt-get", arguments...)
+		install.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if output, err := install.CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %s: %w: %s", arguments[0], err, output)
+		}
+	}
+	return nil
+})
 
 func paymentsDefinition() map[string]any {
 	return map[string]any{"steps": []map[string]any{{

@@ -184,14 +184,12 @@ func (a *api) ready() {
 }
 
 // startOrder starts an order, again and again until it is acknowledged: the key makes that one saga.
-func (a *api) startOrder(number int, card string) string {
+func (a *api) startOrder(number int) string {
 	a.t.Helper()
-	order := map[string]any{"definition": "order", "data": map[string]any{
-		"orderId": fmt.Sprint(number), "item": "a teapot", "amount": 40, "card": card, "email": "ada@example.com",
-	}}
+	body := map[string]any{"definition": "order", "data": order(number)}
 	var started saga.Snapshot
 	require.Eventually(a.t, func() bool {
-		status, err := a.call(http.MethodPost, "/v1/sagas", fmt.Sprintf("order-%d", number), order, &started)
+		status, err := a.call(http.MethodPost, "/v1/sagas", fmt.Sprintf("order-%d", number), body, &started)
 		return err == nil && (status == http.StatusCreated || status == http.StatusOK)
 	}, 30*time.Second, 50*time.Millisecond, "order %d should start", number)
 	return started.ID

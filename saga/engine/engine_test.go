@@ -230,7 +230,10 @@ func TestRepliesThatMeanNothingArePutAsideAndSettled(t *testing.T) {
 	require.NoError(t, err)
 	reasons := map[string]int{}
 	for _, letter := range letters {
-		reasons[letter.Reason]++
+		reasons[letter.Reason+" "+letter.CommandID]++
 	}
-	require.Equal(t, map[string]int{"malformed_reply": 2, "unknown_saga": 1}, reasons)
+	require.Equal(t, map[string]int{
+		"malformed_reply ": 1, "malformed_reply 01J00000000000000000000000/a/execute/1": 1,
+		"unknown_saga 01J00000000000000000000000/a/execute/1": 1,
+	}, reasons, "whose answer was bad is kept where the message says it")
 }

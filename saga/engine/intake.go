@@ -34,6 +34,9 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
 		dead.Reason, dead.Message = reasonMalformedReply, err.Error()
+		if id, err := saga.ParseCommandID(message.CorrelationID); err == nil { // then it can be told whose answer is bad
+			dead.SagaID, dead.CommandID = id.Saga, id.String()
+		}
 	} else {
 		it.sagaID, it.cause = reply.Command.Saga, reply
 		dead.SagaID, dead.CommandID = reply.Command.Saga, reply.Command.String()

@@ -1,0 +1,40 @@
+package saga
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// Time is a time as it is shown outside: RFC 3339 in UTC, always with microseconds. All times then have one length, and
+// sort as their texts do.
+type Time struct{ time.Time }
+
+// MarshalJSON writes as many digits as every store keeps, also where the last of them are zeros.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return t.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
+}
+
+// optional is nil for the zero time, which stands for "none" inside the core and for null outside.
+func optional(t time.Time) *Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &Time{t}
+}
+
+// Text is a text that there may be none of: null in JSON where it is empty. So every member of what is shown is always
+// there.
+type Text string
+
+// MarshalJSON writes the text as people put it in: without escapes that only HTML needs.
+func (t Text) MarshalJSON() ([]byte, error) {
+	if t == "" {
+		return []byte("null"), nil
+	}
+	var written bytes.Buffer
+	encoder := json.NewEncoder(&written)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(string(t))
+	return bytes.TrimSpace(written.Bytes()), err
+}
