@@ -107,7 +107,14 @@ func (s *service) notFound(w http.ResponseWriter, _ *http.Request) {
 	writeProblem(w, problem(resource.CodeNotFound, "There is nothing at this path. See /docs."))
 }
 
-func (s *service) methodNotAllowed(w http.ResponseWriter, _ *http.Request) {
+func (s *service) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	for _, method := range []string{
+		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	} {
+		if s.router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			w.Header().Add("Allow", method)
+		}
+	}
 	writeProblem(w, problem(resource.CodeMethodNotAllowed, "This path does not take this method. See /docs."))
 }
 

@@ -30,6 +30,7 @@ func TestEveryAnswerIsAProblemOrWhatWasAskedFor(t *testing.T) {
 	}
 	a := o.send(http.MethodDelete, "/v1/sagas", "")
 	a.problem(405, "method_not_allowed")
+	assert.NotEmpty(t, a.Header.Values("Allow"), "a refusal says what would be taken")
 	o.send("BREW", "/healthz", "").problem(405, "method_not_allowed")
 	assert.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
 	assert.Equal(t, "no-store", a.Header.Get("Cache-Control"))
