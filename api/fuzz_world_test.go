@@ -63,6 +63,7 @@ func newSurface(f *testing.F) *surface {
 type nowhere struct{}
 
 func (nowhere) Dispatch([]wire.Command)            {}
+func (nowhere) Await(context.Context)              {}
 func (nowhere) TakeConfirmed(int) []saga.CommandID { return nil }
 func (nowhere) ReturnConfirmed([]saga.CommandID)   {}
 

@@ -61,6 +61,10 @@ const (
 	firstReturnWait = time.Second
 	maxReturnWait   = 15 * time.Second
 	redeclareAfter  = 3 * time.Second
+
+	// roomAt is the share of the capacity up to which commands are handed over without a pause of at most maxPause.
+	roomAt   = 0.25
+	maxPause = 200 * time.Millisecond
 )
 
 func (c Config) withDefaults() Config {
@@ -94,6 +98,7 @@ func (c Config) withDefaults() Config {
 type Relay struct {
 	config  Config
 	filled  chan struct{} // has a value when handed may not be empty
+	taken   chan struct{} // has a value when something was taken from handed
 	returns *returns
 
 	mu        sync.Mutex
@@ -110,7 +115,7 @@ type handed struct {
 // New makes a relay; Run lets it work.
 func New(config Config) *Relay {
 	config = config.withDefaults()
-	return &Relay{config: config, filled: make(chan struct{}, 1), returns: newReturns(config.Now)}
+	return &Relay{config: config, filled: make(chan struct{}, 1), taken: make(chan struct{}, 1), returns: newReturns(config.Now)}
 }
 
 // Dispatch takes committed commands over. It never waits: what does not fit in memory is left to the table.
@@ -127,11 +132,40 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 	r.signal()
 }
 
-func (r *Relay) signal() {
+func (r *Relay) signal() { notify(r.filled) }
+
+// notify never waits: one value says it all.
+func notify(hint chan struct{}) {
 	select {
-	case r.filled <- struct{}{}:
+	case hint <- struct{}{}:
 	default:
 	}
+}
+
+// Await lets those who are about to hand commands over wait while many have not been published yet: a moment at most, for
+// a broker that is away should keep nobody from storing sagas.
+func (r *Relay) Await(ctx context.Context) {
+	if !r.crowded() {
+		return
+	}
+	pause := time.NewTimer(maxPause)
+	defer pause.Stop()
+	for r.crowded() {
+		select {
+		case <-r.taken:
+		case <-pause.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+	notify(r.taken) // others may be waiting
+}
+
+func (r *Relay) crowded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return float64(len(r.handed)) > roomAt*float64(r.config.Capacity)
 }
 
 // TakeConfirmed returns the ids of commands that are in their queues, for their rows to be deleted.
@@ -208,6 +242,7 @@ func (r *Relay) takeHanded() []handed {
 	n := min(r.config.BatchSize, len(r.handed)-expired)
 	batch := r.handed[expired : expired+n : expired+n]
 	r.handed = r.handed[expired+n:]
+	notify(r.taken)
 	if len(r.handed) == 0 {
 		r.handed = nil // let go of what has been published
 	} else {

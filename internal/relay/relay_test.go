@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -121,6 +122,35 @@ func TestACommandWithoutAQueueStaysInTheOutboxUntilThereIsOne(t *testing.T) {
 	}, 10*time.Second, 5*time.Millisecond, "the row should say that the command came back")
 	require.Empty(t, r.TakeConfirmed(10))
 	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t), "the relay has the missing queue declared by itself")
+}
+
+func TestCommandsThatWaitInGreatNumberSlowWhoBringsMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broker := local.New()
+		require.NoError(t, broker.DeclareQueues(t.Context(), []string{"q"}))
+		r := relay.New(relay.Config{
+			Publisher: broker, Capacity: 8,
+			Published: func(_ context.Context, _ saga.CommandID, done func()) { done() },
+		})
+		began := time.Now()
+		r.Await(t.Context())
+		require.Zero(t, time.Since(began), "there is room")
+		r.Dispatch([]wire.Command{{Queue: "q"}, {Queue: "q"}, {Queue: "q"}})
+		r.Await(t.Context())
+		require.Positive(t, time.Since(began), "nobody publishes")
+		require.Less(t, time.Since(began), time.Second, "but it is a moment only")
+
+		began = time.Now()
+		waited := make(chan time.Duration)
+		go func() {
+			r.Await(t.Context())
+			waited <- time.Since(began)
+		}()
+		synctest.Wait()
+		require.True(t, r.PublishHanded(t.Context()))
+		require.Zero(t, <-waited, "there is room as soon as something was taken")
+	})
 }
 
 func TestConfirmedRowsThatWereNotDeletedComeBack(t *testing.T) {

@@ -100,6 +100,7 @@ func (l *lane) take() (batch []*item, ended bool) {
 // run decides batches until the lane is closed and empty. When ctx ends, what is left is given up.
 func (l *lane) run(ctx context.Context) {
 	for {
+		l.engine.config.Outbox.Await(ctx)
 		decided, ended := l.decideBatch(ctx)
 		switch {
 		case ended:

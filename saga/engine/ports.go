@@ -39,6 +39,8 @@ type Queues interface {
 type Outbox interface {
 	// Dispatch takes the commands over and returns at once.
 	Dispatch(commands []wire.Command)
+	// Await returns when there is room for more, or after a moment: a slow broker slows those who bring events.
+	Await(ctx context.Context)
 	// TakeConfirmed returns the ids of commands that reached their queues, for deletion in the next batch. Those that
 	// were not deleted after all go back by ReturnConfirmed.
 	TakeConfirmed(limit int) []saga.CommandID

@@ -147,6 +147,7 @@ func (r refusing) Transact(ctx context.Context, batch record.Batch, decide func(
 type noOutbox struct{}
 
 func (noOutbox) Dispatch([]wire.Command)            {}
+func (noOutbox) Await(context.Context)              {}
 func (noOutbox) TakeConfirmed(int) []saga.CommandID { return nil }
 func (noOutbox) ReturnConfirmed([]saga.CommandID)   {}
 
