@@ -8,15 +8,18 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// How often sagas that somebody watches are looked up for what other replicas have done: more and more seldom as long as
-// nothing is found.
+// How often sagas that somebody watches are looked up for what other replicas have done: often while something is found,
+// and else more and more seldom. Who begins to watch has a look taken soon.
 const (
-	firstLook = 50 * time.Millisecond
-	maxLook   = time.Second
+	oftenLook  = 50 * time.Millisecond
+	soonLook   = 250 * time.Millisecond
+	seldomLook = time.Second
 )
 
 // changes tells those who watch a saga how it was committed last.
 type changes struct {
+	begun chan struct{} // has a value when somebody has begun to watch
+
 	mu      sync.Mutex
 	watched map[string]*watched
 }
@@ -27,7 +30,9 @@ type watched struct {
 	watchers map[chan saga.Instance]struct{}
 }
 
-func newChanges() *changes { return &changes{watched: make(map[string]*watched)} }
+func newChanges() *changes {
+	return &changes{begun: make(chan struct{}, 1), watched: make(map[string]*watched)}
+}
 
 func (c *changes) subscribe(sagaID string) (<-chan saga.Instance, func()) {
 	watcher := make(chan saga.Instance, 1)
@@ -37,6 +42,10 @@ func (c *changes) subscribe(sagaID string) (<-chan saga.Instance, func()) {
 		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]struct{})}
 	}
 	c.watched[sagaID].watchers[watcher] = struct{}{}
+	select {
+	case c.begun <- struct{}{}:
+	default:
+	}
 	return watcher, func() { c.unsubscribe(sagaID, watcher) }
 }
 
@@ -80,17 +89,22 @@ func (c *changes) revisions() map[string]int64 {
 
 // look tells watchers of what other replicas have done, until ctx ends.
 func (e *Engine) look(ctx context.Context) {
-	wait := firstLook
+	wait := seldomLook
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
+			if wait = min(2*wait, seldomLook); e.LookForChanges(ctx) {
+				wait = oftenLook
+			}
+		case <-e.changes.begun:
+			if wait <= soonLook {
+				continue // it comes soon, and those who begin all the time should not put it off
+			}
+			wait = soonLook
 		case <-ctx.Done():
 			return
-		}
-		if wait = min(2*wait, maxLook); e.LookForChanges(ctx) {
-			wait = firstLook
 		}
 		timer.Reset(wait)
 	}
