@@ -74,7 +74,7 @@ func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput
 	if !printable(input.IdempotencyKey, maxIdempotencyKey) {
 		return nil, parameter("Idempotency-Key", "must be at most 255 printable characters")
 	}
-	request, err := decodeStart(body(ctx), s.Now())
+	request, err := decodeStart(body(ctx), s.Now(), input.IdempotencyKey != "")
 	if err != nil {
 		return nil, err
 	}

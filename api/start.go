@@ -34,11 +34,11 @@ func DecodeStart(content []byte, now time.Time) (record.StartRequest, error) {
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
 		return record.StartRequest{}, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
 	}
-	return decodeStart(content, now)
+	return decodeStart(content, now, true)
 }
 
-// decodeStart is DecodeStart for a document that was checked.
-func decodeStart(content []byte, now time.Time) (record.StartRequest, error) {
+// decodeStart is DecodeStart for a document that was checked. Only who has an idempotency key needs the hash.
+func decodeStart(content []byte, now time.Time, hashed bool) (record.StartRequest, error) {
 	var data json.RawMessage
 	given, err := decode(content, func(given resource.StartSaga) []resource.FieldError {
 		faults := startFaults(given, now)
@@ -48,9 +48,11 @@ func decodeStart(content []byte, now time.Time) (record.StartRequest, error) {
 	if err != nil {
 		return record.StartRequest{}, err
 	}
-	hash, err := startHash(given, data)
-	if err != nil {
-		return record.StartRequest{}, err
+	var hash []byte
+	if hashed {
+		if hash, err = startHash(given, data); err != nil {
+			return record.StartRequest{}, err
+		}
 	}
 	return record.StartRequest{
 		Definition: given.Definition, Version: given.Version, Key: given.Key, BodyHash: hash, Data: data,

@@ -49,6 +49,9 @@ func CheckJSON(document []byte, limits JSONLimits) error {
 
 // wellFormed leaves the grammar to encoding/json, so that jsonCheck may rely on it. It reports where the fault is.
 func wellFormed(document []byte, depth int) error {
+	if json.Valid(document) {
+		return nil
+	}
 	var raw json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	if err := decoder.Decode(&raw); err != nil {
@@ -143,11 +146,12 @@ func (c *jsonCheck) member(names map[string]bool) error {
 
 // quoted reads a string and returns it unescaped.
 func (c *jsonCheck) quoted() (string, error) {
-	start := c.at
+	start, escaped := c.at, false
 	for c.at++; c.text[c.at] != '"'; c.at++ {
 		if c.text[c.at] != '\\' {
 			continue
 		}
+		escaped = true
 		c.at++
 		if c.text[c.at] == 'u' {
 			if err := c.escape(); err != nil {
@@ -158,6 +162,9 @@ func (c *jsonCheck) quoted() (string, error) {
 	c.at++
 	if length := c.at - start - 2; length > c.limits.StringBytes {
 		return "", fmt.Errorf("a string of %d bytes at byte %d, the limit is %d", length, start, c.limits.StringBytes)
+	}
+	if !escaped {
+		return string(c.text[start+1 : c.at-1]), nil
 	}
 	var text string
 	if err := json.Unmarshal(c.text[start:c.at], &text); err != nil {
