@@ -60,7 +60,7 @@ create table sagas (
 -- A step changes no indexed column, so its update stays in the row's own page (HOT) as long as there is room.
 with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 comment on table sagas is 'One row per saga. What only the core reads is in progress; saga_steps shows it.';
-comment on column sagas.progress is 'Short names, to keep the log small: see store/progress.go. Times are nanoseconds after created_at.';
+comment on column sagas.progress is 'Short names, to keep the log small: see store/progress.go. Times are microseconds after created_at.';
 
 create index sagas_waking on sagas (wake_at) where wake_at is not null;
 create index sagas_unfinished on sagas (definition, id) where finished_at is null;
@@ -71,9 +71,9 @@ create index sagas_labels on sagas using gin (labels jsonb_path_ops) where label
 create index sagas_created on sagas using brin (created_at) with (pages_per_range = 16, autosummarize = on);
 
 create table saga_decisions (
-    saga_id text collate "C" not null,
-    seq     bigint not null check (seq > 0),
+    seq     bigint not null check (seq > 0), -- columns that are aligned stand first, so that no room is lost between
     at      timestamptz not null,
+    saga_id text collate "C" not null,
     actor   text not null, -- empty: nobody
     entries json not null check (json_typeof(entries) = 'array'),
     primary key (saga_id, seq)
@@ -83,18 +83,18 @@ comment on column saga_decisions.seq is 'Of the first entry; the others count on
 comment on column saga_decisions.entries is 'Each is an array: type, step, attempt, detail; what is missing at the end is empty.';
 
 create table outbox (
+    created_at    timestamptz not null,
+    claimed_until timestamptz not null,
+    timeout_ns    bigint not null,
+    returned_at   timestamptz,
+    attempts      integer not null check (attempts >= 0),
+    leased        boolean not null, -- by a replica that is publishing it; false: it waits for its next turn
     saga_id       text collate "C" not null,
     command       text collate "C" not null, -- its id without the saga's
     name          text not null,
     queue         text not null,
-    timeout_ns    bigint not null,
-    created_at    timestamptz not null,
-    body          bytea not null,
-    claimed_until timestamptz not null,
-    leased        boolean not null, -- by a replica that is publishing it; false: it waits for its next turn
-    attempts      integer not null check (attempts >= 0),
-    returned_at   timestamptz,
     reason        text not null,
+    body          bytea not null,
     primary key (saga_id, command)
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
@@ -146,8 +146,8 @@ create table api_keys (
 comment on table api_keys is 'API keys by the SHA-256 of their secret, which is not kept.';
 
 -- +goose StatementBegin
-create function time_after(since timestamptz, nanoseconds text) returns timestamptz language sql stable as $$
-    select since + (nanoseconds::bigint / 1000) * interval '1 microsecond'
+create function time_after(since timestamptz, microseconds text) returns timestamptz language sql stable as $$
+    select since + trunc(microseconds::numeric)::bigint * interval '1 microsecond'
 $$;
 -- +goose StatementEnd
 
@@ -156,7 +156,7 @@ select s.id as saga_id, s.definition, s.version, s.status as saga_status, s.crea
        s.finished_at as saga_finished_at,
        step.position, s.step_names[step.position] as name,
        coalesce(step.state ->> 's', 'pending') as status,
-       coalesce((step.state ->> 'a')::integer, 0) as attempts,
+       coalesce((step.state ->> 'a')::integer, (step.state ->> 's' is not null)::integer) as attempts,
        coalesce((step.state ->> 'c')::integer, 0) as compensation_attempts,
        time_after(s.created_at, step.state ->> 'b') as started_at,
        time_after(s.created_at, step.state ->> 'f') as finished_at,

@@ -1,20 +1,23 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // progressRow is saga.Progress as its column has it. Every step of a saga writes it to the log of the database, so names
-// are short, times are nanoseconds after the saga's creation, and what is as at the beginning is left out. The view
+// are short, times are microseconds after the saga's creation, and what goes without saying is left out. The view
 // saga_steps knows the names of a step's members.
 type progressRow struct {
 	Phase          saga.Phase    `json:"p"`
 	Entries        int64         `json:"n"`
-	ProgressAt     *int64        `json:"at,omitempty"` // none: when the saga was updated
+	ProgressAt     *offset       `json:"at,omitempty"` // none: when the saga was updated
 	PausedByPerson bool          `json:"paused,omitempty"`
 	TurnBack       *saga.Failure `json:"turn_back,omitempty"`
 	Failure        *saga.Failure `json:"failure,omitempty"`
@@ -27,12 +30,12 @@ type progressRow struct {
 
 type stepRow struct {
 	Status               saga.StepStatus `json:"s,omitempty"` // none: pending
-	Attempts             int             `json:"a,omitempty"`
-	TookEffect           bool            `json:"e,omitempty"`
-	StartedAt            *int64          `json:"b,omitempty"`
-	FinishedAt           *int64          `json:"f,omitempty"`
-	NextAttemptAt        *int64          `json:"w,omitempty"`
-	DeadlineAt           *int64          `json:"d,omitempty"`
+	Attempts             *int            `json:"a,omitempty"` // none: 0 of a pending step, 1 of every other
+	TookEffect           *bool           `json:"e,omitempty"` // none: if it has succeeded
+	StartedAt            *offset         `json:"b,omitempty"`
+	FinishedAt           *offset         `json:"f,omitempty"`
+	NextAttemptAt        *offset         `json:"w,omitempty"`
+	DeadlineAt           *offset         `json:"d,omitempty"`
 	CompensationAttempts int             `json:"c,omitempty"`
 	Round                int             `json:"r,omitempty"` // none: the first
 	Output               json.RawMessage `json:"o,omitempty"`
@@ -66,7 +69,7 @@ func encodeProgress(in *saga.Instance) ([]byte, error) {
 
 func encodeStep(s *saga.StepState, created time.Time) stepRow {
 	row := stepRow{
-		Attempts: s.Attempts, TookEffect: s.TookEffect, StartedAt: after(created, s.StartedAt),
+		StartedAt:  after(created, s.StartedAt),
 		FinishedAt: after(created, s.FinishedAt), NextAttemptAt: after(created, s.NextAttemptAt),
 		DeadlineAt: after(created, s.DeadlineAt), CompensationAttempts: s.CompensationAttempts, Output: s.Output,
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
@@ -75,10 +78,24 @@ func encodeStep(s *saga.StepState, created time.Time) stepRow {
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
 	}
+	if s.Attempts != usualAttempts(s.Status) {
+		row.Attempts = &s.Attempts
+	}
+	if s.TookEffect != (s.Status == saga.StepSucceeded) {
+		row.TookEffect = &s.TookEffect
+	}
 	if s.Round != 1 {
 		row.Round = s.Round
 	}
 	return row
+}
+
+// usualAttempts is how often a step of that status was tried if all went well.
+func usualAttempts(status saga.StepStatus) int {
+	if status == saga.StepPending {
+		return 0
+	}
+	return 1
 }
 
 // decodeProgress reads the column of a saga that was created and updated then, with steps of these names.
@@ -107,7 +124,7 @@ func decodeProgress(text []byte, created, updated time.Time, names []string) (sa
 
 func (r *stepRow) state(name string, created time.Time) saga.StepState {
 	s := saga.StepState{
-		Name: name, Status: r.Status, Attempts: r.Attempts, TookEffect: r.TookEffect, Round: r.Round,
+		Name: name, Status: r.Status, Round: r.Round,
 		StartedAt: since(created, r.StartedAt), FinishedAt: since(created, r.FinishedAt),
 		NextAttemptAt: since(created, r.NextAttemptAt), DeadlineAt: since(created, r.DeadlineAt),
 		CompensationAttempts: r.CompensationAttempts, Output: r.Output, Error: r.Error,
@@ -120,18 +137,58 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 	if s.Round == 0 {
 		s.Round = 1
 	}
+	if s.Attempts = usualAttempts(s.Status); r.Attempts != nil {
+		s.Attempts = *r.Attempts
+	}
+	if s.TookEffect = s.Status == saga.StepSucceeded; r.TookEffect != nil {
+		s.TookEffect = *r.TookEffect
+	}
 	return s
 }
 
-// after is how long after the saga's creation something is; nil for a time that is none.
-func after(created, at time.Time) *int64 {
+// offset is how long after the creation of its saga something is: in JSON, a number of microseconds.
+type offset time.Duration
+
+// MarshalJSON writes whole microseconds as such, and what jitter has made of others as a fraction.
+func (o offset) MarshalJSON() ([]byte, error) {
+	text := strconv.AppendInt(nil, int64(o)/1000, 10)
+	rest := int64(o) % 1000
+	if rest == 0 {
+		return text, nil
+	}
+	if o < 0 && int64(o)/1000 == 0 {
+		text = append([]byte{'-'}, text...)
+	}
+	return fmt.Appendf(text, ".%03d", max(rest, -rest)), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (o *offset) UnmarshalJSON(text []byte) error {
+	whole, fraction, _ := strings.Cut(string(text), ".")
+	micros, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return fmt.Errorf("a time: %w", err)
+	}
+	nanos, err := strconv.ParseInt(cmp.Or(fraction, "0"), 10, 64)
+	if err != nil {
+		return fmt.Errorf("a time: %w", err)
+	}
+	if strings.HasPrefix(whole, "-") {
+		nanos = -nanos
+	}
+	*o = offset(micros*1000 + nanos)
+	return nil
+}
+
+// after is nil for a time that is none.
+func after(created, at time.Time) *offset {
 	if at.IsZero() {
 		return nil
 	}
-	return new(int64(at.Sub(created)))
+	return new(offset(at.Sub(created)))
 }
 
-func since(created time.Time, after *int64) time.Time {
+func since(created time.Time, after *offset) time.Time {
 	if after == nil {
 		return time.Time{}
 	}

@@ -27,7 +27,11 @@ func TestProgressComesBackAsItWas(t *testing.T) {
 	in := saga.Instance{ID: "x", CreatedAt: created, Progress: saga.Progress{
 		Phase: saga.PhaseBackward, PausedByPerson: true, TurnBack: failure, Failure: failure, DeadlinePassed: true,
 		ReopenedFrom: saga.Completed, Entries: 7, ProgressAt: created.Add(time.Minute), Overdue: true, LastAction: "y",
-		Steps: []saga.StepState{whole, {Name: "null", Status: saga.StepPending, Round: 1}},
+		Steps: []saga.StepState{
+			whole, {Name: "null", Status: saga.StepPending, Round: 1}, {Name: "c", Status: saga.StepSkipped, Round: 1},
+			{Name: "d", Status: saga.StepSucceeded, Round: 1, Attempts: 1, TookEffect: true},
+			{Name: "e", Status: saga.StepSucceeded, Round: 1, Attempts: 2},
+		},
 	}}
 	requireAllSet(t, in.Progress)
 	requireAllSet(t, whole)
@@ -36,11 +40,27 @@ func TestProgressComesBackAsItWas(t *testing.T) {
 		in.UpdatedAt = updated
 		text, err := encodeProgress(&in)
 		require.NoError(t, err)
-		read, err := decodeProgress(text, created, updated, []string{"a", "null"})
+		read, err := decodeProgress(text, created, updated, []string{"a", "null", "c", "d", "e"})
 		require.NoError(t, err)
 		assert.Equal(t, in.Progress, read)
 	}
-	assert.Equal(t, `{"a","null"}`, stepNames(&in))
+	assert.Equal(t, `{"a","null","c","d","e"}`, stepNames(&in))
+}
+
+func TestOffsetsKeepEveryNanosecond(t *testing.T) {
+	t.Parallel()
+	for o, text := range map[offset]string{
+		0: "0", 1: "0.001", -1: "-0.001", 1000: "1", -1500: "-1.500", 123_456_789: "123456.789", -1_000_000: "-1000",
+	} {
+		written, err := json.Marshal(o)
+		require.NoError(t, err)
+		assert.Equal(t, text, string(written))
+		var read offset
+		require.NoError(t, json.Unmarshal(written, &read))
+		assert.Equal(t, o, read)
+	}
+	var read offset
+	require.Error(t, json.Unmarshal([]byte(`"soon"`), &read))
 }
 
 func requireAllSet(t *testing.T, value any) {
