@@ -28,7 +28,9 @@ func TestProgressComesBackAsItWas(t *testing.T) {
 		Phase: saga.PhaseBackward, PausedByPerson: true, TurnBack: failure, Failure: failure, DeadlinePassed: true,
 		ReopenedFrom: saga.Completed, Entries: 7, ProgressAt: created.Add(time.Minute), Overdue: true, LastAction: "y",
 		Steps: []saga.StepState{
-			whole, {Name: "null", Status: saga.StepPending, Round: 1}, {Name: "c", Status: saga.StepSkipped, Round: 1},
+			whole,
+			{Name: "null", Status: saga.StepPending, Round: 1},
+			{Name: "c", Status: saga.StepSkipped, Round: 1},
 			{Name: "d", Status: saga.StepSucceeded, Round: 1, Attempts: 1, TookEffect: true},
 			{Name: "e", Status: saga.StepSucceeded, Round: 1, Attempts: 2},
 		},
