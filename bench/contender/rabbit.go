@@ -31,6 +31,21 @@ func Dial(url string) (*Link, error) {
 	return &Link{conn: conn, Channel: channel}, nil
 }
 
+// DialPair connects twice, to publish and to consume, and declares queues.
+func DialPair(url, queueType string, queues ...string) (out, in *Link, err error) {
+	if out, err = Dial(url); err != nil {
+		return nil, nil, err
+	}
+	if in, err = Dial(url); err == nil {
+		err = in.Declare(queueType, queues...)
+	}
+	if err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	return out, in, nil
+}
+
 // Declare declares durable queues of a type, classic or quorum.
 func (l *Link) Declare(queueType string, names ...string) error {
 	for _, name := range names {

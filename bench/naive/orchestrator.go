@@ -42,15 +42,8 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 	if _, err := pool.Exec(ctx, schema); err != nil {
 		return nil, fmt.Errorf("create the tables: %w", err)
 	}
-	out, err := contender.Dial(place.AMQPURL)
+	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
 	if err != nil {
-		return nil, err
-	}
-	in, err := contender.Dial(place.AMQPURL)
-	if err != nil {
-		return nil, err
-	}
-	if err := in.Declare(amqp.QueueTypeClassic, queues(place)...); err != nil {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -14,19 +14,12 @@ import (
 
 // work is the worker process: it answers the commands of all three queues until ctx ends.
 func work(ctx context.Context, place contender.Place, ready func()) error {
-	out, err := contender.Dial(place.AMQPURL)
+	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	in, err := contender.Dial(place.AMQPURL)
-	if err != nil {
-		return err
-	}
 	defer in.Close()
-	if err := in.Declare(amqp.QueueTypeClassic, queues(place)...); err != nil {
-		return err
-	}
 	group, alive := errgroup.WithContext(ctx)
 	for _, step := range contender.Steps() {
 		commands, err := in.Consume(alive, place.Commands(step.Queue), prefetch)

@@ -11,19 +11,12 @@ import (
 
 // work is the worker process: it replies to whatever comes, batch by batch, until ctx ends.
 func work(ctx context.Context, place contender.Place, ready func()) error {
-	out, err := contender.Dial(place.AMQPURL)
+	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	in, err := contender.Dial(place.AMQPURL)
-	if err != nil {
-		return err
-	}
 	defer in.Close()
-	if err := in.Declare(amqp.QueueTypeQuorum, queues(place)...); err != nil {
-		return err
-	}
 	stages, alive := errgroup.WithContext(ctx)
 	commands, err := in.Consume(alive, place.Commands("all"), prefetch)
 	if err != nil {
