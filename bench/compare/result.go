@@ -44,7 +44,7 @@ func (r Result) figure(cell Cell, name string, read func(measure.Report) *float6
 			values = append(values, *value)
 		}
 	}
-	return spreadOf(values)
+	return SpreadOf(values)
 }
 
 // ratio is how much faster one contender was than another. Only turns of the same round are compared: they were
@@ -57,7 +57,7 @@ func (r Result) ratio(cell Cell, name, to string) Spread {
 			ratios = append(ratios, report.SagasPerSecond/other.SagasPerSecond)
 		}
 	}
-	return spreadOf(ratios)
+	return SpreadOf(ratios)
 }
 
 // processes are those whose CPU somebody in the cell has told, the total apart.

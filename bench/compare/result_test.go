@@ -21,12 +21,12 @@ func TestRatiosAreThoseOfTheSameRound(t *testing.T) {
 }
 
 func TestSpread(t *testing.T) {
-	assert.Equal(t, Spread{}, spreadOf(nil))
-	assert.Equal(t, Spread{Median: 2, Least: 1, Most: 9, Rounds: 3}, spreadOf([]float64{9, 1, 2}))
-	assert.Equal(t, Spread{Median: 2.5, Least: 1, Most: 9, Rounds: 4}, spreadOf([]float64{9, 1, 2, 3}))
-	assert.Equal(t, "–", spreadOf(nil).show("%.0f"))
-	assert.Equal(t, "7", spreadOf([]float64{7}).show("%.0f"))
-	assert.Equal(t, "2 (1–9)", spreadOf([]float64{9, 1, 2}).show("%.0f"))
+	assert.Equal(t, Spread{}, SpreadOf(nil))
+	assert.Equal(t, Spread{Median: 2, Least: 1, Most: 9, Rounds: 3}, SpreadOf([]float64{9, 1, 2}))
+	assert.Equal(t, Spread{Median: 2.5, Least: 1, Most: 9, Rounds: 4}, SpreadOf([]float64{9, 1, 2, 3}))
+	assert.Equal(t, "–", SpreadOf(nil).Show("%.0f"))
+	assert.Equal(t, "7", SpreadOf([]float64{7}).Show("%.0f"))
+	assert.Equal(t, "2 (1–9)", SpreadOf([]float64{9, 1, 2}).Show("%.0f"))
 }
 
 func TestTheTableHasARowForEverybodyAndSaysWhoFailed(t *testing.T) {

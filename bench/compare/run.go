@@ -39,7 +39,7 @@ type Turn struct {
 
 // Run gives every contender its turns. A turn that fails does not end the comparison, and is an error in the end.
 func (c Comparison) Run(ctx context.Context) (Result, error) {
-	machine, err := c.Servers.describe(ctx)
+	machine, err := c.Servers.Describe(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -68,7 +68,7 @@ func (c Comparison) Run(ctx context.Context) (Result, error) {
 
 // take has one turn taken, at a place of its own.
 func (c Comparison) take(ctx context.Context, a assignment) (report measure.Report, err error) {
-	place, remove, err := c.Servers.place(ctx, a.contender)
+	place, remove, err := c.Servers.Place(ctx, a.contender)
 	if err != nil {
 		return report, err
 	}
@@ -76,11 +76,11 @@ func (c Comparison) take(ctx context.Context, a assignment) (report measure.Repo
 	ctx, cancel := context.WithTimeout(ctx, c.Warmup+c.Duration+endless)
 	defer cancel()
 	program, arguments := c.Command(a.contender, a.cell)
-	return runReport(ctx, place, program, arguments)
+	return RunReport(ctx, place, program, arguments)
 }
 
-// runReport runs a program and reads the report that it prints.
-func runReport(ctx context.Context, place contender.Place, program string, arguments []string) (measure.Report, error) {
+// RunReport runs a program and reads the report that it prints.
+func RunReport(ctx context.Context, place contender.Place, program string, arguments []string) (measure.Report, error) {
 	var report measure.Report
 	cmd := exec.CommandContext(ctx, program, arguments...)
 	var said bytes.Buffer

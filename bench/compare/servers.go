@@ -19,9 +19,9 @@ type Servers struct {
 	AMQPURL     string
 }
 
-// place makes an empty database for one turn, and names a prefix that nobody else has at the broker. The contender
+// Place makes an empty database for one turn, and names a prefix that nobody else has at the broker. The contender
 // removes its queues itself.
-func (s Servers) place(ctx context.Context, name string) (place contender.Place, remove func(context.Context) error, err error) {
+func (s Servers) Place(ctx context.Context, name string) (place contender.Place, remove func(context.Context) error, err error) {
 	own := fmt.Sprintf("bench_%s_%s", name, strings.ToLower(rand.Text()[:8]))
 	address, err := url.Parse(s.DatabaseURL)
 	if err != nil {
@@ -50,8 +50,8 @@ func (s Servers) execute(ctx context.Context, statement string) error {
 	return err
 }
 
-// describe says what the servers are, and refuses those that do not keep what they acknowledge.
-func (s Servers) describe(ctx context.Context) (Machine, error) {
+// Describe says what the servers are, and refuses those that do not keep what they acknowledge.
+func (s Servers) Describe(ctx context.Context) (Machine, error) {
 	m := thisMachine()
 	db, err := pgx.Connect(ctx, s.DatabaseURL)
 	if err != nil {

@@ -11,7 +11,8 @@ type Spread struct {
 	Rounds              int
 }
 
-func spreadOf(values []float64) Spread {
+// SpreadOf is that of these values.
+func SpreadOf(values []float64) Spread {
 	if len(values) == 0 {
 		return Spread{}
 	}
@@ -21,8 +22,8 @@ func spreadOf(values []float64) Spread {
 	return Spread{Median: median, Least: sorted[0], Most: sorted[n-1], Rounds: n}
 }
 
-// show writes the median, and least and most beside it where there are several rounds.
-func (s Spread) show(format string) string {
+// Show writes the median, and least and most beside it where there are several rounds.
+func (s Spread) Show(format string) string {
 	switch s.Rounds {
 	case 0:
 		return "–"

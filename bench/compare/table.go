@@ -16,7 +16,7 @@ func (r Result) WriteMarkdown(out io.Writer) error {
 		r.Machine, r.Plan.Rounds, r.Plan.Duration, r.Plan.Warmup)
 	for _, cell := range r.Plan.cells() {
 		fmt.Fprintf(text, "\n**%s**\n\n", cell)
-		writeTable(text, r.rows(cell))
+		WriteTable(text, r.rows(cell))
 	}
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return fmt.Errorf("write the table: %w", err)
@@ -62,9 +62,9 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	}
 	row := []string{
 		label,
-		r.figure(cell, name, rate).show("%.0f"),
-		r.ratio(cell, name, Roofline).show("%.2f"),
-		r.ratio(cell, Ours, name).show("%.2f"),
+		r.figure(cell, name, rate).Show("%.0f"),
+		r.ratio(cell, name, Roofline).Show("%.2f"),
+		r.ratio(cell, Ours, name).Show("%.2f"),
 		latency(func(p measure.Percentiles) float64 { return p.P50 }),
 		latency(func(p measure.Percentiles) float64 { return p.P99 }),
 		cpu(measure.Total),
@@ -79,8 +79,8 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	)
 }
 
-// writeTable writes rows of the same length, padded so that columns stand under each other.
-func writeTable(out *strings.Builder, rows [][]string) {
+// WriteTable writes rows of the same length, padded so that columns stand under each other.
+func WriteTable(out *strings.Builder, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

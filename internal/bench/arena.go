@@ -16,6 +16,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/process"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
 
@@ -27,7 +28,7 @@ type arena struct {
 	own     bool     // the database holds the sagas of this run and nothing else
 	meter   measure.Meter
 
-	processes []*process
+	processes []*process.Process
 	watches   sync.WaitGroup
 	cleanups  []func(context.Context) error // undone in reverse
 }
@@ -79,7 +80,7 @@ func (a *arena) openStarted(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		pids = append(pids, p.pids()...)
+		pids = append(pids, p.PID())
 	}
 	a.group(measure.Group{Name: groupOrchestrator, PIDs: pids, Peak: true})
 	a.options.say("an orchestrator of its own: %d × serve, database and queues made for the run", a.options.Replicas)
@@ -98,7 +99,7 @@ func (a *arena) openEmbedded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.group(measure.Group{Name: groupOrchestrator, PIDs: p.pids(), Peak: true})
+	a.group(measure.Group{Name: groupOrchestrator, PIDs: []int{p.PID()}, Peak: true})
 	a.options.say("an embedded orchestrator of its own, with simulated workers in its process")
 	return nil
 }
@@ -125,10 +126,15 @@ func (a *arena) openGiven(ctx context.Context) error {
 	return a.watchPostgres(ctx, a.options.DatabaseURL)
 }
 
+// program is this same executable with other arguments.
+func (o Options) program(name string, environment []string, arguments ...string) process.Program {
+	return process.Program{Name: name, Path: o.Executable, Environment: environment, Arguments: arguments}
+}
+
 // serve starts one orchestrator on a free port.
-func (a *arena) serve(ctx context.Context, environment []string, arguments ...string) (*process, error) {
+func (a *arena) serve(ctx context.Context, environment []string, arguments ...string) (*process.Process, error) {
 	arguments = append(arguments, "--auth", "none", "--listen", "127.0.0.1:0", "--log-level", "warn", "--log-format", "text")
-	p, said, err := a.options.startProcess(ctx, "orchestrator", environment, arguments...)
+	p, said, err := a.options.program("orchestrator", environment, arguments...).Start(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,12 +153,12 @@ func (a *arena) startWorker(ctx context.Context) error {
 		return nil
 	}
 	environment := []string{"AMQP_URL=" + a.options.AMQPURL, "AMQP_PREFIX=" + a.prefix}
-	p, _, err := a.options.startProcess(ctx, "worker", environment, "bench-worker", "--concurrency", fmt.Sprint(a.options.Concurrency))
+	p, _, err := a.options.program("worker", environment, "bench-worker", "--concurrency", fmt.Sprint(a.options.Concurrency)).Start(ctx)
 	if err != nil {
 		return err
 	}
 	a.keep(p)
-	a.group(measure.Group{Name: groupWorker, PIDs: p.pids(), Peak: true})
+	a.group(measure.Group{Name: groupWorker, PIDs: []int{p.PID()}, Peak: true})
 	return nil
 }
 
@@ -182,9 +188,9 @@ func (a *arena) group(g measure.Group) { a.meter.Groups = append(a.meter.Groups,
 
 func (a *arena) cleanup(undo func(context.Context) error) { a.cleanups = append(a.cleanups, undo) }
 
-func (a *arena) keep(p *process) {
+func (a *arena) keep(p *process.Process) {
 	a.processes = append(a.processes, p)
-	a.cleanup(func(context.Context) error { return p.stop() })
+	a.cleanup(func(context.Context) error { return p.Stop() })
 }
 
 // watch ends the run as soon as one of its processes ends by itself. Whoever watches must cancel ctx in the end.
@@ -192,8 +198,8 @@ func (a *arena) watch(ctx context.Context, end context.CancelCauseFunc) {
 	for _, p := range a.processes {
 		a.watches.Go(func() {
 			select {
-			case <-p.ended:
-				end(p.fault())
+			case <-p.Ended():
+				end(p.Fault())
 			case <-ctx.Done():
 			}
 		})

@@ -60,6 +60,21 @@ func TestWhereNobodyWorksThereIsNoLoad(t *testing.T) {
 	assert.ErrorContains(t, err, "every queue has a worker")
 }
 
+func TestAProcessThatEndsByItselfEndsTheRun(t *testing.T) {
+	t.Parallel()
+	script := Options{Executable: "/bin/sh"}.program("script", nil, "-c", `echo ready; echo "out of memory" >&2; exit 4`)
+	p, _, err := script.Start(t.Context())
+	require.NoError(t, err)
+	a := &arena{}
+	a.keep(p)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	a.watch(ctx, cancel)
+	<-ctx.Done()
+	assert.ErrorContains(t, context.Cause(ctx), "out of memory")
+	require.NoError(t, a.close(ctx))
+}
+
 func TestOptionsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	good := Options{DatabaseURL: "postgres://localhost/x", AMQPURL: "amqp://localhost/", Scenario: Scenario{Steps: 3}}

@@ -68,7 +68,7 @@ func (m *Meter) End(ctx context.Context) (Usage, error) {
 		}
 		usage.CPU[group.Name] = after - before
 		for _, pid := range group.PIDs {
-			if bytes := m.Processes.peak(pid); group.Peak && bytes > 0 {
+			if bytes := m.Processes.Peak(pid); group.Peak && bytes > 0 {
 				usage.Peak[group.Name] += bytes
 			}
 		}

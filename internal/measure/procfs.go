@@ -78,14 +78,20 @@ func (p Processes) all() map[int]process {
 	return found
 }
 
-// peak is the most memory that the process has had resident since it began, in bytes. 0: not known.
-func (p Processes) peak(pid int) int64 {
+// Resident is the memory that a process has now, in bytes. 0: not known.
+func (p Processes) Resident(pid int) int64 { return p.status(pid, "VmRSS:") }
+
+// Peak is the most memory that a process has had resident since it began, in bytes. 0: not known.
+func (p Processes) Peak(pid int) int64 { return p.status(pid, "VmHWM:") }
+
+// status reads a line such as "VmHWM:   12345 kB" of /proc/PID/status.
+func (p Processes) status(pid int, name string) int64 {
 	content, err := fs.ReadFile(p.proc, fmt.Sprintf("%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(content)) {
-		if value, is := strings.CutPrefix(line, "VmHWM:"); is {
+		if value, is := strings.CutPrefix(line, name); is {
 			kilobytes, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
 			return kilobytes << 10
 		}

@@ -34,8 +34,9 @@ func TestTheNameOfAProcessMayHoldAnything(t *testing.T) {
 func TestPeakMemory(t *testing.T) {
 	t.Parallel()
 	p := Processes{proc: fstest.MapFS{"5/status": {Data: []byte("Name:\tx\nVmPeak:\t  9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n")}}}
-	assert.Equal(t, int64(2<<20), p.peak(5))
-	assert.Zero(t, p.peak(6), "there is no such process")
+	assert.Equal(t, int64(2<<20), p.Peak(5))
+	assert.Equal(t, int64(1<<10), p.Resident(5))
+	assert.Zero(t, p.Peak(6), "there is no such process")
 }
 
 // machine is one on which RabbitMQ (20, with a helper) and another program (30) listen on ports 5672 and 5673.

@@ -1,4 +1,4 @@
-package bench
+package process
 
 import (
 	"context"
@@ -10,42 +10,38 @@ import (
 )
 
 // shell runs a script as if it were a program of ours.
-func shell(t *testing.T, script string) (*process, string, error) {
-	t.Helper()
-	return Options{Executable: "/bin/sh"}.startProcess(t.Context(), "script", []string{"WORD=ready"}, "-c", script)
+func shell(ctx context.Context, script string) (*Process, string, error) {
+	return Program{Name: "script", Path: "/bin/sh", Environment: []string{"WORD=ready"}, Arguments: []string{"-c", script}}.Start(ctx)
 }
 
 func TestAProcessHasBegunWhenItSaysSo(t *testing.T) {
 	t.Parallel()
-	p, line, err := shell(t, `echo "to be kept" >&2; printf "I am "; echo "$WORD"; echo more; exec sleep 600`)
+	p, line, err := shell(t.Context(), `echo "to be kept" >&2; printf "I am "; echo "$WORD"; echo more; exec sleep 600`)
 	require.NoError(t, err)
 	assert.Equal(t, "I am ready", line)
 	require.Eventually(t, func() bool { return len(p.output.tail()) > len("to be kept\nI am ready") }, 10*time.Second, time.Millisecond)
 	assert.Contains(t, p.output.tail(), "to be kept")
-	require.NoError(t, p.stop())
-	require.NoError(t, p.stop(), "it has ended already")
+	require.NoError(t, p.Stop())
+	require.NoError(t, p.Stop(), "it has ended already")
 }
 
 func TestAProcessThatEndsByItselfSaysWhy(t *testing.T) {
 	t.Parallel()
-	_, _, err := shell(t, `echo "the port is taken" >&2; exit 3`)
+	_, _, err := shell(t.Context(), `echo "the port is taken" >&2; exit 3`)
 	assert.ErrorContains(t, err, "the port is taken")
 	assert.ErrorContains(t, err, "exit status 3")
 
-	p, _, err := shell(t, `echo ready; echo "out of memory" >&2; exit 4`)
+	p, _, err := shell(t.Context(), `echo ready; echo "out of memory" >&2; exit 4`)
 	require.NoError(t, err)
-	a := &arena{processes: []*process{p}}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	a.watch(ctx, cancel)
-	<-ctx.Done()
-	assert.ErrorContains(t, context.Cause(ctx), "out of memory", "and ends the run")
-	require.NoError(t, a.close(ctx))
+	<-p.Ended()
+	assert.ErrorContains(t, p.Fault(), "out of memory")
+	assert.ErrorContains(t, p.Fault(), "exit status 4")
+	require.NoError(t, p.Stop())
 }
 
 func TestAProgramThatIsNotThere(t *testing.T) {
 	t.Parallel()
-	_, _, err := Options{Executable: "/does/not/exist"}.startProcess(t.Context(), "script", nil)
+	_, _, err := Program{Name: "script", Path: "/does/not/exist"}.Start(t.Context())
 	assert.ErrorContains(t, err, "start the script")
 }
 
@@ -53,7 +49,7 @@ func TestWhoIsNotPatientLeavesNoProcess(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	_, _, err := Options{Executable: "/bin/sh"}.startProcess(ctx, "script", nil, "-c", "exec sleep 600")
+	_, _, err := shell(ctx, "exec sleep 600")
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
