@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak walk mutants fuzz chaos bench bench-smoke servers lint fmt
+.PHONY: help build test soak walk mutants fuzz chaos bench growth bench-smoke servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ chaos: ## break everything, one fault after the other, and print the times of re
 bench: build ## compare with others on this machine, in turns (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .
 	$(WITH_SERVERS) -- bin/bench $(BENCH)
+
+growth: build ## see how it grows, into docs/growth (about 20 minutes; 20 GB of disk); flags as in GROWTH="in-flight --rounds 1"
+	go build -C bench -o ../bin/bench .
+	$(WITH_SERVERS) -- bin/bench growth $(GROWTH)
 
 bench-smoke: ## see that the comparison works, without looking at how fast anybody is
 	$(WITH_SERVERS) -- go test -C bench ./...

@@ -1,6 +1,7 @@
 // Program bench lets the saga orchestrator and others do the same work on the same machine, in turns.
 //
 //	bench compare            every contender's turns, and the table
+//	bench growth             how ours behaves when something grows, with pictures
 //	bench turn naive         one turn of one contender, in this process
 //	bench work naive         a contender's worker process
 package main
@@ -29,6 +30,7 @@ func entries() []contender.Entry {
 
 type commands struct {
 	Compare compareCommand `cmd:"" default:"withargs" help:"Every contender's turns, and the table."`
+	Growth  growthCommand  `cmd:"" help:"Throughput, latency and memory when something grows: tables and pictures."`
 	Turn    turnCommand    `cmd:"" help:"One turn of one contender."`
 	Work    workCommand    `cmd:"" help:"The worker process of a contender."`
 }

@@ -82,14 +82,9 @@ func (c Comparison) take(ctx context.Context, a assignment) (report measure.Repo
 // RunReport runs a program and reads the report that it prints.
 func RunReport(ctx context.Context, place contender.Place, program string, arguments []string) (measure.Report, error) {
 	var report measure.Report
-	cmd := exec.CommandContext(ctx, program, arguments...)
-	var said bytes.Buffer
-	cmd.Env, cmd.Stderr = place.Environment(), &said
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
-	out, err := cmd.Output()
+	out, err := Output(ctx, place, program, arguments...)
 	if err != nil {
-		return report, fmt.Errorf("run %s: %w: %s", program, err, strings.TrimSpace(said.String()))
+		return report, err
 	}
 	if err := json.Unmarshal(out, &report); err != nil {
 		return report, fmt.Errorf("read the report of %s: %w", program, err)
@@ -98,4 +93,18 @@ func RunReport(ctx context.Context, place contender.Place, program string, argum
 		return report, fmt.Errorf("%d sagas ended as they should within the time, and %d did not", report.Sagas, report.Failed)
 	}
 	return report, nil
+}
+
+// Output runs a program to its end, and returns what it prints. Its error says what the program said.
+func Output(ctx context.Context, place contender.Place, program string, arguments ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, arguments...)
+	var said bytes.Buffer
+	cmd.Env, cmd.Stderr = place.Environment(), &said
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w: %s", program, err, strings.TrimSpace(said.String()))
+	}
+	return out, nil
 }

@@ -21,7 +21,8 @@ func imports() map[string][]string {
 		"store/storetest":    {"saga", "saga/record", "steps/wire"},
 		"api":                {"saga", "saga/record", "steps/wire", "api/resource"},
 		"api/resource":       {"saga"},
-		"bench":              {"internal/measure"}, // what it compares it runs as programs
+		"bench":              {"internal/measure", "bench/growth"}, // what it compares it runs as programs
+		"bench/growth":       {"bench", "client", "api/resource", "internal/measure", "internal/process", "internal/rabbit"},
 		"client":             {"saga", "api/resource"},
 		"migrations":         {},
 		"internal/archtest":  {},
