@@ -95,7 +95,7 @@ func (r *run) readable(ctx context.Context, w *world, from, to int) error {
 		for _, n := range []int{from, (from + to) / 2, to - 1} {
 			var id, status string
 			err := w.db.QueryRow(ctx, `SELECT s.id, s.status FROM sagas s WHERE s.id > `+
-				`(SELECT `+numberedID()+` FROM (SELECT $1::bigint AS n, $2::timestamptz + $1 * $3::interval - interval '1 millisecond' AS at) t) `+
+				`(SELECT `+numberedID()+` FROM (SELECT $1::bigint AS n, (extract(epoch FROM $2::timestamptz + $1 * $3::interval) * 1000)::bigint - 1 AS ms) t) `+
 				`ORDER BY s.id LIMIT 1`, n, w.seeds.from, w.seeds.apart).Scan(&id, &status)
 			if err != nil {
 				return fmt.Errorf("find copy %d: %w", n, err)

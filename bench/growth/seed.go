@@ -89,8 +89,9 @@ func (w *world) copy(ctx context.Context, statement string, from, to int) error 
 const numbered = `WITH pattern AS MATERIALIZED (
 		SELECT s.*, array_position($5::text[], s.id) AS place, ($6::text[])[array_position($5::text[], s.id)]::json AS entries
 		FROM sagas s WHERE s.id = ANY($5::text[])),
-	timed AS (
-		SELECT n, $3::timestamptz + n * $4::interval AS at, 1 + n % cardinality($5::text[]) AS place
+	timed AS MATERIALIZED (
+		SELECT n, $3::timestamptz + n * $4::interval AS at, 1 + n % cardinality($5::text[]) AS place,
+			(extract(epoch FROM $3::timestamptz + n * $4::interval) * 1000)::bigint AS ms
 		FROM generate_series($1::bigint, $2::bigint) AS n),
 	copy AS (SELECT t.n, t.place, t.at, `
 
@@ -99,7 +100,7 @@ func numberedID() string {
 	var digits []string
 	for shift := 45; shift >= 0; shift -= 5 {
 		digits = append(digits, fmt.Sprintf(
-			"substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + ((extract(epoch FROM t.at) * 1000)::bigint >> %d & 31)::integer, 1)", shift))
+			"substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + (t.ms >> %d & 31)::integer, 1)", shift))
 	}
 	return strings.Join(digits, " || ") + " || lpad(t.n::text, 16, '0')"
 }
