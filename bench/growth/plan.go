@@ -6,7 +6,7 @@ import "time"
 type Plan struct {
 	Rounds   int           `json:"rounds" default:"3" help:"Turns for every point; their median counts."`
 	Warmup   time.Duration `json:"warmup" default:"1s" help:"Of a turn, before it is measured."`
-	Duration time.Duration `json:"duration" default:"4s" help:"Of a turn, that is measured."`
+	Duration time.Duration `json:"duration" default:"3s" help:"Of a turn, that is measured."`
 	Load     int           `json:"load" default:"64" help:"Sagas in flight, where that is not what grows."`
 
 	InFlight []int `json:"in_flight" default:"1,4,16,64,256,1024" help:"Sagas under way at once."`

@@ -81,6 +81,9 @@ func judgeSoak(points []Point) (all []Verdict) {
 	}
 	for _, figure := range []string{rate, memory, goroutines, bytesPerSaga} {
 		early, late := mean(points[1:1+third], figure), mean(points[len(points)-third:], figure)
+		if early == 0 {
+			continue
+		}
 		growth := late/early - 1
 		bad := growth > flatWithin
 		if figure == rate {
@@ -94,13 +97,15 @@ func judgeSoak(points []Point) (all []Verdict) {
 	return append(all, atMost(last(points), deadShare, "autovacuum keeps up: dead rows in the end", 20, "%.1f %%")...)
 }
 
+// mean is that of the points that know the figure; 0 where none does.
 func mean(points []Point, figure string) float64 {
-	sum := 0.0
+	sum, n := 0.0, 0
 	for _, p := range points {
-		value, _ := p.median(figure)
-		sum += value
+		if value, known := p.median(figure); known {
+			sum, n = sum+value, n+1
+		}
 	}
-	return sum / float64(len(points))
+	return sum / float64(max(n, 1))
 }
 
 // soak puts the load on and looks.
