@@ -64,13 +64,9 @@ func reachable(err error) string {
 
 // queuesKept looks whether a worker queue is deeper than it may be.
 func (s *service) queuesKept(ctx context.Context) string {
-	loads, err := s.queueLoads(ctx)
+	names, err := s.queueNames(ctx)
 	if err != nil {
 		return "unknown"
-	}
-	var names []string
-	for name := range loads {
-		names = append(names, name)
 	}
 	for _, state := range s.inspect(ctx, names) {
 		if state.Depth > s.MaxQueueDepth {

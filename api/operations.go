@@ -110,7 +110,7 @@ func (s *service) stats(ctx context.Context, _ *struct{}) (*statsOutput, error) 
 }
 
 func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[resource.Queue], error) {
-	loads, err := s.queueLoads(ctx)
+	loads, counted, err := s.queueLoads(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,18 +120,46 @@ func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[reso
 	for _, name := range names {
 		load := loads[name]
 		evidence := queueEvidence(name, states)
-		output.Body.Items = append(output.Body.Items, resource.Queue{
+		shown := resource.Queue{
 			Name: name, Exists: evidence.Exists, Depth: evidence.Depth, Consumers: evidence.Consumers,
-			CommandsOut: load.CommandsOut, Oldest: optional(load.Oldest), Unpublished: load.Unpublished,
-		})
+			Oldest: optional(load.Oldest),
+		}
+		if counted {
+			shown.CommandsOut, shown.Unpublished = &load.CommandsOut, &load.Unpublished
+		}
+		output.Body.Items = append(output.Body.Items, shown)
 	}
 	return output, nil
 }
 
 // queueLoads is what the database knows of every worker queue: those of the latest definitions, whether or not anything
-// is out for them, and those that sagas of earlier versions still wait for.
-func (s *service) queueLoads(ctx context.Context) (map[string]record.QueueLoad, error) {
-	loads := make(map[string]record.QueueLoad)
+// is out for them, and those that sagas of earlier versions still wait for. Where counting takes too long it is given up:
+// what the broker says is worth more than no answer.
+func (s *service) queueLoads(ctx context.Context) (loads map[string]record.QueueLoad, counted bool, err error) {
+	names, err := s.queueNames(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	loads = make(map[string]record.QueueLoad)
+	for _, name := range names {
+		loads[name] = record.QueueLoad{Queue: name}
+	}
+	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout/2)
+	defer cancel()
+	busy, err := s.Reads.QueueLoads(limited)
+	if limited.Err() != nil && ctx.Err() == nil {
+		s.Logger.WarnContext(ctx, "commands out could not be counted in time", "error", err, "request_id", requestID(ctx))
+		return loads, false, nil
+	}
+	for _, load := range busy {
+		loads[load.Queue] = load
+	}
+	return loads, err == nil, err
+}
+
+// queueNames are the worker queues of the latest definitions, once each.
+func (s *service) queueNames(ctx context.Context) ([]string, error) {
+	var names []string
 	page := record.Page{Limit: 500}
 	for {
 		found, err := s.Reads.Definitions(ctx, page)
@@ -139,20 +167,15 @@ func (s *service) queueLoads(ctx context.Context) (map[string]record.QueueLoad, 
 			return nil, err
 		}
 		for _, definition := range found {
-			for _, queue := range definition.Queues() {
-				loads[queue] = record.QueueLoad{Queue: queue}
-			}
+			names = append(names, definition.Queues()...)
 		}
 		if len(found) < page.Limit {
 			break
 		}
 		page.After = found[len(found)-1].Name
 	}
-	busy, err := s.Reads.QueueLoads(ctx)
-	for _, load := range busy {
-		loads[load.Queue] = load
-	}
-	return loads, err
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // inspect asks the broker about queues; nil when it cannot be asked, which is no reason to show nothing.

@@ -40,15 +40,16 @@ type DeadLetter struct {
 	Text        string          `json:"text,omitempty" doc:"The body as text, when it is valid UTF-8"`
 }
 
-// Queue is a worker queue. What the broker knows is null when it could not be asked.
+// Queue is a worker queue. What the broker knows is null when it could not be asked, and what the database knows when
+// there are too many sagas to count in time.
 type Queue struct {
 	Name        string     `json:"name"`
 	Exists      *bool      `json:"exists"`
 	Depth       *int       `json:"depth" doc:"Messages ready for a worker"`
 	Consumers   *int       `json:"consumers"`
-	CommandsOut int64      `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
+	CommandsOut *int64     `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
 	Oldest      *saga.Time `json:"oldest" format:"date-time" doc:"When the oldest of them was dispatched"`
-	Unpublished int64      `json:"unpublished" doc:"How many of them still wait in the outbox"`
+	Unpublished *int64     `json:"unpublished" doc:"How many of them still wait in the outbox"`
 }
 
 // Stats is the state of all sagas at a glance.

@@ -71,7 +71,7 @@ func TestQueuesThatTheBrokerDoesNotKnow(t *testing.T) {
 	out := table(t, `{"items":[{"name":"stock","exists":false,"depth":0,"consumers":0,"commands_out":2},
 		{"name":"mail","exists":null,"depth":null,"consumers":null}]}`, "queues").out
 	assert.Regexp(t, `stock\s+NO\s+0\s+0\s+2`, out)
-	assert.Regexp(t, `mail\s+\?\s+\?\s+\?\s+0`, out)
+	assert.Regexp(t, `mail\s+\?\s+\?\s+\?\s+\?`, out)
 }
 
 func TestDeadLettersOfAnyKind(t *testing.T) {

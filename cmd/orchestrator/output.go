@@ -107,7 +107,7 @@ func words(actions []saga.ActionName) string {
 }
 
 // count shows a number that may not be known.
-func count(number *int) string {
+func count[T int | int64](number *T) string {
 	if number == nil {
 		return "?"
 	}

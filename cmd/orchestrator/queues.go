@@ -24,7 +24,8 @@ func (c *queuesCommand) Run(ctx context.Context, out *streams) error {
 			if q.Exists != nil {
 				there = map[bool]string{true: "yes", false: "NO"}[*q.Exists]
 			}
-			row(table, q.Name, there, count(q.Depth), count(q.Consumers), q.CommandsOut, p.agoOf(q.Oldest), q.Unpublished)
+			row(table, q.Name, there, count(q.Depth), count(q.Consumers),
+				count(q.CommandsOut), p.agoOf(q.Oldest), count(q.Unpublished))
 		}
 	})
 }
