@@ -26,9 +26,11 @@ func (w *Worker) answer(ctx context.Context, message wire.Message) wire.Answer {
 		return wire.Answer{Settlement: wire.Requeued}
 	}
 	defer func() { <-w.slots }()
-	log := w.log.With("command", received.Name, "command_id", message.CorrelationID)
+	log := func() *slog.Logger { // made only where there is something to say: most commands succeed in silence
+		return w.log.With("command", received.Name, "command_id", message.CorrelationID)
+	}
 	if late := w.late(received); late > 0 {
-		log.Warn("a command came after its deadline and is dropped", "late", late)
+		log().Warn("a command came after its deadline and is dropped", "late", late)
 		return wire.Answer{Settlement: wire.Dropped}
 	}
 	work, cancel := withDeadline(ctx, received.Deadline)
@@ -54,7 +56,7 @@ func withDeadline(ctx context.Context, deadline time.Time) (context.Context, con
 }
 
 // handle calls the command's handler.
-func (w *Worker) handle(ctx context.Context, received wire.Received, log *slog.Logger) (json.RawMessage, error) {
+func (w *Worker) handle(ctx context.Context, received wire.Received, log func() *slog.Logger) (json.RawMessage, error) {
 	w.mu.Lock()
 	h := w.handlers[received.Name]
 	w.mu.Unlock()
@@ -65,10 +67,10 @@ func (w *Worker) handle(ctx context.Context, received wire.Received, log *slog.L
 }
 
 // protect turns a panic into an error.
-func protect(log *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
+func protect(log func() *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			log.Error("a handler panicked", "panic", cause, "stack", string(debug.Stack()))
+			log().Error("a handler panicked", "panic", cause, "stack", string(debug.Stack()))
 			output, err = nil, Retry(CodePanic, fmt.Sprint(cause))
 		}
 	}()
@@ -77,33 +79,33 @@ func protect(log *slog.Logger, call func() (json.RawMessage, error)) (output jso
 
 // settle makes the answer of a handler's result. worker is the context that ends when the worker has to stop, command
 // is the one that the handler had.
-func settle(worker, command context.Context, output json.RawMessage, err error, log *slog.Logger) wire.Answer {
+func settle(worker, command context.Context, output json.RawMessage, err error, log func() *slog.Logger) wire.Answer {
 	var said *Error
 	switch {
 	case err == nil:
 		return replied(wire.Succeeded(output), log)
 	case errors.Is(err, ErrUnknown):
-		log.Error("whether a command took effect is unknown, it is put aside as a dead letter", "error", err)
+		log().Error("whether a command took effect is unknown, it is put aside as a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	case errors.As(err, &said):
-		log.Info("a command failed", "code", said.Code, "retryable", said.Retryable, "error", err)
+		log().Info("a command failed", "code", said.Code, "retryable", said.Retryable, "error", err)
 	case worker.Err() != nil:
 		return wire.Answer{Settlement: wire.Requeued}
 	case command.Err() != nil:
 		// What the handler was doing when its time ran out may have had its effect. The orchestrator's own timer says
 		// unknown; a reply would say that there was none.
-		log.Warn("a command ran out of time and is not answered", "error", err)
+		log().Warn("a command ran out of time and is not answered", "error", err)
 		return wire.Answer{Settlement: wire.Dropped}
 	default:
-		log.Warn("a command failed", "code", CodeError, "error", err)
+		log().Warn("a command failed", "code", CodeError, "error", err)
 	}
 	return replied(failure(err).reply(), log)
 }
 
-func replied(reply wire.Reply, log *slog.Logger) wire.Answer {
+func replied(reply wire.Reply, log func() *slog.Logger) wire.Answer {
 	content, err := reply.Encode()
 	if err != nil {
-		log.Error("a reply cannot be encoded, its command is put aside as a dead letter", "error", err)
+		log().Error("a reply cannot be encoded, its command is put aside as a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	return wire.Answer{Settlement: wire.Replied, Reply: content}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"time"
 
@@ -82,7 +83,7 @@ func (w *Worker) pass(ctx context.Context, b *Barrier, received wire.Received, w
 		}
 		return stored(received.ID, reply)
 	}
-	output, err := protect(w.log, func() (json.RawMessage, error) { return work(ctx, handlersTx{p.tx}, known) })
+	output, err := protect(func() *slog.Logger { return w.log }, func() (json.RawMessage, error) { return work(ctx, handlersTx{p.tx}, known) })
 	if unanswerable(ctx, err) {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func FuzzStoredReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kept []byte) {
 		want, malformed := wire.DecodeReply(id.String(), kept)
 		output, err := stored(id, kept)
-		answer := settle(context.Background(), context.Background(), output, err, silent)
+		answer := settle(context.Background(), context.Background(), output, err, func() *slog.Logger { return silent })
 		if malformed != nil {
 			require.ErrorIs(t, err, ErrUnknown, "nobody knows what the first delivery did")
 			require.Equal(t, wire.Rejected, answer.Settlement)

@@ -9,6 +9,9 @@ import (
 // and how long it takes to notice that the database's was set.
 const clockTrust = 10 * time.Second
 
+// clockFresh is after how long a transaction that goes the short way reads the clock along.
+const clockFresh = time.Second
+
 // clock tells the database's time between the transactions that read it. It is never ahead of the database, by the time
 // that the last answer was on its way, and never runs back.
 type clock struct {
@@ -23,6 +26,13 @@ func (c *clock) observe(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read, c.at = now, time.Now()
+}
+
+// fresh says whether the database's clock was read a moment ago.
+func (c *clock) fresh() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.read.IsZero() && time.Since(c.at) < clockFresh
 }
 
 // now is the database's time, unless it was not read for too long.

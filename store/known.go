@@ -70,22 +70,26 @@ func (k *known) proved(right bool) {
 func (k *known) keep(committed []saga.Instance) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, in := range committed {
-		k.drop(in.ID)
-		if in.Status.Terminal() {
-			continue
-		}
-		kept, err := record.Kept(in)
-		if err != nil {
-			continue // it was committed, so this cannot be; without memory it is read
-		}
-		entry := &remembered{instance: kept, cost: cost(&kept)}
-		k.byID[in.ID] = k.order.PushFront(entry)
-		k.bytes += entry.cost
+	for i := range committed {
+		k.keepOne(&committed[i])
 	}
 	for k.bytes > knownBytes {
 		k.drop(k.order.Back().Value.(*remembered).instance.ID) //nolint:forcetypeassert // as above
 	}
+}
+
+func (k *known) keepOne(in *saga.Instance) {
+	k.drop(in.ID)
+	if in.Status.Terminal() {
+		return
+	}
+	kept, err := record.Kept(*in)
+	if err != nil {
+		return // it was committed, so this cannot be; without memory it is read
+	}
+	entry := &remembered{instance: kept, cost: cost(&kept)}
+	k.byID[in.ID] = k.order.PushFront(entry)
+	k.bytes += entry.cost
 }
 
 // forget lets go of sagas of which it is not known how they stand.

@@ -83,11 +83,14 @@ func (c *shortcut) take(ctx context.Context, s *Store, decide func(record.Loaded
 		rollback(ctx, conn)
 		return fmt.Errorf("write and commit: %w", refused(err))
 	}
-	s.clock.observe(*now)
+	if now != nil {
+		s.clock.observe(*now)
+	}
 	if len(c.batch.SagaIDs) > 0 {
 		s.known.proved(true)
 	}
-	s.known.keep(slices.Concat(changes.Created, changes.Updated))
+	s.known.keep(changes.Created)
+	s.known.keep(changes.Updated)
 	return nil
 }
 
@@ -99,7 +102,8 @@ func (c *shortcut) loaded() record.Loaded {
 	return record.Loaded{Now: c.now, Instances: c.instances, Starts: starts}
 }
 
-// statements are the whole transaction, in the order in which everyone takes locks. Its time is there once it was sent.
+// statements are the whole transaction, in the order in which everyone takes locks. Where it reads the clock along, the
+// time is there once it was sent.
 func (c *shortcut) statements(s *Store, changes record.Changes) (*pgx.Batch, *time.Time, error) {
 	b := &pgx.Batch{}
 	b.Queue(`begin`)
@@ -111,7 +115,10 @@ func (c *shortcut) statements(s *Store, changes record.Changes) (*pgx.Batch, *ti
 	if err := s.queueChanges(b, l, changes); err != nil {
 		return nil, nil, err
 	}
-	now := queueClock(b)
+	var now *time.Time
+	if !s.clock.fresh() {
+		now = queueClock(b)
+	}
 	b.Queue(`commit`)
 	return b, now, nil
 }

@@ -78,7 +78,9 @@ func (s *Store) transact(
 		return fmt.Errorf("write and commit: %w", refused(err))
 	}
 	s.clock.observe(*load.now)
-	s.known.keep(slices.Concat(slices.Collect(maps.Values(load.instances)), changes.Created, changes.Updated))
+	s.known.keep(slices.Collect(maps.Values(load.instances)))
+	s.known.keep(changes.Created)
+	s.known.keep(changes.Updated)
 	return nil
 }
 

@@ -15,15 +15,15 @@ const (
 	replyGrace    = 3 * time.Second  // the same, when the worker is ending
 )
 
-// Receive is a worker's side of a queue: it calls handle with every command, each in a goroutine of its own and with no
-// more than limit unsettled, until ctx ends. It then takes no more, waits for the calls that have begun, settles them
+// Receive is a worker's side of a queue: it calls handle with every command, many at the same time and with no more than
+// limit unsettled, until ctx ends. It then takes no more, waits for the calls that have begun, settles them
 // and returns. A command is settled only after the broker has confirmed its reply.
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
-	var calls sync.WaitGroup
+	var calls crew
 	b.consume(ctx, consumer{
 		queue: b.names.worker(queue), prefetch: limit, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
-			calls.Go(func() {
+			calls.do(func() {
 				v := requeue // stands if handle never returns
 				defer func() { settle(v) }()
 				answer := handle(message)
@@ -33,8 +33,38 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 			})
 		},
 	})
-	calls.Wait()
+	calls.end()
 	return nil
+}
+
+// crew runs calls, each as soon as it comes. Its goroutines stay for the next call: a new one for every command would
+// have to grow its stack every time.
+type crew struct {
+	idle    chan func()
+	members sync.WaitGroup
+}
+
+func (c *crew) do(call func()) {
+	if c.idle == nil {
+		c.idle = make(chan func())
+	}
+	select {
+	case c.idle <- call:
+	default:
+		c.members.Go(func() {
+			for more := true; more; call, more = <-c.idle {
+				call()
+			}
+		})
+	}
+}
+
+// end waits for the calls that have begun. Nothing is to be done afterwards.
+func (c *crew) end() {
+	if c.idle != nil {
+		close(c.idle)
+	}
+	c.members.Wait()
 }
 
 // conclude sends the reply, if there is one, and says how to settle the command.
@@ -54,7 +84,13 @@ func (b *Broker) conclude(ctx context.Context, command wire.Message, answer wire
 // sendReply tries until the broker has confirmed the reply. It goes on when the command's own channel is lost: the
 // command then comes again, but its deadline may have passed by that time, and what was done would go unsaid.
 func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byte) verdict {
-	trying, cancel := context.WithTimeout(context.WithoutCancel(ctx), replyPatience)
+	answer := []outgoing{reply(command.ReplyTo, command.CorrelationID, body)}
+	lasting := context.WithoutCancel(ctx)
+	receipt := b.publisher.publish(lasting, answer)[0]
+	if receipt.Outcome == wire.Confirmed {
+		return ack
+	}
+	trying, cancel := context.WithTimeout(lasting, replyPatience)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
 		if pause(trying, replyGrace) {
@@ -63,20 +99,16 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	})
 	defer stop()
 	var wait backoff
-	for {
-		receipt := b.publisher.publish(trying, []outgoing{reply(command.ReplyTo, command.CorrelationID, body)})[0]
-		if receipt.Outcome == wire.Confirmed {
+	for wait.wait(trying) {
+		if receipt = b.publisher.publish(trying, answer)[0]; receipt.Outcome == wire.Confirmed {
 			return ack
 		}
-		if wait.wait(trying) {
-			continue
-		}
-		log := b.config.Logger.With("command_id", command.CorrelationID, "reason", receipt.Reason)
-		if receipt.Outcome == wire.Returned && ctx.Err() == nil {
-			log.Error(fmt.Sprintf("nobody takes replies at %q, the command is put aside as a dead letter", command.ReplyTo))
-			return reject
-		}
-		log.Warn("a reply could not be sent, its command will be delivered again")
-		return requeue
 	}
+	log := b.config.Logger.With("command_id", command.CorrelationID, "reason", receipt.Reason)
+	if receipt.Outcome == wire.Returned && ctx.Err() == nil {
+		log.Error(fmt.Sprintf("nobody takes replies at %q, the command is put aside as a dead letter", command.ReplyTo))
+		return reject
+	}
+	log.Warn("a reply could not be sent, its command will be delivered again")
+	return requeue
 }

@@ -79,7 +79,7 @@ func (e *Engine) transact(ctx context.Context, items []*item) (*batchWork, error
 	batch.Confirmed = e.config.Outbox.TakeConfirmed(maxConfirmed)
 	var work *batchWork
 	err := e.config.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
-		work = newBatchWork(e.plans, e.config.OverdueAfter, loaded)
+		work = newBatchWork(e.plans, e.config.OverdueAfter, loaded, len(items))
 		for _, it := range items {
 			if err := work.take(it); err != nil {
 				return record.Changes{}, err

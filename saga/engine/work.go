@@ -35,9 +35,10 @@ type sagaWork struct {
 	fault    error // a broken invariant: nothing is decided on this saga
 }
 
-func newBatchWork(plans *plans, overdue time.Duration, loaded record.Loaded) *batchWork {
+func newBatchWork(plans *plans, overdue time.Duration, loaded record.Loaded, items int) *batchWork {
 	return &batchWork{
-		plans: plans, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaWork),
+		plans: plans, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaWork, items),
+		order: make([]string, 0, items), commands: make([]wire.Command, 0, items), answers: make([]answer, 0, items),
 	}
 }
 
@@ -190,6 +191,9 @@ func (w *batchWork) putAside(it *item, reason, message string) {
 // changes is what the batch has to write.
 func (w *batchWork) changes() (record.Changes, error) {
 	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters}
+	created, updated, entries := w.count()
+	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)
+	changes.Entries = make([]record.Entry, 0, entries)
 	for _, id := range w.order {
 		s := w.sagas[id]
 		switch {
@@ -203,4 +207,18 @@ func (w *batchWork) changes() (record.Changes, error) {
 		}
 	}
 	return changes, nil
+}
+
+// count says how much there is to write: instances are large, and lists of them should not grow step by step.
+func (w *batchWork) count() (created, updated, entries int) {
+	for _, s := range w.sagas {
+		entries += len(s.entries)
+		switch {
+		case s.created:
+			created++
+		case s.changed || s.moved:
+			updated++
+		}
+	}
+	return created, updated, entries
 }
