@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -12,12 +13,17 @@ import (
 // Link is a connection with one channel in confirm mode.
 type Link struct {
 	conn    *amqp.Connection
+	socket  *gathering
 	Channel *amqp.Channel
 }
 
 // Dial connects to the broker.
 func Dial(url string) (*Link, error) {
-	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
+	var socket *gathering
+	conn, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, address string) (_ net.Conn, err error) {
+		socket, err = dialGathering(network, address)
+		return socket, err
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
 	}
@@ -28,7 +34,7 @@ func Dial(url string) (*Link, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open a channel: %w", err), conn.Close())
 	}
-	return &Link{conn: conn, Channel: channel}, nil
+	return &Link{conn: conn, socket: socket, Channel: channel}, nil
 }
 
 // DialPair connects twice, to publish and to consume, and declares queues.
@@ -80,6 +86,16 @@ func (l *Link) Send(ctx context.Context, queue, id, command string, body []byte)
 		return nil, fmt.Errorf("publish to queue %s: %w", queue, err)
 	}
 	return confirm, nil
+}
+
+// Together lets what is sent meanwhile leave together.
+func (l *Link) Together(send func() error) error {
+	l.socket.hold()
+	err := send()
+	if released := l.socket.release(); err == nil && released != nil {
+		err = fmt.Errorf("publish: %w", released)
+	}
+	return err
 }
 
 // Confirmed waits for a confirm.

@@ -69,19 +69,22 @@ func (c *committer) commit(ctx context.Context, batch []event) (sent, error) {
 	if err := changes.commit(ctx, c.pool); err != nil {
 		return sent{}, err
 	}
-	for _, s := range moved {
-		if s.ended() {
-			delete(c.live, s.id)
-			c.waiters.Tell(s.id, s.outcome)
-			continue
+	err := c.out.Together(func() error {
+		for _, s := range moved {
+			if s.ended() {
+				delete(c.live, s.id)
+				c.waiters.Tell(s.id, s.outcome)
+				continue
+			}
+			confirm, err := c.out.Send(ctx, c.place.Commands("all"), fmt.Sprintf("%s/%d", s.id, s.done), "command", s.data)
+			if err != nil {
+				return err
+			}
+			result.confirms = append(result.confirms, confirm)
 		}
-		confirm, err := c.out.Send(ctx, c.place.Commands("all"), fmt.Sprintf("%s/%d", s.id, s.done), "command", s.data)
-		if err != nil {
-			return sent{}, err
-		}
-		result.confirms = append(result.confirms, confirm)
-	}
-	return result, nil
+		return nil
+	})
+	return result, err
 }
 
 // move adds the rows of one event.

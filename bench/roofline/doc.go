@@ -9,5 +9,6 @@
 //
 // A batch is what is waiting, without a timer: while one commits, the next gathers; while the confirms of one are
 // outstanding, the next commits. One message acknowledges a batch, and one acknowledgement of the broker mostly confirms
-// several messages. There is one queue for all commands, so that batches are large.
+// several messages. The messages of a batch leave in one write. There is one queue for all commands, so that batches are
+// large.
 package roofline

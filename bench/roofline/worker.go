@@ -41,12 +41,18 @@ func replyAll(ctx context.Context, out *contender.Link, queue string, commands <
 		}
 		last := batch[len(batch)-1]
 		s := sent{last: &last}
-		for _, command := range batch {
-			confirm, err := out.Send(ctx, queue, command.CorrelationId, command.Type, reply)
-			if err != nil {
-				return contender.Fault(ctx, err)
+		err := out.Together(func() error {
+			for _, command := range batch {
+				confirm, err := out.Send(ctx, queue, command.CorrelationId, command.Type, reply)
+				if err != nil {
+					return err
+				}
+				s.confirms = append(s.confirms, confirm)
 			}
-			s.confirms = append(s.confirms, confirm)
+			return nil
+		})
+		if err != nil {
+			return contender.Fault(ctx, err)
 		}
 		pass(ctx, batches, s)
 	}
