@@ -16,6 +16,7 @@ import (
 // one machine, what the load spends is taken from what is measured.
 type caller struct {
 	http    *http.Client
+	metrics *http.Client // beside the load, which may hold every connection that it is given
 	targets []string // URLs that sagas are started at, by turns
 	key     string
 	fails   func(n int) bool
@@ -23,6 +24,10 @@ type caller struct {
 	failure start
 	buffers sync.Pool
 }
+
+// maxConnections is below what a server takes, so that one is left for those who look. Further sagas in flight wait for
+// one of these connections; their time counts.
+const maxConnections = 960
 
 // newCaller makes a caller that holds as many connections as sagas may be in flight.
 func newCaller(servers []string, key string, inFlight int, scenario Scenario) (*caller, error) {
@@ -32,8 +37,10 @@ func newCaller(servers []string, key string, inFlight int, scenario Scenario) (*
 	}
 	c := &caller{
 		http: &http.Client{Transport: &http.Transport{
-			MaxIdleConnsPerHost: inFlight, DisableCompression: true, // and no proxy: what is measured is the orchestrator
+			MaxIdleConnsPerHost: min(inFlight, maxConnections), MaxConnsPerHost: maxConnections,
+			DisableCompression: true, // and no proxy: what is measured is the orchestrator
 		}},
+		metrics: &http.Client{Transport: &http.Transport{}},
 		key: key, fails: scenario.fails, success: succeeds, failure: fails,
 		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
@@ -43,7 +50,10 @@ func newCaller(servers []string, key string, inFlight int, scenario Scenario) (*
 	return c, nil
 }
 
-func (c *caller) close() { c.http.CloseIdleConnections() }
+func (c *caller) close() {
+	c.http.CloseIdleConnections()
+	c.metrics.CloseIdleConnections()
+}
 
 // one runs saga number n to its end. Its error says how it ended instead.
 func (c *caller) one(ctx context.Context, n int) error {

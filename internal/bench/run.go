@@ -136,12 +136,12 @@ func (a *arena) load(ctx context.Context) (measure.Report, error) {
 	var before, after counters
 	var unread error // of the metrics, without which there still is a report
 	load.Begin = func(ctx context.Context) error {
-		before, unread = scrape(ctx, caller.http, a.servers)
+		before, unread = scrape(ctx, caller.metrics, a.servers)
 		return a.meter.Begin(ctx)
 	}
 	load.End = func(ctx context.Context) (err error) {
 		if unread == nil {
-			after, unread = scrape(ctx, caller.http, a.servers)
+			after, unread = scrape(ctx, caller.metrics, a.servers)
 		}
 		usage, err = a.meter.End(ctx)
 		return err
