@@ -17,7 +17,7 @@ import (
 type caller struct {
 	http    *http.Client
 	metrics *http.Client // beside the load, which may hold every connection that it is given
-	targets []string // URLs that sagas are started at, by turns
+	targets []string     // URLs that sagas are started at, by turns
 	key     string
 	fails   func(n int) bool
 	success start
@@ -41,7 +41,7 @@ func newCaller(servers []string, key string, inFlight int, scenario Scenario) (*
 			DisableCompression: true, // and no proxy: what is measured is the orchestrator
 		}},
 		metrics: &http.Client{Transport: &http.Transport{}},
-		key: key, fails: scenario.fails, success: succeeds, failure: fails,
+		key:     key, fails: scenario.fails, success: succeeds, failure: fails,
 		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
 	for _, server := range servers {
