@@ -106,7 +106,7 @@ type start struct {
 func (s Scenario) starts() (succeeds, fails start, err error) {
 	data := map[string]any{"simulate": map[string]string{}}
 	if s.Payload > 0 {
-		data["payload"] = strings.Repeat("x", s.Payload)
+		data["payload"] = payload(s.Payload)
 	}
 	for _, one := range []*start{&succeeds, &fails} {
 		one.body, err = json.Marshal(map[string]any{"definition": definitionName, "data": data})
@@ -130,6 +130,18 @@ func (s Scenario) Validate() error {
 		return fmt.Errorf("payload of %d bytes: want 0 to %d", s.Payload, maxPayload)
 	}
 	return nil
+}
+
+// longestText is well below what a string in a saga's data may have.
+const longestText = 32 << 10
+
+// payload is a list of texts with so many bytes together.
+func payload(size int) []string {
+	var texts []string
+	for ; size > 0; size -= longestText {
+		texts = append(texts, strings.Repeat("x", min(size, longestText)))
+	}
+	return texts
 }
 
 // maxPayload leaves room for the rest of a message, whose limit is 256 KiB.

@@ -62,8 +62,8 @@ func TestTheLastStepFailsForThoseThatAreToFail(t *testing.T) {
 	t.Parallel()
 	succeeds, fails, err := Scenario{Steps: 4, Payload: 5}.starts()
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"definition":"bench","data":{"simulate":{},"payload":"xxxxx"}}`, string(succeeds.body))
-	assert.JSONEq(t, `{"definition":"bench","data":{"simulate":{"inventory-4":"declined"},"payload":"xxxxx"}}`, string(fails.body))
+	assert.JSONEq(t, `{"definition":"bench","data":{"simulate":{},"payload":["xxxxx"]}}`, string(succeeds.body))
+	assert.JSONEq(t, `{"definition":"bench","data":{"simulate":{"inventory-4":"declined"},"payload":["xxxxx"]}}`, string(fails.body))
 	assert.Equal(t, []saga.Status{saga.Completed, saga.Compensated}, []saga.Status{succeeds.end, fails.end})
 	assert.True(t, json.Valid(fails.body))
 }
