@@ -22,8 +22,8 @@ test: ## run all tests, with private servers
 soak: ## simulate a million sagas, from a seed that nobody has seen
 	go test -run Simulation -timeout 4h -v ./internal/sim -sim.sagas=1000000
 
-walk: ## walk every order of events of every saga of up to four steps (about 10 minutes)
-	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep -E 'shapes|altogether|FAIL|ok'
+walk: ## walk every order of events of every saga of up to four steps (about half an hour)
+	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep --line-buffered -E 'shapes|altogether|FAIL|ok'
 
 mutants: ## plant defects, one at a time, and see that a test finds each (about 15 minutes)
 	$(WITH_SERVERS) -- go run ./internal/mutants
