@@ -87,10 +87,19 @@ func startTogether(w *world) int {
 func cancelAtAnyMoment(w *world) int {
 	n := times(500, 20)
 	w.cancelled = make(map[string]bool)
+	begin := func(i int) string { return w.startOne([]string{"linear", "parallel"}[i%2], Data{Number: i}) }
+	for range 2 { // the first of them wait for the workers
+		w.sideBySide(16, 64, func(i int) { begin(i) })
+		w.atRest()
+	}
+	// How long a saga takes here, so that some cancels come before its end and some after.
+	usual := time.Duration(w.count(`select (1e6 * percentile_cont(0.5) within group (
+		order by extract(epoch from finished_at - created_at)))::bigint
+		from (select * from sagas order by created_at desc limit 64) as latest`)) * time.Microsecond
 	var mu sync.Mutex
 	w.sideBySide(16, n, func(i int) {
-		id := w.startOne([]string{"linear", "parallel"}[i%2], Data{Number: i})
-		w.let(rand.N(250 * time.Millisecond))
+		id := begin(i)
+		w.let(rand.N(2 * usual))
 		status, err := w.anyAPI(i+1).call(http.MethodPost, "/v1/sagas/"+id+"/compensate", "", map[string]any{"reason": "changed my mind"}, nil)
 		require.NoError(w.t, err)
 		require.Contains(w.t, []int{http.StatusOK, http.StatusConflict}, status)
