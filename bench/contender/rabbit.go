@@ -45,11 +45,13 @@ func DialPair(url, queueType string, queues ...string) (out, in *Link, err error
 	if in, err = Dial(url); err == nil {
 		err = in.Declare(queueType, queues...)
 	}
-	if err != nil {
-		out.Close()
-		return nil, nil, err
+	if err == nil {
+		return out, in, nil
 	}
-	return out, in, nil
+	if in != nil {
+		err = errors.Join(err, in.Close())
+	}
+	return nil, nil, errors.Join(err, out.Close())
 }
 
 // Declare declares durable queues of a type, classic or quorum.
