@@ -20,7 +20,7 @@ type Engine interface {
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
 	// Changed gives the saga as it was committed after each change, by whichever replica; only the latest is kept for who
 	// is slow. The saga need not be there yet.
-	Changed(sagaID string) (changed <-chan saga.Instance, cancel func())
+	Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, cancel func())
 }
 
 // Sagas reads what is kept of sagas. Errors: record.ErrSagaNotFound.

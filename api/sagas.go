@@ -98,17 +98,21 @@ func (s *service) startAndWait(
 	ctx context.Context, request record.StartRequest, wait time.Duration,
 ) (in saga.Instance, existed bool, err error) {
 	request.SagaID = ulid.Make().String() // so that it can be followed from before its start
-	settled := func(in *saga.Instance) bool { return existed || in.Status.Terminal() || in.Attention != nil }
-	in, err = s.await(ctx, request.SagaID, wait, func() (saga.Instance, error) {
-		in, existed, err = s.Engine.Start(ctx, request)
-		return in, err
-	}, settled)
+	in, err = s.await(ctx, waiting{
+		id: request.SagaID, news: settled, wanted: func(in *saga.Instance) bool { return existed || settled(in) },
+		first: func() (saga.Instance, error) {
+			in, existed, err = s.Engine.Start(ctx, request)
+			return in, err
+		},
+	}, wait)
 	if err != nil || !existed || wait <= 0 {
 		return in, existed, err
 	}
-	found := in
-	in, err = s.await(ctx, found.ID, wait, func() (saga.Instance, error) { return s.Reads.Saga(ctx, found.ID) },
-		func(in *saga.Instance) bool { return in.Status.Terminal() || in.Attention != nil })
+	found := in.ID
+	in, err = s.await(ctx, waiting{
+		id: found, news: settled, wanted: settled,
+		first: func() (saga.Instance, error) { return s.Reads.Saga(ctx, found) },
+	}, wait)
 	return in, existed, err
 }
 
@@ -122,13 +126,15 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 		return nil, err
 	}
 	known := input.Since
-	read := func() (saga.Instance, error) { return s.Reads.Saga(ctx, id) }
-	in, err := s.await(ctx, id, wait, read, func(in *saga.Instance) bool {
-		if known == 0 {
-			known = in.Revision
-		}
-		return in.Revision != known || in.Status.Terminal()
-	})
+	in, err := s.await(ctx, waiting{
+		id: id, first: func() (saga.Instance, error) { return s.Reads.Saga(ctx, id) },
+		wanted: func(in *saga.Instance) bool {
+			if known == 0 {
+				known = in.Revision
+			}
+			return in.Revision != known || in.Status.Terminal()
+		},
+	}, wait)
 	if err != nil {
 		return nil, err
 	}

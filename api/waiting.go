@@ -7,31 +7,41 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// await takes the saga from first, and waits until it is as wanted or the time is up. It returns it as it was then.
-func (s *service) await(
-	ctx context.Context, id string, wait time.Duration, first func() (saga.Instance, error), wanted func(*saga.Instance) bool,
-) (saga.Instance, error) {
+// waiting is a wait for a saga.
+type waiting struct {
+	id     string
+	first  func() (saga.Instance, error) // takes the saga as it is
+	wanted func(*saga.Instance) bool     // says that the wait is over
+	// news says which changes are worth a look. It is asked while others wait, so it must know by itself. nil: all are.
+	news func(*saga.Instance) bool
+}
+
+// await waits until the saga is as wanted or the time is up. It returns the saga as it was then.
+func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (saga.Instance, error) {
 	if wait <= 0 {
-		return first()
+		return w.first()
 	}
-	changes, cancel := s.Engine.Changed(id) // before the first look, so that no change falls between
+	changes, cancel := s.Engine.Changed(w.id, w.news) // before the first look, so that no change falls between
 	defer cancel()
 	end := time.NewTimer(wait)
 	defer end.Stop()
-	in, err := first()
-	for err == nil && !wanted(&in) {
+	in, err := w.first()
+	for err == nil && !w.wanted(&in) {
 		select {
 		case changed := <-changes:
 			if changed.Revision > in.Revision {
 				in = changed
 			}
 		case <-end.C:
-			return s.Reads.Saga(ctx, id)
+			return s.Reads.Saga(ctx, w.id)
 		case <-s.Stopping:
-			return in, nil
+			return s.Reads.Saga(ctx, w.id)
 		case <-ctx.Done():
 			return in, ctx.Err()
 		}
 	}
 	return in, err
 }
+
+// settled says that a saga has ended or needs a person.
+func settled(in *saga.Instance) bool { return in.Status.Terminal() || in.Attention != nil }

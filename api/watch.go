@@ -61,7 +61,7 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 
 // sendChanges sends the saga at each change until it is terminal, the client goes or the process stops.
 func (s *service) sendChanges(ctx context.Context, stream *stream, id string, known int64) error {
-	changes, cancel := s.Engine.Changed(id)
+	changes, cancel := s.Engine.Changed(id, nil)
 	defer cancel()
 	quiet := time.NewTicker(s.KeepAlive)
 	defer quiet.Stop()

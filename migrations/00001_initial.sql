@@ -40,7 +40,6 @@ create table sagas (
     updated_at        timestamptz not null,
     progress          json not null check (json_typeof(progress) = 'object'),
 
-    constraint sagas_steps_named check (json_array_length(progress -> 's') = cardinality(step_names)),
     constraint sagas_status_known check (status in
         ('scheduled', 'running', 'compensating', 'stuck', 'paused', 'completed', 'compensated', 'abandoned')),
     constraint sagas_terminal_is_finished check
@@ -85,13 +84,11 @@ comment on column saga_decisions.entries is 'Each is an array: type, step, attem
 create table outbox (
     created_at    timestamptz not null,
     claimed_until timestamptz not null,
-    timeout_ns    bigint not null,
     returned_at   timestamptz,
     attempts      integer not null check (attempts >= 0),
     leased        boolean not null, -- by a replica that is publishing it; false: it waits for its next turn
     saga_id       text collate "C" not null,
-    command       text collate "C" not null, -- its id without the saga's
-    name          text not null,
+    command       text collate "C" not null, -- its id without the saga's; what it is called, the definition knows
     queue         text not null,
     reason        text not null,
     body          bytea not null,

@@ -71,16 +71,16 @@ func (t *transition) undoable(i int) bool {
 
 // dispatchCompensation sends the next attempt to undo step i.
 func (t *transition) dispatchCompensation(i int) {
-	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
+	s := &t.next.Steps[i]
 	s.Status = StepCompensating
 	s.CompensationAttempts++
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	s.DeadlineAt = t.now.Add(asDuration(plan.CompensationTimeout))
+	name, queue, timeout, _ := t.plan.Order(s.Name, Compensate)
+	s.DeadlineAt = t.now.Add(timeout)
 	id, _ := t.next.CommandOut(i)
 	command := Command{
-		ID: id, Name: plan.Compensation, Queue: plan.Queue, Timeout: asDuration(plan.CompensationTimeout),
-		Priority: t.next.Priority, Data: t.next.Data,
+		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.next.Data,
 	}
 	if s.TookEffect {
 		command.Output = s.Output

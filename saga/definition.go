@@ -92,6 +92,20 @@ func (d *Definition) step(name string) int {
 	return -1
 }
 
+// Order returns what the commands of a step in one direction are called, where they go to, and how long an attempt has;
+// known is false for a step that the definition does not have.
+func (d *Definition) Order(step string, direction Direction) (command, queue string, timeout time.Duration, known bool) {
+	i := d.step(step)
+	if i < 0 {
+		return "", "", 0, false
+	}
+	s := &d.Steps[i]
+	if direction == Compensate {
+		return s.Compensation, s.Queue, asDuration(s.CompensationTimeout), true
+	}
+	return s.Command, s.Queue, asDuration(s.Timeout), true
+}
+
 // graph is what a definition's `after` lists amount to, computed once.
 type graph struct {
 	before      [][]int // direct predecessors of each step

@@ -35,20 +35,20 @@ func (t *transition) ready(i int) bool {
 
 // dispatch sends the next attempt of step i.
 func (t *transition) dispatch(i int) {
-	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
+	s := &t.next.Steps[i]
 	s.Status = StepRunning
 	s.Attempts++
 	s.Oversized = false
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	s.DeadlineAt = t.now.Add(asDuration(plan.Timeout))
+	command, queue, timeout, _ := t.plan.Order(s.Name, Execute)
+	s.DeadlineAt = t.now.Add(timeout)
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now
 	}
 	id, _ := t.next.CommandOut(i)
 	t.commands = append(t.commands, Command{
-		ID: id, Name: plan.Command, Queue: plan.Queue, Timeout: asDuration(plan.Timeout),
-		Priority: t.next.Priority, Data: t.next.Data,
+		ID: id, Name: command, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.next.Data,
 	})
 	t.record(EntryStepDispatched, s.Name, s.Attempts, nil)
 }

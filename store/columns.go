@@ -58,6 +58,7 @@ func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
 type identity struct {
 	id, definition, key, labels, traceParent []string
 	names                                    []string // of the steps, as the text of an array: there are no arrays of arrays
+	texts                                    texts
 	version                                  []int32
 	priority                                 []int16
 	createdAt                                []time.Time
@@ -65,10 +66,10 @@ type identity struct {
 }
 
 func (c *identity) add(in *saga.Instance) error {
-	labels := []byte("{}")
+	labels := "{}"
 	if len(in.Labels) > 0 {
 		var err error
-		if labels, err = encodeJSON(in.Labels); err != nil {
+		if labels, err = c.texts.encode(in.Labels); err != nil {
 			return fmt.Errorf("encode the labels of saga %s: %w", in.ID, err)
 		}
 	}
@@ -77,7 +78,7 @@ func (c *identity) add(in *saga.Instance) error {
 	c.version = append(c.version, int32(in.Version))
 	c.key = append(c.key, in.Key)
 	c.priority = append(c.priority, int16(in.Priority))
-	c.labels = append(c.labels, string(labels))
+	c.labels = append(c.labels, labels)
 	c.traceParent = append(c.traceParent, in.TraceParent)
 	c.names = append(c.names, stepNames(in))
 	c.createdAt = append(c.createdAt, in.CreatedAt)
@@ -96,6 +97,7 @@ func stepNames(in *saga.Instance) string {
 
 // state holds, as one array per column, what a transition may change.
 type state struct {
+	texts                                 texts
 	deadlineAt, finishedAt, wakeAt, since []*time.Time
 	status, progress                      []string
 	revision                              []int64
@@ -105,7 +107,7 @@ type state struct {
 
 // add takes the instance's state. Data that is the same as before goes as null, so that large data is not written anew.
 func (c *state) add(in *saga.Instance, before json.RawMessage) error {
-	progress, err := encodeProgress(in)
+	progress, err := c.texts.encode(progressOf(in))
 	if err != nil {
 		return fmt.Errorf("encode the progress of saga %s: %w", in.ID, err)
 	}
@@ -129,17 +131,6 @@ func (c *state) add(in *saga.Instance, before json.RawMessage) error {
 	c.since = append(c.since, since)
 	c.step = append(c.step, step)
 	c.message = append(c.message, message)
-	c.progress = append(c.progress, string(progress))
+	c.progress = append(c.progress, progress)
 	return nil
-}
-
-// encodeJSON is json.Marshal without the escapes that HTML needs: what a user put in comes out again.
-func encodeJSON(value any) ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }

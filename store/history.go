@@ -15,72 +15,64 @@ import (
 
 // decision is a row of saga_decisions: the entries of one saga that were written at the same time by the same actor.
 type decision struct {
-	first   record.Entry
-	count   int64
-	entries bytes.Buffer // a JSON array, without its end
+	first   *record.Entry
+	entries [][]any
 }
 
 // decisionsOf puts entries that follow one another together.
-func decisionsOf(entries []record.Entry) ([]*decision, error) {
-	var all []*decision
-	var last *decision
+func decisionsOf(entries []record.Entry) []decision {
+	all := make([]decision, 0, len(entries))
 	for i := range entries {
-		if last == nil || !last.takes(&entries[i]) {
-			last = &decision{first: entries[i]}
-			all = append(all, last)
+		e := &entries[i]
+		if len(all) == 0 || !all[len(all)-1].takes(e) {
+			all = append(all, decision{first: e})
 		}
-		if err := last.add(&entries[i]); err != nil {
-			return nil, err
-		}
+		last := &all[len(all)-1]
+		last.entries = append(last.entries, parts(e))
 	}
-	return all, nil
+	return all
 }
 
 func (d *decision) takes(e *record.Entry) bool {
-	return d.first.SagaID == e.SagaID && d.first.Seq+d.count == e.Seq && d.first.At.Equal(e.At) && d.first.Actor == e.Actor
+	return d.first.SagaID == e.SagaID && d.first.Seq+int64(len(d.entries)) == e.Seq && d.first.At.Equal(e.At) &&
+		d.first.Actor == e.Actor
 }
 
-// add writes an entry as an array, without what is empty at its end.
-func (d *decision) add(e *record.Entry) error {
-	parts := []any{e.Type}
+// parts is an entry as an array, without what is empty at its end.
+func parts(e *record.Entry) []any {
 	switch {
 	case len(e.Detail) > 0:
-		parts = append(parts, e.Step, e.Attempt, e.Detail)
+		return []any{e.Type, e.Step, e.Attempt, e.Detail}
 	case e.Attempt > 0:
-		parts = append(parts, e.Step, e.Attempt)
+		return []any{e.Type, e.Step, e.Attempt}
 	case e.Step != "":
-		parts = append(parts, e.Step)
+		return []any{e.Type, e.Step}
+	default:
+		return []any{e.Type}
 	}
-	text, err := encodeJSON(parts)
-	if err != nil {
-		return fmt.Errorf("encode entry %d of saga %s: %w", e.Seq, e.SagaID, err)
-	}
-	separator := byte(',')
-	if d.count == 0 {
-		separator = '['
-	}
-	d.entries.WriteByte(separator)
-	d.entries.Write(text)
-	d.count++
-	return nil
 }
 
 func queueEntries(b *pgx.Batch, entries []record.Entry) error {
-	decisions, err := decisionsOf(entries)
-	if err != nil || len(decisions) == 0 {
-		return err
-	}
+	decisions := decisionsOf(entries)
 	n := len(decisions)
-	sagas, actors, texts := make([]string, n), make([]string, n), make([]string, n)
+	if n == 0 {
+		return nil
+	}
+	sagas, actors, rows := make([]string, n), make([]string, n), make([]string, n)
 	seqs, ats := make([]int64, n), make([]time.Time, n)
-	for i, d := range decisions {
-		sagas[i], seqs[i], ats[i], actors[i] = d.first.SagaID, d.first.Seq, d.first.At, d.first.Actor
-		texts[i] = d.entries.String() + "]"
+	var texts texts
+	for i := range decisions {
+		first := decisions[i].first
+		sagas[i], seqs[i], ats[i], actors[i] = first.SagaID, first.Seq, first.At, first.Actor
+		var err error
+		if rows[i], err = texts.encode(decisions[i].entries); err != nil {
+			return fmt.Errorf("encode entry %d of saga %s: %w", first.Seq, first.SagaID, err)
+		}
 	}
 	b.Queue(`insert into saga_decisions (saga_id, seq, at, actor, entries)
 		select n.saga_id, n.seq, n.at, n.actor, n.entries::json
 		from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
-			as n (saga_id, seq, at, actor, entries)`, sagas, seqs, ats, actors, texts)
+			as n (saga_id, seq, at, actor, entries)`, sagas, seqs, ats, actors, rows)
 	return nil
 }
 

@@ -36,6 +36,7 @@ type remembered struct {
 func newKnown() *known { return &known{byID: make(map[string]*list.Element)} }
 
 // recall returns the sagas of these ids, or false where one of them is not remembered or memory is not to be relied on.
+// They are to be looked at only: a transition changes nothing of what it is given.
 func (k *known) recall(ids []string) (map[string]saga.Instance, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -49,7 +50,7 @@ func (k *known) recall(ids []string) (map[string]saga.Instance, bool) {
 		if element == nil {
 			return nil, false
 		}
-		found[id] = record.Clone(element.Value.(*remembered).instance) //nolint:forcetypeassert // the list holds nothing else
+		found[id] = element.Value.(*remembered).instance //nolint:forcetypeassert // the list holds nothing else
 	}
 	return found, true
 }

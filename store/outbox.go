@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,17 +22,16 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	if n == 0 {
 		return
 	}
-	sagas, ids, names, queues := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	timeouts, created, bodies := make([]int64, n), make([]time.Time, n), make([][]byte, n)
-	for i, c := range commands {
-		sagas[i], ids[i], names[i], queues[i] = c.ID.Saga, localID(c.ID), c.Name, c.Queue
-		timeouts[i], created[i], bodies[i] = int64(c.Timeout), c.CreatedAt, c.Body
+	sagas, ids, queues := make([]string, n), make([]string, n), make([]string, n)
+	created, bodies := make([]time.Time, n), make([][]byte, n)
+	for i := range commands {
+		c := &commands[i]
+		sagas[i], ids[i], queues[i], created[i], bodies[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body
 	}
-	b.Queue(`insert into outbox (saga_id, command, name, queue, timeout_ns, created_at, body, claimed_until, leased,
-			attempts, reason)
-		select n.*, clock_timestamp() + $8::interval, true, 0, ''
-		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bytea[]) as n`,
-		sagas, ids, names, queues, timeouts, created, bodies, s.lease)
+	b.Queue(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason)
+		select n.*, clock_timestamp() + $6::interval, true, 0, ''
+		from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[]) as n`,
+		sagas, ids, queues, created, bodies, s.lease)
 }
 
 // localID is a command's id without the saga's, which is a column of its own.
@@ -39,15 +39,16 @@ func localID(id saga.CommandID) string { return strings.TrimPrefix(id.String(), 
 
 // ClaimOutbox takes over up to limit commands that nobody is publishing: their lease ran out, since the replica that
 // held it is gone or could not publish, or the wait after a return is over. Those that have waited longest come first,
-// so that one that cannot be published keeps none of the others back.
+// so that one that cannot be published keeps none of the others back. With commands may come an error, which is about
+// others that cannot be read.
 func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error) {
 	rows, err := s.pool.Query(ctx, `with due as (
 			select saga_id, command from outbox where claimed_until <= now()
 			order by claimed_until limit $1 for update skip locked)
 		update outbox o set claimed_until = now() + $2::interval, leased = true, attempts = o.attempts + o.leased::integer
 		from due d join sagas s on s.id = d.saga_id where o.saga_id = d.saga_id and o.command = d.command
-		returning o.saga_id || '/' || o.command, s.definition, s.version, o.name, o.queue, s.priority, o.timeout_ns,
-			s.trace_parent, o.created_at, o.body`, limit, s.lease)
+		returning o.saga_id || '/' || o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
+			o.created_at, o.body`, limit, s.lease)
 	if err != nil {
 		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
 	}
@@ -58,20 +59,39 @@ func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, err
 	if err := failpoint.Error("store/claimed"); err != nil {
 		return nil, err
 	}
+	commands, err = s.complete(ctx, commands)
 	slices.SortFunc(commands, func(a, b wire.Command) int {
 		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
 			return order
 		}
 		return strings.Compare(a.ID.String(), b.ID.String())
 	})
-	return commands, nil
+	return commands, err
+}
+
+// complete adds what the definitions say of commands, and leaves out those of which they say nothing.
+func (s *Store) complete(ctx context.Context, commands []wire.Command) (whole []wire.Command, err error) {
+	plans := newPlans(s)
+	for _, c := range commands {
+		d, fault := plans.get(ctx, c.Definition, c.Version)
+		if fault != nil {
+			err = errors.Join(err, fmt.Errorf("complete command %s: %w", c.ID, fault))
+			continue
+		}
+		var known bool
+		if c.Name, _, c.Timeout, known = d.Order(c.ID.Step, c.ID.Direction); !known {
+			err = errors.Join(err, fmt.Errorf("complete command %s: its definition has no such step", c.ID))
+			continue
+		}
+		whole = append(whole, c)
+	}
+	return whole, err
 }
 
 func scanCommand(row pgx.CollectableRow) (wire.Command, error) {
 	var c wire.Command
 	var id string
-	err := row.Scan(&id, &c.Definition, &c.Version, &c.Name, &c.Queue, &c.Priority, &c.Timeout, &c.TraceParent,
-		&c.CreatedAt, &c.Body)
+	err := row.Scan(&id, &c.Definition, &c.Version, &c.Queue, &c.Priority, &c.TraceParent, &c.CreatedAt, &c.Body)
 	if err != nil {
 		return c, fmt.Errorf("read the outbox row %s: %w", id, err)
 	}

@@ -49,11 +49,11 @@ type stepRow struct {
 	Reopened             bool            `json:"reopened,omitempty"`
 }
 
-// encodeProgress makes the column's text of an instance's progress. The names of the steps are a column of their own.
-func encodeProgress(in *saga.Instance) ([]byte, error) {
+// progressOf is an instance's progress as its column has it. The names of the steps are a column of their own.
+func progressOf(in *saga.Instance) *progressRow {
 	created := in.CreatedAt.Truncate(time.Microsecond)
 	p := &in.Progress
-	row := progressRow{
+	row := &progressRow{
 		Phase: p.Phase, Entries: p.Entries, PausedByPerson: p.PausedByPerson,
 		TurnBack: p.TurnBack, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
 		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
@@ -62,12 +62,12 @@ func encodeProgress(in *saga.Instance) ([]byte, error) {
 		row.ProgressAt = after(created, p.ProgressAt)
 	}
 	for i := range p.Steps {
-		row.Steps[i] = encodeStep(&p.Steps[i], created)
+		row.Steps[i] = stepOf(&p.Steps[i], created)
 	}
-	return encodeJSON(row)
+	return row
 }
 
-func encodeStep(s *saga.StepState, created time.Time) stepRow {
+func stepOf(s *saga.StepState, created time.Time) stepRow {
 	row := stepRow{
 		StartedAt:  after(created, s.StartedAt),
 		FinishedAt: after(created, s.FinishedAt), NextAttemptAt: after(created, s.NextAttemptAt),

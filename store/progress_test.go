@@ -40,9 +40,9 @@ func TestProgressComesBackAsItWas(t *testing.T) {
 
 	for _, updated := range []time.Time{in.ProgressAt, created.Add(time.Hour)} {
 		in.UpdatedAt = updated
-		text, err := encodeProgress(&in)
+		text, err := new(texts).encode(progressOf(&in))
 		require.NoError(t, err)
-		read, err := decodeProgress(text, created, updated, []string{"a", "null", "c", "d", "e"})
+		read, err := decodeProgress([]byte(text), created, updated, []string{"a", "null", "c", "d", "e"})
 		require.NoError(t, err)
 		assert.Equal(t, in.Progress, read)
 	}

@@ -68,38 +68,29 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 
 // addOut asks the definitions which queue each step has, and how long before its deadline a command was dispatched.
 func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, out []commandsOut) error {
-	type plan struct {
-		name    string
-		version int
-	}
-	known := make(map[plan]*saga.Definition)
+	plans := newPlans(s)
 	for _, c := range out {
-		d, found := known[plan{c.definition, c.version}]
-		if !found {
-			var err error
-			if d, err = s.Definition(ctx, c.definition, c.version); err != nil {
-				return err
-			}
-			known[plan{c.definition, c.version}] = d
+		d, err := plans.get(ctx, c.definition, c.version)
+		if err != nil {
+			return err
 		}
-		at := slices.IndexFunc(d.Steps, func(step saga.Step) bool { return step.Name == c.step })
-		if at < 0 {
+		direction := saga.Execute
+		if c.status == saga.StepCompensating {
+			direction = saga.Compensate
+		}
+		_, queue, timeout, known := d.Order(c.step, direction)
+		if !known {
 			return fmt.Errorf("definition %s version %d has no step %s", c.definition, c.version, c.step)
 		}
-		step := d.Steps[at]
-		if loads[step.Queue] == nil {
-			loads[step.Queue] = &record.QueueLoad{Queue: step.Queue}
+		if loads[queue] == nil {
+			loads[queue] = &record.QueueLoad{Queue: queue}
 		}
-		load := loads[step.Queue]
+		load := loads[queue]
 		load.CommandsOut += c.count
-		timeout := step.Timeout
-		if c.status == saga.StepCompensating {
-			timeout = step.CompensationTimeout
-		}
 		if c.firstDeadline == nil {
 			continue
 		}
-		if dispatched := c.firstDeadline.UTC().Add(-time.Duration(timeout)); load.Oldest.IsZero() || dispatched.Before(load.Oldest) {
+		if dispatched := c.firstDeadline.UTC().Add(-timeout); load.Oldest.IsZero() || dispatched.Before(load.Oldest) {
 			load.Oldest = dispatched
 		}
 	}

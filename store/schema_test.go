@@ -41,21 +41,23 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 	}
 	_, err := conn.Exec(t.Context(), `update sagas set wake_at = now() where id = $1`, ended.ID)
 	require.ErrorContains(t, err, "check constraint", "an ended one that wakes")
-	_, err = conn.Exec(t.Context(), `update sagas set step_names = '{only}' where id = $1`, running.ID)
-	require.ErrorContains(t, err, "check constraint", "steps without names")
 	assert.Equal(t, running, w.Get(running.ID))
 }
 
 func TestABrokenRowIsAnErrorThatNamesTheSaga(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	id := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})).Start(saga.Start{}).ID
+	first := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
 	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})) // another replica, which has to read it
-	_, err := connect(t, url).Exec(t.Context(), `update sagas set progress = '{"p": 1, "s": [{}, {}, {}]}' where id = $1`, id)
-	require.NoError(t, err)
-	_, err = w.Saga(t.Context(), id)
-	require.ErrorContains(t, err, id)
-	_, err = w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	conn := connect(t, url)
+	id := first.Start(saga.Start{}).ID
+	for _, broken := range []string{`step_names = '{only}'`, `progress = '{"p": 1, "s": [{}, {}, {}]}'`} {
+		_, err := conn.Exec(t.Context(), `update sagas set `+broken+` where id = $1`, id)
+		require.NoError(t, err)
+		_, err = w.Saga(t.Context(), id)
+		require.ErrorContains(t, err, id, broken)
+	}
+	_, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.ErrorContains(t, err, id)
 	err = w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}},
 		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })

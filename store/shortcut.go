@@ -102,11 +102,10 @@ func (c *shortcut) loaded() record.Loaded {
 	return record.Loaded{Now: c.now, Instances: c.instances, Starts: starts}
 }
 
-// statements are the whole transaction, in the order in which everyone takes locks. Where it reads the clock along, the
-// time is there once it was sent.
+// statements are the whole transaction, in the order in which everyone takes locks. What is sent as one batch is one
+// transaction by itself. Where it reads the clock along, the time is there once it was sent.
 func (c *shortcut) statements(s *Store, changes record.Changes) (*pgx.Batch, *time.Time, error) {
 	b := &pgx.Batch{}
-	b.Queue(`begin`)
 	queueConfirmed(b, c.batch.Confirmed)
 	c.queueKeys(b, changes.Created)
 	c.queueVersions(b)
@@ -119,7 +118,6 @@ func (c *shortcut) statements(s *Store, changes record.Changes) (*pgx.Batch, *ti
 	if !s.clock.fresh() {
 		now = queueClock(b)
 	}
-	b.Queue(`commit`)
 	return b, now, nil
 }
 

@@ -161,3 +161,26 @@ func TestASagaThatIsLockedKeepsNobodyFromTheOthers(t *testing.T) {
 	require.NoError(t, tx.Rollback(t.Context()))
 	w.Apply(locked, storetest.Succeed(locked, "reserve", `{}`))
 }
+
+// What goes the short way is one transaction without saying so: a commit that fails is an error, and leaves nothing.
+func TestACommitThatFailsIsAnErrorAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	in := w.Start(saga.Start{})
+	conn := connect(t, url)
+	_, err := conn.Exec(t.Context(), `
+		create function refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
+		create constraint trigger refuse after insert on saga_decisions deferrable initially deferred
+			for each row execute function refuse()`)
+	require.NoError(t, err)
+	err = w.Transact(t.Context(), record.Batch{SagaIDs: []string{in.ID}}, func(l record.Loaded) (record.Changes, error) {
+		return w.Decide(l, in.ID, storetest.Succeed(in.ID, "reserve", `{}`))
+	})
+	require.ErrorContains(t, err, "not today")
+	assert.Equal(t, in, w.Get(in.ID))
+
+	_, err = conn.Exec(t.Context(), `drop trigger refuse on saga_decisions`)
+	require.NoError(t, err)
+	assert.Equal(t, in.Revision+1, w.Apply(in.ID, storetest.Succeed(in.ID, "reserve", `{}`)).Revision, "the connection goes on")
+}

@@ -84,11 +84,14 @@ func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.
 	if len(updated) == 0 {
 		return nil
 	}
-	updated = slices.SortedFunc(slices.Values(updated), func(a, b saga.Instance) int { return strings.Compare(a.ID, b.ID) })
+	sorted := make([]*saga.Instance, len(updated)) // instances are large
+	for i := range updated {
+		sorted[i] = &updated[i]
+	}
+	slices.SortFunc(sorted, func(a, b *saga.Instance) int { return strings.Compare(a.ID, b.ID) })
 	ids, revisions := make([]string, len(updated)), make([]int64, len(updated))
 	var what state
-	for i := range updated {
-		in := &updated[i]
+	for i, in := range sorted {
 		old, found := before[in.ID]
 		if !found || old.Revision > in.Revision {
 			return fmt.Errorf("update saga %s to revision %d: %w", in.ID, in.Revision, errNotLoaded)

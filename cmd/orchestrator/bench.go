@@ -108,6 +108,7 @@ type benchWorkerCommand struct {
 func (c *benchWorkerCommand) Run(ctx context.Context, out *streams) error {
 	// What fails, fails because the load asks for it: no line of log for each.
 	log := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	tune()
 	fmt.Fprintln(out.out, "working")
 	err := bench.Work(ctx, steps.AMQP(c.AMQPURL, c.AMQPPrefix), c.Concurrency, log)
 	if errors.Is(err, context.Canceled) {

@@ -80,7 +80,7 @@ func serve(ctx context.Context, config server.Config, announce func(url string))
 	if err != nil {
 		return err
 	}
-	tuneMemory()
+	tune()
 	announce(orchestrator.URL())
 	return orchestrator.Run(ctx)
 }

@@ -88,6 +88,13 @@ func (l *ledger) take() orders {
 	return o
 }
 
+// pressing says that the broker should be told at once: so much is due, or something that is no acknowledgement.
+func (l *ledger) pressing(enough int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.due) >= enough || slices.ContainsFunc(l.due, func(s settlement) bool { return s.verdict != ack })
+}
+
 // count says how much was handed over so far, and how much of that is not settled.
 func (l *ledger) count() (handed uint64, unsettled int) {
 	l.mu.Lock()

@@ -59,3 +59,22 @@ func sequence(count int) []uint64 {
 	}
 	return tags
 }
+
+// Acknowledgements wait for company; what is to come again, or to be put aside, does not.
+func TestAcknowledgementsWaitForCompany(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.hand(10)
+	assert.False(t, l.pressing(2), "nothing is due")
+	l.settle(3, ack)
+	assert.False(t, l.pressing(2), "one may wait")
+	l.settle(1, ack)
+	assert.True(t, l.pressing(2), "enough are due")
+	l.take()
+	assert.False(t, l.pressing(2), "the broker was told")
+	l.settle(5, requeue)
+	assert.True(t, l.pressing(2), "somebody else may be waiting for it")
+	l.take()
+	l.settle(6, reject)
+	assert.True(t, l.pressing(2), "somebody else may be waiting for it")
+}

@@ -96,11 +96,23 @@ var errQuiet = errors.New("nothing came for a while")
 func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) error {
 	renewal := time.NewTicker(s.renew)
 	defer renewal.Stop()
+	patience := newPatience()
+	defer patience.end()
 	var before uint64
 	for {
 		select {
 		case <-s.ledger.wake:
+			if !s.ledger.pressing(max(1, s.prefetch/4)) {
+				patience.begin()
+				continue
+			}
 			runtime.Gosched() // what is being settled at the same time goes into the same acknowledgement
+			if err := s.settleDue(); err != nil {
+				return err
+			}
+			patience.end()
+		case <-patience.over():
+			patience.end()
 			if err := s.settleDue(); err != nil {
 				return err
 			}

@@ -26,22 +26,22 @@ type changes struct {
 
 // watched is a saga that somebody watches.
 type watched struct {
-	revision int64 // that was announced last; 0: none yet
-	watchers map[chan saga.Instance]struct{}
+	revision int64                                            // that was announced last; 0: none yet
+	watchers map[chan saga.Instance]func(*saga.Instance) bool // what each wants to be told; nil: everything
 }
 
 func newChanges() *changes {
 	return &changes{begun: make(chan struct{}, 1), watched: make(map[string]*watched)}
 }
 
-func (c *changes) subscribe(sagaID string) (<-chan saga.Instance, func()) {
+func (c *changes) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-chan saga.Instance, func()) {
 	watcher := make(chan saga.Instance, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.watched[sagaID] == nil {
-		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]struct{})}
+		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]func(*saga.Instance) bool)}
 	}
-	c.watched[sagaID].watchers[watcher] = struct{}{}
+	c.watched[sagaID].watchers[watcher] = wanted
 	select {
 	case c.begun <- struct{}{}:
 	default:
@@ -67,7 +67,10 @@ func (c *changes) announce(in saga.Instance) {
 		return
 	}
 	seen.revision = in.Revision
-	for watcher := range seen.watchers {
+	for watcher, wanted := range seen.watchers {
+		if wanted != nil && !wanted(&in) {
+			continue
+		}
 		select {
 		case <-watcher:
 		default:

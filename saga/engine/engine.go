@@ -175,9 +175,9 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 	}
 }
 
-// Changed returns a channel that gets the saga as it was committed after each change: at once where this process changes
-// it, a little later where another replica does. What was not taken from it is replaced by what is newer. The saga need
-// not be there yet. Call stop after use.
-func (e *Engine) Changed(sagaID string) (changed <-chan saga.Instance, stop func()) {
-	return e.changes.subscribe(sagaID)
+// Changed returns a channel that gets the saga as it was committed after each change that is wanted: at once where this
+// process changes it, a little later where another replica does. What was not taken from it is replaced by what is newer.
+// The saga need not be there yet. wanted must return at once, and only look; nil wants all. Call stop after use.
+func (e *Engine) Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, stop func()) {
+	return e.changes.subscribe(sagaID, wanted)
 }

@@ -25,7 +25,7 @@ func TestWhoWatchesASagaSeesWhatAnotherReplicaDoes(t *testing.T) {
 
 	in, _, err := here.Start(t.Context(), record.StartRequest{SagaID: "01JD0000000000000000000000", Definition: "payment"})
 	require.NoError(t, err)
-	changed, stop := here.Changed(in.ID)
+	changed, stop := here.Changed(in.ID, nil)
 	defer stop()
 	paused, err := there.Act(t.Context(), in.ID, saga.Action{ID: "1", Name: saga.ActionPause})
 	require.NoError(t, err)

@@ -97,14 +97,11 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 			if !out {
 				continue
 			}
-			l := load(d.Steps[i].Queue)
+			_, queue, timeout, _ := d.Order(command.Step, command.Direction)
+			l := load(queue)
 			l.CommandsOut++
-			timeout := d.Steps[i].Timeout
-			if command.Direction == saga.Compensate {
-				timeout = d.Steps[i].CompensationTimeout
-			}
 			if at := row.Steps[i].DeadlineAt; !at.IsZero() {
-				if at = at.Add(-time.Duration(timeout)); l.Oldest.IsZero() || at.Before(l.Oldest) {
+				if at = at.Add(-timeout); l.Oldest.IsZero() || at.Before(l.Oldest) {
 					l.Oldest = at
 				}
 			}
