@@ -70,9 +70,8 @@ func queueEntries(b *pgx.Batch, entries []record.Entry) error {
 		}
 	}
 	b.Queue(`insert into saga_decisions (saga_id, seq, at, actor, entries)
-		select n.saga_id, n.seq, n.at, n.actor, n.entries::json
-		from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
-			as n (saga_id, seq, at, actor, entries)`, sagas, seqs, ats, actors, rows)
+		select unnest($1::text[]), unnest($2::bigint[]), unnest($3::timestamptz[]), unnest($4::text[]),
+			unnest($5::text[])::json`, sagas, seqs, ats, actors, rows)
 	return nil
 }
 

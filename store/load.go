@@ -54,7 +54,7 @@ func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 		return
 	}
 	sagas, commands := commandColumns(confirmed)
-	b.Queue(`delete from outbox o using unnest($1::text[], $2::text[]) as c (saga_id, command)
+	b.Queue(`delete from outbox o using (select unnest($1::text[]) as saga_id, unnest($2::text[]) as command) c
 		where o.saga_id = c.saga_id and o.command = c.command`, sagas, commands)
 }
 

@@ -29,8 +29,8 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 		sagas[i], ids[i], queues[i], created[i], bodies[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body
 	}
 	b.Queue(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason)
-		select n.*, clock_timestamp() + $6::interval, true, 0, ''
-		from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[]) as n`,
+		select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::timestamptz[]), unnest($5::bytea[]),
+			clock_timestamp() + $6::interval, true, 0, ''`,
 		sagas, ids, queues, created, bodies, s.lease)
 }
 

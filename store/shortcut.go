@@ -132,8 +132,7 @@ func (c *shortcut) queueKeys(b *pgx.Batch, created []saga.Instance) {
 		keys, sagas, hashes := idempotencyColumns(keyed)
 		b.Queue(`with taken as (
 				insert into idempotency_keys (key, saga_id, body_hash, created_at)
-				select n.key, n.saga_id, n.body_hash, clock_timestamp()
-				from unnest($1::text[], $2::text[], $3::bytea[]) as n (key, saga_id, body_hash)
+				select unnest($1::text[]), unnest($2::text[]), unnest($3::bytea[]), clock_timestamp()
 				on conflict do nothing returning 1)
 			select require_rows($4, count(*), 'take free idempotency keys') from taken`, keys, sagas, hashes, len(keys))
 	}
@@ -147,7 +146,7 @@ func (c *shortcut) queueKeys(b *pgx.Batch, created []saga.Instance) {
 		definitions, keys, sagas := keyColumns(held)
 		b.Queue(`with taken as (
 				insert into business_keys (definition, key, saga_id)
-				select * from unnest($1::text[], $2::text[], $3::text[]) on conflict do nothing returning 1)
+				select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]) on conflict do nothing returning 1)
 			select require_rows($4, count(*), 'take free business keys') from taken`, definitions, keys, sagas, len(keys))
 	}
 }
@@ -159,7 +158,7 @@ func (c *shortcut) queueVersions(b *pgx.Batch) {
 		return
 	}
 	b.Queue(`select require_rows(0, count(*), 'start by the latest version')
-		from unnest($1::text[], $2::integer[]) as n (name, version)
+		from (select unnest($1::text[]) as name, unnest($2::integer[]) as version) n
 		join definitions d on d.name = n.name and d.version > n.version`, names, versions)
 }
 
@@ -180,6 +179,6 @@ func (c *shortcut) queueUnchanged(b *pgx.Batch, updated []saga.Instance) {
 		ids, revisions = append(ids, id), append(revisions, revision)
 	}
 	b.Queue(`select require_rows($3, count(*), 'find sagas at their revision')
-		from unnest($1::text[], $2::bigint[]) as n (id, revision)
+		from (select unnest($1::text[]) as id, unnest($2::bigint[]) as revision) n
 		join sagas s on s.id = n.id and s.revision = n.revision`, ids, revisions, len(ids))
 }
