@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -44,8 +46,9 @@ func (s *service) observe(next http.Handler) http.Handler {
 			took := time.Since(started)
 			pattern := chi.RouteContext(r.Context()).RoutePattern()
 			s.observed.count(r.Method, pattern, recorded.status, took)
-			s.Logger.DebugContext(r.Context(), "request", "method", r.Method, "route", pattern, "status", recorded.status,
-				"duration", took, "bytes", recorded.bytes, "request_id", requestID(r.Context()))
+			s.Logger.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("method", r.Method),
+				slog.String("route", pattern), slog.Int("status", recorded.status), slog.Duration("duration", took),
+				slog.Int("bytes", recorded.bytes), slog.String("request_id", requestID(r.Context())))
 		}()
 		next.ServeHTTP(recorded, r)
 	})
@@ -75,13 +78,15 @@ func (s *service) recoverPanics(next http.Handler) http.Handler {
 
 // secureHeaders tells browsers to make nothing of an answer but what it says it is.
 func secureHeaders(next http.Handler) http.Handler {
+	headers := map[string][]string{ // under their canonical names; nobody adds to the values
+		"X-Content-Type-Options":  {"nosniff"},
+		"X-Frame-Options":         {"DENY"},
+		"Referrer-Policy":         {"no-referrer"},
+		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+		"Cache-Control":           {"no-store"},
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("X-Frame-Options", "DENY")
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		header.Set("Cache-Control", "no-store")
+		maps.Copy(w.Header(), headers)
 		next.ServeHTTP(w, r)
 	})
 }

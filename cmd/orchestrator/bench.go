@@ -42,6 +42,7 @@ type benchCommand struct {
 
 // Run puts the load on, and is a failure when a saga did not end as it should.
 func (c *benchCommand) Run(ctx context.Context, out *streams) error {
+	tune()
 	options, err := c.options()
 	if err != nil {
 		return err
