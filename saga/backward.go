@@ -77,7 +77,7 @@ func (t *transition) dispatchCompensation(i int) {
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
 	name, queue, timeout, _ := t.plan.Order(s.Name, Compensate)
-	s.DeadlineAt = t.now.Add(timeout)
+	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	command := Command{
 		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.next.Data,
@@ -126,7 +126,7 @@ func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure R
 	case !t.undoable(i): // its turn has passed while it was out
 		t.yield(i)
 	default:
-		s.NextAttemptAt = t.now.Add(policy.delay(used, failed))
+		s.NextAttemptAt = t.in(policy.delay(used, failed))
 	}
 }
 

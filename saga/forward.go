@@ -42,7 +42,7 @@ func (t *transition) dispatch(i int) {
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
 	command, queue, timeout, _ := t.plan.Order(s.Name, Execute)
-	s.DeadlineAt = t.now.Add(timeout)
+	s.DeadlineAt = t.in(timeout)
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now
 	}
@@ -86,7 +86,7 @@ func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, u
 		return
 	}
 	s.Status = StepRetrying
-	s.NextAttemptAt = t.now.Add(plan.Retry.delay(used, failed))
+	s.NextAttemptAt = t.in(plan.Retry.delay(used, failed))
 }
 
 // failFinally ends step i without success, and turns the saga where the step decides its direction.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 )
 
 // Time is a time as it is shown outside: RFC 3339 in UTC, always with microseconds. All times then have one length, and
@@ -12,7 +13,7 @@ type Time struct{ time.Time }
 
 // MarshalJSON writes as many digits as every store keeps, also where the last of them are zeros.
 func (t Time) MarshalJSON() ([]byte, error) {
-	return t.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
+	return t.UTC().AppendFormat(make([]byte, 0, 32), `"2006-01-02T15:04:05.000000Z"`), nil
 }
 
 // optional is nil for the zero time, which stands for "none" inside the core and for null outside.
@@ -32,9 +33,22 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	if t == "" {
 		return []byte("null"), nil
 	}
+	if t.plain() { // as nearly all are
+		return []byte(`"` + t + `"`), nil
+	}
 	var written bytes.Buffer
 	encoder := json.NewEncoder(&written)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(string(t))
 	return bytes.TrimSpace(written.Bytes()), err
+}
+
+// plain says that the text is the same in JSON.
+func (t Text) plain() bool {
+	for i := range len(t) {
+		if c := t[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }

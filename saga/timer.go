@@ -66,7 +66,7 @@ func (t *transition) wakeWaiting(i int) {
 // delayed gives a command that still waits in the outbox its whole time again: that wait alone never fails a step.
 func (t *transition) delayed(i int) {
 	s := &t.next.Steps[i]
-	s.DeadlineAt = t.now.Add(t.timeout(i))
+	s.DeadlineAt = t.in(t.timeout(i))
 	t.bookkeeping()
 	t.record(EntryStepDelayed, s.Name, 0, nil)
 }
@@ -100,7 +100,7 @@ func (t *transition) published(p Published) {
 		t.ignore(ignoredNotOut)
 		return
 	}
-	t.next.Steps[i].DeadlineAt = t.now.Add(t.timeout(i))
+	t.next.Steps[i].DeadlineAt = t.in(t.timeout(i))
 	t.bookkeeping()
 	t.record(EntryStepPublished, t.next.Steps[i].Name, p.Command.Attempt, nil)
 }

@@ -129,6 +129,9 @@ func (t *transition) begin() {
 	t.record(EntryStarted, "", 0, nil)
 }
 
+// in is the time so long from now, as exactly as every store keeps times.
+func (t *transition) in(d time.Duration) time.Time { return t.now.Add(d).Truncate(time.Microsecond) }
+
 // progress notes that something has happened which others can see.
 func (t *transition) progress() { t.changed, t.standing = true, false }
 

@@ -1,11 +1,8 @@
 package store
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -58,7 +55,7 @@ func progressOf(in *saga.Instance) *progressRow {
 		TurnBack: p.TurnBack, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
 		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
 	}
-	if !p.ProgressAt.Equal(in.UpdatedAt) || p.ProgressAt.Nanosecond()%1000 != 0 {
+	if !p.ProgressAt.Equal(in.UpdatedAt) {
 		row.ProgressAt = after(created, p.ProgressAt)
 	}
 	for i := range p.Steps {
@@ -146,51 +143,20 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 	return s
 }
 
-// offset is how long after the creation of its saga something is: in JSON, a number of microseconds.
-type offset time.Duration
-
-// MarshalJSON writes whole microseconds as such, and what jitter has made of others as a fraction.
-func (o offset) MarshalJSON() ([]byte, error) {
-	text := strconv.AppendInt(nil, int64(o)/1000, 10)
-	rest := int64(o) % 1000
-	if rest == 0 {
-		return text, nil
-	}
-	if o < 0 && int64(o)/1000 == 0 {
-		text = append([]byte{'-'}, text...)
-	}
-	return fmt.Appendf(text, ".%03d", max(rest, -rest)), nil
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (o *offset) UnmarshalJSON(text []byte) error {
-	whole, fraction, _ := strings.Cut(string(text), ".")
-	micros, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return fmt.Errorf("a time: %w", err)
-	}
-	nanos, err := strconv.ParseInt(cmp.Or(fraction, "0"), 10, 64)
-	if err != nil {
-		return fmt.Errorf("a time: %w", err)
-	}
-	if strings.HasPrefix(whole, "-") {
-		nanos = -nanos
-	}
-	*o = offset(micros*1000 + nanos)
-	return nil
-}
+// offset is how long after the creation of its saga something is, in microseconds.
+type offset int64
 
 // after is nil for a time that is none.
 func after(created, at time.Time) *offset {
 	if at.IsZero() {
 		return nil
 	}
-	return new(offset(at.Sub(created)))
+	return new(offset(at.Sub(created) / time.Microsecond))
 }
 
 func since(created time.Time, after *offset) time.Time {
 	if after == nil {
 		return time.Time{}
 	}
-	return created.Add(time.Duration(*after))
+	return created.Add(time.Duration(*after) * time.Microsecond)
 }

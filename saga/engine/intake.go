@@ -147,9 +147,11 @@ func (e *Engine) deadLetter(message wire.Message, source string) *record.DeadLet
 	if len(body) > maxKeptBody {
 		body = body[:maxKeptBody]
 	}
-	headers, err := json.Marshal(message.Headers)
-	if err != nil || len(message.Headers) == 0 {
-		headers = json.RawMessage("{}")
+	headers := json.RawMessage("{}")
+	if len(message.Headers) > 0 {
+		if text, err := json.Marshal(message.Headers); err == nil {
+			headers = text
+		}
 	}
 	return &record.DeadLetter{
 		ID: e.config.NewID(), Source: source, Queue: message.Queue, Headers: headers, Body: body,
