@@ -18,8 +18,8 @@ type Engine interface {
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
 	// RegisterDefinition stores the definition and declares its queues; created is false when it was there already.
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
-	// Changed gives the saga as it was committed after each change, by whichever replica; only the latest is kept for who
-	// is slow. The saga need not be there yet.
+	// Changed gives the saga as it was committed after each change that is wanted, by whichever replica; nil wants all. Only
+	// the latest is kept for who is slow. The saga need not be there yet.
 	Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, cancel func())
 }
 

@@ -35,6 +35,7 @@ type roof struct {
 }
 
 func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
+	tune()
 	pool, err := contender.Pool(ctx, place.DatabaseURL, 2, plans())
 	if err != nil {
 		return nil, err

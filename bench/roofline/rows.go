@@ -60,14 +60,14 @@ func (r *rows) commit(ctx context.Context, pool *pgxpool.Pool) error {
 	batch := &pgx.Batch{}
 	if len(r.newIDs) > 0 {
 		batch.Queue(`INSERT INTO roof (id, status, done, data, updated_at)
-			SELECT id, 'running', 0, data, now() FROM unnest($1::text[], $2::jsonb[]) AS n (id, data)`, r.newIDs, r.newData)
+			SELECT unnest($1::text[]), 'running', 0, unnest($2::jsonb[]), now()`, r.newIDs, r.newData)
 	}
 	if len(r.ids) > 0 {
 		batch.Queue(`UPDATE roof SET status = n.status, done = n.done, updated_at = now()
-			FROM unnest($1::text[], $2::text[], $3::int[]) AS n (id, status, done) WHERE roof.id = n.id`, r.ids, r.statuses, r.done)
+			FROM (SELECT unnest($1::text[]) AS id, unnest($2::text[]) AS status, unnest($3::int[]) AS done) n WHERE roof.id = n.id`, r.ids, r.statuses, r.done)
 	}
 	batch.Queue(`INSERT INTO roof_history (id, done, type, at)
-		SELECT id, done, type, now() FROM unnest($1::text[], $2::int[], $3::text[]) AS n (id, done, type)`,
+		SELECT unnest($1::text[]), unnest($2::int[]), unnest($3::text[]), now()`,
 		r.histIDs, r.histDone, r.history)
 	results := pool.SendBatch(ctx, batch)
 	var err error

@@ -11,6 +11,7 @@ import (
 
 // work is the worker process: it replies to whatever comes, batch by batch, until ctx ends.
 func work(ctx context.Context, place contender.Place, ready func()) error {
+	tune()
 	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)
 	if err != nil {
 		return err
