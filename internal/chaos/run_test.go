@@ -216,13 +216,7 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 	within("the slowest saga", f.Slowest, s.expect.slowest, 0)
 	within("the first progress", f.Progress, s.expect.progress, 10*time.Second)
 	within("settling", f.Settled, s.expect.settled, 30*time.Second)
-	late := 2 * time.Second
-	if f.Timers < 100 {
-		// Their p99 is the latest of them. It may have fired in a process that died before it published what came of it,
-		// and that waits for the lease, three seconds, and for the next look into the outbox.
-		late = 4 * time.Second
-	}
-	within("a timer, at p99,", f.Late99, s.expect.late, late)
+	within("a timer, at p99,", f.Late99, s.expect.late, 2*time.Second)
 	if f.Early > 0 {
 		fail("%d timers were early", f.Early)
 	}

@@ -13,7 +13,8 @@ func processFaults() []scenario {
 	return []scenario{
 		{
 			number: 1, name: "a replica is killed, again and again", short: true, inject: killReplicas,
-			expect: limits{stall: 5 * time.Second, slowest: 5 * time.Second, tries: 3},
+			// A timer may have fired in a replica that died before it published what came of it: that waits for the lease.
+			expect: limits{stall: 5 * time.Second, slowest: 5 * time.Second, late: 4 * time.Second, tries: 3},
 		},
 		{number: 2, name: "all replicas are killed", inject: killAllReplicas, storeAway: true},
 		{
