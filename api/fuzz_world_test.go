@@ -64,7 +64,7 @@ type nowhere struct{}
 
 func (nowhere) Dispatch([]wire.Command)            {}
 func (nowhere) Await(context.Context)              {}
-func (nowhere) TakeConfirmed(int) []saga.CommandID { return nil }
+func (nowhere) TakeConfirmed(int, int) []saga.CommandID { return nil }
 func (nowhere) ReturnConfirmed([]saga.CommandID)   {}
 
 // kinds are the states in which a saga is found.

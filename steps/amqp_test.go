@@ -14,6 +14,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -22,7 +23,7 @@ import (
 // orchestrator is the orchestrator's side of RabbitMQ.
 func orchestrator(t *testing.T) (b *rabbit.Broker, url, prefix string) {
 	t.Helper()
-	url, prefix = testenv.Broker(t, "payments")
+	url, prefix = testenv.Broker(t, "payments", "inventory")
 	b = rabbit.Connect(rabbit.Config{URL: url, Prefix: prefix, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	t.Cleanup(func() { assert.NoError(t, b.Close(context.Background())) })
 	require.Eventually(t, func() bool { return b.Ready() == nil }, patience, 10*time.Millisecond)
@@ -97,6 +98,51 @@ func TestAWorkerNeedsNothingButAnAMQPClient(t *testing.T) {
 	assert.Equal(t, sent.ID, reply.Command)
 	assert.Equal(t, saga.Execute, reply.Command.Direction)
 	assert.True(t, reply.Succeeded)
+}
+
+func TestWorkersOfOneTransportShareItsConnections(t *testing.T) {
+	t.Parallel()
+	b, url, prefix := orchestrator(t)
+	require.NoError(t, b.DeclareQueues(t.Context(), []string{"payments", "inventory"}))
+	through, url, err := proxy.Start(url)
+	require.NoError(t, err)
+	t.Cleanup(through.Close)
+	transport := steps.AMQP(url, prefix)
+	work := func(queue string) (stop func()) {
+		w := steps.NewWorker(queue, steps.Config{})
+		steps.Handle(w, "payments.charge", func(context.Context, steps.Command[chargeInput]) (steps.None, error) {
+			return steps.None{}, nil
+		})
+		return background(t, func(ctx context.Context) { assert.NoError(t, w.Run(ctx, transport)) })
+	}
+	replies := make(chan wire.Message)
+	background(t, func(ctx context.Context) {
+		b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
+			settle(true)
+			replies <- m
+		})
+	})
+	works := func(queue string) {
+		c := charge(1)
+		c.Queue = queue
+		require.Equal(t, wire.Confirmed, b.Publish(t.Context(), []wire.Command{c})[0].Outcome)
+		<-replies
+	}
+	connections := func(want int, when string) {
+		require.Eventually(t, func() bool { return through.Connections() == want }, patience, time.Millisecond, when)
+	}
+
+	endPayments, endInventory := work("payments"), work("inventory")
+	works("payments")
+	works("inventory")
+	connections(2, "one to take commands and one to reply, whoever works")
+	endPayments()
+	works("inventory")
+	connections(2, "somebody still works")
+	endInventory()
+	connections(0, "nobody does")
+	work("payments")
+	works("payments")
 }
 
 func TestAURLThatCanNeverWorkIsSaidAtOnce(t *testing.T) {

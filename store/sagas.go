@@ -132,7 +132,7 @@ func (c *conditions) addFilter(filter record.Filter) error {
 		c.add("s.version = ?", filter.Version)
 	}
 	if len(filter.Statuses) > 0 {
-		c.add("s.status = any(?)", filter.Statuses)
+		c.add("s.status = any(?::text[]::saga_status[])", filter.Statuses)
 		if !slices.ContainsFunc(filter.Statuses, saga.Status.Terminal) {
 			c.add("s.finished_at is null")
 		} else if !slices.ContainsFunc(filter.Statuses, func(s saga.Status) bool { return !s.Terminal() }) {
@@ -161,7 +161,7 @@ func (c *conditions) addFilter(filter record.Filter) error {
 		c.add("s.attention_reason is not null")
 	}
 	if len(filter.AttentionReasons) > 0 {
-		c.add("s.attention_reason = any(?)", filter.AttentionReasons)
+		c.add("s.attention_reason = any(?::text[]::attention_reason[])", filter.AttentionReasons)
 	}
 	return nil
 }

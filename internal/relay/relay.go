@@ -168,12 +168,13 @@ func (r *Relay) crowded() bool {
 	return float64(len(r.handed)) > roomAt*float64(r.config.Capacity)
 }
 
-// TakeConfirmed returns the ids of commands that are in their queues, for their rows to be deleted.
-func (r *Relay) TakeConfirmed(limit int) []saga.CommandID {
+// TakeConfirmed returns the ids of commands that are in their queues, for their rows to be deleted: at most so many, and
+// none where there are fewer than least.
+func (r *Relay) TakeConfirmed(least, most int) []saga.CommandID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := min(limit, len(r.confirmed))
-	if n == 0 {
+	n := min(most, len(r.confirmed))
+	if n == 0 || n < least {
 		return nil
 	}
 	taken := append([]saga.CommandID(nil), r.confirmed[:n]...)

@@ -83,7 +83,7 @@ func (r *rig) confirmed(t *testing.T) []saga.CommandID {
 	t.Helper()
 	var taken []saga.CommandID
 	require.Eventually(t, func() bool {
-		taken = append(taken, r.TakeConfirmed(10)...)
+		taken = append(taken, r.TakeConfirmed(1, 10)...)
 		return len(taken) > 0
 	}, 10*time.Second, 5*time.Millisecond)
 	return taken
@@ -120,7 +120,7 @@ func TestACommandWithoutAQueueStaysInTheOutboxUntilThereIsOne(t *testing.T) {
 		require.NoError(t, err)
 		return len(rows) == 1 && !rows[0].ReturnedAt.IsZero()
 	}, 10*time.Second, 5*time.Millisecond, "the row should say that the command came back")
-	require.Empty(t, r.TakeConfirmed(10))
+	require.Empty(t, r.TakeConfirmed(1, 10))
 	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t), "the relay has the missing queue declared by itself")
 }
 
@@ -160,7 +160,7 @@ func TestConfirmedRowsThatWereNotDeletedComeBack(t *testing.T) {
 	command := r.commit(t)
 	r.Dispatch([]wire.Command{command})
 	taken := r.confirmed(t)
-	require.Empty(t, r.TakeConfirmed(10))
+	require.Empty(t, r.TakeConfirmed(1, 10))
 	r.ReturnConfirmed(taken)
-	require.Equal(t, taken, r.TakeConfirmed(10))
+	require.Equal(t, taken, r.TakeConfirmed(1, 10))
 }

@@ -51,7 +51,7 @@ func (w *World) newReplica(number int) *replica {
 	})
 	r.engine = engine.New(engine.Config{
 		Store: store, Outbox: outbox{r.relay, r}, Queues: connection,
-		Lanes: lanes, LaneCapacity: unbounded, OverdueAfter: overdue,
+		Lanes: lanes, LaneCapacity: unbounded, ForgetAt: 1, OverdueAfter: overdue,
 		Surroundings: engine.Surroundings{Now: r.clock, NewID: w.newID, Pause: r.pause, Await: r.await},
 	})
 	r.run(context.Background())

@@ -56,7 +56,7 @@ func (t *timers) remembers(sagaID string) bool {
 	return pending
 }
 
-// forget deletes the outbox rows of commands that are in their queues when no batch comes by to do it.
+// forget deletes the outbox rows of commands that are in their queues when too few have gathered for a batch to do it.
 func (e *Engine) forget(ctx context.Context) {
 	tick := time.NewTicker(forgetEvery)
 	defer tick.Stop()
@@ -74,7 +74,7 @@ func (e *Engine) forget(ctx context.Context) {
 
 // ForgetConfirmed deletes once the outbox rows of commands that are in their queues.
 func (e *Engine) ForgetConfirmed(ctx context.Context) {
-	confirmed := e.config.Outbox.TakeConfirmed(maxConfirmed)
+	confirmed := e.config.Outbox.TakeConfirmed(1, maxConfirmed)
 	if len(confirmed) == 0 {
 		return
 	}

@@ -76,7 +76,7 @@ func (e *Engine) split(ctx context.Context, items []*item, err error) (busy []*i
 // transact tries once to store a batch.
 func (e *Engine) transact(ctx context.Context, items []*item) (*batchWork, error) {
 	batch := assemble(items)
-	batch.Confirmed = e.config.Outbox.TakeConfirmed(maxConfirmed)
+	batch.Confirmed = e.config.Outbox.TakeConfirmed(e.config.ForgetAt, maxConfirmed)
 	var work *batchWork
 	err := e.config.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
 		work = newBatchWork(e.plans, e.config.OverdueAfter, loaded, len(items))

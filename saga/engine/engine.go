@@ -30,6 +30,7 @@ type Config struct {
 	Lanes        int           // batches under way at the same time; 0: one for every two cores, few give the largest
 	BatchSize    int           // events in one transaction at most; 0: 256
 	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
+	ForgetAt     int           // published commands whose outbox rows a batch deletes along; fewer wait up to 100 ms; 0: 64
 	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
 	PollEvery    time.Duration // how often the store is asked for sagas that are due; 0: 1 s
 
@@ -43,6 +44,7 @@ func (c Config) withDefaults() Config {
 	c.Lanes = positive(c.Lanes, max(1, runtime.NumCPU()/2))
 	c.BatchSize = positive(c.BatchSize, 256)
 	c.LaneCapacity = positive(c.LaneCapacity, 1024)
+	c.ForgetAt = positive(c.ForgetAt, 64)
 	if c.PollEvery <= 0 {
 		c.PollEvery = time.Second
 	}

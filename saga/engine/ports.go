@@ -41,8 +41,8 @@ type Outbox interface {
 	Dispatch(commands []wire.Command)
 	// Await returns when there is room for more, or after a moment: a slow broker slows those who bring events.
 	Await(ctx context.Context)
-	// TakeConfirmed returns the ids of commands that reached their queues, for deletion in the next batch. Those that
-	// were not deleted after all go back by ReturnConfirmed.
-	TakeConfirmed(limit int) []saga.CommandID
+	// TakeConfirmed returns the ids of commands that reached their queues, for deletion: at most so many, and none where
+	// there are fewer than least. Those that were not deleted after all go back by ReturnConfirmed.
+	TakeConfirmed(least, most int) []saga.CommandID
 	ReturnConfirmed(ids []saga.CommandID)
 }

@@ -146,10 +146,10 @@ func (r refusing) Transact(ctx context.Context, batch record.Batch, decide func(
 // noOutbox takes commands and keeps them.
 type noOutbox struct{}
 
-func (noOutbox) Dispatch([]wire.Command)            {}
-func (noOutbox) Await(context.Context)              {}
-func (noOutbox) TakeConfirmed(int) []saga.CommandID { return nil }
-func (noOutbox) ReturnConfirmed([]saga.CommandID)   {}
+func (noOutbox) Dispatch([]wire.Command)                 {}
+func (noOutbox) Await(context.Context)                   {}
+func (noOutbox) TakeConfirmed(int, int) []saga.CommandID { return nil }
+func (noOutbox) ReturnConfirmed([]saga.CommandID)        {}
 
 // run lets an engine work until the test ends.
 func run(t *testing.T, config engine.Config) *engine.Engine {

@@ -105,6 +105,13 @@ func (p *Proxy) forget(conn net.Conn) {
 	delete(p.conns, conn)
 }
 
+// Connections is how many go through at the moment.
+func (p *Proxy) Connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns) / 2 // each has two ends
+}
+
 // Lose has every answer of the server looked at; one for which lose returns true never arrives, and its connection is
 // reset.
 func (p *Proxy) Lose(lose func(answer []byte) bool) {
