@@ -62,10 +62,10 @@ func newSurface(f *testing.F) *surface {
 // nowhere takes commands, which nobody does.
 type nowhere struct{}
 
-func (nowhere) Dispatch([]wire.Command)            {}
-func (nowhere) Await(context.Context)              {}
+func (nowhere) Dispatch([]wire.Command)                 {}
+func (nowhere) Await(context.Context)                   {}
 func (nowhere) TakeConfirmed(int, int) []saga.CommandID { return nil }
-func (nowhere) ReturnConfirmed([]saga.CommandID)   {}
+func (nowhere) ReturnConfirmed([]saga.CommandID)        {}
 
 // kinds are the states in which a saga is found.
 func kinds() []saga.Status {

@@ -52,10 +52,6 @@ func parts(e *record.Entry) []any {
 	}
 }
 
-var insertDecisions = forRows(`insert into saga_decisions (saga_id, seq, at, actor, entries)
-	select unnest($1::text[]), unnest($2::bigint[]), unnest($3::timestamptz[]), unnest($4::text[]),
-		unnest($5::text[])::json`)
-
 func queueEntries(b *pgx.Batch, entries []record.Entry) error {
 	decisions := decisionsOf(entries)
 	n := len(decisions)
@@ -73,7 +69,10 @@ func queueEntries(b *pgx.Batch, entries []record.Entry) error {
 			return fmt.Errorf("encode entry %d of saga %s: %w", first.Seq, first.SagaID, err)
 		}
 	}
-	insertDecisions.queue(b, n, sagas, seqs, ats, actors, rows)
+	queueRows(b, n, `insert into saga_decisions (saga_id, seq, at, actor, entries)
+		select unnest($1::text[]), unnest($2::bigint[]), unnest($3::timestamptz[]), unnest($4::text[]),
+			unnest($5::text[])::json`,
+		sagas, seqs, ats, actors, rows)
 	return nil
 }
 

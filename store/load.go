@@ -49,15 +49,14 @@ func (l *load) statements() *pgx.Batch {
 	return b
 }
 
-var deleteConfirmed = forRows(`delete from outbox o using (select unnest($1::text[]) as saga_id, unnest($2::text[]) as command) c
-	where o.saga_id = c.saga_id and o.command = c.command`)
-
 func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 	if len(confirmed) == 0 {
 		return
 	}
 	sagas, commands := commandColumns(confirmed)
-	deleteConfirmed.queue(b, len(confirmed), sagas, commands)
+	queueRows(b, len(confirmed), `delete from outbox o using (select unnest($1::text[]) as saga_id, unnest($2::text[]) as command) c
+		where o.saga_id = c.saga_id and o.command = c.command`,
+		sagas, commands)
 }
 
 // queueClock reads the database's clock. The time is there once the batch was sent.

@@ -16,10 +16,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-var insertOutbox = forRows(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason)
-	select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::timestamptz[]), unnest($5::bytea[]),
-		clock_timestamp() + $6::interval, true, 0, ''`)
-
 // queueCommands writes the commands under the lease of this replica, which publishes them as soon as they are committed.
 func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	n := len(commands)
@@ -32,7 +28,10 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 		c := &commands[i]
 		sagas[i], ids[i], queues[i], created[i], bodies[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body
 	}
-	insertOutbox.queue(b, n, sagas, ids, queues, created, bodies, s.lease)
+	queueRows(b, n, `insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason)
+		select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::timestamptz[]), unnest($5::bytea[]),
+			clock_timestamp() + $6::interval, true, 0, ''`,
+		sagas, ids, queues, created, bodies, s.lease)
 }
 
 // localID is a command's id without the saga's, which is a column of its own.

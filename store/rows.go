@@ -1,30 +1,33 @@
 package store
 
 import (
-	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// rowsStatement writes rows whose columns come as arrays. Many are unnested in the select list, side by side: in the from
-// list Postgres would keep each array in a table of its own first, at four times the cost. A single row is taken out of
-// its arrays by number: then nothing is joined, and most of what a statement costs before its first row is saved.
-type rowsStatement struct {
-	many, one string
-}
-
-var unnested = regexp.MustCompile(`unnest\((\$\d+::\w+\[\])\)`)
-
-// forRows makes the statement of its form for many rows.
-func forRows(many string) rowsStatement {
-	return rowsStatement{many: many, one: unnested.ReplaceAllString(many, "($1)[1]")}
-}
-
-// queue adds the statement for n rows to a batch.
-func (s rowsStatement) queue(b *pgx.Batch, n int, arguments ...any) {
+// queueRows adds a statement about n rows to a batch, whose columns come as arrays. Many are unnested in the select list,
+// side by side: in the from list Postgres would keep each array in a table of its own first, at four times the cost. A
+// single row is taken out of its arrays by number: then nothing is joined, and most of what a statement costs before its
+// first row is saved.
+func queueRows(b *pgx.Batch, n int, statement string, arguments ...any) {
 	if n == 1 {
-		b.Queue(s.one, arguments...)
-		return
+		statement = ofOneRow(statement)
 	}
-	b.Queue(s.many, arguments...)
+	b.Queue(statement, arguments...)
+}
+
+func ofOneRow(statement string) string {
+	var one strings.Builder
+	one.Grow(len(statement))
+	for {
+		before, after, more := strings.Cut(statement, "unnest(")
+		one.WriteString(before)
+		if !more {
+			return one.String()
+		}
+		var array string
+		array, statement, _ = strings.Cut(after, ")")
+		one.WriteString("(" + array + ")[1]")
+	}
 }

@@ -45,16 +45,6 @@ func (s *Store) queueChanges(b *pgx.Batch, load *load, changes record.Changes) e
 	return nil
 }
 
-var insertSagas = forRows(`insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
-		deadline_at, status, revision, data, updated_at, finished_at, wake_at,
-		attention_reason, attention_since, attention_step, attention_message, progress)
-	select unnest($1::text[]), unnest($2::text[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::smallint[]),
-		unnest($6::text[])::jsonb, unnest($7::text[]), unnest($8::text[])::text[], unnest($9::timestamptz[]),
-		unnest($10::timestamptz[]), unnest($11::timestamptz[]), unnest($12::text[])::saga_status, unnest($13::bigint[]),
-		unnest($14::text[])::json, unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::timestamptz[]),
-		unnest($18::text[])::attention_reason, unnest($19::timestamptz[]), unnest($20::text[]), unnest($21::text[]),
-		unnest($22::text[])::json`)
-
 func queueCreated(b *pgx.Batch, created []saga.Instance) error {
 	if len(created) == 0 {
 		return nil
@@ -69,28 +59,20 @@ func queueCreated(b *pgx.Batch, created []saga.Instance) error {
 			return err
 		}
 	}
-	insertSagas.queue(b, len(created),
+	queueRows(b, len(created), `insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
+			deadline_at, status, revision, data, updated_at, finished_at, wake_at,
+			attention_reason, attention_since, attention_step, attention_message, progress)
+		select unnest($1::text[]), unnest($2::text[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::smallint[]),
+			unnest($6::text[])::jsonb, unnest($7::text[]), unnest($8::text[])::text[], unnest($9::timestamptz[]),
+			unnest($10::timestamptz[]), unnest($11::timestamptz[]), unnest($12::text[])::saga_status, unnest($13::bigint[]),
+			unnest($14::text[])::json, unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::timestamptz[]),
+			unnest($18::text[])::attention_reason, unnest($19::timestamptz[]), unnest($20::text[]), unnest($21::text[]),
+			unnest($22::text[])::json`,
 		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
 		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress)
 	return nil
 }
-
-var updateSagas = forRows(`with updated as (
-		update sagas s set deadline_at = n.deadline_at, status = n.status::saga_status, revision = n.revision,
-			data = coalesce(n.data::json, s.data), updated_at = n.updated_at, finished_at = n.finished_at,
-			wake_at = n.wake_at, attention_reason = n.attention_reason::attention_reason, attention_since = n.attention_since,
-			attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json
-		from (select unnest($1::text[]) as id, unnest($2::bigint[]) as loaded,
-			unnest($3::timestamptz[]) as deadline_at, unnest($4::text[]) as status, unnest($5::bigint[]) as revision,
-			unnest($6::text[]) as data, unnest($7::timestamptz[]) as updated_at,
-			unnest($8::timestamptz[]) as finished_at, unnest($9::timestamptz[]) as wake_at,
-			unnest($10::text[]) as attention_reason, unnest($11::timestamptz[]) as attention_since,
-			unnest($12::text[]) as attention_step, unnest($13::text[]) as attention_message,
-			unnest($14::text[]) as progress) n
-		where s.id = n.id and s.revision = n.loaded
-		returning 1)
-	select require_rows($15, count(*), 'update sagas at their revision') from updated`)
 
 // queueUpdated writes each instance over the revision that was loaded, and fails the transaction when a row is not
 // there any more at that revision.
@@ -115,7 +97,21 @@ func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.
 			return err
 		}
 	}
-	updateSagas.queue(b, len(updated),
+	queueRows(b, len(updated), `with updated as (
+			update sagas s set deadline_at = n.deadline_at, status = n.status::saga_status, revision = n.revision,
+				data = coalesce(n.data::json, s.data), updated_at = n.updated_at, finished_at = n.finished_at,
+				wake_at = n.wake_at, attention_reason = n.attention_reason::attention_reason, attention_since = n.attention_since,
+				attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json
+			from (select unnest($1::text[]) as id, unnest($2::bigint[]) as loaded,
+				unnest($3::timestamptz[]) as deadline_at, unnest($4::text[]) as status, unnest($5::bigint[]) as revision,
+				unnest($6::text[]) as data, unnest($7::timestamptz[]) as updated_at,
+				unnest($8::timestamptz[]) as finished_at, unnest($9::timestamptz[]) as wake_at,
+				unnest($10::text[]) as attention_reason, unnest($11::timestamptz[]) as attention_since,
+				unnest($12::text[]) as attention_step, unnest($13::text[]) as attention_message,
+				unnest($14::text[]) as progress) n
+			where s.id = n.id and s.revision = n.loaded
+			returning 1)
+		select require_rows($15, count(*), 'update sagas at their revision') from updated`,
 		ids, revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
 		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, len(updated))
 	return nil
