@@ -56,6 +56,9 @@ func (b *Broker) ConsumeStarts(ctx context.Context, handle func(message wire.Mes
 func (b *Broker) consume(ctx context.Context, c consumer) {
 	var wait backoff
 	log := b.config.Logger.With("queue", c.queue)
+	if !b.topology.awaitDeclared(ctx) {
+		return
+	}
 	for ctx.Err() == nil {
 		conn, err := b.consuming.await(ctx)
 		if err != nil {

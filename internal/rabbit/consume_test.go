@@ -1,8 +1,10 @@
 package rabbit_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -192,4 +194,35 @@ func TestAConsumerToWhomNothingComesSubscribesAnewAndMissesNothing(t *testing.T)
 		assert.Equal(t, 1, deliveries, "message %s", id)
 	}
 	t.Logf("in %d of 40 moments it was between two subscriptions", absent)
+}
+
+func TestOnAnEmptyBrokerConsumersWaitForTheirQueues(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	var said bytes.Buffer
+	config.Logger = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := rabbit.Connect(config)
+	var in inbox
+	consume := func(ctx context.Context) { b.ConsumeReplies(ctx, in.addAndAck) }
+	ends := []func(){background(t, consume), background(t, consume)}
+	ready(t, b)
+	sendReplies(t, config, 0, 10)
+	in.await(t, 10)
+	for _, end := range ends {
+		end()
+	}
+	require.NoError(t, b.Close(t.Context()))
+	assert.Empty(t, said.String())
+}
+
+func TestAConsumerEndsWithABrokerThatNeverConnected(t *testing.T) {
+	t.Parallel()
+	b := rabbit.Connect(rabbit.Config{URL: "amqp://guest:guest@127.0.0.1:1", Logger: slog.New(slog.DiscardHandler)})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.ConsumeReplies(context.Background(), nil)
+	}()
+	require.NoError(t, b.Close(t.Context()))
+	<-ended
 }

@@ -27,13 +27,8 @@ func newPublisher(link *link, topology *topology, config Config) *publisher {
 // run opens a session, and opens another whenever it is lost, until ctx ends.
 func (p *publisher) run(ctx context.Context) {
 	defer p.set(nil, ErrClosed)
-	if p.topology != nil {
-		// A message for an exchange that does not exist costs the channel.
-		select {
-		case <-p.topology.declared:
-		case <-ctx.Done():
-			return
-		}
+	if !p.topology.awaitDeclared(ctx) { // a message for an exchange that does not exist costs the channel
+		return
 	}
 	var wait backoff
 	for {

@@ -28,6 +28,7 @@ type topology struct {
 	problem  error    // why what the orchestrator itself needs is not there
 	complete bool
 	declared chan struct{} // closed when everything was declared once
+	ended    chan struct{} // closed when run has ended
 }
 
 func newTopology(link *link, config Config) *topology {
@@ -35,11 +36,13 @@ func newTopology(link *link, config Config) *topology {
 		link: link, config: config, names: names{config.Prefix},
 		asked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		problem: errors.New("exchanges and queues are not declared yet"), declared: make(chan struct{}),
+		ended: make(chan struct{}),
 	}
 }
 
 // run declares everything with every new connection, and when something is found missing, until ctx ends.
 func (t *topology) run(ctx context.Context) {
+	defer close(t.ended)
 	var wait backoff
 	for {
 		conn, err := t.link.await(ctx)
@@ -123,6 +126,22 @@ func (t *topology) add(ctx context.Context, queues []string) error {
 	}
 	// The exchange is among them: the first definition may come before the first declaration is through.
 	return errors.Join(declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues)...)))
+}
+
+// awaitDeclared returns when what the orchestrator itself needs was declared, and is false when ctx or the
+// topology ended before. There is nothing to wait for where there is no topology.
+func (t *topology) awaitDeclared(ctx context.Context) bool {
+	if t == nil {
+		return true
+	}
+	select {
+	case <-t.declared:
+		return true
+	case <-t.ended:
+		return false
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // ready returns nil when what the orchestrator itself needs was declared.
