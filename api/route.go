@@ -108,8 +108,8 @@ func (s *service) limitTime(r route) func(huma.Context, func(huma.Context)) {
 func prolong(_ context.Context, w http.ResponseWriter, limit time.Duration) {
 	controller := http.NewResponseController(w)
 	deadline := time.Now().Add(limit + writeAllowance)
-	_ = controller.SetReadDeadline(deadline) // or the server would take a silent client for one that has gone
-	_ = controller.SetWriteDeadline(deadline)
+	_ = controller.SetReadDeadline(deadline)                      // or the server would take a silent client for one that has gone
+	_ = controller.SetWriteDeadline(deadline.Add(writeAllowance)) // who sends too slowly is told so
 }
 
 // refuse answers a request with a problem before its handler has it.

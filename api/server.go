@@ -18,7 +18,7 @@ func NewServer(address string, handler http.Handler, logger *slog.Logger) *http.
 		Addr: address, Handler: handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      15 * time.Second,
+		WriteTimeout:      15*time.Second + writeAllowance, // who sends too slowly is told so
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
