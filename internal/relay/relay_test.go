@@ -164,3 +164,15 @@ func TestConfirmedRowsThatWereNotDeletedComeBack(t *testing.T) {
 	r.ReturnConfirmed(taken)
 	require.Equal(t, taken, r.TakeConfirmed(1, 10))
 }
+
+func TestSoManyConfirmedRowsAreTakenAsAreWanted(t *testing.T) {
+	t.Parallel()
+	r := relay.New(relay.Config{})
+	ids := []saga.CommandID{{Saga: "a"}, {Saga: "b"}, {Saga: "c"}}
+	r.ReturnConfirmed(ids)
+	require.Empty(t, r.TakeConfirmed(4, 10), "too few for a batch to bother")
+	require.Equal(t, ids[:2], r.TakeConfirmed(2, 2))
+	require.Empty(t, r.TakeConfirmed(2, 2))
+	require.Equal(t, ids[2:], r.TakeConfirmed(1, 2))
+	require.Empty(t, r.TakeConfirmed(1, 2))
+}
