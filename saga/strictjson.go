@@ -173,7 +173,7 @@ func (c *jsonCheck) quoted() (string, error) {
 	return text, nil
 }
 
-// escape checks a \uXXXX escape: c.at stands on the u, and is left on the last digit of the escape or of its pair.
+// escape checks an escape by \u and four hex digits: c.at stands on the u, and is left on the last digit of the escape or of its pair.
 func (c *jsonCheck) escape() error {
 	start := c.at - 1
 	code := c.hex(c.at + 1)

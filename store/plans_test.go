@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -18,6 +19,16 @@ import (
 // asks Postgres how their rows were reached.
 func TestTheHotPathScansNoTable(t *testing.T) {
 	t.Parallel()
+	for _, size := range []int{1, 5} { // a single row has statements of its own
+		t.Run(fmt.Sprintf("batches of %d", size), func(t *testing.T) {
+			t.Parallel()
+			hotPath(t, size)
+		})
+	}
+}
+
+func hotPath(t *testing.T, size int) {
+	t.Helper()
 	url := migrated(t)
 	for _, table := range []string{"sagas", "saga_decisions", "outbox", "idempotency_keys", "business_keys", "dead_letters"} {
 		_, err := connect(t, url).Exec(t.Context(), `alter table `+table+` set (autovacuum_enabled = off)`)
@@ -27,7 +38,7 @@ func TestTheHotPathScansNoTable(t *testing.T) {
 	s, err := store.Open(t.Context(), store.Config{DatabaseURL: url, LeaseFor: time.Nanosecond, MaxConnections: 1})
 	require.NoError(t, err)
 	w := storetest.NewWorld(t, s)
-	const batches, size = 40, 5
+	const batches = 40
 	for range batches {
 		ids := startMany(t, w, size, true)
 		for _, step := range []string{"reserve", "charge", "confirm"} {
@@ -53,7 +64,7 @@ func TestTheHotPathScansNoTable(t *testing.T) {
 	for table, scan := range after {
 		assert.Equal(t, before[table].Whole, scan.Whole, "%s was read from end to end", table)
 		read := float64(scan.Rows) / float64(max(scan.Keyed, 1))
-		assert.Less(t, read, 12.0, "%s: rows read for each look into an index", table)
+		assert.Less(t, read, 5.0, "%s: rows read for each look into an index", table)
 	}
 	assert.Equal(t, int64(batches*size), after["sagas"].Inserted)
 	updates := after["sagas"].Updated
@@ -62,14 +73,14 @@ func TestTheHotPathScansNoTable(t *testing.T) {
 	assert.Greater(t, after["sagas"].HOT, updates/3, "updates between start and end change no index")
 }
 
-// scans is how a table's rows were reached, and how its updates went.
+// scans is how a table's rows were reached, and how its updates went. Rows are live ones: what was deleted is read along
+// for as long as an older transaction keeps it there, in whichever database of the cluster.
 type scans struct{ Whole, Keyed, Rows, Inserted, Updated, HOT int64 }
 
 func tableScans(t *testing.T, url string) map[string]scans {
 	t.Helper()
 	rows, err := connect(t, url).Query(t.Context(), `select t.relname::text, t.seq_scan, coalesce(t.idx_scan, 0),
-		coalesce((select sum(i.idx_tup_read)::bigint from pg_stat_user_indexes i where i.relid = t.relid), 0),
-		t.n_tup_ins, t.n_tup_upd, t.n_tup_hot_upd
+		coalesce(t.idx_tup_fetch, 0), t.n_tup_ins, t.n_tup_upd, t.n_tup_hot_upd
 		from pg_stat_user_tables t where t.relname in
 		('sagas', 'saga_decisions', 'outbox', 'idempotency_keys', 'business_keys', 'dead_letters')`)
 	require.NoError(t, err)

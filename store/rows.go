@@ -8,8 +8,7 @@ import (
 
 // queueRows adds a statement about n rows to a batch, whose columns come as arrays. Many are unnested in the select list,
 // side by side: in the from list Postgres would keep each array in a table of its own first, at four times the cost. A
-// single row is taken out of its arrays by number: then nothing is joined, and most of what a statement costs before its
-// first row is saved.
+// single row is taken out of its arrays by number: then there is nothing to join and no set for each column to prepare.
 func queueRows(b *pgx.Batch, n int, statement string, arguments ...any) {
 	if n == 1 {
 		statement = ofOneRow(statement)

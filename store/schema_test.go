@@ -21,7 +21,6 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 	w.Complete(ended.ID)
 	conn := connect(t, url)
 	for broken, change := range map[string]string{
-		"an unknown status":                   `status = 'lost'`,
 		"an end without its time":             `status = 'completed', wake_at = null`,
 		"a time of an end that is none":       `finished_at = now()`,
 		"no revision":                         `revision = 0`,
@@ -29,7 +28,6 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 		"a paused one that wakes":             `status = 'paused'`,
 		"stuck without saying why":            `status = 'stuck'`,
 		"scheduled without a start":           `status = 'scheduled'`,
-		"an unknown reason for attention":     `attention_reason = 'boredom', attention_since = now(), attention_step = '', attention_message = ''`,
 		"attention without its time":          `attention_reason = 'overdue', attention_step = '', attention_message = ''`,
 		"data that is no object":              `data = '[]'`,
 		"progress that is no object":          `progress = '1'`,
@@ -37,8 +35,14 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 		"a priority that is no AMQP priority": `priority = 256`,
 	} {
 		_, err := conn.Exec(t.Context(), `update sagas set `+change+` where id = $1`, running.ID)
-		require.Error(t, err, broken)
-		assert.Regexp(t, "check constraint|invalid input value for enum", err, broken)
+		require.ErrorContains(t, err, "check constraint", broken)
+	}
+	for unknown, change := range map[string]string{
+		"saga_status":      `status = 'lost'`,
+		"attention_reason": `attention_reason = 'boredom', attention_since = now(), attention_step = '', attention_message = ''`,
+	} {
+		_, err := conn.Exec(t.Context(), `update sagas set `+change+` where id = $1`, running.ID)
+		require.ErrorContains(t, err, "invalid input value for enum "+unknown)
 	}
 	_, err := conn.Exec(t.Context(), `update sagas set wake_at = now() where id = $1`, ended.ID)
 	require.ErrorContains(t, err, "check constraint", "an ended one that wakes")
