@@ -95,14 +95,17 @@ func sortedSet(texts []string) []string {
 
 // definitionReader reads a definition member by member, so that every fault is named with its place, names are
 // case-sensitive, and one fault does not hide the next.
-type definitionReader struct{ faults Faults }
+type definitionReader struct {
+	faults  Faults
+	lenient bool // unknown members are ignored
+}
 
 func (r *definitionReader) definition(raw json.RawMessage) draft {
 	var given draft
 	members := r.object("", raw, "description", "deadline", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
-	if given.deadline != nil && *given.deadline == 0 { // which stands for none inside
+	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // which stands for none inside
 		checkDuration(&r.faults, "/deadline", 0)
 	}
 	var steps []json.RawMessage
@@ -146,12 +149,15 @@ func (r *definitionReader) policy(at string, raw json.RawMessage) draftPolicy {
 	return policy
 }
 
-// object returns the members of an object, and finds fault with those whose name is not known.
+// object returns the members of an object. Members with unknown names are faults, unless the reader is lenient.
 func (r *definitionReader) object(at string, raw json.RawMessage, known ...string) map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
 		r.faults.add(at, "must be an object")
 		return nil
+	}
+	if r.lenient {
+		return members
 	}
 	for _, name := range sortedNames(members) {
 		if !slices.Contains(known, name) {

@@ -167,10 +167,15 @@ func (d draft) build(name string, version int, found Faults) (*Definition, error
 	if len(faults) > 0 {
 		return nil, faults.bounded()
 	}
-	definition.orderAfter()
-	definition.forgetUnused()
-	definition.graph = newGraph(definition)
+	definition.prepare()
 	return definition, nil
+}
+
+// prepare derives what the core needs from a definition without faults.
+func (d *Definition) prepare() {
+	d.orderAfter()
+	d.forgetUnused()
+	d.graph = newGraph(d)
 }
 
 // forgetUnused takes out how to retry a compensation that a step does not have: it makes no other plan.

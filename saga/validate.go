@@ -114,17 +114,21 @@ func (d *Definition) checkStep(faults *Faults, i int) {
 	if step.Compensation != "" && !matches(commandPattern, step.Compensation) {
 		faults.add(stepPointer(i, "compensation"), "must match %s", commandPattern)
 	}
-	if step.Kind != Compensatable && step.Kind != Pivot && step.Kind != Retriable {
-		faults.add(stepPointer(i, "kind"), "must be %s, %s or %s", Compensatable, Pivot, Retriable)
-	} else if step.Kind != Compensatable && step.Compensation != "" {
-		faults.add(stepPointer(i, "compensation"), "a %s step is never undone", step.Kind)
-	}
+	checkKind(faults, i, step)
 	checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
 	if step.CompensationTimeout != step.Timeout { // else it has that one's fault, if any
 		checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
 	}
 	checkPolicy(faults, stepPointer(i, "retry"), step.Retry)
 	checkPolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
+}
+
+func checkKind(faults *Faults, i int, step *Step) {
+	if step.Kind != Compensatable && step.Kind != Pivot && step.Kind != Retriable {
+		faults.add(stepPointer(i, "kind"), "must be %s, %s or %s", Compensatable, Pivot, Retriable)
+	} else if step.Kind != Compensatable && step.Compensation != "" {
+		faults.add(stepPointer(i, "compensation"), "a %s step is never compensated", step.Kind)
+	}
 }
 
 func checkDuration(faults *Faults, pointer string, given Duration) {

@@ -1,0 +1,92 @@
+package saga
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// maxStoredName is the longest name of a command or queue that an AMQP message can carry.
+const maxStoredName = 255
+
+// ReadDefinition reads a definition as it was stored. ParseDefinition checked it when it was registered, perhaps in
+// another version of the program, so ReadDefinition ignores members that this version does not know and applies none of
+// the limits on what may be registered. It refuses only what the core cannot run: a step without a command, an unknown
+// kind, an `after` that makes a circle. Its error is a Faults.
+func ReadDefinition(name string, version int, body []byte) (*Definition, error) {
+	read := definitionReader{lenient: true}
+	given := read.definition(body)
+	definition := given.complete(name, version)
+	if faults := append(read.faults, definition.obstacles()...); len(faults) > 0 {
+		return nil, faults.bounded()
+	}
+	definition.prepare()
+	return definition, nil
+}
+
+// obstacles are the faults of a completed definition that keep the core from running it.
+func (d *Definition) obstacles() Faults {
+	var faults Faults
+	if len(d.Steps) == 0 {
+		faults.add("/steps", "there must be at least one step")
+		return faults
+	}
+	for i := range d.Steps {
+		d.checkRunnable(&faults, i)
+	}
+	sound := d.checkAfter(&faults)
+	if d.checkPivots(&faults) && sound {
+		d.checkSides(&faults)
+	}
+	return faults
+}
+
+func (d *Definition) checkRunnable(faults *Faults, i int) {
+	step := &d.Steps[i]
+	switch first := d.step(step.Name); {
+	case step.Name == "" || strings.Contains(step.Name, "/") || !sendable(step.Name):
+		faults.add(stepPointer(i, "name"), "cannot be part of a command's id")
+	case first != i:
+		faults.add(stepPointer(i, "name"), "repeats the name of step %d", first)
+	}
+	if step.Command == "" {
+		faults.add(stepPointer(i, "command"), "is missing: this version runs no other kind of step")
+	}
+	for _, text := range [][2]string{{"command", step.Command}, {"compensation", step.Compensation}, {"queue", step.Queue}} {
+		if !sendable(text[1]) {
+			faults.add(stepPointer(i, text[0]), "must be UTF-8 text without NUL of at most %d bytes", maxStoredName)
+		}
+	}
+	if step.Command != "" && step.Queue == "" {
+		faults.add(stepPointer(i, "queue"), "is missing")
+	}
+	checkKind(faults, i, step)
+	checkPositive(faults, stepPointer(i, "timeout"), step.Timeout)
+	checkPositive(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
+	checkRunnablePolicy(faults, stepPointer(i, "retry"), step.Retry)
+	checkRunnablePolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
+}
+
+func sendable(text string) bool {
+	return len(text) <= maxStoredName && utf8.ValidString(text) && !strings.Contains(text, "\x00")
+}
+
+// checkRunnablePolicy refuses what would give a retry without a delay or a delay that is not a number.
+func checkRunnablePolicy(faults *Faults, pointer string, policy RetryPolicy) {
+	if policy.MaxAttempts < 1 {
+		faults.add(pointer+"/max_attempts", "must be at least 1")
+	}
+	if policy.Multiplier <= 0 {
+		faults.add(pointer+"/multiplier", "must be above 0")
+	}
+	if policy.Jitter < 0 || policy.Jitter > 1 {
+		faults.add(pointer+"/jitter", "must be 0 to 1")
+	}
+	checkPositive(faults, pointer+"/initial_interval", policy.InitialInterval)
+	checkPositive(faults, pointer+"/max_interval", policy.MaxInterval)
+}
+
+func checkPositive(faults *Faults, pointer string, given Duration) {
+	if given <= 0 {
+		faults.add(pointer, "must be longer than 0")
+	}
+}
