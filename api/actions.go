@@ -16,7 +16,7 @@ type (
 	// ActionInput names a saga, and its state if that matters to the caller.
 	ActionInput struct {
 		SagaInput
-		IfMatch string `header:"If-Match" doc:"The ETag that the saga was seen with: refused with 412 when it has moved"`
+		IfMatch string `header:"If-Match" doc:"The ETag that the saga was seen with, weak or strong, or a list of such: refused with 412 when it has moved"`
 	}
 	patchInput struct {
 		ActionInput
@@ -115,7 +115,7 @@ func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action)
 	if err != nil {
 		return nil, err
 	}
-	if asked.IfRevision, err = ifMatch(input.IfMatch); err != nil {
+	if asked.IfRevision, err = s.ifMatch(ctx, id, input.IfMatch); err != nil {
 		return nil, err
 	}
 	asked.ID, asked.Actor = ulid.Make().String(), actor(ctx)

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -82,13 +83,26 @@ func TestAnActionMayBeForOneRevisionOnly(t *testing.T) {
 	started := o.begin(`{"definition":"order"}`)
 	path := "/v1/sagas/" + started.ID
 	o.post(path+"/pause", "", header{"If-Match", `"999"`}).problem(412, "revision_moved")
-	for _, tag := range []string{`"0"`, `"-1"`, `W/"1"`, `"x"`, `"1`, `"1", "2"`} {
-		o.post(path+"/pause", "", header{"If-Match", tag}).problem(422, "invalid_parameter")
+	for _, tag := range []string{`"0"`, `"-1"`, `"+1"`, `w/"1"`, `W/1`, `"x"`, `"1`, `"1" "2"`, `"1", *`, `,`, strings.Repeat(`"1",`, 21)} {
+		found := o.post(path+"/pause", "", header{"If-Match", tag}).problem(422, "invalid_parameter")
+		assert.Equal(t, "If-Match", found.Errors[0].Parameter)
 	}
 	tag := o.get(path).Header.Get("ETag")
 	o.post(path+"/pause", "", header{"If-Match", tag}).saga(http.StatusOK)
 	o.post(path+"/resume", "", header{"If-Match", tag}).problem(412, "revision_moved")
 	o.post(path+"/resume", `{}`, header{"If-Match", "*"}).saga(http.StatusOK)
+
+	// A proxy that compresses makes tags weak; several tags may be listed, and the saga be at any of them.
+	for _, list := range []string{"W/%s", `"999", %s`, `%s,"999"`, `W/"999" , W/%s`} {
+		now := o.get(path)
+		action := "/pause"
+		if now.saga(http.StatusOK).Status == saga.Paused {
+			action = "/resume"
+		}
+		o.post(path+action, "", header{"If-Match", fmt.Sprintf(list, now.Header.Get("ETag"))}).saga(http.StatusOK)
+	}
+	o.post(path+"/pause", "", header{"If-Match", `"998", "999"`}).problem(412, "revision_moved")
+	o.post("/v1/sagas/01JD0000000000000000000000/pause", "", header{"If-Match", `"998", "999"`}).problem(404, "saga_not_found")
 }
 
 func TestASagaIsCancelledPausedAndAbandoned(t *testing.T) {

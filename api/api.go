@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -27,6 +28,9 @@ type Config struct {
 	Broker Broker
 	Keys   Keys
 	Auth   Auth // empty: AuthKeys
+	// LocalAddress, with AuthNone, is the loopback address that is listened on: only requests to it, to another loopback
+	// address or to localhost are taken. Empty: any Host is.
+	LocalAddress string
 
 	Version  string // of the program, in the OpenAPI document and /healthz
 	Logger   *slog.Logger
@@ -38,6 +42,8 @@ type Config struct {
 	RequestTimeout time.Duration
 	// KeepAlive is how often a quiet event stream gets a comment, so that proxies keep it open. 0: 15 s.
 	KeepAlive time.Duration
+	// StreamAllowance is how long a watcher may take to read an event before it is dropped. 0: 10 s.
+	StreamAllowance time.Duration
 	// MaxQueueDepth makes /readyz fail when a worker queue holds more messages. 0: no limit.
 	MaxQueueDepth int
 	// Stopping is closed when the process is about to end: whoever waits for a change is answered at once. May be nil.
@@ -66,6 +72,9 @@ func (c Config) withDefaults() Config {
 	if c.KeepAlive == 0 {
 		c.KeepAlive = 15 * time.Second
 	}
+	if c.StreamAllowance == 0 {
+		c.StreamAllowance = writeAllowance
+	}
 	return c
 }
 
@@ -77,6 +86,7 @@ type service struct {
 	plans    *planCache
 	keyring  *keyring
 	observed *observed
+	shares   *shares
 }
 
 // New returns the handler of the whole API.
@@ -85,7 +95,8 @@ func New(config Config) http.Handler {
 	s.plans = newPlanCache(s.Reads)
 	s.keyring = newKeyring(s.Keys, s.Now)
 	s.observed = newObserved(s.Registry)
-	s.router.Use(s.identify, s.observe, s.recoverPanics, secureHeaders, refuseAmbiguity)
+	s.shares = newShares()
+	s.router.Use(s.identify, s.observe, s.recoverPanics, secureHeaders, s.localOnly, refuseAmbiguity, middleware.GetHead)
 	s.router.NotFound(s.notFound)
 	s.router.MethodNotAllowed(s.methodNotAllowed)
 	s.huma = humachi.New(s.router, s.openAPI())

@@ -62,7 +62,10 @@ func body(ctx context.Context) []byte {
 func (s *service) readBody(rule bodyRule) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		request, _ := humachi.Unwrap(ctx)
+		connection := connectionOf(ctx.Context())
+		connection.enter(phaseReceiving)
 		content, err := rule.read(request)
+		connection.enter(phaseWorking)
 		if err != nil {
 			s.refuse(ctx, err)
 			return

@@ -13,27 +13,27 @@ import (
 
 // FilterInput are the filters of the list of sagas. The router sees what is embedded only where its type is exported.
 type FilterInput struct {
-	Definition      string    `query:"definition" maxLength:"128" doc:"Name of the definition"`
-	Version         int       `query:"version" minimum:"1" maximum:"2147483647" doc:"Version of the definition"`
-	Status          []string  `query:"status,explode" enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" doc:"Repeatable: any of them"`
-	Key             string    `query:"key" doc:"Business key"`
-	Label           []string  `query:"label,explode" maxItems:"32" doc:"name=value; repeatable: all of them"`
-	CreatedAfter    time.Time `query:"created_after"`
-	CreatedBefore   time.Time `query:"created_before"`
-	Attention       string    `query:"attention" enum:"true" doc:"Only those that need a person"`
-	AttentionReason []string  `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
+	Definition      Given[string]    `query:"definition" maxLength:"128" doc:"Name of the definition"`
+	Version         Given[int]       `query:"version" minimum:"1" maximum:"2147483647" doc:"Version of the definition"`
+	Status          []string         `query:"status,explode" enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" doc:"Repeatable: any of them"`
+	Key             Given[string]    `query:"key" doc:"Business key"`
+	Label           []string         `query:"label,explode" maxItems:"32" doc:"name=value; repeatable: all of them"`
+	CreatedAfter    Given[time.Time] `query:"created_after"`
+	CreatedBefore   Given[time.Time] `query:"created_before"`
+	Attention       string           `query:"attention" enum:"true" doc:"Only those that need an operator"`
+	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
 }
 
 // filter checks what the declaration above cannot say.
 func (f FilterInput) filter() (record.Filter, error) {
 	filter := record.Filter{
-		Definition: f.Definition, Version: f.Version, Key: f.Key, CreatedAfter: f.CreatedAfter.UTC(),
-		CreatedBefore: f.CreatedBefore.UTC(), NeedsAttention: f.Attention == "true",
+		Definition: f.Definition.pointer(), Version: f.Version.pointer(), Key: f.Key.pointer(),
+		CreatedAfter: f.CreatedAfter.pointer(), CreatedBefore: f.CreatedBefore.pointer(), NeedsAttention: f.Attention == "true",
 	}
-	if f.Definition != "" && !identifier(f.Definition) {
+	if f.Definition.Set && !identifier(f.Definition.Value) {
 		return filter, parameter("definition", "must be the name of a definition")
 	}
-	if !printable(f.Key, maxKey) {
+	if !printable(f.Key.Value, maxKey) {
 		return filter, parameter("key", "must be a business key")
 	}
 	for _, status := range f.Status {

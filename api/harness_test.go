@@ -55,6 +55,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	}
 	served := httptest.NewUnstartedServer(api.New(config))
 	served.Config = api.NewServer("", served.Config.Handler, nil)
+	served.Listener = api.LimitConnections(served.Listener, api.MaxConnections)
 	served.Start()
 	o.url, o.client = served.URL, served.Client()
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -41,7 +42,7 @@ func (s *service) identify(next http.Handler) http.Handler {
 func (s *service) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		recorded := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		recorded := &statusRecorder{ResponseWriter: w, status: http.StatusOK, connection: connectionOf(r.Context())}
 		defer func() {
 			took := time.Since(started)
 			pattern := chi.RouteContext(r.Context()).RoutePattern()
@@ -91,12 +92,19 @@ func secureHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// refuseAmbiguity refuses requests that two readers could take for two things.
+// refuseAmbiguity refuses requests that two readers could take for two things, and conditions that are given and empty:
+// what was meant to protect a call must not vanish.
 func refuseAmbiguity(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "Last-Event-Id"} {
+		for _, name := range []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-Id"} {
 			if len(r.Header.Values(name)) > 1 {
 				writeProblem(w, problem(resource.CodeInvalidHeader, "The header "+name+" stands more than once."))
+				return
+			}
+		}
+		for _, name := range []string{"Idempotency-Key", "If-Match", "If-None-Match"} {
+			if values := r.Header.Values(name); len(values) == 1 && strings.TrimSpace(values[0]) == "" {
+				writeProblem(w, problemOf(parameter(name, "must not be empty: leave it out, or give a value")))
 				return
 			}
 		}
@@ -112,13 +120,25 @@ func (s *service) notFound(w http.ResponseWriter, _ *http.Request) {
 	writeProblem(w, problem(resource.CodeNotFound, "There is nothing at this path. See /docs."))
 }
 
+// methodNotAllowed answers a method that the path does not take, and OPTIONS, with those that it takes. HEAD is taken
+// wherever GET is.
 func (s *service) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
 	for _, method := range []string{
 		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	} {
-		if s.router.Match(chi.NewRouteContext(), method, r.URL.Path) {
-			w.Header().Add("Allow", method)
+		if !s.router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			continue
 		}
+		allowed = append(allowed, method)
+		if method == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	w.Header().Set("Allow", strings.Join(append(allowed, http.MethodOptions), ", "))
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
 	}
 	writeProblem(w, problem(resource.CodeMethodNotAllowed, "This path does not take this method. See /docs."))
 }
@@ -126,22 +146,38 @@ func (s *service) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 // statusRecorder remembers what was answered.
 type statusRecorder struct {
 	http.ResponseWriter
-	status int
-	bytes  int
-	begun  bool
+	status     int
+	bytes      int
+	begun      bool
+	onBegin    func()      // called once, when the answer begins; may be nil
+	connection *connection // nil: none that is limited
+}
+
+// begin is called before anything of the answer is written.
+func (r *statusRecorder) begin(status int) {
+	r.status, r.begun = status, true
+	r.connection.enter(phaseSending)
+	if r.onBegin != nil {
+		r.onBegin()
+	}
+	if status == http.StatusServiceUnavailable && r.Header().Get("Retry-After") == "" {
+		r.Header().Set("Retry-After", "1")
+	}
 }
 
 // WriteHeader remembers the status.
 func (r *statusRecorder) WriteHeader(status int) {
 	if !r.begun {
-		r.status, r.begun = status, true
+		r.begin(status)
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 // Write counts the bytes.
 func (r *statusRecorder) Write(content []byte) (int, error) {
-	r.begun = true
+	if !r.begun {
+		r.begin(http.StatusOK)
+	}
 	written, err := r.ResponseWriter.Write(content)
 	r.bytes += written
 	return written, err

@@ -51,9 +51,12 @@ func sagaID(text string) (string, error) {
 	return id.String(), nil
 }
 
+// invalidParameter is the detail of every problem with that code; its errors name the parameters.
+const invalidParameter = "Invalid parameter."
+
 // parameter is the problem of one parameter or header.
 func parameter(name, message string) error {
-	return problem(resource.CodeInvalidParameter, "A parameter is not as it must be.",
+	return problem(resource.CodeInvalidParameter, invalidParameter,
 		resource.FieldError{Parameter: name, Message: message})
 }
 
@@ -66,28 +69,6 @@ func parseWait(text string) (time.Duration, error) {
 		return 0, parameter("wait", "must be a duration such as 30s")
 	}
 	return min(wait, maxWait), nil
-}
-
-// etag is a saga's revision as an entity tag.
-func etag(revision int64) string { return `"` + decimal(revision) + `"` }
-
-// ifMatch reads the revision that an action is for; 0 means whatever the revision is.
-func ifMatch(header string) (int64, error) {
-	if header == "" || header == "*" {
-		return 0, nil
-	}
-	text, quoted := strings.CutPrefix(header, `"`)
-	if quoted {
-		text, quoted = strings.CutSuffix(text, `"`)
-		if !quoted {
-			return 0, parameter("If-Match", "must be one ETag")
-		}
-	}
-	revision, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || revision < 1 {
-		return 0, parameter("If-Match", "must be one ETag, as the saga was given with")
-	}
-	return revision, nil
 }
 
 // maxReason is how many characters the reason of an action may have.

@@ -17,7 +17,7 @@ func statusOf(code string) int {
 		return http.StatusBadRequest
 	case resource.CodeUnauthorized:
 		return http.StatusUnauthorized
-	case resource.CodeForbidden:
+	case resource.CodeForbidden, resource.CodeForbiddenHost, resource.CodeForbiddenOrigin:
 		return http.StatusForbidden
 	case resource.CodeSagaNotFound, resource.CodeDefinitionNotFound, resource.CodeDeadLetterNotFound,
 		resource.CodeKeyNotFound, resource.CodeNotFound:
@@ -36,7 +36,7 @@ func statusOf(code string) int {
 		resource.CodeInvalidDefinition, resource.CodeIdempotencyConflict, resource.CodeUnknownStep,
 		resource.CodeDataTooLarge:
 		return http.StatusUnprocessableEntity
-	case resource.CodeUnavailable:
+	case resource.CodeUnavailable, resource.CodeBusy:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError
@@ -65,7 +65,7 @@ func problemOf(err error) *resource.Problem {
 	case errors.Is(err, record.ErrSagaNotFound):
 		return problem(resource.CodeSagaNotFound, "There is no saga with this id.")
 	case errors.Is(err, record.ErrPageNotFound):
-		return problem(resource.CodeInvalidParameter, "A parameter is not as it must be.",
+		return problem(resource.CodeInvalidParameter, invalidParameter,
 			resource.FieldError{Parameter: "cursor", Message: "names no item of this list any more: start at the first page"})
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return problem(resource.CodeDefinitionNotFound, "There is no such definition, or no such version of it.")

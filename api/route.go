@@ -52,10 +52,11 @@ func (r route) operation(s *service) huma.Operation {
 		problems = append(problems, http.StatusBadRequest, http.StatusRequestEntityTooLarge,
 			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	}
-	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r.role)}
+	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r.role), s.checkQuery}
 	if r.body != nil {
 		middlewares = append(middlewares, s.readBody(*r.body))
 	}
+	middlewares = append(middlewares, s.limitShare(r))
 	return huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
 		Description:   r.about + "\n\nNeeds the role `" + string(r.role) + "`.",
@@ -157,7 +158,7 @@ func ownProblem(_ huma.Context, status string, value any) (any, error) {
 	for _, fault := range foreign.Errors {
 		faults = append(faults, resource.FieldError{Parameter: parameterName(fault.Location), Message: fault.Message})
 	}
-	return problem(resource.CodeInvalidParameter, "A parameter is not as it must be.", faults...), nil
+	return problem(resource.CodeInvalidParameter, invalidParameter, faults...), nil
 }
 
 // schemaName names the types of the OpenAPI document as the contract does.

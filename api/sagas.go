@@ -24,8 +24,9 @@ type (
 	}
 	getSagaInput struct {
 		SagaInput
-		Wait  string `query:"wait" doc:"Answer at the next change, at the latest after this time (at most 60s)"`
-		Since int64  `query:"since" minimum:"1" doc:"With wait: the revision that is known already"`
+		Wait        string       `query:"wait" doc:"Answer at the next change, at the latest after this time (at most 60s)"`
+		Since       Given[int64] `query:"since" minimum:"0" doc:"With wait: the revision that is known already; 0: none"`
+		IfNoneMatch string       `header:"If-None-Match" doc:"ETags that are known already: 304 when the saga is still at one of them"`
 	}
 	sagaOutput struct {
 		Status   int
@@ -50,7 +51,7 @@ func (s *service) sagaRoutes() {
 	}, s.listSagas)
 	register(s, route{
 		id: "get-saga", method: http.MethodGet, path: "/v1/sagas/{id}", tag: tag, role: record.Viewer, waits: true,
-		summary: "Get a saga", errors: []int{http.StatusNotFound},
+		summary: "Get a saga", errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
 		about: "Its revision is the ETag. With `wait` it answers once the saga has another revision than `since`, or is " +
 			"terminal, or the time is up.",
 	}, s.getSaga)
@@ -125,18 +126,25 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 	if err != nil {
 		return nil, err
 	}
-	known := input.Since
+	known, isKnown := input.Since.Value, input.Since.Set
 	in, err := s.await(ctx, waiting{
 		id: id, first: func() (saga.Instance, error) { return s.Reads.Saga(ctx, id) },
 		wanted: func(in *saga.Instance) bool {
-			if known == 0 {
-				known = in.Revision
+			if !isKnown {
+				known, isKnown = in.Revision, true
 			}
 			return in.Revision != known || in.Status.Terminal()
 		},
 	}, wait)
 	if err != nil {
 		return nil, err
+	}
+	same, err := unchanged(input.IfNoneMatch, in)
+	if err != nil {
+		return nil, err
+	}
+	if same {
+		return &sagaOutput{Status: http.StatusNotModified, ETag: etag(in.Revision)}, nil
 	}
 	return s.answer(ctx, in)
 }

@@ -318,38 +318,6 @@ func TestAMessageThatAsksForAStartNeedsAnIdOfItsOwn(t *testing.T) {
 	require.ErrorContains(t, err, "payload_too_large")
 }
 
-func TestALimitedListenerHoldsSoManyConnections(t *testing.T) {
-	t.Parallel()
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	listener := api.LimitConnections(inner, 1)
-	server := api.NewServer("", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), slog.New(slog.DiscardHandler))
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	first, err := net.Dial("tcp", inner.Addr().String())
-	require.NoError(t, err)
-	second, err := net.Dial("tcp", inner.Addr().String())
-	require.NoError(t, err)
-	ask := func(c net.Conn) {
-		_, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
-		require.NoError(t, err)
-	}
-	hear := func(c net.Conn, wait time.Duration) error {
-		require.NoError(t, c.SetReadDeadline(time.Now().Add(wait)))
-		_, err := c.Read(make([]byte, 1))
-		return err
-	}
-	ask(first)
-	require.NoError(t, hear(first, 10*time.Second))
-	ask(second)
-	require.Error(t, hear(second, 50*time.Millisecond), "there is no place yet")
-	require.NoError(t, first.Close())
-	require.NoError(t, hear(second, 10*time.Second))
-	require.NoError(t, second.Close())
-	require.NoError(t, server.Close())
-	require.ErrorIs(t, <-ended, http.ErrServerClosed)
-}
-
 func TestHeadersThatAreTooLargeAreRefused(t *testing.T) {
 	t.Parallel()
 	o := start(t)

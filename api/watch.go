@@ -26,7 +26,8 @@ func (s *service) watchRoute() {
 		summary: "Watch a saga", errors: []int{http.StatusNotFound}, streams: true,
 		about: "Server-sent events (text/event-stream): the saga as it is, then at each change `event: saga`, `id` its " +
 			"revision, `data` the saga, until it is terminal. 204 when the terminal saga is known already, which tells " +
-			"browsers not to connect again.",
+			"browsers not to connect again. A quiet stream gets a comment every 15 s. Beyond " + decimal(maxStreams) + " streams, or " +
+			decimal(maxStreamsPerKey) + " with one key: 503 `busy` with Retry-After.",
 	}, s.watch)
 }
 
@@ -45,14 +46,20 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 	}
 	finished := in.Status.Terminal() && in.Revision == known
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		_, w := humachi.Unwrap(hc)
+		request, w := humachi.Unwrap(hc)
 		if finished {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events until a buffer is full
 		w.WriteHeader(http.StatusOK)
-		stream := &stream{w: w, controller: http.NewResponseController(w)}
+		if request.Method == http.MethodHead {
+			return
+		}
+		stream := &stream{
+			w: w, controller: http.NewResponseController(w), connection: connectionOf(request.Context()), allowance: s.StreamAllowance,
+		}
 		if err := s.sendChanges(ctx, stream, id, known); err != nil && ctx.Err() == nil {
 			s.Logger.WarnContext(ctx, "watch ended", "saga_id", id, "error", err, "request_id", requestID(ctx))
 		}
@@ -115,6 +122,8 @@ func (s *service) sendChange(ctx context.Context, stream *stream, in saga.Instan
 type stream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
+	connection *connection
+	allowance  time.Duration // for one event
 }
 
 func (t *stream) comment(text string) error { return t.write([]byte(": " + text + "\n\n")) }
@@ -129,7 +138,9 @@ func (t *stream) event(name string, id int64, data any) error {
 
 func (t *stream) write(content []byte) error {
 	_ = t.controller.SetReadDeadline(time.Time{}) // a writer without deadlines has none to move
-	_ = t.controller.SetWriteDeadline(time.Now().Add(writeAllowance))
+	_ = t.controller.SetWriteDeadline(time.Now().Add(t.allowance))
+	t.connection.enter(phaseSending)
+	defer t.connection.enter(phaseWorking)
 	if _, err := t.w.Write(content); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package api_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,4 +136,35 @@ func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 		}
 	})
 	assert.True(t, ended, "the stream outlasted the deadlines")
+}
+
+func TestAWatcherThatStopsReadingIsDropped(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) { c.StreamAllowance = 50 * time.Millisecond })
+	o.define("order", reserve)
+	started := o.begin(`{"definition":"order","data":{"much":["` + strings.Repeat(strings.Repeat("x", 60<<10)+`","`, 3) + `"]}}`)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(o.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+	_, err = io.WriteString(conn, "GET /v1/sagas/"+started.ID+"/watch HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	require.NoError(t, err)
+	// It reads nothing. Once the buffers between the two are full, a write passes its deadline.
+	requests := `saga_http_requests_total{method="GET",route="/v1/sagas/{id}/watch",status="200"} 1`
+	require.Eventually(t, func() bool {
+		o.post("/v1/sagas/"+started.ID+"/pause", "").saga(http.StatusOK)
+		o.post("/v1/sagas/"+started.ID+"/resume", "").saga(http.StatusOK)
+		return strings.Contains(string(o.get("/metrics").content), requests)
+	}, 20*time.Second, time.Millisecond, "its stream has ended")
+}
+
+func TestAProxyDoesNotKeepEventsBack(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.worker(succeed)
+	o.define("order", reserve)
+	id := o.begin(`{"definition":"order"}`).ID
+	a := o.get("/v1/sagas/" + id + "/watch")
+	assert.Equal(t, "no", a.Header.Get("X-Accel-Buffering"))
+	assert.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 }

@@ -69,8 +69,9 @@ func TestSagasAreStartedFoundAndFollowed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, done.Revision, found.Revision)
 	list, err := c.Sagas(ctx, client.Filter{
-		Definition: "order", Version: 1, Statuses: []saga.Status{saga.Completed}, Key: "order-1",
-		Labels: map[string]string{"region": "eu"}, CreatedAfter: done.CreatedAt.Add(-time.Second), CreatedBefore: done.CreatedAt.Add(time.Second),
+		Definition: new("order"), Version: new(1), Statuses: []saga.Status{saga.Completed}, Key: new("order-1"),
+		Labels:       map[string]string{"region": "eu"},
+		CreatedAfter: new(done.CreatedAt.Add(-time.Second)), CreatedBefore: new(done.CreatedAt.Add(time.Second)),
 	}, client.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, list.Items, 1)
@@ -83,6 +84,29 @@ func TestSagasAreStartedFoundAndFollowed(t *testing.T) {
 	waited, err := c.Wait(ctx, done.ID, 1, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, saga.Completed, waited.Status)
+}
+
+func TestAFilterThatIsSetIsSent(t *testing.T) {
+	t.Parallel()
+	c, ctx := orchestrator(t), t.Context()
+	_, err := c.Start(ctx, order(`{"n":1}`))
+	require.NoError(t, err)
+	for name, filter := range map[string]client.Filter{
+		"definition": {Definition: new("")}, "version": {Version: new(0)}, "key": {Key: new("")}, "label": {Labels: map[string]string{}},
+		"status": {Statuses: []saga.Status{}}, "attention_reason": {AttentionReasons: []saga.AttentionReason{}},
+	} {
+		_, err := c.Sagas(ctx, filter, client.Page{})
+		var problem *client.Problem
+		require.ErrorAs(t, err, &problem, name)
+		assert.Equal(t, resource.CodeInvalidParameter, problem.Code)
+		assert.Equal(t, name, problem.Errors[0].Parameter)
+	}
+	early, err := c.Sagas(ctx, client.Filter{CreatedBefore: new(time.Time{})}, client.Page{})
+	require.NoError(t, err)
+	assert.Empty(t, early.Items, "before the year 1 there were none")
+	all, err := c.Sagas(ctx, client.Filter{CreatedAfter: new(time.Time{})}, client.Page{})
+	require.NoError(t, err)
+	assert.Len(t, all.Items, 1)
 }
 
 func TestAStuckSagaIsRepaired(t *testing.T) {

@@ -21,15 +21,17 @@ type StartRequest struct {
 	Wait time.Duration
 }
 
-// Filter selects sagas. Zero fields select nothing away; all that are set must hold.
+// Filter selects sagas. Fields that are nil select all sagas; all others must hold. What is set is sent: an empty key or
+// an empty list of statuses is refused by the orchestrator, it never selects everything. Set a field with new:
+// Filter{Key: new("order-42")}.
 type Filter struct {
-	Definition       string
-	Version          int
+	Definition       *string
+	Version          *int
 	Statuses         []saga.Status
-	Key              string
+	Key              *string
 	Labels           map[string]string
-	CreatedAfter     time.Time
-	CreatedBefore    time.Time
+	CreatedAfter     *time.Time
+	CreatedBefore    *time.Time
 	NeedsAttention   bool
 	AttentionReasons []saga.AttentionReason
 }
@@ -96,27 +98,43 @@ func (c *Client) HistoryPage(ctx context.Context, id string, page Page) (resourc
 
 func (f Filter) query(page Page) url.Values {
 	query := page.query()
-	set := func(name, value string, given bool) {
-		if given {
-			query.Add(name, value)
+	if f.Definition != nil {
+		query.Set("definition", *f.Definition)
+	}
+	if f.Version != nil {
+		query.Set("version", strconv.Itoa(*f.Version))
+	}
+	if f.Key != nil {
+		query.Set("key", *f.Key)
+	}
+	for name, at := range map[string]*time.Time{"created_after": f.CreatedAfter, "created_before": f.CreatedBefore} {
+		if at != nil {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	set("definition", f.Definition, f.Definition != "")
-	set("version", strconv.Itoa(f.Version), f.Version != 0)
-	set("key", f.Key, f.Key != "")
-	set("created_after", f.CreatedAfter.UTC().Format(time.RFC3339Nano), !f.CreatedAfter.IsZero())
-	set("created_before", f.CreatedBefore.UTC().Format(time.RFC3339Nano), !f.CreatedBefore.IsZero())
-	set("attention", "true", f.NeedsAttention)
-	for _, status := range f.Statuses {
-		query.Add("status", string(status))
+	if f.NeedsAttention {
+		query.Set("attention", "true")
 	}
-	for _, reason := range f.AttentionReasons {
-		query.Add("attention_reason", string(reason))
+	addAll(query, "status", f.Statuses)
+	addAll(query, "attention_reason", f.AttentionReasons)
+	if f.Labels != nil && len(f.Labels) == 0 {
+		query.Set("label", "")
 	}
 	for name, value := range f.Labels {
 		query.Add("label", name+"="+value)
 	}
 	return query
+}
+
+// addAll adds every value. A list that is empty, but not nil, is sent as an empty value: it selects nothing, and the
+// orchestrator says so.
+func addAll[T ~string](query url.Values, name string, values []T) {
+	if values != nil && len(values) == 0 {
+		query.Set(name, "")
+	}
+	for _, value := range values {
+		query.Add(name, string(value))
+	}
 }
 
 func (p Page) query() url.Values {

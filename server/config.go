@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
@@ -56,17 +58,44 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) validate() error {
+// Validate reports what can never work: what is out of its limits, or contradicts another field.
+func (c Config) Validate() error {
 	if (c.DatabaseURL == "") != (c.AMQPURL == "") {
 		return ErrHalfConfigured
 	}
 	if c.Auth != string(api.AuthKeys) && c.Auth != string(api.AuthNone) {
 		return fmt.Errorf("auth %q: want %q or %q", c.Auth, api.AuthKeys, api.AuthNone)
 	}
+	if c.MaxQueueDepth < 0 {
+		return errors.New("maximum queue depth: must not be negative")
+	}
+	if err := checkListen(c.Listen); err != nil {
+		return err
+	}
 	if c.embedded() {
 		return nil
 	}
 	return c.broker().Validate()
+}
+
+// checkListen looks at an address before it is listened on, so that a slip is named as such.
+func checkListen(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("listen address %q: want host:port, with a port from 0 to 65535", address)
+	}
+	return nil
+}
+
+// localAddress is the address whose Host the API insists on: without authentication, unless Insecure.
+func (c Config) localAddress() string {
+	if c.Auth != string(api.AuthNone) || c.Insecure {
+		return ""
+	}
+	return c.Listen
 }
 
 func (c Config) broker() rabbit.Config {

@@ -40,7 +40,7 @@ type Server struct {
 // no error: it is connected to when it is there.
 func Open(ctx context.Context, config Config) (*Server, error) {
 	config = config.withDefaults()
-	if err := config.validate(); err != nil {
+	if err := config.Validate(); err != nil {
 		return nil, err
 	}
 	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
@@ -74,7 +74,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
-		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth),
+		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
 		MaxQueueDepth: s.config.MaxQueueDepth, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	}), s.config.Logger)
 	return nil

@@ -60,8 +60,7 @@ func (s *Store) Changed(ctx context.Context, revisions map[string]int64) ([]saga
 // Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
 // of a saga, which need not be there any more.
 func (s *Store) Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error) {
-	if !storable(filter.Definition, filter.Key, page.After) || !storableVersion(filter.Version) ||
-		!storable(slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))...) {
+	if !storable(page.After) || !storableFilter(filter) {
 		return nil, nil
 	}
 	var where conditions
@@ -123,15 +122,26 @@ func (c *conditions) String() string {
 	return " where " + strings.Join(c.texts, " and ")
 }
 
+// storableFilter reports whether a row can have the values that the filter asks for.
+func storableFilter(filter record.Filter) bool {
+	texts := slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))
+	for _, text := range []*string{filter.Definition, filter.Key} {
+		if text != nil {
+			texts = append(texts, *text)
+		}
+	}
+	return storable(texts...) && (filter.Version == nil || storableVersion(*filter.Version))
+}
+
 // addFilter says the same thing twice where a partial index needs to hear it.
 func (c *conditions) addFilter(filter record.Filter) error {
-	if filter.Definition != "" {
-		c.add("s.definition = ?", filter.Definition)
+	if filter.Definition != nil {
+		c.add("s.definition = ?", *filter.Definition)
 	}
-	if filter.Version != 0 {
-		c.add("s.version = ?", filter.Version)
+	if filter.Version != nil {
+		c.add("s.version = ?", *filter.Version)
 	}
-	if len(filter.Statuses) > 0 {
+	if filter.Statuses != nil {
 		c.add("s.status = any(?::text[]::saga_status[])", filter.Statuses)
 		if !slices.ContainsFunc(filter.Statuses, saga.Status.Terminal) {
 			c.add("s.finished_at is null")
@@ -139,9 +149,11 @@ func (c *conditions) addFilter(filter record.Filter) error {
 			c.add("s.finished_at is not null")
 		}
 	}
-	if filter.Key != "" {
-		c.add("s.key = ?", filter.Key)
-		c.add("s.key <> ''")
+	if filter.Key != nil {
+		c.add("s.key = ?", *filter.Key)
+		if *filter.Key != "" {
+			c.add("s.key <> ''")
+		}
 	}
 	if len(filter.Labels) > 0 {
 		labels, err := json.Marshal(filter.Labels)
@@ -151,16 +163,16 @@ func (c *conditions) addFilter(filter record.Filter) error {
 		c.add("s.labels @> ?::jsonb", string(labels))
 		c.add("s.labels <> '{}'")
 	}
-	if !filter.CreatedAfter.IsZero() {
-		c.add("s.created_at > ?", filter.CreatedAfter)
+	if filter.CreatedAfter != nil {
+		c.add("s.created_at > ?", *filter.CreatedAfter)
 	}
-	if !filter.CreatedBefore.IsZero() {
-		c.add("s.created_at < ?", filter.CreatedBefore)
+	if filter.CreatedBefore != nil {
+		c.add("s.created_at < ?", *filter.CreatedBefore)
 	}
 	if filter.NeedsAttention {
 		c.add("s.attention_reason is not null")
 	}
-	if len(filter.AttentionReasons) > 0 {
+	if filter.AttentionReasons != nil {
 		c.add("s.attention_reason = any(?::text[]::attention_reason[])", filter.AttentionReasons)
 	}
 	return nil

@@ -32,6 +32,9 @@ const (
 	CodeUnauthorized         = "unauthorized"           // no valid key
 	CodeForbidden            = "forbidden"              // the key lacks the role
 	CodeUnavailable          = "unavailable"            // the database did not answer in time; try again
+	CodeBusy                 = "busy"                   // too many requests of this kind at present; nothing was begun; see Retry-After
+	CodeForbiddenHost        = "forbidden_host"         // without authentication: the Host is not one of this machine
+	CodeForbiddenOrigin      = "forbidden_origin"       // without authentication: a page of another site sent it
 	CodeInternal             = "internal"               // a defect; the log has it under the request id
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/bench"
 	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
@@ -74,8 +75,9 @@ func (c *benchCommand) options() (bench.Options, error) {
 		return bench.Options{}, usage("--variant B and --fail-rate are two ways to say how many fail")
 	case c.Variant == "B":
 		failRate = 1
-	case c.InFlight < 0 || c.Rate < 0 || c.Warmup < 0 || c.Duration <= 0 || c.Replicas < 1 || c.Concurrency < 1:
-		return bench.Options{}, usage("--in-flight, --rate and --warmup must not be negative; --duration, --replicas and --concurrency must be positive")
+	}
+	if err := c.checkNumbers(); err != nil {
+		return bench.Options{}, err
 	}
 	options := bench.Options{
 		Executable: executable, DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix,
@@ -87,6 +89,35 @@ func (c *benchCommand) options() (bench.Options, error) {
 		return bench.Options{}, usageError{err}
 	}
 	return options, nil
+}
+
+// Limits of a load.
+const (
+	maxConcurrency = 10_000
+	maxInFlight    = 1_000_000
+	maxRate        = 1_000_000
+	maxReplicas    = 100
+	maxLoad        = 30 * 24 * time.Hour
+)
+
+// checkNumbers names the first flag that is out of its limits.
+func (c *benchCommand) checkNumbers() error {
+	switch {
+	case c.InFlight < 0 || c.InFlight > maxInFlight:
+		return usage("--in-flight must be 0 to %d", maxInFlight)
+	case !(c.Rate >= 0 && c.Rate <= maxRate): // NaN is neither
+		return usage("--rate must be 0 to %d", maxRate)
+	case c.Warmup < 0 || c.Warmup > maxLoad:
+		return usage("--warmup must be 0s to %s", maxLoad)
+	case c.Duration <= 0 || c.Duration > maxLoad:
+		return usage("--duration must be more than 0s, and at most %s", maxLoad)
+	case c.Replicas < 1 || c.Replicas > maxReplicas:
+		return usage("--replicas must be 1 to %d", maxReplicas)
+	case c.Concurrency < 1 || c.Concurrency > maxConcurrency:
+		return usage("--concurrency must be 1 to %d", maxConcurrency)
+	default:
+		return nil
+	}
 }
 
 func (c *benchCommand) print(report measure.Report, out *streams) error {
@@ -107,6 +138,13 @@ type benchWorkerCommand struct {
 
 // Run works until it is told to end.
 func (c *benchWorkerCommand) Run(ctx context.Context, out *streams) error {
+	config := rabbit.Config{URL: c.AMQPURL, Prefix: c.AMQPPrefix}
+	if err := config.Validate(); err != nil {
+		return usageError{err}
+	}
+	if c.Concurrency < 1 || c.Concurrency > maxConcurrency {
+		return usage("--concurrency must be 1 to %d", maxConcurrency)
+	}
 	// What fails, fails because the load asks for it: no line of log for each.
 	log := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	tune()

@@ -13,8 +13,8 @@ func TestABenchSaysWhatItMisses(t *testing.T) {
 	for rule, line := range map[string][]string{
 		"--embedded":              {"bench", "--database-url=", "--amqp-url="},
 		"two ways":                {"bench", "--embedded", "--variant=B", "--fail-rate=0.5"},
-		"must be positive":        {"bench", "--embedded", "--duration=0s"},
-		"must not be negative":    {"bench", "--embedded", "--rate=-1"},
+		"--duration":              {"bench", "--embedded", "--duration=0s"},
+		"--rate":                  {"bench", "--embedded", "--rate=-1"},
 		"want 1 to 100":           {"bench", "--embedded", "--steps=0"},
 		"want 0 to 1":             {"bench", "--embedded", "--fail-rate=7"},
 		"two different":           {"bench", "--embedded", "--server=http://127.0.0.1:1"},

@@ -75,13 +75,13 @@ func (s *streams) more(p printer, cursor saga.Text) {
 }
 
 type definitionsShow struct {
-	Name    string `arg:"" help:"Name of the definition."`
-	Version int    `help:"Its version; default: the latest."`
+	Name    string        `arg:"" help:"Name of the definition."`
+	Version versionNumber `help:"Its version; default: the latest."`
 }
 
 // Run shows one version.
 func (c *definitionsShow) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
-	found, err := group.client().Definition(ctx, c.Name, c.Version)
+	found, err := group.client().Definition(ctx, c.Name, int(c.Version))
 	if err != nil {
 		return err
 	}

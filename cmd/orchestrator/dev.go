@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/server"
 )
@@ -26,7 +27,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	}
 	config := server.Config{
 		File: file, Fresh: c.Fresh, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure,
-		OverdueAfter: c.OverdueAfter, MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
+		OverdueAfter: time.Duration(c.OverdueAfter), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
 	}
 	config.SimulateWorkers = c.Simulate
 	return serve(ctx, config, func(url string) {

@@ -65,25 +65,29 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("orchestrator"), kong.Description("A saga orchestrator: see `orchestrator dev` for a first look."),
 		kong.Writers(out.out, out.err), kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out), kong.PostBuild(ignoreEmptyVariables),
 	)
 	if err != nil {
 		fmt.Fprintln(out.err, "orchestrator:", err)
 		return exitFailed
 	}
-	parsed, err := parser.Parse(arguments)
+	err = checkBlank(arguments)
+	var parsed *kong.Context
+	if err == nil {
+		parsed, err = parser.Parse(arguments)
+	}
 	if helped {
 		return exitDone
 	}
 	if err != nil {
-		fmt.Fprintf(out.err, "orchestrator: %v\nSee `orchestrator --help`.\n", err)
+		fmt.Fprintf(out.err, "orchestrator: %s\nSee `orchestrator --help`.\n", plain(discreet(err.Error())))
 		return exitUsage
 	}
 	err = parsed.Run()
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(out.err, "orchestrator:", plain(err.Error())) // it may hold what somebody else wrote
+	fmt.Fprintln(out.err, "orchestrator:", plain(discreet(err.Error()))) // it may hold what somebody else wrote
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		return exitUsage
 	}

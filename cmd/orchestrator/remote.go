@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,16 +13,16 @@ import (
 
 // remote are the flags of every command that calls an orchestrator.
 type remote struct {
-	Server string `default:"http://127.0.0.1:8080" env:"ORCHESTRATOR_URL" help:"URL of the orchestrator."`
-	Key    string `env:"ORCHESTRATOR_KEY" help:"API key."`
-	Output string `default:"table" enum:"table,json" help:"table for people, json as the API answers."`
+	Server serverURL `default:"http://127.0.0.1:8080" env:"ORCHESTRATOR_URL" help:"URL of the orchestrator."`
+	Key    string    `env:"ORCHESTRATOR_KEY" help:"API key."`
+	Output string    `default:"table" enum:"table,json" help:"table for people, json as the API answers."`
 
 	answer []byte // the last one, for --output json
 }
 
 func (r *remote) client() *client.Client {
 	return client.New(client.Config{
-		Server: r.Server, Key: r.Key, Answered: func(content []byte) { r.answer = content },
+		Server: string(r.Server), Key: r.Key, Answered: func(content []byte) { r.answer = content },
 	})
 }
 
@@ -62,15 +61,4 @@ func file(path string, in io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}
 	return content, nil
-}
-
-// pageSize is how many items of a list are asked for. Zero would be left out on the way, and mean the default.
-type pageSize int
-
-// Validate is called by the parser.
-func (p pageSize) Validate() error {
-	if p < 1 || p > 500 {
-		return errors.New("must be 1 to 500")
-	}
-	return nil
 }

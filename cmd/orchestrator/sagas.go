@@ -34,15 +34,15 @@ type sagasCommand struct {
 
 type sagasStart struct {
 	Definition     string            `arg:"" help:"Name of the definition."`
-	Version        int               `help:"Version of the definition; default: the latest."`
+	Version        versionNumber     `help:"Version of the definition; default: the latest."`
 	Data           string            `help:"The saga's data: a JSON object, @FILE, or - for standard input."`
 	BusinessKey    string            `help:"Business key, in use by at most one unfinished saga of the definition."`
 	IdempotencyKey string            `help:"The same key with the same request gives the same saga."`
 	Label          map[string]string `mapsep:"none" help:"Label k=v; repeatable."`
-	Priority       uint8             `help:"0 to 9."`
+	Priority       priority          `help:"0 to 9."`
 	StartAt        time.Time         `help:"When to start, such as 2026-11-23T10:00:00Z; default: at once."`
-	Deadline       time.Duration     `help:"How long the saga may take before its pivot."`
-	Wait           time.Duration     `help:"Wait until the saga has ended or needs a person, at most so long (up to 60s)."`
+	Deadline       positiveDuration  `help:"How long the saga may take before its pivot."`
+	Wait           positiveDuration  `help:"Wait until the saga has ended or needs a person, at most so long (up to 60s)."`
 }
 
 // Run starts the saga and shows it.
@@ -53,10 +53,10 @@ func (c *sagasStart) Run(ctx context.Context, group *sagasCommand, out *streams)
 	}
 	started, err := group.client().Start(ctx, client.StartRequest{
 		StartSaga: resource.StartSaga{
-			Definition: c.Definition, Version: c.Version, Key: c.BusinessKey, Data: data, Priority: c.Priority,
+			Definition: c.Definition, Version: int(c.Version), Key: c.BusinessKey, Data: data, Priority: uint8(c.Priority),
 			Labels: c.Label, StartAt: c.StartAt, Deadline: saga.Duration(c.Deadline),
 		},
-		IdempotencyKey: c.IdempotencyKey, Wait: c.Wait,
+		IdempotencyKey: c.IdempotencyKey, Wait: time.Duration(c.Wait),
 	})
 	if err != nil {
 		return err
@@ -65,13 +65,13 @@ func (c *sagasStart) Run(ctx context.Context, group *sagasCommand, out *streams)
 }
 
 type sagasList struct {
-	Definition      string            `help:"Only of this definition."`
-	Version         int               `help:"Only of this version of it."`
+	Definition      *string           `help:"Only of this definition."`
+	Version         *versionNumber    `help:"Only of this version of it."`
 	Status          []string          `enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" help:"Only with one of these statuses; repeatable."`
-	BusinessKey     string            `help:"Only with this business key."`
+	BusinessKey     *string           `help:"Only with this business key."`
 	Label           map[string]string `mapsep:"none" help:"Only with this label k=v; repeatable."`
-	CreatedAfter    time.Time         `help:"Only those created after this time."`
-	CreatedBefore   time.Time         `help:"Only those created before this time."`
+	CreatedAfter    *time.Time        `help:"Only those created after this time."`
+	CreatedBefore   *time.Time        `help:"Only those created before this time."`
 	Attention       bool              `help:"Only those that need a person."`
 	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" help:"Only those that need one for this reason; repeatable."`
 	Limit           pageSize          `default:"50" help:"How many at most, up to 500."`
@@ -81,7 +81,7 @@ type sagasList struct {
 // Run lists one page.
 func (c *sagasList) Run(ctx context.Context, group *sagasCommand, out *streams) error {
 	filter := client.Filter{
-		Definition: c.Definition, Version: c.Version, Key: c.BusinessKey, Labels: c.Label,
+		Definition: c.Definition, Version: (*int)(c.Version), Key: c.BusinessKey, Labels: c.Label,
 		CreatedAfter: c.CreatedAfter, CreatedBefore: c.CreatedBefore, NeedsAttention: c.Attention,
 	}
 	for _, status := range c.Status {

@@ -16,23 +16,12 @@ import (
 
 // serverFlags are those of serve and dev alike.
 type serverFlags struct {
-	Listen       string        `default:"127.0.0.1:8080" env:"LISTEN_ADDR" help:"Address of the REST API."`
-	Insecure     bool          `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that others can reach."`
-	OverdueAfter time.Duration `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"How long without progress until a saga asks for attention; negative: never."`
-	MaxDepth     queueDepth    `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"Not ready (/readyz) while a worker queue holds more commands; 0: no limit."`
-	LogFormat    string        `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"auto: text on a terminal, else json."`
-	LogLevel     string        `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Least level that is logged."`
-}
-
-// queueDepth is a number of commands in a queue.
-type queueDepth int
-
-// Validate is called by the parser.
-func (d queueDepth) Validate() error {
-	if d < 0 {
-		return errors.New("must not be negative")
-	}
-	return nil
+	Listen       string       `default:"127.0.0.1:8080" env:"LISTEN_ADDR" help:"Address of the REST API."`
+	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that others can reach."`
+	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"How long without progress until a saga asks for attention; negative: never."`
+	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"Not ready (/readyz) while a worker queue holds more commands; 0: no limit."`
+	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"auto: text on a terminal, else json."`
+	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Least level that is logged."`
 }
 
 func (f serverFlags) logger(out *streams) *slog.Logger {
@@ -40,9 +29,9 @@ func (f serverFlags) logger(out *streams) *slog.Logger {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked the word
 	terminal := isTerminal(out.err)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && terminal {
-		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal}))
+		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal, ReplaceAttr: discreetAttribute}))
 	}
-	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level, ReplaceAttr: discreetAttribute}))
 }
 
 // serveCommand is `orchestrator serve`: for real work, on Postgres and RabbitMQ.
@@ -58,12 +47,12 @@ type serveCommand struct {
 
 // Run serves until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, out *streams) error {
-	if c.DatabaseURL == "" || c.AMQPURL == "" { // a variable that is set, but empty: without it the sagas would live in memory
+	if c.DatabaseURL == "" || c.AMQPURL == "" { // without them the sagas would live in memory
 		return usage("--database-url and --amqp-url must not be empty")
 	}
 	return serve(ctx, server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
-		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: c.OverdueAfter,
+		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
 		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
 	}, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
@@ -71,6 +60,9 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 // serve opens an orchestrator, says where it is, and runs it until ctx ends.
 func serve(ctx context.Context, config server.Config, announce func(url string)) error {
 	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
+		return usageError{err}
+	}
+	if err := config.Validate(); err != nil {
 		return usageError{err}
 	}
 	orchestrator, err := server.Open(ctx, config)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +81,50 @@ func TestSettingsOutOfRangeAreWrongUsage(t *testing.T) {
 	} {
 		refused := execute(t, "", line...)
 		assert.Equal(t, exitUsage, refused.code)
-		assert.Contains(t, refused.err, "must not be")
+		assert.Contains(t, refused.err, "must", line)
+	}
+}
+
+func TestASettingThatCannotWorkIsWrongUsage(t *testing.T) {
+	t.Parallel()
+	serve := []string{"serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/"}
+	bench := []string{"bench", "--embedded"}
+	for _, c := range []struct {
+		command []string
+		flag    string // as it is given
+		named   string // in the message
+	}{
+		{serve, "--amqp-prefix=amq", "AMQP prefix"}, {serve, "--amqp-prefix=amq.x", "AMQP prefix"}, {serve, "--amqp-prefix=a b", "AMQP prefix"},
+		{serve, "--amqp-prefix=" + strings.Repeat("p", 118), "117"}, {serve, "--amqp-prefix=", "--amqp-prefix"}, {serve, "--amqp-prefix=\xff", "AMQP prefix"},
+		{serve, "--amqp-url=http://x", "AMQP URL"}, {serve, "--amqp-url=amqp://h:99999/", "AMQP URL"},
+		{serve, "--queue-type=stream", "--queue-type"}, {serve, "--auth=some", "--auth"}, {serve, "--auth=", "--auth"},
+		{serve, "--listen=8080", "listen address"}, {serve, "--listen=127.0.0.1:65536", "listen address"}, {serve, "--listen=", "--listen"},
+		{serve, "--listen=127.0.0.1:-1", "listen address"}, {serve, "--listen=127.0.0.1:http", "listen address"},
+		{serve, "--max-queue-depth=-1", "--max-queue-depth"}, {serve, "--max-queue-depth=NaN", "--max-queue-depth"},
+		{serve, "--max-queue-depth=99999999999999999999", "--max-queue-depth"}, {serve, "--overdue-after=0", "--overdue-after"},
+		{serve, "--overdue-after=1ns", "--overdue-after"}, {serve, "--overdue-after=15", "--overdue-after"}, {serve, "--overdue-after=300000h", "--overdue-after"},
+		{serve, "--log-level=loud", "--log-level"}, {serve, "--log-format=xml", "--log-format"}, {serve, "--migrate=perhaps", "--migrate"},
+		{[]string{"dev"}, "--file= ", "--file"}, {[]string{"dev"}, "--nothing", "--nothing"},
+		{bench, "--rate=NaN", "--rate"}, {bench, "--rate=-1", "--rate"}, {bench, "--rate=Inf", "--rate"}, {bench, "--fail-rate=NaN", "fail rate"},
+		{bench, "--fail-rate=2", "fail rate"}, {bench, "--in-flight=-1", "--in-flight"}, {bench, "--duration=0", "--duration"},
+		{bench, "--warmup=-1s", "--warmup"}, {bench, "--replicas=0", "--replicas"}, {bench, "--concurrency=0", "--concurrency"},
+		{bench, "--steps=0", "steps"}, {bench, "--payload=-1", "payload"}, {bench, "--steps=101", "steps"},
+		{[]string{"bench-worker", "--amqp-url=amqp://127.0.0.1:1/"}, "--concurrency=0", "--concurrency"},
+		{[]string{"bench-worker"}, "--amqp-url=wrong", "AMQP URL"},
+		{[]string{"sagas", "list"}, "--status=", "--status"}, {[]string{"sagas", "list"}, "--status=stuck,,paused", "--status"},
+		{[]string{"sagas", "list"}, "--business-key=", "--business-key"}, {[]string{"sagas", "list"}, "--definition= ", "--definition"},
+		{[]string{"sagas", "list"}, "--label=", "--label"}, {[]string{"sagas", "list"}, "--version=0", "--version"},
+		{[]string{"sagas", "list"}, "--created-before=", "--created-before"}, {[]string{"sagas", "list"}, "--attention-reason=", "--attention-reason"},
+		{[]string{"sagas", "list"}, "--limit=0", "--limit"}, {[]string{"sagas", "list"}, "--cursor=", "--cursor"},
+		{[]string{"sagas", "start", "order"}, "--data=", "--data"}, {[]string{"sagas", "start", "order"}, "--idempotency-key=", "--idempotency-key"},
+		{[]string{"sagas", "start", "order"}, "--version=0", "--version"}, {[]string{"sagas", "start", "order"}, "--wait=-1s", "--wait"},
+		{[]string{"sagas", "start", "order"}, "--deadline=-1s", "--deadline"}, {[]string{"sagas", "start", "order"}, "--priority=10", "--priority"},
+		{[]string{"sagas", "show"}, "", "empty"}, {[]string{"stuck"}, "--definition=", "--definition"},
+		{[]string{"definitions", "show", "order"}, "--version=0", "--version"}, {[]string{"queues"}, "--server=nowhere", "--server"},
+		{[]string{"queues"}, "--server=", "--server"}, {[]string{"queues"}, "--output=xml", "--output"}, {[]string{"queues"}, "--server=ftp://x", "--server"},
+	} {
+		refused := execute(t, "", append(slices.Clone(c.command), c.flag)...)
+		assert.Equal(t, exitUsage, refused.code, "%v %s", c.command, c.flag)
+		assert.Contains(t, refused.err, c.named, "%v %s", c.command, c.flag)
 	}
 }

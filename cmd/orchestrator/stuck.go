@@ -12,7 +12,7 @@ import (
 type stuckCommand struct {
 	remote `embed:""`
 
-	Definition string   `help:"Only of this definition."`
+	Definition *string  `help:"Only of this definition."`
 	Limit      pageSize `default:"50" help:"How many at most, up to 500."`
 	Cursor     string   `help:"Cursor of the page."`
 }

@@ -61,7 +61,7 @@ func (o Options) Validate() error {
 		}
 	}
 	if o.AMQPURL != "" && !o.Embedded {
-		return rabbit.Config{URL: o.AMQPURL, QueueType: rabbit.QueueType(o.QueueType)}.Validate()
+		return rabbit.Config{URL: o.AMQPURL, Prefix: o.AMQPPrefix, QueueType: rabbit.QueueType(o.QueueType)}.Validate()
 	}
 	return nil
 }

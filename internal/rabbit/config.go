@@ -71,14 +71,15 @@ func (c Config) withDefaults() Config {
 
 // Validate says what can never work, so that a program can refuse to start with it.
 func (c Config) Validate() error {
-	if _, err := amqp.ParseURI(c.URL); err != nil {
+	if uri, err := amqp.ParseURI(c.URL); err != nil || uri.Port < 1 || uri.Port > 65535 {
 		// The parser's own error may repeat the URL, and with it the password.
-		return errors.New("AMQP URL: want amqp://user:password@host:port/vhost")
+		return errors.New("AMQP URL: want amqp://user:password@host:port/vhost; write special characters of the user, the " +
+			"password and the vhost as %XX (@ as %40, / as %2F, % as %25)")
 	}
 	if c.QueueType != "" && c.QueueType != Quorum && c.QueueType != Classic {
 		return fmt.Errorf("queue type %q: want %q or %q", c.QueueType, Quorum, Classic)
 	}
-	return nil
+	return checkPrefix(c.Prefix)
 }
 
 func orString(field *string, value string) {

@@ -17,15 +17,16 @@ var (
 	ErrRejected = errors.New("rejected by the store")
 )
 
-// Filter selects sagas. Zero fields select nothing away; all that are set must hold.
+// Filter selects sagas. Fields that are nil select all sagas; all others must hold. A zero value is not the same as
+// nil: it selects what has that value.
 type Filter struct {
-	Definition       string
-	Version          int
+	Definition       *string
+	Version          *int
 	Statuses         []saga.Status
-	Key              string
+	Key              *string
 	Labels           map[string]string
-	CreatedAfter     time.Time
-	CreatedBefore    time.Time
+	CreatedAfter     *time.Time
+	CreatedBefore    *time.Time
 	NeedsAttention   bool
 	AttentionReasons []saga.AttentionReason
 }

@@ -66,14 +66,14 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 			return false
 		}
 	}
-	return (filter.Definition == "" || in.Definition == filter.Definition) &&
-		(filter.Version == 0 || in.Version == filter.Version) &&
-		(len(filter.Statuses) == 0 || slices.Contains(filter.Statuses, in.Status)) &&
-		(filter.Key == "" || in.Key == filter.Key) &&
-		(filter.CreatedAfter.IsZero() || in.CreatedAt.After(micro(filter.CreatedAfter))) &&
-		(filter.CreatedBefore.IsZero() || in.CreatedAt.Before(micro(filter.CreatedBefore))) &&
+	return (filter.Definition == nil || in.Definition == *filter.Definition) &&
+		(filter.Version == nil || in.Version == *filter.Version) &&
+		(filter.Statuses == nil || slices.Contains(filter.Statuses, in.Status)) &&
+		(filter.Key == nil || in.Key == *filter.Key) &&
+		(filter.CreatedAfter == nil || in.CreatedAt.After(micro(*filter.CreatedAfter))) &&
+		(filter.CreatedBefore == nil || in.CreatedAt.Before(micro(*filter.CreatedBefore))) &&
 		(!filter.NeedsAttention || in.Attention != nil) &&
-		(len(filter.AttentionReasons) == 0 ||
+		(filter.AttentionReasons == nil ||
 			in.Attention != nil && slices.Contains(filter.AttentionReasons, in.Attention.Reason))
 }
 

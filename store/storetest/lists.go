@@ -63,18 +63,28 @@ func filters(w *World) {
 		filter record.Filter
 		want   []string
 	}{
-		"definition":         {record.Filter{Definition: "order"}, all},
-		"other definition":   {record.Filter{Definition: "other"}, nil},
-		"version":            {record.Filter{Version: 1}, all},
-		"other version":      {record.Filter{Version: 2}, nil},
-		"status":             {record.Filter{Statuses: []saga.Status{saga.Completed}}, []string{done}},
-		"statuses":           {record.Filter{Statuses: []saga.Status{saga.Completed, saga.Paused}}, []string{paused, done}},
-		"unfinished":         {record.Filter{Statuses: []saga.Status{saga.Running}}, []string{labelled, keyed, plain}},
-		"key":                {record.Filter{Key: "order-1"}, []string{keyed}},
-		"other key":          {record.Filter{Key: "order-2"}, nil},
-		"label":              {record.Filter{Labels: map[string]string{"tier": "<gold>"}}, []string{labelled}},
-		"labels":             {record.Filter{Labels: map[string]string{"tier": "<gold>", "region": "eu"}}, []string{labelled}},
-		"one label of two":   {record.Filter{Labels: map[string]string{"tier": "<gold>", "region": "us"}}, nil},
+		"definition":       {record.Filter{Definition: new("order")}, all},
+		"other definition": {record.Filter{Definition: new("other")}, nil},
+		"version":          {record.Filter{Version: new(1)}, all},
+		"other version":    {record.Filter{Version: new(2)}, nil},
+		"status":           {record.Filter{Statuses: []saga.Status{saga.Completed}}, []string{done}},
+		"statuses":         {record.Filter{Statuses: []saga.Status{saga.Completed, saga.Paused}}, []string{paused, done}},
+		"unfinished":       {record.Filter{Statuses: []saga.Status{saga.Running}}, []string{labelled, keyed, plain}},
+		"key":              {record.Filter{Key: new("order-1")}, []string{keyed}},
+		"other key":        {record.Filter{Key: new("order-2")}, nil},
+		"label":            {record.Filter{Labels: map[string]string{"tier": "<gold>"}}, []string{labelled}},
+		"labels":           {record.Filter{Labels: map[string]string{"tier": "<gold>", "region": "eu"}}, []string{labelled}},
+		"one label of two": {record.Filter{Labels: map[string]string{"tier": "<gold>", "region": "us"}}, nil},
+		// What is set selects, also where it is zero.
+		"no key":             {record.Filter{Key: new("")}, []string{paused, done, labelled, plain}},
+		"no definition":      {record.Filter{Definition: new("")}, nil},
+		"version zero":       {record.Filter{Version: new(0)}, nil},
+		"no status":          {record.Filter{Statuses: []saga.Status{}}, nil},
+		"no reason":          {record.Filter{AttentionReasons: []saga.AttentionReason{}}, nil},
+		"before the year 1":  {record.Filter{CreatedBefore: new(time.Time{})}, nil},
+		"after the year 1":   {record.Filter{CreatedAfter: new(time.Time{})}, all},
+		"year 0":             {record.Filter{CreatedBefore: new(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC))}, nil},
+		"year 9999":          {record.Filter{CreatedBefore: new(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))}, all},
 		"attention":          {record.Filter{NeedsAttention: true}, nil},
 		"attention's reason": {record.Filter{AttentionReasons: saga.AttentionReasons()}, nil},
 	}
@@ -91,8 +101,8 @@ func filtersTogether(w *World) {
 	w.Start(saga.Start{Key: "order-2", Labels: labels})
 	w.Complete(w.Start(saga.Start{Key: "order-3", Labels: labels}).ID)
 	filter := record.Filter{
-		Definition: "order", Version: 1, Statuses: []saga.Status{saga.Running}, Key: "order-1", Labels: labels,
-		CreatedAfter: time.Unix(0, 0), CreatedBefore: time.Now().Add(time.Hour),
+		Definition: new("order"), Version: new(1), Statuses: []saga.Status{saga.Running}, Key: new("order-1"), Labels: labels,
+		CreatedAfter: new(time.Unix(0, 0)), CreatedBefore: new(time.Now().Add(time.Hour)),
 	}
 	assert.Equal(t, []string{wanted}, w.list(filter, record.Page{}))
 	filter.NeedsAttention = true
@@ -112,8 +122,8 @@ func filtersAttention(w *World) {
 func filtersTimes(w *World) {
 	t := w.t
 	first, second := w.Start(saga.Start{}), w.Start(saga.Start{})
-	assert.Equal(t, []string{second.ID}, w.list(record.Filter{CreatedAfter: first.CreatedAt}, record.Page{}))
-	assert.Equal(t, []string{first.ID}, w.list(record.Filter{CreatedBefore: second.CreatedAt}, record.Page{}))
+	assert.Equal(t, []string{second.ID}, w.list(record.Filter{CreatedAfter: new(first.CreatedAt)}, record.Page{}))
+	assert.Equal(t, []string{first.ID}, w.list(record.Filter{CreatedBefore: new(second.CreatedAt)}, record.Page{}))
 }
 
 func dueByTime(w *World) {

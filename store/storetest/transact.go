@@ -307,7 +307,7 @@ func impossibleIDs(w *World) {
 		if id == "" {
 			continue
 		}
-		for _, filter := range []record.Filter{{Key: id}, {Definition: id}, {Labels: map[string]string{id: id}}} {
+		for _, filter := range []record.Filter{{Key: new(id)}, {Definition: new(id)}, {Labels: map[string]string{id: id}}} {
 			found, err := w.Sagas(ctx, filter, record.Page{})
 			require.NoError(t, err, "%q", id)
 			assert.Empty(t, found)

@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// maxTags is how many entity tags a condition may list.
+const maxTags = 20
+
+// etag is a saga's revision as an entity tag.
+func etag(revision int64) string { return `"` + decimal(revision) + `"` }
+
+// parseTags reads the entity tags of If-Match or If-None-Match (RFC 9110): a list of tags, weak ones too, or *. A proxy
+// that compresses makes tags weak, so weak and strong ones count alike. A bare revision counts as its tag.
+func parseTags(name, header string) (revisions []int64, any bool, err error) {
+	text := strings.Trim(header, " \t")
+	if text == "*" {
+		return nil, true, nil
+	}
+	for _, tag := range strings.Split(text, ",") {
+		tag = strings.Trim(tag, " \t")
+		if tag == "" {
+			continue // RFC 9110 allows empty elements
+		}
+		revision, ok := parseTag(tag)
+		if !ok {
+			return nil, false, parameter(name, `must be *, or ETags of this saga such as "3", W/"3", or a list of them`)
+		}
+		revisions = append(revisions, revision)
+	}
+	switch {
+	case len(revisions) == 0:
+		return nil, false, parameter(name, "must not be empty: leave the header out, or send an ETag")
+	case len(revisions) > maxTags:
+		return nil, false, parameter(name, "must list at most "+decimal(maxTags)+" ETags")
+	}
+	return revisions, false, nil
+}
+
+// parseTag reads one tag: a revision in quotes, with or without W/ before them.
+func parseTag(tag string) (revision int64, ok bool) {
+	strong, weak := strings.CutPrefix(tag, "W/")
+	text, quoted := strings.CutPrefix(strong, `"`)
+	if quoted {
+		text, quoted = strings.CutSuffix(text, `"`)
+		if !quoted {
+			return 0, false
+		}
+	}
+	revision, err := strconv.ParseInt(text, 10, 64)
+	plain := text != "" && text[0] >= '1' && text[0] <= '9'
+	return revision, err == nil && plain && (quoted || !weak)
+}
+
+// ifMatch reads the revision that an action is for; 0 means any. Of several the one counts that the saga is at: if it
+// moves on before the action is applied, the action is refused all the same.
+func (s *service) ifMatch(ctx context.Context, id, header string) (int64, error) {
+	if header == "" {
+		return 0, nil
+	}
+	revisions, any, err := parseTags("If-Match", header)
+	if err != nil || any {
+		return 0, err
+	}
+	if len(revisions) == 1 {
+		return revisions[0], nil
+	}
+	found, err := s.Reads.Saga(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for _, revision := range revisions {
+		if revision == found.Revision {
+			return revision, nil
+		}
+	}
+	return revisions[0], nil // the engine refuses it, with the revision that is there
+}
+
+// unchanged reports whether If-None-Match lists the saga's revision, so that 304 is the whole answer.
+func unchanged(header string, in saga.Instance) (bool, error) {
+	if header == "" {
+		return false, nil
+	}
+	revisions, any, err := parseTags("If-None-Match", header)
+	for _, revision := range revisions {
+		any = any || revision == in.Revision
+	}
+	return any, err
+}

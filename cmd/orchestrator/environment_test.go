@@ -1,0 +1,39 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestAVariableThatIsEmptyCountsAsNotSet(t *testing.T) {
+	for _, name := range []string{
+		"LISTEN_ADDR", "ORCHESTRATOR_AUTH", "ORCHESTRATOR_OVERDUE_AFTER", "ORCHESTRATOR_MAX_QUEUE_DEPTH", "ORCHESTRATOR_LOG_FORMAT",
+		"ORCHESTRATOR_LOG_LEVEL", "ORCHESTRATOR_QUEUE_TYPE", "ORCHESTRATOR_MIGRATE", "ORCHESTRATOR_INSECURE", "AMQP_PREFIX", "ORCHESTRATOR_URL", "ORCHESTRATOR_KEY",
+	} {
+		t.Setenv(name, "")
+	}
+	c := execute(t, "", "serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/", "--listen=127.0.0.1:0")
+	assert.Equal(t, exitFailed, c.code, "the settings are sound; the database is not there: %s", c.err)
+	c = execute(t, "", "queues", "--server=http://127.0.0.1:1")
+	assert.Equal(t, exitFailed, c.code, c.err)
+	t.Setenv("DATABASE_URL", " ")
+	t.Setenv("AMQP_URL", "")
+	for _, line := range [][]string{{"serve"}, {"migrate", "up"}, {"bench"}} {
+		c = execute(t, "", line...)
+		assert.Equal(t, exitUsage, c.code, "%v: %s", line, c.err)
+	}
+}
+
+func TestAVariableOutOfRangeIsWrongUsage(t *testing.T) {
+	for name, value := range map[string]string{
+		"ORCHESTRATOR_OVERDUE_AFTER": "0", "ORCHESTRATOR_MAX_QUEUE_DEPTH": "-1", "ORCHESTRATOR_LOG_LEVEL": "loud", "ORCHESTRATOR_LOG_FORMAT": "xml",
+		"ORCHESTRATOR_QUEUE_TYPE": "stream", "ORCHESTRATOR_AUTH": "some", "ORCHESTRATOR_MIGRATE": "perhaps", "AMQP_PREFIX": "amq", "LISTEN_ADDR": "8080",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			c := execute(t, "", "serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/")
+			assert.Equal(t, exitUsage, c.code, c.err)
+		})
+	}
+}

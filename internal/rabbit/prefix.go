@@ -1,0 +1,32 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxAMQPName  = 255 // bytes of a name on the wire
+	maxQueueName = 128 // bytes of a worker queue's name in a definition
+	// maxPrefix leaves room for the longest name that is made of it: <prefix>.commands.<queue>.
+	maxPrefix = maxAMQPName - len(".commands.") - maxQueueName
+)
+
+// checkPrefix refuses prefixes of which a name cannot be made that the broker takes.
+func checkPrefix(prefix string) error {
+	switch {
+	case len(prefix) > maxPrefix:
+		return fmt.Errorf("AMQP prefix: must be at most %d bytes long, so that <prefix>.commands.<queue> fits into %d", maxPrefix, maxAMQPName)
+	case !utf8.ValidString(prefix), strings.ContainsRune(prefix, utf8.RuneError):
+		return errors.New("AMQP prefix: must be UTF-8")
+	case strings.IndexFunc(prefix, func(c rune) bool { return c == ' ' || !unicode.IsPrint(c) }) >= 0:
+		return errors.New("AMQP prefix: must not have spaces or control characters")
+	case prefix == "amq" || strings.HasPrefix(prefix, "amq."):
+		return errors.New("AMQP prefix: names that begin with amq. are reserved by the broker")
+	default:
+		return nil
+	}
+}
