@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -14,6 +15,10 @@ import (
 type (
 	definitionInput struct {
 		Name string `path:"name" doc:"Name of the definition"`
+	}
+	versionsInput struct {
+		Name string `path:"name" doc:"Name of the definition"`
+		PageInput
 	}
 	versionInput struct {
 		Name    string `path:"name" doc:"Name of the definition"`
@@ -82,11 +87,11 @@ func (s *service) listDefinitions(ctx context.Context, input *PageInput) (*listO
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Reads.Definitions(ctx, page)
+	found, next, err := s.Reads.Definitions(ctx, page)
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(*input, found, func(d record.RegisteredDefinition) string { return d.Name }, showDefinition)
+	list, err := listOf(found, next, showDefinition)
 	return &listOutput[resource.Definition]{Body: list}, err
 }
 
@@ -102,19 +107,19 @@ func (s *service) getDefinition(ctx context.Context, input *definitionInput) (*d
 	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
 }
 
-func (s *service) listVersions(ctx context.Context, input *definitionInput) (*listOutput[resource.Definition], error) {
+func (s *service) listVersions(ctx context.Context, input *versionsInput) (*listOutput[resource.Definition], error) {
 	if !identifier(input.Name) {
 		return nil, record.ErrDefinitionNotFound
 	}
-	found, err := s.Reads.DefinitionVersions(ctx, input.Name)
+	page, err := input.page(isVersion)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, record.ErrDefinitionNotFound
+	found, next, err := s.Reads.DefinitionVersions(ctx, input.Name, page)
+	if err != nil {
+		return nil, err
 	}
-	whole := PageInput{Limit: len(found)}
-	list, err := listOf(whole, found, func(d record.RegisteredDefinition) string { return d.Name }, showDefinition)
+	list, err := listOf(found, next, showDefinition)
 	return &listOutput[resource.Definition]{Body: list}, err
 }
 
@@ -141,4 +146,9 @@ func showDefinition(kept record.RegisteredDefinition) (resource.Definition, erro
 	}
 	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, saga.Time{Time: kept.CreatedAt}
 	return shown, nil
+}
+
+func isVersion(text string) bool {
+	version, err := strconv.Atoi(text)
+	return err == nil && version > 0
 }

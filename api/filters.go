@@ -70,12 +70,16 @@ func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Reads.Sagas(ctx, filter, page)
+	found, next, err := s.Reads.Sagas(ctx, filter, page)
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(input.PageInput, found, func(in saga.Instance) string { return in.ID },
-		func(in saga.Instance) (saga.Snapshot, error) { return s.show(ctx, in) })
+	list, err := listOf(found, next, func(stored record.StoredSaga) (saga.Snapshot, error) {
+		if stored.Unreadable != nil {
+			return saga.Snapshot{}, stored.Unreadable
+		}
+		return s.show(ctx, stored.Instance)
+	})
 	return &listOutput[saga.Snapshot]{Body: list}, err
 }
 

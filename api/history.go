@@ -23,17 +23,17 @@ func (s *service) history(ctx context.Context, input *historyInput) (*listOutput
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Reads.History(ctx, id, page)
+	found, next, err := s.Reads.History(ctx, id, page)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
 		// A saga has a history from its start: either there is none, or the page is past its end.
-		if _, err := s.Reads.Saga(ctx, id); err != nil {
+		if _, err := s.saga(ctx, id); err != nil {
 			return nil, err
 		}
 	}
-	list, err := listOf(input.PageInput, found, func(e record.Entry) string { return decimal(e.Seq) }, showEntry)
+	list, err := listOf(found, next, showEntry)
 	return &listOutput[resource.HistoryEntry]{Body: list}, err
 }
 

@@ -46,15 +46,15 @@ func (s *service) operationRoutes() {
 }
 
 func (s *service) listDeadLetters(ctx context.Context, input *PageInput) (*listOutput[resource.DeadLetter], error) {
-	page, err := input.page(deadLetterID)
+	page, err := input.page(deadLetterPosition)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Reads.DeadLetters(ctx, page)
+	found, next, err := s.Reads.DeadLetters(ctx, page)
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(*input, found, func(l record.DeadLetter) string { return l.ID },
+	list, err := listOf(found, next,
 		func(l record.DeadLetter) (resource.DeadLetter, error) { return showDeadLetter(l), nil })
 	return &listOutput[resource.DeadLetter]{Body: list}, err
 }
@@ -75,13 +75,16 @@ func (s *service) getDeadLetter(ctx context.Context, input *deadLetterInput) (*d
 	return &deadLetterOutput{Body: shown}, nil
 }
 
+// deadLetterPosition reports whether text may be a position in the list, which only the store can read.
+func deadLetterPosition(text string) bool { return text != "" && printable(text, 300) }
+
 // deadLetterID says whether text may be an id of a dead letter: those may be derived from messages.
 func deadLetterID(text string) bool { return text != "" && printable(text, 255) }
 
 func showDeadLetter(l record.DeadLetter) resource.DeadLetter {
 	return resource.DeadLetter{
 		ID: l.ID, Source: l.Source, Queue: l.Queue, Reason: l.Reason, Message: l.Message, SagaID: l.SagaID,
-		CommandID: l.CommandID, ReceivedAt: saga.Time{Time: l.ReceivedAt}, ContentType: l.ContentType, Size: len(l.Body),
+		CommandID: l.CommandID, ReceivedAt: saga.Time{Time: l.ReceivedAt}, ContentType: l.ContentType, Size: l.Size,
 	}
 }
 
@@ -162,17 +165,17 @@ func (s *service) queueNames(ctx context.Context) ([]string, error) {
 	var names []string
 	page := record.Page{Limit: 500}
 	for {
-		found, err := s.Reads.Definitions(ctx, page)
+		found, next, err := s.Reads.Definitions(ctx, page)
 		if err != nil {
 			return nil, err
 		}
 		for _, definition := range found {
 			names = append(names, definition.Queues()...)
 		}
-		if len(found) < page.Limit {
+		if next == "" {
 			break
 		}
-		page.After = found[len(found)-1].Name
+		page.After = next
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

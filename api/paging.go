@@ -22,26 +22,25 @@ func encodeCursor(after string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(cursorPrefix + after))
 }
 
-// page asks for one item more than is wanted: it says whether there is a next page. valid says what may stand in a
-// cursor, which comes from outside like everything else.
+// page is what is asked of the store. valid reports what may stand in a cursor, which comes from outside like everything
+// else.
 func (p PageInput) page(valid func(after string) bool) (record.Page, error) {
 	if p.Cursor == "" {
-		return record.Page{Limit: p.Limit + 1}, nil
+		return record.Page{Limit: p.Limit}, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	after, found := strings.CutPrefix(string(raw), cursorPrefix)
 	if err != nil || !found || !valid(after) {
 		return record.Page{}, parameter("cursor", "must be the next_cursor of a page of this list")
 	}
-	return record.Page{After: after, Limit: p.Limit + 1}, nil
+	return record.Page{After: after, Limit: p.Limit}, nil
 }
 
-// listOf cuts what was read to one page.
-func listOf[T, V any](p PageInput, found []T, key func(T) string, view func(T) (V, error)) (resource.List[V], error) {
+// listOf shows a page. next is the After of the page that follows, empty at the end.
+func listOf[T, V any](found []T, next string, view func(T) (V, error)) (resource.List[V], error) {
 	var list resource.List[V]
-	if len(found) > p.Limit {
-		found = found[:p.Limit]
-		list.NextCursor = saga.Text(encodeCursor(key(found[len(found)-1])))
+	if next != "" {
+		list.NextCursor = saga.Text(encodeCursor(next))
 	}
 	list.Items = make([]V, len(found))
 	for i, item := range found {

@@ -55,3 +55,12 @@ func (s *service) show(ctx context.Context, in saga.Instance) (saga.Snapshot, er
 	}
 	return plan.Snapshot(&in), nil
 }
+
+// saga reads a saga that can be read.
+func (s *service) saga(ctx context.Context, id string) (saga.Instance, error) {
+	found, err := s.Reads.Saga(ctx, id)
+	if err != nil {
+		return saga.Instance{}, err
+	}
+	return found.Instance, found.Unreadable
+}

@@ -25,10 +25,11 @@ type Engine interface {
 
 // Sagas reads what is kept of sagas. Errors: record.ErrSagaNotFound.
 type Sagas interface {
-	Saga(ctx context.Context, id string) (saga.Instance, error)
-	Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error)
-	History(ctx context.Context, sagaID string, page record.Page) ([]record.Entry, error)
+	Saga(ctx context.Context, id string) (record.StoredSaga, error)
+	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
+	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
+	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
 	Stats(ctx context.Context) (record.Stats, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 }
@@ -38,13 +39,13 @@ type Definitions interface {
 	Definition(ctx context.Context, name string, version int) (*saga.Definition, error)
 	DefinitionVersion(ctx context.Context, name string, version int) (record.RegisteredDefinition, error)
 	LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error)
-	DefinitionVersions(ctx context.Context, name string) ([]record.RegisteredDefinition, error)
-	Definitions(ctx context.Context, page record.Page) ([]record.RegisteredDefinition, error)
+	DefinitionVersions(ctx context.Context, name string, page record.Page) (found []record.RegisteredDefinition, next string, err error)
+	Definitions(ctx context.Context, page record.Page) (found []record.RegisteredDefinition, next string, err error)
 }
 
 // DeadLetters reads what was put aside. Errors: record.ErrDeadLetterNotFound.
 type DeadLetters interface {
-	DeadLetters(ctx context.Context, page record.Page) ([]record.DeadLetter, error)
+	DeadLetters(ctx context.Context, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 }
 

@@ -112,7 +112,7 @@ func (s *service) startAndWait(
 	found := in.ID
 	in, err = s.await(ctx, waiting{
 		id: found, news: settled, wanted: settled,
-		first: func() (saga.Instance, error) { return s.Reads.Saga(ctx, found) },
+		first: func() (saga.Instance, error) { return s.saga(ctx, found) },
 	}, wait)
 	return in, existed, err
 }
@@ -128,7 +128,7 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 	}
 	known, isKnown := input.Since.Value, input.Since.Set
 	in, err := s.await(ctx, waiting{
-		id: id, first: func() (saga.Instance, error) { return s.Reads.Saga(ctx, id) },
+		id: id, first: func() (saga.Instance, error) { return s.saga(ctx, id) },
 		wanted: func(in *saga.Instance) bool {
 			if !isKnown {
 				known, isKnown = in.Revision, true

@@ -94,8 +94,11 @@ type failing struct {
 	ping error
 }
 
-func (f failing) Saga(ctx context.Context, _ string) (saga.Instance, error) { return f.saga(ctx) }
-func (f failing) Ping(context.Context) error                                { return f.ping }
+func (f failing) Saga(ctx context.Context, _ string) (record.StoredSaga, error) {
+	in, err := f.saga(ctx)
+	return record.StoredSaga{Instance: in}, err
+}
+func (f failing) Ping(context.Context) error { return f.ping }
 
 // away is a broker that cannot be reached.
 type away struct{ api.Broker }

@@ -33,9 +33,9 @@ func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (sag
 				in = changed
 			}
 		case <-end.C:
-			return s.Reads.Saga(ctx, w.id)
+			return s.saga(ctx, w.id)
 		case <-s.Stopping:
-			return s.Reads.Saga(ctx, w.id)
+			return s.saga(ctx, w.id)
 		case <-ctx.Done():
 			return in, ctx.Err()
 		}

@@ -105,7 +105,7 @@ func (s *service) sendChanges(ctx context.Context, stream *stream, id string, kn
 func (s *service) read(ctx context.Context, id string) (saga.Instance, error) {
 	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
 	defer cancel()
-	return s.Reads.Saga(limited, id)
+	return s.saga(limited, id)
 }
 
 func (s *service) sendChange(ctx context.Context, stream *stream, in saga.Instance) error {

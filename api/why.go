@@ -20,7 +20,7 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	in, err := s.Reads.Saga(ctx, id)
+	in, err := s.saga(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +36,14 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	for _, row := range rows {
 		seen.outbox[row.CommandID] = row
 	}
+	problems, err := s.Reads.QueueProblems(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen.problems = make(map[string]record.QueueProblem, len(problems))
+	for _, problem := range problems {
+		seen.problems[problem.Queue] = problem
+	}
 	seen.queues = s.inspect(ctx, seen.queuesInUse())
 	return &whyOutput{Body: seen.explain()}, nil
 }
@@ -46,8 +54,10 @@ type situation struct {
 	in     *saga.Instance
 	outbox map[string]record.OutboxRow // by command id: what is not confirmed to be in its queue
 	queues map[string]wire.QueueState  // nil: the broker could not be asked
-	broker error                       // why commands cannot be published; nil: they can
-	now    time.Time
+	// problems are why queues take no commands at present, by queue.
+	problems map[string]record.QueueProblem
+	broker   error // why commands cannot be published; nil: they can
+	now      time.Time
 }
 
 // finding is one conclusion, on its way to an answer.

@@ -117,7 +117,8 @@ func TestWhyWaitingForAWorker(t *testing.T) {
 func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 	t.Parallel()
 	old := record.OutboxRow{CreatedAt: whyNow().Add(-time.Minute), Queue: "qb"}
-	returned := record.OutboxRow{CreatedAt: whyNow().Add(-time.Minute), ReturnedAt: whyNow().Add(-30 * time.Second), Reason: "NO_ROUTE"}
+	returned := record.OutboxRow{CreatedAt: whyNow().Add(-time.Minute), Queue: "qb"}
+	missing := record.QueueProblem{Queue: "qb", Kind: record.QueueMissing, Since: whyNow().Add(-30 * time.Second), Reason: "NO_ROUTE"}
 
 	s := tell(t, saga.Start{})
 	s.queues["qb"] = wire.QueueState{Exists: true, Depth: 3}
@@ -133,8 +134,9 @@ func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 	assert.NotContains(t, why.Message, "cannot be reached")
 
 	s = tell(t, saga.Start{}).inOutbox("a", old).inOutbox("b", returned)
+	s.problems = map[string]record.QueueProblem{"qb": missing}
 	why = s.wants(resource.CauseUnroutable, "b")
-	assert.Equal(t, returned.ReturnedAt, why.Since.Time)
+	assert.Equal(t, missing.Since, why.Since.Time)
 	assert.Equal(t, resource.OutboxReturned, why.Evidence.Outbox.State)
 
 	s = tell(t, saga.Start{})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // publishAllowance is how long a command may be in the outbox before that is worth a word.
@@ -67,8 +68,8 @@ func (s situation) diagnose(c command) finding {
 	row, waiting := s.outbox[c.id.String()]
 	state, inspected := s.queues[queue]
 	switch {
-	case waiting && !row.ReturnedAt.IsZero():
-		found.cause, found.since = resource.CauseUnroutable, row.ReturnedAt
+	case waiting && s.problems[queue].Kind == record.QueueMissing:
+		found.cause, found.since = resource.CauseUnroutable, s.problems[queue].Since
 		found.message = unroutableMessage(name, queue)
 	case waiting && (s.broker != nil || s.now.Sub(row.CreatedAt) > publishAllowance):
 		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt

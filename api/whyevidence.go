@@ -6,6 +6,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // answer puts a finding together with what it was concluded from.
@@ -55,13 +56,16 @@ func (s situation) addStep(why *resource.Why, i int, commands []command) {
 
 func (s situation) outboxEvidence(commandID string) *resource.OutboxEvidence {
 	row, waiting := s.outbox[commandID]
+	problem := s.problems[row.Queue]
 	switch {
 	case !waiting:
 		return &resource.OutboxEvidence{State: resource.OutboxConfirmed}
-	case row.ReturnedAt.IsZero():
-		return &resource.OutboxEvidence{State: resource.OutboxWritten, Since: optional(row.CreatedAt), Attempts: row.Attempts, Reason: row.Reason}
+	case problem.Kind == record.QueueMissing:
+		return &resource.OutboxEvidence{
+			State: resource.OutboxReturned, Since: optional(problem.Since), Attempts: row.Attempts, Reason: problem.Reason,
+		}
 	default:
-		return &resource.OutboxEvidence{State: resource.OutboxReturned, Since: optional(row.ReturnedAt), Attempts: row.Attempts, Reason: row.Reason}
+		return &resource.OutboxEvidence{State: resource.OutboxWritten, Since: optional(row.CreatedAt), Attempts: row.Attempts, Reason: row.Reason}
 	}
 }
 

@@ -20,6 +20,8 @@ type claims struct {
 	holders map[string]holder      // idempotency key → whose it is
 	using   map[businessKey]string // business key → saga that holds it
 	stored  map[string]saga.Instance
+	// unreadable holds why a stored saga cannot be read; what is known of it is in stored.
+	unreadable map[string]error
 }
 
 type holder struct {
@@ -38,6 +40,7 @@ type heldKey struct {
 func (c *claims) queue(b *pgx.Batch) {
 	c.taken, c.holders = make(map[string]string), make(map[string]holder)
 	c.using, c.stored = make(map[businessKey]string), make(map[string]saga.Instance)
+	c.unreadable = make(map[string]error)
 	if len(c.starts) == 0 {
 		return
 	}
@@ -47,14 +50,17 @@ func (c *claims) queue(b *pgx.Batch) {
 	for i, start := range c.starts {
 		ids[i] = start.SagaID
 	}
-	b.Queue(`select `+sagaColumns+` from sagas s where s.id in (
-			select unnest($1::text[]) union select saga_id from idempotency_keys where key = any($2))`, ids, keys).
+	b.Queue(`select `+sagaColumns+` from (
+			select n.id from unnest($1::text[]) as n (id)
+			union select i.saga_id from unnest($2::text[]) as k (key) join idempotency_keys i on i.key = k.key) w
+		join sagas s on s.id = w.id`, ids, keys).
 		Query(func(rows pgx.Rows) error {
-			found, err := pgx.CollectRows(rows, scanSaga)
-			for _, in := range found {
-				c.stored[in.ID] = in
-			}
-			return err
+			return readSagas(rows, func(found record.StoredSaga, _ int64) {
+				c.stored[found.ID] = found.Instance
+				if found.Unreadable != nil {
+					c.unreadable[found.ID] = found.Unreadable
+				}
+			})
 		})
 }
 

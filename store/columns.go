@@ -2,135 +2,133 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-// errBrokenRow means that a row does not hold what was written: somebody changed it by hand, or a newer program did.
-var errBrokenRow = errors.New("cannot be read")
-
-// sagaColumns are the columns of sagas in the order of scanSaga.
+// sagaColumns are the columns of sagas in the order of sagaRow.columns.
 const sagaColumns = `s.id, s.definition, s.version, s.key, s.priority, s.labels, s.trace_parent, s.step_names, s.created_at, s.start_at,
 	s.deadline_at, s.status, s.revision, s.data, s.updated_at, s.finished_at, s.wake_at,
-	s.attention_reason, s.attention_since, s.attention_step, s.attention_message, s.progress`
+	s.attention_reason, s.attention_since, s.attention_step, s.attention_message, s.progress, s.write_token`
 
-// scanSaga reads a row of sagaColumns.
-func scanSaga(row pgx.CollectableRow) (saga.Instance, error) {
-	var in saga.Instance
-	var startAt, deadlineAt, finishedAt, wakeAt, since *time.Time
-	var reason, step, message *string
-	var labels, progress []byte
-	var names []string
-	err := row.Scan(&in.ID, &in.Definition, &in.Version, &in.Key, &in.Priority, &labels, &in.TraceParent,
-		&names, &in.CreatedAt, &startAt, &deadlineAt, &in.Status, &in.Revision, (*[]byte)(&in.Data), &in.UpdatedAt,
-		&finishedAt, &wakeAt, &reason, &since, &step, &message, &progress)
-	if err != nil {
-		return in, fmt.Errorf("read the row of saga %s: %w", in.ID, err)
+// sagaRow is a row of sagaColumns.
+type sagaRow struct {
+	in                                     saga.Instance
+	startAt, deadlineAt, finishedAt, since *time.Time
+	wakeAt                                 *time.Time
+	reason, step, message                  *string
+	labels, progress                       []byte
+	names                                  []string
+	token                                  int64
+}
+
+func (r *sagaRow) columns() []any {
+	in := &r.in
+	return []any{
+		&in.ID, &in.Definition, &in.Version, &in.Key, &in.Priority, &r.labels, &in.TraceParent, &r.names, &in.CreatedAt,
+		&r.startAt, &r.deadlineAt, (*string)(&in.Status), &in.Revision, (*[]byte)(&in.Data), &in.UpdatedAt, &r.finishedAt,
+		&r.wakeAt, &r.reason, &r.since, &r.step, &r.message, &r.progress, &r.token,
 	}
+}
+
+// readSagas reads rows of sagaColumns.
+func readSagas(rows pgx.Rows, take func(found record.StoredSaga, token int64)) error {
+	return readRows(rows, (*sagaRow).columns, func(row *sagaRow, fault error) {
+		take(row.stored(fault), row.token)
+	})
+}
+
+// stored is the saga of the row. fault is what is wrong with a column.
+func (r *sagaRow) stored(fault error) record.StoredSaga {
+	in := &r.in
 	in.CreatedAt, in.UpdatedAt = in.CreatedAt.UTC(), in.UpdatedAt.UTC()
-	if in.Progress, err = decodeProgress(progress, in.CreatedAt, in.UpdatedAt, names); err != nil {
-		return in, fmt.Errorf("%w: the progress of saga %s: %w", errBrokenRow, in.ID, err)
+	in.StartAt, in.DeadlineAt = fromNullable(r.startAt), fromNullable(r.deadlineAt)
+	in.FinishedAt, in.WakeAt = fromNullable(r.finishedAt), fromNullable(r.wakeAt)
+	fault = cmp.Or(fault, r.readAttention(), r.readLabels(), checkColumns(in))
+	progress, err := decodeProgress(r.progress, in.CreatedAt, in.UpdatedAt, r.names)
+	if fault = cmp.Or(fault, err); fault == nil {
+		in.Progress = progress
+		return record.StoredSaga{Instance: *in}
 	}
-	if err := json.Unmarshal(labels, &in.Labels); err != nil {
-		return in, fmt.Errorf("%w: the labels of saga %s: %w", errBrokenRow, in.ID, err)
+	dropBadTimes(in)
+	in.Progress = saga.Progress{Steps: make([]saga.StepState, len(r.names))}
+	for i, name := range r.names {
+		in.Steps[i].Name = name
 	}
-	if len(in.Labels) == 0 {
-		in.Labels = nil
-	}
-	in.StartAt, in.DeadlineAt = fromNullable(startAt), fromNullable(deadlineAt)
-	in.FinishedAt, in.WakeAt = fromNullable(finishedAt), fromNullable(wakeAt)
-	if reason != nil {
-		in.Attention = &saga.Attention{
-			Reason: saga.AttentionReason(*reason), Since: fromNullable(since), Step: *step, Message: *message,
-		}
-	}
-	return in, nil
+	return record.StoredSaga{Instance: *in, Unreadable: unreadable("saga "+in.ID, fault)}
 }
 
-// identity holds, as one array per column, what of an instance never changes.
-type identity struct {
-	id, definition, key, labels, traceParent []string
-	names                                    []string // of the steps, as the text of an array: there are no arrays of arrays
-	texts                                    texts
-	version                                  []int32
-	priority                                 []int16
-	createdAt                                []time.Time
-	startAt                                  []*time.Time
-}
-
-func (c *identity) add(in *saga.Instance) error {
-	labels := "{}"
-	if len(in.Labels) > 0 {
-		var err error
-		if labels, err = c.texts.encode(in.Labels); err != nil {
-			return fmt.Errorf("encode the labels of saga %s: %w", in.ID, err)
-		}
+func (r *sagaRow) readAttention() error {
+	if r.reason == nil {
+		return nil
 	}
-	c.id = append(c.id, in.ID)
-	c.definition = append(c.definition, in.Definition)
-	c.version = append(c.version, int32(in.Version))
-	c.key = append(c.key, in.Key)
-	c.priority = append(c.priority, int16(in.Priority))
-	c.labels = append(c.labels, labels)
-	c.traceParent = append(c.traceParent, in.TraceParent)
-	c.names = append(c.names, stepNames(in))
-	c.createdAt = append(c.createdAt, in.CreatedAt)
-	c.startAt = append(c.startAt, nullable(in.StartAt))
+	r.in.Attention = &saga.Attention{Reason: saga.AttentionReason(*r.reason), Since: fromNullable(r.since)}
+	if r.since == nil || r.step == nil || r.message == nil {
+		return errors.New("the attention is incomplete")
+	}
+	r.in.Attention.Step, r.in.Attention.Message = *r.step, *r.message
 	return nil
 }
 
-// stepNames is the text of an array. Names of steps hold nothing that would end the quotes; one may be "null".
-func stepNames(in *saga.Instance) string {
-	names := make([]string, len(in.Steps))
-	for i := range in.Steps {
-		names[i] = in.Steps[i].Name
+func (r *sagaRow) readLabels() error {
+	if err := json.Unmarshal(r.labels, &r.in.Labels); err != nil {
+		r.in.Labels = nil
+		return fmt.Errorf("column labels: %w", err)
 	}
-	return `{"` + strings.Join(names, `","`) + `"}`
-}
-
-// state holds, as one array per column, what a transition may change.
-type state struct {
-	texts                                 texts
-	deadlineAt, finishedAt, wakeAt, since []*time.Time
-	status, progress                      []string
-	revision                              []int64
-	data, reason, step, message           []*string
-	updatedAt                             []time.Time
-}
-
-// add takes the instance's state. Data that is the same as before goes as null, so that large data is not written anew.
-func (c *state) add(in *saga.Instance, before json.RawMessage) error {
-	progress, err := c.texts.encode(progressOf(in))
-	if err != nil {
-		return fmt.Errorf("encode the progress of saga %s: %w", in.ID, err)
+	if len(r.in.Labels) == 0 {
+		r.in.Labels = nil
 	}
-	var data, reason, step, message *string
-	var since *time.Time
-	if before == nil || !bytes.Equal(before, in.Data) {
-		text := string(in.Data)
-		data = &text
-	}
-	if a := in.Attention; a != nil {
-		reason, since, step, message = (*string)(&a.Reason), nullable(a.Since), &a.Step, &a.Message
-	}
-	c.deadlineAt = append(c.deadlineAt, nullable(in.DeadlineAt))
-	c.status = append(c.status, string(in.Status))
-	c.revision = append(c.revision, in.Revision)
-	c.data = append(c.data, data)
-	c.updatedAt = append(c.updatedAt, in.UpdatedAt)
-	c.finishedAt = append(c.finishedAt, nullable(in.FinishedAt))
-	c.wakeAt = append(c.wakeAt, nullable(in.WakeAt))
-	c.reason = append(c.reason, reason)
-	c.since = append(c.since, since)
-	c.step = append(c.step, step)
-	c.message = append(c.message, message)
-	c.progress = append(c.progress, progress)
 	return nil
+}
+
+// maxRevision leaves room to count on.
+const maxRevision = math.MaxInt64 / 2
+
+// checkColumns reports values that this program never writes, and cannot work with.
+func checkColumns(in *saga.Instance) error {
+	switch {
+	case in.Version < 1:
+		return fmt.Errorf("version %d", in.Version)
+	case !slices.Contains(saga.Statuses(), in.Status):
+		return fmt.Errorf("unknown status %q", in.Status)
+	case in.Revision < 1 || in.Revision > maxRevision:
+		return fmt.Errorf("revision %d", in.Revision)
+	case !bytes.HasPrefix(bytes.TrimLeft(in.Data, " \t\r\n"), []byte("{")):
+		return errors.New("the data is not an object")
+	case in.Attention != nil && !slices.Contains(saga.AttentionReasons(), in.Attention.Reason):
+		return fmt.Errorf("unknown reason for attention %q", in.Attention.Reason)
+	}
+	for _, at := range timesOf(in) {
+		if !shown(*at) {
+			return errOutOfRange
+		}
+	}
+	return nil
+}
+
+func timesOf(in *saga.Instance) []*time.Time {
+	times := []*time.Time{&in.CreatedAt, &in.UpdatedAt, &in.StartAt, &in.DeadlineAt, &in.FinishedAt, &in.WakeAt}
+	if in.Attention != nil {
+		times = append(times, &in.Attention.Since)
+	}
+	return times
+}
+
+// dropBadTimes leaves times that can be shown.
+func dropBadTimes(in *saga.Instance) {
+	for _, at := range timesOf(in) {
+		if !shown(*at) {
+			*at = time.Time{}
+		}
+	}
 }

@@ -65,7 +65,7 @@ func TestKilledBackendsLeaveWholeBatches(t *testing.T) {
 		for _, id := range ids {
 			in := calm.Get(id)
 			assert.Equal(t, first.Revision, in.Revision, "the sagas of a batch change together")
-			entries, err := calm.History(t.Context(), id, record.Page{})
+			entries, _, err := calm.History(t.Context(), id, record.Page{})
 			require.NoError(t, err)
 			assert.Len(t, entries, int(in.Entries), "and with their history")
 		}

@@ -1,27 +1,26 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-const deadLetterColumns = `d.id, d.source, d.queue, d.reason, d.message, d.saga_id, d.command_id, d.headers, d.body,
-	d.content_type, d.received_at`
+const deadLetterColumns = `d.id, d.source, d.queue, d.reason, d.message, d.saga_id, d.command_id,
+	length(d.body), d.content_type, d.received_at, d.received_at::text`
 
 // queueDeadLetters stores dead letters; one that is there already stays as it is. What comes from outside is made
 // storable but for the body, which is kept byte by byte.
 func queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
 	for _, d := range letters {
-		var headers *string
-		if len(d.Headers) > 0 {
-			text := cleaned(string(d.Headers))
-			headers = &text
-		}
+		headers := storableHeaders(d.Headers)
 		body := d.Body
 		if body == nil {
 			body = []byte{}
@@ -29,37 +28,82 @@ func queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
 		b.Queue(`insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body,
 				content_type, received_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8::json, $9, $10, clock_timestamp())
-			on conflict do nothing`, cleaned(d.ID), d.Source, cleaned(d.Queue), d.Reason, cleaned(d.Message),
+			on conflict do nothing`, cleaned(d.ID), cleaned(d.Source), cleaned(d.Queue),
+			cleaned(d.Reason), cleaned(d.Message),
 			cleaned(d.SagaID), cleaned(d.CommandID), headers, body, cleaned(d.ContentType))
 	}
 }
 
-// DeadLetters returns dead letters, newest first. page.After is the id of one that is still there; if it is not, the
-// error is record.ErrPageNotFound.
-func (s *Store) DeadLetters(ctx context.Context, page record.Page) ([]record.DeadLetter, error) {
-	statement, args := `select `+deadLetterColumns+` from dead_letters d
-		order by d.received_at desc, d.id desc limit $1`, []any{rowLimit(page.Limit)}
-	if page.After != "" {
-		last, err := s.DeadLetter(ctx, page.After)
-		if errors.Is(err, record.ErrDeadLetterNotFound) {
-			return nil, fmt.Errorf("list dead letters: %w", record.ErrPageNotFound)
-		}
+// maxHeaderDepth is how deeply headers may be nested to be stored as JSON. Postgres gives up somewhere beyond.
+const maxHeaderDepth = 500
+
+// storableHeaders are headers as the column takes them, null if there are none. What is not JSON, or too deep, becomes a
+// string that holds its text: a dead letter is never lost over its headers.
+func storableHeaders(headers []byte) *string {
+	if len(headers) == 0 {
+		return nil
+	}
+	text := cleaned(string(headers))
+	if !json.Valid([]byte(text)) || depth(text) > maxHeaderDepth {
+		quoted, err := new(texts).encode(text)
 		if err != nil {
-			return nil, fmt.Errorf("list dead letters: %w", err)
+			return nil // a string can be encoded
 		}
-		statement = `select ` + deadLetterColumns + ` from dead_letters d where (d.received_at, d.id) < ($2, $3)
-			order by d.received_at desc, d.id desc limit $1`
-		args = append(args, last.ReceivedAt, last.ID)
+		text = quoted
 	}
-	rows, err := s.pool.Query(ctx, statement, args...)
+	return &text
+}
+
+// depth is how deeply a valid JSON text is nested, at most: brackets within its strings count too.
+func depth(text string) int {
+	deepest, open := 0, 0
+	for _, c := range []byte(text) {
+		switch c {
+		case '{', '[':
+			open++
+			deepest = max(deepest, open)
+		case '}', ']':
+			open--
+		}
+	}
+	return deepest
+}
+
+// DeadLetters returns dead letters without their contents, newest first. next is page.After of the next page, empty at
+// the end; it stays valid when the dead letter that it stands for is gone.
+func (s *Store) DeadLetters(
+	ctx context.Context, page record.Page,
+) (found []record.DeadLetter, next string, err error) {
+	statement, args := `select `+deadLetterColumns+`, null::json, null::bytea from dead_letters d
+		order by d.received_at desc, d.id desc limit $1`, []any{nil}
+	if page.After != "" {
+		after, err := parsePosition(page.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("list dead letters: %w", err)
+		}
+		statement = `select ` + deadLetterColumns + `, null::json, null::bytea from dead_letters d
+			where (d.received_at, d.id) < ($2::timestamptz, $3) order by d.received_at desc, d.id desc limit $1`
+		args = append(args, after.receivedAt, after.id)
+	}
+	cut := newPageCut[deadLetterRow](page)
+	args[0] = cut.limit()
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*deadLetterRow).columns, func(row *deadLetterRow, _ error) {
+			cut.add(*row, len(row.letter.Message)+len(row.letter.Reason))
+		})
+	})
 	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
+		return nil, "", fmt.Errorf("list dead letters: %w", err)
 	}
-	letters, err := pgx.CollectRows(rows, scanDeadLetter)
-	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
+	rows, next := cut.page((*deadLetterRow).position)
+	for i := range rows {
+		found = append(found, rows[i].shown())
 	}
-	return letters, nil
+	return found, next, nil
 }
 
 // DeadLetter returns one. Errors: record.ErrDeadLetterNotFound.
@@ -67,15 +111,14 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (record.DeadLetter, e
 	if !storable(id) {
 		return record.DeadLetter{}, fmt.Errorf("read a dead letter: %w", record.ErrDeadLetterNotFound)
 	}
-	rows, err := s.pool.Query(ctx, `select `+deadLetterColumns+` from dead_letters d where d.id = $1`, id)
+	rows, err := s.pool.Query(ctx, `select `+deadLetterColumns+`, d.headers, d.body from dead_letters d where d.id = $1`, id)
 	if err != nil {
 		return record.DeadLetter{}, fmt.Errorf("read dead letter %s: %w", id, err)
 	}
-	letter, err := pgx.CollectExactlyOneRow(rows, scanDeadLetter)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = record.ErrDeadLetterNotFound
-	}
-	if err != nil {
+	var letter record.DeadLetter
+	missing := record.ErrDeadLetterNotFound
+	err = readRows(rows, (*deadLetterRow).columns, func(row *deadLetterRow, _ error) { letter, missing = row.shown(), nil })
+	if err = cmp.Or(err, missing); err != nil {
 		return record.DeadLetter{}, fmt.Errorf("read dead letter %s: %w", id, err)
 	}
 	return letter, nil
@@ -96,10 +139,45 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	return nil
 }
 
-func scanDeadLetter(row pgx.CollectableRow) (record.DeadLetter, error) {
-	var d record.DeadLetter
-	err := row.Scan(&d.ID, &d.Source, &d.Queue, &d.Reason, &d.Message, &d.SagaID, &d.CommandID, (*[]byte)(&d.Headers),
-		&d.Body, &d.ContentType, &d.ReceivedAt)
-	d.ReceivedAt = d.ReceivedAt.UTC()
-	return d, err
+// deadLetterRow is a row of deadLetterColumns with headers and body. Of a broken one it has what could be read.
+type deadLetterRow struct {
+	letter     record.DeadLetter
+	receivedAt string // as text: infinity has a place in the order too
+}
+
+func (r *deadLetterRow) columns() []any {
+	d := &r.letter
+	return []any{
+		&d.ID, &d.Source, &d.Queue, &d.Reason, &d.Message, &d.SagaID, &d.CommandID, &d.Size, &d.ContentType, &d.ReceivedAt,
+		&r.receivedAt, (*[]byte)(&d.Headers), &d.Body,
+	}
+}
+
+func (r *deadLetterRow) shown() record.DeadLetter {
+	if r.letter.ReceivedAt = r.letter.ReceivedAt.UTC(); !shown(r.letter.ReceivedAt) {
+		r.letter.ReceivedAt = time.Time{}
+	}
+	return r.letter
+}
+
+// position is where the row stands in the list: <microseconds since 1970>_<id>, or with infinity in place of the number.
+func (r *deadLetterRow) position() string {
+	if strings.HasSuffix(r.receivedAt, "infinity") {
+		return r.receivedAt + "_" + r.letter.ID
+	}
+	return record.DeadLetterPosition(r.letter.ReceivedAt, r.letter.ID)
+}
+
+type deadLetterPosition struct{ receivedAt, id string }
+
+func parsePosition(after string) (deadLetterPosition, error) {
+	at, id, _ := strings.Cut(after, "_")
+	if storable(id) && strings.TrimPrefix(at, "-") == "infinity" {
+		return deadLetterPosition{at, id}, nil
+	}
+	receivedAt, id, err := record.ParseDeadLetterPosition(after)
+	if err != nil || !storable(id) {
+		return deadLetterPosition{}, record.ErrPageNotFound
+	}
+	return deadLetterPosition{receivedAt.Format(time.RFC3339Nano), id}, nil
 }

@@ -2,9 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,13 +47,18 @@ func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.R
 	}
 	latest, err := latestDefinition(ctx, tx, d.Name)
 	version := 1
-	if err == nil {
+	switch {
+	case errors.Is(err, record.ErrUnreadable): // another body, then
+		if version, err = nextVersion(ctx, tx, d.Name); err != nil {
+			return none, false, err
+		}
+	case err == nil:
 		known, err := latest.Hash()
 		if err != nil || bytes.Equal(known[:], hash[:]) {
 			return latest, false, err
 		}
 		version = latest.Version + 1
-	} else if !errors.Is(err, record.ErrDefinitionNotFound) {
+	case !errors.Is(err, record.ErrDefinitionNotFound):
 		return none, false, err
 	}
 	body, err := d.MarshalJSON()
@@ -63,8 +71,9 @@ func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.R
 	if err != nil {
 		return none, false, err
 	}
-	registered, err := pgx.CollectExactlyOneRow(rows, scanDefinition)
-	return registered, true, err
+	var registered record.RegisteredDefinition
+	err = readRows(rows, (*definitionRow).columns, func(row *definitionRow, fault error) { registered = row.registered(fault) })
+	return registered, true, cmp.Or(err, registered.Unreadable)
 }
 
 // Definition returns one version of a definition. Errors: record.ErrDefinitionNotFound.
@@ -99,32 +108,73 @@ func (s *Store) LatestDefinition(ctx context.Context, name string) (record.Regis
 }
 
 // Definitions returns the latest version of each definition, by name.
-func (s *Store) Definitions(ctx context.Context, page record.Page) ([]record.RegisteredDefinition, error) {
+func (s *Store) Definitions(
+	ctx context.Context, page record.Page,
+) (found []record.RegisteredDefinition, next string, err error) {
 	if !storable(page.After) {
-		return nil, fmt.Errorf("list definitions: %w", record.ErrPageNotFound)
+		return nil, "", fmt.Errorf("list definitions: %w", record.ErrPageNotFound)
 	}
-	found, err := s.manyDefinitions(ctx, `select distinct on (d.name) `+definitionColumns+` from definitions d
-		where d.name > $1 order by d.name, d.version desc limit $2`, page.After, rowLimit(page.Limit))
+	// From name to name, so that the many versions of one are not read.
+	found, next, err = s.listDefinitions(ctx, page, definitionName, `with recursive names as (
+			(select name from definitions where name > $1 order by name limit 1)
+			union all
+			select (select d.name from definitions d where d.name > n.name order by d.name limit 1) from names n
+			where n.name is not null
+		)
+		select `+definitionColumns+` from (select name from names where name is not null limit $2) n cross join lateral (
+			select * from definitions d where d.name = n.name order by d.version desc limit 1) d
+		order by n.name`, page.After)
 	if err != nil {
-		return nil, fmt.Errorf("list definitions: %w", err)
+		return nil, "", fmt.Errorf("list definitions: %w", err)
 	}
-	return found, nil
+	return found, next, nil
 }
 
-// DefinitionVersions returns every version of a definition, newest first. Errors: record.ErrDefinitionNotFound.
-func (s *Store) DefinitionVersions(ctx context.Context, name string) ([]record.RegisteredDefinition, error) {
+func definitionName(d *record.RegisteredDefinition) string { return d.Name }
+
+func definitionVersion(d *record.RegisteredDefinition) string { return strconv.Itoa(d.Version) }
+
+// DefinitionVersions returns the versions of a definition, newest first. Errors: record.ErrDefinitionNotFound.
+func (s *Store) DefinitionVersions(
+	ctx context.Context, name string, page record.Page,
+) (found []record.RegisteredDefinition, next string, err error) {
 	if !storable(name) {
-		return nil, fmt.Errorf("list the versions of a definition: %w", record.ErrDefinitionNotFound)
+		return nil, "", fmt.Errorf("list the versions of a definition: %w", record.ErrDefinitionNotFound)
 	}
-	found, err := s.manyDefinitions(ctx, `select `+definitionColumns+` from definitions d where d.name = $1
-		order by d.version desc`, name)
-	if err == nil && len(found) == 0 {
+	before := math.MaxInt32
+	if page.After != "" {
+		if before, err = strconv.Atoi(page.After); err != nil || !storableVersion(before) {
+			return nil, "", fmt.Errorf("list the versions of definition %s: %w", name, record.ErrPageNotFound)
+		}
+	}
+	found, next, err = s.listDefinitions(ctx, page, definitionVersion, `select `+definitionColumns+` from definitions d
+		where d.name = $1 and d.version < $3 order by d.version desc limit $2`, name, before)
+	if err == nil && len(found) == 0 && page.After == "" {
 		err = record.ErrDefinitionNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list the versions of definition %s: %w", name, err)
+		return nil, "", fmt.Errorf("list the versions of definition %s: %w", name, err)
 	}
-	return found, nil
+	return found, next, nil
+}
+
+// listDefinitions reads a page. The statement has its limit as its second parameter. A definition that cannot be read is
+// listed with what is known of it.
+func (s *Store) listDefinitions(
+	ctx context.Context, page record.Page, position func(*record.RegisteredDefinition) string, statement, first string, more ...any,
+) (found []record.RegisteredDefinition, next string, err error) {
+	cut := newPageCut[record.RegisteredDefinition](page)
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, statement, append([]any{first, cut.limit()}, more...)...)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*definitionRow).columns, func(row *definitionRow, fault error) {
+			cut.add(row.registered(fault), len(row.body))
+		})
+	})
+	found, next = cut.page(position)
+	return found, next, err
 }
 
 // Queues returns the worker queues of all versions of all definitions, by name.
@@ -155,32 +205,39 @@ func oneDefinition(ctx context.Context, q queryer, statement string, args ...any
 	if err != nil {
 		return record.RegisteredDefinition{}, err
 	}
-	found, err := pgx.CollectExactlyOneRow(rows, scanDefinition)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = record.ErrDefinitionNotFound
-	}
-	return found, err
-}
-
-func (s *Store) manyDefinitions(ctx context.Context, statement string, args ...any) ([]record.RegisteredDefinition, error) {
-	rows, err := s.pool.Query(ctx, statement, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scanDefinition)
-}
-
-func scanDefinition(row pgx.CollectableRow) (record.RegisteredDefinition, error) {
-	var name string
-	var version int
-	var body []byte
-	var createdAt time.Time
-	if err := row.Scan(&name, &version, &body, &createdAt); err != nil {
+	found := record.RegisteredDefinition{Unreadable: record.ErrDefinitionNotFound}
+	err = readRows(rows, (*definitionRow).columns, func(row *definitionRow, fault error) { found = row.registered(fault) })
+	if err = cmp.Or(err, found.Unreadable); err != nil {
 		return record.RegisteredDefinition{}, err
 	}
-	d, err := saga.ParseDefinition(name, version, body)
-	if err != nil {
-		return record.RegisteredDefinition{}, fmt.Errorf("read definition %s version %d as it is stored: %w", name, version, err)
+	return found, nil
+}
+
+// definitionRow is a row of definitionColumns.
+type definitionRow struct {
+	name      string
+	version   int
+	body      []byte
+	createdAt time.Time
+}
+
+func (r *definitionRow) columns() []any { return []any{&r.name, &r.version, &r.body, &r.createdAt} }
+
+func (r *definitionRow) registered(fault error) record.RegisteredDefinition {
+	d, err := saga.ReadDefinition(r.name, r.version, r.body)
+	if fault = cmp.Or(fault, err); fault == nil && !shown(r.createdAt) {
+		fault = errOutOfRange
 	}
-	return record.RegisteredDefinition{Definition: d, CreatedAt: createdAt.UTC()}, nil
+	registered := record.RegisteredDefinition{Definition: d, CreatedAt: r.createdAt.UTC()}
+	if fault != nil {
+		registered.Definition = &saga.Definition{Name: r.name, Version: r.version}
+		registered.Unreadable = unreadable(fmt.Sprintf("definition %s version %d", r.name, r.version), fault)
+	}
+	return registered
+}
+
+func nextVersion(ctx context.Context, tx pgx.Tx, name string) (int, error) {
+	var latest int
+	err := tx.QueryRow(ctx, `select max(version) from definitions where name = $1`, name).Scan(&latest)
+	return latest + 1, err
 }

@@ -2,14 +2,17 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -76,28 +79,55 @@ func queueEntries(b *pgx.Batch, entries []record.Entry) error {
 	return nil
 }
 
-// History returns a saga's entries, oldest first. page.After is the seq of an entry. Errors: record.ErrSagaNotFound.
-func (s *Store) History(ctx context.Context, sagaID string, page record.Page) ([]record.Entry, error) {
+// History returns a saga's entries, oldest first. next is page.After of the next page, empty at the end. Errors:
+// record.ErrSagaNotFound.
+func (s *Store) History(
+	ctx context.Context, sagaID string, page record.Page,
+) (entries []record.Entry, next string, err error) {
 	after, err := afterSeq(page)
 	if err != nil {
-		return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, err)
+		return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, err)
 	}
 	if !storable(sagaID) {
-		return nil, fmt.Errorf("read the history of a saga: %w", record.ErrSagaNotFound)
+		return nil, "", fmt.Errorf("read the history of a saga: %w", record.ErrSagaNotFound)
 	}
-	rows, err := s.pool.Query(ctx, `select saga_id, seq, at, type, step, attempt, actor, detail from saga_history
-		where saga_id = $1 and seq > $2 order by seq limit $3`, sagaID, after, rowLimit(page.Limit))
+	cut := newPageCut[record.Entry](page)
+	// A row holds at least one entry, so a page of entries is in as many rows at most.
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select sized.seq, sized.at, sized.actor, sized.entries from (
+				select d.*, pg_column_size(d.entries) as own, sum(pg_column_size(d.entries)) over (order by d.seq) as total from (
+					select * from saga_decisions where saga_id = $1 and seq >= coalesce(
+						(select max(seq) from saga_decisions where saga_id = $1 and seq <= $2), 0)
+					order by seq limit $3) d) sized
+			where sized.total - sized.own < $4 order by sized.seq`, sagaID, after, decisionLimit(page), record.PageBytes)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*decisionRow).columns, func(row *decisionRow, fault error) {
+			for _, entry := range row.read(sagaID, fault) {
+				if entry.Seq > after {
+					cut.add(entry, len(row.entries)/row.count)
+				}
+			}
+		})
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, err)
+		return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, err)
 	}
-	entries, err := pgx.CollectRows(rows, scanEntry)
-	if err != nil {
-		return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, err)
-	}
+	entries, next = cut.page(func(last *record.Entry) string { return strconv.FormatInt(last.Seq, 10) })
 	if len(entries) == 0 && after == 0 { // a saga has a history from its first moment on
-		return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrSagaNotFound)
+		return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrSagaNotFound)
 	}
-	return entries, nil
+	return entries, next, nil
+}
+
+// decisionLimit is in how many rows a page is, and the first entry after it. The first row may hold no more than the last
+// entry of the page before.
+func decisionLimit(page record.Page) *int {
+	if page.Limit <= 0 {
+		return nil
+	}
+	return new(page.Limit + 2)
 }
 
 func afterSeq(page record.Page) (int64, error) {
@@ -111,28 +141,61 @@ func afterSeq(page record.Page) (int64, error) {
 	return seq, nil
 }
 
-func scanEntry(row pgx.CollectableRow) (record.Entry, error) {
-	var entry record.Entry
-	var detail []byte
-	err := row.Scan(&entry.SagaID, &entry.Seq, &entry.At, &entry.Type, &entry.Step, &entry.Attempt, &entry.Actor, &detail)
-	if err != nil {
-		return entry, err
-	}
-	entry.At = entry.At.UTC()
-	entry.Detail, err = decodeDetail(detail)
-	if err != nil {
-		return entry, fmt.Errorf("decode entry %d of saga %s: %w", entry.Seq, entry.SagaID, err)
-	}
-	return entry, nil
+// entryUnreadable is the type of an entry that stands for a row that cannot be read.
+const entryUnreadable saga.EntryType = "unreadable"
+
+// decisionRow is a row of saga_decisions.
+type decisionRow struct {
+	seq     int64
+	at      time.Time
+	actor   string
+	entries []byte
+	count   int // of entries
 }
 
-// decodeDetail keeps numbers as the text that they were: a float64 would lose digits.
-func decodeDetail(text []byte) (map[string]any, error) {
-	if text == nil {
-		return nil, nil
+func (r *decisionRow) columns() []any { return []any{&r.seq, &r.at, &r.actor, &r.entries} }
+
+// read returns the entries of the row. One that cannot be read is shown with what is known of it.
+func (r *decisionRow) read(sagaID string, fault error) []record.Entry {
+	if r.at = r.at.UTC(); !shown(r.at) {
+		r.at = time.Time{}
 	}
-	var detail map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(text))
+	var raw []json.RawMessage
+	if err := json.Unmarshal(r.entries, &raw); err != nil || len(raw) == 0 {
+		raw = []json.RawMessage{nil}
+	}
+	r.count = len(raw)
+	entries := make([]record.Entry, len(raw))
+	for i, parts := range raw {
+		entries[i] = record.Entry{SagaID: sagaID, Entry: saga.Entry{Seq: r.seq + int64(i), At: r.at, Actor: r.actor}}
+		if err := readParts(parts, &entries[i].Entry); err != nil || fault != nil {
+			entries[i].Type = entryUnreadable
+			entries[i].Detail = map[string]any{"error": unreadable("history entry", cmp.Or(fault, err)).Error()}
+		}
+	}
+	return entries
+}
+
+// readParts reads what parts wrote. It keeps numbers as the text that they were: a float64 would lose digits.
+func readParts(text []byte, entry *saga.Entry) error {
+	var parts []json.RawMessage
+	if err := json.Unmarshal(text, &parts); err != nil {
+		return err
+	}
+	if len(parts) == 0 {
+		return errors.New("it has no type")
+	}
+	for i, into := range []any{&entry.Type, &entry.Step, &entry.Attempt} {
+		if i < len(parts) {
+			if err := json.Unmarshal(parts[i], into); err != nil {
+				return err
+			}
+		}
+	}
+	if len(parts) < 4 {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(parts[3]))
 	decoder.UseNumber()
-	return detail, decoder.Decode(&detail)
+	return decoder.Decode(&entry.Detail)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -18,9 +19,11 @@ type load struct {
 	batch       record.Batch
 	claims      claims
 	now         *time.Time
-	instances   map[string]saga.Instance
+	found       sagas
+	unreadable  map[string]error
 	unpublished map[string]map[string]bool
 	newer       map[string]int
+	defined     map[definitionKey]bool
 	busy        map[string]bool
 }
 
@@ -28,9 +31,11 @@ func newLoad(batch record.Batch) *load {
 	return &load{
 		batch:       batch,
 		claims:      claims{starts: batch.Starts},
-		instances:   make(map[string]saga.Instance, len(batch.SagaIDs)),
+		found:       newSagas(len(batch.SagaIDs)),
+		unreadable:  make(map[string]error),
 		unpublished: make(map[string]map[string]bool),
 		newer:       make(map[string]int),
+		defined:     make(map[definitionKey]bool),
 		busy:        make(map[string]bool),
 	}
 }
@@ -40,7 +45,7 @@ func (l *load) statements() *pgx.Batch {
 	b.Queue(`begin`)
 	queueConfirmed(b, l.batch.Confirmed)
 	l.claims.queue(b)
-	l.queueNewer(b)
+	l.queueDefinitions(b)
 	l.queueSagas(b)
 	l.queueUnpublished(b)
 	// The clock is read after all waiting for locks, so that no transaction decides with an older time than the one
@@ -66,36 +71,57 @@ func queueClock(b *pgx.Batch) *time.Time {
 	return &now
 }
 
-// queueNewer looks for newer versions than those that starts take for the latest.
-func (l *load) queueNewer(b *pgx.Batch) {
-	names, versions := latestColumns(l.batch.Starts)
+// queueDefinitions looks whether the definitions of the starts are stored, and for newer versions than those that starts
+// take for the latest.
+func (l *load) queueDefinitions(b *pgx.Batch) {
+	names, versions, latest := definitionColumnsOf(l.batch.Starts)
 	if len(names) == 0 {
 		return
 	}
-	b.Queue(`select d.name, max(d.version) from unnest($1::text[], $2::integer[]) as n (name, version)
-		join definitions d on d.name = n.name and d.version > n.version group by d.name`, names, versions).
+	b.Queue(`select n.name, n.version, case when n.latest then coalesce((select max(d.version) from definitions d
+				where d.name = n.name and d.version > n.version), 0) else 0 end
+		from unnest($1::text[], $2::integer[], $3::boolean[]) as n (name, version, latest)
+		join definitions d on d.name = n.name and d.version = n.version`, names, versions, latest).
 		Query(func(rows pgx.Rows) error {
-			var name string
-			var version int
-			_, err := pgx.ForEachRow(rows, []any{&name, &version}, func() error {
-				l.newer[name] = version
+			var key definitionKey
+			var newer int
+			_, err := pgx.ForEachRow(rows, []any{&key.name, &key.version, &newer}, func() error {
+				l.defined[key] = true
+				if newer > 0 {
+					l.newer[key.name] = newer
+				}
 				return nil
 			})
 			return err
 		})
 }
 
-// latestColumns are the definitions of which starts take a version for the latest.
-func latestColumns(starts []record.StartClaim) (names []string, versions []int32) {
-	seen := make(map[string]int)
-	for _, start := range starts {
-		if start.Version > 0 && seen[start.Definition] != start.Version && storable(start.Definition) {
-			seen[start.Definition] = start.Version
-			names, versions = append(names, start.Definition), append(versions, int32(start.Version)) //nolint:gosec // checked
-		}
+// definitionColumnsOf are the definitions of starts, each once, as one array per column. A start without a version is
+// not checked.
+func definitionColumnsOf(starts []record.StartClaim) (names []string, versions []int32, latest []bool) {
+	type column struct {
+		definitionKey
+		latest bool
 	}
-	return names, versions
+	seen := make(map[column]bool)
+	for _, start := range starts {
+		c := column{definitionKey{start.Definition, start.Version}, start.Latest}
+		if start.Version <= 0 || seen[c] || !storable(start.Definition) || !storableVersion(start.Version) {
+			continue
+		}
+		seen[c] = true
+		names, versions = append(names, start.Definition), append(versions, int32(start.Version)) //nolint:gosec // checked
+		latest = append(latest, start.Latest)
+	}
+	return names, versions, latest
 }
+
+const (
+	// fewSagas are loaded whatever their size.
+	fewSagas = 8
+	// loadBytes is the size of sagas, as they are stored, at which a load ends. The others of the batch are busy.
+	loadBytes = 8 << 20
+)
 
 // queueSagas loads and locks what nobody else has locked, and looks which of the others are there: a replica that stands
 // still in the middle of a transaction should keep nobody from other sagas than its own.
@@ -104,18 +130,29 @@ func (l *load) queueSagas(b *pgx.Batch) {
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update skip locked`, ids).
-		Query(func(rows pgx.Rows) error {
-			found, err := pgx.CollectRows(rows, scanSaga)
-			for _, in := range found {
-				l.instances[in.ID] = in
+	statement, arguments := `select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update skip locked`, []any{ids}
+	if len(ids) > fewSagas {
+		statement = `select ` + sagaColumns + ` from sagas s where s.id = any(array(
+				select sized.id from (select i.id, pg_column_size(i.data) + pg_column_size(i.progress) as own,
+					sum(pg_column_size(i.data) + pg_column_size(i.progress)) over (order by i.id) as total
+					from sagas i where i.id = any($1)) sized
+				where sized.total - sized.own < $2))
+			order by s.id for update skip locked`
+		arguments = append(arguments, loadBytes)
+	}
+	b.Queue(statement, arguments...).Query(func(rows pgx.Rows) error {
+		return readSagas(rows, func(found record.StoredSaga, token int64) {
+			if found.Unreadable != nil {
+				l.unreadable[found.ID] = found.Unreadable
+				return
 			}
-			return err
+			l.found.add(fenced{found.Instance, token})
 		})
+	})
 	b.Queue(`select s.id from sagas s where s.id = any($1)`, ids).Query(func(rows pgx.Rows) error {
 		var id string
 		_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
-			if _, loaded := l.instances[id]; !loaded {
+			if _, loaded := l.found.instances[id]; !loaded && l.unreadable[id] == nil {
 				l.busy[id] = true
 			}
 			return nil
@@ -147,9 +184,16 @@ func (l *load) loaded() (record.Loaded, error) {
 	if err != nil {
 		return record.Loaded{}, err
 	}
+	maps.Copy(l.unreadable, l.claims.unreadable)
+	for _, start := range l.batch.Starts {
+		outcome := starts[start.SagaID]
+		if outcome.Kind == record.StartFree && start.Version > 0 && !l.defined[definitionKey{start.Definition, start.Version}] {
+			starts[start.SagaID] = record.StartOutcome{Kind: record.StartUndefined}
+		}
+	}
 	return record.Loaded{
-		Now: l.now.UTC(), Instances: l.instances, Unpublished: l.unpublished, Starts: starts, Newer: l.newer,
-		Busy: l.busy,
+		Now: l.now.UTC(), Instances: l.found.instances, Unreadable: l.unreadable, Unpublished: l.unpublished,
+		Starts: starts, Newer: l.newer, Busy: l.busy,
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,84 +36,24 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 // localID is a command's id without the saga's, which is a column of its own.
 func localID(id saga.CommandID) string { return strings.TrimPrefix(id.String(), id.Saga+"/") }
 
-// ClaimOutbox takes over up to limit commands that nobody is publishing: their lease ran out, since the replica that
-// held it is gone or could not publish, or the wait after a return is over. Those that have waited longest come first,
-// so that one that cannot be published keeps none of the others back. With commands may come an error, which is about
-// others that cannot be read.
-func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error) {
-	rows, err := s.pool.Query(ctx, `with due as (
-			select saga_id, command from outbox where claimed_until <= now()
-			order by claimed_until limit $1 for update skip locked)
-		update outbox o set claimed_until = now() + $2::interval, leased = true, attempts = o.attempts + o.leased::integer
-		from due d join sagas s on s.id = d.saga_id where o.saga_id = d.saga_id and o.command = d.command
-		returning o.saga_id || '/' || o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
-			o.created_at, o.body`, limit, s.lease)
-	if err != nil {
-		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
-	}
-	commands, err := pgx.CollectRows(rows, scanCommand)
-	if err != nil {
-		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
-	}
-	if err := failpoint.Error("store/claimed"); err != nil {
-		return nil, err
-	}
-	commands, err = s.complete(ctx, commands)
-	slices.SortFunc(commands, func(a, b wire.Command) int {
-		if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
-			return order
-		}
-		return strings.Compare(a.ID.String(), b.ID.String())
-	})
-	return commands, err
-}
-
-// complete adds what the definitions say of commands, and leaves out those of which they say nothing.
-func (s *Store) complete(ctx context.Context, commands []wire.Command) (whole []wire.Command, err error) {
-	plans := newPlans(s)
-	for _, c := range commands {
-		d, fault := plans.get(ctx, c.Definition, c.Version)
-		if fault != nil {
-			err = errors.Join(err, fmt.Errorf("complete command %s: %w", c.ID, fault))
-			continue
-		}
-		var known bool
-		if c.Name, _, c.Timeout, known = d.Order(c.ID.Step, c.ID.Direction); !known {
-			err = errors.Join(err, fmt.Errorf("complete command %s: its definition has no such step", c.ID))
-			continue
-		}
-		whole = append(whole, c)
-	}
-	return whole, err
-}
-
-func scanCommand(row pgx.CollectableRow) (wire.Command, error) {
-	var c wire.Command
-	var id string
-	err := row.Scan(&id, &c.Definition, &c.Version, &c.Queue, &c.Priority, &c.TraceParent, &c.CreatedAt, &c.Body)
-	if err != nil {
-		return c, fmt.Errorf("read the outbox row %s: %w", id, err)
-	}
-	c.CreatedAt = c.CreatedAt.UTC()
-	if c.ID, err = saga.ParseCommandID(id); err != nil {
-		return c, fmt.Errorf("read the outbox row %s: %w", id, err)
-	}
-	return c, nil
-}
-
-// MarkReturned notes that the broker had no queue for the commands. Each is claimable again after its RetryAfter.
-func (s *Store) MarkReturned(ctx context.Context, returned []record.Returned) error {
-	sorted := slices.SortedFunc(slices.Values(returned), func(a, b record.Returned) int {
+// MarkRefused notes that the broker refuses the commands, whatever their queues. Each is claimable again after its
+// RetryAfter, and then Suspect.
+func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand) error {
+	sorted := slices.SortedFunc(slices.Values(refused), func(a, b record.RefusedCommand) int {
 		return strings.Compare(a.Command.String(), b.Command.String())
 	})
 	var sagas, commands, reasons []string
 	var waits []time.Duration
 	for _, r := range sorted {
+		if !storable(r.Command.Saga, localID(r.Command)) {
+			continue
+		}
 		sagas, commands = append(sagas, r.Command.Saga), append(commands, localID(r.Command))
 		reasons, waits = append(reasons, cleaned(r.Reason)), append(waits, r.RetryAfter)
 	}
-	return s.changeOutbox(ctx, "mark commands as returned", `update outbox o
-		set returned_at = now(), reason = n.reason, attempts = o.attempts + 1, leased = false, claimed_until = now() + n.wait
+	return s.changeOutbox(ctx, "mark commands as refused", `update outbox o
+		set refused_at = now(), reason = n.reason, attempts = least(o.attempts, 1000000) + 1, leased = false,
+			claimed_until = now() + n.wait
 		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command, reason, wait)
 		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, reasons, waits)
 }
@@ -145,20 +84,35 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 	if !storable(sagaID) {
 		return nil, nil
 	}
-	rows, err := s.pool.Query(ctx, `select saga_id || '/' || command, queue, created_at, returned_at, reason, attempts
+	rows, err := s.pool.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
+			case when refused_at is not null and not leased then claimed_until end
 		from outbox where saga_id = $1 order by created_at, command`, sagaID)
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
 	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (record.OutboxRow, error) {
-		var r record.OutboxRow
-		var returnedAt *time.Time
-		err := row.Scan(&r.CommandID, &r.Queue, &r.CreatedAt, &returnedAt, &r.Reason, &r.Attempts)
-		r.CreatedAt, r.ReturnedAt = r.CreatedAt.UTC(), fromNullable(returnedAt)
-		return r, err
-	})
-	if err != nil {
+	var found []record.OutboxRow
+	if err := readRows(rows, (*outboxRow).columns, func(row *outboxRow, _ error) { found = append(found, row.shown()) }); err != nil {
 		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
 	}
 	return found, nil
+}
+
+// outboxRow is a row of the outbox without its body. Of a broken one it has what could be read.
+type outboxRow struct {
+	record.OutboxRow
+	refusedAt, retryAt *time.Time
+}
+
+func (r *outboxRow) columns() []any {
+	return []any{&r.CommandID, &r.Queue, &r.CreatedAt, &r.refusedAt, &r.Reason, &r.Attempts, &r.retryAt}
+}
+
+func (r *outboxRow) shown() record.OutboxRow {
+	r.CreatedAt, r.RefusedAt, r.RetryAt = r.CreatedAt.UTC(), fromNullable(r.refusedAt), fromNullable(r.retryAt)
+	for _, at := range []*time.Time{&r.CreatedAt, &r.RefusedAt, &r.RetryAt} {
+		if !shown(*at) {
+			*at = time.Time{}
+		}
+	}
+	return r.OutboxRow
 }

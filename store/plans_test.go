@@ -44,14 +44,14 @@ func hotPath(t *testing.T, size int) {
 		for _, step := range []string{"reserve", "charge", "confirm"} {
 			succeedMany(t, w, ids, step)
 		}
-		_, err := s.Due(t.Context(), 0, 10)
+		_, err := s.Due(t.Context(), 0, record.DueSaga{}, 10)
 		require.NoError(t, err)
-		_, err = s.ClaimOutbox(t.Context(), 10)
+		_, err = s.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
 		require.NoError(t, err)
 		w.Get(ids[0])
 		_, err = s.OutboxRows(t.Context(), ids[0])
 		require.NoError(t, err)
-		_, err = s.History(t.Context(), ids[0], record.Page{})
+		_, _, err = s.History(t.Context(), ids[0], record.Page{})
 		require.NoError(t, err)
 	}
 	require.NoError(t, s.Close()) // and with it the server's processes say what they have counted

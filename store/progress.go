@@ -104,6 +104,9 @@ func decodeProgress(text []byte, created, updated time.Time, names []string) (sa
 	if len(row.Steps) != len(names) {
 		return saga.Progress{}, fmt.Errorf("%d steps with %d names", len(row.Steps), len(names))
 	}
+	if err := row.check(); err != nil {
+		return saga.Progress{}, err
+	}
 	p := saga.Progress{
 		Phase: row.Phase, Entries: row.Entries, ProgressAt: updated,
 		PausedByPerson: row.PausedByPerson, TurnBack: row.TurnBack, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,

@@ -59,17 +59,19 @@ func rolledBack(err error) bool {
 		hasCode(err, uniqueViolation)
 }
 
+// fatal reports whether the error ended the session.
+func fatal(answered *pgconn.PgError) bool {
+	return answered.SeverityUnlocalized == "FATAL" || answered.SeverityUnlocalized == "PANIC"
+}
+
 func hasCode(err error, code string) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == code
 }
 
 // refused marks an error with which the server says that it will never take what it was given: data that its types
-// cannot hold, or a row that breaks a constraint. A row that cannot be read is the same to a batch: it goes without.
+// cannot hold, or a row that breaks a constraint.
 func refused(err error) error {
-	if errors.Is(err, errBrokenRow) {
-		return fmt.Errorf("%w: %w", record.ErrRejected, err)
-	}
 	var said *pgconn.PgError
 	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "22") || said.Code == checkViolation || said.Code == uniqueViolation) {
 		return fmt.Errorf("%w: %w", record.ErrRejected, err)

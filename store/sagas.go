@@ -3,104 +3,100 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-// Saga returns one saga. Errors: record.ErrSagaNotFound.
-func (s *Store) Saga(ctx context.Context, id string) (saga.Instance, error) {
+// Saga returns one saga. One that cannot be read is returned with what is known of it. Errors: record.ErrSagaNotFound.
+func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) {
 	if !storable(id) {
-		return saga.Instance{}, fmt.Errorf("read a saga: %w", record.ErrSagaNotFound)
+		return record.StoredSaga{}, fmt.Errorf("read a saga: %w", record.ErrSagaNotFound)
 	}
 	rows, err := s.pool.Query(ctx, `select `+sagaColumns+` from sagas s where s.id = $1`, id)
 	if err != nil {
-		return saga.Instance{}, fmt.Errorf("read saga %s: %w", id, err)
+		return record.StoredSaga{}, fmt.Errorf("read saga %s: %w", id, err)
 	}
-	in, err := pgx.CollectExactlyOneRow(rows, scanSaga)
-	if errors.Is(err, pgx.ErrNoRows) {
+	var found []record.StoredSaga
+	err = readSagas(rows, func(one record.StoredSaga, _ int64) { found = append(found, one) })
+	if err == nil && len(found) == 0 {
 		err = record.ErrSagaNotFound
 	}
 	if err != nil {
-		return saga.Instance{}, fmt.Errorf("read saga %s: %w", id, err)
+		return record.StoredSaga{}, fmt.Errorf("read saga %s: %w", id, err)
 	}
-	return in, nil
+	return found[0], nil
 }
 
-// Changed returns those of the sagas that are there at a higher revision than the one given.
+// Changed returns those of the sagas that are there at a higher revision than the one given, but for those that cannot
+// be read. What does not fit into record.PageBytes is left for the next call.
 func (s *Store) Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error) {
 	ids, known := make([]string, 0, len(revisions)), make([]int64, 0, len(revisions))
-	for id, revision := range revisions {
+	for id, revision := range revisions { // in any order, so that each has its turn
 		if storable(id) {
 			ids, known = append(ids, id), append(known, revision)
 		}
 	}
-	rows, err := s.pool.Query(ctx, `select `+sagaColumns+` from unnest($1::text[], $2::bigint[]) as n (id, revision)
-		join sagas s on s.id = n.id and s.revision > n.revision`, ids, known)
+	rows, err := s.pool.Query(ctx, `select `+sagaColumns+` from (
+			select s.id, pg_column_size(s.data) + pg_column_size(s.progress) as own,
+				sum(pg_column_size(s.data) + pg_column_size(s.progress)) over (order by n.position) as total
+			from unnest($1::text[], $2::bigint[]) with ordinality as n (id, revision, position)
+			join sagas s on s.id = n.id and s.revision > n.revision) sized
+		join sagas s on s.id = sized.id where sized.total - sized.own < $3`, ids, known, record.PageBytes)
 	if err != nil {
 		return nil, fmt.Errorf("look for changes of %d sagas: %w", len(ids), err)
 	}
-	changed, err := pgx.CollectRows(rows, scanSaga)
+	var changed []saga.Instance
+	err = readSagas(rows, func(found record.StoredSaga, _ int64) {
+		if found.Unreadable == nil {
+			changed = append(changed, found.Instance)
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for changes of %d sagas: %w", len(ids), err)
 	}
 	return changed, nil
 }
 
-// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
-// of a saga, which need not be there any more.
-func (s *Store) Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error) {
+// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. next is page.After of
+// the next page, empty at the end.
+func (s *Store) Sagas(
+	ctx context.Context, filter record.Filter, page record.Page,
+) (found []record.StoredSaga, next string, err error) {
 	if !storable(page.After) || !storableFilter(filter) {
-		return nil, nil
+		return nil, "", nil
 	}
 	var where conditions
 	if err := where.addFilter(filter); err != nil {
-		return nil, fmt.Errorf("list sagas: %w", err)
+		return nil, "", fmt.Errorf("list sagas: %w", err)
 	}
 	if page.After != "" {
 		where.add("s.id < ?", page.After)
 	}
+	cut := newPageCut[record.StoredSaga](page)
 	statement := `select ` + sagaColumns + ` from sagas s` + where.String() + ` order by s.id desc`
 	if page.Limit > 0 {
-		statement += ` limit ` + strconv.Itoa(page.Limit) // a constant, so that the planner knows how few rows are wanted
+		statement += ` limit ` + strconv.Itoa(page.Limit+1) // a constant, so that the planner knows how few rows are wanted
 	}
-	var found []saga.Instance
-	err := s.survey(ctx, func(tx pgx.Tx) error {
+	err = s.survey(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement, where.args...)
 		if err != nil {
 			return err
 		}
-		found, err = pgx.CollectRows(rows, scanSaga)
-		return err
+		return readSagas(rows, func(one record.StoredSaga, _ int64) { cut.add(one, len(one.Data)) })
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list sagas: %w", err)
+		return nil, "", fmt.Errorf("list sagas: %w", err)
 	}
-	return found, nil
-}
-
-// Due returns up to limit ids of sagas that were to wake by now less grace, earliest first.
-func (s *Store) Due(ctx context.Context, grace time.Duration, limit int) ([]string, error) {
-	rows, err := s.pool.Query(ctx, `select id from sagas where wake_at <= now() - $1::interval order by wake_at limit $2`,
-		grace, limit)
-	if err != nil {
-		return nil, fmt.Errorf("look for due sagas: %w", err)
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("look for due sagas: %w", err)
-	}
-	return ids, failpoint.Error("store/due")
+	found, next = cut.page(func(last *record.StoredSaga) string { return last.ID })
+	return found, next, nil
 }
 
 // conditions gathers what must hold, and the parameters.

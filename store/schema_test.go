@@ -49,27 +49,6 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 	assert.Equal(t, running, w.Get(running.ID))
 }
 
-func TestABrokenRowIsAnErrorThatNamesTheSaga(t *testing.T) {
-	t.Parallel()
-	url := migrated(t)
-	first := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})) // another replica, which has to read it
-	conn := connect(t, url)
-	id := first.Start(saga.Start{}).ID
-	for _, broken := range []string{`step_names = '{only}'`, `progress = '{"p": 1, "s": [{}, {}, {}]}'`} {
-		_, err := conn.Exec(t.Context(), `update sagas set `+broken+` where id = $1`, id)
-		require.NoError(t, err)
-		_, err = w.Saga(t.Context(), id)
-		require.ErrorContains(t, err, id, broken)
-	}
-	_, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
-	require.ErrorContains(t, err, id)
-	err = w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}},
-		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
-	require.ErrorContains(t, err, id)
-	require.ErrorIs(t, err, record.ErrRejected, "so that the other sagas of the batch go on without it")
-}
-
 func TestSagaStepsShowsARowPerStep(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

@@ -41,7 +41,7 @@ type Store struct {
 	pool  *pgxpool.Pool
 	lease time.Duration
 	clock clock
-	known *known
+	cache *instanceCache
 }
 
 // Open connects to the database and refuses one that could lose what it has confirmed. It does not look at the schema:
@@ -55,7 +55,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	s := &Store{pool: pool, lease: config.LeaseFor, known: newKnown()}
+	s := &Store{pool: pool, lease: config.LeaseFor, cache: newInstanceCache()}
 	if s.lease <= 0 {
 		s.lease = defaultLease
 	}

@@ -2,11 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
@@ -24,11 +25,11 @@ const rollbackTimeout = 2 * time.Second
 func (s *Store) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
-	short := s.shortcut(batch)
+	first := s.optimistic(batch)
 	err := retried(ctx, func() error {
-		if first := short; first != nil {
-			short = nil
-			return first.take(ctx, s, decide)
+		if o := first; o != nil {
+			first = nil
+			return o.take(ctx, s, decide)
 		}
 		return s.transact(ctx, batch, decide)
 	})
@@ -41,7 +42,7 @@ func (s *Store) Transact(
 	return nil
 }
 
-// transact is one try of the long way. The first round trip begins the transaction and loads, the second writes and commits.
+// transact tries once with locks. The first round trip begins the transaction and loads, the second writes and commits.
 func (s *Store) transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) (err error) {
@@ -68,20 +69,35 @@ func (s *Store) transact(
 	if err != nil {
 		return decideError{err}
 	}
-	statements, err := s.writeStatements(load, changes)
-	if err != nil {
+	w := write{
+		store: s, batch: batch, before: load.found, changes: changes, token: newToken(), claims: &load.claims, now: loaded.Now,
+	}
+	statements := &pgx.Batch{}
+	if err := w.queue(statements); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
+	statements.Queue(`commit`)
 	failpoint.Reach("store/committing")
 	if err := conn.SendBatch(ctx, statements).Close(); err != nil {
-		s.known.forget(batch.SagaIDs)
+		s.evictAfter(err, batch.SagaIDs)
 		return fmt.Errorf("write and commit: %w", refused(err))
 	}
 	s.clock.observe(*load.now)
-	s.known.keep(slices.Collect(maps.Values(load.instances)))
-	s.known.keep(changes.Created)
-	s.known.keep(changes.Updated)
+	s.cache.keepLoaded(load.found)
+	s.cache.keep(changes.Created, w.token)
+	s.cache.keep(changes.Updated, w.token)
 	return nil
+}
+
+// evictAfter drops what a failed write leaves uncertain. Where the server did not answer that it has rolled back, the
+// outcome is unknown, or the server is another one by now, which may have lost commits: then nothing cached is certain.
+func (s *Store) evictAfter(err error, ids []string) {
+	var answered *pgconn.PgError
+	if errors.As(err, &answered) && !fatal(answered) {
+		s.cache.evict(ids)
+		return
+	}
+	s.cache.clear()
 }
 
 // rollback spares the connection. Should it fail, Release closes the connection, which rolls back too.

@@ -2,8 +2,10 @@ package store
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,38 +16,43 @@ import (
 // errNotLoaded means that decide returned an instance that does not follow from one that it was given: a defect.
 var errNotLoaded = fmt.Errorf("%w: not loaded by this batch at this revision or an earlier one", record.ErrRejected)
 
-// writeStatements are the second half of a transaction, with its commit.
-func (s *Store) writeStatements(load *load, changes record.Changes) (*pgx.Batch, error) {
-	b := &pgx.Batch{}
-	if err := s.queueChanges(b, load, changes); err != nil {
-		return nil, err
-	}
-	b.Queue(`commit`)
-	return b, nil
+// write is the second half of a transaction: it writes what was decided on what was found.
+type write struct {
+	store   *Store
+	batch   record.Batch
+	before  sagas
+	changes record.Changes
+	token   int64   // of the rows that are written
+	claims  *claims // nil: the keys of all starts were taken
+	now     time.Time
 }
 
-// queueChanges writes what was decided on what was loaded.
-func (s *Store) queueChanges(b *pgx.Batch, load *load, changes record.Changes) error {
-	created := make(map[string]bool, len(changes.Created))
-	for i := range changes.Created {
-		created[changes.Created[i].ID] = true
+// newToken draws what fences the next write of a saga. A revision can repeat, after a failover that lost it; this cannot.
+func newToken() int64 { return rand.Int64() }
+
+func (w *write) queue(b *pgx.Batch) error {
+	created := make(map[string]bool, len(w.changes.Created))
+	for i := range w.changes.Created {
+		created[w.changes.Created[i].ID] = true
 	}
-	if err := queueCreated(b, changes.Created); err != nil {
+	if err := w.queueCreated(b); err != nil {
 		return err
 	}
-	if err := queueUpdated(b, load.instances, changes.Updated); err != nil {
+	if err := w.queueUpdated(b); err != nil {
 		return err
 	}
-	if err := queueEntries(b, changes.Entries); err != nil {
+	if err := queueEntries(b, w.changes.Entries); err != nil {
 		return err
 	}
-	s.queueCommands(b, changes.Commands)
-	queueKeys(b, load, changes, created)
-	queueDeadLetters(b, slices.Concat(load.batch.DeadLetters, changes.DeadLetters))
+	w.queueAbandoned(b)
+	w.store.queueCommands(b, w.changes.Commands)
+	w.queueKeys(b, created)
+	queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))
 	return nil
 }
 
-func queueCreated(b *pgx.Batch, created []saga.Instance) error {
+func (w *write) queueCreated(b *pgx.Batch) error {
+	created := w.changes.Created
 	if len(created) == 0 {
 		return nil
 	}
@@ -61,22 +68,23 @@ func queueCreated(b *pgx.Batch, created []saga.Instance) error {
 	}
 	queueRows(b, len(created), `insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
 			deadline_at, status, revision, data, updated_at, finished_at, wake_at,
-			attention_reason, attention_since, attention_step, attention_message, progress)
+			attention_reason, attention_since, attention_step, attention_message, progress, write_token)
 		select unnest($1::text[]), unnest($2::text[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::smallint[]),
 			unnest($6::text[])::jsonb, unnest($7::text[]), unnest($8::text[])::text[], unnest($9::timestamptz[]),
 			unnest($10::timestamptz[]), unnest($11::timestamptz[]), unnest($12::text[])::saga_status, unnest($13::bigint[]),
 			unnest($14::text[])::json, unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::timestamptz[]),
 			unnest($18::text[])::attention_reason, unnest($19::timestamptz[]), unnest($20::text[]), unnest($21::text[]),
-			unnest($22::text[])::json`,
+			unnest($22::text[])::json, $23`,
 		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
-		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress)
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.token)
 	return nil
 }
 
-// queueUpdated writes each instance over the revision that was loaded, and fails the transaction when a row is not
-// there any more at that revision.
-func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.Instance) error {
+// queueUpdated writes each instance over the row that was found, and fails the transaction where somebody has written
+// the row since.
+func (w *write) queueUpdated(b *pgx.Batch) error {
+	updated := w.changes.Updated
 	if len(updated) == 0 {
 		return nil
 	}
@@ -85,14 +93,14 @@ func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.
 		sorted[i] = &updated[i]
 	}
 	slices.SortFunc(sorted, func(a, b *saga.Instance) int { return strings.Compare(a.ID, b.ID) })
-	ids, revisions := make([]string, len(updated)), make([]int64, len(updated))
+	ids, revisions, tokens := make([]string, len(updated)), make([]int64, len(updated)), make([]int64, len(updated))
 	var what state
 	for i, in := range sorted {
-		old, found := before[in.ID]
+		old, found := w.before.instances[in.ID]
 		if !found || old.Revision > in.Revision {
 			return fmt.Errorf("update saga %s to revision %d: %w", in.ID, in.Revision, errNotLoaded)
 		}
-		ids[i], revisions[i] = in.ID, old.Revision
+		ids[i], revisions[i], tokens[i] = in.ID, old.Revision, w.before.tokens[in.ID]
 		if err := what.add(in, old.Data); err != nil {
 			return err
 		}
@@ -101,36 +109,41 @@ func queueUpdated(b *pgx.Batch, before map[string]saga.Instance, updated []saga.
 			update sagas s set deadline_at = n.deadline_at, status = n.status::saga_status, revision = n.revision,
 				data = coalesce(n.data::json, s.data), updated_at = n.updated_at, finished_at = n.finished_at,
 				wake_at = n.wake_at, attention_reason = n.attention_reason::attention_reason, attention_since = n.attention_since,
-				attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json
+				attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json,
+				write_token = $16
 			from (select unnest($1::text[]) as id, unnest($2::bigint[]) as loaded,
 				unnest($3::timestamptz[]) as deadline_at, unnest($4::text[]) as status, unnest($5::bigint[]) as revision,
 				unnest($6::text[]) as data, unnest($7::timestamptz[]) as updated_at,
 				unnest($8::timestamptz[]) as finished_at, unnest($9::timestamptz[]) as wake_at,
 				unnest($10::text[]) as attention_reason, unnest($11::timestamptz[]) as attention_since,
 				unnest($12::text[]) as attention_step, unnest($13::text[]) as attention_message,
-				unnest($14::text[]) as progress) n
-			where s.id = n.id and s.revision = n.loaded
+				unnest($14::text[]) as progress, unnest($15::bigint[]) as token) n
+			where s.id = n.id and s.revision = n.loaded and s.write_token = n.token
 			returning 1)
-		select require_rows($15, count(*), 'update sagas at their revision') from updated`,
+		select require_rows($17, count(*), 'update sagas as they were found') from updated`,
 		ids, revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
-		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, len(updated))
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, tokens, w.token, len(updated))
 	return nil
 }
 
 // queueKeys gives back the keys of sagas that ended or were not made, and takes those of reopened ones where free.
-func queueKeys(b *pgx.Batch, load *load, changes record.Changes, created map[string]bool) {
-	unused, back := load.claims.unused(created)
+func (w *write) queueKeys(b *pgx.Batch, created map[string]bool) {
+	var unused []string
+	var back []heldKey
+	if w.claims != nil {
+		unused, back = w.claims.unused(created)
+	}
 	if len(unused) > 0 {
 		b.Queue(`delete from idempotency_keys where key = any($1)`, unused)
 	}
 	var again []heldKey
-	for _, in := range slices.Concat(changes.Created, changes.Updated) {
+	for _, in := range slices.Concat(w.changes.Created, w.changes.Updated) {
 		key := heldKey{businessKey{in.Definition, in.Key}, in.ID}
 		switch {
 		case in.Key == "":
 		case in.Status.Terminal():
 			back = append(back, key)
-		case !created[in.ID] && load.instances[in.ID].Status.Terminal():
+		case !created[in.ID] && w.before.instances[in.ID].Status.Terminal():
 			again = append(again, key)
 		}
 	}

@@ -26,7 +26,7 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 	for i, receipt := range receipts {
 		switch receipt.Outcome {
 		case wire.Confirmed:
-			r.confirm(ctx, commands[i].ID, took > max(promptly, commands[i].Timeout/20))
+			r.confirm(ctx, &commands[i], took > max(promptly, commands[i].Timeout/20))
 		case wire.Returned:
 			returned, reasons = append(returned, commands[i]), append(reasons, receipt.Reason)
 		default:
@@ -43,8 +43,11 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 }
 
 // confirm lets a row be forgotten; where the command has waited, only after the saga knows that its time runs from now.
-func (r *Relay) confirm(ctx context.Context, id saga.CommandID, waited bool) {
-	r.returns.forget(id)
+func (r *Relay) confirm(ctx context.Context, command *wire.Command, waited bool) {
+	if r.returns.forget(command.Queue) {
+		r.note(ctx, record.QueueProblem{Queue: command.Queue})
+	}
+	id := command.ID
 	if waited {
 		r.config.Published(ctx, id, func() { r.ReturnConfirmed([]saga.CommandID{id}) })
 		return
@@ -52,22 +55,33 @@ func (r *Relay) confirm(ctx context.Context, id saga.CommandID, waited bool) {
 	r.ReturnConfirmed([]saga.CommandID{id})
 }
 
-// comeBack notes commands for which there is no queue, and has queues declared that stay missing: another process may
-// have registered the definition, or somebody deleted the queue.
+// comeBack notes queues that are missing, and has those declared that stay missing: another process may have registered
+// the definition, or somebody deleted the queue.
 func (r *Relay) comeBack(ctx context.Context, commands []wire.Command, reasons []string) {
-	marks := make([]record.Returned, len(commands))
+	ids := make([]saga.CommandID, len(commands))
+	var problems []record.QueueProblem
 	var missing []string
+	seen := make(map[string]bool)
 	for i := range commands {
-		wait, missingFor := r.returns.add(commands[i].ID)
-		marks[i] = record.Returned{Command: commands[i].ID, Reason: reasons[i], RetryAfter: wait}
-		if missingFor >= redeclareAfter && !slices.Contains(missing, commands[i].Queue) {
-			missing = append(missing, commands[i].Queue)
+		queue := commands[i].Queue
+		ids[i] = commands[i].ID
+		if seen[queue] {
+			continue
+		}
+		seen[queue] = true
+		entry := r.returns.add(queue)
+		problems = append(problems, record.QueueProblem{
+			Queue: queue, Kind: record.QueueMissing, Reason: reasons[i], Since: entry.first, RetryAt: entry.retryAt,
+		})
+		if r.config.Now().Sub(entry.first) >= redeclareAfter {
+			missing = append(missing, queue)
 		}
 	}
 	r.config.Logger.Warn("commands came back: there is no queue for them", "commands", len(commands),
 		"queue", commands[0].Queue, "reason", reasons[0])
-	if err := r.config.Rows.MarkReturned(ctx, marks); err != nil && ctx.Err() == nil {
-		r.config.Logger.Warn("returned commands were not marked", "error", err)
+	r.note(ctx, problems...)
+	if err := r.config.Rows.ReleaseOutbox(ctx, ids); err != nil && ctx.Err() == nil {
+		r.config.Logger.Warn("returned commands were not released", "error", err)
 	}
 	if len(missing) == 0 {
 		return
@@ -77,39 +91,65 @@ func (r *Relay) comeBack(ctx context.Context, commands []wire.Command, reasons [
 	}
 }
 
-// returns remembers since when, and how often, commands have come back.
+func (r *Relay) note(ctx context.Context, problems ...record.QueueProblem) {
+	if err := r.config.Rows.NoteQueueProblems(ctx, problems); err != nil && ctx.Err() == nil {
+		r.config.Logger.Warn("the problems of queues were not noted", "error", err)
+	}
+}
+
+// returns remembers since when, and how often, commands have come back from queues that are missing.
 type returns struct {
 	clock func() time.Time
 
 	mu    sync.Mutex
-	known map[saga.CommandID]returnedCommand
+	known map[string]returnedFrom // by queue
 }
 
-type returnedCommand struct {
-	first time.Time
-	times int
+type returnedFrom struct {
+	first, retryAt time.Time
+	times          int
 }
 
 func newReturns(clock func() time.Time) *returns {
-	return &returns{clock: clock, known: make(map[saga.CommandID]returnedCommand)}
+	return &returns{clock: clock, known: make(map[string]returnedFrom)}
 }
 
-// add says how long to wait before the command is published again, and since when it has been coming back.
-func (r *returns) add(id saga.CommandID) (wait, since time.Duration) {
+// add counts a return from the queue. What comes back while the queue is left alone already does not count.
+func (r *returns) add(queue string) returnedFrom {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	entry, known := r.known[id]
+	now := r.clock()
+	entry, known := r.known[queue]
 	if !known {
-		entry.first = r.clock()
+		entry.first = now
 	}
-	wait = min(firstReturnWait<<min(entry.times, 10), maxReturnWait)
-	entry.times++
-	r.known[id] = entry
-	return wait, r.clock().Sub(entry.first)
+	if !now.Before(entry.retryAt) {
+		entry.retryAt = now.Add(min(firstReturnWait<<min(entry.times, 10), maxReturnWait))
+		entry.times++
+	}
+	r.known[queue] = entry
+	return entry
 }
 
-func (r *returns) forget(id saga.CommandID) {
+// waiting are the queues to leave alone.
+func (r *returns) waiting() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.known, id)
+	var queues []string
+	for queue, entry := range r.known {
+		if r.clock().Before(entry.retryAt) {
+			queues = append(queues, queue)
+		}
+	}
+	slices.Sort(queues)
+	return queues
+}
+
+// forget reports whether the queue was missing.
+func (r *returns) forget(queue string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, known := r.known[queue]
+	delete(r.known, queue)
+	return known
 }

@@ -14,9 +14,11 @@ import (
 // Rows is the outbox as a table.
 type Rows interface {
 	// ClaimOutbox takes over commands whose lease ran out.
-	ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error)
-	// MarkReturned notes that the broker had no queue for these commands.
-	MarkReturned(ctx context.Context, returned []record.Returned) error
+	ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error)
+	// ReleaseOutbox gives the lease of commands up.
+	ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error
+	// NoteQueueProblems notes why queues take no commands; a problem without a kind is over.
+	NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error
 }
 
 // Publisher is the broker's side.
@@ -57,6 +59,9 @@ const (
 	promptly = 100 * time.Millisecond
 	// margin is left of a lease when a command is still published from memory: the next holder should not overlap.
 	margin = 500 * time.Millisecond
+
+	// claimBytes bounds the bodies of one claim together.
+	claimBytes = 8 << 20
 
 	firstReturnWait = time.Second
 	maxReturnWait   = 15 * time.Second
@@ -274,7 +279,9 @@ func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
 	if r.config.Publisher.Ready() != nil {
 		return false
 	}
-	commands, err := r.config.Rows.ClaimOutbox(ctx, r.config.BatchSize)
+	commands, err := r.config.Rows.ClaimOutbox(ctx, record.OutboxClaim{
+		Limit: r.config.BatchSize, Bytes: claimBytes, Except: r.returns.waiting(),
+	})
 	if err != nil && ctx.Err() == nil {
 		r.config.Logger.Warn("the outbox was not read, trying again", "error", err)
 	}

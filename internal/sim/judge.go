@@ -90,7 +90,7 @@ func reopened(d *dossier) bool {
 
 // judgeLetters: whatever is put aside says why.
 func (e *evidence) judgeLetters() {
-	letters, err := e.world.store.DeadLetters(context.Background(), record.Page{})
+	letters, _, err := e.world.store.DeadLetters(context.Background(), record.Page{})
 	if err != nil {
 		panic(err) // a store in memory answers
 	}
@@ -103,7 +103,7 @@ func (e *evidence) judgeLetters() {
 
 // judgeStored: what is stored is what was committed.
 func (v *verdict) judgeStored() {
-	stored, err := v.world.store.History(context.Background(), v.id, record.Page{})
+	stored, _, err := v.world.store.History(context.Background(), v.id, record.Page{})
 	if err != nil || len(stored) != len(v.entries) || v.instance.Entries != int64(len(stored)) {
 		v.fail("the history is whole", "%d entries stored, %d committed, %d counted: %v",
 			len(stored), len(v.entries), v.instance.Entries, err)

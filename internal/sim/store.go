@@ -70,8 +70,10 @@ func (s *Store) Transact(
 }
 
 // Due is engine.Store's.
-func (s *Store) Due(ctx context.Context, grace time.Duration, limit int) ([]string, error) {
-	return over(s.Line, func() ([]string, error) { return s.Store.Due(ctx, grace, limit) })
+func (s *Store) Due(
+	ctx context.Context, grace time.Duration, after record.DueSaga, limit int,
+) ([]record.DueSaga, error) {
+	return over(s.Line, func() ([]record.DueSaga, error) { return s.Store.Due(ctx, grace, after, limit) })
 }
 
 // Definition is engine.Store's.
@@ -97,13 +99,25 @@ func (s *Store) PutDefinition(
 }
 
 // ClaimOutbox is relay.Rows's.
-func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error) {
-	return over(s.Line, func() ([]wire.Command, error) { return s.Store.ClaimOutbox(ctx, limit) })
+func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
+	return over(s.Line, func() ([]wire.Command, error) { return s.Store.ClaimOutbox(ctx, claim) })
 }
 
-// MarkReturned is relay.Rows's.
-func (s *Store) MarkReturned(ctx context.Context, returned []record.Returned) error {
-	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.MarkReturned(ctx, returned) })
+// ReleaseOutbox is relay.Rows's.
+func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
+	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.ReleaseOutbox(ctx, ids) })
+	return err
+}
+
+// NoteQueueProblems is relay.Rows's.
+func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error {
+	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.NoteQueueProblems(ctx, problems) })
+	return err
+}
+
+// MarkRefused is relay.Rows's.
+func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand) error {
+	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.MarkRefused(ctx, refused) })
 	return err
 }
 

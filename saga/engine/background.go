@@ -33,19 +33,25 @@ func (e *Engine) poll(ctx context.Context) {
 	}
 }
 
-// PollStore asks the store once for sagas that are due and wakes those that this process does not remember; more says
-// that there may be more.
+// PollStore pages once through the sagas that are due and wakes those that this process does not remember; more reports
+// whether there were many.
 func (e *Engine) PollStore(ctx context.Context) (more bool) {
-	ids, err := e.config.Store.Due(ctx, pollGrace, pollLimit)
-	if err != nil && ctx.Err() == nil {
-		e.config.Logger.Warn("sagas that are due were not found, trying again", "error", err)
-	}
-	for _, id := range ids {
-		if !e.timers.remembers(id) {
-			e.wake(ctx, id)
+	var last record.DueSaga
+	for {
+		due, err := e.config.Store.Due(ctx, pollGrace, last, pollLimit)
+		if err != nil && ctx.Err() == nil {
+			e.config.Logger.Warn("sagas that are due were not found, trying again", "error", err)
 		}
+		for _, one := range due {
+			if !e.timers.remembers(one.SagaID) {
+				e.wake(ctx, one.SagaID)
+			}
+		}
+		if len(due) < pollLimit || ctx.Err() != nil {
+			return more
+		}
+		last, more = due[len(due)-1], true
 	}
-	return len(ids) == pollLimit
 }
 
 // remembers says whether this process will wake the saga by itself.

@@ -107,9 +107,7 @@ func assemble(items []*item) record.Batch {
 			claim := record.StartClaim{
 				SagaID: it.sagaID, Definition: it.start.Definition, Key: it.start.Key,
 				IdempotencyKey: it.start.IdempotencyKey, BodyHash: it.start.BodyHash,
-			}
-			if it.start.Version == 0 {
-				claim.Version = it.plan.Version
+				Version: it.plan.Version, Latest: it.start.Version == 0,
 			}
 			batch.Starts = append(batch.Starts, claim)
 			continue

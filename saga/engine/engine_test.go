@@ -80,9 +80,9 @@ func (r *rig) until(t *testing.T, id string, wanted saga.Status) saga.Instance {
 	t.Helper()
 	var in saga.Instance
 	require.Eventually(t, func() bool {
-		var err error
-		in, err = r.store.Saga(context.Background(), id)
+		stored, err := r.store.Saga(context.Background(), id)
 		require.NoError(t, err)
+		in = stored.Instance
 		return in.Status == wanted
 	}, 10*time.Second, 5*time.Millisecond, "saga %s should be %s", id, wanted)
 	return in
@@ -226,7 +226,7 @@ func TestRepliesThatMeanNothingArePutAsideAndSettled(t *testing.T) {
 		r.ReceiveReply(t.Context(), m, func(ok bool) { settled <- ok })
 		require.True(t, <-settled, fmt.Sprint(i))
 	}
-	letters, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 10})
 	require.NoError(t, err)
 	reasons := map[string]int{}
 	for _, letter := range letters {

@@ -17,8 +17,9 @@ type Store interface {
 	// means that the outcome is unknown. Transact retries serialization failures and deadlocks by itself, so decide
 	// must be pure and may be called several times.
 	Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error
-	// Due returns up to limit ids of sagas whose WakeAt is at or before the store's clock less grace, earliest first.
-	Due(ctx context.Context, grace time.Duration, limit int) ([]string, error)
+	// Due returns up to limit sagas whose WakeAt is at or before the store's clock less grace, in the order of
+	// (WakeAt, SagaID) after the given position. The zero value is the start.
+	Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error)
 	// Changed returns those of the sagas that are there at a higher revision than the one given.
 	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	// Definition returns one registered version. Errors: record.ErrDefinitionNotFound.

@@ -45,11 +45,11 @@ func TestAStartByMessageIsStoredOnceHoweverOftenItComes(t *testing.T) {
 	for range 3 {
 		require.True(t, deliver(t.Context(), t, r.Engine, wire.Message{MessageID: "m", Type: "payment", Body: []byte("order-1")}))
 	}
-	sagas, err := r.store.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
+	sagas, _, err := r.store.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, sagas, 1)
 	require.Equal(t, "order-1", sagas[0].Key)
-	history, err := r.store.History(t.Context(), sagas[0].ID, record.Page{Limit: 10})
+	history, _, err := r.store.History(t.Context(), sagas[0].ID, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, "amqp", history[0].Actor)
 }
@@ -60,7 +60,7 @@ func TestAStartByMessageThatIsRefusedIsPutAside(t *testing.T) {
 	r.register(t, payment())
 	first := wire.Message{MessageID: "first", Type: "payment", Body: []byte("order-1")}
 	require.True(t, deliver(t.Context(), t, r.Engine, first))
-	holder, err := r.store.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
+	holder, _, err := r.store.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	for reason, message := range map[string]wire.Message{
 		"malformed_start":      {Type: "payment", Body: []byte("\xff\x00")},
@@ -70,7 +70,7 @@ func TestAStartByMessageThatIsRefusedIsPutAside(t *testing.T) {
 	} {
 		message.Queue, message.Headers = "saga.start", map[string]any{"tenant": "a"}
 		require.True(t, deliver(t.Context(), t, r.Engine, message), "it must not come again: %s", reason)
-		letters, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 1})
+		letters, _, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 1})
 		require.NoError(t, err)
 		letter, err := r.store.DeadLetter(t.Context(), letters[0].ID)
 		require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestAStartByMessageWaitsForTheStoreAndComesAgainWhereItIsNotStored(t *testi
 	ending, end := context.WithCancel(t.Context())
 	end()
 	require.False(t, deliver(ending, t, e, wire.Message{MessageID: "n", Type: "payment"}), "it is not lost at the end")
-	letters, err := kept.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := kept.DeadLetters(t.Context(), record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, letters, "a store that is away is no fault of the message")
 }
@@ -128,7 +128,7 @@ func TestAStartThatTheStoreNeverTakesIsPutAside(t *testing.T) {
 	require.NoError(t, err)
 	e := run(t, engine.Config{Store: refusing{kept}, Outbox: noOutbox{}})
 	require.True(t, deliver(t.Context(), t, e, wire.Message{MessageID: "m", Type: "payment"}))
-	letters, err := kept.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := kept.DeadLetters(t.Context(), record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, "rejected_by_store", letters[0].Reason)
 }

@@ -64,6 +64,8 @@ func (w *batchWork) start(it *item) (answer, error) {
 		return answer{err: record.ErrIdempotencyConflict}, nil
 	case record.StartKeyInUse:
 		return answer{err: &record.KeyInUseError{SagaID: outcome.Existing}}, nil
+	case record.StartUndefined:
+		return answer{err: record.ErrDefinitionNotFound}, nil
 	}
 	plan, err := w.latest(it)
 	if err != nil {
@@ -110,6 +112,12 @@ func (w *batchWork) event(it *item) (answer, error) {
 	if w.loaded.Busy[it.sagaID] {
 		return answer{busy: true}, nil
 	}
+	if err := w.loaded.Unreadable[it.sagaID]; err != nil {
+		if it.dead != nil && !it.keep {
+			w.putAside(it, reasonRejected, "the saga cannot be read")
+		}
+		return answer{err: err}, nil
+	}
 	s, err := w.find(it.sagaID)
 	switch {
 	case err != nil:
@@ -126,7 +134,7 @@ func (w *batchWork) event(it *item) (answer, error) {
 	if _, wakes := cause.(saga.Wake); wakes {
 		cause = saga.Wake{Unpublished: w.loaded.Unpublished[it.sagaID]}
 	}
-	decision, err := s.plan.Transition(s.instance, saga.Event{At: w.now, OverdueAfter: w.overdue, Cause: cause})
+	decision, err := s.plan.Transition(s.instance, saga.Event{At: w.timeOf(&s.instance), OverdueAfter: w.overdue, Cause: cause})
 	if err != nil {
 		s.fault = fmt.Errorf("%w: %w", record.ErrRejected, err)
 		return answer{err: s.fault}, nil
@@ -138,6 +146,15 @@ func (w *batchWork) event(it *item) (answer, error) {
 		return answer{}, err
 	}
 	return answer{instance: s.instance, refused: decision.Refused}, nil
+}
+
+// timeOf is the time of an event of the saga. A saga's time never runs back, and one that is ahead, since the database's
+// clock was, does not take the others along.
+func (w *batchWork) timeOf(in *saga.Instance) time.Time {
+	if in.UpdatedAt.After(w.now) {
+		return in.UpdatedAt
+	}
+	return w.now
 }
 
 // find returns a saga as it stands now in this batch, or nil if there is none.

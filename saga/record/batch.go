@@ -20,7 +20,8 @@ type Batch struct {
 type StartClaim struct {
 	SagaID         string
 	Definition     string
-	Version        int    // of the definition, to be the latest one: Loaded.Newer says when it is not; 0: any will do
+	Version        int    // of the definition; it must be stored
+	Latest         bool   // Version was taken for the latest one: Loaded.Newer holds the newer one if it is not
 	Key            string // business key: in use by at most one unfinished saga of the definition; empty: none
 	IdempotencyKey string // empty: none
 	BodyHash       []byte // what the idempotency key stands for
@@ -28,9 +29,13 @@ type StartClaim struct {
 
 // Loaded is what a transaction found. The instances are the caller's to read, not to change.
 type Loaded struct {
-	Now         time.Time // the store's clock, in UTC and whole microseconds
-	Instances   map[string]saga.Instance
-	Busy        map[string]bool            // sagas that are there and being changed by another replica: ask again later
+	Now       time.Time // the store's clock, in UTC and whole microseconds
+	Instances map[string]saga.Instance
+	// Unreadable holds, by saga id, why a saga that is there cannot be read. Each error wraps ErrUnreadable.
+	Unreadable map[string]error
+	// Busy are sagas that are there and were not loaded: another replica is changing them, or the batch was full. Ask
+	// again later.
+	Busy        map[string]bool
 	Unpublished map[string]map[string]bool // saga id → ids of its commands that are still in the outbox
 	// Starts says, by SagaID, what became of each claim. A claim that found the saga itself already stored (an earlier
 	// commit of the same batch whose outcome was unknown) is StartExists with its own id.
@@ -51,18 +56,21 @@ type StartKind int
 
 // The kinds of outcomes.
 const (
-	StartFree     StartKind = iota // nothing stands in the way
-	StartExists                    // the same idempotency key and body: the saga is there already
-	StartConflict                  // the idempotency key stands for another body
-	StartKeyInUse                  // the business key is in use by an unfinished saga
+	StartFree      StartKind = iota // nothing stands in the way
+	StartExists                     // the same idempotency key and body: the saga is there already
+	StartConflict                   // the idempotency key stands for another body
+	StartKeyInUse                   // the business key is in use by an unfinished saga
+	StartUndefined                  // that version of the definition is not stored
 )
 
 // Changes is what a transaction writes. A saga that reached a terminal status gives its business key back.
 type Changes struct {
-	Created  []saga.Instance
-	Updated  []saga.Instance
-	Entries  []Entry
-	Commands []wire.Command // outbox rows, claimed by this replica for the lease
+	Created []saga.Instance
+	Updated []saga.Instance
+	// Abandoned are sagas on which the core cannot decide. One that has ended already stays as it is.
+	Abandoned []Abandonment
+	Entries   []Entry
+	Commands  []wire.Command // outbox rows, claimed by this replica for the lease
 	// DeadLetters are messages that turned out to be meant for no saga; as those of the Batch.
 	DeadLetters []DeadLetter
 }

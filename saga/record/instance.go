@@ -61,5 +61,19 @@ func Kept(in saga.Instance) (saga.Instance, error) {
 	return in, nil
 }
 
+// Abandoned is an unfinished instance after an Abandonment, with one more history entry than before.
+func Abandoned(in saga.Instance, now time.Time) saga.Instance {
+	in = Clone(in)
+	in.Status, in.Phase, in.Attention = saga.Abandoned, saga.PhaseEnded, nil
+	in.UpdatedAt, in.FinishedAt, in.ProgressAt, in.WakeAt = now, now, now, time.Time{}
+	in.Revision++
+	in.Entries++
+	in.PausedByPerson, in.TurnBack, in.ReopenedFrom, in.Overdue = false, nil, "", false
+	for i := range in.Steps {
+		in.Steps[i].Reopened = false
+	}
+	return in
+}
+
 // micro is a time as a column keeps it.
 func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -20,7 +20,8 @@ type OutboxClaim struct {
 }
 
 // QueueProblem is why a worker queue takes no commands at present. Publishing to it pauses until RetryAt; then one
-// command probes the queue.
+// command probes the queue. What is noted has times of the process's clock, what is read has times of the store's. Since
+// is that of the first note of the same kind; zero in a note: now.
 type QueueProblem struct {
 	Queue   string
 	Kind    ProblemKind

@@ -13,6 +13,8 @@ var (
 	ErrDefinitionNotFound = errors.New("definition not found")
 	ErrDeadLetterNotFound = errors.New("dead letter not found")
 	ErrKeyNotFound        = errors.New("key not found")
+	// ErrPageNotFound means that Page.After is not a position in the list: start at the first page again.
+	ErrPageNotFound = errors.New("page not found")
 	// ErrRejected means that a store will never take what it was given, however often it is tried.
 	ErrRejected = errors.New("rejected by the store")
 )
@@ -31,17 +33,23 @@ type Filter struct {
 	AttentionReasons []saga.AttentionReason
 }
 
-// Page is a stretch of a list, newest first unless the method says otherwise. After is the last item of the page
-// before it: the id of a saga or dead letter, the seq of an entry as text, the name of a definition. Empty: the start.
+// Page is a stretch of a list, newest first unless the method says otherwise. A method that lists returns, beside the
+// items, the After of the next page: opaque text, empty at the end of the list. A page ends at Limit items, at PageBytes,
+// or after a bounded number of rows that the filter does not select. So it may be short, or even empty, before the end.
 type Page struct {
-	After string
-	Limit int
+	After string // empty: from the start
+	Limit int    // 0: none
 }
 
-// RegisteredDefinition is a definition as it is kept.
+// PageBytes is the size at which a page ends, about. A page has at least one item, however large, if there is one.
+const PageBytes = 4 << 20
+
+// RegisteredDefinition is a definition as it is kept. If Unreadable is non-nil (it wraps ErrUnreadable), Definition has a
+// name and a version only. Only lists return such definitions.
 type RegisteredDefinition struct {
 	*saga.Definition
-	CreatedAt time.Time
+	CreatedAt  time.Time
+	Unreadable error
 }
 
 // Count is how many sagas of a definition have a status.
@@ -75,12 +83,13 @@ type QueueLoad struct {
 
 // OutboxRow is a command that has not been confirmed to be in its queue.
 type OutboxRow struct {
-	CommandID  string
-	Queue      string
-	CreatedAt  time.Time
-	ReturnedAt time.Time // zero: not returned
-	Reason     string    // why it was returned
-	Attempts   int       // how often publishing it was tried and did not come off
+	CommandID string
+	Queue     string
+	CreatedAt time.Time
+	RefusedAt time.Time // when the broker refused it last; zero: never
+	RetryAt   time.Time // when it is published again, if it was refused; zero: it is being published
+	Reason    string    // why the broker refused it
+	Attempts  int       // attempts to publish it that failed
 }
 
 // Role is what a key may do; each role includes the one before it.

@@ -22,6 +22,7 @@ type Command struct {
 	TraceParent string
 	CreatedAt   time.Time
 	Body        []byte
+	Suspect     bool // the broker refused it before: it is published alone
 }
 
 // body is the message's content, with its members in this order.

@@ -31,7 +31,7 @@ func (t *transaction) newer() map[string]int {
 	newer := make(map[string]int)
 	for _, start := range t.batch.Starts {
 		versions := t.writing.tables.definitions[start.Definition]
-		if start.Version > 0 && len(versions) > 0 && versions[len(versions)-1].Version > start.Version {
+		if start.Latest && len(versions) > 0 && versions[len(versions)-1].Version > start.Version {
 			newer[start.Definition] = versions[len(versions)-1].Version
 		}
 	}
@@ -71,6 +71,12 @@ func (t *transaction) outcome(
 	}
 	if start.Key != "" && found && user != start.SagaID {
 		return record.StartOutcome{Kind: record.StartKeyInUse, Existing: user}
+	}
+	defined := slices.ContainsFunc(kept.definitions[start.Definition], func(row definitionRow) bool {
+		return row.Version == start.Version
+	})
+	if start.Version > 0 && !defined {
+		return record.StartOutcome{Kind: record.StartUndefined}
 	}
 	return record.StartOutcome{Kind: record.StartFree}
 }

@@ -11,7 +11,7 @@ import (
 // kept is the row of an instance.
 func kept(in saga.Instance) (sagaRow, error) {
 	in, err := record.Kept(in)
-	return sagaRow{in}, err
+	return sagaRow{Instance: in}, err
 }
 
 func cloneCommand(c wire.Command) wire.Command {

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,9 +22,23 @@ func (t *transaction) putDeadLetters(now time.Time, letters []record.DeadLetter)
 		}
 		seen[d.ID] = true
 		d = cloneDeadLetter(d)
-		d.ReceivedAt = now
+		d.ReceivedAt, d.Size = now, len(d.Body)
+		d.Headers = storableHeaders(d.Headers)
 		t.put(bucketDeadLetters, d.ID, d, func() { t.writing.tables.deadLetters[d.ID] = d })
 	}
+}
+
+// storableHeaders are headers as JSON. What is not becomes a string that holds its text: a dead letter is never lost
+// over its headers.
+func storableHeaders(headers json.RawMessage) json.RawMessage {
+	if len(headers) == 0 || json.Valid(headers) {
+		return headers
+	}
+	quoted, err := encodeJSON(string(headers))
+	if err != nil {
+		return nil // a string can be encoded
+	}
+	return quoted
 }
 
 func cloneDeadLetter(d record.DeadLetter) record.DeadLetter {
@@ -31,9 +46,11 @@ func cloneDeadLetter(d record.DeadLetter) record.DeadLetter {
 	return d
 }
 
-// DeadLetters returns dead letters, newest first. page.After is the id of one that is still there; if it is not, the
-// error is record.ErrPageNotFound.
-func (s *Store) DeadLetters(_ context.Context, page record.Page) ([]record.DeadLetter, error) {
+// DeadLetters returns dead letters without their contents, newest first. next is page.After of the next page, empty at
+// the end; it stays valid when the dead letter that it stands for is gone.
+func (s *Store) DeadLetters(
+	_ context.Context, page record.Page,
+) (found []record.DeadLetter, next string, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	newestFirst := func(a, b record.DeadLetter) int {
@@ -41,18 +58,23 @@ func (s *Store) DeadLetters(_ context.Context, page record.Page) ([]record.DeadL
 	}
 	rows := slices.SortedFunc(maps.Values(s.tables.deadLetters), newestFirst)
 	if page.After != "" {
-		last, found := s.tables.deadLetters[page.After]
-		if !found {
-			return nil, fmt.Errorf("list dead letters: %w", record.ErrPageNotFound)
+		var last record.DeadLetter
+		if last.ReceivedAt, last.ID, err = record.ParseDeadLetterPosition(page.After); err != nil {
+			return nil, "", fmt.Errorf("list dead letters: %w", err)
 		}
-		at, _ := slices.BinarySearchFunc(rows, last, newestFirst)
-		rows = rows[at+1:]
+		at, there := slices.BinarySearchFunc(rows, last, newestFirst)
+		if rows = rows[at:]; there {
+			rows = rows[1:]
+		}
 	}
-	letters := make([]record.DeadLetter, 0, len(rows))
-	for _, row := range limited(rows, page) {
-		letters = append(letters, cloneDeadLetter(row))
+	for i, row := range rows {
+		if len(found) > 0 && len(found) == page.Limit {
+			return found, record.DeadLetterPosition(rows[i-1].ReceivedAt, rows[i-1].ID), nil
+		}
+		row.Size, row.Headers, row.Body = len(row.Body), nil, nil
+		found = append(found, row)
 	}
-	return letters, nil
+	return found, "", nil
 }
 
 // DeadLetter returns one. Errors: record.ErrDeadLetterNotFound.

@@ -42,11 +42,23 @@ func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.R
 }
 
 func (r definitionRow) registered() (record.RegisteredDefinition, error) {
-	d, err := saga.ParseDefinition(r.Name, r.Version, []byte(r.Body))
-	if err != nil {
-		return record.RegisteredDefinition{}, fmt.Errorf("read definition %s version %d as it is stored: %w", r.Name, r.Version, err)
+	listed := r.listed()
+	if listed.Unreadable != nil {
+		return record.RegisteredDefinition{}, listed.Unreadable
 	}
-	return record.RegisteredDefinition{Definition: d, CreatedAt: r.CreatedAt}, nil
+	return listed, nil
+}
+
+// listed is the definition, or what is known of it.
+func (r definitionRow) listed() record.RegisteredDefinition {
+	d, err := saga.ReadDefinition(r.Name, r.Version, []byte(r.Body))
+	if err != nil {
+		return record.RegisteredDefinition{
+			Definition: &saga.Definition{Name: r.Name, Version: r.Version}, CreatedAt: r.CreatedAt,
+			Unreadable: fmt.Errorf("definition %s version %d: %w: %w", r.Name, r.Version, record.ErrUnreadable, err),
+		}
+	}
+	return record.RegisteredDefinition{Definition: d, CreatedAt: r.CreatedAt}
 }
 
 // Definition returns one version of a definition. Errors: record.ErrDefinitionNotFound.
@@ -74,9 +86,13 @@ func (s *Store) LatestDefinition(_ context.Context, name string) (record.Registe
 	return rows[len(rows)-1].registered()
 }
 
-// Definitions returns the latest version of each definition, by name.
-func (s *Store) Definitions(_ context.Context, page record.Page) ([]record.RegisteredDefinition, error) {
+// Definitions returns the latest version of each definition, by name. next is page.After of the next page, empty at the
+// end.
+func (s *Store) Definitions(
+	_ context.Context, page record.Page,
+) (found []record.RegisteredDefinition, next string, err error) {
 	s.mu.RLock()
+	defer s.mu.RUnlock()
 	var rows []definitionRow
 	for _, name := range slices.Sorted(maps.Keys(s.tables.definitions)) {
 		if name > page.After {
@@ -84,18 +100,43 @@ func (s *Store) Definitions(_ context.Context, page record.Page) ([]record.Regis
 			rows = append(rows, versions[len(versions)-1])
 		}
 	}
-	s.mu.RUnlock()
-	return registeredAll(limited(rows, page))
+	found, next = listed(rows, page, func(row definitionRow) string { return row.Name })
+	return found, next, nil
 }
 
-// DefinitionVersions returns every version of a definition, newest first. Errors: record.ErrDefinitionNotFound.
-func (s *Store) DefinitionVersions(_ context.Context, name string) ([]record.RegisteredDefinition, error) {
+// DefinitionVersions returns the versions of a definition, newest first. Errors: record.ErrDefinitionNotFound.
+func (s *Store) DefinitionVersions(
+	_ context.Context, name string, page record.Page,
+) (found []record.RegisteredDefinition, next string, err error) {
 	rows := slices.Clone(s.versions(name))
 	if len(rows) == 0 {
-		return nil, fmt.Errorf("list the versions of definition %s: %w", name, record.ErrDefinitionNotFound)
+		return nil, "", fmt.Errorf("list the versions of definition %s: %w", name, record.ErrDefinitionNotFound)
 	}
 	slices.Reverse(rows)
-	return registeredAll(rows)
+	if page.After != "" {
+		before, err := strconv.Atoi(page.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("list the versions of definition %s: %w", name, record.ErrPageNotFound)
+		}
+		rows = slices.DeleteFunc(rows, func(row definitionRow) bool { return row.Version >= before })
+	}
+	found, next = listed(rows, page, func(row definitionRow) string { return strconv.Itoa(row.Version) })
+	return found, next, nil
+}
+
+// listed cuts rows where the page ends.
+func listed(
+	rows []definitionRow, page record.Page, position func(definitionRow) string,
+) (found []record.RegisteredDefinition, next string) {
+	bytes := 0
+	for i, row := range rows {
+		bytes += len(row.Body)
+		if len(found) > 0 && (bytes > record.PageBytes || len(found) == page.Limit) {
+			return found, position(rows[i-1])
+		}
+		found = append(found, row.listed())
+	}
+	return found, ""
 }
 
 // Queues returns the worker queues of all versions of all definitions, by name.
@@ -103,13 +144,9 @@ func (s *Store) Queues(context.Context) ([]string, error) {
 	s.mu.RLock()
 	rows := slices.Concat(slices.Collect(maps.Values(s.tables.definitions))...)
 	s.mu.RUnlock()
-	registered, err := registeredAll(rows)
-	if err != nil {
-		return nil, fmt.Errorf("list worker queues: %w", err)
-	}
 	var queues []string
-	for _, d := range registered {
-		queues = append(queues, d.Queues()...)
+	for _, row := range rows {
+		queues = append(queues, row.listed().Queues()...)
 	}
 	slices.Sort(queues)
 	return slices.Compact(queues), nil
@@ -119,24 +156,4 @@ func (s *Store) versions(name string) []definitionRow {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.tables.definitions[name]
-}
-
-func registeredAll(rows []definitionRow) ([]record.RegisteredDefinition, error) {
-	list := make([]record.RegisteredDefinition, 0, len(rows))
-	for _, row := range rows {
-		registered, err := row.registered()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, registered)
-	}
-	return list, nil
-}
-
-// limited cuts the rows off where the page ends.
-func limited[Row any](rows []Row, page record.Page) []Row {
-	if page.Limit > 0 && page.Limit < len(rows) {
-		return rows[:page.Limit]
-	}
-	return rows
 }

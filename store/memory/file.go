@@ -27,9 +27,11 @@ const (
 	bucketDeadLetters = "dead_letters"
 	bucketAPIKeys     = "api_keys"
 
-	formatKey   = "format"
-	format      = "1"
-	lockTimeout = time.Second
+	formatKey = "format"
+	format    = "1"
+
+	installationKey = "installation"
+	lockTimeout     = time.Second
 )
 
 var errOtherFormat = errors.New("the file was written by another version of this program; --fresh begins a new one")
@@ -102,6 +104,19 @@ func prepare(tx *bbolt.Tx, fresh bool) error {
 	}
 }
 
+// installation returns the id in the file. A file without one gets the one given.
+func (f *file) installation(otherwise string) (id string, err error) {
+	err = f.db.Update(func(tx *bbolt.Tx) error {
+		about := tx.Bucket([]byte(bucketAbout))
+		if id = string(about.Get([]byte(installationKey))); id != "" {
+			return nil
+		}
+		id = otherwise
+		return about.Put([]byte(installationKey), []byte(id))
+	})
+	return id, err
+}
+
 func (f *file) close() error { return f.db.Close() }
 
 // write makes all changes in one transaction, which is on the disk when it returns.
@@ -133,7 +148,7 @@ func (f *file) load(t *tables) error {
 	return f.db.View(func(tx *bbolt.Tx) error {
 		return errors.Join(
 			each(tx, bucketDefinitions, t.putDefinition),
-			each(tx, bucketSagas, t.putSaga),
+			t.loadSagas(tx),
 			each(tx, bucketHistory, t.putEntry),
 			each(tx, bucketOutbox, func(row outboxRow) {
 				row.Delivered, row.Leased, row.ClaimedUntil = false, false, time.Time{}
@@ -144,6 +159,18 @@ func (f *file) load(t *tables) error {
 			each(tx, bucketDeadLetters, func(row record.DeadLetter) { t.deadLetters[row.ID] = row }),
 			each(tx, bucketAPIKeys, func(row record.Key) { t.apiKeys[row.ID] = row }),
 		)
+	})
+}
+
+// loadSagas reads every saga; of one that cannot be read it keeps what it can.
+func (t *tables) loadSagas(tx *bbolt.Tx) error {
+	return tx.Bucket([]byte(bucketSagas)).ForEach(func(key, text []byte) error {
+		var row sagaRow
+		if err := json.Unmarshal(text, &row); err != nil {
+			row.ID, row.Unreadable = string(key), err.Error()
+		}
+		t.putSaga(row)
+		return nil
 	})
 }
 

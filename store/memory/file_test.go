@@ -57,9 +57,9 @@ func TestEverythingIsThereAfterACrash(t *testing.T) {
 	assert.Equal(t, w.Plan, again.Plan)
 	for _, id := range []string{claim.SagaID, ended.ID} {
 		assert.Equal(t, w.Get(id), again.Get(id))
-		before, err := w.History(ctx, id, record.Page{})
+		before, _, err := w.History(ctx, id, record.Page{})
 		require.NoError(t, err)
-		after, err := again.History(ctx, id, record.Page{})
+		after, _, err := again.History(ctx, id, record.Page{})
 		require.NoError(t, err)
 		assert.Equal(t, before, after)
 		rows, err := w.OutboxRows(ctx, id)
@@ -96,7 +96,7 @@ func confirm(t *testing.T, s storetest.Store, commands ...saga.CommandID) {
 func claimed(t *testing.T, path string) []string {
 	t.Helper()
 	s := open(t, memory.Config{File: path, LeaseFor: storetest.LongLease})
-	commands, err := s.ClaimOutbox(t.Context(), 100)
+	commands, err := s.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 100})
 	require.NoError(t, err)
 	ids := []string{}
 	for _, command := range commands {
@@ -185,7 +185,7 @@ func TestTheClockIsTheOneGiven(t *testing.T) {
 	in := w.Start(saga.Start{})
 	assert.Equal(t, time.Date(2026, 11, 23, 9, 0, 0, 123456000, time.UTC), in.CreatedAt)
 	now = now.Add(10 * time.Second)
-	commands, err := w.ClaimOutbox(t.Context(), 1)
+	commands, err := w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 1})
 	require.NoError(t, err)
 	assert.Len(t, commands, 1, "the lease is over by that clock")
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -27,8 +28,9 @@ type Config struct {
 
 // Store keeps sagas in memory. It is safe for concurrent use.
 type Store struct {
-	clock func() time.Time
-	lease time.Duration
+	clock        func() time.Time
+	lease        time.Duration
+	installation string
 
 	mu     sync.RWMutex
 	tables tables
@@ -45,6 +47,7 @@ func Open(config Config) (*Store, error) {
 	if s.lease <= 0 {
 		s.lease = defaultLease
 	}
+	s.installation = rand.Text()
 	if config.File == "" {
 		return s, nil
 	}
@@ -53,6 +56,9 @@ func Open(config Config) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", config.File, err)
 	}
 	if err := opened.load(&s.tables); err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", config.File, err), opened.close())
+	}
+	if s.installation, err = opened.installation(s.installation); err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", config.File, err), opened.close())
 	}
 	s.file = opened

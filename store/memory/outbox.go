@@ -84,62 +84,8 @@ func (w *writing) deleteOutbox(id saga.CommandID) {
 	w.delete(bucketOutbox, id.String(), func() { w.tables.deleteOutbox(id) })
 }
 
-// ClaimOutbox takes over up to limit commands that nobody is publishing: their lease ran out, or the wait after a
-// return is over. Those that have waited longest come first, so that one that cannot be published keeps none of the
-// others back.
-func (s *Store) ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error) {
-	var claimed []wire.Command
-	err := s.write(ctx, func(w *writing) error {
-		now := s.now()
-		var due []outboxRow
-		for _, rows := range w.tables.outbox {
-			for _, row := range rows {
-				if !row.Delivered && !row.ClaimedUntil.After(now) {
-					due = append(due, row)
-				}
-			}
-		}
-		slices.SortFunc(due, func(a, b outboxRow) int {
-			return cmp.Or(a.ClaimedUntil.Compare(b.ClaimedUntil), byAge(a.Command, b.Command))
-		})
-		for _, row := range due[:min(limit, len(due))] {
-			if row.Leased {
-				row.Attempts++
-			}
-			row.Leased, row.ClaimedUntil = true, now.Add(s.lease)
-			w.putOutbox(row)
-			claimed = append(claimed, cloneCommand(row.Command))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
-	}
-	slices.SortFunc(claimed, byAge)
-	return claimed, nil
-}
-
 func byAge(a, b wire.Command) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID.String(), b.ID.String()))
-}
-
-// MarkReturned notes that there is no queue for the commands. Each is claimable again after its RetryAfter.
-func (s *Store) MarkReturned(ctx context.Context, returned []record.Returned) error {
-	err := s.write(ctx, func(w *writing) error {
-		now := s.now()
-		for _, r := range returned {
-			if row, found := w.tables.outbox[r.Command.Saga][r.Command.String()]; found && !row.Delivered {
-				row.ReturnedAt, row.Reason, row.Attempts = now, r.Reason, row.Attempts+1
-				row.Leased, row.ClaimedUntil = false, now.Add(r.RetryAfter)
-				w.putOutbox(row)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("mark commands as returned: %w", err)
-	}
-	return nil
 }
 
 // ReleaseOutbox gives the lease of commands up, so that they can be claimed at once.
@@ -167,10 +113,14 @@ func (s *Store) OutboxRows(_ context.Context, sagaID string) ([]record.OutboxRow
 	var rows []record.OutboxRow
 	for id, row := range s.tables.outbox[sagaID] {
 		if !row.Delivered {
-			rows = append(rows, record.OutboxRow{
+			shown := record.OutboxRow{
 				CommandID: id, Queue: row.Command.Queue, CreatedAt: row.Command.CreatedAt,
-				ReturnedAt: row.ReturnedAt, Reason: row.Reason, Attempts: row.Attempts,
-			})
+				RefusedAt: row.RefusedAt, Reason: row.Reason, Attempts: row.Attempts,
+			}
+			if !row.RefusedAt.IsZero() && !row.Leased {
+				shown.RetryAt = row.ClaimedUntil
+			}
+			rows = append(rows, shown)
 		}
 	}
 	slices.SortFunc(rows, func(a, b record.OutboxRow) int {

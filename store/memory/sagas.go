@@ -15,49 +15,55 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
-// Saga returns one saga. Errors: record.ErrSagaNotFound.
-func (s *Store) Saga(_ context.Context, id string) (saga.Instance, error) {
+// Saga returns one saga. One that cannot be read is returned with what is known of it. Errors: record.ErrSagaNotFound.
+func (s *Store) Saga(_ context.Context, id string) (record.StoredSaga, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	row, found := s.tables.sagas[id]
 	if !found {
-		return saga.Instance{}, fmt.Errorf("read saga %s: %w", id, record.ErrSagaNotFound)
+		return record.StoredSaga{}, fmt.Errorf("read saga %s: %w", id, record.ErrSagaNotFound)
 	}
-	return record.Clone(row.Instance), nil
+	return row.stored(), nil
 }
 
-// Changed returns those of the sagas that are there at a higher revision than the one given.
+// Changed returns those of the sagas that are there at a higher revision than the one given, but for those that cannot
+// be read.
 func (s *Store) Changed(_ context.Context, revisions map[string]int64) ([]saga.Instance, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var changed []saga.Instance
 	for id, revision := range revisions {
-		if row, found := s.tables.sagas[id]; found && row.Revision > revision {
+		if row, found := s.tables.sagas[id]; found && row.Unreadable == "" && row.Revision > revision {
 			changed = append(changed, record.Clone(row.Instance))
 		}
 	}
 	return changed, nil
 }
 
-// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. page.After is the id
-// of a saga, which need not be there any more.
-func (s *Store) Sagas(_ context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error) {
+// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. next is page.After of
+// the next page, empty at the end.
+func (s *Store) Sagas(
+	_ context.Context, filter record.Filter, page record.Page,
+) (found []record.StoredSaga, next string, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	end := len(s.tables.ids)
 	if page.After != "" {
 		end, _ = slices.BinarySearch(s.tables.ids, page.After)
 	}
-	var found []saga.Instance
+	bytes := 0
 	for _, id := range slices.Backward(s.tables.ids[:end]) {
-		if in := s.tables.sagas[id].Instance; selects(filter, &in) {
-			found = append(found, record.Clone(in))
+		row := s.tables.sagas[id]
+		if !selects(filter, &row.Instance) {
+			continue
 		}
-		if page.Limit > 0 && len(found) == page.Limit {
-			break
+		bytes += len(row.Data)
+		if len(found) > 0 && (bytes > record.PageBytes || len(found) == page.Limit) {
+			return found, found[len(found)-1].ID, nil
 		}
+		found = append(found, row.stored())
 	}
-	return found, nil
+	return found, "", nil
 }
 
 func selects(filter record.Filter, in *saga.Instance) bool {
@@ -77,50 +83,60 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 			in.Attention != nil && slices.Contains(filter.AttentionReasons, in.Attention.Reason))
 }
 
-// Due returns up to limit ids of sagas that were to wake by now less grace, earliest first.
-func (s *Store) Due(_ context.Context, grace time.Duration, limit int) ([]string, error) {
+// Due returns up to limit sagas that were to wake by now less grace, in the order of (WakeAt, SagaID) after the given
+// position. The zero value is the start.
+func (s *Store) Due(
+	_ context.Context, grace time.Duration, after record.DueSaga, limit int,
+) ([]record.DueSaga, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	latest := s.now().Add(-grace)
-	var due []string
+	inOrder := func(a, b record.DueSaga) int {
+		return cmp.Or(a.WakeAt.Compare(b.WakeAt), strings.Compare(a.SagaID, b.SagaID))
+	}
+	var due []record.DueSaga
 	for id, at := range s.tables.waking {
-		if !at.After(latest) {
-			due = append(due, id)
+		if one := (record.DueSaga{SagaID: id, WakeAt: at}); !at.After(latest) && inOrder(one, after) > 0 {
+			due = append(due, one)
 		}
 	}
-	slices.SortFunc(due, func(a, b string) int {
-		return cmp.Or(s.tables.waking[a].Compare(s.tables.waking[b]), strings.Compare(a, b))
-	})
+	slices.SortFunc(due, inOrder)
 	return due[:min(limit, len(due))], nil
 }
 
-// History returns a saga's entries, oldest first. page.After is the seq of an entry. Errors: record.ErrSagaNotFound.
-func (s *Store) History(_ context.Context, sagaID string, page record.Page) ([]record.Entry, error) {
+// History returns a saga's entries, oldest first. next is page.After of the next page, empty at the end. Errors:
+// record.ErrSagaNotFound.
+func (s *Store) History(
+	_ context.Context, sagaID string, page record.Page,
+) (entries []record.Entry, next string, err error) {
 	var after int64
 	if page.After != "" {
-		var err error
 		if after, err = strconv.ParseInt(page.After, 10, 64); err != nil || after < 0 {
-			return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrPageNotFound)
+			return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrPageNotFound)
 		}
 	}
 	s.mu.RLock()
 	rows := s.tables.history[sagaID]
 	s.mu.RUnlock()
 	if len(rows) == 0 && after == 0 {
-		return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrSagaNotFound)
+		return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrSagaNotFound)
 	}
 	for len(rows) > 0 && rows[0].Seq <= after {
 		rows = rows[1:]
 	}
-	entries := make([]record.Entry, 0, len(rows))
-	for _, row := range limited(rows, page) {
+	bytes := 0
+	for _, row := range rows {
+		bytes += len(row.Detail)
+		if len(entries) > 0 && (bytes > record.PageBytes || len(entries) == page.Limit) {
+			return entries, strconv.FormatInt(entries[len(entries)-1].Seq, 10), nil
+		}
 		entry, err := row.entry()
 		if err != nil {
-			return nil, fmt.Errorf("read the history of saga %s: %w", sagaID, err)
+			return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, err)
 		}
 		entries = append(entries, entry)
 	}
-	return entries, nil
+	return entries, "", nil
 }
 
 // entry keeps the numbers of the detail as the text that they were: a float64 would lose digits.

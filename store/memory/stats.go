@@ -71,7 +71,7 @@ func (s *Store) eachPending(visit func(outboxRow)) {
 }
 
 // QueueLoads returns what is out to each worker queue, by name. A queue with nothing out and nothing to come is left
-// out; Queues lists all.
+// out; Queues lists all. What cannot be read counts nowhere.
 func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -83,21 +83,24 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 		return loads[queue]
 	}
 	s.eachPending(func(row outboxRow) { load(row.Command.Queue).Unpublished++ })
-	plans := make(map[string]*saga.Definition)
+	definitions := make(map[string]*saga.Definition)
 	for _, row := range s.tables.sagas {
-		if row.Status.Terminal() {
+		if row.Status.Terminal() || row.Unreadable != "" {
 			continue
 		}
-		d, err := s.plan(row.Definition, row.Version, plans)
-		if err != nil {
-			return nil, fmt.Errorf("read the load of the queues: %w", err)
+		d := s.definition(row.Definition, row.Version, definitions)
+		if d == nil {
+			continue
 		}
 		for i := range row.Steps {
 			command, out := row.CommandOut(i)
 			if !out {
 				continue
 			}
-			_, queue, timeout, _ := d.Order(command.Step, command.Direction)
+			_, queue, timeout, known := d.Order(command.Step, command.Direction)
+			if !known {
+				continue
+			}
 			l := load(queue)
 			l.CommandsOut++
 			if at := row.Steps[i].DeadlineAt; !at.IsZero() {
@@ -115,18 +118,19 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 	return sorted, nil
 }
 
-// plan needs the lock.
-func (s *Store) plan(name string, version int, known map[string]*saga.Definition) (*saga.Definition, error) {
+// definition is nil for one that is not there or cannot be read. It needs the lock.
+func (s *Store) definition(name string, version int, known map[string]*saga.Definition) *saga.Definition {
 	key := fmt.Sprint(name, "/", version)
 	if d, found := known[key]; found {
-		return d, nil
+		return d
 	}
+	known[key] = nil
 	for _, row := range s.tables.definitions[name] {
 		if row.Version == version {
-			registered, err := row.registered()
-			known[key] = registered.Definition
-			return registered.Definition, err
+			if registered, err := row.registered(); err == nil {
+				known[key] = registered.Definition
+			}
 		}
 	}
-	return nil, fmt.Errorf("definition %s version %d: %w", name, version, record.ErrDefinitionNotFound)
+	return known[key]
 }

@@ -24,6 +24,7 @@ type tables struct {
 	keysInUse   map[businessKey]string          // → saga
 	deadLetters map[string]record.DeadLetter
 	apiKeys     map[string]record.Key
+	problems    map[string]record.QueueProblem // by queue; not in the file, as the queues are not
 }
 
 type definitionRow struct {
@@ -34,7 +35,18 @@ type definitionRow struct {
 }
 
 // sagaRow is an instance whose JSON form keeps the text of its data as it is.
-type sagaRow struct{ saga.Instance }
+type sagaRow struct {
+	saga.Instance
+	Unreadable string // why the instance cannot be read; what is known of it is in Instance
+}
+
+func (r sagaRow) stored() record.StoredSaga {
+	found := record.StoredSaga{Instance: record.Clone(r.Instance)}
+	if r.Unreadable != "" {
+		found.Unreadable = fmt.Errorf("saga %s: %w: %s", r.ID, record.ErrUnreadable, r.Unreadable)
+	}
+	return found
+}
 
 type entryRow struct {
 	SagaID  string
@@ -52,7 +64,7 @@ type outboxRow struct {
 	ClaimedUntil time.Time
 	Leased       bool // by whoever publishes it; false: it waits for its next turn
 	Attempts     int
-	ReturnedAt   time.Time
+	RefusedAt    time.Time
 	Reason       string
 	Delivered    bool // in its queue, as far as this process goes
 }
@@ -75,7 +87,7 @@ func newTables() tables {
 		waking: make(map[string]time.Time), history: make(map[string][]entryRow),
 		outbox: make(map[string]map[string]outboxRow), claims: make(map[string]claimRow),
 		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
-		apiKeys: make(map[string]record.Key),
+		apiKeys: make(map[string]record.Key), problems: make(map[string]record.QueueProblem),
 	}
 }
 
@@ -123,12 +135,13 @@ func (t *tables) deleteOutbox(id saga.CommandID) {
 
 type savedSaga struct {
 	saga.Instance
-	Text string
+	Text       string
+	Unreadable string `json:",omitempty"`
 }
 
 // MarshalJSON writes the data as a string, for encoding/json would write an embedded document anew.
 func (r sagaRow) MarshalJSON() ([]byte, error) {
-	saved := savedSaga{Instance: r.Instance, Text: string(r.Data)}
+	saved := savedSaga{Instance: r.Instance, Text: string(r.Data), Unreadable: r.Unreadable}
 	saved.Data = nil
 	return encodeJSON(saved)
 }
@@ -139,7 +152,7 @@ func (r *sagaRow) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &saved); err != nil {
 		return fmt.Errorf("read the row of a saga: %w", err)
 	}
-	r.Instance = saved.Instance
+	r.Instance, r.Unreadable = saved.Instance, saved.Unreadable
 	r.Data = json.RawMessage(saved.Text)
 	return nil
 }

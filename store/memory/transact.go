@@ -55,12 +55,16 @@ func (t *transaction) load() record.Loaded {
 	loaded := record.Loaded{
 		Now:         t.now(),
 		Instances:   make(map[string]saga.Instance, len(t.batch.SagaIDs)),
+		Unreadable:  make(map[string]error),
 		Unpublished: make(map[string]map[string]bool),
 		Starts:      t.claim(),
 		Newer:       t.newer(),
 	}
 	for _, id := range t.batch.SagaIDs {
-		if row, found := t.writing.tables.sagas[id]; found {
+		switch row, found := t.writing.tables.sagas[id]; {
+		case found && row.Unreadable != "":
+			loaded.Unreadable[id] = row.stored().Unreadable
+		case found:
 			loaded.Instances[id] = record.Clone(row.Instance)
 		}
 	}
@@ -97,6 +101,9 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 		}
 	}
 	if err := t.putEntries(changes.Entries); err != nil {
+		return err
+	}
+	if err := t.abandon(loaded.Now, changes.Abandoned); err != nil {
 		return err
 	}
 	if err := t.putCommands(loaded.Now, changes.Commands); err != nil {

@@ -47,7 +47,7 @@ func anotherPlan(w *World) {
 	first, err := w.Definition(t.Context(), "order", 1)
 	require.NoError(t, err)
 	assert.Equal(t, w.Plan, first)
-	versions, err := w.DefinitionVersions(t.Context(), "order")
+	versions, _, err := w.DefinitionVersions(t.Context(), "order", record.Page{})
 	require.NoError(t, err)
 	require.Len(t, versions, 2)
 	assert.Equal(t, second, versions[0], "newest first")
@@ -88,7 +88,7 @@ func definitionNotFound(w *World) {
 	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
 	_, err = w.LatestDefinition(t.Context(), "other")
 	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
-	_, err = w.DefinitionVersions(t.Context(), "other")
+	_, _, err = w.DefinitionVersions(t.Context(), "other", record.Page{})
 	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
 }
 
@@ -99,7 +99,7 @@ func definitionList(w *World) {
 		require.NoError(t, err)
 	}
 	list := func(page record.Page) []string {
-		found, err := w.Definitions(t.Context(), page)
+		found, _, err := w.Definitions(t.Context(), page)
 		require.NoError(t, err)
 		names := make([]string, len(found))
 		for i, d := range found {

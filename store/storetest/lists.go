@@ -28,12 +28,15 @@ func listRules() map[string]rule {
 
 func (w *World) list(filter record.Filter, page record.Page) []string {
 	w.t.Helper()
-	found, err := w.Sagas(w.t.Context(), filter, page)
+	found, _, err := w.Sagas(w.t.Context(), filter, page)
 	require.NoError(w.t, err)
-	for _, in := range found {
-		assert.Equal(w.t, w.Get(in.ID), in)
+	ids := make([]string, len(found))
+	for i, in := range found {
+		require.NoError(w.t, in.Unreadable)
+		assert.Equal(w.t, w.Get(in.ID), in.Instance)
+		ids[i] = in.ID
 	}
-	return idsOf(found)
+	return ids
 }
 
 func newestFirst(w *World) {
@@ -134,20 +137,28 @@ func dueByTime(w *World) {
 	}
 	w.Complete(w.Start(saga.Start{}).ID)
 	due := func(in time.Duration, limit int) []string {
-		ids, err := w.Due(t.Context(), -in, limit)
+		due, err := w.Due(t.Context(), -in, record.DueSaga{}, limit)
 		require.NoError(t, err)
-		return ids
+		return dueIDs(due)
 	}
 	assert.Empty(t, due(0, 10))
 	assert.Equal(t, idsOf(wakes), due(time.Hour, 10), "an hour ahead all steps have timed out")
 	assert.Equal(t, idsOf(wakes[:2]), due(time.Hour, 2))
 }
 
+func dueIDs(due []record.DueSaga) []string {
+	var ids []string
+	for _, one := range due {
+		ids = append(ids, one.SagaID)
+	}
+	return ids
+}
+
 func historyPages(w *World) {
 	t := w.t
 	in := w.Start(saga.Start{Actor: "somebody"})
 	w.Complete(in.ID)
-	all, err := w.History(t.Context(), in.ID, record.Page{})
+	all, _, err := w.History(t.Context(), in.ID, record.Page{})
 	require.NoError(t, err)
 	require.Greater(t, len(all), 4)
 	for i, entry := range all {
@@ -156,10 +167,10 @@ func historyPages(w *World) {
 		assert.Equal(t, time.UTC, entry.At.Location())
 	}
 	assert.Equal(t, saga.EntryStarted, all[0].Type)
-	page, err := w.History(t.Context(), in.ID, record.Page{After: "1", Limit: 2})
+	page, _, err := w.History(t.Context(), in.ID, record.Page{After: "1", Limit: 2})
 	require.NoError(t, err)
 	assert.Equal(t, all[1:3], page)
-	page, err = w.History(t.Context(), in.ID, record.Page{After: fmt.Sprint(len(all))})
+	page, _, err = w.History(t.Context(), in.ID, record.Page{After: fmt.Sprint(len(all))})
 	require.NoError(t, err)
 	assert.Empty(t, page)
 }
@@ -168,13 +179,13 @@ func historyPageRefused(w *World) {
 	t := w.t
 	in := w.Start(saga.Start{})
 	for _, after := range []string{"x", "-1", "1.5", "99999999999999999999"} {
-		_, err := w.History(t.Context(), in.ID, record.Page{After: after})
+		_, _, err := w.History(t.Context(), in.ID, record.Page{After: after})
 		require.ErrorIs(t, err, record.ErrPageNotFound, after)
 	}
 }
 
 func historyNotFound(w *World) {
 	t := w.t
-	_, err := w.History(t.Context(), NewID(), record.Page{})
+	_, _, err := w.History(t.Context(), NewID(), record.Page{})
 	require.ErrorIs(t, err, record.ErrSagaNotFound)
 }

@@ -18,8 +18,8 @@ func outboxRules() map[string]rule {
 		"a command whose lease ran out is claimed, as it was": leaseRunsOut,
 		"a claim is a lease again":                            with(claimIsLease),
 		"a released command is claimed at once":               with(releasedAtOnce),
-		"a returned command waits, and says why":              with(returnedWaits),
-		"a returned command comes back when its wait is over": with(returnedComesBack),
+		"a refused command waits, with the reason":            with(refusedWaits),
+		"a refused command comes back when its wait is over":  with(refusedComesBack),
 		"what has waited longest is claimed first":            with(longestFirst),
 		"a confirmed command is gone":                         with(confirmedIsGone),
 		"confirming what is not there is no failure":          with(confirmedTwice),
@@ -32,7 +32,7 @@ func outboxRules() map[string]rule {
 func writerHasLease(w *World) {
 	t := w.t
 	w.Start(saga.Start{})
-	commands, err := w.ClaimOutbox(t.Context(), 10)
+	commands, err := w.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
 }
@@ -51,7 +51,7 @@ func leaseRunsOut(t *testing.T, open Open) {
 	require.NoError(t, err)
 	var claimed []wire.Command
 	require.Eventually(t, func() bool {
-		claimed, err = w.ClaimOutbox(t.Context(), 10)
+		claimed, err = w.claim(10)
 		return err != nil || len(claimed) > 0
 	}, 10*time.Second, time.Millisecond)
 	require.NoError(t, err)
@@ -65,10 +65,10 @@ func claimIsLease(w *World) {
 	t := w.t
 	in := w.Start(saga.Start{})
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(in.ID, "reserve")}))
-	commands, err := w.ClaimOutbox(t.Context(), 10)
+	commands, err := w.claim(10)
 	require.NoError(t, err)
 	assert.Len(t, commands, 1)
-	commands, err = w.ClaimOutbox(t.Context(), 10)
+	commands, err = w.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
 }
@@ -78,7 +78,7 @@ func releasedAtOnce(w *World) {
 	w.Start(saga.Start{})
 	second := w.Start(saga.Start{})
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(second.ID, "reserve")}))
-	commands, err := w.ClaimOutbox(t.Context(), 10)
+	commands, err := w.claim(10)
 	require.NoError(t, err)
 	assert.Equal(t, []string{Execute(second.ID, "reserve").String()}, commandIDs(commands))
 	rows, err := w.OutboxRows(t.Context(), second.ID)
@@ -87,14 +87,14 @@ func releasedAtOnce(w *World) {
 	require.NoError(t, w.ReleaseOutbox(t.Context(), nil))
 }
 
-func returnedWaits(w *World) {
+func refusedWaits(w *World) {
 	t := w.t
 	in := w.Start(saga.Start{})
 	command := Execute(in.ID, "reserve")
-	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{
+	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{
 		{Command: command, Reason: "no queue\x00\xff", RetryAfter: time.Hour},
 	}))
-	commands, err := w.ClaimOutbox(t.Context(), 10)
+	commands, err := w.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
 	rows, err := w.OutboxRows(t.Context(), in.ID)
@@ -103,17 +103,18 @@ func returnedWaits(w *World) {
 	assert.Equal(t, command.String(), rows[0].CommandID)
 	assert.Equal(t, "inventory", rows[0].Queue)
 	assert.Equal(t, in.UpdatedAt, rows[0].CreatedAt)
-	assert.False(t, rows[0].ReturnedAt.Before(in.UpdatedAt))
+	assert.False(t, rows[0].RefusedAt.Before(in.UpdatedAt))
+	assert.Greater(t, rows[0].RetryAt, rows[0].RefusedAt.Add(time.Minute))
 	assert.Contains(t, rows[0].Reason, "no queue")
 	assert.Equal(t, 1, rows[0].Attempts)
 }
 
-func returnedComesBack(w *World) {
+func refusedComesBack(w *World) {
 	t := w.t
 	in := w.Start(saga.Start{})
-	returned := []record.Returned{{Command: Execute(in.ID, "reserve"), Reason: "no queue"}}
-	require.NoError(t, w.MarkReturned(t.Context(), returned))
-	commands, err := w.ClaimOutbox(t.Context(), 10)
+	refused := []record.RefusedCommand{{Command: Execute(in.ID, "reserve"), Reason: "no queue"}}
+	require.NoError(t, w.MarkRefused(t.Context(), refused))
+	commands, err := w.claim(10)
 	require.NoError(t, err)
 	assert.Len(t, commands, 1)
 	rows, err := w.OutboxRows(t.Context(), in.ID)
@@ -125,12 +126,12 @@ func returnedComesBack(w *World) {
 func longestFirst(w *World) {
 	t := w.t
 	first, second, third := w.Start(saga.Start{}), w.Start(saga.Start{}), w.Start(saga.Start{})
-	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{
+	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{
 		{Command: Execute(first.ID, "reserve"), RetryAfter: -time.Second}, // tried again and again
 		{Command: Execute(second.ID, "reserve"), RetryAfter: -time.Minute},
 		{Command: Execute(third.ID, "reserve"), RetryAfter: -time.Hour},
 	}))
-	commands, err := w.ClaimOutbox(t.Context(), 2)
+	commands, err := w.claim(2)
 	require.NoError(t, err)
 	want := []string{Execute(second.ID, "reserve").String(), Execute(third.ID, "reserve").String()}
 	assert.Equal(t, want, commandIDs(commands), "and among themselves the oldest command first")
@@ -145,8 +146,8 @@ func confirmedIsGone(w *World) {
 	require.NoError(t, err)
 	assert.Empty(t, rows)
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{command}))
-	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{{Command: command}}))
-	commands, err := w.ClaimOutbox(t.Context(), 10)
+	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{{Command: command}}))
+	commands, err := w.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
 	stats, err := w.Stats(t.Context())
@@ -170,8 +171,8 @@ func (w *World) confirm(commands ...saga.CommandID) {
 
 func marksNothing(w *World) {
 	t := w.t
-	require.NoError(t, w.MarkReturned(t.Context(), nil))
-	require.NoError(t, w.MarkReturned(t.Context(), []record.Returned{{Command: Execute(NewID(), "reserve")}}))
+	require.NoError(t, w.MarkRefused(t.Context(), nil))
+	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{{Command: Execute(NewID(), "reserve")}}))
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(NewID(), "reserve")}))
 }
 

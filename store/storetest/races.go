@@ -48,7 +48,7 @@ func racingIdempotencyKey(w *World) {
 		outcomes[i], err = w.TryStart(w.Claim(ids[i], "k1", "order-1"), saga.Start{})
 		return err
 	}))
-	all, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	all, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 	for i, outcome := range outcomes {
@@ -56,7 +56,7 @@ func racingIdempotencyKey(w *World) {
 			assert.Equal(t, all[0].ID, ids[i])
 			continue
 		}
-		assert.Equal(t, record.StartOutcome{Kind: record.StartExists, Existing: all[0].ID, Instance: all[0]}, outcome)
+		assert.Equal(t, record.StartOutcome{Kind: record.StartExists, Existing: all[0].ID, Instance: all[0].Instance}, outcome)
 	}
 }
 
@@ -66,7 +66,7 @@ func racingBusinessKey(w *World) {
 		_, err := w.TryStart(w.Claim(NewID(), NewID(), "order-1"), saga.Start{})
 		return err
 	}))
-	all, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	all, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 }
@@ -98,7 +98,7 @@ func crossingKeys(w *World) {
 			return all, nil
 		})
 	}))
-	all, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	all, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	assert.Len(t, all, len(keys))
 }
@@ -131,7 +131,7 @@ func crossingBatches(w *World) {
 	}))
 	for _, id := range ids {
 		assert.Equal(t, int64(1+batches), w.Get(id).Revision)
-		entries, err := w.History(t.Context(), id, record.Page{})
+		entries, _, err := w.History(t.Context(), id, record.Page{})
 		require.NoError(t, err)
 		for i, entry := range entries {
 			assert.Equal(t, int64(i+1), entry.Seq)
@@ -169,7 +169,7 @@ func racingDefinitions(w *World) {
 		_, _, err := w.PutDefinition(t.Context(), plans[i*len(plans)/30])
 		return err
 	}))
-	versions, err := w.DefinitionVersions(t.Context(), "racing")
+	versions, _, err := w.DefinitionVersions(t.Context(), "racing", record.Page{})
 	require.NoError(t, err)
 	for i, d := range versions {
 		assert.Equal(t, len(versions)-i, d.Version, "versions have no gaps")
@@ -191,7 +191,7 @@ func racingClaims(w *World) {
 	var claimed []string
 	require.Empty(t, atOnce(8, func(int) error {
 		for {
-			commands, err := w.ClaimOutbox(t.Context(), 3)
+			commands, err := w.claim(3)
 			if err != nil || len(commands) == 0 {
 				return err
 			}
@@ -206,7 +206,7 @@ func racingClaims(w *World) {
 	}))
 	slices.Sort(claimed)
 	assert.Len(t, slices.Compact(claimed), len(claimed), "none was claimed twice")
-	more, err := w.ClaimOutbox(t.Context(), n)
+	more, err := w.claim(n)
 	require.NoError(t, err)
 	assert.Len(t, claimed, n-len(more))
 }

@@ -66,7 +66,7 @@ func detailNumbers(w *World) {
 		return changes, err
 	})
 	require.NoError(t, err)
-	entries, err := w.History(t.Context(), id, record.Page{})
+	entries, _, err := w.History(t.Context(), id, record.Page{})
 	require.NoError(t, err)
 	last := entries[len(entries)-1]
 	assert.Equal(t, detail, last.Detail)

@@ -240,7 +240,7 @@ func reopenedFindsKeyTaken(w *World) {
 func newerVersion(w *World) {
 	t := w.t
 	claim := w.Claim(NewID(), "", "")
-	claim.Version = w.Plan.Version
+	claim.Latest = true
 	told := func(claim record.StartClaim) map[string]int {
 		var newer map[string]int
 		err := w.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
@@ -255,6 +255,6 @@ func newerVersion(w *World) {
 	other, _, err := w.PutDefinition(t.Context(), Definition(t, "order", `{"steps": [{"name": "a", "command": "a.do"}]}`))
 	require.NoError(t, err)
 	assert.Equal(t, map[string]int{"order": other.Version}, told(claim))
-	claim.Version = 0
+	claim.Latest = false
 	assert.Empty(t, told(claim), "it asked for its version")
 }

@@ -13,10 +13,12 @@ import (
 // Store is everything that the engine, the relay and the API together ask of a store.
 type Store interface {
 	Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error
-	Due(ctx context.Context, grace time.Duration, limit int) ([]string, error)
+	Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error)
 
-	ClaimOutbox(ctx context.Context, limit int) ([]wire.Command, error)
-	MarkReturned(ctx context.Context, returned []record.Returned) error
+	ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error)
+	MarkRefused(ctx context.Context, refused []record.RefusedCommand) error
+	NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error
+	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
 	ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
 
@@ -24,18 +26,18 @@ type Store interface {
 	Definition(ctx context.Context, name string, version int) (*saga.Definition, error)
 	DefinitionVersion(ctx context.Context, name string, version int) (record.RegisteredDefinition, error)
 	LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error)
-	Definitions(ctx context.Context, page record.Page) ([]record.RegisteredDefinition, error)
-	DefinitionVersions(ctx context.Context, name string) ([]record.RegisteredDefinition, error)
+	Definitions(ctx context.Context, page record.Page) (found []record.RegisteredDefinition, next string, err error)
+	DefinitionVersions(ctx context.Context, name string, page record.Page) (found []record.RegisteredDefinition, next string, err error)
 	Queues(ctx context.Context) ([]string, error)
 
-	Saga(ctx context.Context, id string) (saga.Instance, error)
+	Saga(ctx context.Context, id string) (record.StoredSaga, error)
 	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
-	Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]saga.Instance, error)
-	History(ctx context.Context, sagaID string, page record.Page) ([]record.Entry, error)
+	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
+	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	Stats(ctx context.Context) (record.Stats, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 
-	DeadLetters(ctx context.Context, page record.Page) ([]record.DeadLetter, error)
+	DeadLetters(ctx context.Context, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 	DeleteDeadLetter(ctx context.Context, id string) error
 
@@ -44,6 +46,7 @@ type Store interface {
 	RevokeKey(ctx context.Context, id string) error
 	KeyByHash(ctx context.Context, hash []byte) (record.Key, error)
 
+	Installation(ctx context.Context) (string, error)
 	Ping(ctx context.Context) error
 	Close() error
 }

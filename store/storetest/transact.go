@@ -55,7 +55,7 @@ func storesAll(w *World) {
 	rows, err := w.OutboxRows(t.Context(), id)
 	require.NoError(t, err)
 	assert.Len(t, rows, 3, "execute reserve, execute charge, compensate reserve")
-	entries, err := w.History(t.Context(), id, record.Page{})
+	entries, _, err := w.History(t.Context(), id, record.Page{})
 	require.NoError(t, err)
 	assert.Len(t, entries, int(w.Get(id).Entries))
 	assert.Equal(t, decided.Entries[0].Type, entries[len(entries)-len(decided.Entries)].Type)
@@ -237,9 +237,9 @@ func deepValues(w *World) {
 		in.Failure.Code = "other"
 	}
 	scribble(w.Get(id))
-	listed, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	listed, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
-	scribble(listed[0])
+	scribble(listed[0].Instance)
 	err = w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
 		scribble(l.Instances[id])
 		return record.Changes{}, nil
@@ -289,13 +289,13 @@ func impossibleIDs(w *World) {
 	for _, id := range []string{"", "\x00", "a\x00b", "\xff", "../x", string(make([]byte, 3000))} {
 		_, err := w.Saga(ctx, id)
 		require.ErrorIs(t, err, record.ErrSagaNotFound, "%q", id)
-		_, err = w.History(ctx, id, record.Page{})
+		_, _, err = w.History(ctx, id, record.Page{})
 		require.ErrorIs(t, err, record.ErrSagaNotFound, "%q", id)
 		_, err = w.Definition(ctx, id, 1)
 		require.ErrorIs(t, err, record.ErrDefinitionNotFound, "%q", id)
 		_, err = w.LatestDefinition(ctx, id)
 		require.ErrorIs(t, err, record.ErrDefinitionNotFound, "%q", id)
-		_, err = w.DefinitionVersions(ctx, id)
+		_, _, err = w.DefinitionVersions(ctx, id, record.Page{})
 		require.ErrorIs(t, err, record.ErrDefinitionNotFound, "%q", id)
 		_, err = w.DeadLetter(ctx, id)
 		require.ErrorIs(t, err, record.ErrDeadLetterNotFound, "%q", id)
@@ -308,7 +308,7 @@ func impossibleIDs(w *World) {
 			continue
 		}
 		for _, filter := range []record.Filter{{Key: new(id)}, {Definition: new(id)}, {Labels: map[string]string{id: id}}} {
-			found, err := w.Sagas(ctx, filter, record.Page{})
+			found, _, err := w.Sagas(ctx, filter, record.Page{})
 			require.NoError(t, err, "%q", id)
 			assert.Empty(t, found)
 		}
@@ -359,7 +359,7 @@ func unpublished(w *World) {
 func (w *World) claimAll() []wire.Command {
 	w.t.Helper()
 	var ids []saga.CommandID
-	listed, err := w.Sagas(w.t.Context(), record.Filter{}, record.Page{})
+	listed, _, err := w.Sagas(w.t.Context(), record.Filter{}, record.Page{})
 	require.NoError(w.t, err)
 	for _, in := range listed {
 		rows, err := w.OutboxRows(w.t.Context(), in.ID)
@@ -371,7 +371,7 @@ func (w *World) claimAll() []wire.Command {
 		}
 	}
 	require.NoError(w.t, w.ReleaseOutbox(w.t.Context(), ids))
-	commands, err := w.ClaimOutbox(w.t.Context(), len(ids)+1)
+	commands, err := w.claim(len(ids) + 1)
 	require.NoError(w.t, err)
 	return slices.Clip(commands)
 }

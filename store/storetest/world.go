@@ -47,7 +47,7 @@ func NewID() string { return ulid.Make().String() }
 // Claim is the claim of a start that asks for the keys.
 func (w *World) Claim(id, idempotencyKey, key string) record.StartClaim {
 	return record.StartClaim{
-		SagaID: id, Definition: w.Plan.Name, Key: key, IdempotencyKey: idempotencyKey, BodyHash: []byte("asked"),
+		SagaID: id, Definition: w.Plan.Name, Version: w.Plan.Version, Key: key, IdempotencyKey: idempotencyKey, BodyHash: []byte("asked"),
 	}
 }
 
@@ -141,8 +141,9 @@ func (w *World) Get(id string) saga.Instance {
 	w.t.Helper()
 	in, err := w.Saga(w.t.Context(), id)
 	require.NoError(w.t, err)
-	require.NoError(w.t, w.Plan.Check(&in))
-	return in
+	require.NoError(w.t, in.Unreadable)
+	require.NoError(w.t, w.Plan.Check(&in.Instance))
+	return in.Instance
 }
 
 // Succeed is the reply of a step that took effect at its first attempt.
@@ -176,6 +177,11 @@ func Do(name saga.ActionName) saga.Action {
 func (w *World) Complete(id string) saga.Instance {
 	w.t.Helper()
 	return w.Apply(id, Succeed(id, "reserve", `{}`), Succeed(id, "charge", `{}`), Succeed(id, "confirm", `{}`))
+}
+
+// claim claims up to limit commands of the outbox.
+func (w *World) claim(limit int) ([]wire.Command, error) {
+	return w.ClaimOutbox(w.t.Context(), record.OutboxClaim{Limit: limit})
 }
 
 func idsOf(list []saga.Instance) []string {

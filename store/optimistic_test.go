@@ -104,7 +104,7 @@ func TestAStartByAVersionThatIsNotTheLatestAnyMoreIsTold(t *testing.T) {
 		storetest.Definition(t, "order", `{"steps": [{"name": "a", "command": "a.do"}]}`))
 	require.NoError(t, err)
 	claim := here.Claim(storetest.NewID(), "", "")
-	claim.Version = here.Plan.Version
+	claim.Latest = true
 	var told map[string]int
 	err = here.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
 		func(l record.Loaded) (record.Changes, error) {

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+const (
+	cacheBytes   = 32 << 20 // of cached instances, about
+	instanceCost = 2 << 10  // bytes of an instance besides its documents
+	maxBackoff   = 1 << 10
+)
+
+// instanceCache holds unfinished sagas as this process has committed them last, with the write tokens of their rows, so
+// that they need not be read before each change. It is a cache and no more: whatever is decided on it is written only if
+// the rows still have those tokens.
+//
+// Where replicas share the work, each goes on where another has stopped, and caches are stale. So after a batch that was
+// decided on a stale instance some batches skip the cache, more each time, until one hits.
+type instanceCache struct {
+	mu      sync.Mutex
+	byID    map[string]*list.Element // of *cached
+	order   list.List                // the one that was changed last comes first
+	bytes   int
+	backoff int // how many batches skip the cache after the next stale one
+	skip    int // how many still do
+}
+
+type cached struct {
+	fenced
+	cost int
+}
+
+// fenced is a saga with the token of its row's last write.
+type fenced struct {
+	instance saga.Instance
+	token    int64
+}
+
+func newInstanceCache() *instanceCache { return &instanceCache{byID: make(map[string]*list.Element)} }
+
+// get returns the sagas of these ids, or false where one of them is not cached or the cache is skipped. They must not be
+// changed: a transition changes nothing of what it is given.
+func (c *instanceCache) get(ids []string) (sagas, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.skip > 0 && len(ids) > 0 {
+		c.skip--
+		return sagas{}, false
+	}
+	found := newSagas(len(ids))
+	for _, id := range ids {
+		element := c.byID[id]
+		if element == nil {
+			return sagas{}, false
+		}
+		found.add(element.Value.(*cached).fenced) //nolint:forcetypeassert // the list holds nothing else
+	}
+	return found, true
+}
+
+func (c *instanceCache) recordHit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.backoff = 0
+}
+
+// recordMiss notes that an instance was stale.
+func (c *instanceCache) recordMiss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.backoff = min(2*c.backoff+8, maxBackoff)
+	c.skip = c.backoff
+}
+
+// keep caches sagas as they were committed under the token.
+func (c *instanceCache) keep(committed []saga.Instance, token int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range committed {
+		c.keepOne(&committed[i], token)
+	}
+	c.shrink()
+}
+
+// keepLoaded caches sagas as they were read.
+func (c *instanceCache) keepLoaded(loaded sagas) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range loaded.instances {
+		in := loaded.instances[id]
+		c.keepOne(&in, loaded.tokens[id])
+	}
+	c.shrink()
+}
+
+func (c *instanceCache) keepOne(in *saga.Instance, token int64) {
+	c.drop(in.ID)
+	if in.Status.Terminal() {
+		return
+	}
+	kept, err := record.Kept(*in)
+	if err != nil {
+		return // it was committed, so this cannot be; uncached it is read
+	}
+	entry := &cached{fenced: fenced{instance: kept, token: token}, cost: cost(&kept)}
+	c.byID[in.ID] = c.order.PushFront(entry)
+	c.bytes += entry.cost
+}
+
+func (c *instanceCache) shrink() {
+	for c.bytes > cacheBytes {
+		c.drop(c.order.Back().Value.(*cached).instance.ID) //nolint:forcetypeassert // the list holds nothing else
+	}
+}
+
+// evict drops sagas whose state is uncertain.
+func (c *instanceCache) evict(ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range ids {
+		c.drop(id)
+	}
+}
+
+// clear drops everything: the database may have lost commits.
+func (c *instanceCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.byID)
+	c.order.Init()
+	c.bytes = 0
+}
+
+func (c *instanceCache) drop(id string) {
+	element := c.byID[id]
+	if element == nil {
+		return
+	}
+	delete(c.byID, id)
+	c.bytes -= c.order.Remove(element).(*cached).cost //nolint:forcetypeassert // the list holds nothing else
+}
+
+func cost(in *saga.Instance) int {
+	bytes := instanceCost + len(in.Data)
+	for i := range in.Steps {
+		bytes += len(in.Steps[i].Output)
+	}
+	return bytes
+}
+
+// sagas are what a batch decides on, with the tokens that fence its writes.
+type sagas struct {
+	instances map[string]saga.Instance
+	tokens    map[string]int64
+}
+
+func newSagas(n int) sagas {
+	return sagas{instances: make(map[string]saga.Instance, n), tokens: make(map[string]int64, n)}
+}
+
+func (s sagas) add(f fenced) {
+	s.instances[f.instance.ID], s.tokens[f.instance.ID] = f.instance, f.token
+}

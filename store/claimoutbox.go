@@ -1,0 +1,206 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const (
+	// claimRounds bounds how often one claim looks again because all that it found was orphaned or broken.
+	claimRounds = 100
+	// leastShare is how many commands of one queue a claim looks at, however many queues there are.
+	leastShare = 16
+
+	firstBrokenWait = 2 * time.Second
+	maxBrokenWait   = time.Hour
+)
+
+// claimStatement goes from queue to queue, and in each from the command that waits longest. Rows of queues that are
+// excepted are not looked at. Of all these the first of each queue come first, then the second ones, up to the limits.
+// Orphans, whose saga is gone, become dead letters by the way.
+const claimStatement = `with recursive queues as (
+		(select o.queue collate "C" as queue from outbox o where $4::text is null or o.queue collate "C" = $4
+			order by o.queue collate "C" limit 1)
+		union all
+		select (select o.queue collate "C" from outbox o where o.queue collate "C" > q.queue order by o.queue collate "C" limit 1)
+		from queues q where q.queue is not null and $4::text is null
+	), wanted as materialized (
+		select queue from queues where queue is not null and queue <> all($3::text[])
+	), candidates as materialized (
+		select c.*, row_number() over (partition by c.queue order by c.claimed_until, c.saga_id, c.command) as position
+		from wanted w cross join lateral (
+			select o.saga_id, o.command, w.queue, o.claimed_until, length(o.body) as bytes
+			from outbox o where o.queue collate "C" = w.queue and o.claimed_until <= now()
+			order by o.claimed_until
+			limit least($1::integer, greatest($6::integer, 4 * $1::integer / greatest((select count(*) from wanted), 1)))) c
+	), ranked as materialized (
+		select c.*, row_number() over w as number, sum(c.bytes) over w as total
+		from candidates c window w as (order by c.position, c.claimed_until, c.saga_id, c.command)
+	), due as materialized (
+		select o.saga_id, o.command, r.bytes
+		from ranked r join outbox o on o.saga_id = r.saga_id and o.command = r.command
+		where (r.number = 1 or r.number <= $1::integer and r.total <= $2::bigint) and o.claimed_until <= now()
+		for update of o skip locked
+	), orphans as (
+		delete from outbox o using due d
+		where o.saga_id = d.saga_id and o.command = d.command and not exists (select from sagas s where s.id = d.saga_id)
+		returning o.saga_id, o.command, o.queue, o.body
+	), letters as (
+		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
+		select 'orphan/' || saga_id || '/' || command, 'commands', queue, '` + record.ReasonOrphan + `',
+			'` + record.OrphanMessage + `', saga_id, saga_id || '/' || command, null, body, 'application/json', clock_timestamp() from orphans
+		on conflict do nothing
+	), taken as (
+		update outbox o set claimed_until = now() + $5::interval, leased = true,
+			attempts = least(o.attempts, 1000000) + o.leased::integer
+		from due d join sagas s on s.id = d.saga_id where o.saga_id = d.saga_id and o.command = d.command
+		returning o.saga_id, o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
+			o.created_at, o.body, o.refused_at is not null as refused, o.attempts
+	)
+	select clock_timestamp(), moved.orphans, taken.*
+	from (select count(*) as orphans from orphans) moved left join taken on true`
+
+// ClaimOutbox takes over commands that no replica is publishing: their lease ran out, since the replica that held it is
+// gone or could not publish, or the wait after a refusal is over. It claims from all queues in turn, so that no queue
+// holds back the others; within a queue those that have waited longest come first. It returns them oldest first. With
+// commands may come an error, which is about others that cannot be published: they wait longer each time.
+func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
+	var faults error
+	for range claimRounds {
+		claimed, found, err := s.claim(ctx, claim)
+		if err != nil {
+			return nil, errors.Join(faults, fmt.Errorf("claim commands of the outbox: %w", err))
+		}
+		whole, broken := s.complete(ctx, claimed)
+		faults = errors.Join(faults, s.postpone(ctx, broken))
+		if len(whole) > 0 || found == 0 || ctx.Err() != nil {
+			slices.SortFunc(whole, byAge)
+			return whole, faults
+		}
+	}
+	return nil, faults
+}
+
+func byAge(a, b wire.Command) int {
+	if order := a.CreatedAt.Compare(b.CreatedAt); order != 0 {
+		return order
+	}
+	return strings.Compare(a.ID.String(), b.ID.String())
+}
+
+// claim takes over one round of commands. found is 0 when no row is left to be claimed.
+func (s *Store) claim(ctx context.Context, claim record.OutboxClaim) (claimed []claimedRow, found int, err error) {
+	bytes, except := claim.Bytes, slices.DeleteFunc(slices.Clone(claim.Except), func(q string) bool { return !storable(q) })
+	if bytes <= 0 {
+		bytes = math.MaxInt
+	}
+	if except == nil {
+		except = []string{}
+	}
+	var only *string
+	if claim.Only != "" {
+		only = &claim.Only
+	}
+	rows, err := s.pool.Query(ctx, claimStatement, claim.Limit, bytes, except, only, s.lease, leastShare)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = readRows(rows, (*claimedRow).columns, func(row *claimedRow, fault error) {
+		s.clock.observe(row.now)
+		found = int(row.orphans)
+		if row.sagaID != nil { // there is one row without a command if none was taken
+			row.fault = fault
+			claimed = append(claimed, *row)
+		}
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return claimed, len(claimed) + found, failpoint.Error("store/claimed")
+}
+
+// claimedRow is a row of the claim.
+type claimedRow struct {
+	now             time.Time
+	orphans         int64
+	sagaID, localID *string
+	command         wire.Command
+	attempts        int
+	fault           error
+	passing         bool // the fault is the database's, and concerns this try only
+}
+
+func (r *claimedRow) columns() []any {
+	c := &r.command
+	return []any{
+		&r.now, &r.orphans, &r.sagaID, &r.localID, &c.Definition, &c.Version, &c.Queue, &c.Priority, &c.TraceParent,
+		&c.CreatedAt, &c.Body, &c.Suspect, &r.attempts,
+	}
+}
+
+// complete adds what the definitions know of commands. The broken ones come apart, each with its fault.
+func (s *Store) complete(ctx context.Context, claimed []claimedRow) (whole []wire.Command, broken []claimedRow) {
+	definitions := newDefinitionCache(s)
+	for _, row := range claimed {
+		if row.fault == nil {
+			row.fault = row.complete(ctx, definitions)
+		}
+		if row.fault != nil {
+			broken = append(broken, row)
+			continue
+		}
+		whole = append(whole, row.command)
+	}
+	return whole, broken
+}
+
+func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache) (err error) {
+	c := &r.command
+	if c.ID, err = saga.ParseCommandID(*r.sagaID + "/" + *r.localID); err != nil {
+		return err
+	}
+	if c.CreatedAt = c.CreatedAt.UTC(); !shown(c.CreatedAt) {
+		return errOutOfRange
+	}
+	d, err := definitions.get(ctx, c.Definition, c.Version)
+	if err != nil {
+		r.passing = !errors.Is(err, record.ErrUnreadable) && !errors.Is(err, record.ErrDefinitionNotFound)
+		return err
+	}
+	var known bool
+	if c.Name, _, c.Timeout, known = d.Order(c.ID.Step, c.ID.Direction); !known {
+		return fmt.Errorf("definition %s version %d has no step %s", c.Definition, c.Version, c.ID.Step)
+	}
+	return nil
+}
+
+// postpone lets broken rows wait longer each time, so that they do not come before the others. It returns what is wrong
+// with them. Where reading a definition failed for the moment only, the lease of the row runs out.
+func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error) {
+	var sagas, commands []string
+	var waits []time.Duration
+	for _, row := range broken {
+		faults = errors.Join(faults, fmt.Errorf("publish command %s/%s: %w", *row.sagaID, *row.localID, row.fault))
+		if ctx.Err() == nil && !row.passing {
+			sagas, commands = append(sagas, *row.sagaID), append(commands, *row.localID)
+			waits = append(waits, min(firstBrokenWait<<min(max(row.attempts, 0), 20), maxBrokenWait))
+		}
+	}
+	if len(sagas) == 0 {
+		return faults
+	}
+	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", `update outbox o
+		set leased = false, claimed_until = now() + n.wait, attempts = least(o.attempts, 1000000) + 1
+		from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait)
+		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, waits))
+}

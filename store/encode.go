@@ -1,0 +1,92 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// identity holds, as one array per column, what of an instance never changes.
+type identity struct {
+	id, definition, key, labels, traceParent []string
+	names                                    []string // of the steps, as the text of an array: there are no arrays of arrays
+	texts                                    texts
+	version                                  []int32
+	priority                                 []int16
+	createdAt                                []time.Time
+	startAt                                  []*time.Time
+}
+
+func (c *identity) add(in *saga.Instance) error {
+	labels := "{}"
+	if len(in.Labels) > 0 {
+		var err error
+		if labels, err = c.texts.encode(in.Labels); err != nil {
+			return fmt.Errorf("encode the labels of saga %s: %w", in.ID, err)
+		}
+	}
+	c.id = append(c.id, in.ID)
+	c.definition = append(c.definition, in.Definition)
+	c.version = append(c.version, int32(in.Version))
+	c.key = append(c.key, in.Key)
+	c.priority = append(c.priority, int16(in.Priority))
+	c.labels = append(c.labels, labels)
+	c.traceParent = append(c.traceParent, in.TraceParent)
+	c.names = append(c.names, stepNames(in))
+	c.createdAt = append(c.createdAt, in.CreatedAt)
+	c.startAt = append(c.startAt, nullable(in.StartAt))
+	return nil
+}
+
+// stepNames is the text of an array. Names of steps hold nothing that would end the quotes; one may be "null".
+func stepNames(in *saga.Instance) string {
+	names := make([]string, len(in.Steps))
+	for i := range in.Steps {
+		names[i] = in.Steps[i].Name
+	}
+	return `{"` + strings.Join(names, `","`) + `"}`
+}
+
+// state holds, as one array per column, what a transition may change.
+type state struct {
+	texts                                 texts
+	deadlineAt, finishedAt, wakeAt, since []*time.Time
+	status, progress                      []string
+	revision                              []int64
+	data, reason, step, message           []*string
+	updatedAt                             []time.Time
+}
+
+// add takes the instance's state. Data that is the same as before goes as null, so that large data is not written anew.
+func (c *state) add(in *saga.Instance, before json.RawMessage) error {
+	progress, err := c.texts.encode(progressOf(in))
+	if err != nil {
+		return fmt.Errorf("encode the progress of saga %s: %w", in.ID, err)
+	}
+	var data, reason, step, message *string
+	var since *time.Time
+	if before == nil || !bytes.Equal(before, in.Data) {
+		text := string(in.Data)
+		data = &text
+	}
+	if a := in.Attention; a != nil {
+		reason, since, step, message = (*string)(&a.Reason), nullable(a.Since), &a.Step, &a.Message
+	}
+	c.deadlineAt = append(c.deadlineAt, nullable(in.DeadlineAt))
+	c.status = append(c.status, string(in.Status))
+	c.revision = append(c.revision, in.Revision)
+	c.data = append(c.data, data)
+	c.updatedAt = append(c.updatedAt, in.UpdatedAt)
+	c.finishedAt = append(c.finishedAt, nullable(in.FinishedAt))
+	c.wakeAt = append(c.wakeAt, nullable(in.WakeAt))
+	c.reason = append(c.reason, reason)
+	c.since = append(c.since, since)
+	c.step = append(c.step, step)
+	c.message = append(c.message, message)
+	c.progress = append(c.progress, progress)
+	return nil
+}

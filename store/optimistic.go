@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// optimistic is a batch decided from cached instances and an estimated clock, on the assumption that the keys of its
+// starts are free. One round trip then writes what was decided, provided that all of it was so: each assumption is a
+// statement that fails the transaction where it does not hold. The batch is then tried again with locks, and the caller
+// does not notice.
+type optimistic struct {
+	batch record.Batch
+	found sagas
+	now   time.Time
+}
+
+// optimistic returns nil where something has to be looked up.
+func (s *Store) optimistic(batch record.Batch) *optimistic {
+	if len(batch.WithOutbox) > 0 || !distinctKeys(batch.Starts) {
+		return nil
+	}
+	now, known := s.clock.now()
+	if !known {
+		return nil
+	}
+	found, all := s.cache.get(batch.SagaIDs)
+	if !all {
+		return nil
+	}
+	return &optimistic{batch: batch, found: found, now: now}
+}
+
+// distinctKeys says that no start of the batch stands in the way of another.
+func distinctKeys(starts []record.StartClaim) bool {
+	idempotencyKeys, keys := make(map[string]bool, len(starts)), make(map[businessKey]bool)
+	for _, start := range starts {
+		if start.IdempotencyKey != "" && idempotencyKeys[start.IdempotencyKey] ||
+			start.Key != "" && keys[businessKey{start.Definition, start.Key}] {
+			return false
+		}
+		idempotencyKeys[start.IdempotencyKey], keys[businessKey{start.Definition, start.Key}] = true, true
+	}
+	return true
+}
+
+// take tries once. Should an assumption not hold, nothing is written and the error is one after which the batch is tried
+// again with locks.
+func (o *optimistic) take(ctx context.Context, s *Store, decide func(record.Loaded) (record.Changes, error)) (err error) {
+	changes, err := decide(o.loaded())
+	if err != nil || len(changes.Abandoned) > 0 {
+		return s.transact(ctx, o.batch, decide) // the cache may be stale: decide again with locks
+	}
+	token := newToken()
+	statements, now, err := o.statements(s, changes, token)
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("acquire a connection: %w", err)
+	}
+	defer conn.Release() // and closes the connection, should it still be in a transaction
+	failpoint.Reach("store/committing")
+	err = conn.SendBatch(ctx, statements).Close()
+	if err != nil {
+		if rolledBack(err) {
+			s.cache.recordMiss()
+		}
+		s.evictAfter(err, o.batch.SagaIDs)
+		rollback(ctx, conn)
+		return fmt.Errorf("write and commit: %w", refused(err))
+	}
+	if now != nil {
+		s.clock.observe(*now)
+	}
+	if len(o.batch.SagaIDs) > 0 {
+		s.cache.recordHit()
+	}
+	s.cache.keep(changes.Created, token)
+	s.cache.keep(changes.Updated, token)
+	return nil
+}
+
+func (o *optimistic) loaded() record.Loaded {
+	starts := make(map[string]record.StartOutcome, len(o.batch.Starts))
+	for _, start := range o.batch.Starts {
+		starts[start.SagaID] = record.StartOutcome{Kind: record.StartFree}
+	}
+	return record.Loaded{Now: o.now, Instances: o.found.instances, Starts: starts}
+}
+
+// statements are the whole transaction, in the order in which everyone takes locks. What is sent as one batch is one
+// transaction by itself. Where it reads the clock along, the time is there once it was sent.
+func (o *optimistic) statements(s *Store, changes record.Changes, token int64) (*pgx.Batch, *time.Time, error) {
+	b := &pgx.Batch{}
+	queueConfirmed(b, o.batch.Confirmed)
+	o.queueKeys(b, changes.Created)
+	o.queueDefinitions(b)
+	o.queueUnchanged(b, changes.Updated)
+	w := write{store: s, batch: o.batch, before: o.found, changes: changes, token: token}
+	if err := w.queue(b); err != nil {
+		return nil, nil, err
+	}
+	var now *time.Time
+	if !s.clock.fresh() {
+		now = queueClock(b)
+	}
+	return b, now, nil
+}
+
+// queueKeys takes the keys of the sagas that are made, which must be free.
+func (o *optimistic) queueKeys(b *pgx.Batch, created []saga.Instance) {
+	made := make(map[string]bool, len(created))
+	for i := range created {
+		made[created[i].ID] = true
+	}
+	starts := slices.DeleteFunc(slices.Clone(o.batch.Starts), func(s record.StartClaim) bool { return !made[s.SagaID] })
+	if keyed := withIdempotencyKey(starts); len(keyed) > 0 {
+		keys, sagas, hashes := idempotencyColumns(keyed)
+		b.Queue(`with taken as (
+				insert into idempotency_keys (key, saga_id, body_hash, created_at)
+				select unnest($1::text[]), unnest($2::text[]), unnest($3::bytea[]), clock_timestamp()
+				on conflict do nothing returning 1)
+			select require_rows($4, count(*), 'take free idempotency keys') from taken`, keys, sagas, hashes, len(keys))
+	}
+	var held []heldKey
+	for _, start := range starts {
+		if start.Key != "" {
+			held = append(held, heldKey{businessKey{start.Definition, start.Key}, start.SagaID})
+		}
+	}
+	if len(held) > 0 {
+		definitions, keys, sagas := keyColumns(held)
+		b.Queue(`with taken as (
+				insert into business_keys (definition, key, saga_id)
+				select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]) on conflict do nothing returning 1)
+			select require_rows($4, count(*), 'take free business keys') from taken`, definitions, keys, sagas, len(keys))
+	}
+}
+
+// queueDefinitions makes sure that the definitions of starts are stored, and are the latest where starts take them for it.
+func (o *optimistic) queueDefinitions(b *pgx.Batch) {
+	names, versions, latest := definitionColumnsOf(o.batch.Starts)
+	if len(names) == 0 {
+		return
+	}
+	b.Queue(`select require_rows($4, count(*), 'start by stored definitions, the latest where wanted')
+		from (select unnest($1::text[]) as name, unnest($2::integer[]) as version, unnest($3::boolean[]) as latest) n
+		join definitions d on d.name = n.name and d.version = n.version
+		where not n.latest or not exists (select from definitions later where later.name = n.name and later.version > n.version)`,
+		names, versions, latest, len(names))
+}
+
+// queueUnchanged makes sure that also those sagas are as cached of which it was decided to change nothing.
+func (o *optimistic) queueUnchanged(b *pgx.Batch, updated []saga.Instance) {
+	unchanged := maps.Clone(o.found.tokens)
+	for i := range updated {
+		delete(unchanged, updated[i].ID)
+	}
+	if len(unchanged) == 0 {
+		return
+	}
+	ids, revisions, tokens := make([]string, 0, len(unchanged)), make([]int64, 0, len(unchanged)), make([]int64, 0, len(unchanged))
+	for id, token := range unchanged {
+		ids, revisions, tokens = append(ids, id), append(revisions, o.found.instances[id].Revision), append(tokens, token)
+	}
+	b.Queue(`select require_rows($4, count(*), 'find sagas as they are cached')
+		from (select unnest($1::text[]) as id, unnest($2::bigint[]) as revision, unnest($3::bigint[]) as token) n
+		join sagas s on s.id = n.id and s.revision = n.revision and s.write_token = n.token`, ids, revisions, tokens, len(ids))
+}

@@ -1,0 +1,39 @@
+package store
+
+import "github.com/saga-orchestrator/orchestrator/saga/record"
+
+// pageCut collects the items of one page, which ends at its limit or at record.PageBytes.
+type pageCut[Item any] struct {
+	wanted int // 0: all
+	items  []Item
+	bytes  int
+	more   bool // there are further items
+}
+
+func newPageCut[Item any](page record.Page) *pageCut[Item] { return &pageCut[Item]{wanted: page.Limit} }
+
+// limit is that of the statement: one row more than is wanted, which shows whether there are further ones.
+func (c *pageCut[Item]) limit() *int {
+	if c.wanted <= 0 {
+		return nil
+	}
+	return new(c.wanted + 1)
+}
+
+// add takes the next item, unless the page is full.
+func (c *pageCut[Item]) add(item Item, bytes int) {
+	c.bytes += bytes
+	if c.more || c.wanted > 0 && len(c.items) == c.wanted || len(c.items) > 0 && c.bytes > record.PageBytes {
+		c.more = true
+		return
+	}
+	c.items = append(c.items, item)
+}
+
+// page returns the items, and the position of the last one if there are more.
+func (c *pageCut[Item]) page(position func(*Item) string) (items []Item, next string) {
+	if c.more && len(c.items) > 0 {
+		next = position(&c.items[len(c.items)-1])
+	}
+	return c.items, next
+}

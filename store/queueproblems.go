@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// staleAfter is how long after its RetryAt a problem still counts without being noted again.
+const staleAfter = 2 * time.Minute
+
+// NoteQueueProblems stores the problems of queues, one per queue; a problem without a kind is over, and deleted.
+func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error {
+	latest := make(map[string]record.QueueProblem, len(problems))
+	for _, p := range problems {
+		latest[cleaned(p.Queue)] = p
+	}
+	var over, queues, kinds, reasons []string
+	var ages, waits []time.Duration
+	now := time.Now() // the database's clock may be another: only spans go there
+	for queue, p := range latest {
+		if p.Kind == "" {
+			over = append(over, queue)
+			continue
+		}
+		age := time.Duration(0)
+		if !p.Since.IsZero() {
+			age = now.Sub(p.Since)
+		}
+		queues, kinds, reasons = append(queues, queue), append(kinds, string(p.Kind)), append(reasons, cleaned(p.Reason))
+		ages, waits = append(ages, age), append(waits, p.RetryAt.Sub(now))
+	}
+	b := &pgx.Batch{}
+	if len(over) > 0 {
+		b.Queue(`delete from queue_problems where queue in (
+			select queue from queue_problems where queue = any($1) order by queue for update)`, over)
+	}
+	if len(queues) > 0 {
+		b.Queue(`insert into queue_problems as p (queue, kind, reason, since, retry_at)
+			select n.queue, n.kind, n.reason, now() - n.age, now() + n.wait
+			from unnest($1::text[], $2::text[], $3::text[], $4::interval[], $5::interval[]) as n (queue, kind, reason, age, wait)
+			order by n.queue collate "C"
+			on conflict (queue) do update set kind = excluded.kind, reason = excluded.reason, retry_at = excluded.retry_at,
+				since = case when p.kind = excluded.kind and p.retry_at > now() - $6::interval
+					then least(p.since, excluded.since) else excluded.since end`,
+			queues, kinds, reasons, ages, waits, staleAfter)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := retried(ctx, func() error { return s.pool.SendBatch(ctx, b).Close() }); err != nil {
+		return fmt.Errorf("note the problems of %d queues: %w", len(latest), err)
+	}
+	return nil
+}
+
+// QueueProblems returns why queues take no commands at present, by queue.
+func (s *Store) QueueProblems(ctx context.Context) ([]record.QueueProblem, error) {
+	rows, err := s.pool.Query(ctx, `select queue, kind, reason, since, retry_at from queue_problems
+		where retry_at > now() - $1::interval order by queue`, staleAfter)
+	if err != nil {
+		return nil, fmt.Errorf("read the problems of queues: %w", err)
+	}
+	problems, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (record.QueueProblem, error) {
+		var p record.QueueProblem
+		err := row.Scan(&p.Queue, &p.Kind, &p.Reason, &p.Since, &p.RetryAt)
+		p.Since, p.RetryAt = p.Since.UTC(), p.RetryAt.UTC()
+		return p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the problems of queues: %w", err)
+	}
+	return problems, nil
+}
+
+// Installation returns the random id of this database's installation, which the migration made.
+func (s *Store) Installation(ctx context.Context) (string, error) {
+	var id string
+	if err := s.pool.QueryRow(ctx, `select id from installation`).Scan(&id); err != nil {
+		return "", fmt.Errorf("read the id of the installation: %w", err)
+	}
+	return id, nil
+}
