@@ -121,9 +121,9 @@ func (t *transition) actSkip(a Action) {
 		t.refuse(RefusedNotApplicable, "step %s is not used up", a.Step)
 		return
 	}
-	merged, ok := t.mergeOutput(a.Output)
-	if !ok {
-		t.refuse(RefusedDataTooLarge, "output: the saga's data would exceed %d bytes", MaxDataBytes)
+	merged, fault := t.takeOutput(i, Reply{Output: a.Output})
+	if fault != nil {
+		t.refuse(RefusedDataTooLarge, "output: %s", fault.Message)
 		return
 	}
 	s := &t.next.Steps[i]

@@ -3,10 +3,43 @@ package saga
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 )
 
-// MaxDataBytes is how large a saga's data may grow, with the outputs of all its steps merged in.
-const MaxDataBytes = 1 << 20
+// Limits of what a saga holds.
+const (
+	MaxDataBytes    = 1 << 20 // of its data, with the outputs of all its steps merged in
+	MaxOutputsBytes = 4 << 20 // of the outputs of all its steps together, each kept for the step's compensation
+)
+
+// takeOutput is the saga's data with the output of step i merged into it, or why it cannot be.
+func (t *transition) takeOutput(i int, r Reply) (json.RawMessage, *ReplyError) {
+	if r.OutputFault != "" {
+		return nil, &ReplyError{Code: CodeInvalidOutput, Message: r.OutputFault}
+	}
+	merged, fits := t.mergeOutput(r.Output)
+	switch {
+	case !fits:
+		message := fmt.Sprintf("the saga's data would exceed its limit of %d bytes with the step's output", MaxDataBytes)
+		return nil, &ReplyError{Code: CodeDataTooLarge, Message: message}
+	case t.outputsBeside(i)+len(r.Output) > MaxOutputsBytes:
+		message := fmt.Sprintf("the outputs of the saga's steps would exceed their limit of %d bytes together", MaxOutputsBytes)
+		return nil, &ReplyError{Code: CodeDataTooLarge, Message: message}
+	default:
+		return merged, nil
+	}
+}
+
+// outputsBeside is how large the outputs of the other steps are together.
+func (t *transition) outputsBeside(i int) int {
+	total := 0
+	for j := range t.next.Steps {
+		if j != i {
+			total += len(t.next.Steps[j].Output)
+		}
+	}
+	return total
+}
 
 // mergeOutput is the saga's data with the top-level members of a step's output in it. It is false where the result
 // would be too large.

@@ -8,12 +8,16 @@ import (
 // Decision is everything that follows from one event, in the order in which it must be made good: the next instance
 // and its entries are stored together with the commands; only after that may a command leave.
 type Decision struct {
-	Next     Instance
+	Next Instance
+	// Changed is false where at most WakeAt and the deadlines of commands in the outbox are others: the revision stays.
 	Changed  bool
 	Commands []Command
 	Entries  []Entry
 	// Ignored says why nothing changed: the event was late, repeated or not due.
 	Ignored string
+	// OutputFault is the code of why the output of a step that took effect was not merged into the data; empty: it was, or
+	// the reply has none. The reply is then worth keeping for whoever repairs the saga.
+	OutputFault string
 	// Refused says why an action was not taken, or a reply cannot be meant for this instance. Nothing changed.
 	Refused *Refusal
 }

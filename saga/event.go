@@ -34,8 +34,10 @@ type Lost struct {
 type Reply struct {
 	Command   CommandID
 	Succeeded bool
-	Output    json.RawMessage // a JSON object, or nil
-	Error     *ReplyError     // set when not Succeeded
+	Output    json.RawMessage // a JSON object, or nil; anything where OutputFault is set
+	// OutputFault is why Output cannot be merged into the saga's data; empty: it can. The step took effect all the same.
+	OutputFault string
+	Error       *ReplyError // set when not Succeeded
 }
 
 // ReplyError is a worker's word that an attempt failed and took no effect.

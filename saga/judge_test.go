@@ -58,6 +58,12 @@ func judgeExtent(before saga.Instance, decision saga.Decision) error {
 		return nil
 	}
 	after.WakeAt = before.WakeAt // a timer that fires for nothing moves on
+	after.Steps = slices.Clone(after.Steps)
+	for i := range before.Steps {
+		if _, out := before.CommandOut(i); out && after.Steps[i].DeadlineAt.After(before.Steps[i].DeadlineAt) {
+			after.Steps[i].DeadlineAt = before.Steps[i].DeadlineAt // and so does that of a command in the outbox
+		}
+	}
 	switch {
 	case !reflect.DeepEqual(before, after) || len(decision.Commands) > 0 || len(decision.Entries) > 0:
 		return fmt.Errorf("a decision that changes nothing has an effect")

@@ -6,8 +6,6 @@ const (
 	ignoredLate     = "late: the attempt no longer counts"
 	ignoredNotOut   = "not out: the command has been answered or was given up"
 	ignoredNotDue   = "not due: nothing is to be done yet"
-
-	tooLargeMessage = "the saga's data would exceed its limit with the step's output"
 )
 
 // reply takes in a worker's answer.
@@ -47,15 +45,16 @@ func (t *transition) wasSent(i int, id CommandID) bool {
 // executed takes in the success of step i. The first one counts, whichever attempt it answers and however late.
 func (t *transition) executed(i int, r Reply) {
 	s := &t.next.Steps[i]
-	merged, ok := t.mergeOutput(r.Output)
-	if s.TookEffect || s.Oversized && (!ok || t.next.Phase != PhaseForward) {
+	merged, fault := t.takeOutput(i, r)
+	if s.TookEffect || s.Oversized && (fault != nil || t.next.Phase != PhaseForward) {
 		t.ignore(ignoredRepeated)
 		return
 	}
-	if !ok && t.active(i) && t.oversized(i, r) {
-		return
-	}
-	if !ok {
+	if fault != nil {
+		t.outputFault = fault.Code
+		if t.active(i) && t.oversized(i, r, *fault) {
+			return
+		}
 		merged, r.Output = t.next.Data, nil
 	}
 	switch s.Status {
@@ -74,11 +73,11 @@ func (t *transition) executed(i int, r Reply) {
 	}
 }
 
-// oversized deals with a success whose output does not fit the saga's data. It took effect, but to go on without what it
-// gave would be wrong: it is undone, or waits for a person to make room. It is false for a step that is undone anyway.
-func (t *transition) oversized(i int, r Reply) bool {
+// oversized deals with a success whose output cannot be merged into the saga's data: it is too large, or breaks a limit
+// of its own. The step took effect, but to go on without its output would be wrong: it is compensated, or waits for an
+// operator. It is false for a step that is compensated anyway.
+func (t *transition) oversized(i int, r Reply, failure ReplyError) bool {
 	s := &t.next.Steps[i]
-	failure := ReplyError{Code: CodeDataTooLarge, Message: tooLargeMessage}
 	switch {
 	case s.Status == StepRunning || s.Status == StepRetrying:
 		s.Oversized = true

@@ -2,6 +2,7 @@ package saga_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,54 @@ func TestRule3TheTimeDoesNotRunWhileACommandWaitsInTheOutbox(t *testing.T) {
 	c.expectHistory(saga.EntryStepUnknown, "a")
 }
 
+// While the broker is away every saga waits: one line of history for the first delay, then looks that double.
+func TestRule3ALongWaitInTheOutboxIsWrittenDownOnce(t *testing.T) {
+	t.Parallel()
+	for name, timeout := range map[string]time.Duration{"short": 100 * time.Millisecond, "usual": 30 * time.Second, "long": 20 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), saga.Timeout(timeout), attempts(1)))
+			c.hold("a")
+			c.advance(timeout)
+			c.expectNewest(saga.EntryStepDelayed)
+			revision, entries, looks := c.is.Revision, c.is.Entries, 0
+			var pauses []time.Duration
+			for ends := c.now.Add(24 * time.Hour); c.now.Before(ends); looks++ {
+				pauses = append(pauses, c.is.WakeAt.Sub(c.now))
+				c.advance(c.is.WakeAt.Sub(c.now))
+				require.False(t, c.last.Changed)
+			}
+			require.Equal(t, revision, c.is.Revision, "what waits is no change")
+			require.Equal(t, entries, c.is.Entries)
+			require.Less(t, looks, 24*12+20, "looks double, to one in five minutes")
+			require.LessOrEqual(t, slices.Max(pauses), max(timeout, 5*time.Minute), "and are never further apart, but for a longer timeout")
+			c.publish("a")
+			require.Equal(t, c.now.Add(timeout), c.step("a").DeadlineAt, "its time begins when it is in its queue")
+			c.advance(timeout - time.Nanosecond)
+			c.expectOut("a/execute/1")
+			c.advance(time.Nanosecond)
+			c.expectHistory(saga.EntryStepUnknown, "a")
+		})
+	}
+}
+
+// What its branches do meanwhile neither fails nor hides the step that waits.
+func TestRule3ADelayedBranchDoesNotHoldUpTheOther(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("plan").Step("a", "q.a", saga.AtOnce()).Step("b", "q.b", saga.AtOnce()).Step("c", "q.c", saga.After("b")))
+	c.hold("a")
+	c.advance(29 * time.Second)
+	c.succeed("b")
+	c.advance(20 * time.Second)
+	c.succeed("c")
+	c.advance(20 * time.Minute)
+	c.expectOut("a/execute/1")
+	require.Equal(t, 1, c.step("a").Attempts)
+	c.publish("a")
+	c.succeed("a")
+	c.expectStatus(saga.Completed)
+}
+
 func TestRule3ACompensationThatWaitsInTheOutboxDoesNotTimeOut(t *testing.T) {
 	t.Parallel()
 	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), saga.CompensationTimeout(time.Minute)).Step("b", "q.b"))
@@ -295,4 +344,66 @@ func TestRule3NoWaitIsLongerThanTheMaxIntervalWhateverTheJitter(t *testing.T) {
 		c.retries("a")
 	}
 	require.Greater(t, shorter, 10)
+}
+
+func unmergeable(fault string) saga.Reply {
+	return saga.Reply{Succeeded: true, Output: json.RawMessage(`{"x":"\u0000"}`), OutputFault: fault}
+}
+
+// A success whose output breaks a limit took effect all the same. It is no lost reply: the attempt is not made again.
+func TestRule2AnOutputThatBreaksALimitIsNoSuccessAndNoFailure(t *testing.T) {
+	t.Parallel()
+	bad := unmergeable("output: a NUL character at byte 6")
+	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), attempts(5)))
+	c.answer("a", bad)
+	c.expectSteps("a compensating")
+	c.expectFailure("a", saga.CodeInvalidOutput)
+	require.Equal(t, 1, c.step("a").Attempts, "it is not made again")
+	require.Equal(t, "output: a NUL character at byte 6", c.step("a").Error.Message)
+	require.Equal(t, saga.CodeInvalidOutput, c.last.OutputFault, "the reply is worth keeping")
+	c.expectData(`{}`)
+	c.late("a/execute/1", bad)
+	c.expectNoEffect()
+	require.Empty(t, c.last.OutputFault, "once")
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+
+	retriable := begin(t, retriables())
+	retriable.answer("r", bad)
+	retriable.expectAttention(saga.RetriesExhausted, "r")
+	retriable.act(saga.ActionSkip, onStep("r"), giving(`{"x":"right"}`))
+	retriable.expectSteps("r skipped, u running")
+
+	pivot := begin(t, saga.New("plan").Pivot("p", "q.p"))
+	pivot.answer("p", bad)
+	pivot.expectAttention(saga.PivotUnknown, "p")
+
+	undone := begin(t, chain("a", "b"))
+	undone.succeed("a")
+	undone.refuse("b")
+	undone.answer("a", bad)
+	undone.expectStatus(saga.Compensated) // the output of a compensation goes nowhere
+}
+
+// The outputs of all steps together have a limit: each is kept for its compensation, even where the data was overwritten.
+func TestTheOutputsOfASagaHaveALimitTogether(t *testing.T) {
+	t.Parallel()
+	const frame = len(`{"x":""}`)
+	part := func(bytes int) saga.Reply { return succeeded(`{"x":"` + strings.Repeat("x", bytes-frame) + `"}`) }
+	const each = 800_000
+	left := saga.MaxOutputsBytes - 5*each
+	for last, fits := range map[int]bool{left: true, left + 1: false} {
+		c := begin(t, chain("a", "b", "c", "d", "e", "f"))
+		for _, step := range []string{"a", "b", "c", "d", "e"} {
+			c.answer(step, part(each))
+		}
+		c.answer("f", part(last))
+		if fits {
+			c.expectStatus(saga.Completed)
+			continue
+		}
+		c.expectFailure("f", saga.CodeDataTooLarge)
+		require.Contains(t, c.step("f").Error.Message, "4194304 bytes")
+		require.Equal(t, saga.CodeDataTooLarge, c.last.OutputFault)
+	}
 }

@@ -19,9 +19,21 @@ type JSONLimits struct {
 	Exponent     int // of a number, either sign
 }
 
-// DefaultJSONLimits are the limits for data, outputs, replies and request bodies.
+// Limits of a JSON document from outside, unless its place has others.
+const (
+	MaxJSONDepth    = 32
+	MaxJSONMembers  = 10_000
+	MaxJSONString   = 1 << 20 // as large as a saga's data may be
+	MaxJSONDigits   = 1000
+	MaxJSONExponent = 308
+)
+
+// DefaultJSONLimits are the limits for data, outputs and request bodies.
 func DefaultJSONLimits() JSONLimits {
-	return JSONLimits{Depth: 32, Members: 10_000, StringBytes: 64 << 10, NumberDigits: 64, Exponent: 308}
+	return JSONLimits{
+		Depth: MaxJSONDepth, Members: MaxJSONMembers, StringBytes: MaxJSONString, NumberDigits: MaxJSONDigits,
+		Exponent: MaxJSONExponent,
+	}
 }
 
 // largestExponent is the power of ten that every double can hold.
@@ -38,13 +50,25 @@ func CheckJSON(document []byte, limits JSONLimits) error {
 		return errors.New("empty, want a JSON document")
 	}
 	if !utf8.Valid(document) {
-		return errors.New("not valid UTF-8")
+		return fmt.Errorf("not valid UTF-8 at byte %d", invalidUTF8(document))
 	}
 	if err := wellFormed(document, limits.Depth); err != nil {
 		return err
 	}
 	check := jsonCheck{text: document, limits: limits}
 	return check.value(1)
+}
+
+// invalidUTF8 is where the first byte is that is not part of a UTF-8 sequence.
+func invalidUTF8(document []byte) int {
+	for at := 0; at < len(document); {
+		r, size := utf8.DecodeRune(document[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+	return len(document)
 }
 
 // wellFormed leaves the grammar to encoding/json, so that jsonCheck may rely on it. It reports where the fault is.
@@ -58,11 +82,11 @@ func wellFormed(document []byte, depth int) error {
 		syntax, ok := errors.AsType[*json.SyntaxError](err)
 		switch {
 		case ok && strings.Contains(syntax.Error(), "max depth"): // encoding/json has a limit of its own, beyond ours
-			return fmt.Errorf("nested deeper than %d", depth)
+			return fmt.Errorf("nested deeper than %d before byte %d", depth, syntax.Offset)
 		case ok:
 			return fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
 		}
-		return errors.New("not valid JSON: it ends too early")
+		return fmt.Errorf("not valid JSON: it ends too early, at byte %d", len(document))
 	}
 	if rest := document[decoder.InputOffset():]; len(bytes.Trim(rest, jsonSpace)) > 0 {
 		return fmt.Errorf("data after the JSON document at byte %d", decoder.InputOffset())
@@ -113,7 +137,7 @@ func (c *jsonCheck) container(depth int) error {
 			c.space()
 		}
 		if c.members++; c.members > c.limits.Members {
-			return fmt.Errorf("more than %d members and elements", c.limits.Members)
+			return fmt.Errorf("more than %d members and elements at byte %d", c.limits.Members, c.at)
 		}
 		if object {
 			if err := c.member(names); err != nil {
@@ -225,18 +249,19 @@ func (c *jsonCheck) checkNumber(start, digits, exponentAt int) error {
 	if digits > c.limits.NumberDigits {
 		return fmt.Errorf("a number of %d digits at byte %d, the limit is %d", digits, start, c.limits.NumberDigits)
 	}
-	if exponentAt < 0 {
-		return nil
-	}
-	exponent, err := strconv.Atoi(string(c.text[exponentAt:c.at]))
-	if err != nil || exponent > c.limits.Exponent || exponent < -c.limits.Exponent {
-		return fmt.Errorf("a number with an exponent beyond %d at byte %d", c.limits.Exponent, start)
+	exponent := 0
+	if exponentAt >= 0 {
+		given, err := strconv.Atoi(string(c.text[exponentAt:c.at]))
+		if err != nil || given > c.limits.Exponent || given < -c.limits.Exponent {
+			return fmt.Errorf("a number with an exponent beyond %d at byte %d", c.limits.Exponent, start)
+		}
+		exponent = given
 	}
 	if exponent+digits <= largestExponent {
 		return nil // in range by its length: parsing a number of many digits takes long, and somebody may send thousands
 	}
 	if _, err := strconv.ParseFloat(string(c.text[start:c.at]), 64); err != nil {
-		return fmt.Errorf("a number beyond what a double holds at byte %d", start)
+		return fmt.Errorf("a number beyond 1.8e308, what a double holds, at byte %d", start)
 	}
 	return nil
 }

@@ -58,8 +58,8 @@ func badDocuments() map[string]string {
 		"depth 10,001":                 nested(10_001),
 		"depth 100,000, unclosed":      strings.Repeat("[", 100_000),
 		"objects of depth 33":          strings.Repeat(`{"a":`, 33) + "1" + strings.Repeat("}", 33),
-		"a key of 1 MiB":               `{"` + strings.Repeat("k", 1<<20) + `":1}`,
-		"a string over the limit":      `"` + strings.Repeat("s", 64<<10+1) + `"`,
+		"a key over the limit":         `{"` + strings.Repeat("k", 1<<20+1) + `":1}`,
+		"a string over the limit":      `"` + strings.Repeat("s", 1<<20+1) + `"`,
 		"100,000 keys":                 manyKeys(100_000),
 		"an array of 1,000,000":        "[" + strings.Repeat("1,", 999_999) + "1]",
 		"1e400":                        `1e400`,
@@ -70,8 +70,10 @@ func badDocuments() map[string]string {
 		"over any double":              `10e308`,
 		"far over it, digit by digit":  strings.Repeat("9", 64) + `e300`,
 		"100,000 digits":               strings.Repeat("1", 100_000),
-		"65 digits":                    strings.Repeat("1", 65),
-		"65 decimals":                  `0.` + strings.Repeat("1", 64),
+		"1,001 digits":                 strings.Repeat("1", 1001),
+		"1,001 decimals":               `0.` + strings.Repeat("1", 1000),
+		"an integer over any double":   "2" + strings.Repeat("0", 308),
+		"1,000 digits over any double": strings.Repeat("1", 1000),
 		"NaN":                          `NaN`,
 		"infinity":                     `Infinity`,
 		"a leading zero":               `01`,
@@ -107,6 +109,7 @@ func TestBadDocumentsAreRefused(t *testing.T) {
 			err := saga.CheckJSON([]byte(text), saga.DefaultJSONLimits())
 			require.Error(t, err)
 			require.Less(t, len(err.Error()), 100, "an error never repeats the content")
+			require.Regexp(t, `at byte \d|before byte \d|after .* byte \d|^empty`, err.Error(), "an error names the place")
 			require.True(t, utf8.ValidString(err.Error()))
 		})
 	}
@@ -123,10 +126,11 @@ func TestGoodDocumentsAreAccepted(t *testing.T) {
 		"1e308":                    `1e308`,
 		"the largest double":       `1.7976931348623157e308`,
 		"1e-308":                   `1E-308`,
-		"64 digits":                strings.Repeat("1", 64),
+		"an integer of 309 digits": "1" + strings.Repeat("0", 308),
+		"1,000 digits":             `0.` + strings.Repeat("1", 999),
 		"depth 32":                 nested(32),
 		"10,000 members":           manyKeys(10_000),
-		"a string at the limit":    `"` + strings.Repeat("s", 64<<10) + `"`,
+		"a string at the limit":    `"` + strings.Repeat("s", 1<<20) + `"`,
 		"keys that differ in case": `{"a":1,"A":2}`,
 		"the same key elsewhere":   `[{"a":{"a":1}},{"a":2}]`,
 		"a surrogate pair":         `"\ud83d\ude00"`,

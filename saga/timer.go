@@ -12,6 +12,7 @@ const (
 	CodeDeadlineExceeded = "deadline_exceeded" // the saga's deadline passed before its pivot
 	CodeCancelled        = "cancelled"         // a person asked for compensation
 	CodeDataTooLarge     = "data_too_large"    // the step's output does not fit the saga's data
+	CodeInvalidOutput    = "invalid_output"    // the step's output cannot be merged into the saga's data
 )
 
 // wake deals with everything that is due: the start, the deadline, attempts that timed out, attempts to be made again.
@@ -63,12 +64,29 @@ func (t *transition) wakeWaiting(i int) {
 	}
 }
 
-// delayed gives a command that still waits in the outbox its whole time again: that wait alone never fails a step.
+// maxDelayedLook is the longest pause between two looks at a command that waits in the outbox, unless its timeout is longer.
+const maxDelayedLook = 5 * time.Minute
+
+// delayed gives a command that still waits in the outbox its whole time again: that wait alone never fails a step. Only
+// the first delay is a change with a line of history. While the broker is away every saga with a command would else
+// write one per timeout, so later looks only move the deadline, and double: each waits as long as the saga has waited.
 func (t *transition) delayed(i int) {
-	s := &t.next.Steps[i]
-	s.DeadlineAt = t.in(t.timeout(i))
-	t.bookkeeping()
-	t.record(EntryStepDelayed, s.Name, 0, nil)
+	s, timeout := &t.next.Steps[i], t.timeout(i)
+	if !t.delayedBefore(i) {
+		s.DeadlineAt = t.in(timeout)
+		t.bookkeeping()
+		t.record(EntryStepDelayed, s.Name, 0, nil)
+		return
+	}
+	waited := t.now.Sub(t.next.ProgressAt)
+	s.DeadlineAt = t.in(max(timeout, min(waited, maxDelayedLook)))
+	t.postponed = true
+}
+
+// delayedBefore reports whether the deadline of the command of step i has been moved since the saga's last progress: an
+// attempt that was dispatched no later than that would have an earlier one.
+func (t *transition) delayedBefore(i int) bool {
+	return t.next.Steps[i].DeadlineAt.Add(-t.timeout(i)).After(t.next.ProgressAt)
 }
 
 // timeout is that of the command of step i which is out.

@@ -18,13 +18,15 @@ type transition struct {
 	overdue time.Duration
 	actor   string
 
-	changed  bool
-	standing bool // the change is bookkeeping, not progress
-	woken    bool // the timer has fired, so WakeAt may move later
-	ignored  string
-	refused  *Refusal
-	commands []Command
-	entries  []Entry
+	changed     bool
+	standing    bool // the change is bookkeeping, not progress
+	postponed   bool // the only difference is a later deadline of a command that waits in the outbox
+	woken       bool // the timer has fired, so WakeAt may move later
+	ignored     string
+	outputFault string
+	refused     *Refusal
+	commands    []Command
+	entries     []Entry
 }
 
 // Start makes a new instance and decides its first moves. The error means a defect: the input must be valid.
@@ -86,8 +88,12 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	return t.finish(in)
 }
 
-// unchanged is the instance as it came, but for a WakeAt that has fired and moves on by itself.
+// unchanged is the instance as it came, but for a WakeAt that has fired and moves on by itself, and the deadlines of
+// commands that still wait in the outbox.
 func (t *transition) unchanged(in Instance) Instance {
+	if t.postponed {
+		in.Steps = t.next.Steps
+	}
 	if t.woken {
 		in.WakeAt = t.plan.due(&in, t.overdue)
 	}
@@ -101,7 +107,7 @@ func (t *transition) finish(in Instance) (Decision, error) {
 	if err := t.plan.Check(&t.next); err != nil {
 		return Decision{}, fmt.Errorf("transition of saga %s at revision %d: %w", t.next.ID, in.Revision, err)
 	}
-	return Decision{Next: t.next, Changed: true, Commands: t.commands, Entries: t.entries}, nil
+	return Decision{Next: t.next, Changed: true, Commands: t.commands, Entries: t.entries, OutputFault: t.outputFault}, nil
 }
 
 // advance dispatches everything that may be dispatched now. A deadline that has passed forbids it, even where its timer

@@ -2,8 +2,6 @@ package steps
 
 import (
 	"errors"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -51,22 +49,9 @@ func failure(err error) *Error {
 
 // reply is the failure as a message, cut to what the orchestrator accepts.
 func (e *Error) reply() wire.Reply {
-	code := sendable(e.Code, wire.MaxErrorCode)
+	code := wire.CleanText(e.Code, wire.MaxErrorCode)
 	if code == "" {
 		code = CodeError
 	}
-	return wire.Failed(code, sendable(e.Message, wire.MaxErrorMessage), e.Retryable)
-}
-
-// sendable drops what databases cannot store, and what is over the limit.
-func sendable(text string, limit int) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-	if len(text) <= limit {
-		return text
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
+	return wire.Failed(code, wire.CleanText(e.Message, wire.MaxErrorMessage), e.Retryable)
 }

@@ -221,6 +221,7 @@ func TestRepliesThatMeanNothingArePutAsideAndSettled(t *testing.T) {
 		{CorrelationID: "nonsense", Body: []byte(`{}`)},
 		{CorrelationID: "01J00000000000000000000000/a/execute/1", Body: []byte(`{"status":"succeeded"}`)},
 		{CorrelationID: "01J00000000000000000000000/a/execute/1", Body: []byte(`{"status":"succeeded","output":{"x":"\u0000"}}`)},
+		{CorrelationID: "01J00000000000000000000000/a/execute/1", Body: []byte(`{"status":"maybe"}`)},
 	} {
 		settled := make(chan bool, 1)
 		r.ReceiveReply(t.Context(), m, func(ok bool) { settled <- ok })
@@ -234,6 +235,31 @@ func TestRepliesThatMeanNothingArePutAsideAndSettled(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{
 		"malformed_reply ": 1, "malformed_reply 01J00000000000000000000000/a/execute/1": 1,
-		"unknown_saga 01J00000000000000000000000/a/execute/1": 1,
+		"unknown_saga 01J00000000000000000000000/a/execute/1": 2,
 	}, reasons, "whose answer was bad is kept where the message says it")
+}
+
+// B2: a success whose output cannot be taken is no lost reply. The message is kept for whoever repairs the saga.
+func TestASuccessWithAnOutputThatCannotBeTakenIsKeptAndCompensated(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.register(t, payment())
+	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
+	require.NoError(t, err)
+	body := `{"status":"succeeded","output":{"x":"\u0000"}}`
+	for range 2 {
+		settled := make(chan bool, 1)
+		r.ReceiveReply(t.Context(), wire.Message{CorrelationID: in.ID + "/reserve/execute/1", Body: []byte(body)}, func(ok bool) { settled <- ok })
+		require.True(t, <-settled)
+	}
+	in, err = r.store.Saga(t.Context(), in.ID)
+	require.NoError(t, err)
+	require.Equal(t, saga.StepCompensating, in.Steps[0].Status)
+	require.Equal(t, 1, in.Steps[0].Attempts)
+	require.Equal(t, saga.CodeInvalidOutput, in.Failure.Code)
+	letters, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+	require.Equal(t, saga.CodeInvalidOutput, letters[0].Reason)
+	require.Equal(t, body, string(letters[0].Body))
 }

@@ -30,7 +30,7 @@ type sagaWork struct {
 	instance saga.Instance
 	created  bool
 	changed  bool
-	moved    bool // only WakeAt is new
+	moved    bool // only times to look again are new
 	entries  []saga.Entry
 	fault    error // a broken invariant: nothing is decided on this saga
 }
@@ -139,8 +139,12 @@ func (w *batchWork) event(it *item) (answer, error) {
 		s.fault = fmt.Errorf("%w: %w", record.ErrRejected, err)
 		return answer{err: s.fault}, nil
 	}
-	if decision.Refused != nil && it.dead != nil && !it.keep {
+	switch {
+	case it.dead == nil || it.keep:
+	case decision.Refused != nil:
 		w.putAside(it, decision.Refused.Code, decision.Refused.Message)
+	case decision.OutputFault != "":
+		w.putAside(it, decision.OutputFault, "the step took effect, but its output was not taken")
 	}
 	if err := w.apply(s, decision); err != nil {
 		return answer{}, err
@@ -183,7 +187,7 @@ func (w *batchWork) find(id string) (*sagaWork, error) {
 func (w *batchWork) apply(s *sagaWork, decision saga.Decision) error {
 	if !decision.Changed {
 		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
-		s.instance.WakeAt = decision.Next.WakeAt
+		s.instance = decision.Next
 		return nil
 	}
 	s.changed = true
