@@ -14,14 +14,15 @@ import (
 
 const declareAgain = time.Second
 
-// receive hands messages to the engine with a context that outlasts the consumer's: what has been taken is decided.
+// receive hands messages to the engine until taking ends: a consumer whose lane is full while the store is away must not
+// wait longer. What the engine has taken by then is decided, the rest is delivered again.
 func (s *Server) receive(
-	deciding context.Context, queue string, take func(context.Context, wire.Message, func(bool)),
+	taking context.Context, queue string, take func(context.Context, wire.Message, func(bool)),
 ) func(wire.Message, func(bool)) {
 	received := s.metrics.received.WithLabelValues(queue)
 	return func(message wire.Message, settle func(bool)) {
 		received.Inc()
-		take(deciding, message, settle)
+		take(taking, message, settle)
 	}
 }
 

@@ -7,20 +7,12 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/engine"
 	"github.com/saga-orchestrator/orchestrator/steps"
-)
-
-// How long each part may take to end: together under ten seconds.
-const (
-	answersGrace = 3 * time.Second
-	engineGrace  = 2 * time.Second
-	brokerGrace  = 2 * time.Second
 )
 
 // Server is one orchestrator. Open it, then Run it once.
@@ -52,7 +44,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 		return nil, err
 	}
 	if err := s.assemble(ctx); err != nil {
-		return nil, errors.Join(err, s.close(ctx))
+		return nil, errors.Join(err, s.close(context.WithoutCancel(ctx), newEnding(s.config.Logger)))
 	}
 	return s, nil
 }
@@ -99,44 +91,69 @@ func (s *Server) Run(ctx context.Context) error {
 	relay.Go(func() { s.relay.Run(publishing) })
 	engine.Go(func() { s.engine.Run(deciding, engineGrace) })
 	intake.Go(func() { s.declare(taking) })
-	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(deciding, fromReplies, s.engine.ReceiveReply)) })
-	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(deciding, fromDead, s.engine.ReceiveDead)) })
+	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(taking, fromReplies, s.engine.ReceiveReply)) })
+	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
 
-	var failure error
-	served := make(chan struct{})
-	go func() { // ends with Shutdown or Close, and is waited for
-		defer close(served)
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			failure = fmt.Errorf("serve %s: %w", s.URL(), err)
-		}
-	}()
+	var failure, late error
+	served := s.serveHTTP()
 	select {
 	case <-ctx.Done():
-	case <-served:
+	case failure = <-served:
 	}
+	end := newEnding(s.config.Logger)
 	stopTaking()
 	close(s.stopping)
-	answers, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersGrace)
+	if end.must(answersBy, "the HTTP server", func() { s.endHTTP(context.WithoutCancel(ctx)); late = <-served }) {
+		failure = errors.Join(failure, late)
+	}
+	end.within(intakeBy, intake.Wait) // while the store is away the engine gives up what intake waits for
+	stopDeciding()
+	end.must(engineBy, "the engine", engine.Wait)
+	end.must(engineBy, "taking in messages", intake.Wait)
+	stopPublishing()
+	end.must(relayBy, "the relay", relay.Wait)
+	return errors.Join(failure, s.close(context.WithoutCancel(ctx), end))
+}
+
+// serveHTTP serves until the HTTP server is ended. The channel gets an error if that was not asked for, and is closed.
+func (s *Server) serveHTTP() <-chan error {
+	served := make(chan error, 1)
+	go func() { // ends with Shutdown or Close
+		defer close(served)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			served <- fmt.Errorf("serve %s: %w", s.URL(), err)
+		}
+	}()
+	return served
+}
+
+// endHTTP lets calls that have begun finish, for a while.
+func (s *Server) endHTTP(ctx context.Context) {
+	answers, cancel := context.WithTimeout(ctx, answersGrace)
 	defer cancel()
 	if err := s.http.Shutdown(answers); err != nil {
 		_ = s.http.Close() // whoever still waits has waited long enough
 	}
-	<-served
-	intake.Wait()
-	stopDeciding()
-	engine.Wait()
-	stopPublishing()
-	relay.Wait()
-	return errors.Join(failure, s.close(context.WithoutCancel(ctx)))
 }
 
-// close lets go of what Open has taken.
-func (s *Server) close(ctx context.Context) error {
+// close lets go of what Open has taken. A server that does not answer may keep its client from closing; the process
+// then ends without that.
+func (s *Server) close(ctx context.Context, end *ending) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerGrace)
 	defer cancel()
 	if s.listener != nil {
 		_ = s.listener.Close() // usually closed by the HTTP server already
 	}
-	return errors.Join(s.broker.Close(ctx), s.store.Close())
+	var fromBroker, fromStore error
+	brokerClosed := end.within(brokerBy, func() { fromBroker = s.broker.Close(ctx) })
+	storeClosed := end.within(storeBy, func() { fromStore = s.store.Close() })
+	var failures []error
+	if brokerClosed {
+		failures = append(failures, fromBroker)
+	}
+	if storeClosed {
+		failures = append(failures, fromStore)
+	}
+	return errors.Join(failures...)
 }

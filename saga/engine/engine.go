@@ -102,12 +102,12 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 		lanes.Go(func() { l.run(work) })
 	}
 	<-ctx.Done()
+	giveUp := time.AfterFunc(grace, cancel)
+	defer giveUp.Stop()
 	background.Wait()
 	for _, l := range e.lanes {
 		l.close()
 	}
-	giveUp := time.AfterFunc(grace, cancel)
-	defer giveUp.Stop()
 	lanes.Wait()
 }
 
