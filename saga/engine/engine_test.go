@@ -262,5 +262,7 @@ func TestASuccessWithAnOutputThatCannotBeTakenIsKeptAndCompensated(t *testing.T)
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 	require.Equal(t, saga.CodeInvalidOutput, letters[0].Reason)
-	require.Equal(t, body, string(letters[0].Body))
+	letter, err := r.store.DeadLetter(t.Context(), letters[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, body, string(letter.Body))
 }
