@@ -46,6 +46,8 @@ type Config struct {
 	StreamAllowance time.Duration
 	// MaxQueueDepth makes /readyz fail when a worker queue holds more messages. 0: no limit.
 	MaxQueueDepth int
+	// Monitor answers /readyz and knows the queues. nil: one that looks when it is asked, at most once a second.
+	Monitor *Monitor
 	// Stopping is closed when the process is about to end: whoever waits for a change is answered at once. May be nil.
 	Stopping <-chan struct{}
 }
@@ -71,6 +73,11 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = 15 * time.Second
+	}
+	if c.Monitor == nil {
+		c.Monitor = NewMonitor(MonitorConfig{
+			Reads: c.Reads, Broker: c.Broker, MaxQueueDepth: c.MaxQueueDepth, Version: c.Version, Logger: c.Logger, Registry: c.Registry,
+		})
 	}
 	if c.StreamAllowance == 0 {
 		c.StreamAllowance = writeAllowance

@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -100,6 +100,9 @@ func (s *service) getDefinition(ctx context.Context, input *definitionInput) (*d
 		return nil, record.ErrDefinitionNotFound
 	}
 	found, err := s.Reads.LatestDefinition(ctx, input.Name)
+	if errors.Is(err, record.ErrUnreadable) {
+		return s.unreadableDefinition(ctx, input.Name, 0)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,24 +131,14 @@ func (s *service) getVersion(ctx context.Context, input *versionInput) (*definit
 		return nil, record.ErrDefinitionNotFound
 	}
 	found, err := s.Reads.DefinitionVersion(ctx, input.Name, input.Version)
+	if errors.Is(err, record.ErrUnreadable) {
+		return s.unreadableDefinition(ctx, input.Name, input.Version)
+	}
 	if err != nil {
 		return nil, err
 	}
 	shown, err := showDefinition(found)
 	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
-}
-
-func showDefinition(kept record.RegisteredDefinition) (resource.Definition, error) {
-	canonical, err := json.Marshal(kept.Definition)
-	if err != nil {
-		return resource.Definition{}, err
-	}
-	shown := resource.Definition{}
-	if err := json.Unmarshal(canonical, &shown); err != nil {
-		return resource.Definition{}, err
-	}
-	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, saga.Time{Time: kept.CreatedAt}
-	return shown, nil
 }
 
 func isVersion(text string) bool {

@@ -74,12 +74,7 @@ func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, func(stored record.StoredSaga) (saga.Snapshot, error) {
-		if stored.Unreadable != nil {
-			return saga.Snapshot{}, stored.Unreadable
-		}
-		return s.show(ctx, stored.Instance)
-	})
+	list, err := listOf(found, next, func(stored record.StoredSaga) (saga.Snapshot, error) { return s.view(ctx, stored) })
 	return &listOutput[saga.Snapshot]{Body: list}, err
 }
 

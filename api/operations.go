@@ -118,7 +118,7 @@ func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[reso
 		return nil, err
 	}
 	names := slices.Sorted(maps.Keys(loads))
-	states := s.inspect(ctx, names)
+	states := s.Monitor.inspection.states(ctx, names)
 	output := &listOutput[resource.Queue]{Body: resource.List[resource.Queue]{Items: []resource.Queue{}}}
 	for _, name := range names {
 		load := loads[name]
@@ -128,7 +128,8 @@ func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[reso
 			Oldest: optional(load.Oldest),
 		}
 		if counted {
-			shown.CommandsOut, shown.Unpublished = &load.CommandsOut, &load.Unpublished
+			// The row of a command that is confirmed, or answered already, is there for a moment longer.
+			shown.CommandsOut, shown.Unpublished = &load.CommandsOut, new(min(load.Unpublished, load.CommandsOut))
 		}
 		output.Body.Items = append(output.Body.Items, shown)
 	}
@@ -139,7 +140,7 @@ func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[reso
 // is out for them, and those that sagas of earlier versions still wait for. Where counting takes too long it is given up:
 // what the broker says is worth more than no answer.
 func (s *service) queueLoads(ctx context.Context) (loads map[string]record.QueueLoad, counted bool, err error) {
-	names, err := s.queueNames(ctx)
+	names, err := queueNames(ctx, s.Reads)
 	if err != nil {
 		return nil, false, err
 	}
@@ -158,40 +159,6 @@ func (s *service) queueLoads(ctx context.Context) (loads map[string]record.Queue
 		loads[load.Queue] = load
 	}
 	return loads, err == nil, err
-}
-
-// queueNames are the worker queues of the latest definitions, once each.
-func (s *service) queueNames(ctx context.Context) ([]string, error) {
-	var names []string
-	page := record.Page{Limit: 500}
-	for {
-		found, next, err := s.Reads.Definitions(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, definition := range found {
-			names = append(names, definition.Queues()...)
-		}
-		if next == "" {
-			break
-		}
-		page.After = next
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
-}
-
-// inspect asks the broker about queues; nil when it cannot be asked, which is no reason to show nothing.
-func (s *service) inspect(ctx context.Context, queues []string) map[string]wire.QueueState {
-	if len(queues) == 0 || s.Broker.Ready() != nil {
-		return nil
-	}
-	states, err := s.Broker.Inspect(ctx, queues)
-	if err != nil {
-		s.Logger.WarnContext(ctx, "the broker could not be asked about its queues", "error", err, "request_id", requestID(ctx))
-		return nil
-	}
-	return states
 }
 
 // queueEvidence shows what the broker said of a queue.

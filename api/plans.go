@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // planCache keeps definitions that were read: a version never changes, and every saga is shown with its own.
@@ -49,11 +50,7 @@ func (c *planCache) get(ctx context.Context, name string, version int) (*saga.De
 
 // show is the saga as the outside sees it.
 func (s *service) show(ctx context.Context, in saga.Instance) (saga.Snapshot, error) {
-	plan, err := s.plans.get(ctx, in.Definition, in.Version)
-	if err != nil {
-		return saga.Snapshot{}, err
-	}
-	return plan.Snapshot(&in), nil
+	return s.view(ctx, record.StoredSaga{Instance: in})
 }
 
 // saga reads a saga that can be read.

@@ -29,6 +29,7 @@ type Sagas interface {
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
+	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
 	Stats(ctx context.Context) (record.Stats, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -136,6 +137,9 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 			return in.Revision != known || in.Status.Terminal()
 		},
 	}, wait)
+	if errors.Is(err, record.ErrUnreadable) {
+		return s.answerUnreadable(ctx, id)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +151,16 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 		return &sagaOutput{Status: http.StatusNotModified, ETag: etag(in.Revision)}, nil
 	}
 	return s.answer(ctx, in)
+}
+
+// answerUnreadable shows a saga that cannot be read with what is known of it.
+func (s *service) answerUnreadable(ctx context.Context, id string) (*sagaOutput, error) {
+	stored, err := s.Reads.Saga(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := s.view(ctx, stored)
+	return &sagaOutput{Status: http.StatusOK, ETag: etag(stored.Revision), Body: shown}, err
 }
 
 // answer is a saga with its revision as ETag.

@@ -11,7 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
-	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
@@ -75,21 +74,21 @@ func (s *service) sendChanges(ctx context.Context, stream *stream, id string, kn
 	if err := stream.comment("watching"); err != nil {
 		return err
 	}
-	in, err := s.read(ctx, id)
+	stored, err := s.read(ctx, id)
 	for err == nil {
-		if in.Revision != known {
-			if err := s.sendChange(ctx, stream, in); err != nil {
+		if stored.Revision != known {
+			if err := s.sendChange(ctx, stream, stored); err != nil {
 				return err
 			}
-			known = in.Revision
+			known = stored.Revision
 		}
-		if in.Status.Terminal() {
+		if stored.Status.Terminal() {
 			return nil
 		}
 		select {
 		case changed := <-changes:
-			if changed.Revision > in.Revision {
-				in = changed
+			if changed.Revision > stored.Revision {
+				stored = record.StoredSaga{Instance: changed}
 			}
 		case <-quiet.C:
 			err = stream.comment("still here")
@@ -102,20 +101,20 @@ func (s *service) sendChanges(ctx context.Context, stream *stream, id string, kn
 	return err
 }
 
-func (s *service) read(ctx context.Context, id string) (saga.Instance, error) {
+func (s *service) read(ctx context.Context, id string) (record.StoredSaga, error) {
 	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
 	defer cancel()
-	return s.saga(limited, id)
+	return s.Reads.Saga(limited, id)
 }
 
-func (s *service) sendChange(ctx context.Context, stream *stream, in saga.Instance) error {
+func (s *service) sendChange(ctx context.Context, stream *stream, stored record.StoredSaga) error {
 	limited, cancel := context.WithTimeout(ctx, s.RequestTimeout)
 	defer cancel()
-	shown, err := s.show(limited, in)
+	shown, err := s.view(limited, stored)
 	if err != nil {
 		return err
 	}
-	return stream.event("saga", in.Revision, shown)
+	return stream.event("saga", stored.Revision, shown)
 }
 
 // stream writes server-sent events, each with a deadline of its own in place of the server's.

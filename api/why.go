@@ -20,11 +20,15 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	in, err := s.saga(ctx, id)
+	stored, err := s.Reads.Saga(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	in := stored.Instance
 	plan, err := s.plans.get(ctx, in.Definition, in.Version)
+	if text := defect(stored, err); text != "" {
+		return &whyOutput{Body: whyUnreadable(in, text)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	for _, problem := range problems {
 		seen.problems[problem.Queue] = problem
 	}
-	seen.queues = s.inspect(ctx, seen.queuesInUse())
+	seen.queues = s.Monitor.inspection.states(ctx, seen.queuesInUse())
 	return &whyOutput{Body: seen.explain()}, nil
 }
 

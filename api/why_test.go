@@ -148,14 +148,53 @@ func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
 	t.Parallel()
 	fresh := record.OutboxRow{CreatedAt: whyNow().Add(-100 * time.Millisecond)}
 	s := tell(t, saga.Start{}).inOutbox("a", fresh).inOutbox("b", fresh)
-	s.wants(resource.CauseWaitingForWorker, "a")
+	onItsWay := s.wants(resource.CauseWaitingForWorker, "a")
+	require.NotNil(t, onItsWay.NextAutomatic, "a row that is still there for a moment changes nothing")
+	assert.Equal(t, s.in.Steps[0].DeadlineAt, onItsWay.NextAutomatic.At.Time)
 
 	s.broker, s.queues = errors.New("connection refused"), nil
 	why := s.wants(resource.CauseNotPublished, "a")
 	assert.Contains(t, why.Message, "cannot be reached")
 	assert.Equal(t, "unreachable", why.Evidence.Broker)
 	assert.Nil(t, why.Evidence.Queue.Depth, "nobody could be asked")
-	assert.Nil(t, why.NextAutomatic, "the time of an attempt does not run in the outbox")
+	require.NotNil(t, why.NextAutomatic)
+	assert.Nil(t, why.NextAutomatic.At, "it is published when the broker is back, and nobody knows when that is")
+	assert.Contains(t, why.NextAutomatic.What, "published")
+}
+
+func TestWhyTheBrokerRefusesACommand(t *testing.T) {
+	t.Parallel()
+	refused := record.OutboxRow{
+		Queue: "qa", CreatedAt: whyNow().Add(-time.Hour), RefusedAt: whyNow().Add(-time.Minute), RetryAt: whyNow().Add(time.Minute),
+		Reason: "PRECONDITION_FAILED - message size 300000 is larger\n than configured max size 200000", Attempts: 7,
+	}
+	why := tell(t, saga.Start{}).inOutbox("a", refused).wants(resource.CauseRefusedByBroker, "a")
+	assert.Contains(t, why.Message, "message size 300000 is larger than configured", "in the broker's words, on one line")
+	assert.Equal(t, refused.RefusedAt, why.Since.Time)
+	assert.Equal(t, refused.RetryAt, why.NextAutomatic.At.Time)
+	assert.Equal(t, resource.OutboxRefused, why.Evidence.Outbox.State)
+	assert.Equal(t, refused.RetryAt, why.Evidence.Outbox.RetryAt.Time)
+	assert.Equal(t, 7, why.Evidence.Outbox.Attempts)
+}
+
+func TestWhyAQueueTakesNoCommands(t *testing.T) {
+	t.Parallel()
+	for kind, cause := range map[record.ProblemKind]string{
+		record.QueueMissing: resource.CauseUnroutable, record.QueueRefuses: resource.CauseRefusedByBroker, record.QueueNotConfirming: resource.CauseNotPublished,
+	} {
+		problem := record.QueueProblem{
+			Queue: "qa", Kind: kind, Reason: "the words of the broker", Since: whyNow().Add(-time.Minute), RetryAt: whyNow().Add(time.Second),
+		}
+		s := tell(t, saga.Start{}).inOutbox("a", record.OutboxRow{Queue: "qa", CreatedAt: whyNow().Add(-time.Hour)})
+		s.problems = map[string]record.QueueProblem{"qa": problem}
+		why := s.wants(cause, "a")
+		assert.Equal(t, problem.Since, why.Since.Time, kind)
+		assert.Equal(t, problem.RetryAt, why.NextAutomatic.At.Time, kind)
+		assert.Equal(t, problem.Reason, why.Evidence.Outbox.Reason, kind)
+		if kind != record.QueueMissing {
+			assert.Contains(t, why.Message, problem.Reason)
+		}
+	}
 }
 
 func TestWhyWaitingForTheNextAttempt(t *testing.T) {

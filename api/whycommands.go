@@ -48,7 +48,7 @@ func (s situation) queuesInUse() []string {
 // worst explains the command out that is furthest from being answered: what keeps it is what keeps the saga.
 func (s situation) worst(commands []command) (finding, bool) {
 	severity := map[string]int{
-		resource.CauseUnroutable: 4, resource.CauseNotPublished: 3, resource.CauseNoConsumer: 2,
+		resource.CauseUnroutable: 4, resource.CauseRefusedByBroker: 4, resource.CauseNotPublished: 3, resource.CauseNoConsumer: 2,
 		resource.CauseWaitingForBranch: 1,
 	}
 	var found finding
@@ -64,16 +64,12 @@ func (s situation) worst(commands []command) (finding, bool) {
 func (s situation) diagnose(c command) finding {
 	name := s.in.Steps[c.step].Name
 	queue := s.plan.Steps[c.step].Queue
+	if found, unpublished := s.unpublished(c); unpublished {
+		return found
+	}
 	found := finding{step: c.step, since: s.dispatchedAt(c), next: s.attemptEnds(c)}
-	row, waiting := s.outbox[c.id.String()]
 	state, inspected := s.queues[queue]
 	switch {
-	case waiting && s.problems[queue].Kind == record.QueueMissing:
-		found.cause, found.since = resource.CauseUnroutable, s.problems[queue].Since
-		found.message = unroutableMessage(name, queue)
-	case waiting && (s.broker != nil || s.now.Sub(row.CreatedAt) > publishAllowance):
-		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt
-		found.message = unpublishedMessage(name, queue, s.broker != nil)
 	case inspected && !state.Exists:
 		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
 	case inspected && state.Consumers == 0:
@@ -86,6 +82,40 @@ func (s situation) diagnose(c command) finding {
 		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, s.broker != nil)
 	}
 	return found
+}
+
+// unpublished explains a command that is still in the outbox, if that is worth a word. It is published again by itself,
+// whatever keeps it; the time is null where nothing was refused yet.
+func (s situation) unpublished(c command) (finding, bool) {
+	row, waiting := s.outbox[c.id.String()]
+	if !waiting {
+		return finding{}, false
+	}
+	name, queue := s.in.Steps[c.step].Name, s.plan.Steps[c.step].Queue
+	problem := s.problems[queue]
+	found := finding{step: c.step, since: problem.Since, next: published(name, problem.RetryAt)}
+	switch {
+	case !row.RefusedAt.IsZero():
+		found.cause, found.since, found.next = resource.CauseRefusedByBroker, row.RefusedAt, published(name, row.RetryAt)
+		found.message = refusedMessage(name, row.Reason)
+	case problem.Kind == record.QueueMissing:
+		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
+	case problem.Kind == record.QueueRefuses:
+		found.cause, found.message = resource.CauseRefusedByBroker, queueRefusesMessage(name, queue, problem.Reason)
+	case problem.Kind == record.QueueNotConfirming:
+		found.cause, found.message = resource.CauseNotPublished, notConfirmingMessage(name, queue, problem.Reason)
+	case s.broker != nil || s.now.Sub(row.CreatedAt) > publishAllowance:
+		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt
+		found.message = unpublishedMessage(name, queue, s.broker != nil)
+	default:
+		return finding{}, false // it is on its way
+	}
+	return found, true
+}
+
+// published is the next attempt to publish a command; at is zero where its time is not known.
+func published(step string, at time.Time) *resource.NextAutomatic {
+	return automatic(at, "the command of step "+step+" is published again")
 }
 
 // draining says whether a saga that goes back waits for a step that was still going forward.
@@ -114,11 +144,8 @@ func (s situation) dispatchedAt(c command) time.Time {
 	return s.in.UpdatedAt
 }
 
-// attemptEnds is when the attempt times out. Its time does not run while the command is in the outbox.
+// attemptEnds is when the attempt times out. Its time does not run while the command is in the outbox: a row that is
+// still there for a moment after the confirm makes no difference.
 func (s situation) attemptEnds(c command) *resource.NextAutomatic {
-	deadline := s.in.Steps[c.step].DeadlineAt
-	if _, waiting := s.outbox[c.id.String()]; waiting || deadline.IsZero() {
-		return nil
-	}
-	return automatic(deadline, "the attempt of step "+c.id.Step+" times out")
+	return automatic(s.in.Steps[c.step].DeadlineAt, "the attempt of step "+c.id.Step+" times out")
 }

@@ -56,17 +56,25 @@ func (s situation) addStep(why *resource.Why, i int, commands []command) {
 
 func (s situation) outboxEvidence(commandID string) *resource.OutboxEvidence {
 	row, waiting := s.outbox[commandID]
-	problem := s.problems[row.Queue]
-	switch {
-	case !waiting:
+	if !waiting {
 		return &resource.OutboxEvidence{State: resource.OutboxConfirmed}
-	case problem.Kind == record.QueueMissing:
-		return &resource.OutboxEvidence{
-			State: resource.OutboxReturned, Since: optional(problem.Since), Attempts: row.Attempts, Reason: problem.Reason,
-		}
-	default:
-		return &resource.OutboxEvidence{State: resource.OutboxWritten, Since: optional(row.CreatedAt), Attempts: row.Attempts, Reason: row.Reason}
 	}
+	problem := s.problems[row.Queue]
+	shown := &resource.OutboxEvidence{
+		State: resource.OutboxWritten, Since: optional(row.CreatedAt), Attempts: row.Attempts, Reason: brokersWords(row.Reason),
+	}
+	switch {
+	case !row.RefusedAt.IsZero():
+		shown.State, shown.Since, shown.RetryAt = resource.OutboxRefused, optional(row.RefusedAt), optional(row.RetryAt)
+	case problem.Kind == record.QueueMissing:
+		shown.State = resource.OutboxReturned
+	case problem.Kind == record.QueueRefuses:
+		shown.State = resource.OutboxRefused
+	}
+	if row.RefusedAt.IsZero() && problem.Kind != "" {
+		shown.Since, shown.RetryAt, shown.Reason = optional(problem.Since), optional(problem.RetryAt), brokersWords(problem.Reason)
+	}
+	return shown
 }
 
 // waiting names every step that has a command out or waits for its next attempt.
@@ -84,7 +92,7 @@ func (s situation) waiting() []string {
 func (s situation) timers(commands []command) []resource.NextAutomatic {
 	var timers []resource.NextAutomatic
 	for _, c := range commands {
-		if ends := s.attemptEnds(c); ends != nil {
+		if ends := s.attemptEnds(c); ends.At != nil {
 			timers = append(timers, *ends)
 		}
 	}
@@ -103,7 +111,7 @@ func (s situation) timers(commands []command) []resource.NextAutomatic {
 	return timers
 }
 
-// automatic is something that happens by itself at that time.
+// automatic is something that happens by itself at that time; zero: at a time that is not known.
 func automatic(at time.Time, what string) *resource.NextAutomatic {
-	return &resource.NextAutomatic{At: saga.Time{Time: at}, What: what}
+	return &resource.NextAutomatic{At: optional(at), What: what}
 }

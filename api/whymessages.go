@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -65,6 +66,32 @@ func unpublishedMessage(step, queue string, brokerAway bool) string {
 	}
 	return fmt.Sprintf("The command of step %s is written but not yet confirmed to be in queue %s. If this lasts, look at the "+
 		"broker (alarms, limits of the queue); its time does not run.", step, queue)
+}
+
+func refusedMessage(step, words string) string {
+	return fmt.Sprintf("The broker refuses the command of step %s: %s. If it is too large, raise the broker's max_message_size, or "+
+		"abandon the saga. The command is kept and tried again, alone, and its time does not run.", step, brokersWords(words))
+}
+
+func queueRefusesMessage(step, queue, words string) string {
+	return fmt.Sprintf("The command of step %s is not published: queue %s refuses messages: %s. It may be full: look at its limits and "+
+		"at its workers. The queue is tried again, and the command's time does not run.", step, queue, brokersWords(words))
+}
+
+func notConfirmingMessage(step, queue, words string) string {
+	return fmt.Sprintf("The command of step %s is not published: queue %s does not confirm what it is sent: %s. A quorum queue does so "+
+		"without its majority: look at the nodes of the broker. The queue is tried again, and the command's time does not run.",
+		step, queue, brokersWords(words))
+}
+
+// brokersWords are what the broker said, fit for one line.
+func brokersWords(words string) string {
+	const longest = 300
+	words = strings.ToValidUTF8(strings.Join(strings.Fields(words), " "), "?")
+	if len(words) > longest {
+		words = strings.ToValidUTF8(words[:longest], "") + "…"
+	}
+	return strings.TrimSuffix(words, ".")
 }
 
 func noConsumerMessage(step, queue string, depth int) string {

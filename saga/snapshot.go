@@ -22,6 +22,8 @@ type Snapshot struct {
 	Attention      *AttentionSnapshot `json:"attention"`
 	AllowedActions []ActionName       `json:"allowed_actions"`
 	Steps          []StepSnapshot     `json:"steps"`
+	// Unreadable is why the saga is shown with what is known of it only: what is stored cannot be read.
+	Unreadable Text `json:"unreadable"`
 }
 
 // StepSnapshot is one step of a Snapshot.

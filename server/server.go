@@ -23,6 +23,7 @@ type Server struct {
 	engine   *engine.Engine
 	relay    *relay.Relay
 	metrics  *metrics
+	monitor  *api.Monitor
 	listener net.Listener
 	http     *http.Server
 	stopping chan struct{}
@@ -64,10 +65,14 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
 	}
+	s.monitor = api.NewMonitor(api.MonitorConfig{
+		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, Version: s.config.Version,
+		Logger: s.config.Logger, Registry: s.metrics.registry,
+	})
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
 		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
-		MaxQueueDepth: s.config.MaxQueueDepth, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
+		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	}), s.config.Logger)
 	return nil
 }
@@ -91,6 +96,7 @@ func (s *Server) Run(ctx context.Context) error {
 	relay.Go(func() { s.relay.Run(publishing) })
 	engine.Go(func() { s.engine.Run(deciding, engineGrace) })
 	intake.Go(func() { s.declare(taking) })
+	intake.Go(func() { s.monitor.Run(taking) })
 	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(taking, fromReplies, s.engine.ReceiveReply)) })
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })

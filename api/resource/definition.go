@@ -14,6 +14,7 @@ type Definition struct {
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps, with every default spelled out"`
+	Unreadable  saga.Text       `json:"unreadable" nullable:"true" doc:"Why only the name and the version are shown: what is stored cannot be read; null: it can"`
 }
 
 // Body is the definition as it can be put again.

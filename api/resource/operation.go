@@ -24,3 +24,27 @@ type Health struct {
 	Version string            `json:"version,omitempty"`
 	Checks  map[string]string `json:"checks,omitempty" doc:"What was looked at: ok, or what is wrong with it"`
 }
+
+// HealthDetails is the answer of /readyz?verbose. Everyone may read it, so it names neither hosts nor users, and repeats
+// nothing that servers or workers said.
+type HealthDetails struct {
+	Health
+	CheckedAt             *saga.Time        `json:"checked_at" format:"date-time" doc:"When the checks were made; null: not yet"`
+	SurveyedAt            *saga.Time        `json:"surveyed_at" format:"date-time" doc:"When the rest was counted; null: not yet"`
+	Connections           map[string]string `json:"connections,omitempty" doc:"Each connection to the broker: ok, or unreachable; those that consume are the consumers"`
+	QueueProblems         []QueueProblem    `json:"queue_problems" nullable:"false" doc:"Worker queues that take no commands at present, at most 50"`
+	MoreQueueProblems     int               `json:"more_queue_problems" doc:"How many more there are"`
+	OutboxPending         int64             `json:"outbox_pending" doc:"Commands that are not confirmed to be in their queues"`
+	OutboxOldest          *saga.Time        `json:"outbox_oldest" format:"date-time"`
+	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
+	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as far as the last pass over all of them found"`
+	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`
+}
+
+// QueueProblem is why a worker queue takes no commands at present.
+type QueueProblem struct {
+	Queue   string    `json:"queue"`
+	Kind    string    `json:"kind" enum:"missing,refuses,not_confirming"`
+	Since   saga.Time `json:"since" format:"date-time"`
+	RetryAt saga.Time `json:"retry_at" format:"date-time" doc:"When the queue is tried again"`
+}

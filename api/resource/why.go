@@ -13,11 +13,13 @@ const (
 	CauseWaitingForWorker = "waiting_for_worker"
 	CauseWaitingForBranch = "waiting_for_branch"
 	CauseRetryAt          = "retry_at"
+	CauseRefusedByBroker  = "refused_by_broker"
+	CauseUnreadable       = "unreadable"
 )
 
 // Why says why a saga is not further, and what comes next.
 type Why struct {
-	Cause          string            `json:"cause" doc:"done, paused, scheduled, unroutable, not_published, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
+	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
 	Message        string            `json:"message" doc:"The cause for people, with what they can do"`
 	Since          *saga.Time        `json:"since" format:"date-time" doc:"Since when it has been so"`
 	Step           *string           `json:"step" doc:"The step that it is about"`
@@ -28,8 +30,8 @@ type Why struct {
 
 // NextAutomatic is something that happens by itself.
 type NextAutomatic struct {
-	At   saga.Time `json:"at" format:"date-time"`
-	What string    `json:"what"`
+	At   *saga.Time `json:"at" format:"date-time" doc:"null: the time is not known"`
+	What string     `json:"what"`
 }
 
 // Evidence is what the cause was concluded from.
@@ -59,16 +61,18 @@ type StepEvidence struct {
 
 // OutboxEvidence is what became of the command on its way to the broker.
 type OutboxEvidence struct {
-	State    string     `json:"state" enum:"written,returned,confirmed"`
+	State    string     `json:"state" enum:"written,returned,refused,confirmed"`
 	Since    *saga.Time `json:"since" format:"date-time"`
 	Attempts int        `json:"attempts" doc:"How often publishing it did not come off"`
-	Reason   string     `json:"reason,omitempty"`
+	Reason   string     `json:"reason,omitempty" doc:"In the broker's words"`
+	RetryAt  *saga.Time `json:"retry_at,omitempty" format:"date-time" doc:"When it is published again, if it was refused"`
 }
 
 // States of an OutboxEvidence.
 const (
 	OutboxWritten   = "written"
 	OutboxReturned  = "returned"
+	OutboxRefused   = "refused"
 	OutboxConfirmed = "confirmed"
 )
 

@@ -45,7 +45,10 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 }
 
 // when says how far away a time is.
-func (p printer) when(t saga.Time) string {
+func (p printer) when(t *saga.Time) string {
+	if t == nil {
+		return "at a time that is not known"
+	}
 	if t.Before(p.now) {
 		return "now"
 	}

@@ -35,6 +35,7 @@ type Store interface {
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	Stats(ctx context.Context) (record.Stats, error)
+	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 
 	DeadLetters(ctx context.Context, page record.Page) (found []record.DeadLetter, next string, err error)

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// gauges are what /metrics shows of what is broken. They are set in the background: a scrape asks nobody.
+type gauges struct {
+	broker, database   prometheus.Gauge
+	outboxPending      prometheus.Gauge
+	outboxOldest       prometheus.Gauge
+	deadLetters        *prometheus.GaugeVec
+	queueProblems      *prometheus.GaugeVec
+	sagas, definitions prometheus.Gauge
+}
+
+// maxQueueLabels bounds the queues that are named in a metric.
+const maxQueueLabels = 200
+
+func newGauges(registry *prometheus.Registry, version string) *gauges {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	}
+	g := &gauges{
+		broker:        gauge("saga_broker_connected", "1 while commands can be published, else 0."),
+		database:      gauge("saga_database_connected", "1 while the database can be written, else 0."),
+		outboxPending: gauge("saga_outbox_pending", "Commands that are not confirmed to be in their queues."),
+		outboxOldest:  gauge("saga_outbox_oldest_seconds", "Age of the oldest of them; 0 when there is none."),
+		deadLetters: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "saga_dead_letters", Help: "Messages that could not be processed, by source.",
+		}, []string{"source"}),
+		queueProblems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "saga_queue_problem", Help: "1 for each worker queue that takes no commands at present, by kind of problem.",
+		}, []string{"queue", "kind"}),
+		sagas:       gauge("saga_unreadable_sagas", "Unfinished sagas that cannot be read, as far as the last pass over all of them found."),
+		definitions: gauge("saga_unreadable_definitions", "Definitions whose latest version cannot be read."),
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "saga_build_info", Help: "Always 1; the label is the version of the program.",
+	}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	for _, source := range deadLetterSources() {
+		g.deadLetters.WithLabelValues(source) // so that it is there, as zero, before the first one
+	}
+	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.deadLetters, g.queueProblems,
+		g.sagas, g.definitions, build)
+	return g
+}
+
+// deadLetterSources are the queues that dead letters come from.
+func deadLetterSources() []string { return []string{"commands", "replies", "start"} }
+
+// connected shows what a look found.
+func (g *gauges) connected(checks map[string]string) {
+	set := func(gauge prometheus.Gauge, check string) {
+		gauge.Set(0)
+		if check == checkOK {
+			gauge.Set(1)
+		}
+	}
+	set(g.broker, checks["broker"])
+	set(g.database, checks["database"])
+}
+
+// surveyed shows what a survey found. What it could not find keeps its value.
+func (g *gauges) surveyed(found survey) {
+	if found.backlog != nil {
+		g.outboxPending.Set(float64(found.backlog.OutboxPending))
+		age := 0.0
+		if !found.backlog.OutboxOldest.IsZero() {
+			age = max(0, found.at.Sub(found.backlog.OutboxOldest).Seconds())
+		}
+		g.outboxOldest.Set(age)
+		for _, source := range deadLetterSources() {
+			g.deadLetters.WithLabelValues(source).Set(float64(found.backlog.DeadLetters[source]))
+		}
+	}
+	g.sagas.Set(float64(found.sagas))
+	g.definitions.Set(float64(found.definitions))
+	g.queueProblems.Reset()
+	for _, problem := range firstOf(found.problems, maxQueueLabels) {
+		g.queueProblems.WithLabelValues(problem.Queue, string(problem.Kind)).Set(1)
+	}
+}
+
+func firstOf(problems []record.QueueProblem, most int) []record.QueueProblem {
+	return problems[:min(most, len(problems))]
+}

@@ -1,0 +1,263 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/local"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+	"github.com/saga-orchestrator/orchestrator/store/memory"
+)
+
+// counted counts how often database and broker are asked, and answers as the test says.
+type counted struct {
+	api.Reads
+	pings    atomic.Int64
+	ping     func(context.Context) error
+	problems []record.QueueProblem
+	backlog  record.Backlog
+	sagas    []record.StoredSaga
+}
+
+func (c *counted) Ping(ctx context.Context) error {
+	c.pings.Add(1)
+	if c.ping != nil {
+		return c.ping(ctx)
+	}
+	return nil
+}
+
+func (c *counted) QueueProblems(context.Context) ([]record.QueueProblem, error) {
+	return c.problems, nil
+}
+
+func (c *counted) Backlog(context.Context) (record.Backlog, error) { return c.backlog, nil }
+
+func (c *counted) Sagas(ctx context.Context, filter record.Filter, page record.Page) ([]record.StoredSaga, string, error) {
+	if c.sagas != nil {
+		return c.sagas, "", nil
+	}
+	return c.Reads.Sagas(ctx, filter, page)
+}
+
+// questioned is a broker that counts what it is asked.
+type questioned struct {
+	api.Broker
+	asked atomic.Int64
+	ready error
+	slow  chan struct{} // if set, Inspect waits for it or for the end of the caller
+}
+
+func (q *questioned) Ready() error { return q.ready }
+
+func (q *questioned) Inspect(ctx context.Context, queues []string) (map[string]wire.QueueState, error) {
+	q.asked.Add(1)
+	if q.slow != nil {
+		select {
+		case <-q.slow:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return q.Broker.Inspect(ctx, queues)
+}
+
+func (q *questioned) Connections() map[string]error {
+	return map[string]error{"publish": nil, "replies": errors.New("dial tcp 10.1.2.3:5672: refused for app:secret")}
+}
+
+func newCounted(t *testing.T) (*counted, *questioned) {
+	t.Helper()
+	kept, err := memory.Open(memory.Config{})
+	require.NoError(t, err)
+	return &counted{Reads: kept}, &questioned{Broker: local.New()}
+}
+
+func probe(handler http.Handler, path string) (int, string) {
+	w := httptest.NewRecorder()
+	r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, path, nil)
+	handler.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+// watched runs a monitor in a bubble of its own time, and gives the API that answers from it.
+func watched(t *testing.T, reads *counted, broker *questioned, depth int) (handler http.Handler, stop func()) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	monitor := api.NewMonitor(api.MonitorConfig{Reads: reads, Broker: broker, MaxQueueDepth: depth, Version: "test", Registry: registry})
+	handler = api.New(api.Config{Reads: reads, Broker: broker, Auth: api.AuthNone, Monitor: monitor, Registry: registry})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { monitor.Run(ctx) })
+	synctest.Wait()
+	return handler, func() { cancel(); running.Wait() }
+}
+
+func TestAProbeAsksNeitherTheDatabaseNorTheBroker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads, broker := newCounted(t)
+		handler, stop := watched(t, reads, broker, 5)
+		defer stop()
+		before, asked := reads.pings.Load(), broker.asked.Load()
+		for range 1000 {
+			status, body := probe(handler, "/readyz")
+			require.Equal(t, http.StatusOK, status, body)
+			status, _ = probe(handler, "/readyz?verbose")
+			require.Equal(t, http.StatusOK, status)
+		}
+		assert.Equal(t, before, reads.pings.Load())
+		assert.Equal(t, asked, broker.asked.Load())
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		assert.InDelta(t, 10, reads.pings.Load()-before, 1, "once a second, whether or not somebody asks")
+	})
+}
+
+func TestReadinessFollowsWithinSecondsAndWhatIsOldCountsAsUnknown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads, broker := newCounted(t)
+		var failure atomic.Pointer[error]
+		reads.ping = func(ctx context.Context) error {
+			if err := failure.Load(); err != nil {
+				return *err
+			}
+			return ctx.Err()
+		}
+		handler, stop := watched(t, reads, broker, 0)
+		readOnly := errors.New("read-only: 10.1.2.3 secret")
+		failure.Store(&readOnly)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		status, body := probe(handler, "/readyz")
+		assert.Equal(t, http.StatusServiceUnavailable, status)
+		assert.Contains(t, body, `"database":"unreachable"`)
+		assert.NotContains(t, body, "secret")
+		failure.Store(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		status, _ = probe(handler, "/readyz")
+		assert.Equal(t, http.StatusOK, status)
+		stop()
+		time.Sleep(6 * time.Second)
+		status, body = probe(handler, "/readyz")
+		assert.Equal(t, http.StatusServiceUnavailable, status, "nobody has looked for too long")
+		assert.Contains(t, body, `"unknown"`)
+	})
+}
+
+func TestADatabaseThatHangsMakesTheProcessNotReady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads, broker := newCounted(t)
+		reads.ping = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		handler, stop := watched(t, reads, broker, 0)
+		defer stop()
+		began := time.Now()
+		status, _ := probe(handler, "/readyz")
+		assert.Equal(t, http.StatusServiceUnavailable, status)
+		assert.Zero(t, time.Since(began), "the probe waits for nobody")
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		status, body := probe(handler, "/readyz")
+		assert.Equal(t, http.StatusServiceUnavailable, status)
+		assert.Contains(t, body, "unreachable")
+	})
+}
+
+func TestCallersThatLeaveCancelNothingAndTheBrokerIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads, broker := newCounted(t)
+		broker.slow = make(chan struct{})
+		plan, err := saga.ParseDefinition("order", 0, []byte(`{"steps":[`+reserve+`]}`))
+		require.NoError(t, err)
+		_, _, err = reads.Reads.(*memory.Store).PutDefinition(t.Context(), plan)
+		require.NoError(t, err)
+		monitor := api.NewMonitor(api.MonitorConfig{Reads: reads, Broker: broker})
+		handler := api.New(api.Config{Reads: reads, Broker: broker, Auth: api.AuthNone, Monitor: monitor, RequestTimeout: time.Minute})
+		var callers sync.WaitGroup
+		for range 100 {
+			callers.Go(func() {
+				ctx, leave := context.WithTimeout(context.Background(), 10*time.Millisecond)
+				defer leave()
+				r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/queues", nil)
+				handler.ServeHTTP(httptest.NewRecorder(), r)
+			})
+		}
+		callers.Wait()
+		close(broker.slow)
+		synctest.Wait()
+		assert.EqualValues(t, 1, broker.asked.Load(), "one question for all of them")
+		_, body := probe(handler, "/v1/queues")
+		assert.Contains(t, body, `"depth":0`, "its answer is there although everyone who asked had left: "+body)
+		assert.EqualValues(t, 1, broker.asked.Load())
+	})
+}
+
+func TestWhatIsBrokenIsInTheDetailsAndInTheMetrics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads, broker := newCounted(t)
+		broken := record.StoredSaga{Instance: saga.Instance{ID: "01JD0000000000000000000000", Definition: "order", Version: 1, Status: saga.Running}, Unreadable: record.ErrUnreadable}
+		reads.sagas = []record.StoredSaga{broken}
+		reads.problems = []record.QueueProblem{{Queue: "mail", Kind: record.QueueRefuses, Reason: "secret words", Since: time.Now(), RetryAt: time.Now().Add(time.Minute)}}
+		reads.backlog = record.Backlog{OutboxPending: 7, OutboxOldest: time.Now().Add(-time.Minute), DeadLetters: map[string]int64{"replies": 3}}
+		broker.ready = errors.New("dial tcp 10.1.2.3: refused")
+		handler, stop := watched(t, reads, broker, 0)
+		defer stop()
+		status, body := probe(handler, "/readyz?verbose")
+		assert.Equal(t, http.StatusServiceUnavailable, status)
+		for _, wanted := range []string{
+			`"status":"unavailable"`, `"broker":"unreachable"`, `"queue":"mail","kind":"refuses"`, `"replies":3`, `"outbox_pending":7`,
+			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`,
+		} {
+			assert.Contains(t, body, wanted)
+		}
+		for _, kept := range []string{"secret", "10.1.2.3"} {
+			assert.NotContains(t, body, kept, "everyone may ask")
+		}
+		_, metrics := probe(handler, "/metrics")
+		for _, wanted := range []string{
+			"saga_broker_connected 0", "saga_database_connected 1", "saga_outbox_pending 7", "saga_outbox_oldest_seconds 60",
+			`saga_dead_letters{source="replies"} 3`, `saga_dead_letters{source="commands"} 0`, `saga_queue_problem{kind="refuses",queue="mail"} 1`,
+			"saga_unreadable_sagas 1", "saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
+		} {
+			assert.Contains(t, metrics, wanted+"\n")
+		}
+		plain, _ := probe(handler, "/readyz")
+		assert.Equal(t, http.StatusServiceUnavailable, plain)
+		status, _ = probe(handler, "/readyz?verbose=perhaps")
+		assert.Equal(t, http.StatusUnprocessableEntity, status)
+	})
+}
+
+func TestWhatIsBrokenIsInTheMetricsOfTheServer(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	into[resource.Health](o.get("/readyz"), http.StatusOK) // nobody runs this monitor: it looks when it is asked
+	metrics := string(o.get("/metrics").content)
+	for _, wanted := range []string{
+		"saga_broker_connected 1", "saga_database_connected 1", "saga_outbox_pending 0", "saga_outbox_oldest_seconds 0",
+		`saga_dead_letters{source="replies"} 0`, `saga_dead_letters{source="commands"} 0`, "saga_unreadable_sagas 0",
+		"saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
+	} {
+		assert.Contains(t, metrics, wanted+"\n")
+	}
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// survey is what was found to be broken.
+type survey struct {
+	at          time.Time
+	backlog     *record.Backlog // nil: it could not be read
+	problems    []record.QueueProblem
+	definitions int // whose latest version cannot be read
+	sagas       int // unfinished ones that cannot be read
+}
+
+// The scan for unreadable sagas reads a bounded number of rows each time, and goes on where it was.
+const (
+	scanPage  = 500
+	scanPages = 4 // of one survey
+)
+
+// scan is a pass over all unfinished sagas.
+type scan struct {
+	after string // where it goes on; empty: at the start
+	found int    // in this pass
+	last  int    // in the whole of the pass before
+}
+
+// survey counts what is broken. A part that cannot be read keeps what was found before.
+func (m *Monitor) survey(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, surveyTimeout)
+	defer cancel()
+	m.mutex.Lock()
+	found := m.found
+	m.mutex.Unlock()
+	if backlog, err := m.config.Reads.Backlog(limited); err == nil {
+		found.backlog = &backlog
+	}
+	if problems, err := m.config.Reads.QueueProblems(limited); err == nil {
+		found.problems = problems
+	}
+	if broken, err := m.brokenDefinitions(limited); err == nil {
+		found.definitions = broken
+	}
+	if err := m.scanSagas(limited); err == nil {
+		found.sagas = max(m.scan.last, m.scan.found)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	found.at = time.Now()
+	m.gauges.surveyed(found)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.found = found
+}
+
+func (m *Monitor) brokenDefinitions(ctx context.Context) (broken int, err error) {
+	err = eachDefinition(ctx, m.config.Reads, func(d record.RegisteredDefinition) {
+		if d.Unreadable != nil {
+			broken++
+		}
+	})
+	return broken, err
+}
+
+// scanSagas goes on with the pass over unfinished sagas.
+func (m *Monitor) scanSagas(ctx context.Context) error {
+	var unfinished []saga.Status
+	for _, status := range saga.Statuses() {
+		if !status.Terminal() {
+			unfinished = append(unfinished, status)
+		}
+	}
+	for range scanPages {
+		page, next, err := m.config.Reads.Sagas(ctx, record.Filter{Statuses: unfinished}, record.Page{After: m.scan.after, Limit: scanPage})
+		if err != nil {
+			return err
+		}
+		for _, stored := range page {
+			if m.unreadable(ctx, stored) {
+				m.scan.found++
+			}
+		}
+		m.scan.after = next
+		if next == "" {
+			m.scan = scan{last: m.scan.found}
+			return nil
+		}
+	}
+	return nil
+}
+
+// unreadable reports whether a saga, or its definition, cannot be read.
+func (m *Monitor) unreadable(ctx context.Context, stored record.StoredSaga) bool {
+	if stored.Unreadable != nil {
+		return true
+	}
+	_, err := m.plans.get(ctx, stored.Definition, stored.Version)
+	return errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound)
+}
+
+// eachDefinition visits the latest version of every definition.
+func eachDefinition(ctx context.Context, reads Definitions, visit func(record.RegisteredDefinition)) error {
+	page := record.Page{Limit: 500}
+	for {
+		found, next, err := reads.Definitions(ctx, page)
+		if err != nil {
+			return err
+		}
+		for _, definition := range found {
+			visit(definition)
+		}
+		if next == "" {
+			return nil
+		}
+		page.After = next
+	}
+}

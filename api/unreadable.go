@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// What is wrong with a saga or a definition that cannot be read. The log has the error itself, which may repeat data.
+const (
+	rowUnreadable        = "The stored state cannot be read by this version of the orchestrator: a newer one wrote it, or it was edited by hand."
+	definitionUnreadable = "The stored definition cannot be read by this version of the orchestrator: a newer one wrote it, or it was edited by hand."
+	definitionGone       = "The version of the definition that the saga was started with is not stored any more."
+)
+
+// defect is what keeps a saga from being read; empty for errors of other kinds.
+func defect(stored record.StoredSaga, definition error) string {
+	switch {
+	case stored.Unreadable != nil:
+		return rowUnreadable
+	case errors.Is(definition, record.ErrUnreadable):
+		return definitionUnreadable
+	case errors.Is(definition, record.ErrDefinitionNotFound):
+		return definitionGone
+	default:
+		return ""
+	}
+}
+
+// view is a stored saga as the outside sees it. One that cannot be read is shown with what its columns say.
+func (s *service) view(ctx context.Context, stored record.StoredSaga) (saga.Snapshot, error) {
+	if stored.Unreadable != nil {
+		return partly(stored.Instance, rowUnreadable), nil
+	}
+	plan, err := s.plans.get(ctx, stored.Definition, stored.Version)
+	if text := defect(stored, err); text != "" {
+		return partly(stored.Instance, text), nil
+	}
+	if err != nil {
+		return saga.Snapshot{}, err
+	}
+	return plan.Snapshot(&stored.Instance), nil
+}
+
+// partly shows a saga without its definition. All that may be done with it is to close it.
+func partly(in saga.Instance, reason string) saga.Snapshot {
+	shown := saga.Snapshot{
+		ID: in.ID, Definition: in.Definition, Version: in.Version, Key: saga.Text(in.Key), Status: in.Status, Revision: in.Revision,
+		Data: in.Data, Priority: in.Priority, Labels: in.Labels, CreatedAt: saga.Time{Time: in.CreatedAt}, StartAt: optional(in.StartAt),
+		UpdatedAt: saga.Time{Time: in.UpdatedAt}, FinishedAt: optional(in.FinishedAt), DeadlineAt: optional(in.DeadlineAt),
+		Attention: in.Attention.Snapshot(), AllowedActions: abandonOnly(in), Steps: make([]saga.StepSnapshot, len(in.Steps)),
+		Unreadable: saga.Text(reason),
+	}
+	if !json.Valid(in.Data) || !isObject(in.Data) {
+		shown.Data = json.RawMessage("{}")
+	}
+	if shown.Labels == nil {
+		shown.Labels = map[string]string{}
+	}
+	for i := range in.Steps {
+		shown.Steps[i] = saga.StepSnapshot{Name: in.Steps[i].Name, Status: in.Steps[i].Status}
+	}
+	return shown
+}
+
+func abandonOnly(in saga.Instance) []saga.ActionName {
+	if in.Status.Terminal() {
+		return []saga.ActionName{}
+	}
+	return []saga.ActionName{saga.ActionAbandon}
+}
+
+// whyUnreadable explains a saga that cannot be read.
+func whyUnreadable(in saga.Instance, reason string) resource.Why {
+	return resource.Why{
+		Cause: resource.CauseUnreadable, Since: optional(in.UpdatedAt), AllowedActions: abandonOnly(in),
+		Message: reason + " Nothing happens with this saga until a version that can read it runs, or an operator abandons it.",
+		Evidence: resource.Evidence{
+			Status: in.Status, Revision: in.Revision, Broker: "ready", Attention: in.Attention.Snapshot(),
+		},
+	}
+}
+
+// showDefinition is a definition as it can be put again; one that cannot be read has a name and a version.
+func showDefinition(kept record.RegisteredDefinition) (resource.Definition, error) {
+	shown := resource.Definition{Steps: json.RawMessage("[]")}
+	if kept.Unreadable != nil {
+		shown.Unreadable = definitionUnreadable
+	} else {
+		canonical, err := json.Marshal(kept.Definition)
+		if err != nil {
+			return resource.Definition{}, err
+		}
+		if err := json.Unmarshal(canonical, &shown); err != nil {
+			return resource.Definition{}, err
+		}
+	}
+	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, saga.Time{Time: kept.CreatedAt}
+	return shown, nil
+}
+
+// unreadableDefinition finds a definition in the list of its versions, which shows broken ones too. version 0 is the
+// latest.
+func (s *service) unreadableDefinition(ctx context.Context, name string, version int) (*definitionOutput, error) {
+	page := record.Page{Limit: 1} // newest first
+	if version > 0 {
+		page.After = decimal(version + 1)
+	}
+	found, _, err := s.Reads.DefinitionVersions(ctx, name, page)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 || version > 0 && found[0].Version != version {
+		return nil, record.ErrDefinitionNotFound
+	}
+	shown, err := showDefinition(found[0])
+	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+}

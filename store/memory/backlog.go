@@ -1,0 +1,24 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// Backlog counts outbox rows and dead letters.
+func (s *Store) Backlog(context.Context) (record.Backlog, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
+	s.eachPending(func(row outboxRow) {
+		backlog.OutboxPending++
+		if created := row.Command.CreatedAt; backlog.OutboxOldest.IsZero() || created.Before(backlog.OutboxOldest) {
+			backlog.OutboxOldest = created
+		}
+	})
+	for _, letter := range s.tables.deadLetters {
+		backlog.DeadLetters[letter.Source]++
+	}
+	return backlog, nil
+}
