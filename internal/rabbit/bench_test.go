@@ -45,7 +45,7 @@ func BenchmarkPublishAndConsume(b *testing.B) {
 	for range 2 {
 		publishing.Go(func() {
 			for range b.N {
-				for _, receipt := range broker.Publish(ctx, batch) {
+				for _, receipt := range publishWithin(ctx, broker, batch) {
 					if receipt.Outcome != wire.Confirmed {
 						b.Error(receipt.Reason)
 					}

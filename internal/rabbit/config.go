@@ -25,6 +25,8 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrMismatch says that a queue or an exchange exists with other properties than it should have.
 	ErrMismatch = errors.New("exists with other properties")
+	// ErrForeign says that another installation uses the prefix.
+	ErrForeign = errors.New("the prefix belongs to another installation")
 	// ErrNotConnected says that there is no connection now. There will be: the Broker keeps trying.
 	ErrNotConnected = errors.New("not connected to RabbitMQ")
 )
@@ -35,14 +37,20 @@ type Config struct {
 	Prefix    string    // of every name that is declared; default: saga
 	QueueType QueueType // default: Quorum
 	Name      string    // shown in the broker's list of connections; default: orchestrator
+	// Installation is the id of the orchestrator's installation: a prefix is used by one installation only. Empty: it is
+	// not checked.
+	Installation string
 	// WorkerOnly leaves the declaring to the orchestrator: consumers wait for their queues.
 	WorkerOnly bool
 
 	Prefetch      int           // replies, and the like, that may be unsettled at a time; default: 500
 	DeliveryLimit int           // how often a quorum queue delivers a command again before it is a dead letter; default: 4
-	Window        int           // messages that may be unconfirmed at a time; default: 1000
+	Window        int           // messages that may be unconfirmed at a time, of a few queues; default: 1000
 	Timeout       time.Duration // of a batch that is published, a write, or a question to the broker; default: 5s
-	Heartbeat     time.Duration // a peer that is silent for two of them is gone; default: 10s
+	// Confirm is how long a message may wait for its confirm; default: 2.5s. It ends before the lease of an outbox row,
+	// so that no message is published again while its confirm may still come.
+	Confirm   time.Duration
+	Heartbeat time.Duration // a peer that is silent for two of them is gone; default: 10s
 	// Renew is how long a consumer goes without a message before it subscribes anew; default: 5s. A broker has been seen
 	// to forget, without a word, a consumer whose queue was deleted in the moment of its subscribing.
 	Renew  time.Duration
@@ -60,6 +68,7 @@ func (c Config) withDefaults() Config {
 	orInt(&c.DeliveryLimit, 4)
 	orInt(&c.Window, 1000)
 	orDuration(&c.Timeout, 5*time.Second)
+	orDuration(&c.Confirm, 2500*time.Millisecond)
 	orDuration(&c.Heartbeat, 10*time.Second)
 	orDuration(&c.Renew, 5*time.Second)
 	orDuration(&c.Grace, 5*time.Second)

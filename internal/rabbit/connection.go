@@ -16,6 +16,7 @@ import (
 type connection struct {
 	amqp   *amqp.Connection
 	socket *socket
+	limits *readLimits
 	limit  time.Duration // of one question to the broker
 	gone   chan struct{} // closed when the connection is lost
 
@@ -25,7 +26,7 @@ type connection struct {
 }
 
 // dial opens a connection. It heeds its context, which the library does not.
-func dial(ctx context.Context, config Config, name string) (*connection, error) {
+func dial(ctx context.Context, config Config, name string, limits *readLimits) (*connection, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(name)
 	var dialled *socket
@@ -34,7 +35,7 @@ func dial(ctx context.Context, config Config, name string) (*connection, error) 
 		Heartbeat: config.Heartbeat, Properties: properties,
 		Dial: func(network, address string) (net.Conn, error) {
 			var err error
-			if dialled, err = dialSocket(ctx, network, address, config); err != nil {
+			if dialled, err = dialSocket(ctx, network, address, config, limits); err != nil {
 				return nil, err
 			}
 			stop = context.AfterFunc(ctx, func() { _ = dialled.Close() })
@@ -48,7 +49,10 @@ func dial(ctx context.Context, config Config, name string) (*connection, error) 
 		}
 		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
 	}
-	return &connection{amqp: opened, socket: dialled, limit: config.Timeout, gone: make(chan struct{})}, nil
+	if negotiated := opened.Config.FrameSize; negotiated > 0 {
+		limits.frame.Store(int64(negotiated))
+	}
+	return &connection{amqp: opened, socket: dialled, limits: limits, limit: config.Timeout, gone: make(chan struct{})}, nil
 }
 
 // watch reads what the library tells about the connection until it is lost. A listener that is not read blocks the
@@ -130,6 +134,12 @@ func (c *connection) channel() (*amqp.Channel, error) {
 		return nil, fmt.Errorf("open a channel: %w", err)
 	}
 	return channel, nil
+}
+
+// version returns the broker's version, as it says itself.
+func (c *connection) version() string {
+	version, _ := c.amqp.Properties["version"].(string)
+	return version
 }
 
 // sever breaks the connection off, whatever it is doing.

@@ -3,9 +3,8 @@ package rabbit
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -41,9 +40,12 @@ func (b *Broker) ConsumeReplies(ctx context.Context, handle func(message wire.Me
 	b.Consume(ctx, b.names.replies(), b.config.Prefetch, handle)
 }
 
-// ConsumeDead consumes the dead letters. Their header x-death says where they died and why.
+// ConsumeDead consumes the dead letters. DiedIn says where each died first, and the header x-death why.
 func (b *Broker) ConsumeDead(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
-	b.Consume(ctx, b.names.dead(), b.config.Prefetch, handle)
+	b.Consume(ctx, b.names.dead(), b.config.Prefetch, func(message wire.Message, settle func(bool)) {
+		message.DiedIn = b.names.diedIn(message.Headers)
+		handle(message, settle)
+	})
 }
 
 // ConsumeStarts consumes the requests to start a saga. They are fewer at a time than replies: a flood of new sagas
@@ -59,8 +61,10 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 	if !b.topology.awaitDeclared(ctx) {
 		return
 	}
+	link := b.consuming(c.queue)
+	c.wanted = c.prefetch
 	for ctx.Err() == nil {
-		conn, err := b.consuming.await(ctx)
+		conn, err := link.await(ctx)
 		if err != nil {
 			return
 		}
@@ -71,11 +75,11 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
 		}
-		if errors.Is(err, errQuiet) {
+		if c.adapt(err, conn) {
 			wait.reset()
 			continue
 		}
-		if missing := is(err, amqp.NotFound); !missing || wait.failures == 0 {
+		if wait.newsworthy() {
 			log.Warn("not consuming, will try again", "error", err)
 		}
 		if conn.isGone() { // the link itself waits before it connects again
@@ -85,4 +89,47 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		b.publisher.redeclare() // the queue may be gone
 		pause(ctx, min(wait.next(), resubscribeWait))
 	}
+}
+
+// leastPrefetch is how many messages are taken at a time, however large they are.
+const leastPrefetch = 4
+
+// adapt chooses how many messages the next subscription takes at a time. It is false where something went wrong.
+func (c *consumer) adapt(end error, conn *connection) bool {
+	switch {
+	case errors.Is(end, errCrowded) || conn.limits.flooded.Load():
+		c.prefetch = max(min(leastPrefetch, c.wanted), c.prefetch/8)
+	case errors.Is(end, errQuiet):
+		c.prefetch = c.wanted
+	case errors.Is(end, errRoom):
+		c.prefetch = min(c.wanted, 4*c.prefetch)
+	default:
+		return false
+	}
+	return true
+}
+
+// consuming returns the link of a queue. Each queue that the orchestrator consumes has a connection of its own, so that
+// a message over which one is lost stops no other. The workers of a process share one: their broker then has fewer to
+// serve.
+func (b *Broker) consuming(queue string) *link {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	name := queue
+	if b.config.WorkerOnly {
+		name = ""
+	}
+	if found := b.consumers[name]; found != nil {
+		return found
+	}
+	made := newLink(b.config, strings.TrimSpace("consume "+name))
+	if name != "" {
+		made.crowded = make(chan struct{}, 1)
+	}
+	if name == b.names.replies() || name == b.names.start() {
+		made.body = maxOwnBody
+	}
+	b.consumers[name] = made
+	b.runs.Go(func() { made.run(b.ending) })
+	return made
 }

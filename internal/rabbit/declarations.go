@@ -2,6 +2,9 @@ package rabbit
 
 import (
 	"math"
+	"strconv"
+	"strings"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -9,13 +12,24 @@ import (
 // maxPriority is that of the contract's priorities, on queues that order by them.
 const maxPriority = 10
 
-// ownDeliveryLimit is that of the queues that the orchestrator itself consumes. It puts aside what it cannot use, so that
-// only its own crashes have a message delivered again: what is lost then should not be lost to a limit.
-const ownDeliveryLimit = 20
+const (
+	deliveryLimitArg   = "x-delivery-limit"
+	maxPriorityArg     = "x-max-priority"
+	consumerTimeoutArg = "x-consumer-timeout"
+	deadExchangeArg    = "x-dead-letter-exchange"
+	deadKeyArg         = "x-dead-letter-routing-key"
+)
 
 const (
-	deliveryLimitArg = "x-delivery-limit"
-	maxPriorityArg   = "x-max-priority"
+	// unlimited is the delivery limit of the queues that the orchestrator itself consumes. It dead-letters what it cannot
+	// use, so only lost connections have a message delivered again, and a reply must not be lost to many of those.
+	unlimited = int64(math.MaxInt32)
+	// formerLimit is what versions before 0.1 declared. Such a queue is used as it is.
+	formerLimit = int64(20)
+	// consumerTimeout is how long a worker may take for one command, where the broker has a setting for each queue. The
+	// time of an attempt is the definition's business; the broker's own limit, 30 minutes by default, would have a command
+	// that takes longer delivered again and again. It is the same for all queues, since it can never be changed.
+	consumerTimeout = 30 * 24 * time.Hour
 )
 
 // ownDeclarations are what the orchestrator needs whatever the definitions are.
@@ -23,10 +37,10 @@ func (t *topology) ownDeclarations() []declaration {
 	n := t.names
 	return append(t.exchanges(),
 		// The last resting place: a delivery limit would make it drop what it holds.
-		t.queue(n.dead(), t.arguments(amqp.Table{deliveryLimitArg: int64(math.MaxInt32)})),
-		t.binding(n.dead(), "", n.dead()),
-		t.queue(n.replies(), t.deadLettering(nil, ownDeliveryLimit)),
-		t.queue(n.start(), t.deadLettering(nil, ownDeliveryLimit)),
+		queue(n.dead(), t.arguments(amqp.Table{deliveryLimitArg: unlimited})),
+		binding(n.dead(), "", n.dead()),
+		queue(n.replies(), t.deadLettering(nil, unlimited), t.deadLettering(nil, formerLimit)),
+		queue(n.start(), t.deadLettering(nil, unlimited), t.deadLettering(nil, formerLimit)),
 	)
 }
 
@@ -41,50 +55,101 @@ func (t *topology) exchanges() []declaration {
 
 // workerDeclarations are the worker queues and their bindings. A queue that exists with other properties is bound all
 // the same: it holds commands.
-func (t *topology) workerDeclarations(queues []string) []declaration {
+func (t *topology) workerDeclarations(queues []string, brokerVersion string) []declaration {
 	var all []declaration
-	for _, queue := range queues {
-		arguments := amqp.Table{}
-		if t.config.QueueType == Classic {
-			arguments[maxPriorityArg] = int64(maxPriority)
+	for _, name := range queues {
+		former := t.workerArguments()
+		alternatives := []amqp.Table{former}
+		if timesEachQueue(brokerVersion) {
+			present := t.workerArguments()
+			present[consumerTimeoutArg] = consumerTimeout.Milliseconds()
+			alternatives = []amqp.Table{present, former}
 		}
-		all = append(all,
-			t.queue(t.names.worker(queue), t.deadLettering(arguments, t.config.DeliveryLimit)),
-			t.binding(t.names.worker(queue), queue, t.names.commands()))
+		all = append(all, queue(t.names.worker(name), alternatives...), binding(t.names.worker(name), name, t.names.commands()))
 	}
 	return all
 }
 
+func (t *topology) workerArguments() amqp.Table {
+	arguments := amqp.Table{}
+	if t.config.QueueType == Classic {
+		arguments[maxPriorityArg] = int64(maxPriority)
+	}
+	return t.deadLettering(arguments, int64(t.config.DeliveryLimit))
+}
+
+// timesEachQueue reports whether a version of RabbitMQ has a consumer timeout for each queue: 3.12 and later.
+func timesEachQueue(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	first, err := strconv.Atoi(major)
+	if err != nil {
+		return false
+	}
+	second, err := strconv.Atoi(minor)
+	return first > 3 || err == nil && first == 3 && second >= 12
+}
+
+// marker is a queue that nothing is ever published to. It says whose installation uses the prefix: the broker refuses
+// to declare it with another id.
+func (t *topology) marker() declaration {
+	return queue(t.names.installation(), amqp.Table{
+		amqp.QueueTypeArg: string(Classic), deadExchangeArg: t.names.dead(), deadKeyArg: t.config.Installation,
+	})
+}
+
 func exchange(name, kind string) declaration {
-	return declaration{"declare exchange " + name, func(c *amqp.Channel) error {
-		return c.ExchangeDeclare(name, kind, true, false, false, false, nil)
-	}}
+	return declaration{
+		what: "declare exchange " + name,
+		tries: []func(*amqp.Channel) error{func(c *amqp.Channel) error {
+			return c.ExchangeDeclare(name, kind, true, false, false, false, nil)
+		}},
+		passive: func(c *amqp.Channel) error {
+			return c.ExchangeDeclarePassive(name, kind, true, false, false, false, nil)
+		},
+	}
 }
 
-func (t *topology) queue(name string, arguments amqp.Table) declaration {
-	return declaration{"declare queue " + name, func(c *amqp.Channel) error {
-		_, err := c.QueueDeclare(name, true, false, false, false, arguments)
-		return err
-	}}
+// queue declares a queue with the first arguments, or as an earlier version has declared it.
+func queue(name string, alternatives ...amqp.Table) declaration {
+	d := declaration{
+		what: "declare queue " + name,
+		passive: func(c *amqp.Channel) error {
+			_, err := c.QueueDeclarePassive(name, true, false, false, false, nil)
+			return err
+		},
+	}
+	for _, arguments := range alternatives {
+		d.tries = append(d.tries, func(c *amqp.Channel) error {
+			_, err := c.QueueDeclare(name, true, false, false, false, arguments)
+			return err
+		})
+	}
+	return d
 }
 
-func (t *topology) binding(queue, key, exchange string) declaration {
-	return declaration{"bind queue " + queue, func(c *amqp.Channel) error {
-		return c.QueueBind(queue, key, exchange, false, nil)
-	}}
+// binding binds a queue. Whether a binding exists cannot be asked: where it may not be made, it is taken as there.
+func binding(queue, key, exchange string) declaration {
+	return declaration{
+		what: "bind queue " + queue,
+		tries: []func(*amqp.Channel) error{func(c *amqp.Channel) error {
+			return c.QueueBind(queue, key, exchange, false, nil)
+		}},
+		passive: func(*amqp.Channel) error { return nil },
+	}
 }
 
 // deadLettering adds what makes a queue keep what it cannot deliver. By default RabbitMQ may lose a message on its way
-// to the dead letters, and delivers a message that nobody settles for ever.
-func (t *topology) deadLettering(arguments amqp.Table, deliveryLimit int) amqp.Table {
+// to the dead letters, and delivers a message that is never settled for ever.
+func (t *topology) deadLettering(arguments amqp.Table, deliveryLimit int64) amqp.Table {
 	if arguments == nil {
 		arguments = amqp.Table{}
 	}
-	arguments["x-dead-letter-exchange"] = t.names.dead()
+	arguments[deadExchangeArg] = t.names.dead()
 	if t.config.QueueType == Quorum {
 		arguments["x-dead-letter-strategy"] = "at-least-once"
 		arguments[amqp.QueueOverflowArg] = amqp.QueueOverflowRejectPublish
-		arguments[deliveryLimitArg] = int64(deliveryLimit)
+		arguments[deliveryLimitArg] = deliveryLimit
 	}
 	return t.arguments(arguments)
 }

@@ -90,7 +90,7 @@ func publish(t *testing.T, b *rabbit.Broker, all []wire.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		var open []wire.Command
-		for i, receipt := range b.Publish(t.Context(), all) {
+		for i, receipt := range publishAll(t, b, all) {
 			if receipt.Outcome != wire.Confirmed {
 				open = append(open, all[i])
 			}
@@ -174,4 +174,22 @@ func startProxy(t *testing.T, brokerURL string) (*proxy.Proxy, string) {
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p, through
+}
+
+// publishAll publishes and waits for the receipt of every command.
+func publishAll(t *testing.T, b *rabbit.Broker, all []wire.Command) []wire.Receipt {
+	t.Helper()
+	return publishWithin(t.Context(), b, all)
+}
+
+func publishWithin(ctx context.Context, b *rabbit.Broker, all []wire.Command) []wire.Receipt {
+	given := make([]wire.Receipt, len(all))
+	var open sync.WaitGroup
+	open.Add(len(all))
+	b.Publish(ctx, all, func(i int, receipt wire.Receipt) {
+		given[i] = receipt
+		open.Done()
+	})
+	open.Wait()
+	return given
 }

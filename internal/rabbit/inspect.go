@@ -9,42 +9,68 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Inspect returns the state of worker queues. It asks over a channel of its own, since the broker closes the channel of
-// a question about a queue that is not there.
+// Inspect returns the state of worker queues. One inspection runs at a time, on a connection that neither publishes nor
+// consumes, so that inspecting never takes anything from those.
 func (b *Broker) Inspect(ctx context.Context, queues []string) (map[string]wire.QueueState, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	defer cancel()
-	conn, err := b.consuming.now()
+	select {
+	case b.inspecting <- struct{}{}:
+		defer func() { <-b.inspecting }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("inspect queues: %w", ctx.Err())
+	}
+	conn, err := b.declaring.now()
 	if err != nil {
 		return nil, fmt.Errorf("inspect queues: %w", err)
 	}
+	i := inspection{conn: conn}
+	defer i.close()
 	states := make(map[string]wire.QueueState, len(queues))
-	var channel *amqp.Channel
 	for _, queue := range queues {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("inspect queues: %w", ctx.Err())
 		}
-		if channel == nil {
-			if channel, err = conn.channel(); err != nil {
-				return nil, fmt.Errorf("inspect queues: %w", err)
-			}
-		}
-		var found amqp.Queue
-		err := conn.within(func() (err error) {
-			found, err = channel.QueueDeclarePassive(b.names.worker(queue), true, false, false, false, nil)
-			return err
-		})
-		switch {
-		case err == nil:
-			states[queue] = wire.QueueState{Exists: true, Depth: found.Messages, Consumers: found.Consumers}
-		case is(err, amqp.NotFound):
-			states[queue], channel = wire.QueueState{}, nil
-		default:
+		if states[queue], err = i.inspect(b.names.worker(queue)); err != nil {
 			return nil, fmt.Errorf("inspect queue %s: %w", queue, err)
 		}
 	}
-	if channel != nil {
-		_ = conn.within(channel.Close)
-	}
 	return states, nil
+}
+
+// inspection asks about queues on a channel, and on another one when the broker closes it: it does so over a queue that
+// is missing.
+type inspection struct {
+	conn    *connection
+	channel *amqp.Channel
+}
+
+func (i *inspection) inspect(queue string) (wire.QueueState, error) {
+	if i.channel == nil {
+		opened, err := i.conn.channel()
+		if err != nil {
+			return wire.QueueState{}, err
+		}
+		i.channel = opened
+	}
+	var found amqp.Queue
+	err := i.conn.within(func() (err error) {
+		found, err = i.channel.QueueDeclarePassive(queue, true, false, false, false, nil)
+		return err
+	})
+	if err == nil {
+		return wire.QueueState{Exists: true, Depth: found.Messages, Consumers: found.Consumers}, nil
+	}
+	i.close()
+	if is(err, amqp.NotFound) {
+		err = nil
+	}
+	return wire.QueueState{}, err
+}
+
+func (i *inspection) close() {
+	if i.channel != nil && !i.channel.IsClosed() {
+		_ = i.conn.within(i.channel.Close)
+	}
+	i.channel = nil
 }

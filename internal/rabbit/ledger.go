@@ -24,6 +24,7 @@ type ledger struct {
 	settled map[uint64]bool // those above
 	due     []settlement    // what the broker was not told yet
 	wake    chan struct{}   // holds an element when something is due
+	limits  *readLimits     // which counts the bytes that are not settled
 }
 
 type settlement struct {
@@ -31,8 +32,8 @@ type settlement struct {
 	verdict verdict
 }
 
-func newLedger() *ledger {
-	return &ledger{low: 1, settled: make(map[uint64]bool), wake: make(chan struct{}, 1)}
+func newLedger(limits *readLimits) *ledger {
+	return &ledger{low: 1, settled: make(map[uint64]bool), wake: make(chan struct{}, 1), limits: limits}
 }
 
 // hand notes a delivery before it is handed to the consumer. Tags count from 1 without gaps.
@@ -42,8 +43,8 @@ func (l *ledger) hand(tag uint64) {
 	l.handed = tag
 }
 
-// settle has an effect the first time only, and none when the channel is gone.
-func (l *ledger) settle(tag uint64, v verdict) {
+// settle settles a delivery of so many bytes. It has an effect the first time only, and none when the channel is gone.
+func (l *ledger) settle(tag uint64, v verdict, bytes int) {
 	l.mu.Lock()
 	if l.over || tag < l.low || l.settled[tag] {
 		l.mu.Unlock()
@@ -55,11 +56,9 @@ func (l *ledger) settle(tag uint64, v verdict) {
 		l.low++
 	}
 	l.due = append(l.due, settlement{tag, v})
+	l.limits.settled.Add(int64(bytes))
 	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	notify(l.wake)
 }
 
 // orders are what to tell the broker, in this order.

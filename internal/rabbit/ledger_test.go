@@ -14,13 +14,13 @@ func TestTheBrokerHearsOfEveryDeliveryWhatWasSaid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(1, 30).Draw(t, "count")
 		order := rapid.Permutation(sequence(count)).Draw(t, "order")
-		l := newLedger()
+		l := newLedger(newReadLimits())
 		l.hand(uint64(count))
 		said, heard := make(map[uint64]verdict), make(map[uint64]verdict)
 		for _, tag := range order {
 			said[tag] = rapid.SampledFrom([]verdict{ack, requeue, reject}).Draw(t, "verdict")
-			l.settle(tag, said[tag])
-			l.settle(tag, reject) // a second word counts for nothing
+			l.settle(tag, said[tag], 0)
+			l.settle(tag, reject, 0) // a second word counts for nothing
 			if rapid.Bool().Draw(t, "take") {
 				hear(t, l.take(), heard, said)
 			}
@@ -30,7 +30,7 @@ func TestTheBrokerHearsOfEveryDeliveryWhatWasSaid(t *testing.T) {
 		hear(t, l.take(), heard, said)
 		assert.Equal(t, said, heard)
 		l.close()
-		l.settle(1, ack)
+		l.settle(1, ack, 0)
 		assert.Equal(t, orders{}, l.take())
 	})
 }
@@ -63,18 +63,18 @@ func sequence(count int) []uint64 {
 // Acknowledgements wait for company; what is to come again, or to be put aside, does not.
 func TestAcknowledgementsWaitForCompany(t *testing.T) {
 	t.Parallel()
-	l := newLedger()
+	l := newLedger(newReadLimits())
 	l.hand(10)
 	assert.False(t, l.pressing(2), "nothing is due")
-	l.settle(3, ack)
+	l.settle(3, ack, 0)
 	assert.False(t, l.pressing(2), "one may wait")
-	l.settle(1, ack)
+	l.settle(1, ack, 0)
 	assert.True(t, l.pressing(2), "enough are due")
 	l.take()
 	assert.False(t, l.pressing(2), "the broker was told")
-	l.settle(5, requeue)
+	l.settle(5, requeue, 0)
 	assert.True(t, l.pressing(2), "somebody else may be waiting for it")
 	l.take()
-	l.settle(6, reject)
+	l.settle(6, reject, 0)
 	assert.True(t, l.pressing(2), "somebody else may be waiting for it")
 }

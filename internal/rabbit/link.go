@@ -20,6 +20,10 @@ type link struct {
 	name   string
 	config Config
 	log    *slog.Logger
+	// body is how many bytes of a delivered body are kept.
+	body uint64
+	// crowded, if non-nil, has a value when more bytes wait for their settlement than should.
+	crowded chan struct{}
 
 	mu      sync.Mutex
 	current *connection   // nil while there is none
@@ -30,7 +34,7 @@ type link struct {
 func newLink(config Config, purpose string) *link {
 	name := config.Name + " " + purpose
 	return &link{
-		name: name, config: config, log: config.Logger.With("connection", name),
+		name: name, config: config, log: config.Logger.With("connection", name), body: maxBody,
 		problem: ErrNotConnected, changed: make(chan struct{}),
 	}
 }
@@ -39,10 +43,10 @@ func newLink(config Config, purpose string) *link {
 func (l *link) run(ctx context.Context) {
 	var wait backoff
 	for ctx.Err() == nil {
-		conn, err := dial(ctx, l.config, l.name)
+		conn, err := dial(ctx, l.config, l.name, l.limits())
 		if err != nil {
 			l.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, err))
-			l.log.Warn("no connection to RabbitMQ, will try again", "error", err)
+			l.report(&wait, "no connection to RabbitMQ, will try again", err)
 			wait.wait(ctx)
 			continue
 		}
@@ -52,13 +56,27 @@ func (l *link) run(ctx context.Context) {
 			break
 		}
 		l.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, conn.loss()))
-		l.log.Warn("connection to RabbitMQ lost, will connect again", "error", conn.loss())
 		if time.Since(begun) > settled {
 			wait.reset()
 		}
+		l.report(&wait, "connection to RabbitMQ lost, will connect again", conn.loss())
 		wait.wait(ctx)
 	}
 	l.set(nil, ErrClosed)
+}
+
+func (l *link) limits() *readLimits {
+	limits := newReadLimits()
+	limits.body.Store(l.body)
+	limits.crowded = l.crowded
+	return limits
+}
+
+// report logs a failure once, and when the failures in a row have doubled.
+func (l *link) report(wait *backoff, message string, err error) {
+	if wait.newsworthy() {
+		l.log.Warn(message, "error", err, "failures", wait.failures+1)
+	}
 }
 
 // keep offers a connection until it is lost or ctx ends.

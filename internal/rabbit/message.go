@@ -2,6 +2,8 @@ package rabbit
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -11,7 +13,9 @@ import (
 
 const (
 	maxShort = 255     // bytes of a name or a property; the library breaks the connection over a longer one
-	maxBody  = 8 << 20 // bytes of a message; brokers close the channel over one that is beyond their own limit
+	maxBody  = 8 << 20 // bytes of a message that is sent, or kept of one that is received
+	// maxOwnBody is what is kept of a message in the orchestrator's own queues: more than any that is valid.
+	maxOwnBody = 2 << 20
 )
 
 // outgoing is a message and where it goes to.
@@ -54,14 +58,46 @@ func (o *outgoing) check() error {
 
 // incoming makes a Message of a delivery.
 func incoming(queue string, d *amqp.Delivery) wire.Message {
-	headers := map[string]any(d.Headers) // nobody else has them
+	headers := map[string]any(d.Headers) // the library keeps no reference
 	for name, value := range headers {
 		headers[name] = plain(value)
 	}
+	damage, _ := headers[damageHeader].(string)
+	delete(headers, damageHeader)
 	return wire.Message{
 		Queue: queue, MessageID: d.MessageId, CorrelationID: d.CorrelationId, Type: d.Type, ReplyTo: d.ReplyTo,
 		ContentType: d.ContentType, UserID: d.UserId, Headers: headers, Body: d.Body, Redelivered: d.Redelivered,
+		Timestamp: d.Timestamp, Damage: damage,
 	}
+}
+
+// diedIn returns the kind of the queue in which a dead letter died first.
+func (n names) diedIn(headers map[string]any) string {
+	queue, known := headers["x-first-death-queue"].(string)
+	if !known {
+		queue = firstDeath(headers["x-death"])
+	}
+	switch {
+	case queue == n.replies():
+		return wire.DiedInReplies
+	case queue == n.start():
+		return wire.DiedInStart
+	case strings.HasPrefix(queue, n.worker("")):
+		return wire.DiedInCommands
+	default:
+		return ""
+	}
+}
+
+// firstDeath returns the queue of the oldest entry of x-death, which is the last one.
+func firstDeath(deaths any) string {
+	entries, _ := deaths.([]any)
+	if len(entries) == 0 {
+		return ""
+	}
+	oldest, _ := entries[len(entries)-1].(map[string]any)
+	queue, _ := oldest["queue"].(string)
+	return queue
 }
 
 // plain turns a header's value into what encoding/json makes of JSON, but for integers, which are int64.
@@ -93,10 +129,12 @@ func plain(value any) any {
 		return int64(v)
 	case int:
 		return int64(v)
-	case int64, float64, bool, string, nil:
+	case int64, bool, string, nil:
 		return v
+	case float64:
+		return number(v)
 	case float32:
-		return float64(v)
+		return number(float64(v))
 	case []byte:
 		return string(v)
 	case time.Time:
@@ -104,4 +142,12 @@ func plain(value any) any {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// number keeps a float that JSON can write; others become text.
+func number(v float64) any {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Sprint(v)
+	}
+	return v
 }

@@ -1,5 +1,7 @@
 package rabbit
 
+import amqp "github.com/rabbitmq/amqp091-go"
+
 // names are those of the exchanges and queues under one prefix.
 type names struct{ prefix string }
 
@@ -10,3 +12,18 @@ func (n names) replies() string  { return n.prefix + ".replies" }
 func (n names) start() string    { return n.prefix + ".start" }
 
 func (n names) worker(queue string) string { return n.prefix + ".commands." + queue }
+
+// installation is the queue that marks whose installation uses the prefix.
+func (n names) installation() string { return n.prefix + ".installation" }
+
+// probe is a message that belongs to no queue: the broker returns and confirms it, which shows that it takes messages.
+// A worker may write to the default exchange only.
+func (n names) probe(worker bool) outgoing {
+	exchange := n.commands()
+	if worker {
+		exchange = ""
+	}
+	return outgoing{exchange: exchange, key: n.prefix + ".probe", message: amqp.Publishing{
+		MessageId: "probe", Expiration: "1000", DeliveryMode: amqp.Transient,
+	}}
+}

@@ -5,8 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const (
+	// probeEvery is how long a broker may have confirmed nothing before it is probed.
+	probeEvery = 2 * time.Second
+	// reopening is how long a lost channel may be missing until that shows: opening one takes a moment.
+	reopening = time.Second
 )
 
 // publisher keeps a session up and publishes on it.
@@ -14,19 +22,24 @@ type publisher struct {
 	link     *link
 	topology *topology // nil when there is nothing to declare
 	config   Config
+	names    names
 
 	mu      sync.Mutex
-	session *session // nil while there is none
-	problem error    // why there is none
+	session *session  // nil while there is none
+	problem error     // why there is none, or why the broker takes no messages
+	since   time.Time // of the problem
+	changed chan struct{}
 }
 
-func newPublisher(link *link, topology *topology, config Config) *publisher {
-	return &publisher{link: link, topology: topology, config: config, problem: ErrNotConnected}
+func newPublisher(link *link, topology *topology, config Config, names names) *publisher {
+	return &publisher{
+		link: link, topology: topology, config: config, names: names, problem: ErrNotConnected, changed: make(chan struct{}),
+	}
 }
 
 // run opens a session, and opens another whenever it is lost, until ctx ends.
 func (p *publisher) run(ctx context.Context) {
-	defer p.set(nil, ErrClosed)
+	defer func() { p.set(nil, ErrClosed) }()
 	if !p.topology.awaitDeclared(ctx) { // a message for an exchange that does not exist costs the channel
 		return
 	}
@@ -36,9 +49,13 @@ func (p *publisher) run(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		reason := p.serve(conn)
+		begun := time.Now()
+		reason := p.serve(ctx, conn)
 		p.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, reason))
-		if ctx.Err() == nil {
+		if time.Since(begun) > settled {
+			wait.reset()
+		}
+		if ctx.Err() == nil && wait.newsworthy() {
 			p.link.log.Warn("publishing interrupted, will go on", "reason", reason)
 		}
 		if conn.isGone() { // the link itself waits before it connects again
@@ -46,30 +63,84 @@ func (p *publisher) run(ctx context.Context) {
 			continue
 		}
 		p.redeclare() // a message for an exchange that is not there costs the channel alone
-		wait.wait(ctx)
+		if wait.failures > 0 || !overOneMessage(reason) {
+			wait.wait(ctx)
+		}
+		wait.failures = max(wait.failures, 1)
 	}
 }
 
 // serve offers a session until it is lost.
-func (p *publisher) serve(conn *connection) error {
-	s, err := openSession(conn, p.config.Window)
+func (p *publisher) serve(ctx context.Context, conn *connection) error {
+	s, err := openSession(ctx, conn, p.config, p.names)
 	if err != nil {
 		return err
 	}
 	p.set(s, nil)
-	return s.collect()
+	probing, stop := context.WithCancel(ctx)
+	var probes sync.WaitGroup
+	if !p.config.WorkerOnly {
+		probes.Go(func() { p.probe(probing, s) })
+	}
+	defer probes.Wait()
+	defer stop()
+	return s.serve()
+}
+
+// probe sees from time to time that a broker that has confirmed nothing for a while still takes messages.
+func (p *publisher) probe(ctx context.Context, s *session) {
+	for pause(ctx, probeEvery) {
+		if time.Since(s.lastConfirm()) < probeEvery {
+			p.judge(s, nil)
+			continue
+		}
+		err := s.probe(ctx, p.names.probe(p.config.WorkerOnly))
+		if ctx.Err() != nil {
+			return
+		}
+		p.judge(s, err)
+	}
+}
+
+// judge keeps what a probe has shown of the present session.
+func (p *publisher) judge(s *session, problem error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.session == s {
+		p.problem = problem
+	}
 }
 
 func (p *publisher) set(s *session, problem error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.session != nil || problem == nil {
+		p.since = time.Now()
+	}
 	p.session, p.problem = s, problem
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
-func (p *publisher) now() (*session, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.session, p.problem
+// await returns the session. For one that is being opened again it waits a moment.
+func (p *publisher) await(ctx context.Context) (*session, error) {
+	for {
+		p.mu.Lock()
+		s, problem, left, changed := p.session, p.problem, reopening-time.Since(p.since), p.changed
+		p.mu.Unlock()
+		if _, away := p.link.now(); s != nil || away != nil || left <= 0 || errors.Is(problem, ErrClosed) {
+			return s, problem
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, problem
+		}
+		timer.Stop()
+	}
 }
 
 func (p *publisher) redeclare() {
@@ -78,35 +149,59 @@ func (p *publisher) redeclare() {
 	}
 }
 
-// publish sends messages and returns the receipt of each. It returns at once when there is no connection, or when the
-// broker does not read: what is written then may be delivered much later.
-func (p *publisher) publish(ctx context.Context, messages []outgoing) []wire.Receipt {
+// publish sends messages and reports the receipt of each, once, by settle: until it returns, or from another goroutine
+// afterwards if its confirm is late. It sends nothing when there is no connection, or when the broker does not read:
+// what is written then may be delivered much later.
+func (p *publisher) publish(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) {
 	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()
-	s, problem := p.now()
-	if problem == nil {
-		if blocked := s.conn.whyBlocked(); blocked != "" {
-			problem = errors.New(blocked)
-		}
+	s, problem := p.await(ctx)
+	if s != nil {
+		problem = s.blockedError()
 	}
 	if problem != nil {
-		return refuse(messages, problem)
-	}
-	receipts := s.publish(ctx, messages)
-	for i := range receipts {
-		if receipts[i].Outcome == wire.Returned {
-			p.redeclare()
-			break
+		for i := range messages {
+			settle(i, unconfirmed(problem))
 		}
+		return
 	}
-	return receipts
+	for _, i := range s.publish(ctx, messages, settle) {
+		settle(i, p.publishAlone(ctx, messages[i]))
+	}
 }
 
-// refuse gives messages that are not sent their receipts.
-func refuse(messages []outgoing, reason error) []wire.Receipt {
-	b := newBatch(len(messages))
-	b.fail(0, reason)
-	return b.receipts
+// publishAlone sends one message on a channel of its own: if the broker closes the channel, it is over this message.
+func (p *publisher) publishAlone(ctx context.Context, message outgoing) wire.Receipt {
+	if err := message.check(); err != nil {
+		return wire.Receipt{Outcome: wire.Refused, Reason: err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.config.Confirm)
+	defer cancel()
+	conn, err := p.link.await(ctx)
+	if err != nil {
+		return unconfirmed(errNotSent)
+	}
+	receipt, err := sendAlone(ctx, conn, message)
+	if err != nil && overOneMessage(err) {
+		return wire.Receipt{Outcome: wire.Refused, Reason: err.Error()}
+	}
+	if err != nil {
+		return unconfirmed(err)
+	}
+	return receipt
+}
+
+// collect publishes and waits until every message has its receipt.
+func (p *publisher) collect(ctx context.Context, messages []outgoing) []wire.Receipt {
+	receipts := make([]wire.Receipt, len(messages))
+	var open sync.WaitGroup
+	open.Add(len(messages))
+	p.publish(ctx, messages, func(i int, receipt wire.Receipt) {
+		receipts[i] = receipt
+		open.Done()
+	})
+	open.Wait() // bounded: a late confirm is given up after Config.Confirm
+	return receipts
 }
 
 // ready returns nil when messages can be published.
@@ -114,8 +209,10 @@ func (p *publisher) ready() error {
 	if err := p.link.ready(); err != nil {
 		return err
 	}
-	if _, problem := p.now(); problem != nil {
-		return fmt.Errorf("publish: %w", problem)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.problem != nil && (p.session != nil || time.Since(p.since) > reopening) {
+		return fmt.Errorf("publish: %w", p.problem)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package rabbit
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -86,7 +85,7 @@ func (b *Broker) conclude(ctx context.Context, command wire.Message, answer wire
 func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byte) verdict {
 	answer := []outgoing{reply(command.ReplyTo, command.CorrelationID, body)}
 	lasting := context.WithoutCancel(ctx)
-	receipt := b.publisher.publish(lasting, answer)[0]
+	receipt := b.publisher.collect(lasting, answer)[0]
 	if receipt.Outcome == wire.Confirmed {
 		return ack
 	}
@@ -100,13 +99,16 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	defer stop()
 	var wait backoff
 	for wait.wait(trying) {
-		if receipt = b.publisher.publish(trying, answer)[0]; receipt.Outcome == wire.Confirmed {
+		if receipt.Outcome == wire.Refused { // it stays too large, or whatever the broker said
+			break
+		}
+		if receipt = b.publisher.collect(trying, answer)[0]; receipt.Outcome == wire.Confirmed {
 			return ack
 		}
 	}
 	log := b.config.Logger.With("command_id", command.CorrelationID, "reason", receipt.Reason)
-	if receipt.Outcome == wire.Returned && ctx.Err() == nil {
-		log.Error(fmt.Sprintf("nobody takes replies at %q, the command is put aside as a dead letter", command.ReplyTo))
+	if (receipt.Outcome == wire.Returned || receipt.Outcome == wire.Refused) && ctx.Err() == nil {
+		log.Error("the broker does not take the reply, so its command becomes a dead letter", "reply_to", command.ReplyTo)
 		return reject
 	}
 	log.Warn("a reply could not be sent, its command will be delivered again")

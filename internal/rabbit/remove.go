@@ -12,7 +12,7 @@ import (
 // as deleted.
 func Remove(ctx context.Context, config Config, workerQueues []string) error {
 	config = config.withDefaults()
-	conn, err := dial(ctx, config, config.Name)
+	conn, err := dial(ctx, config, config.Name, newReadLimits())
 	if err != nil {
 		return fmt.Errorf("remove the queues of %s: %w", config.Prefix, err)
 	}
@@ -29,20 +29,26 @@ func Remove(ctx context.Context, config Config, workerQueues []string) error {
 	return nil
 }
 
-func removals(n names, workerQueues []string) []declaration {
-	queues := []string{n.replies(), n.start(), n.dead()}
+// removal deletes one thing.
+type removal struct {
+	what string
+	do   func(*amqp.Channel) error
+}
+
+func removals(n names, workerQueues []string) []removal {
+	queues := []string{n.replies(), n.start(), n.dead(), n.installation()}
 	for _, queue := range workerQueues {
 		queues = append(queues, n.worker(queue))
 	}
-	var all []declaration
+	var all []removal
 	for _, queue := range queues {
-		all = append(all, declaration{"delete queue " + queue, func(c *amqp.Channel) error {
+		all = append(all, removal{"delete queue " + queue, func(c *amqp.Channel) error {
 			_, err := c.QueueDelete(queue, false, false, false)
 			return err
 		}})
 	}
 	for _, exchange := range []string{n.commands(), n.events(), n.dead()} {
-		all = append(all, declaration{"delete exchange " + exchange, func(c *amqp.Channel) error {
+		all = append(all, removal{"delete exchange " + exchange, func(c *amqp.Channel) error {
 			return c.ExchangeDelete(exchange, false, false)
 		}})
 	}

@@ -9,48 +9,83 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// writeMoment is how long a write may still take after the deadline of its batch.
-const writeMoment = 50 * time.Millisecond
+const (
+	// writeMoment is how long a write may still take after the deadline of its batch.
+	writeMoment = 50 * time.Millisecond
+	// confirmPatience is how long a sender waits for the confirms of its batch. What is confirmed later is reported later.
+	confirmPatience = 200 * time.Millisecond
+	// windows is how many windows of messages may be without a receipt, all queues together: a few queues that do not
+	// confirm leave room for the others.
+	windows = 4
+)
 
 var (
 	errNoConfirm = errors.New("RabbitMQ did not confirm in time")
 	errNotSent   = errors.New("not sent in time")
 )
 
-// publish sends messages and awaits their confirms. On a new channel one message goes ahead: a broker that is out of
-// memory says so only to those who publish, and what it has not read by then it may deliver much later.
-func (s *session) publish(ctx context.Context, messages []outgoing) []wire.Receipt {
-	if len(messages) < 2 || s.proven.Load() || messages[0].check() != nil {
-		return s.publishAll(ctx, messages)
+// publish sends messages and reports the receipt of each by settle, from this goroutine or from the session's. It
+// returns the indexes of those that may each have been the reason why the channel was lost; these have no receipt yet.
+func (s *session) publish(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) (suspects []int) {
+	flights := s.send(ctx, messages, settle)
+	patience := time.NewTimer(confirmPatience)
+	defer patience.Stop()
+	waiting := true
+	for _, f := range flights {
+		if f == nil {
+			continue
+		}
+		if waiting && !f.answered() && !s.isSlow(f.queue) {
+			select {
+			case <-f.confirm.Done():
+			case <-patience.C:
+				waiting = false
+			case <-ctx.Done():
+				waiting = false
+			}
+		}
+		if f.answered() {
+			s.receive(f)
+		} else {
+			s.letGo(f)
+		}
 	}
-	receipts := s.publishAll(ctx, messages[:1])
-	if !s.proven.Load() {
-		return append(receipts, refuse(messages[1:], errNotSent)...)
-	}
-	return append(receipts, s.publishAll(ctx, messages[1:])...)
+	return s.suspects(flights)
 }
 
-func (s *session) publishAll(ctx context.Context, messages []outgoing) []wire.Receipt {
-	b := newBatch(len(messages))
-	s.send(ctx, messages, b)
-	return b.wait(ctx)
+// suspects waits for the end of a lost session, which knows who may be the reason.
+func (s *session) suspects(flights []*flight) (suspects []int) {
+	if !s.channel.IsClosed() {
+		return nil
+	}
+	<-s.gone
+	for i, f := range flights {
+		if f != nil && f.suspected {
+			suspects = append(suspects, i)
+		}
+	}
+	return suspects
 }
 
-// send publishes messages one after the other without awaiting their confirms. What it does not send gets its receipt.
+// send writes messages one after the other without awaiting their confirms. What it does not send gets its receipt, and
+// has no flight.
 //
 // It holds the socket from before its turn: those whose turn it is leave the writing to those who wait, so what is sent
 // at the same time leaves together.
-func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
+func (s *session) send(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) []*flight {
+	flights := make([]*flight, len(messages))
 	s.conn.socket.hold()
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		b.fail(0, errNotSent)
+		for i := range messages {
+			settle(i, unconfirmed(errNotSent))
+		}
 		stuck := time.AfterFunc(writeMoment, s.conn.sever)
 		defer stuck.Stop()
 		s.severOn(s.conn.socket.release())
-		return
+		return flights
 	}
 	freed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -69,44 +104,76 @@ func (s *session) send(ctx context.Context, messages []outgoing, b *batch) {
 	}()
 	for i := range messages {
 		if err := messages[i].check(); err != nil {
-			b.set(i, unconfirmed(err))
+			settle(i, wire.Receipt{Outcome: wire.Refused, Reason: err.Error()})
 			continue
 		}
-		if err := s.sendOne(ctx, &messages[i], b, i); err != nil {
-			b.fail(i, err)
-			return
+		var err error
+		if flights[i], err = s.sendOne(ctx, &messages[i], func(r wire.Receipt) { settle(i, r) }); err != nil {
+			settle(i, unconfirmed(err))
 		}
 	}
+	return flights
 }
 
-func (s *session) sendOne(ctx context.Context, o *outgoing, b *batch, index int) error {
+func (s *session) sendOne(ctx context.Context, o *outgoing, settle func(wire.Receipt)) (*flight, error) {
+	f := &flight{id: o.message.MessageId, queue: o.exchange + "/" + o.key, since: time.Now(), settle: settle, awaited: true}
+	if waiting := s.waiting(f.queue); waiting >= s.config.Window/4 {
+		return nil, fmt.Errorf("%d messages to this queue wait for their confirms", waiting)
+	}
 	if err := s.enterWindow(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.note(f); err != nil {
+		<-s.window
+		return nil, err
+	}
+	if err := s.write(f, o); err != nil {
+		s.settle(f, unconfirmed(err))
+		return nil, nil //nolint:nilnil // it has its receipt
+	}
+	return f, nil
+}
+
+// note takes down that a message waits for its confirm: before it is written, or its return could come unnoticed.
+func (s *session) note(f *flight) error {
+	if err := s.blockedError(); err != nil {
 		return err
 	}
-	if blocked := s.conn.whyBlocked(); blocked != "" {
-		<-s.window
-		return errors.New(blocked)
-	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.lost != nil {
-		s.mu.Unlock()
 		return s.lost
 	}
-	s.tag++
-	s.flights[s.tag] = &flight{id: o.message.MessageId, batch: b, index: index}
-	s.mu.Unlock()
-	s.writes.Add(1)
-	_, err := s.channel.PublishWithDeferredConfirm(o.exchange, o.key, true, false, o.message)
-	s.writes.Add(1)
-	if err != nil {
-		// The library's count of messages and ours may differ from here on, so this channel is done for.
-		s.conn.sever()
-		return fmt.Errorf("publish: %w", err)
-	}
+	s.sent++
+	f.number = s.sent
+	s.flights[f] = struct{}{}
 	return nil
 }
 
-// enterWindow waits until fewer messages than the window holds are unconfirmed. What has gathered must be on its way
+func (s *session) write(f *flight, o *outgoing) (err error) {
+	s.writes.Add(1)
+	f.confirm, err = s.channel.PublishWithDeferredConfirm(o.exchange, o.key, true, false, o.message)
+	s.writes.Add(1)
+	if err != nil {
+		if !s.channel.IsClosed() {
+			s.conn.sever() // the message may be half written
+		}
+		return fmt.Errorf("publish: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.written = true
+	return nil
+}
+
+// waiting returns how many late messages of a queue have no receipt.
+func (s *session) waiting(queue string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slow[queue]
+}
+
+// enterWindow waits until there is room for one more message without a receipt. What has gathered must be on its way
 // before, or its confirms would never come.
 func (s *session) enterWindow(ctx context.Context) error {
 	select {
@@ -134,7 +201,7 @@ func (s *session) severOn(err error) {
 	}
 }
 
-// freeWrite ends a write that goes on after its batch's time: nothing but the loss of the connection does.
+// freeWrite ends a write that goes on after its batch's time: only the loss of the connection does.
 func (s *session) freeWrite() {
 	stuck := s.writes.Load()
 	if stuck%2 == 0 {

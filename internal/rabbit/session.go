@@ -1,48 +1,55 @@
 package rabbit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// session is one channel in confirm mode, until it is lost.
+const (
+	// lateLook is how often messages are looked at whose confirms are late.
+	lateLook = 20 * time.Millisecond
+	// maxAge is how long the library may keep a message in mind that is never confirmed; then the channel is replaced.
+	maxAge = 30 * time.Second
+)
+
+// errAged means that a channel was replaced because of messages that were never confirmed.
+var errAged = errors.New("messages are not confirmed, will go on with a new channel")
+
+// session is one channel in confirm mode, until it is lost. Confirms are taken per message and in any order: a queue
+// that does not confirm delays no other.
 type session struct {
 	conn    *connection
 	channel *amqp.Channel
+	config  Config
 	turn    chan struct{} // holds an element while somebody publishes
-	window  chan struct{} // holds an element for every message that is not confirmed
+	window  chan struct{} // holds an element for every message that has no receipt
 	writes  atomic.Uint64 // odd while a message is being written
-	proven  atomic.Bool   // the broker has confirmed something
-	gone    chan struct{} // closed when the channel is lost
+	gone    chan struct{} // closed when the channel is lost and every message has its receipt
+	added   chan struct{} // has a value when a message has become late
 
-	// What the library tells. The listeners are there before the first message, or its confirm would go unheard.
-	closed   chan *amqp.Error
-	returns  chan amqp.Return
-	confirms chan amqp.Confirmation
+	// The listeners exist before the first message, or its return would be missed.
+	closed  chan *amqp.Error
+	returns chan amqp.Return
 
-	mu      sync.Mutex
-	tag     uint64             // of the message published last
-	low     uint64             // no message below it is waiting
-	flights map[uint64]*flight // messages that are not confirmed, by tag
-	lost    error              // why the session is over
+	mu        sync.Mutex
+	sent      uint64               // messages so far
+	flights   map[*flight]struct{} // messages without a receipt
+	late      []*flight            // messages whose senders no longer wait for their confirms, with or without a receipt
+	slow      map[string]int       // how many of them without a receipt, by queue
+	confirmed time.Time            // when the broker confirmed something last
+	lost      error                // why the session is over
 }
 
-// flight is a message that waits for its confirm.
-type flight struct {
-	id       string
-	returned string // why the broker returned it
-	batch    *batch
-	index    int
-}
-
-// openSession opens a channel and puts it in confirm mode.
-func openSession(conn *connection, window int) (*session, error) {
+// openSession opens a channel, puts it in confirm mode, and makes sure that the broker takes messages.
+func openSession(ctx context.Context, conn *connection, config Config, names names) (*session, error) {
 	channel, err := conn.channel()
 	if err != nil {
 		return nil, err
@@ -50,102 +57,142 @@ func openSession(conn *connection, window int) (*session, error) {
 	if err := conn.within(func() error { return channel.Confirm(false) }); err != nil {
 		return nil, fmt.Errorf("ask for confirms: %w", err)
 	}
-	return &session{
-		conn: conn, channel: channel, turn: make(chan struct{}, 1), window: make(chan struct{}, window),
-		gone: make(chan struct{}), low: 1, flights: make(map[uint64]*flight),
-		closed:   channel.NotifyClose(make(chan *amqp.Error, 1)),
-		returns:  channel.NotifyReturn(make(chan amqp.Return, window)),
-		confirms: channel.NotifyPublish(make(chan amqp.Confirmation, window)),
-	}, nil
+	window := windows * config.Window
+	s := &session{
+		conn: conn, channel: channel, config: config, turn: make(chan struct{}, 1), window: make(chan struct{}, window),
+		gone: make(chan struct{}), added: make(chan struct{}, 1),
+		flights: make(map[*flight]struct{}), slow: make(map[string]int),
+		closed:  channel.NotifyClose(make(chan *amqp.Error, 1)),
+		returns: channel.NotifyReturn(make(chan amqp.Return, 2*window)),
+	}
+	if err := s.probe(ctx, names.probe(config.WorkerOnly)); err != nil {
+		if !channel.IsClosed() {
+			_ = conn.within(channel.Close)
+		}
+		if fault := <-s.closed; fault != nil {
+			err = fmt.Errorf("channel lost: %w", fault)
+		}
+		return nil, s.end(err)
+	}
+	return s, nil
 }
 
-// collect takes what the broker says of the messages until the channel is lost, and returns why it was.
-func (s *session) collect() error {
-	var returns <-chan amqp.Return = s.returns
-	for open := true; open; {
+// probe publishes a message that belongs to no queue, and awaits its confirm. A broker that is out of memory or disk
+// says so only to a connection that publishes, and may deliver much later what it has not read by then.
+func (s *session) probe(ctx context.Context, to outgoing) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Confirm)
+	defer cancel()
+	var receipt wire.Receipt
+	f := s.send(ctx, []outgoing{to}, func(_ int, r wire.Receipt) { receipt = r })[0]
+	if f != nil {
 		select {
-		case r, more := <-returns:
-			if !more {
-				returns = nil
-				continue
-			}
-			s.noteReturn(r)
-		case c, more := <-s.confirms:
-			if open = more; !more {
-				continue
-			}
-			// The return of a message comes before its confirm, and is in the listener's buffer by now: a confirm is
-			// believed only after all returns that are there have been read.
-			returns = s.drain(returns)
-			s.confirm(c)
+		case <-f.confirm.Done():
+			s.receive(f)
+		case <-ctx.Done():
+			s.settle(f, s.overdue())
 		}
 	}
-	if fault := <-s.closed; fault != nil {
-		return s.end(fmt.Errorf("channel lost: %w", fault))
+	switch {
+	case receipt.Outcome == wire.Returned || receipt.Outcome == wire.Confirmed:
+		return nil
+	case receipt.Reason == "": // the channel is lost
+		return errors.New("the broker closed the channel of a first message")
+	default:
+		return fmt.Errorf("the broker does not take messages: %s", receipt.Reason)
 	}
-	return s.end(errors.New("channel closed"))
 }
 
-func (s *session) drain(returns <-chan amqp.Return) <-chan amqp.Return {
-	for returns != nil {
-		select {
-		case r, more := <-returns:
-			if !more {
-				return nil
-			}
-			s.noteReturn(r)
-		default:
-			return returns
-		}
+func (s *session) blockedError() error {
+	if reason := s.conn.whyBlocked(); reason != "" {
+		return errors.New(reason)
 	}
 	return nil
 }
 
-// noteReturn finds the message by its id. Returns come in the order of publishing, so it is the first that is not marked.
-func (s *session) noteReturn(r amqp.Return) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for tag := s.low; tag <= s.tag; tag++ {
-		if f := s.flights[tag]; f != nil && f.id == r.MessageId && f.returned == "" {
-			f.returned = fmt.Sprintf("%s (%d): no queue for key %q of exchange %q", r.ReplyText, r.ReplyCode, r.RoutingKey, r.Exchange)
-			return
+// serve looks after late messages until the channel is lost, and returns why it was.
+func (s *session) serve() error {
+	look := time.NewTicker(lateLook)
+	look.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case <-s.added:
+			look.Reset(lateLook)
+		case now := <-look.C:
+			waiting, aged := s.lookAtLate(now)
+			if aged {
+				_ = s.conn.within(s.channel.Close)
+				return s.end(errAged)
+			}
+			if !waiting {
+				look.Stop()
+			}
+		case fault := <-s.closed:
+			if fault != nil {
+				return s.end(fmt.Errorf("channel lost: %w", fault))
+			}
+			return s.end(errors.New("channel closed"))
 		}
 	}
 }
 
-func (s *session) confirm(c amqp.Confirmation) {
+// lookAtLate gives receipts to late messages that were confirmed meanwhile, or for too long were not.
+func (s *session) lookAtLate(now time.Time) (waiting, aged bool) {
 	s.mu.Lock()
-	f := s.flights[c.DeliveryTag]
-	delete(s.flights, c.DeliveryTag)
-	for s.low <= s.tag && s.flights[s.low] == nil {
-		s.low++
-	}
+	late := s.late
+	s.late = nil
 	s.mu.Unlock()
-	if f == nil {
-		return
+	kept := late[:0]
+	for _, f := range late {
+		if f.answered() {
+			s.receive(f)
+			continue
+		}
+		kept = append(kept, f)
+		switch age := now.Sub(f.since); {
+		case age > maxAge:
+			aged = true
+		case age > s.config.Confirm:
+			s.settle(f, s.overdue())
+		}
 	}
-	s.proven.Store(true)
-	<-s.window
-	switch {
-	case !c.Ack:
-		f.batch.set(f.index, wire.Receipt{Outcome: wire.Unconfirmed, Reason: "RabbitMQ refused the message (nack)"})
-	case f.returned != "":
-		f.batch.set(f.index, wire.Receipt{Outcome: wire.Returned, Reason: f.returned})
-	default:
-		f.batch.set(f.index, wire.Receipt{Outcome: wire.Confirmed})
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = append(kept, s.late...)
+	return len(s.late) > 0, aged
 }
 
-// end answers all that wait.
+// overdue is the receipt of a message that was not confirmed in time. A blocked connection says nothing of the queue.
+func (s *session) overdue() wire.Receipt {
+	if err := s.blockedError(); err != nil {
+		return unconfirmed(err)
+	}
+	return wire.Receipt{Outcome: wire.NotConfirmed, Reason: errNoConfirm.Error()}
+}
+
+// end gives every message that waits a receipt.
 func (s *session) end(reason error) error {
 	s.mu.Lock()
 	s.lost = reason
 	flights := s.flights
-	s.flights = nil
+	s.flights, s.late = nil, nil
 	s.mu.Unlock()
-	close(s.gone)
-	for _, f := range flights {
-		f.batch.set(f.index, unconfirmed(reason))
+	for f := range flights {
+		if !f.suspect(reason) {
+			f.settle(unconfirmed(reason))
+		}
 	}
+	close(s.gone)
 	return reason
+}
+
+// lastConfirm returns when the broker confirmed something last.
+func (s *session) lastConfirm() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.confirmed
+}
+
+func unconfirmed(reason error) wire.Receipt {
+	return wire.Receipt{Outcome: wire.Unconfirmed, Reason: reason.Error()}
 }

@@ -1,7 +1,6 @@
 package rabbit
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -20,7 +19,7 @@ const socketBuffer = 64 << 10
 // last one lets go, so that messages of many senders leave together and none waits for a timer.
 type socket struct {
 	net.Conn
-	reader     *bufio.Reader
+	reader     *frameReader
 	writeLimit time.Duration // of each write
 	silence    time.Duration // how long the peer may say nothing
 
@@ -29,7 +28,7 @@ type socket struct {
 	gathered []byte
 }
 
-// Read takes what has come in big pieces.
+// Read reads large pieces, and mends what the library could not read.
 func (s *socket) Read(content []byte) (int, error) { return s.reader.Read(content) }
 
 func (s *socket) Write(content []byte) (int, error) {
@@ -88,7 +87,7 @@ func (s *socket) SetReadDeadline(deadline time.Time) error {
 }
 
 // dialSocket connects, and bounds the handshake that follows.
-func dialSocket(ctx context.Context, network, address string, config Config) (*socket, error) {
+func dialSocket(ctx context.Context, network, address string, config Config, limits *readLimits) (*socket, error) {
 	dialer := net.Dialer{Timeout: config.Timeout}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
@@ -99,6 +98,6 @@ func dialSocket(ctx context.Context, network, address string, config Config) (*s
 		return nil, fmt.Errorf("set the deadline of the handshake: %w", err)
 	}
 	return &socket{
-		Conn: conn, reader: bufio.NewReaderSize(conn, socketBuffer), writeLimit: config.Timeout, silence: 2 * config.Heartbeat,
+		Conn: conn, reader: newFrameReader(conn, limits), writeLimit: config.Timeout, silence: 2 * config.Heartbeat,
 	}, nil
 }

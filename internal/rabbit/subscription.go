@@ -21,7 +21,8 @@ const consumerTag = "orchestrator"
 // consumer is what is consumed, and by whom.
 type consumer struct {
 	queue    string
-	prefetch int
+	wanted   int           // messages that may be unsettled at a time
+	prefetch int           // the same for now: fewer while messages are large
 	renew    time.Duration // how long without a message until the subscription is made anew
 	grace    time.Duration // how long to wait at the end for what is unsettled; 0: for as long as it takes
 	handle   func(message wire.Message, settle func(verdict))
@@ -42,7 +43,8 @@ func subscribe(conn *connection, c consumer) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{consumer: c, conn: conn, channel: channel, ledger: newLedger()}
+	conn.limits.restart()
+	s := &subscription{consumer: c, conn: conn, channel: channel, ledger: newLedger(conn.limits)}
 	s.closed = channel.NotifyClose(make(chan *amqp.Error, 1))
 	err = conn.within(func() (err error) {
 		if err = channel.Qos(c.prefetch, 0, false); err != nil {
@@ -84,13 +86,17 @@ func (s *subscription) dispatch(ctx context.Context) {
 			continue // the channel's end gives it back
 		}
 		s.ledger.hand(d.DeliveryTag)
-		tag := d.DeliveryTag
-		s.handle(incoming(s.queue, &d), func(v verdict) { s.ledger.settle(tag, v) })
+		tag, size := d.DeliveryTag, len(d.Body)
+		s.handle(incoming(s.queue, &d), func(v verdict) { s.ledger.settle(tag, v, size) })
 	}
 }
 
-// errQuiet says that a subscription was given up because nothing came. There is nothing wrong with it, as far as is known.
-var errQuiet = errors.New("nothing came for a while")
+// Why a subscription was given up although nothing is wrong with it, as far as is known.
+var (
+	errQuiet   = errors.New("nothing came for a while")
+	errCrowded = errors.New("the messages are too large to take so many at a time")
+	errRoom    = errors.New("there is room for more messages at a time")
+)
 
 // settleUntil tells the broker what is settled until the subscription is over.
 func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) error {
@@ -99,6 +105,7 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 	patience := newPatience()
 	defer patience.end()
 	var before uint64
+	crowded := false // since the last renewal
 	for {
 		select {
 		case <-s.ledger.wake:
@@ -118,12 +125,20 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 			}
 		case <-ended:
 			return errors.Join(s.settleDue(), fmt.Errorf("consume %s: the broker has cancelled the consumer", s.queue))
+		case <-s.conn.limits.crowded:
+			if s.prefetch > leastPrefetch {
+				return cmp.Or(s.finish(ended), errCrowded)
+			}
+			crowded = true
 		case <-renewal.C:
 			last, unsettled := s.ledger.count()
 			if last == before && unsettled == 0 {
 				return cmp.Or(s.finish(ended), errQuiet)
 			}
-			before = last
+			if s.prefetch < s.wanted && !crowded {
+				return cmp.Or(s.finish(ended), errRoom)
+			}
+			before, crowded = last, false
 		case <-ctx.Done():
 			return s.finish(ended)
 		}

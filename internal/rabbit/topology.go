@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // redeclarePause keeps a broker that loses things all the time from being asked all the time.
@@ -22,6 +20,8 @@ type topology struct {
 	names  names
 	asked  chan struct{} // holds an element when something was found missing
 	turn   chan struct{} // holds an element while somebody declares
+	// reported is what was logged last; run's own.
+	reported string
 
 	mu       sync.Mutex
 	queues   []string // worker queues that are to exist
@@ -50,7 +50,7 @@ func (t *topology) run(ctx context.Context) {
 			return
 		}
 		mismatch, fault := t.declareAll(ctx, conn)
-		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil {
+		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil && t.newsworthy(err, &wait) {
 			t.link.log.Error("exchanges and queues are not as they should be", "error", err)
 		}
 		if fault != nil { // a mismatch is not cured by trying again
@@ -66,6 +66,13 @@ func (t *topology) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// newsworthy reports whether what is wrong is worth a line in the log: something new, or the same for twice as long.
+func (t *topology) newsworthy(err error, wait *backoff) bool {
+	known := t.reported == err.Error()
+	t.reported = err.Error()
+	return !known || wait.failures > 0 && wait.newsworthy()
 }
 
 // redeclare has everything declared again soon.
@@ -87,10 +94,29 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	mismatch, fault = declareEach(conn, t.ownDeclarations())
+	if fault = t.claim(conn); fault == nil {
+		mismatch, fault = declareEach(conn, t.ownDeclarations())
+	}
 	t.note(fault)
-	ofWorkers, faultOfWorkers := declareEach(conn, t.workerDeclarations(queues))
+	if errors.Is(fault, ErrForeign) {
+		return nil, fault
+	}
+	ofWorkers, faultOfWorkers := declareEach(conn, t.workerDeclarations(queues, conn.version()))
 	return errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
+}
+
+// claim marks the prefix as this installation's, or finds that it is another's. Two installations on one prefix would
+// take each other's replies.
+func (t *topology) claim(conn *connection) error {
+	if t.config.Installation == "" {
+		return nil
+	}
+	mismatch, fault := declareEach(conn, []declaration{t.marker()})
+	if mismatch != nil {
+		return fmt.Errorf("%w: prefix %q is not that of installation %s; choose another prefix, or delete the queue %s if "+
+			"the other installation is gone: %w", ErrForeign, t.config.Prefix, t.config.Installation, t.names.installation(), mismatch)
+	}
+	return fault
 }
 
 // note keeps what came of the orchestrator's own declarations. What exists with other properties is logged and used as
@@ -121,11 +147,14 @@ func (t *topology) add(ctx context.Context, queues []string) error {
 		return fmt.Errorf("declare queues: %w", ctx.Err())
 	}
 	conn, err := t.link.now()
+	if err == nil {
+		err = t.foreign()
+	}
 	if err != nil {
 		return fmt.Errorf("declare queues: %w", err)
 	}
 	// The exchange is among them: the first definition may come before the first declaration is through.
-	return errors.Join(declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues)...)))
+	return errors.Join(declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues, conn.version())...)))
 }
 
 // awaitDeclared returns when what the orchestrator itself needs was declared, and is false when ctx or the
@@ -144,44 +173,17 @@ func (t *topology) awaitDeclared(ctx context.Context) bool {
 	}
 }
 
+// foreign returns ErrForeign when the prefix is known to be another installation's.
+func (t *topology) foreign() error {
+	if err := t.ready(); errors.Is(err, ErrForeign) {
+		return err
+	}
+	return nil
+}
+
 // ready returns nil when what the orchestrator itself needs was declared.
 func (t *topology) ready() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.problem
-}
-
-// declaration makes one thing exist, and is done on a channel that may be closed by it.
-type declaration struct {
-	what string
-	do   func(*amqp.Channel) error
-}
-
-// declareEach does them in order and goes on after those that fail, on a new channel: the broker closes that of a
-// declaration that it refuses. It tells what exists with other properties from what went wrong in other ways.
-func declareEach(conn *connection, declarations []declaration) (mismatch, fault error) {
-	var channel *amqp.Channel
-	for _, d := range declarations {
-		if channel == nil {
-			opened, err := conn.channel()
-			if err != nil {
-				return mismatch, errors.Join(fault, err)
-			}
-			channel = opened
-		}
-		err := conn.within(func() error { return d.do(channel) })
-		if err == nil {
-			continue
-		}
-		channel = nil
-		if is(err, amqp.PreconditionFailed) {
-			mismatch = errors.Join(mismatch, fmt.Errorf("%s: %w: %w", d.what, ErrMismatch, err))
-		} else {
-			fault = errors.Join(fault, fmt.Errorf("%s: %w", d.what, err))
-		}
-	}
-	if channel != nil {
-		_ = conn.within(channel.Close)
-	}
-	return mismatch, fault
 }

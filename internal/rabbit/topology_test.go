@@ -33,7 +33,7 @@ func TestAWorkerQueueThatIsDeletedIsDeclaredAgain(t *testing.T) {
 	b := connect(t, config, "payments")
 	_, err := plainChannel(t, config.URL).QueueDelete(config.Prefix+".commands.payments", false, false, false)
 	require.NoError(t, err)
-	assert.Equal(t, wire.Returned, b.Publish(t.Context(), commands("payments", 1))[0].Outcome)
+	assert.Equal(t, wire.Returned, publishAll(t, b, commands("payments", 1))[0].Outcome)
 	publish(t, b, commands("payments", 1))
 }
 

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,77 +11,145 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// publish publishes one batch and sorts out its receipts. since is when its first command was handed over; zero means
-// that the commands have waited in the table.
+// published is a command with its receipt.
+type published struct {
+	command *wire.Command
+	receipt wire.Receipt
+	waited  bool // it reached its queue so late after its commit that its attempt's time begins only now
+}
+
+// receipts collects what became of commands, until somebody has the time to deal with it.
+type receipts struct {
+	came chan struct{} // has a value when there may be some
+
+	mu  sync.Mutex
+	all []published
+}
+
+func (r *receipts) add(one published) {
+	r.mu.Lock()
+	r.all = append(r.all, one)
+	r.mu.Unlock()
+	notify(r.came)
+}
+
+func (r *receipts) take() []published {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := r.all
+	r.all = nil
+	return taken
+}
+
+// publish publishes one batch and deals with the receipts that are there when it returns; those that come later are
+// settled by settleLate. since is when its first command was handed over; zero means that the commands have waited in
+// the table.
 func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time.Time) {
 	failpoint.Reach("relay/publishing")
-	receipts := r.config.Publisher.Publish(ctx, commands)
-	failpoint.Reach("relay/confirmed")
-	r.config.Sent(len(commands))
-	took := r.config.Now().Sub(since) // for ever, when they have waited in the table
-	var returned []wire.Command
-	var reasons []string
-	unconfirmed := 0
-	for i, receipt := range receipts {
-		switch receipt.Outcome {
-		case wire.Confirmed:
-			r.confirm(ctx, &commands[i], took > max(promptly, commands[i].Timeout/20))
-		case wire.Returned:
-			returned, reasons = append(returned, commands[i]), append(reasons, receipt.Reason)
-		default:
-			// Nothing is known of it. Its lease runs out, and it is claimed and published again.
-			unconfirmed++
+	note := func(command *wire.Command, receipt wire.Receipt) {
+		took := r.config.Now().Sub(since) // for ever, when it has waited in the table
+		r.receipts.add(published{command, receipt, took > max(promptly, command.Timeout/20)})
+	}
+	sound := make([]wire.Command, 0, len(commands))
+	for i := range commands {
+		if commands[i].Suspect {
+			note(&commands[i], r.config.Publisher.PublishAlone(ctx, &commands[i]))
+		} else {
+			sound = append(sound, commands[i])
 		}
 	}
-	if unconfirmed > 0 && ctx.Err() == nil {
-		r.config.Logger.Warn("commands were not confirmed, they will be published again", "commands", unconfirmed)
+	if len(sound) > 0 {
+		r.config.Publisher.Publish(ctx, sound, func(i int, receipt wire.Receipt) { note(&sound[i], receipt) })
 	}
-	if len(returned) > 0 {
-		r.comeBack(ctx, returned, reasons)
+	failpoint.Reach("relay/confirmed")
+	r.config.Sent(len(commands))
+	r.settle(ctx)
+}
+
+// settleLate deals with the receipts that come after their batch.
+func (r *Relay) settleLate(ctx context.Context) {
+	for {
+		select {
+		case <-r.receipts.came:
+			r.settle(ctx)
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
-// confirm lets a row be forgotten; where the command has waited, only after the saga knows that its time runs from now.
-func (r *Relay) confirm(ctx context.Context, command *wire.Command, waited bool) {
-	if r.returns.forget(command.Queue) {
-		r.note(ctx, record.QueueProblem{Queue: command.Queue})
+// settle deals with the receipts that are there.
+func (r *Relay) settle(ctx context.Context) {
+	var refused []record.RefusedCommand
+	problems := make(map[string]record.QueueProblem)
+	unconfirmed := 0
+	for _, one := range r.receipts.take() {
+		queue := one.command.Queue
+		switch outcome := one.receipt.Outcome; outcome {
+		case wire.Confirmed:
+			r.gates.confirm(queue)
+			r.unconfirmed.ended()
+			r.refusals.forget(one.command.ID)
+			r.confirm(ctx, one)
+		case wire.Returned, wire.Nacked, wire.NotConfirmed:
+			if problem, news := r.gates.fail(queue, problemOf(outcome), one.receipt.Reason); news {
+				problems[queue] = problem
+			}
+		case wire.Refused:
+			refused = append(refused, record.RefusedCommand{
+				Command: one.command.ID, Reason: one.receipt.Reason, RetryAfter: r.refusals.add(one.command.ID),
+			})
+		default: // its lease runs out, and it is claimed and published again
+			unconfirmed++
+		}
 	}
-	id := command.ID
-	if waited {
+	if unconfirmed > 0 && ctx.Err() == nil && r.unconfirmed.failed() {
+		r.config.Logger.Warn("commands were not confirmed, they will be published again", "commands", unconfirmed)
+	}
+	r.reportRefused(ctx, refused)
+	r.reportProblems(ctx, problems)
+}
+
+// confirm lets a row be forgotten; where the command has waited, only after the saga knows that its time runs from now.
+func (r *Relay) confirm(ctx context.Context, one published) {
+	id := one.command.ID
+	if one.waited {
 		r.config.Published(ctx, id, func() { r.ReturnConfirmed([]saga.CommandID{id}) })
 		return
 	}
 	r.ReturnConfirmed([]saga.CommandID{id})
 }
 
-// comeBack notes queues that are missing, and has those declared that stay missing: another process may have registered
-// the definition, or somebody deleted the queue.
-func (r *Relay) comeBack(ctx context.Context, commands []wire.Command, reasons []string) {
-	ids := make([]saga.CommandID, len(commands))
-	var problems []record.QueueProblem
+// reportRefused notes commands that the broker refuses for themselves. Each is published again by itself, after longer
+// and longer pauses.
+func (r *Relay) reportRefused(ctx context.Context, refused []record.RefusedCommand) {
+	if len(refused) == 0 {
+		return
+	}
+	r.config.Logger.Error("the broker refuses commands", "commands", len(refused),
+		"command_id", refused[0].Command.String(), "reason", refused[0].Reason, "retry_after", refused[0].RetryAfter)
+	if err := r.config.Rows.MarkRefused(ctx, refused); err != nil && ctx.Err() == nil {
+		r.config.Logger.Warn("refused commands were not marked", "error", err)
+	}
+}
+
+// reportProblems notes the queues that take no commands, and has queues declared that stay missing: another process may
+// have registered the definition, or somebody deleted the queue.
+func (r *Relay) reportProblems(ctx context.Context, problems map[string]record.QueueProblem) {
+	if len(problems) == 0 {
+		return
+	}
+	noted := make([]record.QueueProblem, 0, len(problems))
 	var missing []string
-	seen := make(map[string]bool)
-	for i := range commands {
-		queue := commands[i].Queue
-		ids[i] = commands[i].ID
-		if seen[queue] {
-			continue
-		}
-		seen[queue] = true
-		entry := r.returns.add(queue)
-		problems = append(problems, record.QueueProblem{
-			Queue: queue, Kind: record.QueueMissing, Reason: reasons[i], Since: entry.first, RetryAt: entry.retryAt,
-		})
-		if r.config.Now().Sub(entry.first) >= redeclareAfter {
+	for queue, problem := range problems {
+		noted = append(noted, problem)
+		if r.gates.missingFor(&problem) >= redeclareAfter {
 			missing = append(missing, queue)
 		}
+		r.config.Logger.Warn("a queue takes no commands", "queue", queue, "problem", problem.Kind,
+			"reason", problem.Reason, "retry_at", problem.RetryAt)
 	}
-	r.config.Logger.Warn("commands came back: there is no queue for them", "commands", len(commands),
-		"queue", commands[0].Queue, "reason", reasons[0])
-	r.note(ctx, problems...)
-	if err := r.config.Rows.ReleaseOutbox(ctx, ids); err != nil && ctx.Err() == nil {
-		r.config.Logger.Warn("returned commands were not released", "error", err)
-	}
+	r.note(ctx, noted)
 	if len(missing) == 0 {
 		return
 	}
@@ -91,65 +158,38 @@ func (r *Relay) comeBack(ctx context.Context, commands []wire.Command, reasons [
 	}
 }
 
-func (r *Relay) note(ctx context.Context, problems ...record.QueueProblem) {
+func (r *Relay) note(ctx context.Context, problems []record.QueueProblem) {
 	if err := r.config.Rows.NoteQueueProblems(ctx, problems); err != nil && ctx.Err() == nil {
-		r.config.Logger.Warn("the problems of queues were not noted", "error", err)
+		r.config.Logger.Warn("problems of queues were not noted", "error", err)
 	}
 }
 
-// returns remembers since when, and how often, commands have come back from queues that are missing.
-type returns struct {
-	clock func() time.Time
+const (
+	firstRefusal = 5 * time.Second
+	maxRefusal   = 10 * time.Minute
+	maxRefusals  = 10_000
+)
 
+// refusals count how often the broker has refused a command for itself.
+type refusals struct {
 	mu    sync.Mutex
-	known map[string]returnedFrom // by queue
+	times map[saga.CommandID]int
 }
 
-type returnedFrom struct {
-	first, retryAt time.Time
-	times          int
-}
-
-func newReturns(clock func() time.Time) *returns {
-	return &returns{clock: clock, known: make(map[string]returnedFrom)}
-}
-
-// add counts a return from the queue. What comes back while the queue is left alone already does not count.
-func (r *returns) add(queue string) returnedFrom {
+// add returns how long to wait before the command is published again.
+func (r *refusals) add(id saga.CommandID) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.clock()
-	entry, known := r.known[queue]
-	if !known {
-		entry.first = now
+	if r.times == nil || len(r.times) >= maxRefusals {
+		r.times = make(map[saga.CommandID]int) // some begin with short pauses again
 	}
-	if !now.Before(entry.retryAt) {
-		entry.retryAt = now.Add(min(firstReturnWait<<min(entry.times, 10), maxReturnWait))
-		entry.times++
-	}
-	r.known[queue] = entry
-	return entry
+	wait := min(firstRefusal<<min(r.times[id], 10), maxRefusal)
+	r.times[id]++
+	return wait
 }
 
-// waiting are the queues to leave alone.
-func (r *returns) waiting() []string {
+func (r *refusals) forget(id saga.CommandID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var queues []string
-	for queue, entry := range r.known {
-		if r.clock().Before(entry.retryAt) {
-			queues = append(queues, queue)
-		}
-	}
-	slices.Sort(queues)
-	return queues
-}
-
-// forget reports whether the queue was missing.
-func (r *returns) forget(queue string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, known := r.known[queue]
-	delete(r.known, queue)
-	return known
+	delete(r.times, id)
 }

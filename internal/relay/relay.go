@@ -15,20 +15,23 @@ import (
 type Rows interface {
 	// ClaimOutbox takes over commands whose lease ran out.
 	ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error)
-	// ReleaseOutbox gives the lease of commands up.
-	ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error
-	// NoteQueueProblems notes why queues take no commands; a problem without a kind is over.
+	// MarkRefused notes that the broker refuses these commands for themselves.
+	MarkRefused(ctx context.Context, refused []record.RefusedCommand) error
+	// NoteQueueProblems notes why queues take no commands; an empty kind takes the note away.
 	NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error
 }
 
 // Publisher is the broker's side.
 type Publisher interface {
-	// Publish publishes commands and says, in the same order, what became of each. It ends within its own deadline.
-	Publish(ctx context.Context, commands []wire.Command) []wire.Receipt
+	// Publish publishes commands and reports the receipt of each, once, by settle: until it returns, or from another
+	// goroutine soon afterwards if a queue is slow to confirm. It ends within its own deadline.
+	Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt))
+	// PublishAlone publishes a command that the broker has refused before, so that it harms no other.
+	PublishAlone(ctx context.Context, command *wire.Command) wire.Receipt
 	// DeclareQueues makes sure that worker queues exist.
 	DeclareQueues(ctx context.Context, queues []string) error
-	// Ready says why nothing can be published now, or nil.
-	Ready() error
+	// CanPublish returns why nothing can be published now, or nil.
+	CanPublish() error
 }
 
 // Config says what a relay works with. Rows, Publisher and Published are required.
@@ -60,16 +63,16 @@ const (
 	// margin is left of a lease when a command is still published from memory: the next holder should not overlap.
 	margin = 500 * time.Millisecond
 
-	// claimBytes bounds the bodies of one claim together.
-	claimBytes = 8 << 20
+	redeclareAfter = 3 * time.Second
+	probeLook      = 100 * time.Millisecond
 
-	firstReturnWait = time.Second
-	maxReturnWait   = 15 * time.Second
-	redeclareAfter  = 3 * time.Second
+	// roomAt is the share of the capacity up to which commands are handed over without a pause of at most crowdPause.
+	roomAt     = 0.25
+	crowdPause = 200 * time.Millisecond
 
-	// roomAt is the share of the capacity up to which commands are handed over without a pause of at most maxPause.
-	roomAt   = 0.25
-	maxPause = 200 * time.Millisecond
+	// batchBytes bounds the bodies of one batch, and maxHandedBytes those that are kept in memory.
+	batchBytes     = 4 << 20
+	maxHandedBytes = 32 << 20
 )
 
 func (c Config) withDefaults() Config {
@@ -101,14 +104,19 @@ func (c Config) withDefaults() Config {
 
 // Relay brings commands from the outbox to the broker. It is the engine's Outbox.
 type Relay struct {
-	config  Config
-	filled  chan struct{} // has a value when handed may not be empty
-	taken   chan struct{} // has a value when something was taken from handed
-	returns *returns
+	config      Config
+	filled      chan struct{} // has a value when handed may not be empty
+	taken       chan struct{} // has a value when something was taken from handed
+	gates       *gates
+	refusals    refusals
+	receipts    receipts
+	unconfirmed streak // batches with unconfirmed commands
+	unread      streak // claims that failed
 
-	mu        sync.Mutex
-	handed    []handed
-	confirmed []saga.CommandID
+	mu          sync.Mutex
+	handed      []handed
+	handedBytes int // of their bodies
+	confirmed   []saga.CommandID
 }
 
 // handed is a command that this process has committed and may publish until its lease runs out.
@@ -120,7 +128,10 @@ type handed struct {
 // New makes a relay; Run lets it work.
 func New(config Config) *Relay {
 	config = config.withDefaults()
-	return &Relay{config: config, filled: make(chan struct{}, 1), taken: make(chan struct{}, 1), returns: newReturns(config.Now)}
+	return &Relay{
+		config: config, filled: make(chan struct{}, 1), taken: make(chan struct{}, 1), gates: newGates(config.Now),
+		receipts: receipts{came: make(chan struct{}, 1)},
+	}
 }
 
 // Dispatch takes committed commands over. It never waits: what does not fit in memory is left to the table.
@@ -132,6 +143,10 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 	defer r.mu.Unlock()
 	now := r.config.Now()
 	for _, command := range commands[:min(len(commands), max(0, r.config.Capacity-len(r.handed)))] {
+		if r.handedBytes+len(command.Body) > maxHandedBytes {
+			break
+		}
+		r.handedBytes += len(command.Body)
 		r.handed = append(r.handed, handed{command: command, since: now})
 	}
 	r.signal()
@@ -153,7 +168,7 @@ func (r *Relay) Await(ctx context.Context) {
 	if !r.crowded() {
 		return
 	}
-	pause := time.NewTimer(maxPause)
+	pause := time.NewTimer(crowdPause)
 	defer pause.Stop()
 	for r.crowded() {
 		select {
@@ -194,14 +209,16 @@ func (r *Relay) ReturnConfirmed(ids []saga.CommandID) {
 	r.confirmed = append(r.confirmed, ids...)
 }
 
-// Run publishes until ctx ends, and waits for what it has begun. All that it does over and over is PublishHanded and
-// PublishClaimed, each in loops of its own; a simulation calls these itself.
+// Run publishes until ctx ends, and waits for what it has begun. All that it does over and over is PublishHanded,
+// PublishClaimed and ProbeQueues, each in loops of its own; a simulation calls these itself.
 func (r *Relay) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	for range r.config.Publishers {
 		work.Go(func() { r.publishHanded(ctx) })
 	}
 	work.Go(func() { r.publishClaimed(ctx) })
+	work.Go(func() { r.probeQueues(ctx) })
+	work.Go(func() { r.settleLate(ctx) })
 	work.Wait()
 }
 
@@ -224,33 +241,43 @@ func (r *Relay) PublishHanded(ctx context.Context) bool {
 	if len(batch) == 0 {
 		return false
 	}
-	commands := make([]wire.Command, len(batch))
+	commands := make([]wire.Command, 0, len(batch))
 	for i := range batch {
-		commands[i] = batch[i].command
+		if !r.gates.isClosed(batch[i].command.Queue) { // the others wait in the table
+			commands = append(commands, batch[i].command)
+		}
 	}
-	r.publish(ctx, commands, batch[0].since)
+	if len(commands) > 0 {
+		r.publish(ctx, commands, batch[0].since)
+	}
 	return true
 }
 
-// takeHanded takes a batch of what is still this process's to publish. What is not, the table gives to somebody.
+// takeHanded takes a batch of what is still this process's to publish. The rest is left to the table.
 func (r *Relay) takeHanded() []handed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.config.Publisher.Ready() != nil {
-		r.handed = nil
+	if r.config.Publisher.CanPublish() != nil {
+		r.handed, r.handedBytes = nil, 0
 		return nil
 	}
 	oldest := r.config.Now().Add(margin - r.config.Lease)
 	expired := 0
 	for expired < len(r.handed) && r.handed[expired].since.Before(oldest) {
+		r.handedBytes -= len(r.handed[expired].command.Body)
 		expired++
 	}
-	n := min(r.config.BatchSize, len(r.handed)-expired)
-	batch := r.handed[expired : expired+n : expired+n]
-	r.handed = r.handed[expired+n:]
+	n, bytes := expired, 0
+	for n < len(r.handed) && n-expired < r.config.BatchSize && (n == expired || bytes < batchBytes) {
+		bytes += len(r.handed[n].command.Body)
+		n++
+	}
+	batch := r.handed[expired:n:n]
+	r.handed = r.handed[n:]
+	r.handedBytes -= bytes
 	notify(r.taken)
 	if len(r.handed) == 0 {
-		r.handed = nil // let go of what has been published
+		r.handed = nil // release what has been published
 	} else {
 		r.signal() // another publisher may begin on the rest
 	}
@@ -273,20 +300,22 @@ func (r *Relay) publishClaimed(ctx context.Context) {
 	}
 }
 
-// PublishClaimed publishes a batch of commands of a process that died, or that could not be published; more says that
-// there may be more.
+// PublishClaimed publishes a batch of commands of a process that died, or that could not be published; more reports
+// that there may be more.
 func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
-	if r.config.Publisher.Ready() != nil {
+	if r.config.Publisher.CanPublish() != nil {
 		return false
 	}
 	commands, err := r.config.Rows.ClaimOutbox(ctx, record.OutboxClaim{
-		Limit: r.config.BatchSize, Bytes: claimBytes, Except: r.returns.waiting(),
+		Limit: r.config.BatchSize, Bytes: batchBytes, Except: r.gates.list(false),
 	})
-	if err != nil && ctx.Err() == nil {
+	if err == nil {
+		r.unread.ended()
+	} else if ctx.Err() == nil && r.unread.failed() {
 		r.config.Logger.Warn("the outbox was not read, trying again", "error", err)
 	}
 	if len(commands) > 0 {
 		r.publish(ctx, commands, time.Time{})
 	}
-	return len(commands) == r.config.BatchSize
+	return len(commands) > 0
 }

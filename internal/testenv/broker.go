@@ -14,7 +14,7 @@ func Broker(t testing.TB, workerQueues ...string) (url, prefix string) {
 	t.Helper()
 	url = require(t, "AMQP_URL", "RabbitMQ")
 	prefix = "t-" + unique()
-	queues := []string{prefix + ".replies", prefix + ".dead", prefix + ".start"}
+	queues := []string{prefix + ".replies", prefix + ".dead", prefix + ".start", prefix + ".installation"}
 	for _, queue := range workerQueues {
 		queues = append(queues, prefix+".commands."+queue)
 	}

@@ -1,0 +1,82 @@
+package rabbit
+
+import (
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// declaration makes one thing exist. Each call is made on a channel that may be closed by it.
+type declaration struct {
+	what string
+	// tries are made in order until one is not refused because the thing exists with other properties.
+	tries []func(*amqp.Channel) error
+	// passive finds out whether the thing exists, for a user without the right to make it.
+	passive func(*amqp.Channel) error
+}
+
+// declarer makes declarations on one channel, and on a new one when the broker has closed it over a refusal.
+type declarer struct {
+	conn    *connection
+	channel *amqp.Channel
+}
+
+// declareEach makes declarations in order and goes on after those that fail. It tells what exists with other properties
+// (mismatch) from what failed in other ways.
+func declareEach(conn *connection, declarations []declaration) (mismatch, fault error) {
+	d := declarer{conn: conn}
+	defer d.close()
+	for _, one := range declarations {
+		err := d.make(one)
+		switch {
+		case err == nil:
+		case is(err, amqp.PreconditionFailed):
+			mismatch = errors.Join(mismatch, fmt.Errorf("%s: %w: %w", one.what, ErrMismatch, err))
+		default:
+			fault = errors.Join(fault, fmt.Errorf("%s: %w", one.what, err))
+		}
+		if conn.isGone() {
+			break
+		}
+	}
+	return mismatch, fault
+}
+
+// make returns the refusal of the first try where no other does better.
+func (d *declarer) make(one declaration) error {
+	var first error
+	for _, try := range one.tries {
+		err := d.do(try)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !is(err, amqp.PreconditionFailed) {
+			break
+		}
+	}
+	if is(first, amqp.AccessRefused) && one.passive != nil && d.do(one.passive) == nil {
+		return nil
+	}
+	return first
+}
+
+func (d *declarer) do(call func(*amqp.Channel) error) error {
+	if d.channel == nil || d.channel.IsClosed() {
+		opened, err := d.conn.channel()
+		if err != nil {
+			return err
+		}
+		d.channel = opened
+	}
+	return d.conn.within(func() error { return call(d.channel) })
+}
+
+func (d *declarer) close() {
+	if d.channel != nil && !d.channel.IsClosed() {
+		_ = d.conn.within(d.channel.Close)
+	}
+}

@@ -1,0 +1,312 @@
+package rabbit_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// placeholder is the header's value that substituting replaces: the library writes no header that it would not read.
+func placeholder(length int) string { return strings.Repeat("~", length) }
+
+// nested is "v" inside so many arrays, as bytes on the wire, without the type of the outermost array.
+func nested(arrays int) []byte {
+	value := append([]byte{'S'}, binary.BigEndian.AppendUint32(nil, 1)...)
+	value = append(value, 'v')
+	for range arrays - 1 {
+		value = append(append([]byte{'A'}, binary.BigEndian.AppendUint32(nil, uint32(len(value)))...), value...)
+	}
+	return value
+}
+
+// substituting is a connection that writes other bytes for a placeholder, however the library cuts what it writes.
+type substituting struct {
+	net.Conn
+	from, to []byte
+	held     []byte // the end of what was written, while it may be the beginning of the placeholder
+}
+
+func (s *substituting) Write(content []byte) (int, error) {
+	out := bytes.ReplaceAll(append(s.held, content...), s.from, s.to)
+	keep := min(len(s.from)-1, len(out))
+	for keep > 0 && !bytes.HasPrefix(s.from, out[len(out)-keep:]) {
+		keep--
+	}
+	s.held = bytes.Clone(out[len(out)-keep:])
+	if _, err := s.Conn.Write(out[:len(out)-keep]); err != nil {
+		return 0, err
+	}
+	return len(content), nil
+}
+
+// publishWithHeader publishes a message whose header "ctx" is an array, or a table, with this content.
+func publishWithHeader(t *testing.T, url, exchange, key string, kind byte, content []byte, message amqp.Publishing) {
+	t.Helper()
+	from := append([]byte{'S'}, binary.BigEndian.AppendUint32(nil, uint32(len(content)))...)
+	from = append(from, placeholder(len(content))...)
+	to := append([]byte{kind}, binary.BigEndian.AppendUint32(nil, uint32(len(content)))...)
+	to = append(to, content...)
+	conn, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, address string) (net.Conn, error) {
+		dialled, err := amqp.DefaultDial(10*time.Second)(network, address)
+		return &substituting{Conn: dialled, from: from, to: to}, err
+	}})
+	require.NoError(t, err)
+	defer conn.Close()
+	channel, err := conn.Channel()
+	require.NoError(t, err)
+	require.NoError(t, channel.Confirm(false))
+	message.Headers = amqp.Table{"ctx": placeholder(len(content)), "saga-step": "charge"}
+	confirm, err := channel.PublishWithDeferredConfirm(exchange, key, true, false, message)
+	require.NoError(t, err)
+	require.True(t, confirm.Wait(), "the broker takes it")
+}
+
+// unreadable are headers that the broker takes and amqp091-go does not read.
+func unreadable() map[string]struct {
+	kind    byte
+	content []byte
+} {
+	many := bytes.Repeat([]byte{'V'}, 9000)
+	var table []byte
+	for i := range 9000 {
+		table = append(table, fmt.Appendf([]byte{4}, "%04d", i)...)
+		table = append(table, 'V')
+	}
+	return map[string]struct {
+		kind    byte
+		content []byte
+	}{
+		"arrays nested 33 deep":   {'A', nested(33)},
+		"arrays nested 500 deep":  {'A', nested(500)},
+		"an array of 9,000 nulls": {'A', many},
+		"a table of 9,000 nulls":  {'F', table},
+	}
+}
+
+func TestAReplyWhoseHeadersTheLibraryCannotReadIsDeliveredAndSettled(t *testing.T) {
+	t.Parallel()
+	for name, header := range unreadable() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := corner(t)
+			b := connect(t, config)
+			var in inbox
+			background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.addAndAck) })
+			publishWithHeader(t, config.URL, "", config.Prefix+".replies", header.kind, header.content, amqp.Publishing{
+				CorrelationId: "saga/step/execute/1", MessageId: "poison", Body: []byte(`{"status":"succeeded"}`),
+			})
+			sendReplies(t, config, 0, 3)
+			messages, _ := in.await(t, 4)
+			assert.Len(t, in.ids(), 4)
+			for _, m := range messages {
+				if m.MessageID == "poison" {
+					assert.Equal(t, "saga/step/execute/1", m.CorrelationID)
+					assert.JSONEq(t, `{"status":"succeeded"}`, string(m.Body))
+					assert.Contains(t, m.Damage, "headers: ")
+					assert.Equal(t, "charge", m.Headers["saga-step"], "simple headers are kept")
+				} else {
+					assert.Empty(t, m.Damage)
+				}
+			}
+			require.NoError(t, b.Ready())
+		})
+	}
+}
+
+func TestAHeaderThatTheBrokerMakesTooLargeForAFrameIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	channel := plainChannel(t, config.URL)
+	require.NoError(t, channel.Confirm(false))
+	confirm, err := channel.PublishWithDeferredConfirm(config.Prefix+".commands", "payments", true, false, amqp.Publishing{
+		MessageId: "large", Headers: amqp.Table{"ctx": strings.Repeat("x", 130_950), "saga-id": "s"}, Body: []byte("{}"),
+	})
+	require.NoError(t, err)
+	require.True(t, confirm.Wait())
+	work(t, config, func(wire.Message) wire.Answer { return wire.Answer{Settlement: wire.Rejected} })
+	var dead inbox
+	background(t, func(ctx context.Context) { b.ConsumeDead(ctx, dead.addAndAck) })
+	messages, _ := dead.await(t, 1)
+	assert.Equal(t, "large", messages[0].MessageID)
+	assert.Contains(t, messages[0].Damage, "headers: ")
+	assert.Equal(t, wire.DiedInCommands, messages[0].DiedIn)
+	assert.Equal(t, "s", messages[0].Headers["saga-id"])
+	assert.Equal(t, "rejected", messages[0].Headers["x-first-death-reason"])
+}
+
+func TestABodyBeyondEveryLimitIsCutAndSaysSo(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	b := connect(t, config)
+	channel := plainChannel(t, config.URL)
+	require.NoError(t, channel.Confirm(false))
+	body := bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16)
+	confirm, err := channel.PublishWithDeferredConfirm("", config.Prefix+".replies", true, false, amqp.Publishing{
+		MessageId: "huge", Headers: amqp.Table{"a": "b"}, Body: body,
+	})
+	require.NoError(t, err)
+	require.True(t, confirm.Wait())
+	sendReplies(t, config, 0, 2)
+	var in inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.addAndAck) })
+	messages, _ := in.await(t, 3)
+	assert.Equal(t, "huge", messages[0].MessageID)
+	assert.Len(t, messages[0].Body, 2<<20)
+	assert.Equal(t, body[:2<<20], messages[0].Body)
+	assert.Equal(t, "body: 20971520 bytes, the first 2097152 are kept", messages[0].Damage)
+	assert.Equal(t, map[string]any{"a": "b"}, messages[0].Headers)
+	assert.JSONEq(t, `{"status":"succeeded"}`, string(messages[2].Body))
+}
+
+func TestManyLargeMessagesAreTakenAFewAtATime(t *testing.T) {
+	t.Parallel()
+	const count, size = 120, 1 << 20
+	config := corner(t)
+	b := connect(t, config)
+	channel := plainChannel(t, config.URL)
+	require.NoError(t, channel.Confirm(false))
+	var last *amqp.DeferredConfirmation
+	for i := range count {
+		var err error
+		last, err = channel.PublishWithDeferredConfirm("", config.Prefix+".replies", true, false, amqp.Publishing{
+			MessageId: fmt.Sprint(i), Body: bytes.Repeat([]byte("x"), size),
+		})
+		require.NoError(t, err)
+	}
+	require.True(t, last.Wait())
+	var in inbox
+	background(t, func(ctx context.Context) {
+		b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
+			m.Body = nil // this inbox keeps no bodies
+			in.addAndAck(m, settle)
+		})
+	})
+	require.Eventually(t, func() bool { return len(in.ids()) == count }, patience, 10*time.Millisecond)
+}
+
+func TestACommandThatTheBrokerRefusesHarmsNoOther(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	peer, url := startPeer(t, config.URL)
+	config.URL = url
+	b := connect(t, config, "payments")
+	all := commands("payments", 40)
+	peer.Set(refusing(all[20].ID.String()))
+	receipts := publishAll(t, b, all)
+	for i, receipt := range receipts {
+		if i == 20 {
+			assert.Equal(t, wire.Refused, receipt.Outcome)
+			assert.Contains(t, receipt.Reason, "larger than configured")
+		} else {
+			assert.Equal(t, wire.Confirmed, receipt.Outcome, "command %d: %s", i, receipt.Reason)
+		}
+	}
+	require.NoError(t, b.Ready())
+	assert.Equal(t, wire.Refused, b.PublishAlone(t.Context(), &all[20]).Outcome)
+	assert.Equal(t, wire.Confirmed, b.PublishAlone(t.Context(), &all[21]).Outcome)
+	require.NoError(t, b.Ready(), "refusing one command says nothing of the broker")
+}
+
+func TestAQueueThatDoesNotConfirmDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "slow", "fine")
+	peer, url := startPeer(t, config.URL)
+	config.URL = url
+	b := connect(t, config, "slow", "fine")
+	peer.Set(neverConfirming("slow"))
+	slow := make(chan wire.Receipt, 300)
+	b.Publish(t.Context(), commands("slow", 300), func(_ int, receipt wire.Receipt) { slow <- receipt })
+	for range 5 {
+		begun := time.Now()
+		for i, receipt := range publishAll(t, b, append(commands("fine", 100), command("slow", 1000))[:100]) {
+			require.Equal(t, wire.Confirmed, receipt.Outcome, "command %d: %s", i, receipt.Reason)
+		}
+		assert.Less(t, time.Since(begun), 2*time.Second)
+	}
+	for range 300 {
+		assert.Equal(t, wire.NotConfirmed, (<-slow).Outcome)
+	}
+	require.NoError(t, b.Ready(), "other queues take messages")
+}
+
+func TestConfirmsAreTakenInAnyOrder(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments", "full")
+	peer, url := startPeer(t, config.URL)
+	config.URL = url
+	b := connect(t, config, "payments", "full")
+	peer.Set(confirmingLate("payments", "full"))
+	var mixed []wire.Command
+	for i := range 100 {
+		mixed = append(mixed, command([]string{"payments", "full", "missing"}[i%3], i))
+	}
+	for i, receipt := range publishAll(t, b, mixed) {
+		want := []wire.Outcome{wire.Confirmed, wire.Nacked, wire.Returned}[i%3]
+		assert.Equal(t, want, receipt.Outcome, "command %d: %s", i, receipt.Reason)
+	}
+}
+
+func TestTwoInstallationsDoNotShareAPrefix(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	config.Installation = "first"
+	first := connect(t, config, "payments")
+	other := config
+	other.Installation = "second"
+	second := start(t, other)
+	require.Eventually(t, func() bool {
+		err := second.Ready()
+		return err != nil && strings.Contains(err.Error(), rabbit.ErrForeign.Error())
+	}, patience, 10*time.Millisecond)
+	require.ErrorIs(t, second.DeclareQueues(t.Context(), []string{"payments"}), rabbit.ErrForeign)
+	var theirs, ours inbox
+	background(t, func(ctx context.Context) { second.ConsumeReplies(ctx, theirs.addAndAck) })
+	background(t, func(ctx context.Context) { first.ConsumeReplies(ctx, ours.addAndAck) })
+	sendReplies(t, config, 0, 50)
+	ours.await(t, 50)
+	assert.Empty(t, theirs.ids())
+	connect(t, config) // another replica of the first
+}
+
+func TestAUserWithoutTheRightToDeclareUsesWhatIsThere(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	connect(t, config, "payments")
+	peer, url := startPeer(t, config.URL)
+	peer.Set(withoutConfigure())
+	config.URL = url
+	b := connect(t, config, "payments")
+	publish(t, b, commands("payments", 5))
+}
+
+func TestAnInspectionWhoseCallerHasGoneLeavesNoChannelBehind(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	for range 2500 { // a connection has 2,047 channels
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := b.Inspect(ctx, []string{"payments"})
+		require.Error(t, err)
+	}
+	for range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, _ = b.Inspect(ctx, []string{"payments", "missing", "payments"}) // it may or may not make it
+		cancel()
+	}
+	require.Eventually(t, func() bool { return depth(t, b, "payments") == 0 }, patience, 10*time.Millisecond)
+	publish(t, b, commands("payments", 1))
+}

@@ -1,0 +1,75 @@
+package rabbit_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/amqpproxy"
+)
+
+// startPeer returns a hostile peer before the broker, for as long as the test runs, and its URL.
+func startPeer(t *testing.T, brokerURL string) (*amqpproxy.Proxy, string) {
+	t.Helper()
+	p, through, err := amqpproxy.Start(brokerURL)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p, through
+}
+
+// refusing closes the channel of the message with that id, as a broker does over one that is too large.
+func refusing(messageID string) amqpproxy.Rules {
+	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
+		if f.Kind == amqpproxy.KindHeader && bytes.Contains(f.Payload, []byte(messageID)) {
+			c.CloseChannel(f.Channel, 406, "PRECONDITION_FAILED - message size is larger than configured max size")
+		}
+		return []amqpproxy.Frame{f}
+	}}
+}
+
+func neverConfirming(queue string) amqpproxy.Rules {
+	return amqpproxy.Rules{Confirm: func(_, key string) amqpproxy.Confirmation {
+		return amqpproxy.Confirmation{Never: key == queue}
+	}}
+}
+
+// confirmingLate confirms the messages of one queue after a random time, and refuses those of another.
+func confirmingLate(late, full string) amqpproxy.Rules {
+	return amqpproxy.Rules{Confirm: func(_, key string) amqpproxy.Confirmation {
+		switch key {
+		case late:
+			return amqpproxy.Confirmation{After: rand.N(500 * time.Millisecond)}
+		case full:
+			return amqpproxy.Confirmation{Negative: true, After: rand.N(50 * time.Millisecond)}
+		default:
+			return amqpproxy.Confirmation{}
+		}
+	}}
+}
+
+// withoutConfigure refuses every declaration that is not passive, and every binding, as for a user without rights.
+func withoutConfigure() amqpproxy.Rules {
+	declares := []amqpproxy.Method{{Class: 40, ID: 10}, {Class: 50, ID: 10}, {Class: 50, ID: 20}}
+	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
+		if !slices.Contains(declares, f.Method()) || passive(f) {
+			return []amqpproxy.Frame{f}
+		}
+		c.CloseChannel(f.Channel, 403, "ACCESS_REFUSED - access refused for user")
+		return nil
+	}}
+}
+
+// passive reports whether a declaration only asks: its bits stand behind its names.
+func passive(f amqpproxy.Frame) bool {
+	at := 6 + 1 + int(f.Payload[6])
+	switch f.Method().Class {
+	case 40:
+		return f.Payload[at+1+int(f.Payload[at])]&1 == 1
+	default:
+		return f.Method().ID == 10 && f.Payload[at]&1 == 1
+	}
+}

@@ -1,0 +1,165 @@
+package relay
+
+import (
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const (
+	firstPause = time.Second
+	maxPause   = 15 * time.Second
+	// probeTime is how long a probe may go without a result before the next one is due.
+	probeTime = 3 * time.Second
+	// openAt is how many commands a queue has to take at once to count as healthy again; each probe sends four times as
+	// many as the one before it.
+	openAt = 256
+)
+
+// gates know the worker queues that take no commands at present. A closed gate costs one command per pause, however
+// many commands wait, and concerns its own queue alone.
+type gates struct {
+	clock func() time.Time
+
+	mu     sync.Mutex
+	closed map[string]*gate
+}
+
+// gate is one queue that takes no commands.
+type gate struct {
+	problem   record.QueueProblem
+	failures  int  // in a row
+	probing   bool // commands of a probe are on their way
+	allowed   int  // commands of the next probe
+	confirmed int  // commands of the present probe that have reached the queue
+}
+
+func newGates(clock func() time.Time) *gates {
+	return &gates{clock: clock, closed: make(map[string]*gate)}
+}
+
+// problemOf returns which problem of a queue an outcome of publishing shows, or an empty kind.
+func problemOf(outcome wire.Outcome) record.ProblemKind {
+	switch outcome {
+	case wire.Returned:
+		return record.QueueMissing
+	case wire.Nacked:
+		return record.QueueRefuses
+	case wire.NotConfirmed:
+		return record.QueueNotConfirming
+	default:
+		return ""
+	}
+}
+
+// fail closes the gate of a queue, or closes it again for twice as long if a probe was under way. Further receipts of
+// commands that were already on their way are no news.
+func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (problem record.QueueProblem, news bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock()
+	known := g.closed[queue]
+	if known == nil {
+		known = &gate{problem: record.QueueProblem{Queue: queue, Since: now}, probing: true}
+		g.closed[queue] = known
+	}
+	if !known.probing {
+		return known.problem, false
+	}
+	known.problem.Kind, known.problem.Reason = kind, reason
+	known.problem.RetryAt = now.Add(min(firstPause<<min(known.failures, 10), maxPause))
+	known.failures++
+	known.probing, known.allowed = false, 1
+	return known.problem, true
+}
+
+// confirm takes note of a command that has reached its queue.
+func (g *gates) confirm(queue string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if known := g.closed[queue]; known != nil && known.probing {
+		known.confirmed++
+	}
+}
+
+// isClosed reports whether a queue takes no commands at present.
+func (g *gates) isClosed(queue string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed[queue] != nil
+}
+
+// list returns the queues that take no commands; due selects those whose probe is due.
+func (g *gates) list(due bool) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var queues []string
+	for queue, known := range g.closed {
+		if !due || !known.problem.RetryAt.After(g.clock()) {
+			queues = append(queues, queue)
+		}
+	}
+	return queues
+}
+
+// beginProbe returns how many commands a probe of the queue may publish.
+func (g *gates) beginProbe(queue string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known := g.closed[queue]
+	if known == nil {
+		return 0
+	}
+	known.probing, known.confirmed = true, 0
+	known.problem.RetryAt = g.clock().Add(probeTime)
+	return known.allowed
+}
+
+// endProbe judges a probe that has sent so many commands. again: all have arrived, so the next one may be larger;
+// opened: the queue is healthy, or nothing waits for it.
+func (g *gates) endProbe(queue string, sent int) (again, opened bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known := g.closed[queue]
+	switch {
+	case known == nil || !known.probing || known.confirmed < sent:
+		return false, false // it has failed, or its result comes later
+	case sent < known.allowed || known.allowed >= openAt:
+		delete(g.closed, queue)
+		return false, true
+	default:
+		known.allowed *= 4
+		return true, false
+	}
+}
+
+// missingFor returns for how long a queue has been missing.
+func (g *gates) missingFor(problem *record.QueueProblem) time.Duration {
+	if problem.Kind != record.QueueMissing {
+		return 0
+	}
+	return g.clock().Sub(problem.Since)
+}
+
+// streak counts failures in a row, so that a cause that lasts is not logged with every one of them.
+type streak struct {
+	mu       sync.Mutex
+	failures uint
+}
+
+// failed reports whether this failure is worth a line in the log: the first one, and whenever the number has doubled.
+func (s *streak) failed() (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures++
+	return bits.OnesCount(s.failures) == 1
+}
+
+func (s *streak) ended() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = 0
+}
