@@ -60,7 +60,12 @@ func (c Config) parts(ctx context.Context) (storage, broker, error) {
 		_ = kept.Close() // the schema is what the caller must hear of
 		return nil, nil, err
 	}
-	return kept, rabbit.Connect(c.broker()), nil
+	connection := c.broker()
+	if connection.Installation, err = kept.Installation(ctx); err != nil {
+		_ = kept.Close() // why there is no id is what the caller must hear of
+		return nil, nil, err
+	}
+	return kept, rabbit.Connect(connection), nil
 }
 
 // inProcess is the in-process broker with a Close: there is nothing to close.

@@ -55,7 +55,7 @@ func TestAWorkerServesAQueueOfRabbitMQ(t *testing.T) {
 		c.ID.Saga = fmt.Sprintf("saga-%d", i)
 		all = append(all, c)
 	}
-	for _, receipt := range b.Publish(t.Context(), all) {
+	for _, receipt := range testenv.Receipts(t.Context(), b.Publish, all) {
 		require.Equal(t, wire.Confirmed, receipt.Outcome, receipt.Reason)
 	}
 	for range count {
@@ -72,7 +72,7 @@ func TestAWorkerNeedsNothingButAnAMQPClient(t *testing.T) {
 	t.Parallel()
 	b, url, prefix := orchestrator(t)
 	sent := charge(1)
-	require.Equal(t, wire.Confirmed, b.Publish(t.Context(), []wire.Command{sent})[0].Outcome)
+	require.Equal(t, wire.Confirmed, testenv.Receipts(t.Context(), b.Publish, []wire.Command{sent})[0].Outcome)
 	conn, err := amqp.Dial(url)
 	require.NoError(t, err)
 	defer conn.Close()
@@ -125,7 +125,7 @@ func TestWorkersOfOneTransportShareItsConnections(t *testing.T) {
 	works := func(queue string) {
 		c := charge(1)
 		c.Queue = queue
-		require.Equal(t, wire.Confirmed, b.Publish(t.Context(), []wire.Command{c})[0].Outcome)
+		require.Equal(t, wire.Confirmed, testenv.Receipts(t.Context(), b.Publish, []wire.Command{c})[0].Outcome)
 		<-replies
 	}
 	connections := func(want int, when string) {

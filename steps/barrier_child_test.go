@@ -124,7 +124,7 @@ func childWork(ctx context.Context, pool *pgxpool.Pool) int {
 			c.ID = parsed
 			commands = append(commands, c)
 		}
-		broker.Publish(ctx, commands)
+		broker.Publish(ctx, commands, func(int, wire.Receipt) {})
 		for range commands {
 			m := <-replies
 			fmt.Printf("%s %s\n", m.CorrelationID, m.Body)

@@ -90,7 +90,7 @@ func ask(ctx context.Context, broker *local.Broker, name string, direction saga.
 	broker.Publish(ctx, []wire.Command{{
 		ID:   saga.CommandID{Saga: "01JD", Step: "charge-payment", Direction: direction, Round: 1, Attempt: 1},
 		Name: name, Queue: "payments", Timeout: time.Minute, Body: []byte(body),
-	}})
+	}}, nil)
 	broker.ConsumeReplies(ctx, func(reply wire.Message, settle func(bool)) {
 		settle(true)
 		fmt.Println(string(reply.Body))

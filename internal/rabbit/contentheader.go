@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -123,7 +124,7 @@ func simpleEntries(table []byte) []byte {
 		if !simple || len(entry) > maxKeptValue {
 			continue
 		}
-		if strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "saga-") {
+		if bytes.HasPrefix(name, []byte("x-first-death-")) || bytes.HasPrefix(name, []byte("saga-")) {
 			vital = append(vital, entry...)
 		} else if len(other)+len(entry) <= maxKeptHeaders {
 			other = append(other, entry...)
@@ -150,8 +151,8 @@ type fieldReader struct {
 }
 
 // entry reads one entry of a table. simple reports whether its value contains no others.
-func (f *fieldReader) entry(depth int) (name string, simple bool) {
-	name = string(f.take(f.length(1)))
+func (f *fieldReader) entry(depth int) (name []byte, simple bool) {
+	name = f.take(f.length(1))
 	kind := f.take(1)
 	if f.fault != "" {
 		return name, false

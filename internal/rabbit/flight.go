@@ -48,39 +48,50 @@ func overOneMessage(reason error) bool {
 	return errors.As(reason, &said) && said.Server && said.Code != amqp.ConnectionForced && said.Code != amqp.NotFound
 }
 
-// receive takes what the broker said of a message: of one that was answered.
-func (s *session) receive(f *flight) {
-	acked := f.confirm.Acked()
+// receive takes what the broker said of messages: of those that were answered.
+func (s *session) receive(answered []*flight) {
+	type settled struct {
+		flight  *flight
+		receipt wire.Receipt
+	}
+	open := make([]settled, 0, len(answered))
 	s.mu.Lock()
 	s.takeReturns()
-	returned := f.returned
-	if s.lost == nil && (acked || !s.channel.IsClosed()) {
-		s.confirmed = time.Now()
+	for _, f := range answered {
+		receipt, known := s.receipt(f)
+		if known && s.close(f) {
+			open = append(open, settled{f, receipt})
+		}
 	}
 	s.mu.Unlock()
+	for _, one := range open {
+		<-s.window
+		one.flight.settle(one.receipt)
+	}
+}
+
+// receipt makes a receipt of the broker's answer. For a lost channel the library answers that no message was taken; the
+// session's end gives those their receipts.
+func (s *session) receipt(f *flight) (receipt wire.Receipt, known bool) {
+	acked := f.confirm.Acked()
+	if !acked && s.channel.IsClosed() {
+		return receipt, false
+	}
+	s.confirmed = f.since
 	switch {
-	case !acked && s.channel.IsClosed():
-		// The library answers so for every message of a lost channel. end gives it its receipt.
 	case !acked:
-		s.settle(f, wire.Receipt{Outcome: wire.Nacked, Reason: "RabbitMQ refused the message (nack)"})
-	case returned != "":
-		s.settle(f, wire.Receipt{Outcome: wire.Returned, Reason: returned})
+		return wire.Receipt{Outcome: wire.Nacked, Reason: "RabbitMQ refused the message (nack)"}, true
+	case f.returned != "":
+		return wire.Receipt{Outcome: wire.Returned, Reason: f.returned}, true
 	default:
-		s.settle(f, wire.Receipt{Outcome: wire.Confirmed})
+		return wire.Receipt{Outcome: wire.Confirmed}, true
 	}
 }
 
 // settle gives a message its receipt; the first one stands.
 func (s *session) settle(f *flight, receipt wire.Receipt) {
 	s.mu.Lock()
-	_, open := s.flights[f]
-	delete(s.flights, f)
-	if open && !f.awaited {
-		s.slow[f.queue]--
-		if s.slow[f.queue] == 0 {
-			delete(s.slow, f.queue)
-		}
-	}
+	open := s.close(f)
 	s.mu.Unlock()
 	if open {
 		<-s.window
@@ -88,26 +99,38 @@ func (s *session) settle(f *flight, receipt wire.Receipt) {
 	}
 }
 
-// letGo leaves a message whose confirm is late to the session.
-func (s *session) letGo(f *flight) {
-	s.mu.Lock()
-	_, open := s.flights[f]
-	if open {
-		f.awaited = false
-		s.slow[f.queue]++
-		s.late = append(s.late, f)
+// close ends the wait for a message's receipt; it is false if that had ended before.
+func (s *session) close(f *flight) bool {
+	if _, open := s.flights[f]; !open {
+		return false
 	}
-	s.mu.Unlock()
-	if open {
-		notify(s.added)
+	delete(s.flights, f)
+	if f.awaited {
+		return true
 	}
+	if s.slow[f.queue]--; s.slow[f.queue] == 0 {
+		delete(s.slow, f.queue)
+	}
+	s.slowQueues.Store(int64(len(s.slow)))
+	return true
 }
 
-// isSlow reports whether messages to a queue wait for confirms that are late.
-func (s *session) isSlow(queue string) bool {
+// letGo leaves messages whose confirms are late to the session.
+func (s *session) letGo(late []*flight) {
+	if len(late) == 0 {
+		return
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.slow[queue] > 0
+	for _, f := range late {
+		if _, open := s.flights[f]; open {
+			f.awaited = false
+			s.slow[f.queue]++
+			s.late = append(s.late, f)
+		}
+	}
+	s.slowQueues.Store(int64(len(s.slow)))
+	s.mu.Unlock()
+	notify(s.added)
 }
 
 // takeReturns marks the messages that the broker has returned. The library hands a return over before the confirm of

@@ -121,23 +121,51 @@ func (r *frameReader) next() error {
 		r.remaining = frameOverhead + size
 		return nil
 	}
-	frame := make([]byte, frameOverhead+size)
-	if _, err := io.ReadFull(r.from, frame); err != nil {
+	frame, err := r.look(frameOverhead + size)
+	if err != nil {
 		return err
 	}
 	if kind == frameBody {
 		r.ready = r.shorten(channel, frame)
-		return nil
+		return r.discard(frame)
 	}
 	return r.header(channel, frame)
+}
+
+// look returns the whole present frame, without taking it if it fits into the buffer.
+func (r *frameReader) look(size int) ([]byte, error) {
+	if size <= r.from.Size() {
+		return r.from.Peek(size)
+	}
+	frame := make([]byte, size)
+	_, err := io.ReadFull(r.from, frame)
+	return frame, err
+}
+
+// discard takes a frame that look has returned.
+func (r *frameReader) discard(frame []byte) error {
+	if len(frame) > r.from.Size() {
+		return nil
+	}
+	_, err := r.from.Discard(len(frame))
+	return err
+}
+
+// pass hands a frame that look has returned on as it is.
+func (r *frameReader) pass(frame []byte) error {
+	if len(frame) > r.from.Size() {
+		r.ready = frame
+	} else {
+		r.remaining = len(frame)
+	}
+	return nil
 }
 
 // header mends a content header where it has to be, and takes note of a body that is to be cut.
 func (r *frameReader) header(channel uint16, frame []byte) error {
 	content, ok := parseContentHeader(frame[frameHead : len(frame)-frameTail])
 	if !ok {
-		r.ready = frame
-		return nil
+		return r.pass(frame)
 	}
 	kept := min(content.bodySize, r.limits.body.Load())
 	if err := r.limits.count(kept); err != nil {
@@ -148,11 +176,10 @@ func (r *frameReader) header(channel uint16, frame []byte) error {
 		r.cuts[channel] = &bodyCut{keep: kept, drop: content.bodySize - kept}
 	}
 	if damage == "" && kept == content.bodySize {
-		r.ready = frame
-		return nil
+		return r.pass(frame)
 	}
 	r.ready = encodeFrame(frameHeader, channel, content.mended(damage, kept))
-	return nil
+	return r.discard(frame)
 }
 
 // shorten takes what is to be dropped off the end of a body frame.

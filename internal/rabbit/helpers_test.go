@@ -183,13 +183,5 @@ func publishAll(t *testing.T, b *rabbit.Broker, all []wire.Command) []wire.Recei
 }
 
 func publishWithin(ctx context.Context, b *rabbit.Broker, all []wire.Command) []wire.Receipt {
-	given := make([]wire.Receipt, len(all))
-	var open sync.WaitGroup
-	open.Add(len(all))
-	b.Publish(ctx, all, func(i int, receipt wire.Receipt) {
-		given[i] = receipt
-		open.Done()
-	})
-	open.Wait()
-	return given
+	return testenv.Receipts(ctx, b.Publish, all)
 }

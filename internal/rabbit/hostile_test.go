@@ -3,9 +3,7 @@ package rabbit_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -15,83 +13,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/amqpproxy"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
-
-// placeholder is the header's value that substituting replaces: the library writes no header that it would not read.
-func placeholder(length int) string { return strings.Repeat("~", length) }
-
-// nested is "v" inside so many arrays, as bytes on the wire, without the type of the outermost array.
-func nested(arrays int) []byte {
-	value := append([]byte{'S'}, binary.BigEndian.AppendUint32(nil, 1)...)
-	value = append(value, 'v')
-	for range arrays - 1 {
-		value = append(append([]byte{'A'}, binary.BigEndian.AppendUint32(nil, uint32(len(value)))...), value...)
-	}
-	return value
-}
-
-// substituting is a connection that writes other bytes for a placeholder, however the library cuts what it writes.
-type substituting struct {
-	net.Conn
-	from, to []byte
-	held     []byte // the end of what was written, while it may be the beginning of the placeholder
-}
-
-func (s *substituting) Write(content []byte) (int, error) {
-	out := bytes.ReplaceAll(append(s.held, content...), s.from, s.to)
-	keep := min(len(s.from)-1, len(out))
-	for keep > 0 && !bytes.HasPrefix(s.from, out[len(out)-keep:]) {
-		keep--
-	}
-	s.held = bytes.Clone(out[len(out)-keep:])
-	if _, err := s.Conn.Write(out[:len(out)-keep]); err != nil {
-		return 0, err
-	}
-	return len(content), nil
-}
-
-// publishWithHeader publishes a message whose header "ctx" is an array, or a table, with this content.
-func publishWithHeader(t *testing.T, url, exchange, key string, kind byte, content []byte, message amqp.Publishing) {
-	t.Helper()
-	from := append([]byte{'S'}, binary.BigEndian.AppendUint32(nil, uint32(len(content)))...)
-	from = append(from, placeholder(len(content))...)
-	to := append([]byte{kind}, binary.BigEndian.AppendUint32(nil, uint32(len(content)))...)
-	to = append(to, content...)
-	conn, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, address string) (net.Conn, error) {
-		dialled, err := amqp.DefaultDial(10*time.Second)(network, address)
-		return &substituting{Conn: dialled, from: from, to: to}, err
-	}})
-	require.NoError(t, err)
-	defer conn.Close()
-	channel, err := conn.Channel()
-	require.NoError(t, err)
-	require.NoError(t, channel.Confirm(false))
-	message.Headers = amqp.Table{"ctx": placeholder(len(content)), "saga-step": "charge"}
-	confirm, err := channel.PublishWithDeferredConfirm(exchange, key, true, false, message)
-	require.NoError(t, err)
-	require.True(t, confirm.Wait(), "the broker takes it")
-}
 
 // unreadable are headers that the broker takes and amqp091-go does not read.
 func unreadable() map[string]struct {
 	kind    byte
 	content []byte
 } {
-	many := bytes.Repeat([]byte{'V'}, 9000)
-	var table []byte
-	for i := range 9000 {
-		table = append(table, fmt.Appendf([]byte{4}, "%04d", i)...)
-		table = append(table, 'V')
-	}
 	return map[string]struct {
 		kind    byte
 		content []byte
 	}{
-		"arrays nested 33 deep":   {'A', nested(33)},
-		"arrays nested 500 deep":  {'A', nested(500)},
-		"an array of 9,000 nulls": {'A', many},
-		"a table of 9,000 nulls":  {'F', table},
+		"arrays nested 33 deep":   {'A', amqpproxy.Nested(33)},
+		"arrays nested 500 deep":  {'A', amqpproxy.Nested(500)},
+		"an array of 9,000 nulls": {'A', bytes.Repeat([]byte{'V'}, 9000)},
+		"a table of 9,000 nulls":  {'F', amqpproxy.ManyNulls(9000)},
 	}
 }
 
@@ -104,7 +42,7 @@ func TestAReplyWhoseHeadersTheLibraryCannotReadIsDeliveredAndSettled(t *testing.
 			b := connect(t, config)
 			var in inbox
 			background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.addAndAck) })
-			publishWithHeader(t, config.URL, "", config.Prefix+".replies", header.kind, header.content, amqp.Publishing{
+			amqpproxy.PublishHeader(t, config.URL, "", config.Prefix+".replies", header.kind, header.content, amqp.Publishing{
 				CorrelationId: "saga/step/execute/1", MessageId: "poison", Body: []byte(`{"status":"succeeded"}`),
 			})
 			sendReplies(t, config, 0, 3)

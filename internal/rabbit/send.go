@@ -28,6 +28,15 @@ var (
 // returns the indexes of those that may each have been the reason why the channel was lost; these have no receipt yet.
 func (s *session) publish(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) (suspects []int) {
 	flights := s.send(ctx, messages, settle)
+	answered, late := s.await(ctx, flights)
+	s.receive(answered)
+	s.letGo(late)
+	return s.suspects(flights)
+}
+
+// await waits for the confirms of messages, but not long, and not for queues that are slow to confirm already.
+func (s *session) await(ctx context.Context, flights []*flight) (answered, late []*flight) {
+	answered = make([]*flight, 0, len(flights))
 	patience := time.NewTimer(confirmPatience)
 	defer patience.Stop()
 	waiting := true
@@ -35,7 +44,7 @@ func (s *session) publish(ctx context.Context, messages []outgoing, settle func(
 		if f == nil {
 			continue
 		}
-		if waiting && !f.answered() && !s.isSlow(f.queue) {
+		if waiting && !f.answered() && s.waiting(f.queue) == 0 {
 			select {
 			case <-f.confirm.Done():
 			case <-patience.C:
@@ -45,12 +54,12 @@ func (s *session) publish(ctx context.Context, messages []outgoing, settle func(
 			}
 		}
 		if f.answered() {
-			s.receive(f)
+			answered = append(answered, f)
 		} else {
-			s.letGo(f)
+			late = append(late, f)
 		}
 	}
-	return s.suspects(flights)
+	return answered, late
 }
 
 // suspects waits for the end of a lost session, which knows who may be the reason.
@@ -102,21 +111,22 @@ func (s *session) send(ctx context.Context, messages []outgoing, settle func(int
 		s.severOn(s.conn.socket.release())
 		s.writes.Add(1)
 	}()
+	now := time.Now()
 	for i := range messages {
 		if err := messages[i].check(); err != nil {
 			settle(i, wire.Receipt{Outcome: wire.Refused, Reason: err.Error()})
 			continue
 		}
 		var err error
-		if flights[i], err = s.sendOne(ctx, &messages[i], func(r wire.Receipt) { settle(i, r) }); err != nil {
+		if flights[i], err = s.sendOne(ctx, &messages[i], now, func(r wire.Receipt) { settle(i, r) }); err != nil {
 			settle(i, unconfirmed(err))
 		}
 	}
 	return flights
 }
 
-func (s *session) sendOne(ctx context.Context, o *outgoing, settle func(wire.Receipt)) (*flight, error) {
-	f := &flight{id: o.message.MessageId, queue: o.exchange + "/" + o.key, since: time.Now(), settle: settle, awaited: true}
+func (s *session) sendOne(ctx context.Context, o *outgoing, now time.Time, settle func(wire.Receipt)) (*flight, error) {
+	f := &flight{id: o.message.MessageId, queue: o.exchange + "/" + o.key, since: now, settle: settle, awaited: true}
 	if waiting := s.waiting(f.queue); waiting >= s.config.Window/4 {
 		return nil, fmt.Errorf("%d messages to this queue wait for their confirms", waiting)
 	}
@@ -168,6 +178,9 @@ func (s *session) write(f *flight, o *outgoing) (err error) {
 
 // waiting returns how many late messages of a queue have no receipt.
 func (s *session) waiting(queue string) int {
+	if s.slowQueues.Load() == 0 {
+		return 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.slow[queue]

@@ -34,6 +34,8 @@ type session struct {
 	writes  atomic.Uint64 // odd while a message is being written
 	gone    chan struct{} // closed when the channel is lost and every message has its receipt
 	added   chan struct{} // has a value when a message has become late
+	// slowQueues is len(slow), for those who look without the lock.
+	slowQueues atomic.Int64
 
 	// The listeners exist before the first message, or its return would be missed.
 	closed  chan *amqp.Error
@@ -44,7 +46,7 @@ type session struct {
 	flights   map[*flight]struct{} // messages without a receipt
 	late      []*flight            // messages whose senders no longer wait for their confirms, with or without a receipt
 	slow      map[string]int       // how many of them without a receipt, by queue
-	confirmed time.Time            // when the broker confirmed something last
+	confirmed time.Time            // when the message was sent that the broker confirmed last
 	lost      error                // why the session is over
 }
 
@@ -87,7 +89,7 @@ func (s *session) probe(ctx context.Context, to outgoing) error {
 	if f != nil {
 		select {
 		case <-f.confirm.Done():
-			s.receive(f)
+			s.receive([]*flight{f})
 		case <-ctx.Done():
 			s.settle(f, s.overdue())
 		}
@@ -145,7 +147,7 @@ func (s *session) lookAtLate(now time.Time) (waiting, aged bool) {
 	kept := late[:0]
 	for _, f := range late {
 		if f.answered() {
-			s.receive(f)
+			s.receive([]*flight{f})
 			continue
 		}
 		kept = append(kept, f)
@@ -186,7 +188,7 @@ func (s *session) end(reason error) error {
 	return reason
 }
 
-// lastConfirm returns when the broker confirmed something last.
+// lastConfirm returns when the message was sent that the broker confirmed last.
 func (s *session) lastConfirm() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ const (
 	// openAt is how many commands a queue has to take at once to count as healthy again; each probe sends four times as
 	// many as the one before it.
 	openAt = 256
+	// idleTime is how long probes find no command until the gate opens: those that wait may be leased for some seconds.
+	idleTime = 10 * time.Second
 )
 
 // gates know the worker queues that take no commands at present. A closed gate costs one command per pause, however
@@ -31,10 +34,11 @@ type gates struct {
 // gate is one queue that takes no commands.
 type gate struct {
 	problem   record.QueueProblem
-	failures  int  // in a row
-	probing   bool // commands of a probe are on their way
-	allowed   int  // commands of the next probe
-	confirmed int  // commands of the present probe that have reached the queue
+	failures  int       // in a row
+	probing   bool      // commands of a probe are on their way
+	allowed   int       // commands of the next probe
+	confirmed int       // commands of the present probe that have reached the queue
+	idleSince time.Time // since when probes have found no command; zero: the last one found some
 }
 
 func newGates(clock func() time.Time) *gates {
@@ -72,7 +76,7 @@ func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (prob
 	known.problem.Kind, known.problem.Reason = kind, reason
 	known.problem.RetryAt = now.Add(min(firstPause<<min(known.failures, 10), maxPause))
 	known.failures++
-	known.probing, known.allowed = false, 1
+	known.probing, known.allowed, known.idleSince = false, 1, time.Time{}
 	return known.problem, true
 }
 
@@ -85,11 +89,13 @@ func (g *gates) confirm(queue string) {
 	}
 }
 
-// isClosed reports whether a queue takes no commands at present.
+// isClosed reports whether a queue is to get no commands at present. Where no command waits, the next one that is
+// committed is the probe.
 func (g *gates) isClosed(queue string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.closed[queue] != nil
+	known := g.closed[queue]
+	return known != nil && known.idleSince.IsZero()
 }
 
 // list returns the queues that take no commands; due selects those whose probe is due.
@@ -102,6 +108,7 @@ func (g *gates) list(due bool) []string {
 			queues = append(queues, queue)
 		}
 	}
+	slices.Sort(queues)
 	return queues
 }
 
@@ -127,6 +134,9 @@ func (g *gates) endProbe(queue string, sent int) (again, opened bool) {
 	switch {
 	case known == nil || !known.probing || known.confirmed < sent:
 		return false, false // it has failed, or its result comes later
+	case sent == 0 && known.idle(g.clock()) < idleTime:
+		known.problem.RetryAt = g.clock().Add(firstPause)
+		return false, false
 	case sent < known.allowed || known.allowed >= openAt:
 		delete(g.closed, queue)
 		return false, true
@@ -134,6 +144,14 @@ func (g *gates) endProbe(queue string, sent int) (again, opened bool) {
 		known.allowed *= 4
 		return true, false
 	}
+}
+
+// idle returns for how long probes have found no command.
+func (g *gate) idle(now time.Time) time.Duration {
+	if g.idleSince.IsZero() {
+		g.idleSince = now
+	}
+	return now.Sub(g.idleSince)
 }
 
 // missingFor returns for how long a queue has been missing.

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,7 +143,8 @@ func (r *Relay) reportProblems(ctx context.Context, problems map[string]record.Q
 	}
 	noted := make([]record.QueueProblem, 0, len(problems))
 	var missing []string
-	for queue, problem := range problems {
+	for _, queue := range slices.Sorted(maps.Keys(problems)) {
+		problem := problems[queue]
 		noted = append(noted, problem)
 		if r.gates.missingFor(&problem) >= redeclareAfter {
 			missing = append(missing, queue)

@@ -176,7 +176,7 @@ func (b *realBroker) Declare(queue string) {
 }
 
 func (b *realBroker) Publish(commands ...wire.Command) []wire.Receipt {
-	return b.broker.Publish(b.ctx, commands)
+	return testenv.Receipts(b.ctx, b.broker.Publish, commands)
 }
 
 func (b *realBroker) Take(queue string) (wire.Message, func(wire.Answer)) {

@@ -33,7 +33,10 @@ func (b *Broker) Declare(queue string) {
 
 // Publish is a replica's.
 func (b *Broker) Publish(commands ...wire.Command) (receipts []wire.Receipt) {
-	b.do(func(p publisher) { receipts = p.Publish(context.Background(), commands) })
+	receipts = make([]wire.Receipt, len(commands))
+	b.do(func(p publisher) {
+		p.Publish(context.Background(), commands, func(i int, receipt wire.Receipt) { receipts[i] = receipt })
+	})
 	return receipts
 }
 

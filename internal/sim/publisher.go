@@ -18,8 +18,8 @@ type publisher struct {
 	replica *replica
 }
 
-// Ready is relay.Publisher's.
-func (p publisher) Ready() error {
+// CanPublish is relay.Publisher's.
+func (p publisher) CanPublish() error {
 	if p.world.brokerAwayUntil > p.world.now {
 		p.world.count(brokerAway)
 		return errBrokerAway
@@ -28,7 +28,7 @@ func (p publisher) Ready() error {
 }
 
 // Publish is relay.Publisher's.
-func (p publisher) Publish(_ context.Context, commands []wire.Command) []wire.Receipt {
+func (p publisher) Publish(_ context.Context, commands []wire.Command, settle func(int, wire.Receipt)) {
 	w := p.world
 	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
 	receipts := make([]wire.Receipt, len(commands))
@@ -36,7 +36,15 @@ func (p publisher) Publish(_ context.Context, commands []wire.Command) []wire.Re
 		receipts[i] = p.publish(&commands[i])
 	}
 	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
-	return receipts
+	for i := range commands {
+		settle(i, receipts[i])
+	}
+}
+
+// PublishAlone is relay.Publisher's.
+func (p publisher) PublishAlone(_ context.Context, command *wire.Command) wire.Receipt {
+	p.world.sleep(p.world.between(100*time.Microsecond, 3*time.Millisecond))
+	return p.publish(command)
 }
 
 func (p publisher) publish(command *wire.Command) wire.Receipt {
@@ -44,7 +52,7 @@ func (p publisher) publish(command *wire.Command) wire.Receipt {
 	message := command.Message(repliesQueue, p.replica.clock())
 	message.Queue = workerQueue + command.Queue
 	switch {
-	case p.Ready() != nil:
+	case p.CanPublish() != nil:
 		return wire.Receipt{Reason: errBrokerAway.Error()}
 	case !w.broker.exists(command.Queue):
 		w.count(unroutable)
@@ -77,7 +85,7 @@ func (w *World) arrive(command *wire.Command, message wire.Message) {
 func (p publisher) DeclareQueues(_ context.Context, queues []string) error {
 	w := p.world
 	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
-	if err := p.Ready(); err != nil {
+	if err := p.CanPublish(); err != nil {
 		return err
 	}
 	w.broker.declare(queues)

@@ -86,6 +86,10 @@ func (r *replica) run(ctx context.Context) {
 		return more
 	})
 	r.every(loopEvery, func() bool { return r.relay.PublishClaimed(ctx) })
+	r.every(loopEvery, func() bool {
+		r.relay.ProbeQueues(ctx)
+		return false
+	})
 	r.every(forgetEvery, func() bool {
 		r.engine.ForgetConfirmed(ctx)
 		return false

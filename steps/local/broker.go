@@ -54,13 +54,18 @@ func (b *Broker) worker(name string) *queue {
 	return found
 }
 
-// Publish puts commands into their queues and says what became of each, in their order.
-func (b *Broker) Publish(ctx context.Context, commands []wire.Command) []wire.Receipt {
-	receipts := make([]wire.Receipt, len(commands))
+// Publish puts commands into their queues and reports the receipt of each by settle, in their order. settle may be nil.
+func (b *Broker) Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt)) {
 	for i := range commands {
-		receipts[i] = b.publish(ctx, &commands[i])
+		if receipt := b.publish(ctx, &commands[i]); settle != nil {
+			settle(i, receipt)
+		}
 	}
-	return receipts
+}
+
+// PublishAlone puts one command into its queue.
+func (b *Broker) PublishAlone(ctx context.Context, command *wire.Command) wire.Receipt {
+	return b.publish(ctx, command)
 }
 
 func (b *Broker) publish(ctx context.Context, command *wire.Command) wire.Receipt {
@@ -87,5 +92,8 @@ func (b *Broker) Inspect(_ context.Context, queues []string) (map[string]wire.Qu
 	return states, nil
 }
 
-// Ready returns nil: this broker is there as long as the process is.
+// Ready returns nil: this broker exists as long as the process.
 func (b *Broker) Ready() error { return nil }
+
+// CanPublish returns nil, as Ready does.
+func (b *Broker) CanPublish() error { return nil }

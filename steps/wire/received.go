@@ -22,13 +22,13 @@ type Received struct {
 	Output      json.RawMessage // of the step that is to be compensated; nil when it is not known
 }
 
-// Message is the command as it goes to a broker at that time, with replies going to replyTo. Priority and timestamp are
-// not in a Message: a broker that has them takes them from the command.
+// Message is the command as it goes to a broker at that time, with replies going to replyTo. The priority is not in a
+// Message: a broker that orders by it takes it from the command.
 func (c *Command) Message(replyTo string, publishedAt time.Time) Message {
 	id := c.ID.String()
 	return Message{
 		MessageID: id, CorrelationID: id, Type: c.Name, ReplyTo: replyTo, ContentType: ContentType,
-		Headers: c.Headers(publishedAt), Body: c.Body,
+		Headers: c.Headers(publishedAt), Body: c.Body, Timestamp: publishedAt,
 	}
 }
 
