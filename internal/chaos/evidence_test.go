@@ -162,8 +162,8 @@ func (w *world) shapes() map[string][]judge.Step {
 
 // queueNames are all queues of the scenario.
 func (w *world) queueNames() []string {
-	names := []string{w.prefix + ".replies", w.prefix + ".dead", w.prefix + ".start"}
-	for _, queue := range Queues() {
+	names := []string{w.prefix + ".replies", w.prefix + ".dead", w.prefix + ".start", w.prefix + ".installation"}
+	for _, queue := range append(Queues(), limbo, narrow) {
 		names = append(names, w.prefix+".commands."+queue)
 	}
 	return names

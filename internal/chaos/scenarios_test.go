@@ -1,12 +1,15 @@
 package chaos
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // scenarios is the table of faults. The numbers are those of the catalogue of faults in the project's documentation.
 // Every scenario is held to the rules of package judge, besides what stands here; what it injects, and how the result
 // is looked at, is in the file of its group.
 func scenarios() []scenario {
-	return append(append(processFaults(), postgresFaults()...), append(rabbitmqFaults(), messageFaults()...)...)
+	return slices.Concat(processFaults(), postgresFaults(), rabbitmqFaults(), messageFaults(), boundaryFaults(), databaseFaults(), togetherFaults())
 }
 
 func processFaults() []scenario {

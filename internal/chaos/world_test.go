@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/amqpproxy"
+	"github.com/saga-orchestrator/orchestrator/internal/testenv/pgproxy"
 	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
 	"github.com/saga-orchestrator/orchestrator/internal/testenv/servers"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -32,6 +34,7 @@ type world struct {
 	database, services string // URLs of the test's own way
 	replicaDatabase    string // the replicas' way
 	broker             string // URL
+	replicaBroker      string // the replicas' way
 	prefix             string
 	replicas, workers  []*process
 	apis               []*api
@@ -39,7 +42,9 @@ type world struct {
 	load               *load
 	definitions        map[string]*saga.Definition // by name, and by name@version beyond the first
 	proxy              *proxy.Proxy                // where arrange has put one
-	hitsLog            string                      // where failpoints say that they acted
+	peer               *amqpproxy.Proxy            // the same before the broker
+	postgresPeer       *pgproxy.Proxy
+	hitsLog            string // where failpoints say that they acted
 
 	// What inject leaves for verify.
 	expectDead, revisions int
@@ -63,7 +68,7 @@ func newWorld(t *testing.T, a *arena, s scenario, seed uint64) *world {
 	w.prefix = fmt.Sprintf("f%d-%s", s.number, unique)
 	w.database = w.createDatabase("sagas_" + unique)
 	w.services = w.createDatabase("services_" + unique)
-	w.replicaDatabase = w.database
+	w.replicaDatabase, w.replicaBroker = w.database, w.broker
 	w.definitions = Definitions()
 	if s.arrange != nil {
 		s.arrange(w)
@@ -95,7 +100,7 @@ func (w *world) addReplica(name string) *process {
 	require.NoError(w.t, err)
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	p := newProcess(w.t, name, built.path(w.t, "cmd/orchestrator", w.scenario.failpoints), append([]string{
-		"DATABASE_URL=" + w.replicaDatabase, "AMQP_URL=" + w.broker, "AMQP_PREFIX=" + w.prefix, "ORCHESTRATOR_URL=",
+		"DATABASE_URL=" + w.replicaDatabase, "AMQP_URL=" + w.replicaBroker, "AMQP_PREFIX=" + w.prefix, "ORCHESTRATOR_URL=",
 		"FAILPOINTS_LOG=" + w.hitsLog,
 	}, w.scenario.replicaEnvironment...), "serve", "--migrate", "--auth", "none", "--listen", address)
 	w.replicas, w.apis = append(w.replicas, p), append(w.apis, newAPI(address))
