@@ -15,7 +15,7 @@ import (
 
 func callerFaults() []scenario {
 	return []scenario{
-		{number: 64, name: "hostile callers, a thousand streams and a thousand silent connections", short: true, inject: callHostilely},
+		{number: 67, name: "hostile callers, and a thousand silent connections", inject: callHostilely},
 	}
 }
 
