@@ -42,8 +42,8 @@ type fenced struct {
 
 func newInstanceCache() *instanceCache { return &instanceCache{byID: make(map[string]*list.Element)} }
 
-// get returns the sagas of these ids, or false where one of them is not cached or the cache is skipped. They must not be
-// changed: a transition changes nothing of what it is given.
+// get returns the sagas of these ids, or false where one of them is not cached, they are too large for one batch, or the
+// cache is skipped. They must not be changed: a transition changes nothing of what it is given.
 func (c *instanceCache) get(ids []string) (sagas, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,13 +51,17 @@ func (c *instanceCache) get(ids []string) (sagas, bool) {
 		c.skip--
 		return sagas{}, false
 	}
-	found := newSagas(len(ids))
+	found, bytes := newSagas(len(ids)), 0
 	for _, id := range ids {
 		element := c.byID[id]
 		if element == nil {
 			return sagas{}, false
 		}
-		found.add(element.Value.(*cached).fenced) //nolint:forcetypeassert // the list holds nothing else
+		entry := element.Value.(*cached) //nolint:forcetypeassert // the list holds nothing else
+		if bytes += entry.cost; bytes > loadBytes && len(ids) > fewSagas {
+			return sagas{}, false
+		}
+		found.add(entry.fenced)
 	}
 	return found, true
 }

@@ -39,7 +39,7 @@ const claimStatement = `with recursive queues as (
 	), candidates as materialized (
 		select c.*, row_number() over (partition by c.queue order by c.claimed_until, c.saga_id, c.command) as position
 		from wanted w cross join lateral (
-			select o.saga_id, o.command, w.queue, o.claimed_until, length(o.body) as bytes
+			select o.saga_id, o.command, w.queue, o.claimed_until, coalesce(length(o.body), 0) as bytes
 			from outbox o where o.queue collate "C" = w.queue and o.claimed_until <= now()
 			order by o.claimed_until
 			limit least($1::integer, greatest($6::integer, 4 * $1::integer / greatest((select count(*) from wanted), 1)))) c
@@ -62,7 +62,7 @@ const claimStatement = `with recursive queues as (
 		on conflict do nothing
 	), taken as (
 		update outbox o set claimed_until = now() + $5::interval, leased = true,
-			attempts = least(o.attempts, 1000000) + o.leased::integer
+			attempts = least(coalesce(o.attempts, 0), 1000000) + coalesce(o.leased::integer, 0)
 		from due d join sagas s on s.id = d.saga_id where o.saga_id = d.saga_id and o.command = d.command
 		returning o.saga_id, o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
 			o.created_at, o.body, o.refused_at is not null as refused, o.attempts
@@ -172,6 +172,9 @@ func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache)
 	if c.CreatedAt = c.CreatedAt.UTC(); !shown(c.CreatedAt) {
 		return errOutOfRange
 	}
+	if c.Body == nil {
+		return errors.New("it has no body")
+	}
 	d, err := definitions.get(ctx, c.Definition, c.Version)
 	if err != nil {
 		r.passing = !errors.Is(err, record.ErrUnreadable) && !errors.Is(err, record.ErrDefinitionNotFound)
@@ -200,7 +203,7 @@ func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error
 		return faults
 	}
 	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", `update outbox o
-		set leased = false, claimed_until = now() + n.wait, attempts = least(o.attempts, 1000000) + 1
+		set leased = false, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
 		from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait)
 		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, waits))
 }

@@ -55,7 +55,7 @@ func (c *claims) queue(b *pgx.Batch) {
 			union select i.saga_id from unnest($2::text[]) as k (key) join idempotency_keys i on i.key = k.key) w
 		join sagas s on s.id = w.id`, ids, keys).
 		Query(func(rows pgx.Rows) error {
-			return readSagas(rows, func(found record.StoredSaga, _ int64) {
+			return readSagas(rows, func(found record.StoredSaga, _ *sagaRow) {
 				c.stored[found.ID] = found.Instance
 				if found.Unreadable != nil {
 					c.unreadable[found.ID] = found.Unreadable

@@ -5,30 +5,29 @@ import (
 	"time"
 )
 
-// clockTrust is for how long the database's clock may be told by this process's. It bounds what the two can drift apart,
-// and how long it takes to notice that the database's was set.
-const clockTrust = 10 * time.Second
+// clockTrust is for how long the database's clock is estimated by this process's. It bounds how long it takes to follow
+// the database when its clock is set, forward or back.
+const clockTrust = time.Second
 
-// clockFresh is after how long a transaction that goes the short way reads the clock along.
-const clockFresh = time.Second
+// clockFresh is the age from which an optimistic transaction reads the clock along.
+const clockFresh = clockTrust / 2
 
-// clock tells the database's time between the transactions that read it. It is never ahead of the database, by the time
-// that the last answer was on its way, and never runs back.
+// clock estimates the database's time between the statements that read it. It is never ahead of the database, by the
+// time that the last answer was on its way, unless the database's clock was set back since.
 type clock struct {
 	mu   sync.Mutex
-	read time.Time // what the database said last
-	at   time.Time // when its answer was here, by this process's monotonic clock
-	last time.Time // what was told last
+	read time.Time // the database's time, as it was read last
+	at   time.Time // when that answer was here, by this process's monotonic clock
 }
 
-// observe takes what the database has just said.
+// observe takes the time that the database has just answered with.
 func (c *clock) observe(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read, c.at = now, time.Now()
 }
 
-// fresh says whether the database's clock was read a moment ago.
+// fresh reports whether the database's clock was read a moment ago.
 func (c *clock) fresh() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,8 +42,5 @@ func (c *clock) now() (time.Time, bool) {
 	if c.read.IsZero() || since > clockTrust {
 		return time.Time{}, false
 	}
-	if now := c.read.Add(since).Truncate(time.Microsecond); now.After(c.last) {
-		c.last = now
-	}
-	return c.last.UTC(), true
+	return c.read.Add(since).Truncate(time.Microsecond).UTC(), true
 }

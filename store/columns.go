@@ -42,11 +42,12 @@ func (r *sagaRow) columns() []any {
 }
 
 // readSagas reads rows of sagaColumns.
-func readSagas(rows pgx.Rows, take func(found record.StoredSaga, token int64)) error {
-	return readRows(rows, (*sagaRow).columns, func(row *sagaRow, fault error) {
-		take(row.stored(fault), row.token)
-	})
+func readSagas(rows pgx.Rows, take func(found record.StoredSaga, row *sagaRow)) error {
+	return readRows(rows, (*sagaRow).columns, func(row *sagaRow, fault error) { take(row.stored(fault), row) })
 }
+
+// size is that of the documents of the row.
+func (r *sagaRow) size() int { return len(r.in.Data) + len(r.progress) }
 
 // stored is the saga of the row. fault is what is wrong with a column.
 func (r *sagaRow) stored(fault error) record.StoredSaga {

@@ -111,13 +111,15 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (record.DeadLetter, e
 	if !storable(id) {
 		return record.DeadLetter{}, fmt.Errorf("read a dead letter: %w", record.ErrDeadLetterNotFound)
 	}
-	rows, err := s.pool.Query(ctx, `select `+deadLetterColumns+`, d.headers, d.body from dead_letters d where d.id = $1`, id)
-	if err != nil {
-		return record.DeadLetter{}, fmt.Errorf("read dead letter %s: %w", id, err)
-	}
 	var letter record.DeadLetter
 	missing := record.ErrDeadLetterNotFound
-	err = readRows(rows, (*deadLetterRow).columns, func(row *deadLetterRow, _ error) { letter, missing = row.shown(), nil })
+	err := s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select `+deadLetterColumns+`, d.headers, d.body from dead_letters d where d.id = $1`, id)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*deadLetterRow).columns, func(row *deadLetterRow, _ error) { letter, missing = row.shown(), nil })
+	})
 	if err = cmp.Or(err, missing); err != nil {
 		return record.DeadLetter{}, fmt.Errorf("read dead letter %s: %w", id, err)
 	}

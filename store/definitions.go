@@ -179,7 +179,8 @@ func (s *Store) listDefinitions(
 
 // Queues returns the worker queues of all versions of all definitions, by name.
 func (s *Store) Queues(ctx context.Context) ([]string, error) {
-	rows, err := s.pool.Query(ctx, `select distinct unnest(queues) collate "C" as queue from definitions order by queue`)
+	rows, err := s.pool.Query(ctx, `select queue from (select distinct unnest(queues) collate "C" as queue from definitions) q
+		where queue is not null order by queue`)
 	if err != nil {
 		return nil, fmt.Errorf("list worker queues: %w", err)
 	}

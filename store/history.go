@@ -95,7 +95,7 @@ func (s *Store) History(
 	// A row holds at least one entry, so a page of entries is in as many rows at most.
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `select sized.seq, sized.at, sized.actor, sized.entries from (
-				select d.*, pg_column_size(d.entries) as own, sum(pg_column_size(d.entries)) over (order by d.seq) as total from (
+				select d.*, `+sizeOf("d.entries")+` as own, sum(`+sizeOf("d.entries")+`) over (order by d.seq) as total from (
 					select * from saga_decisions where saga_id = $1 and seq >= coalesce(
 						(select max(seq) from saga_decisions where saga_id = $1 and seq <= $2), 0)
 					order by seq limit $3) d) sized

@@ -1,12 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
@@ -26,11 +27,14 @@ func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 
 // Keys returns every key, newest first, the revoked ones too.
 func (s *Store) Keys(ctx context.Context) ([]record.Key, error) {
-	rows, err := s.pool.Query(ctx, `select `+apiKeyColumns+` from api_keys order by id desc`)
-	if err != nil {
-		return nil, fmt.Errorf("list keys: %w", err)
-	}
-	keys, err := pgx.CollectRows(rows, scanKey)
+	var keys []record.Key
+	err := s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select `+apiKeyColumns+` from api_keys order by id desc`)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*keyRow).columns, func(row *keyRow, _ error) { keys = append(keys, row.shown()) })
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
@@ -52,26 +56,41 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// KeyByHash returns the valid key with that hash. Errors: record.ErrKeyNotFound, for a revoked one too.
+// KeyByHash returns the valid key with that hash. One that cannot be read is not valid. Errors: record.ErrKeyNotFound.
 func (s *Store) KeyByHash(ctx context.Context, hash []byte) (record.Key, error) {
-	rows, err := s.pool.Query(ctx, `select `+apiKeyColumns+` from api_keys where hash = $1 and revoked_at is null`, hash)
-	if err != nil {
-		return record.Key{}, fmt.Errorf("look up a key: %w", err)
-	}
-	key, err := pgx.CollectExactlyOneRow(rows, scanKey)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = record.ErrKeyNotFound
-	}
-	if err != nil {
+	var key record.Key
+	missing := record.ErrKeyNotFound
+	err := s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select `+apiKeyColumns+` from api_keys where hash = $1 and revoked_at is null`, hash)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*keyRow).columns, func(row *keyRow, fault error) {
+			if fault == nil {
+				key, missing = row.shown(), nil
+			}
+		})
+	})
+	if err = cmp.Or(err, missing); err != nil {
 		return record.Key{}, fmt.Errorf("look up a key: %w", err)
 	}
 	return key, nil
 }
 
-func scanKey(row pgx.CollectableRow) (record.Key, error) {
-	var key record.Key
-	var revokedAt *time.Time
-	err := row.Scan(&key.ID, &key.Name, &key.Role, &key.Hash, &key.CreatedAt, &revokedAt)
-	key.CreatedAt, key.RevokedAt = key.CreatedAt.UTC(), fromNullable(revokedAt)
-	return key, err
+// keyRow is a row of apiKeyColumns. Times that cannot be shown are left out: such a key is valid, or revoked, all the same.
+type keyRow struct {
+	key                  record.Key
+	createdAt, revokedAt pgtype.Timestamptz
+}
+
+func (r *keyRow) columns() []any {
+	return []any{&r.key.ID, &r.key.Name, (*string)(&r.key.Role), &r.key.Hash, &r.createdAt, &r.revokedAt}
+}
+
+func (r *keyRow) shown() record.Key {
+	r.key.CreatedAt = shownTime(r.createdAt)
+	if r.key.RevokedAt = shownTime(r.revokedAt); r.revokedAt.Valid && r.key.RevokedAt.IsZero() {
+		r.key.RevokedAt = time.Unix(0, 0).UTC()
+	}
+	return r.key
 }

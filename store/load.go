@@ -119,7 +119,7 @@ func definitionColumnsOf(starts []record.StartClaim) (names []string, versions [
 const (
 	// fewSagas are loaded whatever their size.
 	fewSagas = 8
-	// loadBytes is the size of sagas, as they are stored, at which a load ends. The others of the batch are busy.
+	// loadBytes is the size of sagas at which a load ends. The others of the batch are busy.
 	loadBytes = 8 << 20
 )
 
@@ -133,20 +133,20 @@ func (l *load) queueSagas(b *pgx.Batch) {
 	statement, arguments := `select `+sagaColumns+` from sagas s where s.id = any($1) order by s.id for update skip locked`, []any{ids}
 	if len(ids) > fewSagas {
 		statement = `select ` + sagaColumns + ` from sagas s where s.id = any(array(
-				select sized.id from (select i.id, pg_column_size(i.data) + pg_column_size(i.progress) as own,
-					sum(pg_column_size(i.data) + pg_column_size(i.progress)) over (order by i.id) as total
+				select sized.id from (select i.id, ` + sizeOf("i.data", "i.progress") + ` as own,
+					sum(` + sizeOf("i.data", "i.progress") + `) over (order by i.id) as total
 					from sagas i where i.id = any($1)) sized
 				where sized.total - sized.own < $2))
 			order by s.id for update skip locked`
 		arguments = append(arguments, loadBytes)
 	}
 	b.Queue(statement, arguments...).Query(func(rows pgx.Rows) error {
-		return readSagas(rows, func(found record.StoredSaga, token int64) {
+		return readSagas(rows, func(found record.StoredSaga, row *sagaRow) {
 			if found.Unreadable != nil {
 				l.unreadable[found.ID] = found.Unreadable
 				return
 			}
-			l.found.add(fenced{found.Instance, token})
+			l.found.add(fenced{found.Instance, row.token})
 		})
 	})
 	b.Queue(`select s.id from sagas s where s.id = any($1)`, ids).Query(func(rows pgx.Rows) error {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -66,13 +65,16 @@ func MigrationStatus(ctx context.Context, databaseURL string) ([]Migration, erro
 }
 
 func withProvider(databaseURL string, use func(*goose.Provider) error) (err error) {
-	settings, err := pgx.ParseConfig(databaseURL)
+	settings, err := parseConnection(databaseURL)
 	if err != nil {
-		return fmt.Errorf("read the database URL: %w", err)
+		return err
 	}
 	settings.RuntimeParams["timezone"] = "UTC"
 	db := stdlib.OpenDB(*settings)
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := takeOverVersions(db); err != nil {
+		return fmt.Errorf("prepare the table of schema versions: %w", err)
+	}
 	provider, err := newProvider(db)
 	if err != nil {
 		return fmt.Errorf("prepare the migrations: %w", err)
@@ -85,27 +87,8 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, migrations.FS,
+	return goose.NewProvider(goose.DialectPostgres, db, migrations.FS, goose.WithTableName(versionTable),
 		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
-}
-
-// CheckSchema says whether the schema is what this program needs; if not, the error is ErrSchemaBehind. A schema that
-// is ahead is fine: that of a newer replica serves this one too.
-func (s *Store) CheckSchema(ctx context.Context) error {
-	wanted, err := newestMigration()
-	if err != nil {
-		return err
-	}
-	var have int64
-	err = s.pool.QueryRow(ctx, `select coalesce(max(version_id), 0) from goose_db_version where is_applied`).Scan(&have)
-	if err != nil && !hasCode(err, undefinedTable) {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	if have < wanted {
-		return fmt.Errorf("%w: it is at version %d and has to be at %d; run `orchestrator migrate up`",
-			ErrSchemaBehind, have, wanted)
-	}
-	return nil
 }
 
 func newestMigration() (int64, error) {

@@ -36,7 +36,7 @@ func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
 		require.NoError(t, store.MigrateDown(ctx, url))
 	}
 	require.ErrorIs(t, s.CheckSchema(ctx), store.ErrSchemaBehind)
-	assert.Equal(t, []string{"goose_db_version"}, tablesOf(objects(t, url)), "only the book of migrations stays")
+	assert.Equal(t, []string{"saga_schema_version"}, tablesOf(objects(t, url)), "only the table of versions stays")
 
 	require.NoError(t, store.Migrate(ctx, url))
 	require.NoError(t, s.CheckSchema(ctx))

@@ -52,7 +52,7 @@ func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand
 		reasons, waits = append(reasons, cleaned(r.Reason)), append(waits, r.RetryAfter)
 	}
 	return s.changeOutbox(ctx, "mark commands as refused", `update outbox o
-		set refused_at = now(), reason = n.reason, attempts = least(o.attempts, 1000000) + 1, leased = false,
+		set refused_at = now(), reason = n.reason, attempts = least(coalesce(o.attempts, 0), 1000000) + 1, leased = false,
 			claimed_until = now() + n.wait
 		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command, reason, wait)
 		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, reasons, waits)
@@ -84,14 +84,17 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 	if !storable(sagaID) {
 		return nil, nil
 	}
-	rows, err := s.pool.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
-			case when refused_at is not null and not leased then claimed_until end
-		from outbox where saga_id = $1 order by created_at, command`, sagaID)
-	if err != nil {
-		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
-	}
 	var found []record.OutboxRow
-	if err := readRows(rows, (*outboxRow).columns, func(row *outboxRow, _ error) { found = append(found, row.shown()) }); err != nil {
+	err := s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
+				case when refused_at is not null and not leased then claimed_until end
+			from outbox where saga_id = $1 order by created_at, command`, sagaID)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*outboxRow).columns, func(row *outboxRow, _ error) { found = append(found, row.shown()) })
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
 	}
 	return found, nil

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/saga-orchestrator/orchestrator/saga/record"
+import (
+	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
 
 // pageCut collects the items of one page, which ends at its limit or at record.PageBytes.
 type pageCut[Item any] struct {
@@ -36,4 +40,14 @@ func (c *pageCut[Item]) page(position func(*Item) string) (items []Item, next st
 		next = position(&c.items[len(c.items)-1])
 	}
 	return c.items, next
+}
+
+// sizeOf is the SQL of how large JSON columns of a row are together, about. Only what may be compressed is looked at.
+func sizeOf(columns ...string) string {
+	sizes := make([]string, len(columns))
+	for i, column := range columns {
+		sizes[i] = strings.ReplaceAll(`case when pg_column_size(COLUMN) > 1000 then octet_length(COLUMN::text)
+			else coalesce(pg_column_size(COLUMN), 0) end`, "COLUMN", column)
+	}
+	return strings.Join(sizes, " + ")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
@@ -60,21 +61,31 @@ func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueuePr
 
 // QueueProblems returns why queues take no commands at present, by queue.
 func (s *Store) QueueProblems(ctx context.Context) ([]record.QueueProblem, error) {
-	rows, err := s.pool.Query(ctx, `select queue, kind, reason, since, retry_at from queue_problems
-		where retry_at > now() - $1::interval order by queue`, staleAfter)
-	if err != nil {
-		return nil, fmt.Errorf("read the problems of queues: %w", err)
-	}
-	problems, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (record.QueueProblem, error) {
-		var p record.QueueProblem
-		err := row.Scan(&p.Queue, &p.Kind, &p.Reason, &p.Since, &p.RetryAt)
-		p.Since, p.RetryAt = p.Since.UTC(), p.RetryAt.UTC()
-		return p, err
+	var problems []record.QueueProblem
+	err := s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select queue, kind, reason, since, retry_at from queue_problems
+			where retry_at > now() - $1::interval and isfinite(retry_at) order by queue`, staleAfter)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*problemRow).columns, func(row *problemRow, _ error) {
+			row.problem.Since, row.problem.RetryAt = shownTime(row.since), shownTime(row.retryAt)
+			problems = append(problems, row.problem)
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the problems of queues: %w", err)
 	}
 	return problems, nil
+}
+
+type problemRow struct {
+	problem        record.QueueProblem
+	since, retryAt pgtype.Timestamptz
+}
+
+func (r *problemRow) columns() []any {
+	return []any{&r.problem.Queue, (*string)(&r.problem.Kind), &r.problem.Reason, &r.since, &r.retryAt}
 }
 
 // Installation returns the random id of this database's installation, which the migration made.

@@ -18,13 +18,15 @@ const (
 	firstBackoff = 2 * time.Millisecond
 )
 
-// Codes with which the server says that it has rolled the transaction back, and that it may well succeed next time: a
-// unique violation too, where an earlier commit of the same start was still under way.
+// Codes of errors after which the transaction is rolled back, and may well succeed next time: a unique violation too,
+// where an earlier commit of the same start was still under way, and a read-only session, which is closed.
 const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
+	readOnlyTransaction  = "25006"
+	queryCanceled        = "57014"
 	checkViolation       = "23514"
 )
 
@@ -56,7 +58,13 @@ func rolledBack(err error) bool {
 		return false
 	}
 	return errors.Is(err, errVanished) || hasCode(err, serializationFailure) || hasCode(err, deadlockDetected) ||
-		hasCode(err, uniqueViolation)
+		hasCode(err, uniqueViolation) || hasCode(err, readOnlyTransaction)
+}
+
+// isDataFault reports whether a statement failed over a value in a row.
+func isDataFault(err error) bool {
+	var answered *pgconn.PgError
+	return errors.As(err, &answered) && strings.HasPrefix(answered.Code, "22")
 }
 
 // fatal reports whether the error ended the session.

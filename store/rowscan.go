@@ -62,3 +62,11 @@ var errOutOfRange = errors.New("a time out of range")
 
 // shown reports whether a time can be shown and calculated with: Postgres has others, infinity among them.
 func shown(t time.Time) bool { return t.IsZero() || t.Year() >= 1 && t.Year() <= 9999 }
+
+// shownTime is the time in UTC; zero for null and for what cannot be shown.
+func shownTime(t pgtype.Timestamptz) time.Time {
+	if !t.Valid || t.InfinityModifier != pgtype.Finite || !shown(t.Time.UTC()) {
+		return time.Time{}
+	}
+	return t.Time.UTC()
+}

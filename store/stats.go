@@ -17,11 +17,12 @@ import (
 func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 	stats := record.Stats{Attention: make(map[saga.AttentionReason]int64)}
 	b := &pgx.Batch{}
-	b.Queue(`select definition, status, count(*), count(*) filter (where finished_at > now() - interval '1 minute'),
+	b.Queue(`select coalesce(definition, ''), coalesce(status::text, ''), count(*), count(*) filter (where finished_at > now() - interval '1 minute'),
 			count(*) filter (where finished_at > now() - interval '1 hour')
 		from sagas where finished_at is not null group by definition, status
 		union all
-		select definition, status, count(*), 0, 0 from sagas where finished_at is null group by definition, status`).
+		select coalesce(definition, ''), coalesce(status::text, ''), count(*), 0, 0 from sagas
+		where finished_at is null group by definition, status`).
 		Query(func(rows pgx.Rows) error {
 			var count record.Count
 			var lastMinute, lastHour int64
@@ -47,7 +48,7 @@ func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 	b.Queue(`select count(*) filter (where created_at > now() - interval '1 minute'), count(*)
 		from sagas where created_at > now() - interval '1 hour'`).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&stats.StartedLastMinute, &stats.StartedLastHour) })
-	b.Queue(`select count(*), min(created_at) from outbox`).QueryRow(func(row pgx.Row) error {
+	b.Queue(`select count(*), min(created_at) filter (where isfinite(created_at)) from outbox`).QueryRow(func(row pgx.Row) error {
 		var oldest *time.Time
 		err := row.Scan(&stats.OutboxPending, &oldest)
 		stats.OutboxOldest = fromNullable(oldest)

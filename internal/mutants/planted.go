@@ -21,8 +21,7 @@ func barrier() layer { return layer{"barrier", []string{"./steps"}} }
 func mutants() []mutant {
 	all := coreMutants()
 	all = append(all, storeMutants()...)
-	all = append(all, wayMutants()...)
-	return append(all, callerMutants()...)
+	return append(all, wayMutants()...)
 }
 
 // coreMutants are defects of the decisions.

@@ -34,6 +34,15 @@ func TestMemoryKeepsTheRules(t *testing.T) {
 	})
 }
 
+func TestMemoryKeepsTheRulesOfDamagedStores(t *testing.T) {
+	t.Parallel()
+	storetest.RunDamaged(t, func(t *testing.T, lease time.Duration) (storetest.Store, storetest.Damage) {
+		t.Helper()
+		s := open(t, memory.Config{LeaseFor: lease})
+		return s, s
+	})
+}
+
 func TestMemoryWithFileKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {

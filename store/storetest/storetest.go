@@ -64,7 +64,7 @@ func Run(t *testing.T, open Open) {
 	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(),
 		"definitions": definitionRules(), "lists": listRules(), "reads": readRules(), "put aside": deadLetterRules(),
-		"keys": keyRules(),
+		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ErrDatabaseURL means that a database URL cannot be read.
+var ErrDatabaseURL = errors.New("the database URL is not valid")
+
+const (
+	hintURL = `it must be like postgres://user:password@host:5432/database?sslmode=require; write special characters ` +
+		`in the user and the password as %XX, such as %40 for @, %2F for /, %3F for ?, %23 for # and %25 for %`
+	hintKeywords = `it must be like host=db user=app password='pass word' dbname=sagas; put a value with spaces in ` +
+		`single quotes, with \' for ' and \\ for \ in it; or use the form postgres://…, with special characters as %XX`
+)
+
+// parsePool reads a database URL for a pool. Its error holds nothing of the URL: any part of it may be of the password,
+// where that is not encoded as it should be.
+func parsePool(databaseURL string) (*pgxpool.Config, error) {
+	if err := checkURL(databaseURL); err != nil {
+		return nil, err
+	}
+	settings, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, urlFault(databaseURL)
+	}
+	settings.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	return settings, nil
+}
+
+// parseConnection is parsePool for a single connection.
+func parseConnection(databaseURL string) (*pgx.ConnConfig, error) {
+	if err := checkURL(databaseURL); err != nil {
+		return nil, err
+	}
+	settings, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, urlFault(databaseURL)
+	}
+	settings.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	return settings, nil
+}
+
+// checkURL refuses a URL whose password ends the authority early: the rest of it would be taken for the host or the
+// database, and named in errors.
+func checkURL(databaseURL string) error {
+	rest, isURL := authority(databaseURL)
+	if !isURL {
+		return nil
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 && strings.Contains(rest[end:], "@") {
+		return urlFault(databaseURL)
+	}
+	return nil
+}
+
+func urlFault(databaseURL string) error {
+	if _, isURL := authority(databaseURL); isURL {
+		return fmt.Errorf("%w: %s", ErrDatabaseURL, hintURL)
+	}
+	return fmt.Errorf("%w: %s", ErrDatabaseURL, hintKeywords)
+}
+
+// authority returns what follows the scheme of a URL.
+func authority(databaseURL string) (rest string, isURL bool) {
+	for _, scheme := range []string{"postgres://", "postgresql://"} {
+		if rest, isURL = strings.CutPrefix(databaseURL, scheme); isURL {
+			return rest, true
+		}
+	}
+	return "", false
+}

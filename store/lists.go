@@ -1,0 +1,304 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+const (
+	// scanBound is how many rows a page looks at that its filter may not select. Then it ends, with a position to go on
+	// from.
+	scanBound = 50_000
+	// probeBound is how many of the newest sagas are looked at before that, and before the index of labels is used: it
+	// would give every saga of a common label first.
+	probeBound = 2_000
+)
+
+// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. next is page.After of
+// the next page, empty at the end.
+func (s *Store) Sagas(
+	ctx context.Context, filter record.Filter, page record.Page,
+) (found []record.StoredSaga, next string, err error) {
+	if !storable(page.After) || !storableFilter(filter) {
+		return nil, "", nil
+	}
+	lists, err := listsOf(filter, page)
+	if err != nil {
+		return nil, "", fmt.Errorf("list sagas: %w", err)
+	}
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		for _, list := range lists {
+			cut := newPageCut[record.StoredSaga](page)
+			if err := list.read(ctx, tx, cut); err != nil {
+				return err
+			}
+			found, next = cut.page(func(last *record.StoredSaga) string { return last.ID })
+			if !list.probe || page.Limit > 0 && len(found) == page.Limit {
+				break
+			}
+		}
+		last := lists[len(lists)-1]
+		if next != "" || last.exact || page.Limit > 0 && len(found) == page.Limit {
+			return nil
+		}
+		next, err = last.boundary(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("list sagas: %w", err)
+	}
+	return found, next, nil
+}
+
+// sagaList is one way to the sagas of a filter. Each of its branches is in the order of an index; together they are scanned
+// from the newest saga on, and of what is scanned the filter selects.
+type sagaList struct {
+	arguments []any
+	scanned   int      // how many of the arguments are those of the branches
+	branches  []string // conditions on sagas s
+	selects   []string // conditions on what is scanned, as c
+	bound     int
+	limit     int
+	exact     bool // the branches give nothing that the filter does not select
+	probe     bool // only a look at the newest ones, before another list
+}
+
+// listsOf returns the ways to try, one after the other. The last one is complete. Where no index gives just what the
+// filter selects, the newest sagas are looked at first: they are often enough.
+func listsOf(filter record.Filter, page record.Page) ([]*sagaList, error) {
+	whole, err := newList(filter, page)
+	if err != nil || page.Limit <= 0 || whole.exact && len(filter.Labels) == 0 {
+		return []*sagaList{whole}, err
+	}
+	labels := filter.Labels
+	filter.Labels = nil
+	probe, err := newList(filter, page)
+	if err != nil {
+		return nil, err
+	}
+	probe.probe, probe.exact, probe.bound = true, false, probeBound
+	if len(labels) > 0 {
+		text, err := json.Marshal(labels)
+		if err != nil {
+			return nil, fmt.Errorf("encode the labels: %w", err)
+		}
+		probe.selects = append(probe.selects, "c.labels @> "+probe.argument(string(text))+"::jsonb")
+	}
+	return []*sagaList{probe, whole}, nil
+}
+
+func newList(filter record.Filter, page record.Page) (*sagaList, error) {
+	l := &sagaList{bound: scanBound, limit: page.Limit, exact: filter.Version == nil}
+	var common []string
+	if page.After != "" {
+		common = append(common, "s.id < "+l.argument(page.After))
+	}
+	if filter.CreatedAfter != nil {
+		common = append(common, "s.created_at > "+l.argument(*filter.CreatedAfter))
+	}
+	if filter.CreatedBefore != nil {
+		common = append(common, "s.created_at < "+l.argument(*filter.CreatedBefore))
+	}
+	if len(filter.Labels) > 0 {
+		labels, err := json.Marshal(filter.Labels)
+		if err != nil {
+			return nil, fmt.Errorf("encode the labels: %w", err)
+		}
+		common = append(common, "s.labels @> "+l.argument(string(labels))+"::jsonb", "s.labels <> '{}'")
+	}
+	for _, branch := range l.indexed(filter) {
+		l.branches = append(l.branches, strings.Join(append(branch, common...), " and "))
+	}
+	l.scanned = len(l.arguments)
+	l.addSelects(filter)
+	return l, nil
+}
+
+// argument takes a parameter and returns its name.
+func (l *sagaList) argument(value any) string {
+	l.arguments = append(l.arguments, value)
+	return "$" + strconv.Itoa(len(l.arguments))
+}
+
+// indexed are the branches of the filter, each one the range of an index that is in the order of the id. Statuses and
+// reasons are constants, so that the planner sees which partial index holds them.
+func (l *sagaList) indexed(filter record.Filter) [][]string {
+	switch {
+	case filter.Key != nil && *filter.Key != "":
+		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && filter.AttentionReasons == nil &&
+			!filter.NeedsAttention
+		return [][]string{{"s.key = " + l.argument(*filter.Key), "s.key <> ''"}}
+	case filter.AttentionReasons != nil || filter.NeedsAttention:
+		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && filter.Key == nil
+		return attentionBranches(filter)
+	case filter.Definition != nil:
+		l.exact = l.exact && filter.Statuses == nil && filter.Key == nil
+		return definitionBranches(l.argument(*filter.Definition), filter.Statuses)
+	case filter.Statuses != nil:
+		l.exact = l.exact && filter.Key == nil
+		return statusBranches(filter.Statuses)
+	default:
+		l.exact = l.exact && filter.Key == nil
+		return [][]string{{"true"}}
+	}
+}
+
+func attentionBranches(filter record.Filter) (branches [][]string) {
+	reasons := filter.AttentionReasons
+	if reasons == nil {
+		reasons = saga.AttentionReasons()
+		branches = append(branches, []string{"s.attention_reason > 'overdue'"}) // what newer versions know
+	}
+	for _, reason := range reasons {
+		if slices.Contains(saga.AttentionReasons(), reason) {
+			branches = append(branches, []string{"s.attention_reason = '" + string(reason) + "'"})
+		}
+	}
+	return branches
+}
+
+// definitionBranches take the unfinished sagas together, and the finished ones by status.
+func definitionBranches(definition string, statuses []saga.Status) (branches [][]string) {
+	mine := "s.definition = " + definition
+	if statuses == nil || slices.ContainsFunc(statuses, func(s saga.Status) bool { return !s.Terminal() }) {
+		branches = append(branches, []string{mine, "s.finished_at is null"})
+	}
+	for _, status := range saga.Statuses() {
+		if status.Terminal() && (statuses == nil || slices.Contains(statuses, status)) {
+			branches = append(branches, []string{mine, "s.status = '" + string(status) + "'", "s.finished_at is not null"})
+		}
+	}
+	return branches
+}
+
+func statusBranches(statuses []saga.Status) (branches [][]string) {
+	for _, status := range saga.Statuses() {
+		if !slices.Contains(statuses, status) {
+			continue
+		}
+		branch := []string{"s.status = '" + string(status) + "'"}
+		if !status.Terminal() {
+			branch = append(branch, "s.finished_at is null")
+		}
+		branches = append(branches, branch)
+	}
+	return branches
+}
+
+// addSelects adds what must hold of every row, whatever its branch.
+func (l *sagaList) addSelects(filter record.Filter) {
+	if filter.Definition != nil {
+		l.selects = append(l.selects, "c.definition = "+l.argument(*filter.Definition))
+	}
+	if filter.Version != nil {
+		l.selects = append(l.selects, "c.version = "+l.argument(*filter.Version))
+	}
+	if filter.Key != nil {
+		l.selects = append(l.selects, "c.key = "+l.argument(*filter.Key))
+	}
+	if filter.Statuses != nil {
+		l.selects = append(l.selects, "c.status::text = any("+l.argument(filter.Statuses)+"::text[])")
+	}
+	if filter.NeedsAttention {
+		l.selects = append(l.selects, "c.attention_reason is not null")
+	}
+	if filter.AttentionReasons != nil {
+		l.selects = append(l.selects, "c.attention_reason::text = any("+l.argument(filter.AttentionReasons)+"::text[])")
+	}
+}
+
+// scan is what is looked at, newest first. Each branch ends by itself, in the order of its index: the planner would else
+// take all of a large one and sort it.
+func (l *sagaList) scan() string {
+	end := " order by s.id desc limit " + strconv.Itoa(l.bound)
+	if l.exact {
+		end = " order by s.id desc" + l.limited()
+	}
+	parts := make([]string, len(l.branches))
+	for i, branch := range l.branches {
+		parts[i] = `(select s.id, s.definition, s.version, s.key, s.status, s.attention_reason, s.labels from sagas s where ` +
+			branch + end + `)`
+	}
+	return strings.Join(parts, " union all ")
+}
+
+// read reads a page.
+func (l *sagaList) read(ctx context.Context, tx pgx.Tx, cut *pageCut[record.StoredSaga]) error {
+	if len(l.branches) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, l.statement(), l.arguments...)
+	if err != nil {
+		return err
+	}
+	return readSagas(rows, func(one record.StoredSaga, row *sagaRow) { cut.add(one, row.size()) })
+}
+
+// statement reads a page, and little more than record.PageBytes. Limits are constants, so that the planner knows how few
+// rows are wanted.
+func (l *sagaList) statement() string {
+	return `select ` + sagaColumns + ` from (
+			select i.id, ` + sizeOf("i.data", "i.progress") + ` as own,
+				sum(` + sizeOf("i.data", "i.progress") + `) over (order by i.id desc) as total
+			from (select c.id from (` + l.bounded() + `) c` + l.where() + ` order by c.id desc` + l.limited() + `) p
+			join sagas i on i.id = p.id) sized
+		join sagas s on s.id = sized.id where sized.total - sized.own < ` + strconv.Itoa(2*record.PageBytes) + `
+		order by s.id desc`
+}
+
+// bounded is what is looked at up to the bound. Without rows that are not selected it needs none.
+func (l *sagaList) bounded() string {
+	if l.exact {
+		return l.scan()
+	}
+	return `select * from (` + l.scan() + `) b order by b.id desc limit ` + strconv.Itoa(l.bound)
+}
+
+// where is the filter of what is scanned. It selects again what the branches do, so that each condition stands once.
+func (l *sagaList) where() string {
+	if len(l.selects) == 0 {
+		return ""
+	}
+	return " where " + strings.Join(l.selects, " and ")
+}
+
+func (l *sagaList) limited() string {
+	if l.limit <= 0 {
+		return ""
+	}
+	return " limit " + strconv.Itoa(l.limit+1)
+}
+
+// boundary is the last saga that was scanned where the scan ended at its bound; empty: it went to the end.
+func (l *sagaList) boundary(ctx context.Context, tx pgx.Tx) (id string, err error) {
+	if len(l.branches) == 0 {
+		return "", nil
+	}
+	rows, err := tx.Query(ctx, `select b.id from (`+l.scan()+`) b order by b.id desc offset `+strconv.Itoa(l.bound-1)+` limit 1`,
+		l.arguments[:l.scanned]...)
+	if err != nil {
+		return "", err
+	}
+	return id, readRows(rows, func(row *string) []any { return []any{row} }, func(row *string, _ error) { id = *row })
+}
+
+// storableFilter reports whether a row can have the values that the filter asks for.
+func storableFilter(filter record.Filter) bool {
+	texts := slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))
+	for _, text := range []*string{filter.Definition, filter.Key} {
+		if text != nil {
+			texts = append(texts, *text)
+		}
+	}
+	return storable(texts...) && (filter.Version == nil || storableVersion(*filter.Version))
+}

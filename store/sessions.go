@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
+)
+
+// Limits of every session, so that no statement and no lock outlives its caller.
+const (
+	statementTimeout = 5 * time.Second
+	lockTimeout      = 2 * time.Second
+	idleInTxTimeout  = 10 * time.Second
+	leastConnections = 4
+)
+
+const (
+	// readConnections are for reads that may be slow: lists and counts. They have a pool of their own, since they would
+	// keep the engine waiting.
+	readConnections = 3
+	// readWait is how long such a read waits for a connection.
+	readWait = 2 * time.Second
+)
+
+// errReadOnly means that the server, or the session, does not take writes.
+var errReadOnly = errors.New("the database is read-only")
+
+// engineSettings are those of the engine's pool.
+func (c Config) engineSettings() (*pgxpool.Config, error) {
+	settings, err := parsePool(c.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	settings.MaxConns = int32(max(leastConnections, 2*runtime.NumCPU()))
+	if c.MaxConnections > 0 {
+		settings.MaxConns = int32(min(c.MaxConnections, 10_000))
+	}
+	if c.ApplicationName == "" {
+		c.ApplicationName = "saga-orchestrator"
+	}
+	settings.ConnConfig.Tracer = c.Tracer
+	session := settings.ConnConfig.RuntimeParams
+	session["application_name"] = c.ApplicationName
+	session["timezone"] = "UTC"
+	session["statement_timeout"] = milliseconds(statementTimeout)
+	session["lock_timeout"] = milliseconds(lockTimeout)
+	session["idle_in_transaction_session_timeout"] = milliseconds(idleInTxTimeout)
+	// Every statement of the hot path reaches its rows by a key. On a table that is empty or without statistics the
+	// planner would rather scan it, and keep that plan while the table grows. survey takes these settings back.
+	session["enable_seqscan"] = "off"
+	session["enable_hashjoin"] = "off"
+	session["enable_mergejoin"] = "off"
+	session["plan_cache_mode"] = "force_generic_plan"
+	session["jit"] = "off"
+	return settings, nil
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
+
+// openPools connects. A session that turns out to be read-only is closed, and all others with it: the server was
+// demoted, so the others are no better.
+func (s *Store) openPools(ctx context.Context, settings *pgxpool.Config) (err error) {
+	closing := settings.ConnConfig.OnPgError
+	settings.ConnConfig.OnPgError = func(conn *pgconn.PgConn, answered *pgconn.PgError) bool {
+		if answered.Code == readOnlyTransaction {
+			s.resetPools()
+			return false
+		}
+		return closing == nil || closing(conn, answered)
+	}
+	reads := settings.Copy()
+	reads.MaxConns, reads.MinConns, reads.MinIdleConns = readConnections, 0, 0
+	settings.BeforeClose = func(conn *pgx.Conn) {
+		if conn.IsClosed() { // it was lost, perhaps with commits
+			s.cache.clear()
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, settings)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	s.lookups = make(chan struct{}, max(1, settings.MaxConns/2))
+	s.pool = pool
+	if s.reads, err = pgxpool.NewWithConfig(ctx, reads); err != nil {
+		pool.Close()
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return nil
+}
+
+// resetPools closes every session, those in use when they are given back.
+func (s *Store) resetPools() {
+	s.cache.clear()
+	s.pool.Reset()
+	s.reads.Reset()
+}
+
+// survey runs a read that may look at many rows, with the planner left free, on one snapshot. It has few connections:
+// a caller that gets none in time gets record.ErrUnavailable.
+func (s *Store) survey(ctx context.Context, read func(pgx.Tx) error) error {
+	waiting, cancel := context.WithTimeout(ctx, readWait)
+	conn, err := s.reads.Acquire(waiting)
+	late := waiting.Err()
+	cancel()
+	if err != nil {
+		if late != nil {
+			err = fmt.Errorf("%w: every connection for lists and counts is busy: %w", record.ErrUnavailable, err)
+		}
+		return err
+	}
+	defer conn.Release()
+	options := pgx.TxOptions{BeginQuery: `begin isolation level repeatable read read only;
+		set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
+		set local plan_cache_mode = force_custom_plan; set local max_parallel_workers_per_gather = 0`}
+	err = pgx.BeginTxFunc(ctx, conn, options, read)
+	if hasCode(err, queryCanceled) {
+		return fmt.Errorf("%w: the read took too long: %w", record.ErrUnavailable, err)
+	}
+	return err
+}
+
+// look runs a read of a few rows by their keys, on a connection of the engine's pool, of which such reads take half at
+// most. It ends what it has begun though the caller has gone: breaking off costs the connection.
+func (s *Store) look(ctx context.Context, read func(ctx context.Context, q queryer) error) error {
+	waiting, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	select {
+	case s.lookups <- struct{}{}:
+	case <-waiting.Done():
+		return fmt.Errorf("%w: every connection for reads is busy: %w", record.ErrUnavailable, waiting.Err())
+	}
+	defer func() { <-s.lookups }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	conn, err := s.pool.Acquire(waiting)
+	if err != nil {
+		if waiting.Err() != nil {
+			err = fmt.Errorf("%w: %w", record.ErrUnavailable, err)
+		}
+		return err
+	}
+	defer conn.Release()
+	ending, end := context.WithTimeout(context.WithoutCancel(ctx), 2*statementTimeout)
+	defer end()
+	return read(ending, conn)
+}
+
+// Ping reports whether the database can be written.
+func (s *Store) Ping(ctx context.Context) error {
+	var readOnly bool
+	err := s.pool.QueryRow(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&readOnly)
+	if err == nil && readOnly {
+		s.resetPools()
+		err = errReadOnly
+	}
+	if err != nil {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	return nil
+}
+
+// Close waits for what is under way and closes all connections.
+func (s *Store) Close() error {
+	s.reads.Close()
+	s.pool.Close()
+	return nil
+}
