@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak walk mutants fuzz chaos bench growth bench-smoke servers lint fmt
+.PHONY: help build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ growth: build ## see how it grows, into docs/growth (about 20 minutes; 20 GB of 
 
 bench-smoke: ## see that the comparison works, without looking at how fast anybody is
 	$(WITH_SERVERS) -- go test -C bench ./...
+
+openapi: build ## lint the OpenAPI document and compile clients generated from it; needs npm
+	internal/e2e/openapi/check bin/orchestrator
 
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)

@@ -17,7 +17,7 @@ var docsPage string
 
 // openAPIDocument serves the document that the routes have written themselves into.
 func (s *service) openAPIDocument() http.HandlerFunc {
-	s.describePublicRoutes()
+	s.finishDocument()
 	document, err := json.Marshal(s.huma.OpenAPI())
 	if err != nil {
 		panic("the OpenAPI document cannot be written: " + err.Error()) // a defect of the declarations, at start
@@ -25,21 +25,6 @@ func (s *service) openAPIDocument() http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(document) // the client has gone: there is nobody to tell
-	}
-}
-
-// describePublicRoutes adds the calls that the router serves by itself.
-func (s *service) describePublicRoutes() {
-	for path, summary := range map[string]string{
-		"/healthz": "Whether the process is alive",
-		"/readyz":  "Whether database and broker can be reached: 200, or 503 with what is wrong",
-		"/metrics": "Metrics for Prometheus",
-	} {
-		s.huma.OpenAPI().AddOperation(&huma.Operation{
-			OperationID: strings.TrimPrefix(path, "/"), Method: http.MethodGet, Path: path, Summary: summary,
-			Description: "Needs no key.", Tags: []string{"Health"},
-			Responses: map[string]*huma.Response{"200": {Description: http.StatusText(http.StatusOK)}},
-		})
 	}
 }
 

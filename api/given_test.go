@@ -38,6 +38,9 @@ func TestAParameterThatIsGivenAndEmptyIsRefused(t *testing.T) {
 	queries := o.queries()
 	require.GreaterOrEqual(t, len(queries["/v1/sagas"]), 11)
 	for path, names := range queries {
+		if path == "/readyz" {
+			continue // ?verbose is a flag: it takes no value
+		}
 		path = replaceID(path, id)
 		for _, name := range names {
 			for _, blank := range []string{"", " ", "\t\n", "\u00a0"} {

@@ -128,9 +128,11 @@ func (s *service) openAPI() huma.Config {
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
 				Title: "Saga orchestrator", Version: s.Version,
+				License: &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"},
 				Description: "Start sagas, see why they are not further, and repair what is stuck. " +
 					"Every error is a problem document (RFC 9457) with a stable `code`.",
 			},
+			Servers: []*huma.Server{{URL: "/", Description: "Where this document came from"}},
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{

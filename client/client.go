@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,9 @@ type call struct {
 	answer     int    // a status besides success that is an answer; 0: none
 }
 
+// maxRetryAfter is the longest that a server's Retry-After is heeded.
+const maxRetryAfter = 10 * time.Second
+
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 64 << 20
 
@@ -91,8 +95,13 @@ func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
 	wait := c.config.Backoff
 	for attempt := 1; ; attempt++ {
 		content, err := c.sendOnce(ctx, request)
-		if err == nil || !request.repeatable || attempt >= c.config.Attempts || !passing(err) {
+		problem, _ := errors.AsType[*Problem](err)
+		notBegun := problem != nil && problem.Code == resource.CodeBusy
+		if err == nil || !request.repeatable && !notBegun || attempt >= c.config.Attempts || !passing(err) {
 			return content, err
+		}
+		if problem != nil {
+			wait = max(wait, min(problem.RetryAfter, maxRetryAfter))
 		}
 		if pause(ctx, wait) != nil {
 			return nil, err
@@ -182,6 +191,9 @@ func problemOf(response *http.Response) error {
 		}
 	}
 	problem.Status = response.StatusCode
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 && seconds <= 3600 {
+		problem.RetryAfter = time.Duration(seconds) * time.Second
+	}
 	return problem
 }
 

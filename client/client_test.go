@@ -300,3 +300,24 @@ func TestAWatchConnectsAgain(t *testing.T) {
 	}
 	assert.Equal(t, []int64{4, 5}, revisions)
 }
+
+func TestABusyOrchestratorIsAskedAgainWhenItSays(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 1 {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte(`{"code":"busy","status":503}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"id":"1"}`))
+	}))
+	defer server.Close()
+	began := time.Now()
+	_, err := client.New(client.Config{Server: server.URL, Backoff: time.Millisecond}).Start(t.Context(), order(`{}`))
+	require.NoError(t, err, "nothing was begun, so that even a start without a key may be sent again")
+	assert.EqualValues(t, 2, asked.Load())
+	assert.GreaterOrEqual(t, time.Since(began), time.Second)
+}

@@ -25,6 +25,8 @@ type Config struct {
 	Fresh bool   // embedded: forget what the file holds
 	// SimulateWorkers, embedded, answers every command as if its worker had succeeded.
 	SimulateWorkers bool
+	// Demo, with SimulateWorkers, defines the saga order and starts one every second, for an hour.
+	Demo bool
 
 	Listen       string        // address of the REST API; default: 127.0.0.1:8080, port 0: any free one
 	Auth         string        // keys or none; default: keys

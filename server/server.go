@@ -100,6 +100,9 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(taking, fromReplies, s.engine.ReceiveReply)) })
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
+	if s.config.Demo && s.config.SimulateWorkers {
+		intake.Go(func() { s.demo(taking) })
+	}
 
 	var failure, late error
 	served := s.serveHTTP()

@@ -97,6 +97,28 @@ func TestAnEmbeddedOrchestratorWithSimulatedWorkersDrivesSagasToTheirEnds(t *tes
 	require.Regexp(t, `saga_committed_batch_events_sum [7-9]`, answer, "the starts, the replies, and timers if any")
 }
 
+func TestADemoHasSagasThatMove(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, server.Config{SimulateWorkers: true, Demo: true})
+	require.Eventually(t, func() bool {
+		_, answer := request(t, http.MethodGet, s.URL()+"/v1/sagas", "")
+		return strings.Count(answer, `"definition":"order"`) >= 2 && strings.Contains(answer, `"status":"completed"`)
+	}, 10*time.Second, 20*time.Millisecond)
+}
+
+func TestADemoLeavesADefinitionOfThatNameAlone(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/state.db"
+	first, end := serving(t, server.Config{SimulateWorkers: true, File: file})
+	status, answer := request(t, http.MethodPut, first.URL()+"/v1/definitions/order", `{"steps":[{"name":"mine","command":"my.step"}]}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	end()
+	second := embedded(t, server.Config{SimulateWorkers: true, Demo: true, File: file})
+	_, answer = request(t, http.MethodGet, second.URL()+"/v1/definitions/order", "")
+	require.Contains(t, answer, `"version":1`)
+	require.Contains(t, answer, `"mine"`)
+}
+
 func TestHalfAConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := server.Open(t.Context(), server.Config{DatabaseURL: "postgres://localhost/x"})

@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -47,6 +48,7 @@ type Problem struct {
 	Errors         []FieldError      `json:"errors,omitempty" doc:"Each fault of the request by itself"`
 	SagaID         string            `json:"saga_id,omitempty" doc:"With key_in_use: the saga that holds the key"`
 	AllowedActions []saga.ActionName `json:"allowed_actions,omitzero" doc:"With not_applicable: what may be done now, which may be nothing"`
+	RetryAfter     time.Duration     `json:"-"` // from the header Retry-After, for clients; 0: none
 }
 
 // FieldError is one fault of a request. It names the place and never repeats the value.

@@ -203,3 +203,21 @@ func TestWhatWorkersWroteCannotMoveTheCursor(t *testing.T) {
 	assert.Equal(t, " [31mred ", plain("\x1b[31mred\x07"))
 	assert.Equal(t, "-", plain(""))
 }
+
+func TestACheckAnswersAsJSON(t *testing.T) {
+	t.Parallel()
+	sound := execute(t, orderSaga, "definitions", "check", "-", "--output", "json")
+	assert.Equal(t, exitDone, sound.code, sound.err)
+	assert.JSONEq(t, `{"name":"definition","valid":true,"steps":3,"queues":["stock","orders","mail"],"errors":[]}`, sound.out)
+	broken := execute(t, `{"steps":[{"name":"A B","command":"x.y"}]}`, "definitions", "check", "-", "--output", "json", "--name", "order")
+	assert.Equal(t, exitFailed, broken.code)
+	var result struct {
+		Valid  bool
+		Queues []string
+		Errors []struct{ Pointer, Message string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(broken.out), &result), broken.out)
+	assert.False(t, result.Valid)
+	assert.NotNil(t, result.Queues)
+	assert.Equal(t, "/steps/0/name", result.Errors[0].Pointer)
+}

@@ -118,14 +118,27 @@ type definitionsCheck struct {
 	Name string `default:"definition" help:"Name that it is to have."`
 }
 
+// checked is the result of a check as JSON.
+type checked struct {
+	Name   string      `json:"name"`
+	Valid  bool        `json:"valid"`
+	Steps  int         `json:"steps"`
+	Queues []string    `json:"queues"`
+	Errors saga.Faults `json:"errors"`
+}
+
 // Run names every fault.
-func (c *definitionsCheck) Run(out *streams) error {
+func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 	body, err := file(c.File, out.in)
 	if err != nil {
 		return err
 	}
 	plan, err := saga.ParseDefinition(c.Name, 0, body)
-	if faults, found := errors.AsType[saga.Faults](err); found {
+	faults, found := errors.AsType[saga.Faults](err)
+	if group.Output == "json" && (err == nil || found) {
+		return c.showJSON(group, plan, faults, out)
+	}
+	if found {
 		for _, fault := range faults {
 			fmt.Fprintln(out.err, plain(fault.Pointer), plain(fault.Message))
 		}
@@ -135,5 +148,20 @@ func (c *definitionsCheck) Run(out *streams) error {
 		return err
 	}
 	fmt.Fprintf(out.out, "%s is sound: %d steps, queues %v\n", c.File, len(plan.Steps), plan.Queues())
+	return nil
+}
+
+// showJSON writes the result as JSON. Faults are a failure all the same.
+func (c *definitionsCheck) showJSON(group *definitionsCommand, plan *saga.Definition, faults saga.Faults, out *streams) error {
+	result := checked{Name: c.Name, Valid: len(faults) == 0, Queues: []string{}, Errors: append(saga.Faults{}, faults...)}
+	if plan != nil && result.Valid {
+		result.Steps, result.Queues = len(plan.Steps), plan.Queues()
+	}
+	if err := group.printer(out).show(result, nil); err != nil {
+		return err
+	}
+	if !result.Valid {
+		return fmt.Errorf("%s has %d faults", c.File, len(faults))
+	}
 	return nil
 }

@@ -29,6 +29,7 @@ func imports() map[string][]string {
 		"internal/bench":     {"saga", "steps", "client", "api/resource", "internal/measure", "internal/process", "internal/rabbit"},
 		"internal/chaos":     {all},
 		"internal/failpoint": {},
+		"internal/hostile":   {},
 		"internal/judge":     {"saga", "saga/record"},
 		"internal/measure":   {},
 		"internal/mutants":   {},

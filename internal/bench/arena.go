@@ -95,7 +95,7 @@ func (a *arena) openEmbedded(ctx context.Context) error {
 		return fmt.Errorf("make a folder for the state: %w", err)
 	}
 	a.cleanup(func(context.Context) error { return os.RemoveAll(folder) })
-	p, err := a.serve(ctx, nil, "dev", "--simulate", "--file", filepath.Join(folder, "state.db"))
+	p, err := a.serve(ctx, nil, "dev", "--simulate", "--no-sagas", "--file", filepath.Join(folder, "state.db"))
 	if err != nil {
 		return err
 	}

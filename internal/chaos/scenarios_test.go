@@ -9,7 +9,7 @@ import (
 // Every scenario is held to the rules of package judge, besides what stands here; what it injects, and how the result
 // is looked at, is in the file of its group.
 func scenarios() []scenario {
-	return slices.Concat(processFaults(), postgresFaults(), rabbitmqFaults(), messageFaults(), boundaryFaults(), databaseFaults(), togetherFaults())
+	return slices.Concat(processFaults(), postgresFaults(), rabbitmqFaults(), messageFaults(), boundaryFaults(), databaseFaults(), togetherFaults(), callerFaults())
 }
 
 func processFaults() []scenario {

@@ -21,7 +21,8 @@ func barrier() layer { return layer{"barrier", []string{"./steps"}} }
 func mutants() []mutant {
 	all := coreMutants()
 	all = append(all, storeMutants()...)
-	return append(all, wayMutants()...)
+	all = append(all, wayMutants()...)
+	return append(all, callerMutants()...)
 }
 
 // coreMutants are defects of the decisions.

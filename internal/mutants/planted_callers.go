@@ -1,0 +1,42 @@
+package main
+
+func surface() layer { return layer{"api", []string{"./api"}} }
+
+// callerMutants are defects at the boundary to HTTP callers.
+func callerMutants() []mutant {
+	seen := []layer{surface()}
+	return []mutant{
+		{
+			"HEAD not answered", "api/api.go",
+			"refuseAmbiguity, middleware.GetHead)", "refuseAmbiguity, middleware.NoCache)", seen,
+		},
+		{
+			"an empty filter that selects everything", "api/given.go",
+			"case blank:", "case blank && repeatable:", seen,
+		},
+		{
+			"streams without a share", "api/shares.go",
+			"case r.streams && ctx.Method() != http.MethodHead:", "case r.streams && ctx.Method() == http.MethodHead:", seen,
+		},
+		{
+			"a probe that asks the database itself", "api/readiness.go",
+			"health := s.Monitor.health(r.Context())", "s.Monitor.look(r.Context())\n\thealth := s.Monitor.health(r.Context())", seen,
+		},
+		{
+			"readiness that never grows old", "api/monitor.go",
+			"if time.Since(m.lookAt) <= knownFor {", "if time.Since(m.lookAt) <= knownFor || running {", seen,
+		},
+		{
+			"a question to the broker that ends with its caller", "api/inspection.go",
+			"i.ask(context.WithoutCancel(ctx), unknown)", "i.ask(ctx, unknown)", seen,
+		},
+		{
+			"a page of another site that may change things", "api/local.go",
+			"case protection.Check(r) != nil:", "case protection.Check(r) != nil && r.Method == \"\":", seen,
+		},
+		{
+			"a saga that cannot be read fails its list", "api/unreadable.go",
+			"return partly(stored.Instance, rowUnreadable), nil", "return saga.Snapshot{}, stored.Unreadable", seen,
+		},
+	}
+}
