@@ -128,6 +128,11 @@ func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action)
 
 // withAllowed adds to the refusal of an action what may be done instead: with a refusal comes the saga as it stands.
 func (s *service) withAllowed(ctx context.Context, in saga.Instance, err error) error {
+	if errors.Is(err, record.ErrUnreadable) {
+		answer := problem(resource.CodeNotApplicable, "The saga cannot be read by this version of the orchestrator, so it can only be abandoned.")
+		answer.AllowedActions = []saga.ActionName{saga.ActionAbandon}
+		return answer
+	}
 	var refusal *saga.Refusal
 	if !errors.As(err, &refusal) || refusal.Code != saga.RefusedNotApplicable {
 		return err

@@ -24,7 +24,7 @@ func statusOf(code string) int {
 		return http.StatusNotFound
 	case resource.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
-	case resource.CodeKeyInUse, resource.CodeNotApplicable:
+	case resource.CodeKeyInUse, resource.CodeNotApplicable, resource.CodeUnreadable:
 		return http.StatusConflict
 	case resource.CodeRevisionMoved:
 		return http.StatusPreconditionFailed
@@ -79,6 +79,9 @@ func problemOf(err error) *resource.Problem {
 		found := problem(resource.CodeKeyInUse, "The key is in use by an unfinished saga of the definition.")
 		found.SagaID = keyInUse.SagaID
 		return found
+	case errors.Is(err, record.ErrUnreadable):
+		return problem(resource.CodeUnreadable, "What is stored of it cannot be read by this version of the orchestrator: a newer one "+
+			"wrote it, or it was edited by hand.")
 	case errors.As(err, &refusal):
 		return problem(refusal.Code, refusal.Message)
 	case errors.As(err, &faults):

@@ -44,6 +44,9 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (saga.Snap
 	if err != nil {
 		return saga.Snapshot{}, err
 	}
+	if len(stored.Steps) != len(plan.Steps) {
+		return partly(stored.Instance, rowUnreadable), nil // it was closed without having been read
+	}
 	return plan.Snapshot(&stored.Instance), nil
 }
 

@@ -165,3 +165,23 @@ func firstEvent(t *testing.T, ctx context.Context, o *orchestrator, path string)
 	}
 	return text
 }
+
+// unable is an engine that cannot read what it is asked about.
+type unable struct{ api.Engine }
+
+func (unable) Act(context.Context, string, saga.Action) (saga.Instance, error) {
+	return saga.Instance{}, errSecret
+}
+
+func (unable) Start(context.Context, record.StartRequest) (saga.Instance, bool, error) {
+	return saga.Instance{}, false, errSecret
+}
+
+func TestARefusalOverWhatCannotBeReadSaysWhatHelps(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) { c.Engine = unable{c.Engine} })
+	refused := o.post("/v1/sagas/01JD0000000000000000000000/retry", `{"reason":"x"}`).problem(409, "not_applicable")
+	assert.Equal(t, []saga.ActionName{saga.ActionAbandon}, refused.AllowedActions)
+	assert.NotContains(t, refused.Detail, "4711")
+	assert.NotContains(t, o.post("/v1/sagas", `{"definition":"order"}`).problem(409, "unreadable").Detail, "4711")
+}

@@ -119,6 +119,18 @@ func TestADemoLeavesADefinitionOfThatNameAlone(t *testing.T) {
 	require.Contains(t, answer, `"mine"`)
 }
 
+func TestWithoutAuthenticationAnotherHostIsRefusedUnlessInsecure(t *testing.T) {
+	t.Parallel()
+	for insecure, wanted := range map[bool]int{false: http.StatusForbidden, true: http.StatusOK} {
+		s := embedded(t, server.Config{Insecure: insecure})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/v1/sagas", nil)
+		require.NoError(t, err)
+		r.Host = "evil.example"
+		status, _ := answered(t, r)
+		require.Equal(t, wanted, status)
+	}
+}
+
 func TestHalfAConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := server.Open(t.Context(), server.Config{DatabaseURL: "postgres://localhost/x"})

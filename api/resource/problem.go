@@ -33,6 +33,7 @@ const (
 	CodeUnauthorized         = "unauthorized"           // no valid key
 	CodeForbidden            = "forbidden"              // the key lacks the role
 	CodeUnavailable          = "unavailable"            // the database did not answer in time; try again
+	CodeUnreadable           = "unreadable"             // the saga or the definition is stored in a form that this version cannot read
 	CodeBusy                 = "busy"                   // too many requests of this kind at present; nothing was begun; see Retry-After
 	CodeForbiddenHost        = "forbidden_host"         // without authentication: the Host is not one of this machine
 	CodeForbiddenOrigin      = "forbidden_origin"       // without authentication: a page of another site sent it

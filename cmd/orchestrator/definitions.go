@@ -88,6 +88,10 @@ func (c *definitionsShow) Run(ctx context.Context, group *definitionsCommand, ou
 	p := group.printer(out)
 	return p.show(found, func(table *tabwriter.Writer) {
 		fmt.Fprintf(table, "definition %s, version %d, registered %s\n\n", found.Name, found.Version, p.ago(found.CreatedAt))
+		if found.Unreadable != "" {
+			fmt.Fprintln(table, plain(string(found.Unreadable)))
+			return
+		}
 		plan, err := planOf(found)
 		if err != nil { // of a later version of this program, perhaps
 			fmt.Fprintln(table, string(found.Steps))

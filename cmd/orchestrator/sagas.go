@@ -132,6 +132,9 @@ func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
 			row(table, "key", s.Key)
 		}
 		row(table, "created", p.ago(s.CreatedAt))
+		if s.Unreadable != "" {
+			row(table, "unreadable", s.Unreadable)
+		}
 		if s.Failure != nil {
 			row(table, "failure", failure(*s.Failure))
 		}
