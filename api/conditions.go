@@ -16,12 +16,12 @@ func etag(revision int64) string { return `"` + decimal(revision) + `"` }
 
 // parseTags reads the entity tags of If-Match or If-None-Match (RFC 9110): a list of tags, weak ones too, or *. A proxy
 // that compresses makes tags weak, so weak and strong ones count alike. A bare revision counts as its tag.
-func parseTags(name, header string) (revisions []int64, any bool, err error) {
+func parseTags(name, header string) (revisions []int64, every bool, err error) {
 	text := strings.Trim(header, " \t")
 	if text == "*" {
 		return nil, true, nil
 	}
-	for _, tag := range strings.Split(text, ",") {
+	for tag := range strings.SplitSeq(text, ",") {
 		tag = strings.Trim(tag, " \t")
 		if tag == "" {
 			continue // RFC 9110 allows empty elements
@@ -62,8 +62,8 @@ func (s *service) ifMatch(ctx context.Context, id, header string) (int64, error)
 	if header == "" {
 		return 0, nil
 	}
-	revisions, any, err := parseTags("If-Match", header)
-	if err != nil || any {
+	revisions, every, err := parseTags("If-Match", header)
+	if err != nil || every {
 		return 0, err
 	}
 	if len(revisions) == 1 {
@@ -86,9 +86,9 @@ func unchanged(header string, in saga.Instance) (bool, error) {
 	if header == "" {
 		return false, nil
 	}
-	revisions, any, err := parseTags("If-None-Match", header)
+	revisions, every, err := parseTags("If-None-Match", header)
 	for _, revision := range revisions {
-		any = any || revision == in.Revision
+		every = every || revision == in.Revision
 	}
-	return any, err
+	return every, err
 }

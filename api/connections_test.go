@@ -52,11 +52,11 @@ func (g *gated) dial() net.Conn {
 }
 
 // ask sends one request over the connection and reads its answer.
-func ask(conn net.Conn, path string) (int, error) {
+func ask(conn net.Conn) (int, error) {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return 0, err
 	}
-	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		return 0, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -82,16 +82,16 @@ func TestAtTheLimitANewConnectionTakesThePlaceOfAnIdleOne(t *testing.T) {
 	g := newGated(t, 2, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	older, newer := g.dial(), g.dial()
 	for _, conn := range []net.Conn{older, newer} {
-		status, err := ask(conn, "/")
+		status, err := ask(conn)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, status)
 	}
 	third := g.dial()
-	status, err := ask(third, "/")
+	status, err := ask(third)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, status)
 	g.gone(older)
-	_, err = ask(newer, "/")
+	_, err = ask(newer)
 	require.NoError(t, err, "one made room, not two")
 }
 
@@ -109,7 +109,7 @@ func TestAtTheLimitWorkIsNotInterrupted(t *testing.T) {
 	request := func() {
 		conn := g.dial()
 		asking.Go(func() {
-			status, err := ask(conn, "/")
+			status, err := ask(conn)
 			assert.NoError(t, err)
 			statuses <- status
 		})
@@ -137,7 +137,7 @@ func TestSilentConnectionsDoNotKeepOthersOut(t *testing.T) {
 	}
 	for range limit {
 		began := time.Now()
-		status, err := ask(g.dial(), "/")
+		status, err := ask(g.dial())
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, status)
 		require.Less(t, time.Since(began), time.Second)

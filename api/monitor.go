@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -125,9 +126,7 @@ func (m *Monitor) known(ctx context.Context) map[string]string {
 		checks["queues"] = checkUnknown
 	}
 	if time.Since(m.lookAt) <= knownFor {
-		for name, found := range m.checks {
-			checks[name] = found
-		}
+		maps.Copy(checks, m.checks)
 	}
 	return checks
 }

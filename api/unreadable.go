@@ -34,7 +34,7 @@ func defect(stored record.StoredSaga, definition error) string {
 
 // view is a stored saga as the outside sees it. One that cannot be read is shown with what its columns say.
 func (s *service) view(ctx context.Context, stored record.StoredSaga) (saga.Snapshot, error) {
-	if stored.Unreadable != nil {
+	if readable := stored.Unreadable == nil; !readable {
 		return partly(stored.Instance, rowUnreadable), nil
 	}
 	plan, err := s.plans.get(ctx, stored.Definition, stored.Version)

@@ -66,8 +66,13 @@ func TestNoCommandRepeatsAKey(t *testing.T) {
 	t.Parallel()
 	const key = "sk_abcdefghijklmnopqrstuvwxyz0123456789"
 	for _, line := range [][]string{
-		{"queues", "--server", "http://127.0.0.1:1", "--key", key}, {"queues", "--server", "http://127.0.0.1:1", "--key", key + "\n"},
-		{"queues", key}, {"keys", "revoke", "--server", "http://127.0.0.1:1", "--database-url=", key}, {key}, {"queues", "--kye=" + key}, {"queues", "--help", "--key", key},
+		{"queues", "--server", "http://127.0.0.1:1", "--key", key},
+		{"queues", "--server", "http://127.0.0.1:1", "--key", key + "\n"},
+		{"queues", key},
+		{"keys", "revoke", "--server", "http://127.0.0.1:1", "--database-url=", key},
+		{key},
+		{"queues", "--kye=" + key},
+		{"queues", "--help", "--key", key},
 	} {
 		r := execute(t, "", line...)
 		assert.NotContains(t, r.out+r.err, "abcdefgh", "%v", line)
