@@ -36,7 +36,7 @@ func callerMutants() []mutant {
 		},
 		{
 			"a saga that cannot be read fails its list", "api/unreadable.go",
-			"return partly(stored.Instance, rowUnreadable), nil", "return saga.Snapshot{}, stored.Unreadable", seen,
+			"!readable {\n\t\treturn partly(stored.Instance, rowUnreadable), nil", "!readable {\n\t\treturn saga.Snapshot{}, stored.Unreadable", seen,
 		},
 	}
 }
