@@ -153,10 +153,17 @@ func refuseQueue(w *world) int {
 			refused++
 		}
 	}
-	w.control(w.t, "clear_policy", "tiny")
+	w.widen()
 	w.abandon(ids)
 	whole()
 	return refused
+}
+
+// widen lets the queues of the policy hold everything. A quorum queue of RabbitMQ 3.10 goes on with a limit whose policy
+// is only cleared.
+func (w *world) widen() {
+	w.control(w.t, "set_policy", "tiny", "^"+w.prefix+`\.commands\.`, `{"max-length":1000000}`, "--apply-to", "queues")
+	w.t.Cleanup(func() { w.control(w.t, "clear_policy", "tiny") })
 }
 
 func shuffleConfirms(w *world) int {

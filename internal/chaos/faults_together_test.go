@@ -65,7 +65,7 @@ func everythingAtOnce(w *world) int {
 	require.Less(w.t, starts[len(starts)*99/100], time.Second, "p99 of a start")
 	require.Less(w.t, slices.Max(*health), time.Second, "/healthz")
 	w.peer.Set(amqpproxy.Rules{})
-	w.control(w.t, "clear_policy", "tiny")
+	w.widen()
 	w.abandon(doomed)
 	w.emptyTable()
 	whole()

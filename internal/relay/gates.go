@@ -34,7 +34,7 @@ type gates struct {
 // gate is one queue that takes no commands.
 type gate struct {
 	problem   record.QueueProblem
-	failures  int       // in a row
+	failures  uint      // in a row
 	probing   bool      // commands of a probe are on their way
 	allowed   int       // commands of the next probe
 	confirmed int       // commands of the present probe that have reached the queue
@@ -59,9 +59,16 @@ func problemOf(outcome wire.Outcome) record.ProblemKind {
 	}
 }
 
-// fail closes the gate of a queue, or closes it again for twice as long if a probe was under way. Further receipts of
-// commands that were already on their way are no news.
-func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (problem record.QueueProblem, news bool) {
+// closure is a gate that was just closed.
+type closure struct {
+	problem record.QueueProblem
+	times   uint // in a row
+}
+
+// fail closes the gate of a queue, or closes it again for twice as long if a probe was under way: for a short time if
+// the probe was taken in part, as by a queue that is full and has workers. It is false for further receipts of commands
+// that were already on their way.
+func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (closed closure, news bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock()
@@ -71,13 +78,16 @@ func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (prob
 		g.closed[queue] = known
 	}
 	if !known.probing {
-		return known.problem, false
+		return closure{}, false
+	}
+	if known.confirmed > 0 || known.allowed > 1 {
+		known.failures = 0
 	}
 	known.problem.Kind, known.problem.Reason = kind, reason
 	known.problem.RetryAt = now.Add(min(firstPause<<min(known.failures, 10), maxPause))
 	known.failures++
 	known.probing, known.allowed, known.idleSince = false, 1, time.Time{}
-	return known.problem, true
+	return closure{known.problem, known.failures}, true
 }
 
 // confirm takes note of a command that has reached its queue.

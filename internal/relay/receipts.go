@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (r *Relay) settleLate(ctx context.Context) {
 // settle deals with the receipts that are there.
 func (r *Relay) settle(ctx context.Context) {
 	var refused []record.RefusedCommand
-	problems := make(map[string]record.QueueProblem)
+	closed := make(map[string]closure)
 	unconfirmed := 0
 	for _, one := range r.receipts.take() {
 		queue := one.command.Queue
@@ -94,8 +95,8 @@ func (r *Relay) settle(ctx context.Context) {
 			r.refusals.forget(one.command.ID)
 			r.confirm(ctx, one)
 		case wire.Returned, wire.Nacked, wire.NotConfirmed:
-			if problem, news := r.gates.fail(queue, problemOf(outcome), one.receipt.Reason); news {
-				problems[queue] = problem
+			if found, news := r.gates.fail(queue, problemOf(outcome), one.receipt.Reason); news {
+				closed[queue] = found
 			}
 		case wire.Refused:
 			refused = append(refused, record.RefusedCommand{
@@ -109,7 +110,7 @@ func (r *Relay) settle(ctx context.Context) {
 		r.config.Logger.Warn("commands were not confirmed, they will be published again", "commands", unconfirmed)
 	}
 	r.reportRefused(ctx, refused)
-	r.reportProblems(ctx, problems)
+	r.reportClosed(ctx, closed)
 }
 
 // confirm lets a row be forgotten; where the command has waited, only after the saga knows that its time runs from now.
@@ -135,22 +136,24 @@ func (r *Relay) reportRefused(ctx context.Context, refused []record.RefusedComma
 	}
 }
 
-// reportProblems notes the queues that take no commands, and has queues declared that stay missing: another process may
+// reportClosed notes the queues that take no commands, and has queues declared that stay missing: another process may
 // have registered the definition, or somebody deleted the queue.
-func (r *Relay) reportProblems(ctx context.Context, problems map[string]record.QueueProblem) {
-	if len(problems) == 0 {
+func (r *Relay) reportClosed(ctx context.Context, closed map[string]closure) {
+	if len(closed) == 0 {
 		return
 	}
-	noted := make([]record.QueueProblem, 0, len(problems))
+	noted := make([]record.QueueProblem, 0, len(closed))
 	var missing []string
-	for _, queue := range slices.Sorted(maps.Keys(problems)) {
-		problem := problems[queue]
+	for _, queue := range slices.Sorted(maps.Keys(closed)) {
+		problem := closed[queue].problem
 		noted = append(noted, problem)
 		if r.gates.missingFor(&problem) >= redeclareAfter {
 			missing = append(missing, queue)
 		}
-		r.config.Logger.Warn("a queue takes no commands", "queue", queue, "problem", problem.Kind,
-			"reason", problem.Reason, "retry_at", problem.RetryAt)
+		if bits.OnesCount(closed[queue].times) == 1 { // the first time, and when the failures in a row have doubled
+			r.config.Logger.Warn("a queue takes no commands", "queue", queue, "problem", problem.Kind,
+				"reason", problem.Reason, "retry_at", problem.RetryAt)
+		}
 	}
 	r.note(ctx, noted)
 	if len(missing) == 0 {
