@@ -2,8 +2,10 @@
 
 -- Everything here is added beside what is there: replicas of the version before keep running.
 
--- The fence of a write. A revision can repeat: a failover may lose it, and another replica then writes it anew. The
--- column stands last, so that an update that stays in its page logs little more than before.
+-- The fence of a write. A revision can repeat: a failover may lose it, and another replica then writes it anew. An edit by
+-- hand, or by the version before, leaves the token alone: the program compares the row's xmin too. (A trigger that moved
+-- the token would cost a lock record in the log for every update.) The column stands last, so that an update that stays
+-- in its page logs little more than before.
 -- +goose StatementBegin
 create function random_token() returns bigint language sql volatile as $$
     select (random() * 9007199254740991)::bigint
@@ -12,20 +14,7 @@ $$;
 
 alter table sagas add column write_token bigint not null default 0;
 alter table sagas alter column write_token set default random_token();
-comment on column sagas.write_token is 'Drawn at random by every write. A process that remembers a saga writes it only over the token that it remembers.';
-
--- An edit by hand, or by a program that does not know the token, moves the fence too.
--- +goose StatementBegin
-create function move_fence() returns trigger language plpgsql as $$
-begin
-    new.write_token := random_token();
-    return new;
-end
-$$;
--- +goose StatementEnd
-
-create trigger sagas_move_fence before update on sagas for each row
-    when (old.write_token = new.write_token) execute function move_fence();
+comment on column sagas.write_token is 'Drawn at random by every write. A process that has a saga in its cache writes it only over this token and the xmin that it has cached.';
 
 create table installation (
     singleton  boolean primary key default true check (singleton),
@@ -71,7 +60,5 @@ create index outbox_claimable on outbox (claimed_until);
 drop index outbox_queue;
 alter table outbox drop column refused_at;
 drop table queue_problems, installation;
-drop trigger sagas_move_fence on sagas;
-drop function move_fence();
 alter table sagas drop column write_token;
 drop function random_token();

@@ -50,7 +50,7 @@ func (w *write) queueAbandoned(b *pgx.Batch) {
 		insert into saga_decisions (saga_id, seq, at, actor, entries)
 		select e.id, e.seq, $5, e.actor, case when e.reason = '' then json_build_array(json_build_array($7::text))
 			else json_build_array(json_build_array($7::text, '', 0, json_build_object('reason', e.reason))) end
-		from ended e`, ids, actors, reasons, progress, w.now, w.token, string(saga.EntryAbandoned))
+		from ended e`, ids, actors, reasons, progress, w.now, w.fence.token, string(saga.EntryAbandoned))
 }
 
 // endedProgress is the progress of a readable saga after it was abandoned, as the core leaves it; nil: it stays as it is.

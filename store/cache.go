@@ -14,9 +14,9 @@ const (
 	maxBackoff   = 1 << 10
 )
 
-// instanceCache holds unfinished sagas as this process has committed them last, with the write tokens of their rows, so
+// instanceCache holds unfinished sagas as this process has committed them last, with the fences of their rows, so
 // that they need not be read before each change. It is a cache and no more: whatever is decided on it is written only if
-// the rows still have those tokens.
+// the rows are still the same versions.
 //
 // Where replicas share the work, each goes on where another has stopped, and caches are stale. So after a batch that was
 // decided on a stale instance some batches skip the cache, more each time, until one hits.
@@ -34,10 +34,18 @@ type cached struct {
 	cost int
 }
 
-// fenced is a saga with the token of its row's last write.
+// fenced is a saga with the fence of its row.
 type fenced struct {
 	instance saga.Instance
-	token    int64
+	fence    fence
+}
+
+// fence tells one version of a row from every other. A write of this program draws a new token, which cannot repeat: a
+// revision can, and a transaction id too, after a failover that lost them. An edit by hand, or by a program that does not
+// know the token, has another transaction.
+type fence struct {
+	token       int64
+	transaction uint32 // xmin
 }
 
 func newInstanceCache() *instanceCache { return &instanceCache{byID: make(map[string]*list.Element)} }
@@ -80,12 +88,12 @@ func (c *instanceCache) recordMiss() {
 	c.skip = c.backoff
 }
 
-// keep caches sagas as they were committed under the token.
-func (c *instanceCache) keep(committed []saga.Instance, token int64) {
+// keep caches sagas as they were committed.
+func (c *instanceCache) keep(committed []saga.Instance, fence fence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range committed {
-		c.keepOne(&committed[i], token)
+		c.keepOne(&committed[i], fence)
 	}
 	c.shrink()
 }
@@ -96,12 +104,12 @@ func (c *instanceCache) keepLoaded(loaded sagas) {
 	defer c.mu.Unlock()
 	for id := range loaded.instances {
 		in := loaded.instances[id]
-		c.keepOne(&in, loaded.tokens[id])
+		c.keepOne(&in, loaded.fences[id])
 	}
 	c.shrink()
 }
 
-func (c *instanceCache) keepOne(in *saga.Instance, token int64) {
+func (c *instanceCache) keepOne(in *saga.Instance, fence fence) {
 	c.drop(in.ID)
 	if in.Status.Terminal() {
 		return
@@ -110,7 +118,7 @@ func (c *instanceCache) keepOne(in *saga.Instance, token int64) {
 	if err != nil {
 		return // it was committed, so this cannot be; uncached it is read
 	}
-	entry := &cached{fenced: fenced{instance: kept, token: token}, cost: cost(&kept)}
+	entry := &cached{fenced: fenced{instance: kept, fence: fence}, cost: cost(&kept)}
 	c.byID[in.ID] = c.order.PushFront(entry)
 	c.bytes += entry.cost
 }
@@ -156,16 +164,16 @@ func cost(in *saga.Instance) int {
 	return bytes
 }
 
-// sagas are what a batch decides on, with the tokens that fence its writes.
+// sagas are what a batch decides on, with the fences of its writes.
 type sagas struct {
 	instances map[string]saga.Instance
-	tokens    map[string]int64
+	fences    map[string]fence
 }
 
 func newSagas(n int) sagas {
-	return sagas{instances: make(map[string]saga.Instance, n), tokens: make(map[string]int64, n)}
+	return sagas{instances: make(map[string]saga.Instance, n), fences: make(map[string]fence, n)}
 }
 
 func (s sagas) add(f fenced) {
-	s.instances[f.instance.ID], s.tokens[f.instance.ID] = f.instance, f.token
+	s.instances[f.instance.ID], s.fences[f.instance.ID] = f.instance, f.fence
 }

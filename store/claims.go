@@ -121,12 +121,13 @@ func (c *claims) queueBusinessKeys(b *pgx.Batch) {
 	if len(keys) == 0 {
 		return
 	}
+	// The holder of the idempotency key is a value, not an `exists`: that Postgres 18 would answer from a hash of the table.
 	b.Queue(`insert into business_keys (definition, key, saga_id)
 		select n.definition, n.key, n.saga_id
 		from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
 			as n (definition, key, saga_id, idempotency_key, position)
-		where (n.idempotency_key = '' or exists (
-				select from idempotency_keys i where i.key = n.idempotency_key and i.saga_id = n.saga_id))
+		where (n.idempotency_key = ''
+				or (select i.saga_id from idempotency_keys i where i.key = n.idempotency_key) = n.saga_id)
 			and not exists (select from sagas s where s.id = n.saga_id)
 		order by n.definition collate "C", n.key collate "C", n.position
 		on conflict do nothing`, definitions, keys, sagas, idempotencyKeys)

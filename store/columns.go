@@ -19,7 +19,7 @@ import (
 // sagaColumns are the columns of sagas in the order of sagaRow.columns.
 const sagaColumns = `s.id, s.definition, s.version, s.key, s.priority, s.labels, s.trace_parent, s.step_names, s.created_at, s.start_at,
 	s.deadline_at, s.status, s.revision, s.data, s.updated_at, s.finished_at, s.wake_at,
-	s.attention_reason, s.attention_since, s.attention_step, s.attention_message, s.progress, s.write_token`
+	s.attention_reason, s.attention_since, s.attention_step, s.attention_message, s.progress, s.write_token, s.xmin`
 
 // sagaRow is a row of sagaColumns.
 type sagaRow struct {
@@ -29,7 +29,7 @@ type sagaRow struct {
 	reason, step, message                  *string
 	labels, progress                       []byte
 	names                                  []string
-	token                                  int64
+	fence                                  fence
 }
 
 func (r *sagaRow) columns() []any {
@@ -37,7 +37,7 @@ func (r *sagaRow) columns() []any {
 	return []any{
 		&in.ID, &in.Definition, &in.Version, &in.Key, &in.Priority, &r.labels, &in.TraceParent, &r.names, &in.CreatedAt,
 		&r.startAt, &r.deadlineAt, (*string)(&in.Status), &in.Revision, (*[]byte)(&in.Data), &in.UpdatedAt, &r.finishedAt,
-		&r.wakeAt, &r.reason, &r.since, &r.step, &r.message, &r.progress, &r.token,
+		&r.wakeAt, &r.reason, &r.since, &r.step, &r.message, &r.progress, &r.fence.token, &r.fence.transaction,
 	}
 }
 

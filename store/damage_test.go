@@ -132,7 +132,7 @@ func TestNoValueInARowHidesTheOthers(t *testing.T) {
 			func(record.Loaded) (record.Changes, error) { return abandoned, nil })
 		require.NoError(t, err, "%v", one.Unreadable)
 	}
-	assert.Len(t, texts(t, url, `select id from sagas where status <> 'abandoned' and finished_at is null`), 0)
+	assert.Empty(t, texts(t, url, `select id from sagas where status <> 'abandoned' and finished_at is null`))
 	assert.Equal(t, saga.Abandoned, w.Get(sound.ID).Status)
 }
 

@@ -126,7 +126,7 @@ func examined(t *testing.T, s *Store, filter record.Filter, page record.Page) in
 			if err := json.Unmarshal(text, &plan); err != nil {
 				return err
 			}
-			if rows = plan[0].Plan.rows(); l.probe && plan[0].Plan.Actual >= page.Limit {
+			if rows = plan[0].Plan.rows(); l.probe && int(plan[0].Plan.Actual) >= page.Limit {
 				break
 			}
 		}
@@ -137,18 +137,18 @@ func examined(t *testing.T, s *Store, filter record.Filter, page record.Page) in
 }
 
 type planNode struct {
-	Relation string `json:"Relation Name"`
-	Actual   int    `json:"Actual Rows"`
-	Loops    int    `json:"Actual Loops"`
-	Removed  int    `json:"Rows Removed by Filter"`
-	Lossy    int    `json:"Rows Removed by Index Recheck"`
+	Relation string  `json:"Relation Name"`
+	Actual   float64 `json:"Actual Rows"`
+	Loops    float64 `json:"Actual Loops"`
+	Removed  float64 `json:"Rows Removed by Filter"`
+	Lossy    float64 `json:"Rows Removed by Index Recheck"`
 	Plans    []planNode
 }
 
 func (n *planNode) rows() int {
 	rows := 0
 	if n.Relation != "" {
-		rows = (n.Actual + n.Removed + n.Lossy) * max(n.Loops, 1)
+		rows = int((n.Actual + n.Removed + n.Lossy) * max(n.Loops, 1))
 	}
 	for i := range n.Plans {
 		rows += n.Plans[i].rows()

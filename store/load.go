@@ -146,7 +146,7 @@ func (l *load) queueSagas(b *pgx.Batch) {
 				l.unreadable[found.ID] = found.Unreadable
 				return
 			}
-			l.found.add(fenced{found.Instance, row.token})
+			l.found.add(fenced{found.Instance, row.fence})
 		})
 	})
 	b.Queue(`select s.id from sagas s where s.id = any($1)`, ids).Query(func(rows pgx.Rows) error {

@@ -60,8 +60,8 @@ func (o *optimistic) take(ctx context.Context, s *Store, decide func(record.Load
 	if err != nil || len(changes.Abandoned) > 0 {
 		return s.transact(ctx, o.batch, decide) // the cache may be stale: decide again with locks
 	}
-	token := newToken()
-	statements, now, err := o.statements(s, changes, token)
+	w := newWrite(s, o.batch, o.found, changes)
+	statements, now, err := o.statements(s, w)
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -86,8 +86,8 @@ func (o *optimistic) take(ctx context.Context, s *Store, decide func(record.Load
 	if len(o.batch.SagaIDs) > 0 {
 		s.cache.recordHit()
 	}
-	s.cache.keep(changes.Created, token)
-	s.cache.keep(changes.Updated, token)
+	s.cache.keep(changes.Created, w.fence)
+	s.cache.keep(changes.Updated, w.fence)
 	return nil
 }
 
@@ -101,13 +101,12 @@ func (o *optimistic) loaded() record.Loaded {
 
 // statements are the whole transaction, in the order in which everyone takes locks. What is sent as one batch is one
 // transaction by itself. Where it reads the clock along, the time is there once it was sent.
-func (o *optimistic) statements(s *Store, changes record.Changes, token int64) (*pgx.Batch, *time.Time, error) {
+func (o *optimistic) statements(s *Store, w *write) (*pgx.Batch, *time.Time, error) {
 	b := &pgx.Batch{}
 	queueConfirmed(b, o.batch.Confirmed)
-	o.queueKeys(b, changes.Created)
+	o.queueKeys(b, w.changes.Created)
 	o.queueDefinitions(b)
-	o.queueUnchanged(b, changes.Updated)
-	w := write{store: s, batch: o.batch, before: o.found, changes: changes, token: token}
+	o.queueUnchanged(b, w.changes.Updated)
 	if err := w.queue(b); err != nil {
 		return nil, nil, err
 	}
@@ -163,18 +162,20 @@ func (o *optimistic) queueDefinitions(b *pgx.Batch) {
 
 // queueUnchanged makes sure that also those sagas are as cached of which it was decided to change nothing.
 func (o *optimistic) queueUnchanged(b *pgx.Batch, updated []saga.Instance) {
-	unchanged := maps.Clone(o.found.tokens)
+	unchanged := maps.Clone(o.found.fences)
 	for i := range updated {
 		delete(unchanged, updated[i].ID)
 	}
 	if len(unchanged) == 0 {
 		return
 	}
-	ids, revisions, tokens := make([]string, 0, len(unchanged)), make([]int64, 0, len(unchanged)), make([]int64, 0, len(unchanged))
-	for id, token := range unchanged {
-		ids, revisions, tokens = append(ids, id), append(revisions, o.found.instances[id].Revision), append(tokens, token)
+	var fences fenceColumns
+	for id, fence := range unchanged {
+		fences.add(id, o.found.instances[id].Revision, fence)
 	}
-	b.Queue(`select require_rows($4, count(*), 'find sagas as they are cached')
-		from (select unnest($1::text[]) as id, unnest($2::bigint[]) as revision, unnest($3::bigint[]) as token) n
-		join sagas s on s.id = n.id and s.revision = n.revision and s.write_token = n.token`, ids, revisions, tokens, len(ids))
+	b.Queue(`select require_rows($5, count(*), 'find sagas as they are cached')
+		from (select unnest($1::text[]) as id, unnest($2::bigint[]) as revision, unnest($3::bigint[]) as token,
+			unnest($4::xid[]) as transaction) n
+		join sagas s on s.id = n.id and s.revision = n.revision and s.write_token = n.token and s.xmin = n.transaction`,
+		fences.ids, fences.revisions, fences.tokens, fences.transactions, len(fences.ids))
 }

@@ -40,11 +40,3 @@ func fromNullable(t *time.Time) time.Time {
 	}
 	return t.UTC()
 }
-
-// rowLimit is a page's limit as a parameter of `limit`: null, and so none, unless it is positive.
-func rowLimit(limit int) *int {
-	if limit <= 0 {
-		return nil
-	}
-	return &limit
-}

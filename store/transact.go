@@ -69,9 +69,8 @@ func (s *Store) transact(
 	if err != nil {
 		return decideError{err}
 	}
-	w := write{
-		store: s, batch: batch, before: load.found, changes: changes, token: newToken(), claims: &load.claims, now: loaded.Now,
-	}
+	w := newWrite(s, batch, load.found, changes)
+	w.claims, w.now = &load.claims, loaded.Now
 	statements := &pgx.Batch{}
 	if err := w.queue(statements); err != nil {
 		return fmt.Errorf("write: %w", err)
@@ -84,8 +83,8 @@ func (s *Store) transact(
 	}
 	s.clock.observe(*load.now)
 	s.cache.keepLoaded(load.found)
-	s.cache.keep(changes.Created, w.token)
-	s.cache.keep(changes.Updated, w.token)
+	s.cache.keep(changes.Created, w.fence)
+	s.cache.keep(changes.Updated, w.fence)
 	return nil
 }
 

@@ -22,13 +22,26 @@ type write struct {
 	batch   record.Batch
 	before  sagas
 	changes record.Changes
-	token   int64   // of the rows that are written
+	fence   fence   // of the rows that are written; whole when the batch was sent
 	claims  *claims // nil: the keys of all starts were taken
 	now     time.Time
 }
 
-// newToken draws what fences the next write of a saga. A revision can repeat, after a failover that lost it; this cannot.
-func newToken() int64 { return rand.Int64() }
+func newWrite(s *Store, batch record.Batch, before sagas, changes record.Changes) *write {
+	return &write{store: s, batch: batch, before: before, changes: changes, fence: fence{token: rand.Int64()}}
+}
+
+// fenceColumns are rows to be found as they were, as one array per column.
+type fenceColumns struct {
+	ids               []string
+	revisions, tokens []int64
+	transactions      []uint32
+}
+
+func (c *fenceColumns) add(id string, revision int64, f fence) {
+	c.ids, c.revisions = append(c.ids, id), append(c.revisions, revision)
+	c.tokens, c.transactions = append(c.tokens, f.token), append(c.transactions, f.transaction)
+}
 
 func (w *write) queue(b *pgx.Batch) error {
 	created := make(map[string]bool, len(w.changes.Created))
@@ -48,6 +61,9 @@ func (w *write) queue(b *pgx.Batch) error {
 	w.store.queueCommands(b, w.changes.Commands)
 	w.queueKeys(b, created)
 	queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))
+	if len(w.changes.Created)+len(w.changes.Updated) > 0 {
+		b.Queue(`select pg_current_xact_id()::xid`).QueryRow(func(row pgx.Row) error { return row.Scan(&w.fence.transaction) })
+	}
 	return nil
 }
 
@@ -77,7 +93,7 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 			unnest($22::text[])::json, $23`,
 		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
-		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.token)
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.fence.token)
 	return nil
 }
 
@@ -93,14 +109,14 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 		sorted[i] = &updated[i]
 	}
 	slices.SortFunc(sorted, func(a, b *saga.Instance) int { return strings.Compare(a.ID, b.ID) })
-	ids, revisions, tokens := make([]string, len(updated)), make([]int64, len(updated)), make([]int64, len(updated))
+	var fences fenceColumns
 	var what state
-	for i, in := range sorted {
+	for _, in := range sorted {
 		old, found := w.before.instances[in.ID]
 		if !found || old.Revision > in.Revision {
 			return fmt.Errorf("update saga %s to revision %d: %w", in.ID, in.Revision, errNotLoaded)
 		}
-		ids[i], revisions[i], tokens[i] = in.ID, old.Revision, w.before.tokens[in.ID]
+		fences.add(in.ID, old.Revision, w.before.fences[in.ID])
 		if err := what.add(in, old.Data); err != nil {
 			return err
 		}
@@ -110,19 +126,21 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 				data = coalesce(n.data::json, s.data), updated_at = n.updated_at, finished_at = n.finished_at,
 				wake_at = n.wake_at, attention_reason = n.attention_reason::attention_reason, attention_since = n.attention_since,
 				attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json,
-				write_token = $16
+				write_token = $17
 			from (select unnest($1::text[]) as id, unnest($2::bigint[]) as loaded,
 				unnest($3::timestamptz[]) as deadline_at, unnest($4::text[]) as status, unnest($5::bigint[]) as revision,
 				unnest($6::text[]) as data, unnest($7::timestamptz[]) as updated_at,
 				unnest($8::timestamptz[]) as finished_at, unnest($9::timestamptz[]) as wake_at,
 				unnest($10::text[]) as attention_reason, unnest($11::timestamptz[]) as attention_since,
 				unnest($12::text[]) as attention_step, unnest($13::text[]) as attention_message,
-				unnest($14::text[]) as progress, unnest($15::bigint[]) as token) n
-			where s.id = n.id and s.revision = n.loaded and s.write_token = n.token
+				unnest($14::text[]) as progress, unnest($15::bigint[]) as token,
+				unnest($16::xid[]) as transaction) n
+			where s.id = n.id and s.revision = n.loaded and s.write_token = n.token and s.xmin = n.transaction
 			returning 1)
-		select require_rows($17, count(*), 'update sagas as they were found') from updated`,
-		ids, revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
-		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, tokens, w.token, len(updated))
+		select require_rows($18, count(*), 'update sagas as they were found') from updated`,
+		fences.ids, fences.revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress,
+		fences.tokens, fences.transactions, w.fence.token, len(updated))
 	return nil
 }
 

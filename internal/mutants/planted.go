@@ -13,6 +13,11 @@ func simulation() layer {
 
 func conformance() layer { return layer{"conformance", []string{"./store/..."}} }
 
+// fences are the tests of what the store must not write over, nor let stand in the way.
+func fences() layer {
+	return layer{"fences", []string{"./store", "-run", "Lost|EditByHand|VersionBefore|ReadOnly|NoValue|Rules/(claims|sizes)"}}
+}
+
 func brokers() layer { return layer{"broker", []string{"./internal/rabbit"}} }
 
 func barrier() layer { return layer{"barrier", []string{"./steps"}} }
@@ -90,15 +95,43 @@ func storeMutants() []mutant {
 		},
 		{
 			"a saga written over what another replica has made of it", "store/write.go",
-			"where s.id = n.id and s.revision = n.loaded", "where s.id = n.id", kept,
+			"where s.id = n.id and s.revision = n.loaded and s.write_token = n.token and s.xmin = n.transaction",
+			"where s.id = n.id", kept,
 		},
 		{
-			"nothing decided on an old memory", "store/shortcut.go",
-			"c.queueUnchanged(b, changes.Updated)\n", "", kept,
+			"a fence of the revision alone", "store/write.go",
+			"s.revision = n.loaded and s.write_token = n.token and s.xmin = n.transaction", "s.revision = n.loaded",
+			[]layer{fences()},
 		},
 		{
-			"the relay takes what another one is publishing", "store/outbox.go",
-			"from outbox where claimed_until <= now()", "from outbox where claimed_until <= now() or leased", kept,
+			"nothing decided on an old memory", "store/optimistic.go",
+			"o.queueUnchanged(b, w.changes.Updated)\n", "", kept,
+		},
+		{
+			"the relay takes what another one is publishing", "store/claimoutbox.go",
+			"where o.queue collate \"C\" = w.queue and o.claimed_until <= now()\n",
+			"where o.queue collate \"C\" = w.queue and (o.claimed_until <= now() or o.leased)\n", kept,
+		},
+		{
+			"a claim from queues that are left alone", "store/claimoutbox.go",
+			"queue is not null and queue <> all($3::text[])", "queue is not null and $3::text[] is not null",
+			[]layer{fences()},
+		},
+		{
+			"due sagas from the start again", "store/due.go",
+			"and s.wake_at >= $2 and (s.wake_at > $2 or s.id > $3)", "and $2::timestamptz is not null and $3 <> 'x'",
+			[]layer{fences()},
+		},
+		{
+			"a row that cannot be read fails its batch", "store/rowscan.go",
+			"\t\ttake(row, scanColumns(rows, plans, into))\n",
+			"\t\tif fault := scanColumns(rows, plans, into); fault != nil {\n\t\t\treturn fault\n\t\t}\n\t\ttake(row, nil)\n",
+			[]layer{fences()},
+		},
+		{
+			"a read-only session that stays", "store/sessions.go",
+			"s.resetPools()\n\t\t\treturn false", "return true",
+			[]layer{fences()},
 		},
 		{
 			"an outbox row kept after its confirm", "store/load.go",

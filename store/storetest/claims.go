@@ -197,8 +197,23 @@ func sizeRules() map[string]rule {
 func duePages(w *World) {
 	t := w.t
 	var want []string
-	for range 25 {
-		want = append(want, w.Start(saga.Start{}).ID)
+	for range 5 { // each five of which wake at the same time
+		var batch record.Batch
+		for range 5 {
+			batch.Starts = append(batch.Starts, w.Claim(NewID(), "", ""))
+			want = append(want, batch.Starts[len(batch.Starts)-1].SagaID)
+		}
+		err := w.Transact(t.Context(), batch, func(l record.Loaded) (all record.Changes, err error) {
+			for _, claim := range batch.Starts {
+				changes, err := w.Begin(l, saga.Start{ID: claim.SagaID})
+				if err != nil {
+					return all, err
+				}
+				all = join(all, changes)
+			}
+			return all, nil
+		})
+		require.NoError(t, err)
 	}
 	var got []string
 	var after record.DueSaga
