@@ -27,6 +27,7 @@ func mutants() []mutant {
 	all := coreMutants()
 	all = append(all, storeMutants()...)
 	all = append(all, wayMutants()...)
+	all = append(all, brokerMutants()...)
 	return append(all, callerMutants()...)
 }
 
@@ -146,11 +147,11 @@ func wayMutants() []mutant {
 	return []mutant{
 		{
 			"no check for returned commands", "internal/relay/receipts.go",
-			"case wire.Returned:\n\t\t\treturned,", "case wire.Returned:\n\t\t\tr.confirm(ctx, commands[i].ID, false)\n\t\tcase wire.Outcome(99):\n\t\t\treturned,", way,
+			"case wire.Returned, wire.Nacked,", "case wire.Returned:\n\t\t\tr.confirm(ctx, one)\n\t\tcase wire.Nacked,", way,
 		},
 		{
 			"a publish without confirm taken for published", "internal/relay/receipts.go",
-			"unconfirmed++\n", "r.confirm(ctx, commands[i].ID, false)\n", way,
+			"unconfirmed++\n", "r.confirm(ctx, one)\n", way,
 		},
 		{
 			"a reply acknowledged before the commit", "saga/engine/intake.go",
@@ -158,14 +159,14 @@ func wayMutants() []mutant {
 		},
 		{
 			"a relay that looks at what it was handed alone", "internal/relay/relay.go",
-			"(more bool) {\n\tif r.config.Publisher.Ready() != nil {", "(more bool) {\n\tif r.config.Publisher.Ready() != nil || ctx != nil {", way,
+			"(more bool) {\n\tif r.config.Publisher.CanPublish() != nil {", "(more bool) {\n\tif r.config.Publisher.CanPublish() != nil || ctx != nil {", way,
 		},
 		{
 			"an engine that trusts its own timers alone", "saga/engine/background.go",
 			"if !e.timers.remembers(id) {", "if !e.timers.remembers(id) && id == \"\" {", way,
 		},
 		{
-			"returned commands not seen by the publisher", "internal/rabbit/session.go",
+			"returned commands not seen by the publisher", "internal/rabbit/flight.go",
 			"Outcome: wire.Returned, Reason: f.returned", "Outcome: wire.Confirmed, Reason: f.returned",
 			[]layer{brokers()},
 		},

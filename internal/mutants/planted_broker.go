@@ -1,0 +1,46 @@
+package main
+
+func publishing() layer { return layer{"relay", []string{"./internal/relay"}} }
+
+// brokerMutants are defects at the boundary to the broker.
+func brokerMutants() []mutant {
+	broker, relayed := []layer{brokers()}, []layer{publishing()}
+	return []mutant{
+		{
+			"headers handed on that the library cannot read", "internal/rabbit/frames.go",
+			"damage := content.fault(int(r.limits.frame.Load()) - frameOverhead)", `damage := ""`, broker,
+		},
+		{
+			"a body of any size kept", "internal/rabbit/frames.go",
+			"kept := min(content.bodySize, r.limits.body.Load())", "kept := content.bodySize", broker,
+		},
+		{
+			"a refused message taken for confirmed", "internal/rabbit/flight.go",
+			"case !acked:\n\t\treturn wire.Receipt{Outcome: wire.Nacked,", "case !acked && f.id == \"\":\n\t\treturn wire.Receipt{Outcome: wire.Nacked,", broker,
+		},
+		{
+			"a queue without confirms waited for", "internal/rabbit/send.go",
+			"case <-patience.C:\n", "case <-ctx.Done():\n\t\t\t\twaiting = false\n\t\t\tcase <-s.gone:\n", broker,
+		},
+		{
+			"a channel lost over one message taken for a bad connection", "internal/rabbit/flight.go",
+			"f.suspected = f.awaited && f.written && overOneMessage(reason)", "f.suspected = false", broker,
+		},
+		{
+			"a prefix shared with another installation", "internal/rabbit/topology.go",
+			"if mismatch != nil {\n\t\treturn fmt.Errorf(\"%w: prefix", "if mismatch != nil && fault != nil {\n\t\treturn fmt.Errorf(\"%w: prefix", broker,
+		},
+		{
+			"closed gates not heeded when rows are claimed", "internal/relay/relay.go",
+			"Bytes: batchBytes, Except: r.gates.list(false),", "Bytes: batchBytes,", relayed,
+		},
+		{
+			"a gate that never opens again", "internal/relay/gates.go",
+			"case sent < known.allowed || known.allowed >= openAt:", "case sent < 0:", relayed,
+		},
+		{
+			"a refused command published with the others", "internal/relay/receipts.go",
+			"if commands[i].Suspect {", "if commands[i].Suspect && i < 0 {", relayed,
+		},
+	}
+}
