@@ -14,14 +14,14 @@ import (
 func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
 	b := &pgx.Batch{}
-	b.Queue(`select count(*), min(created_at) from (select created_at from outbox limit $1) o`, record.BacklogBound).
+	b.Queue(`select count(*), min(created_at) filter (where isfinite(created_at)) from (select created_at from outbox limit $1) o`, record.BacklogBound).
 		QueryRow(func(row pgx.Row) error {
 			var oldest *time.Time
 			err := row.Scan(&backlog.OutboxPending, &oldest)
 			backlog.OutboxOldest = fromNullable(oldest)
 			return err
 		})
-	b.Queue(`select source, count(*) from (select source from dead_letters limit $1) d group by source`, record.BacklogBound).
+	b.Queue(`select coalesce(source, ''), count(*) from (select source from dead_letters limit $1) d group by 1`, record.BacklogBound).
 		Query(func(rows pgx.Rows) error {
 			var source string
 			var count int64

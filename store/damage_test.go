@@ -123,6 +123,8 @@ func TestNoValueInARowHidesTheOthers(t *testing.T) {
 		})
 		require.NoError(t, err, broken)
 	}
+	d.exec(`update outbox set created_at = case when random() < 0.5 then timestamptz 'infinity' else '-infinity' end`)
+	d.exec(`insert into dead_letters (id, saga_id, received_at) values ('a', '', 'infinity'), ('b', '', '-infinity'), ('c', '', now()), ('d', '', 'infinity')`)
 	everythingIsRead(t, w, len(brokenColumns())+1)
 	ids, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
@@ -145,6 +147,16 @@ func everythingIsRead(t *testing.T, w *storetest.World, sagas int) {
 	assert.Equal(t, sagas, len(listed)) //nolint:testifylint // a failure would print them all
 	_, err = w.Stats(ctx)
 	require.NoError(t, err)
+	_, err = w.Backlog(ctx)
+	require.NoError(t, err)
+	letters, next, err := w.DeadLetters(ctx, record.Page{Limit: 1})
+	for err == nil && next != "" {
+		var more []record.DeadLetter
+		more, next, err = w.DeadLetters(ctx, record.Page{Limit: 1, After: next})
+		letters = append(letters, more...)
+	}
+	require.NoError(t, err)
+	assert.Len(t, letters, 4)
 	loads, err := w.QueueLoads(ctx)
 	require.NoError(t, err)
 	assert.NotEmpty(t, loads)
