@@ -40,16 +40,17 @@ func (s *Server) consumeStarts(taking context.Context) {
 	if !is {
 		return
 	}
-	decode := func(message wire.Message) (record.StartRequest, error) {
-		return api.DecodeStartMessage(message, time.Now())
-	}
 	received := s.metrics.received.WithLabelValues(fromStart)
 	var starts sync.WaitGroup
 	queue.ConsumeStarts(taking, func(message wire.Message, settle func(bool)) {
 		received.Inc()
-		starts.Go(func() { s.engine.ReceiveStart(taking, message, decode, settle) })
+		starts.Go(func() { s.engine.ReceiveStart(taking, message, decodeStart, settle) })
 	})
 	starts.Wait()
+}
+
+func decodeStart(message wire.Message) (record.StartRequest, error) {
+	return api.DecodeStartMessage(message, time.Now())
 }
 
 // declare makes the queues of all registered definitions known to the broker, which keeps them declared from then on.

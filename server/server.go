@@ -59,7 +59,8 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.engine = engine.New(engine.Config{
 		Store: s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
-		Committed: func(events int) { s.metrics.committed.Observe(float64(events)) },
+		DecodeStart: decodeStart,
+		Committed:   func(events int) { s.metrics.committed.Observe(float64(events)) },
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Listen)
 	if err != nil {

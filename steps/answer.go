@@ -20,6 +20,11 @@ func (w *Worker) answer(ctx context.Context, message wire.Message) wire.Answer {
 		w.log.Error("a message that is no command is put aside as a dead letter", "message_id", message.MessageID, "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
+	return w.once(ctx, received.ID.String(), func() wire.Answer { return w.execute(ctx, received, message.CorrelationID) })
+}
+
+// execute handles one command in a slot of its own.
+func (w *Worker) execute(ctx context.Context, received wire.Received, id string) wire.Answer {
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -27,7 +32,7 @@ func (w *Worker) answer(ctx context.Context, message wire.Message) wire.Answer {
 	}
 	defer func() { <-w.slots }()
 	log := func() *slog.Logger { // made only where there is something to say: most commands succeed in silence
-		return w.log.With("command", received.Name, "command_id", message.CorrelationID)
+		return w.log.With("command", received.Name, "command_id", id)
 	}
 	if late := w.late(received); late > 0 {
 		log().Warn("a command came after its deadline and is dropped", "late", late)

@@ -47,6 +47,7 @@ type Worker struct {
 
 	mu       sync.Mutex
 	handlers map[string]handler
+	running  map[string]*execution // by command id
 }
 
 // NewWorker makes a worker for the queue of that name, as a definition's steps have it.
@@ -54,7 +55,7 @@ func NewWorker(queue string, config Config) *Worker {
 	config = config.withDefaults()
 	return &Worker{
 		queue: queue, config: config, log: config.Logger.With("queue", queue),
-		slots: make(chan struct{}, config.Concurrency), handlers: make(map[string]handler),
+		slots: make(chan struct{}, config.Concurrency), handlers: make(map[string]handler), running: make(map[string]*execution),
 	}
 }
 

@@ -34,17 +34,17 @@ func (e *Engine) poll(ctx context.Context) {
 }
 
 // PollStore pages once through the sagas that are due and wakes those that this process does not remember; more reports
-// whether there were many.
+// whether there were many. Sagas on which nothing can be decided sleep longer every time, and hide none behind them.
 func (e *Engine) PollStore(ctx context.Context) (more bool) {
 	var last record.DueSaga
 	for {
 		due, err := e.config.Store.Due(ctx, pollGrace, last, pollLimit)
 		if err != nil && ctx.Err() == nil {
-			e.config.Logger.Warn("sagas that are due were not found, trying again", "error", err)
+			e.warn("poll", "sagas that are due were not found, trying again", "error", err)
 		}
 		for _, one := range due {
-			if !e.timers.remembers(one.SagaID) {
-				e.wake(ctx, one.SagaID)
+			if !e.timers.remembers(one.SagaID) && !e.troubles.asleep(one.SagaID) {
+				e.wake(ctx, one.SagaID, time.Time{})
 			}
 		}
 		if len(due) < pollLimit || ctx.Err() != nil {
@@ -87,7 +87,7 @@ func (e *Engine) ForgetConfirmed(ctx context.Context) {
 	failpoint.Reach("engine/forgetting")
 	if err := e.config.Store.Transact(ctx, record.Batch{Confirmed: confirmed}, nothing); err != nil {
 		e.config.Outbox.ReturnConfirmed(confirmed)
-		e.config.Logger.Warn("published commands were not forgotten, trying again", "error", err)
+		e.warn("forget", "published commands were not forgotten, trying again", "error", err)
 	}
 }
 

@@ -122,7 +122,7 @@ func (e *Engine) LookForChanges(ctx context.Context) (found bool) {
 	}
 	changed, err := e.config.Store.Changed(ctx, known)
 	if err != nil && ctx.Err() == nil {
-		e.config.Logger.Warn("watched sagas were not read, trying again", "error", err)
+		e.warn("look", "watched sagas were not read, trying again", "error", err)
 	}
 	for _, in := range changed {
 		e.changes.announce(in)

@@ -15,51 +15,45 @@ const (
 	firstBackoff = 20 * time.Millisecond
 	maxBackoff   = time.Second
 	maxConfirmed = 1024 // outbox rows forgotten in one batch
+	maxLoads     = 64   // definitions that are loaded for one batch before it counts as failed
 )
 
-// decide brings one batch into the store, however often that has to be tried, and answers every item but those whose
-// sagas another replica is changing at the moment: these it returns.
-func (e *Engine) decide(ctx context.Context, items []*item) (busy []*item) {
-	backoff := firstBackoff
-	for {
-		if items = impatientLeave(items); len(items) == 0 {
-			return nil
-		}
+// decide brings one batch into the store and answers every item but those whose sagas another replica is changing at the
+// moment: these it returns. After an error nothing is answered, and whether anything was stored is unknown.
+func (e *Engine) decide(ctx context.Context, items []*item) (busy []*item, err error) {
+	for range maxLoads {
 		work, err := e.transact(ctx, items)
 		if err == nil {
 			failpoint.Reach("engine/committed")
 			e.config.Committed(len(items))
-			return e.conclude(items, work)
+			return e.conclude(items, work), nil
 		}
-		var missing *planMissing
+		missing, is := errors.AsType[*planMissing](err)
 		switch {
-		case errors.As(err, &missing):
-			err = e.plans.load(ctx, missing)
-			if errors.Is(err, record.ErrDefinitionNotFound) {
-				return e.split(ctx, items, err)
-			}
 		case errors.Is(err, record.ErrRejected):
 			return e.split(ctx, items, err)
+		case !is:
+			return nil, err
 		}
-		if err == nil {
-			continue
+		if err := e.plans.load(ctx, missing); err != nil {
+			return nil, err
 		}
-		e.config.Logger.Warn("a batch was not stored, trying again", "events", len(items), "error", err)
-		if !e.config.Pause(ctx, backoff) {
-			giveUp(items, errors.Join(ErrUnavailable, err))
-			return nil
-		}
-		backoff = min(2*backoff, maxBackoff)
 	}
+	return nil, fmt.Errorf("a batch needs more than %d definitions that are not loaded", maxLoads)
 }
 
-// split decides the items of a batch that the store will never take one by one, so that only the one at fault fails.
-func (e *Engine) split(ctx context.Context, items []*item, err error) (busy []*item) {
+// split decides the items of a batch that the store will never take one by one, so that only the one at fault fails. What
+// cannot be stored for another reason is returned as busy: it comes again.
+func (e *Engine) split(ctx context.Context, items []*item, err error) (busy []*item, _ error) {
 	if len(items) > 1 {
 		for i := range items {
-			busy = append(busy, e.decide(ctx, items[i:i+1])...)
+			again, err := e.decide(ctx, items[i:i+1])
+			if err != nil {
+				return append(busy, items[i:]...), nil //nolint:nilerr // what is behind it must not overtake it
+			}
+			busy = append(busy, again...)
 		}
-		return busy
+		return busy, nil
 	}
 	it := items[0]
 	e.config.Logger.Error("an event cannot be stored", "saga", it.sagaID, "error", err)
@@ -70,7 +64,7 @@ func (e *Engine) split(ctx context.Context, items []*item, err error) (busy []*i
 		return e.decide(ctx, items)
 	}
 	giveUp(items, err)
-	return nil
+	return nil, nil
 }
 
 // transact tries once to store a batch.
@@ -130,10 +124,18 @@ func (e *Engine) conclude(items []*item, work *batchWork) (busy []*item) {
 	e.config.Outbox.Dispatch(work.commands)
 	for _, id := range work.order {
 		s := work.sagas[id]
-		e.timers.set(id, s.instance.WakeAt, work.now)
+		if s.fault != nil || s.abandoned {
+			continue
+		}
+		now := work.timeOf(&s.instance)
+		e.timers.set(id, s.instance.WakeAt, now, now.After(work.now))
+		e.troubles.over(id)
 		if s.changed {
 			e.changes.announce(s.instance)
 		}
+	}
+	for _, abandoned := range work.abandoned {
+		e.troubles.over(abandoned.SagaID)
 	}
 	failpoint.Reach("engine/acknowledging")
 	for i, it := range items {
@@ -141,25 +143,13 @@ func (e *Engine) conclude(items []*item, work *batchWork) (busy []*item) {
 			busy = append(busy, it)
 			continue
 		}
-		if err := work.answers[i].err; errors.Is(err, record.ErrRejected) {
-			e.config.Logger.Error("nothing can be decided on this saga", "saga", it.sagaID, "error", err)
+		if err := work.answers[i].err; errors.Is(err, record.ErrUnreadable) && it.dead != nil {
+			e.warn("unreadable/"+it.sagaID, "a message for a saga on which nothing can be decided is kept as a dead letter",
+				"saga", it.sagaID, "error", err)
 		}
 		it.done(work.answers[i])
 	}
 	return busy
-}
-
-// impatientLeave answers the items whose callers have gone, and returns the others.
-func impatientLeave(items []*item) []*item {
-	stay := make([]*item, 0, len(items))
-	for _, it := range items {
-		if it.patience != nil && it.patience.Err() != nil {
-			it.done(answer{err: errors.Join(ErrUnavailable, it.patience.Err())})
-			continue
-		}
-		stay = append(stay, it)
-	}
-	return stay
 }
 
 func giveUp(items []*item, err error) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -36,6 +37,9 @@ type Config struct {
 
 	// Committed is told how many events each transaction has stored, for metrics; it must return at once. nil: nobody.
 	Committed func(events int)
+
+	// DecodeStart reads a start that died in its queue. nil: such a message is kept as a dead letter.
+	DecodeStart StartDecoder
 
 	Surroundings
 }
@@ -72,13 +76,16 @@ type Engine struct {
 	plans   *plans
 	timers  *timers
 	changes *changes
+
+	troubles *troubles
+	limiter  *logLimiter
 }
 
 // New makes an engine. It takes events at once; they are decided while Run runs.
 func New(config Config) *Engine {
 	config = config.withDefaults()
-	e := &Engine{config: config, plans: newPlans(config.Store), changes: newChanges()}
-	e.timers = newTimers(config.Now)
+	e := &Engine{config: config, plans: newPlans(config.Store, config.Now), changes: newChanges()}
+	e.timers, e.troubles, e.limiter = newTimers(config.Now), newTroubles(config.Now), newLogLimiter(config.Now)
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))
 	}
@@ -130,6 +137,9 @@ func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in sag
 		id = e.config.NewID()
 	}
 	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
+	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
+		e.plans.forget(plan.Name, plan.Version)
+	}
 	if answer.err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
 	}

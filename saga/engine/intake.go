@@ -46,21 +46,6 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	}
 }
 
-// ReceiveDead takes in a message that the broker has dead-lettered: it is kept, and if it was a command, its attempt
-// has failed with an unknown outcome.
-func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle func(ok bool)) {
-	dead := e.deadLetter(message, sourceCommands)
-	dead.Reason, dead.Message = deathReason(message), "the broker gave up on the message"
-	it := &item{sagaID: dead.ID, dead: dead, keep: true, done: e.settling(settle)}
-	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
-		dead.SagaID, dead.CommandID = id.Saga, id.String()
-		it.sagaID, it.cause = id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
-	}
-	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
-		settle(false)
-	}
-}
-
 // StartDecoder makes a request of a message from the start queue. Its error says what is wrong with the message and
 // never repeats its content.
 type StartDecoder func(wire.Message) (record.StartRequest, error)
@@ -88,7 +73,7 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 			settle(false)
 			return
 		}
-		e.config.Logger.Warn("a start by message was not stored, trying again", "error", err)
+		e.warn("start", "a start by message was not stored, trying again", "error", err)
 	}
 }
 
@@ -98,6 +83,8 @@ func startRefusal(err error) string {
 	switch {
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return "definition_not_found"
+	case errors.Is(err, record.ErrUnreadable):
+		return "unreadable_definition"
 	case errors.Is(err, record.ErrIdempotencyConflict):
 		return "idempotency_conflict"
 	case keyInUse:
@@ -139,7 +126,7 @@ func (e *Engine) settling(settle func(ok bool)) func(answer) {
 }
 
 func isFinal(err error) bool {
-	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrRejected)
+	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrRejected) || errors.Is(err, record.ErrUnreadable)
 }
 
 func (e *Engine) deadLetter(message wire.Message, source string) *record.DeadLetter {

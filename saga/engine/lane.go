@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,10 @@ const (
 	manyEvents = 8
 	// gatherFor is how long such a lane lets the next batch grow.
 	gatherFor = 2 * time.Millisecond
+	// batchBytes is how much the events of one batch may hold, unless one alone holds more.
+	batchBytes = 4 << 20
+	// bytesPerUnit is what an item may hold for each unit of room that it takes in its lane.
+	bytesPerUnit = 16 << 10
 )
 
 // lane decides the events of its sagas, one batch after the other: while one is committed, the next gathers. One event
@@ -24,9 +30,12 @@ type lane struct {
 	filled chan struct{}       // has a value when items may not be empty
 	enough chan struct{}       // has a value when as many wait as are wanted
 	last   int                 // size of the last batch
+	limit  int                 // events in the next batch at most: fewer after one that could not be stored
+	wait   time.Duration       // before the next try, after one that failed
 
 	mu     sync.Mutex
 	items  []*item
+	parked []*parkedSaga
 	wanted int // how many are waited for; 0: nobody counts
 	closed bool
 }
@@ -34,19 +43,34 @@ type lane struct {
 func newLane(e *Engine) *lane {
 	return &lane{
 		engine: e, room: semaphore.NewWeighted(int64(e.config.LaneCapacity)),
-		filled: make(chan struct{}, 1), enough: make(chan struct{}, 1),
+		filled: make(chan struct{}, 1), enough: make(chan struct{}, 1), limit: e.config.BatchSize,
+	}
+}
+
+// capacity is what may wait in a lane, in units of weight.
+func (l *lane) capacity() int64 { return int64(l.engine.config.LaneCapacity) }
+
+// weight is the room that an item takes: one, and more where it is large.
+func (l *lane) weight(it *item) int64 {
+	return min(1+int64(it.bytes/bytesPerUnit), l.capacity())
+}
+
+func (l *lane) release(items ...*item) {
+	for _, it := range items {
+		l.room.Release(l.weight(it))
 	}
 }
 
 // add puts an item in line. It waits while the lane is full: that is how a slow store slows those who bring events.
 func (l *lane) add(ctx context.Context, it *item) error {
-	if err := l.room.Acquire(ctx, 1); err != nil {
+	it.bytes = it.size()
+	if err := l.room.Acquire(ctx, l.weight(it)); err != nil {
 		return ErrUnavailable
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		l.room.Release(1)
+		l.release(it)
 		return ErrStopped
 	}
 	l.items = append(l.items, it)
@@ -73,18 +97,49 @@ func (l *lane) close() {
 	notify(l.filled)
 }
 
-// take returns what waits, up to a batch; ended says that nothing will come any more.
-func (l *lane) take() (batch []*item, ended bool) {
+// take returns what waits, up to a batch; ended says that nothing will come any more. again is an item of a parked saga
+// that is to be tried again alone.
+func (l *lane) take() (batch []*item, again *item, ended bool) {
+	batch, again, dropped, ended := l.taken()
+	for _, it := range dropped {
+		it.done(answer{err: ErrUnavailable})
+	}
+	l.release(dropped...)
+	return batch, again, ended
+}
+
+// taken is take, and returns besides what is not worth waiting for. What belongs to a parked saga goes there.
+func (l *lane) taken() (batch []*item, again *item, dropped []*item, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := min(len(l.items), l.engine.config.BatchSize)
-	batch, l.items = l.items[:n:n], l.items[n:]
+	if again = l.duePark(); again != nil {
+		return nil, again, nil, false
+	}
+	limit, bytes, taken := min(len(l.items), l.limit), 0, 0
+	for _, it := range l.items {
+		if p := l.isParked(it.sagaID); p != nil {
+			taken++
+			if !l.waitBehind(p, it) {
+				dropped = append(dropped, it)
+			}
+			continue
+		}
+		if len(batch) == limit || bytes > 0 && bytes+it.bytes > batchBytes {
+			break
+		}
+		if batch == nil {
+			batch = make([]*item, 0, limit)
+		}
+		batch, bytes = append(batch, it), bytes+it.bytes
+		taken++
+	}
+	l.items = l.items[taken:]
 	if len(l.items) == 0 {
 		l.items = nil // let go of what has been decided
 	} else {
 		notify(l.filled)
 	}
-	return batch, l.closed && n == 0
+	return batch, nil, dropped, l.closed && len(batch) == 0 && len(l.items) == 0 && len(l.parked) == 0
 }
 
 // run decides batches until the lane is closed and empty. When ctx ends, what is left is given up.
@@ -97,10 +152,27 @@ func (l *lane) run(ctx context.Context) {
 		case ended:
 			return
 		case !decided:
-			l.last = 0        // who comes to a lane that has nothing to do does not wait
-			<-l.filled        // close sees to a value
+			l.last = 0 // who comes to a lane that has nothing to do does not wait
+			l.rest(ctx)
 			runtime.Gosched() // what comes at the same time goes into the same batch
 		}
+	}
+}
+
+// rest waits until something comes, or a parked saga is due; close sees to something.
+func (l *lane) rest(ctx context.Context) {
+	wait, some := l.untilParked()
+	if !some {
+		<-l.filled
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-l.filled:
+	case <-timer.C:
+	case <-ctx.Done():
+		l.giveUpAll(ErrUnavailable)
 	}
 }
 
@@ -133,42 +205,127 @@ func (l *lane) want(events int) bool {
 
 // decideBatch decides what waits, up to a batch.
 func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
-	batch, ended := l.take()
-	if len(batch) == 0 {
+	batch, again, ended := l.take()
+	switch {
+	case again != nil:
+		l.retryParked(ctx, again)
+		return true, false
+	case len(batch) == 0:
 		return false, ended
 	}
 	l.last = len(batch)
-	busy := l.engine.decide(ctx, batch)
-	l.putBack(busy)
-	l.room.Release(int64(len(batch) - len(busy)))
-	if len(busy) == len(batch) && !l.engine.config.Pause(ctx, busyPause) {
-		l.giveUpBusy()
+	stay := l.impatientLeave(batch)
+	if len(stay) == 0 {
+		return true, false
+	}
+	busy, err := l.engine.decide(ctx, stay)
+	if err != nil {
+		l.failed(ctx, stay, err)
+		return true, false
+	}
+	l.limit, l.wait = min(2*l.limit, l.engine.config.BatchSize), 0
+	l.release(without(stay, busy)...)
+	l.putLast(busy)
+	if len(busy) == len(stay) && !l.engine.config.Pause(ctx, busyPause) {
+		l.giveUpAll(ErrUnavailable)
 	}
 	return true, false
+}
+
+// failed deals with a batch that was not stored. The next one has half as many events, so that one which the store does not
+// take, or which makes the batch too large, is soon alone; then it waits by itself.
+func (l *lane) failed(ctx context.Context, items []*item, err error) {
+	l.engine.warn("store", "a batch was not stored, trying again", "events", len(items), "error", err)
+	l.limit = max(1, len(items)/2)
+	if len(items) == 1 && ctx.Err() == nil && l.park(ctx, items[0]) {
+		l.engine.warn("park/"+items[0].sagaID, "an event cannot be stored, it waits by itself", "saga", items[0].sagaID, "error", err)
+		return
+	}
+	l.putBack(items)
+	l.wait = min(max(2*l.wait, firstBackoff), maxBackoff)
+	if !l.engine.config.Pause(ctx, l.wait) {
+		l.giveUpAll(errors.Join(ErrUnavailable, err))
+	}
+}
+
+// impatientLeave answers the items whose callers have gone, and returns the others.
+func (l *lane) impatientLeave(items []*item) []*item {
+	stay := make([]*item, 0, len(items))
+	for _, it := range items {
+		if it.patience != nil && it.patience.Err() != nil {
+			it.done(answer{err: errors.Join(ErrUnavailable, it.patience.Err())})
+			l.release(it)
+			continue
+		}
+		stay = append(stay, it)
+	}
+	return stay
+}
+
+// without are the items that are not among the others, which are in the same order.
+func without(items, others []*item) []*item {
+	if len(others) == 0 {
+		return items
+	}
+	rest := make([]*item, 0, len(items)-len(others))
+	for _, it := range items {
+		if len(others) > 0 && it == others[0] {
+			others = others[1:]
+			continue
+		}
+		rest = append(rest, it)
+	}
+	return rest
 }
 
 // busyPause is how long a lane waits that has nothing but sagas which another replica is changing.
 const busyPause = 10 * time.Millisecond
 
 // putBack puts items first in line again, so that the events of a saga stay in their order.
-func (l *lane) putBack(busy []*item) {
-	if len(busy) == 0 {
-		return
-	}
+func (l *lane) putBack(items []*item) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.items = append(busy, l.items...)
+	l.items = append(slices.Clone(items), l.items...)
 	notify(l.filled)
 }
 
-// giveUpBusy gives up what waits for another replica when there is no time left.
-func (l *lane) giveUpBusy() {
+// putLast puts items whose sagas are busy behind the others, so that many of them hide none. What has come for the same
+// sagas meanwhile stays behind them.
+func (l *lane) putLast(busy []*item) {
+	if len(busy) == 0 {
+		return
+	}
+	sagas := make(map[string]bool, len(busy))
+	for _, it := range busy {
+		sagas[it.sagaID] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	items := make([]*item, 0, len(l.items)+len(busy))
+	for _, it := range l.items {
+		if sagas[it.sagaID] {
+			busy = append(busy, it)
+		} else {
+			items = append(items, it)
+		}
+	}
+	l.items = append(items, busy...)
+	notify(l.filled)
+}
+
+// giveUpAll gives up all that waits when there is no time left.
+func (l *lane) giveUpAll(err error) {
 	l.mu.Lock()
 	items := l.items
-	l.items = nil
+	for _, p := range l.parked {
+		items = append(items, p.items...)
+	}
+	l.items, l.parked = nil, nil
 	l.mu.Unlock()
-	giveUp(items, ErrUnavailable)
-	l.room.Release(int64(len(items)))
+	for _, it := range items {
+		it.done(answer{err: err})
+	}
+	l.release(items...)
 }
 
 // Lanes is how many lanes the engine has; they count from 0.

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/record"
@@ -13,8 +15,10 @@ import (
 // is the latest: the transaction of a start looks for a newer one.
 type plans struct {
 	store Store
+	now   func() time.Time
 
 	mu     sync.RWMutex
+	broken map[planMissing]*brokenPlan
 	known  map[planMissing]*saga.Definition
 	latest map[string]*saga.Definition // by name, as far as this process has seen
 }
@@ -30,13 +34,28 @@ func (p *planMissing) Error() string {
 	return fmt.Sprintf("definition %s version %d is not loaded", p.name, p.version)
 }
 
-func newPlans(store Store) *plans {
+// brokenPlan is a version that cannot be read, or is gone. It concerns its own sagas only; it is looked for again, since
+// its row may be repaired.
+type brokenPlan struct {
+	fault error // wraps record.ErrUnreadable
+	until time.Time
+	wait  time.Duration
+}
+
+const (
+	firstBrokenWait = time.Second
+	maxBrokenWait   = time.Minute
+	maxBroken       = 10_000
+)
+
+func newPlans(store Store, now func() time.Time) *plans {
 	return &plans{
-		store: store, known: make(map[planMissing]*saga.Definition), latest: make(map[string]*saga.Definition),
+		store: store, now: now, broken: make(map[planMissing]*brokenPlan), known: make(map[planMissing]*saga.Definition), latest: make(map[string]*saga.Definition),
 	}
 }
 
-// get returns a definition from memory, or a *planMissing.
+// get returns a definition from memory. The error is a *planMissing for one that is not in memory, and wraps
+// record.ErrUnreadable for one that could not be read a moment ago.
 func (p *plans) get(name string, version int) (*saga.Definition, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -44,23 +63,66 @@ func (p *plans) get(name string, version int) (*saga.Definition, error) {
 	if plan, found := p.known[wanted]; found {
 		return plan, nil
 	}
+	if broken, found := p.broken[wanted]; found && p.now().Before(broken.until) {
+		return nil, broken.fault
+	}
 	return nil, &wanted
 }
 
-// load brings a definition into memory.
+// load brings a definition into memory, or the knowledge that it cannot be read. Its error is that of a store which does
+// not answer.
 func (p *plans) load(ctx context.Context, wanted *planMissing) error {
 	plan, err := p.store.Definition(ctx, wanted.name, wanted.version)
-	if err != nil {
+	switch {
+	case err == nil:
+		p.put(plan)
+	case errors.Is(err, record.ErrDefinitionNotFound):
+		p.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is gone", record.ErrUnreadable, wanted.name, wanted.version))
+	case errors.Is(err, record.ErrUnreadable):
+		p.setBroken(*wanted, err)
+	default:
 		return err
 	}
-	p.put(plan)
 	return nil
+}
+
+func (p *plans) setBroken(which planMissing, fault error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	broken := p.broken[which]
+	if broken == nil {
+		if len(p.broken) >= maxBroken {
+			clear(p.broken)
+		}
+		broken = &brokenPlan{}
+		p.broken[which] = broken
+	}
+	broken.fault = fault
+	broken.wait = min(max(2*broken.wait, firstBrokenWait), maxBrokenWait)
+	broken.until = p.now().Add(broken.wait)
+}
+
+func (p *plans) brokenCount() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return len(p.broken)
+}
+
+// forget drops a version whose row is gone, so that the next start looks for it.
+func (p *plans) forget(name string, version int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if latest := p.latest[name]; latest != nil && latest.Version == version {
+		delete(p.latest, name)
+	}
 }
 
 func (p *plans) put(plan *saga.Definition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known[planMissing{name: plan.Name, version: plan.Version}] = plan
+	which := planMissing{name: plan.Name, version: plan.Version}
+	p.known[which] = plan
+	delete(p.broken, which)
 	if latest := p.latest[plan.Name]; latest != nil && latest.Version < plan.Version {
 		p.latest[plan.Name] = plan
 	}
@@ -99,10 +161,12 @@ func (p *plans) find(ctx context.Context, name string, version int) (*saga.Defin
 	if plan, err := p.get(name, version); err == nil {
 		return plan, nil
 	}
-	if err := p.load(ctx, &planMissing{name: name, version: version}); err != nil {
+	plan, err := p.store.Definition(ctx, name, version)
+	if err != nil {
 		return nil, err
 	}
-	return p.get(name, version)
+	p.put(plan)
+	return plan, nil
 }
 
 // RegisterDefinition stores a definition, as a new version unless it is the same plan as the latest, and has the queues

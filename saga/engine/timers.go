@@ -3,10 +3,12 @@ package engine
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // horizon is how far ahead this process remembers when to wake a saga. What is due later is found in the store.
@@ -25,6 +27,7 @@ type timers struct {
 
 type alarm struct {
 	sagaID string
+	wakeAt time.Time // by the store's clock
 	at     time.Time // by this process's clock
 	index  int
 }
@@ -33,8 +36,9 @@ func newTimers(clock func() time.Time) *timers {
 	return &timers{clock: clock, changed: make(chan struct{}, 1), pending: make(map[string]*alarm)}
 }
 
-// set remembers when to wake a saga; wakeAt and now are by the store's clock, so the two clocks may differ.
-func (t *timers) set(sagaID string, wakeAt, now time.Time) {
+// set remembers when to wake a saga; wakeAt and now are by the store's clock, so the two clocks may differ. stale says that
+// now is the time of the saga's last change: an alarm for the same time, which has been running since, is then right.
+func (t *timers) set(sagaID string, wakeAt, now time.Time, stale bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	wait := wakeAt.Sub(now)
@@ -46,19 +50,18 @@ func (t *timers) set(sagaID string, wakeAt, now time.Time) {
 			delete(t.pending, sagaID)
 		}
 		return
+	case pending && stale && known.wakeAt.Equal(wakeAt):
+		return
 	case pending:
-		known.at = t.clock().Add(wait)
+		known.at, known.wakeAt = t.clock().Add(wait), wakeAt
 		heap.Fix(&t.queue, known.index)
 	default:
-		known = &alarm{sagaID: sagaID, at: t.clock().Add(wait)}
+		known = &alarm{sagaID: sagaID, at: t.clock().Add(wait), wakeAt: wakeAt}
 		t.pending[sagaID] = known
 		heap.Push(&t.queue, known)
 	}
 	if known.index == 0 {
-		select {
-		case t.changed <- struct{}{}:
-		default:
-		}
+		notify(t.changed)
 	}
 }
 
@@ -80,21 +83,21 @@ func (e *Engine) fire(ctx context.Context) {
 // FireTimers wakes the sagas whose time has come, and says how long it is until the next one's. It is to be called
 // then, and whenever a batch was decided.
 func (e *Engine) FireTimers(ctx context.Context) (wait time.Duration) {
-	for _, sagaID := range e.timers.due() {
-		e.wake(ctx, sagaID)
+	for _, fired := range e.timers.due() {
+		e.wake(ctx, fired.sagaID, fired.wakeAt)
 	}
 	return e.timers.untilNext()
 }
 
 // due takes the alarms whose time has come.
-func (t *timers) due() (fired []string) {
+func (t *timers) due() (fired []*alarm) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock()
 	for len(t.queue) > 0 && !t.queue[0].at.After(now) {
 		next := heap.Pop(&t.queue).(*alarm) //nolint:forcetypeassert // the queue holds nothing else
 		delete(t.pending, next.sagaID)
-		fired = append(fired, next.sagaID)
+		fired = append(fired, next)
 	}
 	return fired
 }
@@ -108,9 +111,14 @@ func (t *timers) untilNext() time.Duration {
 	return t.queue[0].at.Sub(t.clock())
 }
 
-// wake brings the event that time has passed to a saga's lane.
-func (e *Engine) wake(ctx context.Context, sagaID string) {
-	it := &item{sagaID: sagaID, cause: saga.Wake{}, done: func(answer) {}}
+// wake brings the event that time has passed to a saga's lane. measured is the time that has come by this process's own
+// clock, zero where only the store says that the saga is due.
+func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
+	it := &item{sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
+		if errors.Is(a.err, record.ErrUnreadable) {
+			e.troubled(sagaID, a.err)
+		}
+	}}
 	_ = e.lane(sagaID).add(ctx, it) // only fails on the way out; the store knows when the saga is due
 }
 

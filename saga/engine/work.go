@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -19,20 +21,26 @@ type batchWork struct {
 
 	sagas       map[string]*sagaWork
 	order       []string // ids in the order in which they were first touched
+	bytes       int      // of the sagas and commands so far
 	commands    []wire.Command
 	deadLetters []record.DeadLetter
+	abandoned   []record.Abandonment
 	answers     []answer
 }
 
+// workBytes is the size of the sagas and commands of a batch from which it takes no further sagas.
+const workBytes = 8 << 20
+
 // sagaWork is one saga as the batch's earlier items have left it.
 type sagaWork struct {
-	plan     *saga.Definition
-	instance saga.Instance
-	created  bool
-	changed  bool
-	moved    bool // only times to look again are new
-	entries  []saga.Entry
-	fault    error // a broken invariant: nothing is decided on this saga
+	plan      *saga.Definition
+	instance  saga.Instance
+	created   bool
+	changed   bool
+	abandoned bool // by the store, since nothing can be decided on it
+	moved     bool // only times to look again are new
+	entries   []saga.Entry
+	fault     error // why nothing can be decided on this saga; wraps record.ErrUnreadable
 }
 
 func newBatchWork(plans *plans, overdue time.Duration, loaded record.Loaded, items int) *batchWork {
@@ -42,10 +50,10 @@ func newBatchWork(plans *plans, overdue time.Duration, loaded record.Loaded, ite
 	}
 }
 
-// take decides one item. Its error concerns the whole batch; what is wrong with the item alone is in its answer.
-func (w *batchWork) take(it *item) error {
+// take decides one item. Its error concerns the whole batch: a definition is missing in memory, or a start cannot be
+// decided. What is wrong with an event alone is in its answer.
+func (w *batchWork) take(it *item) (err error) {
 	var a answer
-	var err error
 	switch {
 	case it.start != nil:
 		a, err = w.start(it)
@@ -54,6 +62,16 @@ func (w *batchWork) take(it *item) error {
 	}
 	w.answers = append(w.answers, a)
 	return err
+}
+
+// guarded makes an error of a panic: a defect that one saga meets is none of the others'.
+func guarded(decide func() (saga.Decision, error)) (decision saga.Decision, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return decide()
 }
 
 func (w *batchWork) start(it *item) (answer, error) {
@@ -71,21 +89,23 @@ func (w *batchWork) start(it *item) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	decision, err := plan.Start(saga.Start{
-		ID: it.sagaID, At: w.now, OverdueAfter: w.overdue, Key: it.start.Key, Data: it.start.Data,
-		Priority: it.start.Priority, Labels: it.start.Labels, StartAt: it.start.StartAt, Deadline: it.start.Deadline,
-		TraceParent: it.start.TraceParent, Actor: it.start.Actor,
+	decision, err := guarded(func() (saga.Decision, error) {
+		return plan.Start(saga.Start{
+			ID: it.sagaID, At: w.now, OverdueAfter: w.overdue, Key: it.start.Key, Data: it.start.Data,
+			Priority: it.start.Priority, Labels: it.start.Labels, StartAt: it.start.StartAt, Deadline: it.start.Deadline,
+			TraceParent: it.start.TraceParent, Actor: it.start.Actor,
+		})
 	})
+	s := &sagaWork{plan: plan, created: true}
+	if err == nil {
+		err = w.apply(s, decision)
+	}
 	if err != nil {
 		// The claims of its keys cannot be given back alone.
 		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", it.sagaID, record.ErrRejected, err)
 	}
-	s := &sagaWork{plan: plan, created: true}
 	w.sagas[it.sagaID] = s
 	w.order = append(w.order, it.sagaID)
-	if err := w.apply(s, decision); err != nil {
-		return answer{}, err
-	}
 	return answer{instance: s.instance}, nil
 }
 
@@ -95,7 +115,11 @@ func (w *batchWork) latest(it *item) (*saga.Definition, error) {
 	if it.start.Version != 0 || newer <= it.plan.Version {
 		return it.plan, nil
 	}
-	return w.plans.get(it.plan.Name, newer)
+	plan, err := w.plans.get(it.plan.Name, newer)
+	if errors.Is(err, record.ErrUnreadable) {
+		return nil, fmt.Errorf("decide the start of saga %s: %w: %w", it.sagaID, record.ErrRejected, err)
+	}
+	return plan, err
 }
 
 // existing answers a start that found its saga there: stored before, or made by an earlier item of this batch. Found
@@ -109,14 +133,9 @@ func (w *batchWork) existing(outcome record.StartOutcome, ownID string) answer {
 }
 
 func (w *batchWork) event(it *item) (answer, error) {
-	if w.loaded.Busy[it.sagaID] {
+	_, touched := w.sagas[it.sagaID]
+	if w.loaded.Busy[it.sagaID] || !touched && w.bytes > workBytes {
 		return answer{busy: true}, nil
-	}
-	if err := w.loaded.Unreadable[it.sagaID]; err != nil {
-		if it.dead != nil && !it.keep {
-			w.putAside(it, reasonRejected, "the saga cannot be read")
-		}
-		return answer{err: err}, nil
 	}
 	s, err := w.find(it.sagaID)
 	switch {
@@ -128,16 +147,19 @@ func (w *batchWork) event(it *item) (answer, error) {
 		}
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
-		return answer{err: s.fault}, nil //nolint:nilerr // a fault of this saga is none of the batch
+		return w.undecidable(it, s), nil
+	case it.lost != nil && w.mayStillBeWorkedOn(it, s):
+		return answer{instance: s.instance}, nil
 	}
-	cause := it.cause
-	if _, wakes := cause.(saga.Wake); wakes {
-		cause = saga.Wake{Unpublished: w.loaded.Unpublished[it.sagaID]}
+	decision, err := guarded(func() (saga.Decision, error) {
+		return s.plan.Transition(s.instance, saga.Event{At: w.timeFor(it, &s.instance), OverdueAfter: w.overdue, Cause: w.causeOf(it)})
+	})
+	if err == nil {
+		err = w.apply(s, decision)
 	}
-	decision, err := s.plan.Transition(s.instance, saga.Event{At: w.timeOf(&s.instance), OverdueAfter: w.overdue, Cause: cause})
 	if err != nil {
-		s.fault = fmt.Errorf("%w: %w", record.ErrRejected, err)
-		return answer{err: s.fault}, nil
+		s.fault = fmt.Errorf("decide on saga %s: %w: %w", it.sagaID, record.ErrUnreadable, err)
+		return w.undecidable(it, s), nil
 	}
 	switch {
 	case it.dead == nil || it.keep:
@@ -146,10 +168,15 @@ func (w *batchWork) event(it *item) (answer, error) {
 	case decision.OutputFault != "":
 		w.putAside(it, decision.OutputFault, "the step took effect, but its output was not taken")
 	}
-	if err := w.apply(s, decision); err != nil {
-		return answer{}, err
-	}
 	return answer{instance: s.instance, refused: decision.Refused}, nil
+}
+
+// causeOf is what an item is about, with what the transaction has loaded for it.
+func (w *batchWork) causeOf(it *item) saga.Cause {
+	if _, wakes := it.cause.(saga.Wake); wakes {
+		return saga.Wake{Unpublished: w.loaded.Unpublished[it.sagaID]}
+	}
+	return it.cause
 }
 
 // timeOf is the time of an event of the saga. A saga's time never runs back, and one that is ahead, since the database's
@@ -161,45 +188,76 @@ func (w *batchWork) timeOf(in *saga.Instance) time.Time {
 	return w.now
 }
 
+// timeFor is the time of an item's event. A saga whose time is ahead of the database's, since that clock was set back, would
+// wait until the database has caught up; what this process has measured itself counts for it too.
+func (w *batchWork) timeFor(it *item, in *saga.Instance) time.Time {
+	now := w.timeOf(in)
+	if now.After(w.now) && it.measured.After(now) {
+		return it.measured
+	}
+	return now
+}
+
 // find returns a saga as it stands now in this batch, or nil if there is none.
 func (w *batchWork) find(id string) (*sagaWork, error) {
 	if s, known := w.sagas[id]; known {
 		return s, nil
 	}
+	if fault := w.loaded.Unreadable[id]; fault != nil {
+		w.sagas[id] = &sagaWork{fault: fault}
+		return w.sagas[id], nil
+	}
 	instance, found := w.loaded.Instances[id]
 	if !found {
 		return nil, nil //nolint:nilnil // an absent saga is no error here
 	}
+	s := &sagaWork{instance: instance}
 	plan, err := w.plans.get(instance.Definition, instance.Version)
-	if err != nil {
+	switch {
+	case errors.Is(err, record.ErrUnreadable):
+		s.fault = fmt.Errorf("saga %s: %w", id, err)
+	case err != nil:
 		return nil, err
-	}
-	s := &sagaWork{plan: plan, instance: instance}
-	if fault := plan.Check(&instance); fault != nil {
-		s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrRejected, fault)
+	default:
+		s.plan = plan
+		if fault := plan.Check(&instance); fault != nil {
+			s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrUnreadable, fault)
+		}
 	}
 	w.sagas[id] = s
 	w.order = append(w.order, id)
+	w.bytes += sizeOf(&instance)
 	return s, nil
 }
 
-// apply makes a decision the saga's present state, and takes down what else it says.
+func sizeOf(in *saga.Instance) int {
+	bytes := len(in.Data)
+	for i := range in.Steps {
+		bytes += len(in.Steps[i].Output)
+	}
+	return bytes
+}
+
+// apply makes a decision the saga's present state, and takes down what else it says. After an error nothing has changed.
 func (w *batchWork) apply(s *sagaWork, decision saga.Decision) error {
 	if !decision.Changed {
 		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
 		s.instance = decision.Next
 		return nil
 	}
+	known := len(w.commands)
+	for _, command := range decision.Commands {
+		encoded, err := wire.EncodeCommand(&decision.Next, command)
+		if err != nil {
+			w.commands = w.commands[:known]
+			return err
+		}
+		w.commands = append(w.commands, encoded)
+		w.bytes += len(encoded.Body)
+	}
 	s.changed = true
 	s.instance = decision.Next
 	s.entries = append(s.entries, decision.Entries...)
-	for _, command := range decision.Commands {
-		encoded, err := wire.EncodeCommand(&s.instance, command)
-		if err != nil {
-			return fmt.Errorf("saga %s: %w: %w", s.instance.ID, record.ErrRejected, err)
-		}
-		w.commands = append(w.commands, encoded)
-	}
 	return nil
 }
 
@@ -211,7 +269,7 @@ func (w *batchWork) putAside(it *item, reason, message string) {
 
 // changes is what the batch has to write.
 func (w *batchWork) changes() (record.Changes, error) {
-	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters}
+	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters, Abandoned: w.abandoned}
 	created, updated, entries := w.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)
 	changes.Entries = make([]record.Entry, 0, entries)

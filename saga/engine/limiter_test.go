@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What fails every second is logged at once, and then after silences that double.
+func TestACauseIsLoggedMoreAndMoreSeldom(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	l := newLogLimiter(func() time.Time { return now })
+	var lines []int
+	skipped := 0
+	for second := range 3600 {
+		if n, due := l.allow("store"); due {
+			lines = append(lines, second)
+			skipped += n
+		}
+		now = now.Add(time.Second)
+	}
+	require.Equal(t, []int{0, 1, 3, 7, 15, 31, 63, 127, 255, 511}, lines[:10])
+	require.Less(t, len(lines), 22, "once in five minutes at the end")
+	require.Greater(t, skipped, 3000, "and it is known how often it happened")
+	_, due := l.allow("another cause")
+	require.True(t, due)
+	now = now.Add(time.Hour)
+	_, due = l.allow("store")
+	require.True(t, due, "after a calm it is new")
+	now = now.Add(time.Second)
+	_, due = l.allow("store")
+	require.True(t, due)
+}
+
+func TestTheCausesAreBounded(t *testing.T) {
+	t.Parallel()
+	l := newLogLimiter(time.Now)
+	for i := range 3 * maxCauses {
+		l.allow(fmt.Sprint(i))
+	}
+	require.LessOrEqual(t, len(l.causes), maxCauses)
+}
