@@ -198,8 +198,8 @@ func TestDuplicatesAtTheSameTimeHaveOneEffectAndOneReply(t *testing.T) {
 		<-finish
 		return nil
 	})
-	for i := range copies {
-		s.send(charge(1 + i%2))
+	for i := range copies { // attempts of one effect: of the same attempt this process would run one
+		s.send(charge(1 + i))
 	}
 	<-entered
 	require.Eventually(t, func() bool { // the others wait at the barrier
