@@ -62,6 +62,9 @@ func (w *world) gather() evidence {
 		sagas[one.SagaID] = s
 	}
 	for _, one := range effects {
+		if w.lost[one.SagaID] {
+			continue
+		}
 		s := sagas[one.SagaID]
 		s.Effects = append(s.Effects, judge.Effect{Step: one.Step, Undone: one.Undone})
 		sagas[one.SagaID] = s

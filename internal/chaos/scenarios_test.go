@@ -55,6 +55,10 @@ func postgresFaults() []scenario {
 		{number: 19, name: "connections to Postgres are killed", inject: killBackends, expect: limits{refused: 0.01}},
 		{number: 21, name: "the disk of Postgres is full", inject: fillDisk, ground: smallDisk, storeAway: true},
 		{number: 24, name: "Postgres fails over to its synchronous standby", inject: failOver, ground: standbyGround, arrange: throughSwitch, storeAway: true},
+		{
+			number: 25, name: "Postgres fails over to a standby that lacks the last commits", inject: failOverBehind, verify: noCancelLost,
+			ground: behindGround, arrange: throughSwitchBehind, replicas: 2, storeAway: true,
+		},
 		{number: 27, name: "two connections for everybody", inject: starve, arrange: fewConnections, replicas: 1, unloaded: true},
 		{number: 28, name: "a migration locks the sagas", inject: lockTables, storeAway: true, expect: limits{progress: 3 * time.Second}},
 	}

@@ -50,6 +50,7 @@ type world struct {
 	expectDead, revisions int
 	burstAt               time.Time
 	cancelled             map[string]bool
+	lost                  map[string]bool // sagas that a standby never had
 	old                   []string
 
 	mu     sync.Mutex
