@@ -11,7 +11,8 @@ import (
 )
 
 // queueAbandoned closes sagas on which the core cannot decide. It changes columns only, and of the progress what it must
-// where that is readable: the rest stays as it is, byte by byte. A saga that has ended stays as it is.
+// where that is readable: the rest stays as it is, byte by byte. Commands that have not left are dropped: without the
+// definition they cannot be published. A saga that has ended stays as it is.
 func (w *write) queueAbandoned(b *pgx.Batch) {
 	n := len(w.changes.Abandoned)
 	if n == 0 {
@@ -46,6 +47,8 @@ func (w *write) queueAbandoned(b *pgx.Batch) {
 		), freed as (
 			delete from business_keys k using ended e
 			where k.definition = e.definition and k.key = e.key and k.saga_id = e.id
+		), unsent as (
+			delete from outbox o using ended e where o.saga_id = e.id
 		)
 		insert into saga_decisions (saga_id, seq, at, actor, entries)
 		select e.id, e.seq, $5, e.actor, case when e.reason = '' then json_build_array(json_build_array($7::text))

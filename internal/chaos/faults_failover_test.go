@@ -53,7 +53,7 @@ func throughSwitchBehind(w *world) {
 // answers. What a replica remembers of them is from before.
 func failOverBehind(w *world) int {
 	everySlow := map[string]Behaviour{"first": Slow, "second": Slow, "third": Slow, "fourth": Slow}
-	ids := w.startMany(times(200, 60), "patient", everySlow)
+	ids := w.startMany(times(200, 60), "linear", everySlow)
 	standby, err := pgx.Connect(w.t.Context(), w.env["STANDBY_URL"])
 	require.NoError(w.t, err)
 	defer standby.Close(context.Background())

@@ -28,6 +28,9 @@ func (t *transaction) abandon(now time.Time, abandoned []record.Abandonment) err
 		if err := t.putEntries([]record.Entry{{SagaID: a.SagaID, Entry: entry}}); err != nil {
 			return err
 		}
+		for _, unsent := range t.writing.tables.outbox[a.SagaID] {
+			t.deleteOutbox(unsent.Command.ID)
+		}
 		key := businessKey{row.Definition, row.Key}
 		if row.Key != "" && t.writing.tables.keysInUse[key] == row.ID {
 			t.delete(bucketKeysInUse, key.text(), func() { delete(t.writing.tables.keysInUse, key) })

@@ -124,6 +124,9 @@ func unreadableAbandoned(w *World, damage Damage) {
 	due, err := w.Due(t.Context(), -24*time.Hour, record.DueSaga{}, 10)
 	require.NoError(t, err)
 	assert.Empty(t, due, "it wakes no more")
+	rows, err := w.OutboxRows(t.Context(), in.ID)
+	require.NoError(t, err)
+	assert.Empty(t, rows, "and sends no more")
 }
 
 func undefinedAbandoned(w *World, damage Damage) {
