@@ -187,8 +187,8 @@ func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache)
 	return nil
 }
 
-// postpone lets broken rows wait longer each time, so that they do not come before the others. It returns what is wrong
-// with them. Where reading a definition failed for the moment only, the lease of the row runs out.
+// postpone lets broken rows wait longer each time, so that they do not come before the others. Those of sagas that have
+// ended are dropped: nothing waits for them. It returns what is wrong with them. Where reading a definition failed for the moment only, the lease of the row runs out.
 func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error) {
 	var sagas, commands []string
 	var waits []time.Duration
@@ -202,8 +202,13 @@ func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error
 	if len(sagas) == 0 {
 		return faults
 	}
-	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", `update outbox o
+	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", `with broken as (
+			select n.*, s.finished_at is not null as ended
+			from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait) join sagas s on s.id = n.saga_id
+		), dropped as (
+			delete from outbox o using broken n where n.ended and o.saga_id = n.saga_id and o.command = n.command
+		)
+		update outbox o
 		set leased = false, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
-		from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait)
-		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, waits))
+		from broken n where not n.ended and o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, waits))
 }

@@ -233,6 +233,11 @@ func TestBrokenRowsOfTheOutboxWaitLongerEachTime(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, []string{"5"}, texts(t, url, `select count(*)::text from outbox where not leased and attempts > 1
 		and claimed_until > now() + interval '3 seconds'`), "longer than the first time")
+	d.exec(`update sagas set status = 'abandoned', finished_at = now(), wake_at = null`)
+	d.exec(`update outbox set claimed_until = now() where not leased`)
+	_, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
+	require.Error(t, err)
+	assert.Equal(t, []string{"1"}, texts(t, url, `select count(*)::text from outbox`), "those of sagas that have ended go")
 }
 
 func TestAHistoryShowsWhatCannotBeRead(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
@@ -62,6 +63,12 @@ func (w *world) abandon(ids []string) {
 			status, err := w.anyAPI(i).call(http.MethodPost, "/v1/sagas/"+ids[i]+"/abandon", "", map[string]string{"reason": "doomed"}, nil)
 			return err == nil && (status == http.StatusOK || status == http.StatusConflict)
 		})
+	})
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("left in the outbox: %v", collect(w, w.sql, `select o.queue || ' ' || coalesce(s.definition || ' ' || s.status, 'no saga') ||
+				' due in ' || (o.claimed_until - now())::text || ' attempts ' || o.attempts || ' ' || o.reason from outbox o left join sagas s on s.id = o.saga_id limit 5`, pgx.RowTo[string]))
+		}
 	})
 	// Their commands go to their queues all the same, which are emptied here in place of a worker.
 	w.await(90*time.Second, "the outbox should forget them", func() bool {

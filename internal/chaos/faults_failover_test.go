@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/internal/judge"
 	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -86,13 +88,21 @@ func (w *world) forgetLost() {
 	}
 	w.load.mu.Lock()
 	defer w.load.mu.Unlock()
-	w.lost = make(map[string]bool)
+	w.lost, w.older = make(map[string]bool), make(map[string]bool)
 	for id := range w.load.known {
+		w.older[id] = true
 		if !there[id] {
 			w.lost[id] = true
 			delete(w.load.known, id)
 		}
 	}
+}
+
+// unprovable reports whether a violation is about effects of a saga whose last commits a standby may lack: what its
+// workers have done since, no database knows any more.
+func (w *world) unprovable(v judge.Violation) bool {
+	kept := []string{judge.RuleKnown, judge.RuleGapless, judge.RuleAgreement, judge.RuleOneEnd, judge.RuleSettled}
+	return w.older[v.Saga] && !slices.Contains(kept, v.Rule)
 }
 
 // cancelNow cancels sagas side by side and returns those whose cancel was acknowledged.

@@ -188,7 +188,7 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 	fail := func(format string, arguments ...any) {
 		f.Faults = append(f.Faults, fmt.Sprintf(format, arguments...))
 	}
-	violations := e.Violations()
+	violations := slices.DeleteFunc(e.Violations(), w.unprovable)
 	f.Violations = len(violations)
 	for i, v := range violations {
 		if i < 10 {

@@ -57,7 +57,7 @@ func postgresFaults() []scenario {
 		{number: 24, name: "Postgres fails over to its synchronous standby", inject: failOver, ground: standbyGround, arrange: throughSwitch, storeAway: true},
 		{
 			number: 25, name: "Postgres fails over to a standby that lacks the last commits", inject: failOverBehind, verify: noCancelLost,
-			ground: behindGround, arrange: throughSwitchBehind, replicas: 2, storeAway: true,
+			ground: behindGround, arrange: throughSwitchBehind, replicas: 2, storeAway: true, expect: limits{late: 4 * time.Second},
 		},
 		{number: 27, name: "two connections for everybody", inject: starve, arrange: fewConnections, replicas: 1, unloaded: true},
 		{number: 28, name: "a migration locks the sagas", inject: lockTables, storeAway: true, expect: limits{progress: 3 * time.Second}},

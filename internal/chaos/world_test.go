@@ -51,6 +51,7 @@ type world struct {
 	burstAt               time.Time
 	cancelled             map[string]bool
 	lost                  map[string]bool // sagas that a standby never had
+	older                 map[string]bool // sagas of which it may lack the last commits
 	old                   []string
 
 	mu     sync.Mutex
