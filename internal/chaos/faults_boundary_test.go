@@ -28,7 +28,7 @@ func boundaryFaults() []scenario {
 		{number: 60, name: "confirms come late, in any order, and negatively", inject: shuffleConfirms, arrange: throughPeer, expect: isolated},
 		{number: 61, name: "the broker closes channels and connections at any point", short: true, inject: closeAnywhere, arrange: throughPeer},
 		{number: 62, name: "commands that the broker refuses for themselves", inject: refuseCommands, arrange: throughPeer, expect: isolated},
-		{number: 63, name: "definitions and rows that cannot be read", short: true, inject: breakRows, expect: isolated},
+		{number: 63, name: "definitions and rows that cannot be read", short: true, inject: breakRows, expect: isolated, damaged: true},
 	}
 }
 
