@@ -28,6 +28,7 @@ func mutants() []mutant {
 	all = append(all, storeMutants()...)
 	all = append(all, wayMutants()...)
 	all = append(all, brokerMutants()...)
+	all = append(all, engineMutants()...)
 	return append(all, callerMutants()...)
 }
 

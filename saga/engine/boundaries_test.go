@@ -131,6 +131,17 @@ func succeed(e *engine.Engine, id string) <-chan bool {
 	return settled
 }
 
+// requireSettled waits until a message is settled as dealt with.
+func requireSettled(t *testing.T, settled <-chan bool, says ...any) {
+	t.Helper()
+	select {
+	case ok := <-settled:
+		require.True(t, ok, says...)
+	case <-time.After(15 * time.Second):
+		require.Fail(t, "a message is not settled", says...)
+	}
+}
+
 func letters(t *testing.T, store *memory.Store) (reasons []string) {
 	t.Helper()
 	found, _, err := store.DeadLetters(t.Context(), record.Page{Limit: 100})
@@ -162,7 +173,7 @@ func TestASagaThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 				settled = append(settled, succeed(e, id))
 			}
 			for _, s := range settled {
-				require.True(t, <-s, "a message is never delivered again for that")
+				requireSettled(t, s, "a message is never delivered again for that")
 			}
 			for _, id := range good {
 				kept, err := b.Store.Saga(t.Context(), id)
@@ -195,7 +206,7 @@ func TestAStartOfADefinitionThatIsRepairedWorksAgain(t *testing.T) {
 	other.ReceiveStart(t.Context(), wire.Message{MessageID: "m"}, func(wire.Message) (record.StartRequest, error) {
 		return record.StartRequest{Definition: "payment", Version: 1}, nil
 	}, func(ok bool) { settled <- ok })
-	require.True(t, <-settled, "it takes no place in the start queue for ever")
+	requireSettled(t, settled, "it takes no place in the start queue for ever")
 	require.Equal(t, []string{"start unreadable_definition"}, letters(t, b.Store))
 	b.with(func() { delete(b.definitions, "payment") })
 	_, _, err := other.Start(t.Context(), record.StartRequest{Definition: "payment", Version: 1})
@@ -275,7 +286,7 @@ func TestABatchThatCannotBeStoredIsHalved(t *testing.T) {
 	first := succeed(e, poison) // behind the first
 	for _, id := range ids {
 		if id != poison {
-			require.True(t, <-settled[id])
+			requireSettled(t, settled[id])
 		}
 	}
 	require.Less(t, time.Since(began), 10*time.Second)
@@ -289,8 +300,8 @@ func TestABatchThatCannotBeStoredIsHalved(t *testing.T) {
 		require.LessOrEqual(t, slices.Max(b.batches), 256)
 		b.refuses = nil
 	})
-	require.True(t, <-settled[poison], "it is tried again")
-	require.True(t, <-first)
+	requireSettled(t, settled[poison], "it is tried again")
+	requireSettled(t, first)
 	require.Zero(t, e.Health().Parked)
 }
 
@@ -322,7 +333,7 @@ func TestWhatDiedInTheOrchestratorsOwnQueuesIsTakenInAllTheSame(t *testing.T) {
 	dead := func(m wire.Message) {
 		settled := make(chan bool, 1)
 		e.ReceiveDead(t.Context(), m, func(ok bool) { settled <- ok })
-		require.True(t, <-settled)
+		requireSettled(t, settled)
 	}
 	deaths := func(queue string) map[string]any {
 		return map[string]any{"x-death": []any{
@@ -390,7 +401,7 @@ func TestACommandThatDiesSlowlyIsNotLostAtOnce(t *testing.T) {
 			c.message.MessageID = ids[0] + "/reserve/execute/1"
 			settled := make(chan bool, 1)
 			e.ReceiveDead(t.Context(), c.message, func(ok bool) { settled <- ok })
-			require.True(t, <-settled)
+			requireSettled(t, settled)
 			kept, err := b.Store.Saga(t.Context(), ids[0])
 			require.NoError(t, err)
 			require.Equal(t, c.lost, kept.Steps[0].Status == saga.StepRetrying, kept.Steps[0].Status)

@@ -1,0 +1,80 @@
+package saga_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// oneStep is a definition with a member of the definition, of its step, and of the step's policy.
+func oneStep(member, ofStep, ofPolicy string) string {
+	return fmt.Sprintf(`{"steps":[{"name":"a","command":"q.a"%s,"retry":{"max_attempts":1%s}}]%s}`, ofStep, ofPolicy, member)
+}
+
+// Every limit of a definition: at it is taken, one past it is refused with the limit and the place.
+func TestTheLimitsOfADefinition(t *testing.T) {
+	t.Parallel()
+	x := strings.Repeat
+	attempts := func(n string) string {
+		return `{"steps":[{"name":"a","command":"q.a","retry":{"max_attempts":` + n + `}}]}`
+	}
+	for name, c := range map[string]struct{ at, past, pointer, limit string }{
+		"steps":         {`{"steps":[{"name":"z","command":"q.a"}` + shortSteps(99) + `]}`, `{"steps":[{"name":"z","command":"q.a"}` + shortSteps(100) + `]}`, "/steps", "1 to 100"},
+		"description":   {oneStep(`,"description":"`+x("x", 4096)+`"`, "", ""), oneStep(`,"description":"`+x("x", 4097)+`"`, "", ""), "/description", "4096"},
+		"step name":     {`{"steps":[{"name":"` + x("a", 63) + `","command":"q.a"}]}`, `{"steps":[{"name":"` + x("a", 64) + `","command":"q.a"}]}`, "/steps/0/name", "{0,62}"},
+		"command":       {`{"steps":[{"name":"a","command":"` + x("a", 128) + `"}]}`, `{"steps":[{"name":"a","command":"` + x("a", 129) + `"}]}`, "/steps/0/command", "{0,127}"},
+		"queue":         {oneStep("", `,"queue":"`+x("a", 128)+`"`, ""), oneStep("", `,"queue":"`+x("a", 129)+`"`, ""), "/steps/0/queue", "{0,127}"},
+		"compensation":  {oneStep("", `,"compensation":"`+x("a", 128)+`"`, ""), oneStep("", `,"compensation":"`+x("a", 129)+`"`, ""), "/steps/0/compensation", "{0,127}"},
+		"attempts":      {attempts("1000"), attempts("1001"), "/steps/0/retry/max_attempts", "1 to 1000"},
+		"multiplier":    {oneStep("", "", `,"multiplier":100`), oneStep("", "", `,"multiplier":100.1`), "/steps/0/retry/multiplier", "1 to 100"},
+		"jitter":        {oneStep("", "", `,"jitter":1`), oneStep("", "", `,"jitter":1.01`), "/steps/0/retry/jitter", "0 to 1"},
+		"codes":         {oneStep("", "", `,"non_retryable":`+codes(100)), oneStep("", "", `,"non_retryable":`+codes(101)), "/steps/0/retry/non_retryable", "100"},
+		"a code":        {oneStep("", "", `,"non_retryable":["`+x("c", 128)+`"]`), oneStep("", "", `,"non_retryable":["`+x("c", 129)+`"]`), "/steps/0/retry/non_retryable", "128"},
+		"longest time":  {oneStep(`,"deadline":"8760h"`, "", ""), oneStep(`,"deadline":"8760h1ns"`, "", ""), "/deadline", "8760h"},
+		"shortest time": {oneStep("", `,"timeout":"1ms"`, ""), oneStep("", `,"timeout":"999us"`, ""), "/steps/0/timeout", "1ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := saga.ParseDefinition("order", 1, []byte(c.at))
+			require.NoError(t, err)
+			_, err = saga.ParseDefinition("order", 1, []byte(c.past))
+			var faults saga.Faults
+			require.ErrorAs(t, err, &faults)
+			require.Equal(t, c.pointer, faults[0].Pointer)
+			require.Contains(t, faults[0].Message, c.limit)
+		})
+	}
+}
+
+func shortSteps(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, `,{"name":"s%d","command":"q.b"}`, i)
+	}
+	return text.String()
+}
+
+// Every limit of a JSON document, in the document that reaches it and in the one past it.
+func TestTheLimitsOfAJSONDocument(t *testing.T) {
+	t.Parallel()
+	x := strings.Repeat
+	for name, c := range map[string]struct{ at, past, says string }{
+		"depth":     {nested(32), nested(33), "nested deeper than 32 at byte 32"},
+		"members":   {"[" + x("1,", 9_999) + "1]", "[" + x("1,", 10_000) + "1]", "more than 10000 members and elements at byte"},
+		"string":    {`"` + x("s", 1<<20) + `"`, ` "` + x("s", 1<<20+1) + `"`, "a string of 1048577 bytes at byte 1, the limit is 1048576"},
+		"name":      {`{"` + x("s", 1<<20) + `":1}`, `{"` + x("s", 1<<20+1) + `":1}`, "at byte 1, the limit is 1048576"},
+		"digits":    {`[0.` + x("1", 999) + `]`, `[0.` + x("1", 1000) + `]`, "a number of 1001 digits at byte 1, the limit is 1000"},
+		"exponent":  {`[1e308,1e-308]`, `[1e308,1e309]`, "an exponent beyond 308 at byte 7"},
+		"magnitude": {`[1.7976931348623157e308]`, `[1.8e308]`, "beyond 1.8e308"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.NoError(t, saga.CheckJSON([]byte(c.at), saga.DefaultJSONLimits()))
+			require.ErrorContains(t, saga.CheckJSON([]byte(c.past), saga.DefaultJSONLimits()), c.says)
+		})
+	}
+}
