@@ -17,7 +17,7 @@ import (
 
 // Contract, command line: on SIGTERM it ends within 10 s, whatever is away, however much it has taken in, and whoever
 // still listens.
-func TestServeEndsWithinTenSecondsWhateverIsAway(t *testing.T) {
+func TestServeEndsWithinTenSecondsWhateverIsAway(t *testing.T) { //nolint:tparallel // each subtest measures a time
 	t.Parallel()
 	nothing := func(*proxy.Proxy) {}
 	for name, away := range map[string]struct{ database, broker func(*proxy.Proxy) }{ // nil: it is there
@@ -29,7 +29,7 @@ func TestServeEndsWithinTenSecondsWhateverIsAway(t *testing.T) {
 		"both are gone":                 {database: (*proxy.Proxy).Down, broker: (*proxy.Proxy).Down},
 		"one stands, the other is gone": {database: nothing, broker: (*proxy.Proxy).Down},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) { //nolint:tparallel,paralleltest // each measures a time
 			w := newWorld(t)
 			directURL := strings.TrimPrefix(w.environment[1], "AMQP_URL=")
 			database, databaseURL, err := proxy.Start(w.databaseURL)

@@ -54,11 +54,13 @@ func engineMutants() []mutant {
 		},
 		{
 			"a line of history for every look at the outbox", "saga/timer.go",
-			"if !t.delayedBefore(i) {", "if !t.delayedBefore(i) || i >= 0 {", []layer{specifications()},
+			"if !t.delayedBefore(i) {", "if !t.delayedBefore(i) || i >= 0 {",
+			[]layer{specifications()},
 		},
 		{
 			"outputs without a limit together", "saga/data.go",
-			"case t.outputsBeside(i)+len(r.Output) > MaxOutputsBytes:", "case t.outputsBeside(i)+len(r.Output) < 0:", []layer{specifications()},
+			"case t.outputsBeside(i)+len(r.Output) > MaxOutputsBytes:", "case t.outputsBeside(i)+len(r.Output) < 0:",
+			[]layer{specifications()},
 		},
 	}
 }

@@ -176,7 +176,7 @@ func TestASagaThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 				requireSettled(t, s, "a message is never delivered again for that")
 			}
 			for _, id := range good {
-				kept, err := b.Store.Saga(t.Context(), id)
+				kept, err := b.Saga(t.Context(), id)
 				require.NoError(t, err)
 				require.Equal(t, saga.StepSucceeded, kept.Steps[0].Status)
 			}
@@ -186,7 +186,7 @@ func TestASagaThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 			in, err := e.Act(t.Context(), bad[0], saga.Action{ID: "b", Name: saga.ActionAbandon, Actor: "ann", Reason: "cannot be read"})
 			require.NoError(t, err)
 			require.Equal(t, saga.Abandoned, in.Status)
-			kept, err := b.Store.Saga(t.Context(), bad[0])
+			kept, err := b.Saga(t.Context(), bad[0])
 			require.NoError(t, err)
 			require.Equal(t, saga.Abandoned, kept.Status)
 			_, err = e.Act(t.Context(), bad[0], saga.Action{ID: "b", Name: saga.ActionAbandon, Actor: "ann", Reason: "again"})
@@ -237,7 +237,7 @@ func TestBrokenSagasThatAreDueHideNoGoodOne(t *testing.T) {
 	lines := &countingHandler{}
 	e := run(t, engine.Config{Store: b, Outbox: noOutbox{}, PollEvery: 20 * time.Millisecond, Logger: lines.logger()})
 	require.Eventually(t, func() bool {
-		kept, err := b.Store.Saga(context.Background(), good)
+		kept, err := b.Saga(context.Background(), good)
 		return err == nil && kept.Status == saga.Running
 	}, 10*time.Second, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return e.Health().Unreadable == 5000 }, 10*time.Second, 5*time.Millisecond)
@@ -348,13 +348,13 @@ func TestWhatDiedInTheOrchestratorsOwnQueuesIsTakenInAllTheSame(t *testing.T) {
 		// The message id of a reply may be anything, also its command's.
 		m.MessageID, m.CorrelationID, m.Body = ids[i]+"/reserve/execute/1", ids[i]+"/reserve/execute/1", []byte(`{"status":"succeeded"}`)
 		dead(m)
-		kept, err := b.Store.Saga(t.Context(), ids[i])
+		kept, err := b.Saga(t.Context(), ids[i])
 		require.NoError(t, err)
 		require.Equal(t, saga.StepSucceeded, kept.Steps[0].Status, i)
 	}
 	require.Empty(t, letters(t, b.Store), "what counts is no dead letter")
 	dead(wire.Message{DiedIn: wire.DiedInStart, MessageID: "start-1", Body: []byte("x")})
-	found, _, err := b.Store.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
+	found, _, err := b.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, found, 5)
 	dead(wire.Message{DiedIn: wire.DiedInReplies, CorrelationID: "nonsense", Body: []byte("nonsense")})
@@ -363,7 +363,7 @@ func TestWhatDiedInTheOrchestratorsOwnQueuesIsTakenInAllTheSame(t *testing.T) {
 		dead(wire.Message{MessageID: ids[3] + "/none/execute/1", Headers: map[string]any{"x-death": odd, "x-first-death-queue": odd}})
 	}
 	dead(wire.Message{MessageID: ids[3] + "/reserve/execute/1", Headers: deaths("saga.commands.replies")})
-	kept, err := b.Store.Saga(t.Context(), ids[3])
+	kept, err := b.Saga(t.Context(), ids[3])
 	require.NoError(t, err)
 	require.NotEqual(t, saga.StepSucceeded, kept.Steps[0].Status, "a worker queue may be called replies")
 }
@@ -402,7 +402,7 @@ func TestACommandThatDiesSlowlyIsNotLostAtOnce(t *testing.T) {
 			settled := make(chan bool, 1)
 			e.ReceiveDead(t.Context(), c.message, func(ok bool) { settled <- ok })
 			requireSettled(t, settled)
-			kept, err := b.Store.Saga(t.Context(), ids[0])
+			kept, err := b.Saga(t.Context(), ids[0])
 			require.NoError(t, err)
 			require.Equal(t, c.lost, kept.Steps[0].Status == saga.StepRetrying, kept.Steps[0].Status)
 			require.Len(t, letters(t, b.Store), 1, "it is kept either way")
@@ -436,7 +436,7 @@ func TestATimerThatWasSetByAClockAheadFiresOnTime(t *testing.T) {
 	mu.Unlock()
 	for _, id := range ids {
 		require.Eventually(t, func() bool {
-			kept, err := b.Store.Saga(context.Background(), id)
+			kept, err := b.Saga(context.Background(), id)
 			return err == nil && kept.Status == saga.Running
 		}, 3*time.Second, 5*time.Millisecond)
 	}

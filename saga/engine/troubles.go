@@ -42,8 +42,8 @@ func (t *troubles) note(sagaID string) (wait time.Duration, loud bool) {
 	known := t.bySaga[sagaID]
 	if known == nil {
 		if len(t.bySaga) >= maxTroubles {
-			for any := range t.bySaga { // which one makes no difference: it only sleeps less
-				delete(t.bySaga, any)
+			for other := range t.bySaga { // which one makes no difference: it only sleeps less
+				delete(t.bySaga, other)
 				break
 			}
 		}

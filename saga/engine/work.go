@@ -159,7 +159,7 @@ func (w *batchWork) event(it *item) (answer, error) {
 	}
 	if err != nil {
 		s.fault = fmt.Errorf("decide on saga %s: %w: %w", it.sagaID, record.ErrUnreadable, err)
-		return w.undecidable(it, s), nil
+		return w.undecidable(it, s), nil //nolint:nilerr // a fault of this saga is none of the batch
 	}
 	switch {
 	case it.dead == nil || it.keep:
@@ -205,7 +205,7 @@ func (w *batchWork) find(id string) (*sagaWork, error) {
 	}
 	if fault := w.loaded.Unreadable[id]; fault != nil {
 		w.sagas[id] = &sagaWork{fault: fault}
-		return w.sagas[id], nil
+		return w.sagas[id], nil //nolint:nilerr // as above: the saga's alone
 	}
 	instance, found := w.loaded.Instances[id]
 	if !found {
