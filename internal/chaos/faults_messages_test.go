@@ -38,21 +38,16 @@ func (w *world) reply(messages []message) {
 	}
 }
 
-// malformed are bodies that are no replies.
+// malformed are bodies that do not say what happened. A clear verdict counts whatever its text is like.
 func malformed() []string {
 	good := `{"status":"succeeded"}`
 	return []string{
-		"", " ", "\xef\xbb\xbf" + good, "{", "[]", "null", "true", `"succeeded"`, "1", good[:10], good + " x", good + good,
+		"", " ", "\xef\xbb\xbf\xef\xbb\xbf" + good, "{", "[]", "null", "true", `"succeeded"`, "1", good[:10], good + " x", good + good,
 		`{"status":"maybe"}`, `{"status":1}`, `{"status":null}`, `{}`, `{"Status":"succeeded"}`,
-		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":[1]}`, `{"status":"succeeded","output":"x"}`,
-		`{"status":"succeeded","output":{"x":"\u0000"}}`, `{"status":"succeeded","output":{"\u0000":1}}`,
-		`{"status":"succeeded","output":{"x":"\ud800"}}`, `{"status":"succeeded","output":{"x":1e131072}}`,
-		`{"status":"succeeded","output":{"x":` + strings.Repeat("9", 100_000) + `}}`, "\xff\xfe", `{"status":"succeeded","output":{"x":"` + "\xff" + `"}}`,
-		`{"status":"succeeded","output":{"x":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}}`,
+		`{"status":"succeeded","status":"failed"}`, `{"status":"failed","a":"\ud800","status":"succeeded"}`, "\xff\xfe",
+		`{"status":"succeeded","output":{"x":` + strings.Repeat("[", 10_001) + `}}`,
 		`{"status":"succeeded","output":{"x":"` + strings.Repeat("x", 300<<10) + `"}}`,
-		`{"status":"failed","error":"x"}`, `{"status":"failed","error":{"code":1}}`,
-		`{"status":"failed","error":{"code":"` + strings.Repeat("x", 1000) + `"}}`,
-		`{"status":"failed","error":{"code":"x","retryable":"yes"}}`, `{"status":"succeeded","error":{"code":"x"}}`,
+		`{"status":"succeeded","error":{"code":"x"}}`, `{"status":"succeeded","error":"x"}`,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,9 +82,8 @@ func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
 		map[string]any{"definition": "pay", "data": map[string]any{"amount": 5}}, &waiting)
 	id := waiting.ID + "/charge/execute/1"
 	bodies := []string{
-		"", "{", "[]", `{"status":"succeeded"} x`, `{"status":"maybe"}`, `{"status":"succeeded","output":[1]}`,
-		`{"status":"succeeded","output":{"x":"\u0000"}}`, `{"status":"succeeded","output":{"x":"\ud800"}}`,
-		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":{"x":1e131072}}`, "\xff\xfe",
+		"", "{", "[]", `{"status":"succeeded"} x`, `{"status":"maybe"}`, `{"status":"succeeded","error":{"code":"x"}}`,
+		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":{"x":"` + strings.Repeat("x", 300<<10) + `"}}`, "\xff\xfe",
 	}
 	w.reply(id, bodies...)
 	w.reply("nonsense", `{"status":"succeeded"}`)
@@ -106,6 +106,34 @@ func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
 
 	start(t, w.environment, debianPython, "testdata/worker.py")
 	require.Equal(t, saga.Completed, a.ends([]string{waiting.ID})[waiting.ID].Status)
+}
+
+// B2: what a worker in another language says clearly counts, however its text came about.
+func TestAClearNoCountsWhateverItsTextIsLike(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, a := w.serve(freeAddress(t))
+	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
+	for name, c := range map[string]struct {
+		body, code string
+		status     saga.Status
+	}{
+		"a long message": {`{"status":"failed","error":{"code":"card_declined","message":"` + strings.Repeat("x", 5130) + `","retryable":false}}`, "card_declined", saga.Compensated},
+		"a NUL":          {`{"status":"failed","error":{"code":"card_declined","message":"\u0000","retryable":false}}`, "card_declined", saga.Compensated},
+		"undecodable":    {`{"status":"failed","error":{"code":"card_declined","message":"\udcff","retryable":false}}`, "card_declined", saga.Compensated},
+		"an odd error":   {`{"status":"failed","error":{"code":402,"message":{"a":1},"retryable":false}}`, "402", saga.Compensated},
+		"an odd output":  {`{"status":"succeeded","output":{"x":"\u0000"}}`, saga.CodeInvalidOutput, saga.Compensating}, // it did take effect
+	} {
+		var started, now saga.Snapshot
+		a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "pay"}, &started)
+		w.reply(started.ID+"/charge/execute/1", c.body)
+		require.Eventually(t, func() bool {
+			a.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+started.ID, nil, &now)
+			return now.Status == c.status
+		}, 15*time.Second, 20*time.Millisecond, name)
+		require.Equal(t, c.code, now.Failure.Code, name)
+		require.Equal(t, 1, now.Steps[0].Attempts, name)
+	}
 }
 
 // reply sends bodies to the reply queue as any AMQP client might.
