@@ -442,3 +442,16 @@ func TestATimerThatWasSetByAClockAheadFiresOnTime(t *testing.T) {
 	}
 	require.Greater(t, time.Since(began), 400*time.Millisecond, "and not before")
 }
+
+// What is kept of a message says so where it is not the whole of it.
+func TestADeadLetterSaysWhatIsMissingOfIt(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	e := run(t, engine.Config{Store: b, Outbox: noOutbox{}})
+	settled := make(chan bool, 1)
+	e.ReceiveReply(t.Context(), wire.Message{Body: make([]byte, 1<<20+1), Damage: "a header is nested too deeply"}, func(ok bool) { settled <- ok })
+	requireSettled(t, settled)
+	found, _, err := b.DeadLetters(t.Context(), record.Page{Limit: 1})
+	require.NoError(t, err)
+	require.Contains(t, found[0].Message, "a header is nested too deeply; its body of 1048577 bytes is cut to 1048576")
+}

@@ -60,7 +60,7 @@ func (e *Engine) split(ctx context.Context, items []*item, err error) (busy []*i
 	if it.dead != nil && it.cause != nil {
 		// A message whose content the store refuses is put aside with its bytes; it may not come again for ever.
 		it.cause, it.keep = nil, false
-		it.dead.Reason, it.dead.Message = reasonRejected, "the message's content cannot be stored"
+		explain(it.dead, reasonRejected, "the message's content cannot be stored")
 		return e.decide(ctx, items)
 	}
 	giveUp(items, err)

@@ -31,7 +31,7 @@ func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle f
 
 func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	dead := e.deadLetter(message, sourceCommands)
-	dead.Reason, dead.Message = deathReason(message), "the broker gave up on the message"
+	explain(dead, deathReason(message), "the broker gave up on the message")
 	it := &item{sagaID: dead.ID, dead: dead, keep: true, done: e.settling(settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
@@ -48,7 +48,7 @@ func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, s
 func (e *Engine) receiveDeadStart(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	if e.config.DecodeStart == nil {
 		dead := e.deadLetter(message, sourceStart)
-		dead.Reason, dead.Message = deathReason(message), "the broker gave up on the message"
+		explain(dead, deathReason(message), "the broker gave up on the message")
 		if err := e.lane(dead.ID).add(ctx, &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
 			settle(false)
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -33,7 +35,7 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	it := &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
-		dead.Reason, dead.Message = reasonMalformedReply, err.Error()
+		explain(dead, reasonMalformedReply, err.Error())
 		if id, err := saga.ParseCommandID(message.CorrelationID); err == nil { // then it can be told whose answer is bad
 			dead.SagaID, dead.CommandID = id.Saga, id.String()
 		}
@@ -104,7 +106,7 @@ func (e *Engine) putStartAside(ctx context.Context, message wire.Message, reason
 	}
 	message.Headers[wire.HeaderIdempotencyKey] = message.MessageID
 	dead := e.deadLetter(message, sourceStart)
-	dead.Reason, dead.Message = reason, why.Error()
+	explain(dead, reason, why.Error())
 	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
 		dead.SagaID = keyInUse.SagaID
 	}
@@ -130,8 +132,9 @@ func isFinal(err error) bool {
 }
 
 func (e *Engine) deadLetter(message wire.Message, source string) *record.DeadLetter {
-	body := message.Body
+	body, damage := message.Body, message.Damage
 	if len(body) > maxKeptBody {
+		damage = strings.TrimPrefix(fmt.Sprintf("%s; its body of %d bytes is cut to %d", damage, len(body), maxKeptBody), "; ")
 		body = body[:maxKeptBody]
 	}
 	headers := json.RawMessage("{}")
@@ -142,8 +145,16 @@ func (e *Engine) deadLetter(message wire.Message, source string) *record.DeadLet
 	}
 	return &record.DeadLetter{
 		ID: e.config.NewID(), Source: source, Queue: message.Queue, Headers: headers, Body: body,
-		ContentType: message.ContentType,
+		ContentType: message.ContentType, Message: damage,
 	}
+}
+
+// explain sets why a message is a dead letter, and keeps what was said of it before: that it is not as it was sent.
+func explain(dead *record.DeadLetter, reason, message string) {
+	if dead.Message != "" {
+		message += " (" + dead.Message + ")"
+	}
+	dead.Reason, dead.Message = reason, message
 }
 
 // deathReason is what the broker says of why it gave up: rejected, expired, maxlen or delivery_limit.

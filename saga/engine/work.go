@@ -263,7 +263,7 @@ func (w *batchWork) apply(s *sagaWork, decision saga.Decision) error {
 
 func (w *batchWork) putAside(it *item, reason, message string) {
 	dead := *it.dead
-	dead.Reason, dead.Message = reason, message
+	explain(&dead, reason, message)
 	w.deadLetters = append(w.deadLetters, dead)
 }
 
