@@ -127,7 +127,7 @@ func (s *session) send(ctx context.Context, messages []outgoing, settle func(int
 
 func (s *session) sendOne(ctx context.Context, o *outgoing, now time.Time, settle func(wire.Receipt)) (*flight, error) {
 	f := &flight{id: o.message.MessageId, queue: o.exchange + "/" + o.key, since: now, settle: settle, awaited: true}
-	if waiting := s.waiting(f.queue); waiting >= s.config.Window/4 {
+	if waiting := s.waiting(f.queue); waiting >= s.config.Window {
 		return nil, fmt.Errorf("%d messages to this queue wait for their confirms", waiting)
 	}
 	if err := s.enterWindow(ctx); err != nil {
