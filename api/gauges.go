@@ -50,7 +50,9 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 }
 
 // deadLetterSources are the queues that dead letters come from.
-func deadLetterSources() []string { return []string{"commands", "replies", "start"} }
+func deadLetterSources() []string {
+	return []string{record.SourceCommand, record.SourceReply, record.SourceStart}
+}
 
 // connected shows what a look found.
 func (g *gauges) connected(checks map[string]string) {

@@ -218,14 +218,14 @@ func TestWhatIsBrokenIsInTheDetailsAndInTheMetrics(t *testing.T) {
 		broken := record.StoredSaga{Instance: saga.Instance{ID: "01JD0000000000000000000000", Definition: "order", Version: 1, Status: saga.Running}, Unreadable: record.ErrUnreadable}
 		reads.sagas = []record.StoredSaga{broken}
 		reads.problems = []record.QueueProblem{{Queue: "mail", Kind: record.QueueRefuses, Reason: "secret words", Since: time.Now(), RetryAt: time.Now().Add(time.Minute)}}
-		reads.backlog = record.Backlog{OutboxPending: 7, OutboxOldest: time.Now().Add(-time.Minute), DeadLetters: map[string]int64{"replies": 3}}
+		reads.backlog = record.Backlog{OutboxPending: 7, OutboxOldest: time.Now().Add(-time.Minute), DeadLetters: map[string]int64{"reply": 3}}
 		broker.ready = errors.New("dial tcp 10.1.2.3: refused")
 		handler, stop := watched(t, reads, broker, 0)
 		defer stop()
 		status, body := probe(handler, "/readyz?verbose")
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		for _, wanted := range []string{
-			`"status":"unavailable"`, `"broker":"unreachable"`, `"queue":"mail","kind":"refuses"`, `"replies":3`, `"outbox_pending":7`,
+			`"status":"unavailable"`, `"broker":"unreachable"`, `"queue":"mail","kind":"refuses"`, `"reply":3`, `"outbox_pending":7`,
 			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`,
 		} {
 			assert.Contains(t, body, wanted)
@@ -236,7 +236,7 @@ func TestWhatIsBrokenIsInTheDetailsAndInTheMetrics(t *testing.T) {
 		_, metrics := probe(handler, "/metrics")
 		for _, wanted := range []string{
 			"saga_broker_connected 0", "saga_database_connected 1", "saga_outbox_pending 7", "saga_outbox_oldest_seconds 60",
-			`saga_dead_letters{source="replies"} 3`, `saga_dead_letters{source="commands"} 0`, `saga_queue_problem{kind="refuses",queue="mail"} 1`,
+			`saga_dead_letters{source="reply"} 3`, `saga_dead_letters{source="command"} 0`, `saga_queue_problem{kind="refuses",queue="mail"} 1`,
 			"saga_unreadable_sagas 1", "saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
 		} {
 			assert.Contains(t, metrics, wanted+"\n")
@@ -255,7 +255,7 @@ func TestWhatIsBrokenIsInTheMetricsOfTheServer(t *testing.T) {
 	metrics := string(o.get("/metrics").content)
 	for _, wanted := range []string{
 		"saga_broker_connected 1", "saga_database_connected 1", "saga_outbox_pending 0", "saga_outbox_oldest_seconds 0",
-		`saga_dead_letters{source="replies"} 0`, `saga_dead_letters{source="commands"} 0`, "saga_unreadable_sagas 0",
+		`saga_dead_letters{source="reply"} 0`, `saga_dead_letters{source="command"} 0`, "saga_unreadable_sagas 0",
 		"saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
 	} {
 		assert.Contains(t, metrics, wanted+"\n")

@@ -270,7 +270,7 @@ func TestDeadLetters(t *testing.T) {
 		assert.Empty(t, item.Body, "a list leaves the content out")
 		shown := into[resource.DeadLetter](o.get("/v1/dead-letters/"+item.ID), http.StatusOK)
 		texts[string(shown.Body)] = shown.Text
-		assert.Equal(t, "replies", shown.Source)
+		assert.Equal(t, "reply", shown.Source)
 		assert.NotEmpty(t, shown.Reason)
 	}
 	assert.Equal(t, map[string]string{"not a reply": "not a reply", "\xff\x00": ""}, texts)

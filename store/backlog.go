@@ -26,7 +26,7 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 			var source string
 			var count int64
 			_, err := pgx.ForEachRow(rows, []any{&source, &count}, func() error {
-				backlog.DeadLetters[source] = count
+				backlog.DeadLetters[record.SourceOf(source)] += count
 				return nil
 			})
 			return err

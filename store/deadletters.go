@@ -156,6 +156,7 @@ func (r *deadLetterRow) columns() []any {
 }
 
 func (r *deadLetterRow) shown() record.DeadLetter {
+	r.letter.Source = record.SourceOf(r.letter.Source)
 	if r.letter.ReceivedAt = r.letter.ReceivedAt.UTC(); !shown(r.letter.ReceivedAt) {
 		r.letter.ReceivedAt = time.Time{}
 	}

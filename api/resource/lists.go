@@ -26,7 +26,7 @@ type HistoryEntry struct {
 // DeadLetter is a message that could not be processed. A list leaves out the content.
 type DeadLetter struct {
 	ID          string          `json:"id"`
-	Source      string          `json:"source" doc:"replies, commands or start"`
+	Source      string          `json:"source" doc:"reply, command or start"`
 	Queue       string          `json:"queue"`
 	Reason      string          `json:"reason" doc:"A stable code"`
 	Message     string          `json:"message"`

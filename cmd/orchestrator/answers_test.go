@@ -76,7 +76,7 @@ func TestQueuesThatTheBrokerDoesNotKnow(t *testing.T) {
 
 func TestDeadLettersOfAnyKind(t *testing.T) {
 	t.Parallel()
-	out := table(t, `{"id":"D1","source":"replies","queue":"saga.replies","reason":"malformed","message":"no JSON",
+	out := table(t, `{"id":"D1","source":"reply","queue":"saga.replies","reason":"malformed","message":"no JSON",
 		"size":3,"headers":{"a":1},"body":"e3t7","text":"{{{"}`, "dead-letters show D1").out
 	assert.Regexp(t, `reason\s+malformed: no JSON`, out)
 	assert.Regexp(t, `body\s+\{\{\{`, out)

@@ -180,7 +180,7 @@ func TestASagaThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, saga.StepSucceeded, kept.Steps[0].Status)
 			}
-			require.Equal(t, []string{"replies unreadable_saga"}, letters(t, b.Store), "nor lost")
+			require.Equal(t, []string{"reply unreadable_saga"}, letters(t, b.Store), "nor lost")
 			_, err := e.Act(t.Context(), bad[0], saga.Action{ID: "a", Name: saga.ActionCompensate})
 			require.ErrorIs(t, err, record.ErrUnreadable)
 			in, err := e.Act(t.Context(), bad[0], saga.Action{ID: "b", Name: saga.ActionAbandon, Actor: "ann", Reason: "cannot be read"})
@@ -358,7 +358,7 @@ func TestWhatDiedInTheOrchestratorsOwnQueuesIsTakenInAllTheSame(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 5)
 	dead(wire.Message{DiedIn: wire.DiedInReplies, CorrelationID: "nonsense", Body: []byte("nonsense")})
-	require.Equal(t, []string{"replies malformed_reply"}, letters(t, b.Store))
+	require.Equal(t, []string{"reply malformed_reply"}, letters(t, b.Store))
 	for _, odd := range []any{nil, 7, "x", []any{}, []any{"x"}, []any{map[string]any{"queue": 7, "time": "x"}}} { // forged or damaged
 		dead(wire.Message{MessageID: ids[3] + "/none/execute/1", Headers: map[string]any{"x-death": odd, "x-first-death-queue": odd}})
 	}
@@ -449,9 +449,9 @@ func TestADeadLetterSaysWhatIsMissingOfIt(t *testing.T) {
 	b := newBroken(t, memory.Config{})
 	e := run(t, engine.Config{Store: b, Outbox: noOutbox{}})
 	settled := make(chan bool, 1)
-	e.ReceiveReply(t.Context(), wire.Message{Body: make([]byte, 1<<20+1), Damage: "a header is nested too deeply"}, func(ok bool) { settled <- ok })
+	e.ReceiveReply(t.Context(), wire.Message{Body: make([]byte, 8<<20+1), Damage: "a header is nested too deeply"}, func(ok bool) { settled <- ok })
 	requireSettled(t, settled)
 	found, _, err := b.DeadLetters(t.Context(), record.Page{Limit: 1})
 	require.NoError(t, err)
-	require.Contains(t, found[0].Message, "a header is nested too deeply; its body of 1048577 bytes is cut to 1048576")
+	require.Contains(t, found[0].Message, "a header is nested too deeply; its body of 8388609 bytes is cut to 8388608")
 }

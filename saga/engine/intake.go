@@ -16,15 +16,15 @@ import (
 
 // Sources of dead letters.
 const (
-	sourceReplies  = "replies"
-	sourceCommands = "commands"
-	sourceStart    = "start"
+	sourceReplies  = record.SourceReply
+	sourceCommands = record.SourceCommand
+	sourceStart    = record.SourceStart
 
 	reasonMalformedReply = "malformed_reply"
 	reasonMalformedStart = "malformed_start"
 	reasonRejected       = "rejected_by_store"
-	// maxKeptBody bounds what is kept of a message that is too large to be a reply.
-	maxKeptBody = 1 << 20
+	// maxKeptBody bounds what is kept of a message; the broker's connection keeps no more either.
+	maxKeptBody = 8 << 20
 )
 
 // ReceiveReply takes in a message from the reply queue. settle is called once: with true when what it says, or the

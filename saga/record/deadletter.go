@@ -10,10 +10,10 @@ import (
 // DeadLetter is a message that could not be processed, with its raw bytes.
 type DeadLetter struct {
 	ID          string          // derived from the message, so that a redelivery stores it once; a ULID otherwise
-	Source      string          // "replies", "commands" or "start"
+	Source      string          // SourceReply, SourceCommand or SourceStart
 	Queue       string          // where it was to go, or came from
 	Reason      string          // a stable code: malformed_reply, unknown_saga, unknown_command, rejected, expired, …
-	Message     string          // for people
+	Message     string          // for operators
 	SagaID      string          // where known
 	CommandID   string          // where known
 	Headers     json.RawMessage // not in lists
@@ -21,6 +21,25 @@ type DeadLetter struct {
 	Size        int             // of the body in bytes; set by the store
 	ReceivedAt  time.Time       // by the store's clock; set by the store
 	ContentType string
+}
+
+// Where a dead letter was going when it died.
+const (
+	SourceReply   = "reply"
+	SourceCommand = "command"
+	SourceStart   = "start"
+)
+
+// SourceOf is the source of a stored dead letter: versions before 0.1 wrote the names of queues.
+func SourceOf(stored string) string {
+	switch stored {
+	case "replies":
+		return SourceReply
+	case "commands":
+		return SourceCommand
+	default:
+		return stored
+	}
 }
 
 // An orphan is a command in the outbox whose saga is gone.

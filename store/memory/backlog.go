@@ -18,7 +18,7 @@ func (s *Store) Backlog(context.Context) (record.Backlog, error) {
 		}
 	})
 	for _, letter := range s.tables.deadLetters {
-		backlog.DeadLetters[letter.Source]++
+		backlog.DeadLetters[record.SourceOf(letter.Source)]++
 	}
 	return backlog, nil
 }

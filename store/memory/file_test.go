@@ -50,7 +50,7 @@ func TestEverythingIsThereAfterACrash(t *testing.T) {
 	w.Complete(ended.ID)
 	w.Apply(claim.SagaID, storetest.Succeed(claim.SagaID, "reserve", `{"r":"<1>"}`), storetest.Fail(claim.SagaID, "charge"))
 	require.NoError(t, w.CreateKey(ctx, record.Key{ID: "k", Name: "ci", Role: record.Admin, Hash: []byte("hash")}))
-	letter := record.DeadLetter{ID: "d", Source: "replies", Body: []byte{0, 1}, Headers: []byte(`{"a":1}`)}
+	letter := record.DeadLetter{ID: "d", Source: record.SourceReply, Body: []byte{0, 1}, Headers: []byte(`{"a":1}`)}
 	require.NoError(t, w.Transact(ctx, record.Batch{DeadLetters: []record.DeadLetter{letter}}, nothing))
 
 	again := storetest.NewWorld(t, open(t, memory.Config{File: killed(t, path), LeaseFor: storetest.LongLease}))

@@ -255,7 +255,7 @@ func orphansBecomeLetters(w *World, damage Damage) {
 	letter, err := w.DeadLetter(t.Context(), letters[0].ID)
 	require.NoError(t, err)
 	assert.Equal(t, record.ReasonOrphan, letter.Reason)
-	assert.Equal(t, "commands", letter.Source)
+	assert.Equal(t, record.SourceCommand, letter.Source)
 	assert.Equal(t, "inventory", letter.Queue)
 	assert.Equal(t, letter.SagaID+"/reserve/execute/1", letter.CommandID)
 	assert.NotEmpty(t, letter.Body)

@@ -30,7 +30,7 @@ func (w *World) putAside(letters ...record.DeadLetter) {
 func deadLetterComesOut(w *World) {
 	t := w.t
 	put := record.DeadLetter{
-		ID: "derived-1", Source: "replies", Queue: "saga.replies", Reason: "malformed_reply", Message: "not <JSON>",
+		ID: "derived-1", Source: record.SourceReply, Queue: "saga.replies", Reason: "malformed_reply", Message: "not <JSON>",
 		SagaID: "s", CommandID: "s/a/execute/1", Headers: []byte(`{"x":[1e300,"é"],"a":1}`),
 		Body: []byte{0, 255, '{', '\n'}, ContentType: "text/plain",
 	}
@@ -49,8 +49,8 @@ func deadLetterComesOut(w *World) {
 
 func deadLetterOnce(w *World) {
 	t := w.t
-	first := record.DeadLetter{ID: "derived-1", Source: "replies", Message: "first"}
-	again := record.DeadLetter{ID: "derived-1", Source: "replies", Message: "second"}
+	first := record.DeadLetter{ID: "derived-1", Source: record.SourceReply, Message: "first"}
+	again := record.DeadLetter{ID: "derived-1", Source: record.SourceReply, Message: "second"}
 	w.putAside(first, again)
 	before, err := w.DeadLetter(t.Context(), first.ID)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func deadLetterPages(w *World) {
 	t := w.t
 	want := []string{"z", "b", "x", "a", "m"} // ids of any form, in the order of their coming
 	for _, id := range want {
-		w.putAside(record.DeadLetter{ID: id, Source: "replies"})
+		w.putAside(record.DeadLetter{ID: id, Source: record.SourceReply})
 	}
 	slices.Reverse(want)
 	assert.Equal(t, want, w.deadLetterIDs(record.Page{}))
@@ -100,7 +100,7 @@ func deadLetterPages(w *World) {
 
 func deadLetterDeleted(w *World) {
 	t := w.t
-	w.putAside(record.DeadLetter{ID: "a", Source: "replies"}, record.DeadLetter{ID: "b", Source: "replies"})
+	w.putAside(record.DeadLetter{ID: "a", Source: record.SourceReply}, record.DeadLetter{ID: "b", Source: record.SourceReply})
 	require.NoError(t, w.DeleteDeadLetter(t.Context(), "a"))
 	require.ErrorIs(t, w.DeleteDeadLetter(t.Context(), "a"), record.ErrDeadLetterNotFound)
 	_, err := w.DeadLetter(t.Context(), "a")

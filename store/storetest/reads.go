@@ -104,11 +104,11 @@ func statistics(w *World) {
 		OutboxPending: 6, OutboxOldest: first.CreatedAt,
 	}, stats)
 
-	w.putAside(record.DeadLetter{ID: "d-1", Source: "replies"}, record.DeadLetter{ID: "d-2", Source: "start"}, record.DeadLetter{ID: "d-3", Source: "start"})
+	w.putAside(record.DeadLetter{ID: "d-1", Source: record.SourceReply}, record.DeadLetter{ID: "d-2", Source: "start"}, record.DeadLetter{ID: "d-3", Source: "start"})
 	backlog, err := w.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, record.Backlog{
-		OutboxPending: 6, OutboxOldest: first.CreatedAt, DeadLetters: map[string]int64{"replies": 1, "start": 2},
+		OutboxPending: 6, OutboxOldest: first.CreatedAt, DeadLetters: map[string]int64{"reply": 1, "start": 2},
 	}, backlog)
 }
 

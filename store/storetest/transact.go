@@ -64,7 +64,7 @@ func storesAll(w *World) {
 func decideErrorWritesNothing(w *World) {
 	t := w.t
 	before := w.Start(saga.Start{})
-	letter := record.DeadLetter{ID: NewID(), Source: "replies", Body: []byte("?")}
+	letter := record.DeadLetter{ID: NewID(), Source: record.SourceReply, Body: []byte("?")}
 	batch := record.Batch{
 		SagaIDs: []string{before.ID}, Confirmed: []saga.CommandID{Execute(before.ID, "reserve")},
 		Starts: []record.StartClaim{w.Claim(NewID(), "k", "key")}, DeadLetters: []record.DeadLetter{letter},
