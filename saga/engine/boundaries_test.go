@@ -93,18 +93,19 @@ func (b *broken) Definition(ctx context.Context, name string, version int) (*sag
 // Due puts rows before the others that are due for ever.
 func (b *broken) Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	extra := b.extra
 	if after == (record.DueSaga{}) {
 		b.rounds++
 	}
-	position := slices.IndexFunc(b.extra, func(d record.DueSaga) bool { return d == after }) + 1
-	if after != (record.DueSaga{}) && position == 0 || position == len(b.extra) {
-		if position == len(b.extra) {
+	b.mu.Unlock() // a transaction holds the store's lock when it takes this one
+	position := slices.IndexFunc(extra, func(d record.DueSaga) bool { return d == after }) + 1
+	if after != (record.DueSaga{}) && position == 0 || position == len(extra) {
+		if position == len(extra) {
 			after = record.DueSaga{}
 		}
 		return b.Store.Due(ctx, grace, after, limit)
 	}
-	return b.extra[position:min(len(b.extra), position+limit)], nil
+	return extra[position:min(len(extra), position+limit)], nil
 }
 
 // started is a running engine on the store, with sagas of a plan.
