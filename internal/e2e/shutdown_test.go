@@ -29,7 +29,7 @@ func TestServeEndsWithinTenSecondsWhateverIsAway(t *testing.T) { //nolint:tparal
 		"both are gone":                 {database: (*proxy.Proxy).Down, broker: (*proxy.Proxy).Down},
 		"one stands, the other is gone": {database: nothing, broker: (*proxy.Proxy).Down},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:tparallel,paralleltest // each measures a time
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // each measures a time
 			w := newWorld(t)
 			directURL := strings.TrimPrefix(w.environment[1], "AMQP_URL=")
 			database, databaseURL, err := proxy.Start(w.databaseURL)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // What fails every second is logged at once, and then after silences that double.
@@ -42,4 +44,14 @@ func TestTheCausesAreBounded(t *testing.T) {
 		l.allow(fmt.Sprint(i))
 	}
 	require.LessOrEqual(t, len(l.causes), maxCauses)
+}
+
+// A defect of the core that one saga meets ends neither the batch nor the process.
+func TestAPanicIsAnErrorOfItsSaga(t *testing.T) {
+	t.Parallel()
+	_, err := guarded(func() (saga.Decision, error) {
+		var none *saga.Definition
+		return none.Start(saga.Start{})
+	})
+	require.ErrorContains(t, err, "panic: runtime error")
 }

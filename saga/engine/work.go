@@ -147,7 +147,7 @@ func (w *batchWork) event(it *item) (answer, error) {
 		}
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
-		return w.undecidable(it, s), nil
+		return w.undecidable(it, s), nil //nolint:nilerr // a fault of this saga is none of the batch
 	case it.lost != nil && w.mayStillBeWorkedOn(it, s):
 		return answer{instance: s.instance}, nil
 	}
@@ -159,7 +159,7 @@ func (w *batchWork) event(it *item) (answer, error) {
 	}
 	if err != nil {
 		s.fault = fmt.Errorf("decide on saga %s: %w: %w", it.sagaID, record.ErrUnreadable, err)
-		return w.undecidable(it, s), nil //nolint:nilerr // a fault of this saga is none of the batch
+		return w.undecidable(it, s), nil
 	}
 	switch {
 	case it.dead == nil || it.keep:
