@@ -1,38 +1,52 @@
-package steps_test
+package steps
 
 import (
 	"context"
-	"sync/atomic"
+	"encoding/json"
+	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/steps"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // B7: a broker that waits no longer for an acknowledgement delivers the command again while its handler runs.
 func TestACommandThatIsDeliveredAgainWhileItRunsIsNotRunTwice(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	w := b.worker(steps.Config{Concurrency: 4})
-	var runs, most atomic.Int32
-	release := make(chan struct{})
-	steps.Handle(w, "payments.charge", func(context.Context, steps.Command[chargeInput]) (chargeOutput, error) {
-		most.Store(max(most.Load(), runs.Add(1)))
-		<-release
-		return chargeOutput{ChargeID: "c-1"}, nil
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWorker("payments", Config{Concurrency: 4, Logger: slog.New(slog.DiscardHandler)})
+		runs, release := make(chan string, 10), make(chan struct{})
+		Handle(w, "payments.charge", func(_ context.Context, c Command[None]) (map[string]int, error) {
+			runs <- c.ID
+			<-release
+			return map[string]int{"charge": 7}, nil
+		})
+		deliver := func(ctx context.Context, attempt int) wire.Answer {
+			id := saga.CommandID{Saga: "s", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: attempt}
+			command := wire.Command{ID: id, Name: "payments.charge", Timeout: time.Hour, Body: json.RawMessage(`{"data":{}}`)}
+			return w.answer(ctx, command.Message("saga.replies", time.Now()))
+		}
+		answers := make(chan wire.Answer, 4)
+		var deliveries sync.WaitGroup
+		for _, attempt := range []int{1, 1, 1, 2} {
+			deliveries.Go(func() { answers <- deliver(t.Context(), attempt) })
+		}
+		synctest.Wait()
+		require.Len(t, runs, 2, "one of each command")
+		ended, end := context.WithCancel(t.Context())
+		end()
+		require.Equal(t, wire.Requeued, deliver(ended, 1).Settlement, "a worker that ends does not wait")
+		close(release)
+		deliveries.Wait()
+		for range 4 {
+			require.JSONEq(t, `{"status":"succeeded","output":{"charge":7}}`, string((<-answers).Reply), "every delivery gets the answer")
+		}
+		deliver(t.Context(), 1)
+		require.Len(t, runs, 3, "once it has ended it runs again, as ever")
 	})
-	b.run(w)
-	b.send(command(saga.Execute, 1), command(saga.Execute, 1), command(saga.Execute, 1))
-	assert.Eventually(t, func() bool { return runs.Load() > 0 }, 10*time.Second, time.Millisecond)
-	b.send(command(saga.Execute, 1))
-	close(release)
-	b.reply(4)
-	assert.EqualValues(t, 1, most.Load(), "at a time")
-	assert.LessOrEqual(t, runs.Load(), int32(2), "what came after the first had ended runs again, as ever")
-	for n := 1; n <= 4; n++ {
-		assert.True(t, b.reply(n).Succeeded, "every delivery gets the answer")
-	}
 }
