@@ -32,11 +32,30 @@ func throughPostgresPeer(w *world) {
 // about the content of a statement (classes 22 and 23) are decided by the content, so that a proxy cannot make them up.
 func serverFaults() []pgproxy.Fault {
 	return []pgproxy.Fault{
-		{Code: "08006", Fatal: true}, {Code: "08P01"}, {Code: "25P02"}, {Code: "25006"}, {Code: "26000"}, {Code: "0A000"},
-		{Code: "34000"}, {Code: "40001"}, {Code: "40P01"}, {Code: "42P01"}, {Code: "53100"}, {Code: "53200"},
-		{Code: "53300", Fatal: true}, {Code: "54000"}, {Code: "55P03"}, {Code: "55006"}, {Code: "57014"},
-		{Code: "57P01", Fatal: true}, {Code: "57P02", Fatal: true}, {Code: "57P03", Fatal: true}, {Code: "58030"},
-		{Code: "F0001"}, {Code: "XX000"}, {Code: "XX001"},
+		{Code: "08006", Fatal: true},
+		{Code: "08P01"},
+		{Code: "25P02"},
+		{Code: "25006"},
+		{Code: "26000"},
+		{Code: "0A000"},
+		{Code: "34000"},
+		{Code: "40001"},
+		{Code: "40P01"},
+		{Code: "42P01"},
+		{Code: "53100"},
+		{Code: "53200"},
+		{Code: "53300", Fatal: true},
+		{Code: "54000"},
+		{Code: "55P03"},
+		{Code: "55006"},
+		{Code: "57014"},
+		{Code: "57P01", Fatal: true},
+		{Code: "57P02", Fatal: true},
+		{Code: "57P03", Fatal: true},
+		{Code: "58030"},
+		{Code: "F0001"},
+		{Code: "XX000"},
+		{Code: "XX001"},
 	}
 }
 

@@ -164,7 +164,7 @@ func wayMutants() []mutant {
 		},
 		{
 			"an engine that trusts its own timers alone", "saga/engine/background.go",
-			"if !e.timers.remembers(id) {", "if !e.timers.remembers(id) && id == \"\" {", way,
+			"if !e.timers.remembers(one.SagaID) && ", "if !e.timers.remembers(one.SagaID) && one.SagaID == \"\" && ", way,
 		},
 		{
 			"returned commands not seen by the publisher", "internal/rabbit/flight.go",

@@ -165,7 +165,7 @@ func TestNothingIsLostWhileEveryConnectionIsCutAgainAndAgain(t *testing.T) {
 		default:
 		}
 	}
-	require.Eventually(t, func() bool { return len(in.ids()) == count && depth(t, b, "payments") == 0 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(in.ids()) == count && depth(t, b) == 0 }, patience, 20*time.Millisecond)
 	messages, _ := in.all()
 	t.Logf("%d cuts, %d deliveries of %d commands", cuts, len(messages), count)
 }

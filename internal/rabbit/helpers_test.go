@@ -158,13 +158,14 @@ func (i *inbox) await(t *testing.T, count int) ([]wire.Message, []func(bool)) {
 	return i.all()
 }
 
-func depth(t *testing.T, b *rabbit.Broker, queue string) int {
+// depth is how many commands the queue payments holds; -1 if the broker does not say.
+func depth(t *testing.T, b *rabbit.Broker) int {
 	t.Helper()
-	states, err := b.Inspect(t.Context(), []string{queue})
+	states, err := b.Inspect(t.Context(), []string{"payments"})
 	if err != nil {
 		return -1
 	}
-	return states[queue].Depth
+	return states["payments"].Depth
 }
 
 // startProxy returns a proxy to the broker, for as long as the test runs, and the URL by which to go through it.

@@ -251,6 +251,6 @@ func TestAnInspectionWhoseCallerHasGoneLeavesNoChannelBehind(t *testing.T) {
 		_, _ = b.Inspect(ctx, []string{"payments", "missing", "payments"}) // it may or may not make it
 		cancel()
 	}
-	require.Eventually(t, func() bool { return depth(t, b, "payments") == 0 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return depth(t, b) == 0 }, patience, 10*time.Millisecond)
 	publish(t, b, commands("payments", 1))
 }

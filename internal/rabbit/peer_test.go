@@ -53,7 +53,7 @@ func confirmingLate(late, full string) amqpproxy.Rules {
 
 // withoutConfigure refuses every declaration that is not passive, and every binding, as for a user without rights.
 func withoutConfigure() amqpproxy.Rules {
-	declares := []amqpproxy.Method{{Class: 40, ID: 10}, {Class: 50, ID: 10}, {Class: 50, ID: 20}}
+	declares := []amqpproxy.Method{amqpproxy.ExchangeDeclare, amqpproxy.QueueDeclare, amqpproxy.QueueBind}
 	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
 		if !slices.Contains(declares, f.Method()) || passive(f) {
 			return []amqpproxy.Frame{f}
@@ -66,10 +66,12 @@ func withoutConfigure() amqpproxy.Rules {
 // passive reports whether a declaration only asks: its bits stand behind its names.
 func passive(f amqpproxy.Frame) bool {
 	at := 6 + 1 + int(f.Payload[6])
-	switch f.Method().Class {
-	case 40:
+	switch f.Method() {
+	case amqpproxy.ExchangeDeclare:
 		return f.Payload[at+1+int(f.Payload[at])]&1 == 1
+	case amqpproxy.QueueDeclare:
+		return f.Payload[at]&1 == 1
 	default:
-		return f.Method().ID == 10 && f.Payload[at]&1 == 1
+		return false
 	}
 }

@@ -60,7 +60,7 @@ func TestEveryCommandIsAnsweredWhileConnectionsAreCut(t *testing.T) {
 		return done(m)
 	})
 	require.Eventually(t, func() bool { return len(replies.ids()) == count }, patience, 20*time.Millisecond)
-	require.Eventually(t, func() bool { return depth(t, b, "payments") == 0 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return depth(t, b) == 0 }, patience, 20*time.Millisecond)
 	t.Logf("%d commands, handled %d times, %d replies", count, handled.Load(), len(replies.messages))
 }
 
@@ -119,5 +119,5 @@ func TestAWorkerThatEndsAnswersWhatItHasBegun(t *testing.T) {
 	go close(finish)
 	stop()
 	replies.await(t, 1)
-	require.Eventually(t, func() bool { return depth(t, b, "payments") == 0 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return depth(t, b) == 0 }, patience, 20*time.Millisecond)
 }

@@ -172,8 +172,7 @@ func waiting(t *testing.T, commands int, queues ...string) (*table, *moody) {
 		}
 	}
 	broker := &moody{answers: make(map[string]func(*wire.Command) (wire.Outcome, time.Duration)), published: make(map[string]int)}
-	var r *relay.Relay
-	r = relay.New(relay.Config{
+	r := relay.New(relay.Config{
 		Rows: rows, Publisher: broker,
 		Published: func(_ context.Context, _ saga.CommandID, done func()) { done() },
 	})

@@ -14,25 +14,23 @@ const (
 	KindHeartbeat = 8
 )
 
-// Method numbers a method: its class and its number in the class.
-type Method struct{ Class, ID uint16 }
+// Method numbers a method: its class times 65,536, and its number in the class.
+type Method uint32
 
 // The methods that matter here.
-var (
-	ConnectionClose   = Method{10, 50}
-	ConnectionBlocked = Method{10, 60}
-	ChannelOpen       = Method{20, 10}
-	ChannelClose      = Method{20, 40}
-	ChannelCloseOK    = Method{20, 41}
-	QueueDeclareOK    = Method{50, 11}
-	BasicConsumeOK    = Method{60, 21}
-	BasicCancel       = Method{60, 30}
-	BasicPublish      = Method{60, 40}
-	BasicReturn       = Method{60, 50}
-	BasicDeliver      = Method{60, 60}
-	BasicAck          = Method{60, 80}
-	BasicNack         = Method{60, 120}
-	ConfirmSelectOK   = Method{85, 11}
+const (
+	ConnectionClose   Method = 10<<16 | 50
+	ConnectionBlocked Method = 10<<16 | 60
+	ChannelOpen       Method = 20<<16 | 10
+	ChannelClose      Method = 20<<16 | 40
+	ChannelCloseOK    Method = 20<<16 | 41
+	ExchangeDeclare   Method = 40<<16 | 10
+	QueueDeclare      Method = 50<<16 | 10
+	QueueBind         Method = 50<<16 | 20
+	BasicCancel       Method = 60<<16 | 30
+	BasicPublish      Method = 60<<16 | 40
+	BasicAck          Method = 60<<16 | 80
+	BasicNack         Method = 60<<16 | 120
 )
 
 // Frame is one AMQP frame.
@@ -42,12 +40,12 @@ type Frame struct {
 	Payload []byte
 }
 
-// Method returns the method of a method frame; the zero Method for others.
+// Method returns the method of a method frame; 0 for others.
 func (f Frame) Method() Method {
 	if f.Kind != KindMethod || len(f.Payload) < 4 {
-		return Method{}
+		return 0
 	}
-	return Method{binary.BigEndian.Uint16(f.Payload), binary.BigEndian.Uint16(f.Payload[2:])}
+	return Method(binary.BigEndian.Uint32(f.Payload))
 }
 
 func readFrame(from io.Reader) (Frame, error) {
@@ -101,8 +99,7 @@ func (f Frame) confirmation() (tag uint64, multiple bool) {
 }
 
 func methodFrame(channel uint16, m Method, arguments ...byte) Frame {
-	payload := binary.BigEndian.AppendUint16(nil, m.Class)
-	payload = binary.BigEndian.AppendUint16(payload, m.ID)
+	payload := binary.BigEndian.AppendUint32(nil, uint32(m))
 	return Frame{Kind: KindMethod, Channel: channel, Payload: append(payload, arguments...)}
 }
 
