@@ -208,7 +208,10 @@ func TestACheckAnswersAsJSON(t *testing.T) {
 	t.Parallel()
 	sound := execute(t, orderSaga, "definitions", "check", "-", "--output", "json")
 	assert.Equal(t, exitDone, sound.code, sound.err)
-	assert.JSONEq(t, `{"name":"definition","valid":true,"steps":3,"queues":["stock","orders","mail"],"errors":[]}`, sound.out)
+	assert.JSONEq(t, `{"name":"definition","valid":true,"steps":3,"queues":["stock","orders","mail"],"errors":[],"warnings":[]}`, sound.out)
+	long := execute(t, `{"steps":[{"name":"a","command":"x.y","timeout":"2h"}]}`, "definitions", "check", "-")
+	assert.Equal(t, exitDone, long.code)
+	assert.Contains(t, long.err, "warning: /steps/0/timeout is longer than RabbitMQ's consumer timeout")
 	broken := execute(t, `{"steps":[{"name":"A B","command":"x.y"}]}`, "definitions", "check", "-", "--output", "json", "--name", "order")
 	assert.Equal(t, exitFailed, broken.code)
 	var result struct {

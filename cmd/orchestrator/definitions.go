@@ -124,11 +124,12 @@ type definitionsCheck struct {
 
 // checked is the result of a check as JSON.
 type checked struct {
-	Name   string      `json:"name"`
-	Valid  bool        `json:"valid"`
-	Steps  int         `json:"steps"`
-	Queues []string    `json:"queues"`
-	Errors saga.Faults `json:"errors"`
+	Name     string      `json:"name"`
+	Valid    bool        `json:"valid"`
+	Steps    int         `json:"steps"`
+	Queues   []string    `json:"queues"`
+	Errors   saga.Faults `json:"errors"`
+	Warnings saga.Faults `json:"warnings"`
 }
 
 // Run names every fault.
@@ -151,15 +152,19 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 	if err != nil {
 		return err
 	}
+	for _, warning := range plan.Warnings() {
+		fmt.Fprintln(out.err, "warning:", plain(warning.Pointer), plain(warning.Message))
+	}
 	fmt.Fprintf(out.out, "%s is sound: %d steps, queues %v\n", c.File, len(plan.Steps), plan.Queues())
 	return nil
 }
 
 // showJSON writes the result as JSON. Faults are a failure all the same.
 func (c *definitionsCheck) showJSON(group *definitionsCommand, plan *saga.Definition, faults saga.Faults, out *streams) error {
-	result := checked{Name: c.Name, Valid: len(faults) == 0, Queues: []string{}, Errors: append(saga.Faults{}, faults...)}
+	result := checked{Name: c.Name, Valid: len(faults) == 0, Queues: []string{}, Errors: append(saga.Faults{}, faults...), Warnings: saga.Faults{}}
 	if plan != nil && result.Valid {
 		result.Steps, result.Queues = len(plan.Steps), plan.Queues()
+		result.Warnings = append(result.Warnings, plan.Warnings()...)
 	}
 	if err := group.printer(out).show(result, nil); err != nil {
 		return err

@@ -179,6 +179,9 @@ func (e *Engine) RegisterDefinition(
 		return record.RegisteredDefinition{}, false, fmt.Errorf("register definition %s: %w", plan.Name, err)
 	}
 	e.plans.put(registered.Definition)
+	for _, warning := range plan.Warnings() {
+		e.config.Logger.Warn("a definition may surprise", "definition", plan.Name, "at", warning.Pointer, "warning", warning.Message)
+	}
 	if e.config.Queues == nil {
 		return registered, created, nil
 	}
