@@ -206,6 +206,13 @@ func (o *table) problem(queue string) record.QueueProblem {
 	return o.problems[queue]
 }
 
+// look reads what a running relay may be changing.
+func look[T any](mu *sync.Mutex, read func() T) T {
+	mu.Lock()
+	defer mu.Unlock()
+	return read()
+}
+
 func TestAQueueThatTakesNoCommandsIsProbedWithOneAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	for kind, outcome := range map[record.ProblemKind]wire.Outcome{
@@ -228,8 +235,8 @@ func TestAQueueThatTakesNoCommandsIsProbedWithOneAndDelaysNoOther(t *testing.T) 
 				problem := rows.problem("bad")
 				assert.Equal(t, kind, problem.Kind)
 				assert.Equal(t, "said the broker", problem.Reason)
-				assert.Less(t, rows.notes, 20, "a note each time that the pause grows")
-				assert.Equal(t, kind == record.QueueMissing, len(broker.declared) > 0, "a queue that stays missing is declared")
+				assert.Less(t, look(&rows.mu, func() int { return rows.notes }), 20, "a note each time that the pause grows")
+				assert.Equal(t, kind == record.QueueMissing, look(&broker.mu, func() int { return len(broker.declared) }) > 0, "a queue that stays missing is declared")
 
 				broker.set("bad", nil)
 				time.Sleep(20 * time.Second)
@@ -244,7 +251,10 @@ func TestACommandThatTheBrokerRefusesWaitsLongerEachTimeAndGoesAlone(t *testing.
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rows, broker := waiting(t, 50, "q")
-		guilty := rows.rows[20].command.ID
+		guilty := look(&rows.mu, func() saga.CommandID { return rows.rows[20].command.ID })
+		wait := func() time.Duration {
+			return look(&rows.mu, func() time.Duration { return rows.refused[guilty].RetryAfter })
+		}
 		broker.set("q", func(command *wire.Command) (wire.Outcome, time.Duration) {
 			if command.ID == guilty {
 				return wire.Refused, 0
@@ -253,13 +263,13 @@ func TestACommandThatTheBrokerRefusesWaitsLongerEachTimeAndGoesAlone(t *testing.
 		})
 		time.Sleep(2 * time.Second)
 		require.Equal(t, 1, rows.left("q"), "the others are published")
-		require.Equal(t, 5*time.Second, rows.refused[guilty].RetryAfter)
+		require.Equal(t, 5*time.Second, wait())
 		require.Empty(t, rows.problem("q").Kind, "it says nothing of the queue")
 		time.Sleep(10 * time.Second)
-		require.Equal(t, 10*time.Second, rows.refused[guilty].RetryAfter)
+		require.Equal(t, 10*time.Second, wait())
 		time.Sleep(5 * time.Hour)
-		require.Equal(t, 10*time.Minute, rows.refused[guilty].RetryAfter, "at the longest")
-		require.Positive(t, broker.alone, "on a channel of its own")
+		require.Equal(t, 10*time.Minute, wait(), "at the longest")
+		require.Positive(t, look(&broker.mu, func() int { return broker.alone }), "on a channel of its own")
 		broker.set("q", nil)
 		time.Sleep(11 * time.Minute)
 		require.Zero(t, rows.left("q"))
