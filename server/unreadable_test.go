@@ -1,0 +1,72 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/server"
+)
+
+func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
+	t.Parallel()
+	url, prefix := testenv.Broker(t, "shop")
+	config := server.Config{DatabaseURL: testenv.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
+	first, end := serving(t, config)
+	ready(t, first)
+	for _, name := range []string{"sound", "row", "time", "definition"} {
+		status, answer := request(t, http.MethodPut, first.URL()+"/v1/definitions/"+name, `{"steps":[{"name":"reserve","command":"shop.reserve"}]}`)
+		require.Equal(t, http.StatusCreated, status, answer)
+		status, answer = request(t, http.MethodPost, first.URL()+"/v1/sagas", `{"definition":"`+name+`","key":"`+name+`"}`)
+		require.Equal(t, http.StatusCreated, status, answer)
+	}
+	end()
+	connection, err := pgx.Connect(t.Context(), config.DatabaseURL)
+	require.NoError(t, err)
+	for _, edit := range []string{
+		`update sagas set progress = '{"s":"what is this"}' where definition = 'row'`,
+		`update sagas set updated_at = 'infinity' where definition = 'time'`,
+		`update definitions set body = '{"steps":[{"name":"only","kind":"quantum"}]}' where name = 'definition'`,
+	} {
+		_, err := connection.Exec(t.Context(), edit)
+		require.NoError(t, err, edit)
+	}
+	require.NoError(t, connection.Close(t.Context()))
+
+	s, _ := serving(t, config)
+	ready(t, s)
+	type shown struct {
+		ID, Definition, Status, Unreadable string
+		AllowedActions                     []string `json:"allowed_actions"`
+	}
+	sagas := list[shown](t, s.URL()+"/v1/sagas")
+	require.Len(t, sagas, 4)
+	for _, one := range sagas {
+		if one.Definition == "sound" {
+			require.Empty(t, one.Unreadable)
+			continue
+		}
+		path := s.URL() + "/v1/sagas/" + one.ID
+		require.NotEmpty(t, one.Unreadable, one.Definition)
+		require.Equal(t, []string{"abandon"}, one.AllowedActions)
+		for _, what := range []string{"", "/why", "/history"} {
+			status, answer := request(t, http.MethodGet, path+what, "")
+			require.Equal(t, http.StatusOK, status, answer)
+		}
+		status, answer := request(t, http.MethodPost, path+"/retry", `{"reason":"mended"}`)
+		require.Equal(t, http.StatusConflict, status, "%s: %s", one.Definition, answer)
+		status, answer = request(t, http.MethodPost, path+"/abandon", `{"reason":"cannot be read"}`)
+		require.Equal(t, http.StatusOK, status, "%s: %s", one.Definition, answer)
+		require.Contains(t, answer, `"status":"abandoned"`)
+		status, answer = request(t, http.MethodGet, path, "")
+		require.Equal(t, http.StatusOK, status, answer)
+		require.Contains(t, answer, `"status":"abandoned"`)
+	}
+	require.Len(t, list[shown](t, s.URL()+"/v1/sagas?status=abandoned"), 3)
+	_, answer := request(t, http.MethodGet, s.URL()+"/v1/definitions", "")
+	require.Equal(t, 1, strings.Count(answer, `"unreadable":"`), answer)
+}
