@@ -21,6 +21,7 @@ const (
 // Codes of errors after which the transaction is rolled back, and may well succeed next time: a unique violation too,
 // where an earlier commit of the same start was still under way, and a read-only session, which is closed.
 const (
+	tooManyConnections   = "53300"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	uniqueViolation      = "23505"

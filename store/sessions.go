@@ -106,17 +106,11 @@ func (s *Store) resetPools() {
 // survey runs a read that may look at many rows, with the planner left free, on one snapshot. It has few connections:
 // a caller that gets none in time gets record.ErrUnavailable.
 func (s *Store) survey(ctx context.Context, read func(pgx.Tx) error) error {
-	waiting, cancel := context.WithTimeout(ctx, readWait)
-	conn, err := s.reads.Acquire(waiting)
-	late := waiting.Err()
-	cancel()
+	conn, release, err := s.acquireForReads(ctx)
 	if err != nil {
-		if late != nil {
-			err = fmt.Errorf("%w: every connection for lists and counts is busy: %w", record.ErrUnavailable, err)
-		}
 		return err
 	}
-	defer conn.Release()
+	defer release()
 	options := pgx.TxOptions{BeginQuery: `begin isolation level repeatable read read only;
 		set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
 		set local plan_cache_mode = force_custom_plan; set local max_parallel_workers_per_gather = 0`}
@@ -125,6 +119,30 @@ func (s *Store) survey(ctx context.Context, read func(pgx.Tx) error) error {
 		return fmt.Errorf("%w: the read took too long: %w", record.ErrUnavailable, err)
 	}
 	return err
+}
+
+// acquireForReads returns a connection for a read that may be slow. Where the server has no more connections to give,
+// it is one of the engine's, of which reads take half at most.
+func (s *Store) acquireForReads(ctx context.Context) (conn *pgxpool.Conn, release func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	if conn, err = s.reads.Acquire(waiting); err == nil {
+		return conn, conn.Release, nil
+	}
+	if hasCode(err, tooManyConnections) {
+		select {
+		case s.lookups <- struct{}{}:
+			if conn, err = s.pool.Acquire(waiting); err == nil {
+				return conn, func() { conn.Release(); <-s.lookups }, nil
+			}
+			<-s.lookups
+		case <-waiting.Done():
+		}
+	}
+	if waiting.Err() != nil {
+		err = fmt.Errorf("%w: every connection for lists and counts is busy: %w", record.ErrUnavailable, err)
+	}
+	return nil, nil, err
 }
 
 // look runs a read of a few rows by their keys, on a connection of the engine's pool, of which such reads take half at
