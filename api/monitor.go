@@ -44,7 +44,9 @@ type Monitor struct {
 	checks  map[string]string
 	lookAt  time.Time // when checks were found
 	found   survey
-	scan    scan // of the goroutine that surveys
+
+	surveying sync.Mutex // held while surveying; guards scan
+	scan      scan
 }
 
 // NewMonitor makes a monitor. It knows nothing before Run, or before it is asked.

@@ -33,6 +33,8 @@ type scan struct {
 
 // survey counts what is broken. A part that cannot be read keeps what was found before.
 func (m *Monitor) survey(ctx context.Context) {
+	m.surveying.Lock() // a monitor that is asked before it runs surveys, too
+	defer m.surveying.Unlock()
 	limited, cancel := context.WithTimeout(ctx, surveyTimeout)
 	defer cancel()
 	m.mutex.Lock()
