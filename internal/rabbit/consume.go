@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -64,16 +65,21 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 	link := b.consuming(c.queue)
 	c.wanted = c.prefetch
 	for ctx.Err() == nil {
+		yielded, ok := b.topology.awaitOwn(ctx)
+		if !ok {
+			return
+		}
 		conn, err := link.await(ctx)
 		if err != nil {
 			return
 		}
-		s, err := subscribe(conn, c)
-		if err == nil {
-			err = s.run(ctx)
-		}
+		err = c.run(ctx, conn, yielded)
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
+		}
+		if isClosed(yielded) {
+			log.Error("not consuming: the prefix belongs to another installation")
+			continue
 		}
 		if c.adapt(err, conn) {
 			wait.reset()
@@ -88,6 +94,35 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		}
 		b.publisher.redeclare() // the queue may be gone
 		pause(ctx, min(wait.next(), resubscribeWait))
+	}
+}
+
+// run consumes by one subscription until it is lost, ctx ends, or the prefix turns out to be another installation's.
+func (c *consumer) run(ctx context.Context, conn *connection, yielded <-chan struct{}) error {
+	s, err := subscribe(conn, *c)
+	if err != nil {
+		return err
+	}
+	own, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-yielded:
+			cancel()
+		case <-own.Done():
+		}
+	})
+	defer watching.Wait()
+	defer cancel()
+	return s.run(own)
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -225,6 +225,58 @@ func TestTwoInstallationsDoNotShareAPrefix(t *testing.T) {
 	connect(t, config) // another replica of the first
 }
 
+func TestAMarkerThatIsDeletedIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.Installation = "first"
+	connect(t, config)
+	marker := config.Prefix + ".installation"
+	_, err := plainChannel(t, config.URL).QueueDelete(marker, false, false, false)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := plainChannel(t, config.URL).QueueDeclarePassive(marker, true, false, false, false, nil)
+		return err == nil
+	}, patience, 100*time.Millisecond)
+	other := config
+	other.Installation = "second"
+	second := start(t, other)
+	require.Eventually(t, func() bool {
+		err := second.Ready()
+		return err != nil && strings.Contains(err.Error(), rabbit.ErrForeign.Error())
+	}, patience, 10*time.Millisecond)
+}
+
+func TestAPrefixThatAnotherInstallationHasTakenIsLeft(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	config.Installation = "first"
+	first := connect(t, config, "payments")
+	var ours inbox
+	background(t, func(ctx context.Context) { first.ConsumeReplies(ctx, ours.addAndAck) })
+	sendReplies(t, config, 0, 1)
+	ours.await(t, 1)
+	channel := plainChannel(t, config.URL)
+	mark := func(installation string) {
+		_, err := channel.QueueDelete(config.Prefix+".installation", false, false, false)
+		require.NoError(t, err)
+		_, err = channel.QueueDeclare(config.Prefix+".installation", true, false, false, false, amqp.Table{
+			"x-queue-type": "classic", "x-dead-letter-exchange": config.Prefix + ".dead", "x-dead-letter-routing-key": installation,
+		})
+		require.NoError(t, err)
+	}
+	mark("second")
+	require.Eventually(t, func() bool {
+		queue, err := channel.QueueDeclarePassive(config.Prefix+".replies", true, false, false, false, nil)
+		return err == nil && queue.Consumers == 0 && first.Ready() != nil && first.CanPublish() != nil
+	}, patience, 10*time.Millisecond)
+	sendReplies(t, config, 1, 5)
+	assert.Len(t, ours.ids(), 1, "replies of another installation are not ours")
+
+	mark("first")
+	ours.await(t, 6)
+	ready(t, first)
+}
+
 func TestAUserWithoutTheRightToDeclareUsesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")

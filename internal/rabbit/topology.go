@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// claimEvery is how often the marker of the prefix is looked at.
+const claimEvery = 2 * time.Second
+
 // redeclarePause keeps a broker that loses things all the time from being asked all the time.
 const redeclarePause = 500 * time.Millisecond
 
@@ -24,8 +27,10 @@ type topology struct {
 	reported string
 
 	mu       sync.Mutex
-	queues   []string // worker queues that are to exist
-	problem  error    // why what the orchestrator itself needs is not there
+	queues   []string      // worker queues that are to exist
+	problem  error         // why what the orchestrator itself needs is not there
+	yielded  chan struct{} // closed when the prefix turns out to be another installation's; another one once it is not
+	regained chan struct{} // closed while it is not
 	complete bool
 	declared chan struct{} // closed when everything was declared once
 	ended    chan struct{} // closed when run has ended
@@ -36,8 +41,14 @@ func newTopology(link *link, config Config) *topology {
 		link: link, config: config, names: names{config.Prefix},
 		asked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		problem: errors.New("exchanges and queues are not declared yet"), declared: make(chan struct{}),
-		ended: make(chan struct{}),
+		ended: make(chan struct{}), yielded: make(chan struct{}), regained: closedChannel(),
 	}
+}
+
+func closedChannel() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
 }
 
 // run declares everything with every new connection, and when something is found missing, until ctx ends.
@@ -59,11 +70,30 @@ func (t *topology) run(ctx context.Context) {
 		}
 		wait.reset()
 		pause(ctx, redeclarePause)
-		select {
-		case <-t.asked:
-		case <-conn.gone:
-		case <-ctx.Done():
+		if !t.hold(ctx, conn) {
 			return
+		}
+	}
+}
+
+// hold looks at the marker of the prefix again and again until something else is to be declared; it is false when ctx
+// has ended. A marker that was deleted is written again, before another installation comes.
+func (t *topology) hold(ctx context.Context, conn *connection) bool {
+	look := time.NewTicker(claimEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			if err := t.claim(conn); err != nil {
+				t.note(err)
+				return ctx.Err() == nil
+			}
+		case <-t.asked:
+			return true
+		case <-conn.gone:
+			return true
+		case <-ctx.Done():
+			return false
 		}
 	}
 }
@@ -124,10 +154,44 @@ func (t *topology) claim(conn *connection) error {
 func (t *topology) note(fault error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.yield(errors.Is(fault, ErrForeign))
 	t.problem = fault
 	if fault == nil && !t.complete {
 		t.complete = true
 		close(t.declared)
+	}
+}
+
+// yield ends or allows consuming: what is in the queues of another installation is not ours.
+func (t *topology) yield(foreign bool) {
+	switch was := errors.Is(t.problem, ErrForeign); {
+	case foreign && !was:
+		close(t.yielded)
+		t.regained = make(chan struct{})
+	case was && !foreign:
+		close(t.regained)
+		t.yielded = make(chan struct{})
+	}
+}
+
+// awaitOwn waits until the prefix is not known to be another installation's, and returns what is closed when it turns
+// out to be; ok is false when ctx has ended. There is nothing to wait for where there is no topology.
+func (t *topology) awaitOwn(ctx context.Context) (yielded <-chan struct{}, ok bool) {
+	if t == nil {
+		return nil, true
+	}
+	for {
+		t.mu.Lock()
+		yielded, regained, foreign := t.yielded, t.regained, errors.Is(t.problem, ErrForeign)
+		t.mu.Unlock()
+		if !foreign {
+			return yielded, true
+		}
+		select {
+		case <-regained:
+		case <-ctx.Done():
+			return nil, false
+		}
 	}
 }
 
