@@ -18,8 +18,9 @@ const (
 	definitionGone       = "The version of the definition that the saga was started with is not stored any more."
 )
 
-// defect is what keeps a saga from being read; empty for errors of other kinds.
-func defect(stored record.StoredSaga, definition error) string {
+// defect is what keeps a saga from being shown with its definition, which was read with that error; empty for errors of
+// other kinds.
+func defect(stored record.StoredSaga, plan *saga.Definition, definition error) string {
 	switch {
 	case stored.Unreadable != nil:
 		return rowUnreadable
@@ -27,6 +28,8 @@ func defect(stored record.StoredSaga, definition error) string {
 		return definitionUnreadable
 	case errors.Is(definition, record.ErrDefinitionNotFound):
 		return definitionGone
+	case definition == nil && len(stored.Steps) != len(plan.Steps):
+		return rowUnreadable // one of them was edited, or the saga was closed without having been read
 	default:
 		return ""
 	}
@@ -38,14 +41,11 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (saga.Snap
 		return partly(stored.Instance, rowUnreadable), nil
 	}
 	plan, err := s.plans.get(ctx, stored.Definition, stored.Version)
-	if text := defect(stored, err); text != "" {
+	if text := defect(stored, plan, err); text != "" {
 		return partly(stored.Instance, text), nil
 	}
 	if err != nil {
 		return saga.Snapshot{}, err
-	}
-	if len(stored.Steps) != len(plan.Steps) {
-		return partly(stored.Instance, rowUnreadable), nil // it was closed without having been read
 	}
 	return plan.Snapshot(&stored.Instance), nil
 }

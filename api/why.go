@@ -26,7 +26,7 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	}
 	in := stored.Instance
 	plan, err := s.plans.get(ctx, in.Definition, in.Version)
-	if text := defect(stored, err); text != "" {
+	if text := defect(stored, plan, err); text != "" {
 		return &whyOutput{Body: whyUnreadable(in, text)}, nil
 	}
 	if err != nil {

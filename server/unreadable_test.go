@@ -18,8 +18,9 @@ func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
 	config := server.Config{DatabaseURL: testenv.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
 	first, end := serving(t, config)
 	ready(t, first)
-	for _, name := range []string{"sound", "row", "time", "definition"} {
-		status, answer := request(t, http.MethodPut, first.URL()+"/v1/definitions/"+name, `{"steps":[{"name":"reserve","command":"shop.reserve"}]}`)
+	for _, name := range []string{"sound", "row", "time", "definition", "shorter"} {
+		status, answer := request(t, http.MethodPut, first.URL()+"/v1/definitions/"+name,
+			`{"steps":[{"name":"reserve","command":"shop.reserve"},{"name":"ship","command":"shop.ship"}]}`)
 		require.Equal(t, http.StatusCreated, status, answer)
 		status, answer = request(t, http.MethodPost, first.URL()+"/v1/sagas", `{"definition":"`+name+`","key":"`+name+`"}`)
 		require.Equal(t, http.StatusCreated, status, answer)
@@ -31,6 +32,7 @@ func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
 		`update sagas set progress = '{"s":"what is this"}' where definition = 'row'`,
 		`update sagas set updated_at = 'infinity' where definition = 'time'`,
 		`update definitions set body = '{"steps":[{"name":"only","kind":"quantum"}]}' where name = 'definition'`,
+		`update definitions set body = '{"steps":[{"name":"reserve","command":"shop.reserve"}]}' where name = 'shorter'`,
 	} {
 		_, err := connection.Exec(t.Context(), edit)
 		require.NoError(t, err, edit)
@@ -44,7 +46,7 @@ func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
 		AllowedActions                     []string `json:"allowed_actions"`
 	}
 	sagas := list[shown](t, s.URL()+"/v1/sagas")
-	require.Len(t, sagas, 4)
+	require.Len(t, sagas, 5)
 	for _, one := range sagas {
 		if one.Definition == "sound" {
 			require.Empty(t, one.Unreadable)
@@ -66,7 +68,7 @@ func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, answer)
 		require.Contains(t, answer, `"status":"abandoned"`)
 	}
-	require.Len(t, list[shown](t, s.URL()+"/v1/sagas?status=abandoned"), 3)
+	require.Len(t, list[shown](t, s.URL()+"/v1/sagas?status=abandoned"), 4)
 	_, answer := request(t, http.MethodGet, s.URL()+"/v1/definitions", "")
 	require.Equal(t, 1, strings.Count(answer, `"unreadable":"`), answer)
 }
