@@ -33,10 +33,10 @@ func unavailable(err error) bool {
 	}
 }
 
-// transientState says whether an SQLSTATE speaks of the server rather than of the statement: connection, conflict with
-// others, resources, operator intervention, system.
+// transientState reports whether an SQLSTATE speaks of the server rather than of the statement: connection, sign-in and
+// missing database, conflict with others, resources, operator intervention, system.
 func transientState(state string) bool {
-	for _, class := range []string{"08", "25", "40", "53", "55", "57", "58"} {
+	for _, class := range []string{"08", "25", "28", "3D", "40", "53", "55", "57", "58"} {
 		if strings.HasPrefix(state, class) {
 			return true
 		}

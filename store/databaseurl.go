@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // ErrDatabaseURL means that a database URL cannot be read.
@@ -30,7 +33,7 @@ func parsePool(databaseURL string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, urlFault(databaseURL)
 	}
-	settings.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	settings.ConnConfig.ValidateConnect = onlyReadWrite
 	return settings, nil
 }
 
@@ -43,8 +46,17 @@ func parseConnection(databaseURL string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, urlFault(databaseURL)
 	}
-	settings.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	settings.ValidateConnect = onlyReadWrite
 	return settings, nil
+}
+
+// onlyReadWrite refuses a session that cannot write, as on a standby. It may be able to in a moment: a caller should try
+// again.
+func onlyReadWrite(ctx context.Context, conn *pgconn.PgConn) error {
+	if err := pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn); err != nil {
+		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
+	}
+	return nil
 }
 
 // checkURL refuses a URL whose password ends the authority early: the rest of it would be taken for the host or the

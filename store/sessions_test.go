@@ -92,7 +92,11 @@ func TestOnlySessionsThatCanWriteAreTaken(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return pause() != nil && s.Ping(t.Context()) != nil }, 5*time.Second, time.Millisecond)
 	require.Error(t, s.Ping(t.Context()), "readiness means that it can write")
-	_, err := Open(t.Context(), Config{DatabaseURL: s.pool.Config().ConnString()})
+	_, err := s.Saga(t.Context(), id)
+	require.ErrorIs(t, err, record.ErrUnavailable, "a caller may try again")
+	_, _, err = s.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 1})
+	require.ErrorIs(t, err, record.ErrUnavailable)
+	_, err = Open(t.Context(), Config{DatabaseURL: s.pool.Config().ConnString()})
 	require.ErrorContains(t, err, "read only")
 
 	exec(t, conn, replaceSetting("off"))
