@@ -1,7 +1,7 @@
 # Everything a contributor does. `make test` needs nothing but Go where Postgres and RabbitMQ are installed, or can be.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-WITH_SERVERS := go run ./internal/testenv/with-servers
+WITH_SERVERS := go run ./internal/test/env/with-servers
 FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
@@ -15,18 +15,18 @@ build: ## build bin/orchestrator, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
 
 test: ## run all tests, with private servers
-	go test ./internal/walk
-	go test -run Simulation ./internal/sim
+	go test ./internal/test/modelcheck
+	go test -run Simulation ./internal/test/sim
 	$(WITH_SERVERS) -- go test -race -timeout 15m ./...
 
 soak: ## simulate a million sagas, from a seed that nobody has seen
-	go test -run Simulation -timeout 4h -v ./internal/sim -sim.sagas=1000000
+	go test -run Simulation -timeout 4h -v ./internal/test/sim -sim.sagas=1000000
 
 walk: ## walk every order of events of every saga of up to four steps (about half an hour)
-	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/walk -walk.full | grep --line-buffered -E 'shapes|altogether|FAIL|ok'
+	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/test/modelcheck -walk.full | grep --line-buffered -E 'shapes|altogether|FAIL|ok'
 
 mutants: ## plant defects, one at a time, and see that a test finds each (about 15 minutes)
-	$(WITH_SERVERS) -- go run ./internal/mutants
+	$(WITH_SERVERS) -- go run ./internal/test/mutants
 
 # Only some packages have targets, and go test takes one target of one package at a time. Without a limit the fuzzer spends
 # a minute on making each interesting input smaller, and stands still meanwhile.
@@ -39,7 +39,7 @@ fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30
 	done
 
 chaos: ## break everything, one fault after the other, and print the times of recovery; about a quarter of an hour
-	go test -count 1 -v -timeout 60m ./internal/chaos -run TestChaos -chaos.all
+	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestChaos -chaos.all
 
 bench: build ## compare with others on this machine, in turns (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .
@@ -53,7 +53,7 @@ bench-smoke: ## see that the comparison works, without looking at how fast anybo
 	$(WITH_SERVERS) -- go test -C bench ./...
 
 openapi: build ## lint the OpenAPI document and compile clients generated from it; needs npm
-	internal/e2e/openapi/check bin/orchestrator
+	internal/test/e2e/openapi/check bin/orchestrator
 
 servers: ## keep private servers up, for single tests from another terminal
 	@$(WITH_SERVERS)

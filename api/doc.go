@@ -6,6 +6,6 @@
 // every error is a problem document with a stable code which repeats nothing of what was sent, that a route without a
 // role cannot be registered, and that no request holds the database for longer than its time.
 //
-// It declares the interfaces that it needs (ports.go) and may import saga, saga/record, api/resource, and of steps/wire
+// It declares the interfaces that it needs (ports.go) and may import saga, internal/record, api/resource, and of steps/wire
 // the type QueueState.
 package api

@@ -17,9 +17,9 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/engine"
 	"github.com/saga-orchestrator/orchestrator/steps/local"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 	"github.com/saga-orchestrator/orchestrator/store/memory"

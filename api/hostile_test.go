@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/hostile"
+	"github.com/saga-orchestrator/orchestrator/internal/test/hostile"
 )
 
 func TestHostileCallersHarmNobody(t *testing.T) {

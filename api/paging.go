@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // PageInput are the parameters of every list. The router sees what is embedded only where its type is exported.

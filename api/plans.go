@@ -4,8 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // planCache keeps definitions that were read: a version never changes, and every saga is shown with its own.

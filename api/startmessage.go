@@ -3,7 +3,7 @@ package api
 import (
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 

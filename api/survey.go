@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // survey is what was found to be broken.

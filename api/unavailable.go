@@ -7,7 +7,7 @@ import (
 	"net"
 	"strings"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // unavailable says whether an error is the fault of the time or of the servers underneath, so that trying again may

@@ -7,8 +7,8 @@ import (
 	"net/http"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // What is wrong with a saga or a definition that cannot be read. The log has the error itself, which may repeat data.

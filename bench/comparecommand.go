@@ -12,25 +12,25 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/bench/compare"
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 type compareCommand struct {
-	DatabaseURL  string              `env:"DATABASE_URL" required:"" help:"Postgres; every turn has a database of its own there."`
-	AMQPURL      string              `env:"AMQP_URL" required:"" help:"RabbitMQ."`
-	Orchestrator string              `default:"bin/orchestrator" help:"The program that takes the turns of ours."`
-	Contenders   []string            `default:"ours,naive,dbos,river,roofline" help:"Who is compared."`
-	Variants     []contender.Variant `default:"A,B" help:"A: all steps succeed. B: the third fails, two compensations."`
-	InFlight     []int               `default:"64,256" help:"Sagas under way at once."`
-	OneAtATime   bool                `negatable:"" default:"true" help:"Also ours and naive with one saga at a time."`
-	Rounds       int                 `default:"3" help:"Turns of everyone, for everything."`
-	Warmup       time.Duration       `default:"1s" help:"Of a turn, before it is measured."`
-	Duration     time.Duration       `default:"3s" help:"Of a turn, that is measured."`
-	Output       string              `enum:"markdown,json" default:"markdown" help:"The table, or every report."`
-	JSON         string              `name:"json" type:"path" help:"A file for every report, beside the table."`
+	DatabaseURL  string           `env:"DATABASE_URL" required:"" help:"Postgres; every run has a database of its own there."`
+	AMQPURL      string           `env:"AMQP_URL" required:"" help:"RabbitMQ."`
+	Orchestrator string           `default:"bin/orchestrator" help:"The program that takes the runs of ours."`
+	Systems      []string         `default:"ours,naive,dbos,river,roofline" help:"Who is compared."`
+	Variants     []system.Variant `default:"A,B" help:"A: all steps succeed. B: the third fails, two compensations."`
+	InFlight     []int            `default:"64,256" help:"Sagas under way at once."`
+	OneAtATime   bool             `negatable:"" default:"true" help:"Also ours and naive with one saga at a time."`
+	Rounds       int              `default:"3" help:"Runs of everyone, for everything."`
+	Warmup       time.Duration    `default:"1s" help:"Of a run, before it is measured."`
+	Duration     time.Duration    `default:"3s" help:"Of a run, that is measured."`
+	Output       string           `enum:"markdown,json" default:"markdown" help:"The table, or every report."`
+	JSON         string           `name:"json" type:"path" help:"A file for every report, beside the table."`
 }
 
-// Run gives everyone their turns and prints the table, also when turns have failed.
+// Run gives everyone their runs and prints the table, also when runs have failed.
 func (c compareCommand) Run(ctx context.Context) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (c compareCommand) Run(ctx context.Context) error {
 	}
 	comparison := compare.Comparison{
 		Plan: compare.Plan{
-			Contenders: c.Contenders, Variants: c.Variants, InFlight: c.InFlight, OneByOne: c.oneByOne(),
+			Systems: c.Systems, Variants: c.Variants, InFlight: c.InFlight, OneByOne: c.oneByOne(),
 			Rounds: c.Rounds, Warmup: c.Warmup, Duration: c.Duration,
 		},
 		Servers: compare.Servers{DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL},
@@ -49,12 +49,12 @@ func (c compareCommand) Run(ctx context.Context) error {
 			if name == compare.Ours {
 				return c.Orchestrator, append([]string{"bench", "--output", "json"}, c.load(cell)...)
 			}
-			return self, append([]string{"turn", name}, c.load(cell)...)
+			return self, append([]string{"run", name}, c.load(cell)...)
 		},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	result, err := comparison.Run(ctx)
-	if len(result.Turns) == 0 {
+	if len(result.Runs) == 0 {
 		return err
 	}
 	return errors.Join(err, c.print(result))
@@ -65,13 +65,13 @@ func (c compareCommand) validate() error {
 	for _, e := range entries() {
 		known = append(known, e.Name)
 	}
-	for _, name := range c.Contenders {
+	for _, name := range c.Systems {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("no contender %q; there are %v", name, known)
+			return fmt.Errorf("no system %q; there are %v", name, known)
 		}
 	}
 	for _, variant := range c.Variants {
-		if variant != contender.Succeeding && variant != contender.Compensating {
+		if variant != system.Succeeding && variant != system.Compensating {
 			return fmt.Errorf("no variant %q; there are A and B", variant)
 		}
 	}
@@ -83,10 +83,10 @@ func (c compareCommand) oneByOne() []string {
 	if !c.OneAtATime {
 		return nil
 	}
-	return slices.DeleteFunc([]string{compare.Ours, "naive"}, func(name string) bool { return !slices.Contains(c.Contenders, name) })
+	return slices.DeleteFunc([]string{compare.Ours, "naive"}, func(name string) bool { return !slices.Contains(c.Systems, name) })
 }
 
-// load is what a turn is asked for; the orchestrator's own benchmark takes the same flags.
+// load is what a run is asked for; the orchestrator's own benchmark takes the same flags.
 func (c compareCommand) load(cell compare.Cell) []string {
 	return []string{
 		"--variant", string(cell.Variant), "--in-flight", strconv.Itoa(cell.InFlight),

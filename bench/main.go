@@ -1,9 +1,9 @@
-// Program bench lets the saga orchestrator and others do the same work on the same machine, in turns.
+// Program bench lets the saga orchestrator and others do the same work on the same machine, by turns.
 //
-//	bench compare            every contender's turns, and the table
+//	bench compare            every system's runs, and the table
 //	bench growth             how ours behaves when something grows, with pictures
-//	bench turn naive         one turn of one contender, in this process
-//	bench work naive         a contender's worker process
+//	bench run naive         one run of one system, in this process
+//	bench work naive         a system's worker process
 package main
 
 import (
@@ -16,23 +16,23 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
 	"github.com/saga-orchestrator/orchestrator/bench/dbos"
 	"github.com/saga-orchestrator/orchestrator/bench/naive"
 	"github.com/saga-orchestrator/orchestrator/bench/river"
 	"github.com/saga-orchestrator/orchestrator/bench/roofline"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// entries are the contenders that run in this program. The orchestrator itself has a program of its own.
-func entries() []contender.Entry {
-	return []contender.Entry{naive.Entry(), dbos.Entry(), river.Entry(), roofline.Entry()}
+// entries are the systems that run in this program. The orchestrator itself has a program of its own.
+func entries() []system.Entry {
+	return []system.Entry{naive.Entry(), dbos.Entry(), river.Entry(), roofline.Entry()}
 }
 
 type commands struct {
-	Compare compareCommand `cmd:"" default:"withargs" help:"Every contender's turns, and the table."`
-	Growth  growthCommand  `cmd:"" help:"Throughput, latency and memory when something grows: tables and pictures."`
-	Turn    turnCommand    `cmd:"" help:"One turn of one contender."`
-	Work    workCommand    `cmd:"" help:"The worker process of a contender."`
+	Compare compareCommand `cmd:"" default:"withargs" help:"Every system's runs, and the table."`
+	Growth  scalingCommand `cmd:"" help:"Throughput, latency and memory when something grows: tables and pictures."`
+	Run     runCommand     `cmd:"" help:"One run of one system."`
+	Work    workCommand    `cmd:"" help:"The worker process of a system."`
 }
 
 func main() {
@@ -42,11 +42,11 @@ func main() {
 	parsed.FatalIfErrorf(parsed.Run())
 }
 
-func entry(name string) (contender.Entry, error) {
+func entry(name string) (system.Entry, error) {
 	all := entries()
-	i := slices.IndexFunc(all, func(e contender.Entry) bool { return e.Name == name })
+	i := slices.IndexFunc(all, func(e system.Entry) bool { return e.Name == name })
 	if i < 0 {
-		return contender.Entry{}, fmt.Errorf("no contender %q", name)
+		return system.Entry{}, fmt.Errorf("no system %q", name)
 	}
 	return all[i], nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/compare"
 )
 
-// TestEverybodyMakesTheirSagas keeps the benchmark from rotting: every contender takes a short turn for either variant,
-// with real servers. A turn fails when a saga does not end as it should, or when the database does not say so too. How
+// TestEverybodyMakesTheirSagas keeps the benchmark from rotting: every system takes a short run for either variant,
+// with real servers. A run fails when a saga does not end as it should, or when the database does not say so too. How
 // fast it was is not looked at.
 func TestEverybodyMakesTheirSagas(t *testing.T) {
 	folder := t.TempDir()
@@ -34,16 +34,16 @@ func TestEverybodyMakesTheirSagas(t *testing.T) {
 	require.NoError(t, err)
 	var result compare.Result
 	require.NoError(t, json.Unmarshal(content, &result))
-	assert.Len(t, result.Turns, 5*2+2, "five contenders with two variants, and two with one saga at a time")
-	for _, turn := range result.Turns {
-		if assert.NotNil(t, turn.Report, "%s, %s: %s", turn.Contender, turn.Cell, turn.Fault) {
-			assert.Equal(t, string(turn.Variant), turn.Report.Variant)
-			assert.Equal(t, turn.InFlight, turn.Report.InFlight)
-			assert.NotEmpty(t, turn.Report.CPU, "%s", turn.Contender)
-			assert.NotNil(t, turn.Report.WALBytes, "%s", turn.Contender)
+	assert.Len(t, result.Runs, 5*2+2, "five systems with two variants, and two with one saga at a time")
+	for _, run := range result.Runs {
+		if assert.NotNil(t, run.Report, "%s, %s: %s", run.System, run.Cell, run.Fault) {
+			assert.Equal(t, string(run.Variant), run.Report.Variant)
+			assert.Equal(t, run.InFlight, run.Report.InFlight)
+			assert.NotEmpty(t, run.Report.CPU, "%s", run.System)
+			assert.NotNil(t, run.Report.WALBytes, "%s", run.System)
 		}
 	}
-	for _, name := range result.Plan.Contenders {
+	for _, name := range result.Plan.Systems {
 		assert.Contains(t, table.String(), "\n| "+name)
 	}
 }

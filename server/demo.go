@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 const (

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
-	"github.com/saga-orchestrator/orchestrator/saga/engine"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/local"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"

@@ -9,9 +9,9 @@ import (
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/engine"
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 

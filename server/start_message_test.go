@@ -12,7 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
@@ -79,8 +79,8 @@ type shownLetter struct {
 
 func TestSagasAreStartedByMessage(t *testing.T) {
 	t.Parallel()
-	url, prefix := testenv.Broker(t, "shop")
-	s, _ := serving(t, server.Config{DatabaseURL: testenv.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
+	url, prefix := env.Broker(t, "shop")
+	s, _ := serving(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
 	ready(t, s)
 	status, answer := request(t, http.MethodPut, s.URL()+"/v1/definitions/order",
 		`{"steps":[{"name":"reserve","command":"shop.reserve","compensation":"shop.release"}]}`)
@@ -148,8 +148,8 @@ func requestAs(t *testing.T, idempotencyKey, url, body string) (int, string) {
 
 func TestNoStartByMessageIsLostWhenAReplicaEnds(t *testing.T) {
 	t.Parallel()
-	url, prefix := testenv.Broker(t, "shop")
-	config := server.Config{DatabaseURL: testenv.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
+	url, prefix := env.Broker(t, "shop")
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
 	first, end := serving(t, config)
 	ready(t, first)
 	status, answer := request(t, http.MethodPut, first.URL()+"/v1/definitions/order",

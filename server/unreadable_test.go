@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
 func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
 	t.Parallel()
-	url, prefix := testenv.Broker(t, "shop")
-	config := server.Config{DatabaseURL: testenv.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
+	url, prefix := env.Broker(t, "shop")
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
 	first, end := serving(t, config)
 	ready(t, first)
 	for _, name := range []string{"sound", "row", "time", "definition", "shorter"} {

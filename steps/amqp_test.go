@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -23,7 +23,7 @@ import (
 // orchestrator is the orchestrator's side of RabbitMQ.
 func orchestrator(t *testing.T) (b *rabbit.Broker, url, prefix string) {
 	t.Helper()
-	url, prefix = testenv.Broker(t, "payments", "inventory")
+	url, prefix = env.Broker(t, "payments", "inventory")
 	b = rabbit.Connect(rabbit.Config{URL: url, Prefix: prefix, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	t.Cleanup(func() { assert.NoError(t, b.Close(context.Background())) })
 	require.Eventually(t, func() bool { return b.Ready() == nil }, patience, 10*time.Millisecond)
@@ -55,7 +55,7 @@ func TestAWorkerServesAQueueOfRabbitMQ(t *testing.T) {
 		c.ID.Saga = fmt.Sprintf("saga-%d", i)
 		all = append(all, c)
 	}
-	for _, receipt := range testenv.Receipts(t.Context(), b.Publish, all) {
+	for _, receipt := range env.Receipts(t.Context(), b.Publish, all) {
 		require.Equal(t, wire.Confirmed, receipt.Outcome, receipt.Reason)
 	}
 	for range count {
@@ -72,7 +72,7 @@ func TestAWorkerNeedsNothingButAnAMQPClient(t *testing.T) {
 	t.Parallel()
 	b, url, prefix := orchestrator(t)
 	sent := charge(1)
-	require.Equal(t, wire.Confirmed, testenv.Receipts(t.Context(), b.Publish, []wire.Command{sent})[0].Outcome)
+	require.Equal(t, wire.Confirmed, env.Receipts(t.Context(), b.Publish, []wire.Command{sent})[0].Outcome)
 	conn, err := amqp.Dial(url)
 	require.NoError(t, err)
 	defer conn.Close()
@@ -125,7 +125,7 @@ func TestWorkersOfOneTransportShareItsConnections(t *testing.T) {
 	works := func(queue string) {
 		c := charge(1)
 		c.Queue = queue
-		require.Equal(t, wire.Confirmed, testenv.Receipts(t.Context(), b.Publish, []wire.Command{c})[0].Outcome)
+		require.Equal(t, wire.Confirmed, env.Receipts(t.Context(), b.Publish, []wire.Command{c})[0].Outcome)
 		<-replies
 	}
 	connections := func(want int, when string) {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -26,7 +26,7 @@ const serviceTable = `CREATE TABLE IF NOT EXISTS effects (effect text NOT NULL, 
 
 func newPaymentService(t *testing.T) *paymentService {
 	t.Helper()
-	pool := openPool(t, testenv.Database(t), nil)
+	pool := openPool(t, env.Database(t), nil)
 	s := &paymentService{bench: newBench(t), pool: pool, barrier: steps.NewBarrier(pool)}
 	require.NoError(t, s.barrier.Install(t.Context()))
 	_, err := pool.Exec(t.Context(), serviceTable)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/local"
@@ -69,7 +69,7 @@ func (b *bench) run(w *steps.Worker) (stop func()) {
 
 func (b *bench) send(commands ...wire.Command) {
 	b.t.Helper()
-	for _, receipt := range testenv.Receipts(b.t.Context(), b.broker.Publish, commands) {
+	for _, receipt := range env.Receipts(b.t.Context(), b.broker.Publish, commands) {
 		require.Equal(b.t, wire.Confirmed, receipt.Outcome, receipt.Reason)
 	}
 }

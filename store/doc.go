@@ -22,5 +22,5 @@
 // The session settings that it relies on are startup parameters, so a pooler between it and Postgres must pool
 // sessions, not transactions.
 //
-// It may import saga, saga/record, steps/wire and migrations.
+// It may import saga, internal/record, steps/wire and migrations.
 package store

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // manySagas fills the table. What is rare is old, so that a scan from the newest saga on finds it last: the definition
@@ -94,7 +94,7 @@ func TestARareVersionIsFoundPageByPage(t *testing.T) {
 // filled opens a store with so many sagas.
 func filled(t *testing.T, sagas int) *Store {
 	t.Helper()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	require.NoError(t, Migrate(t.Context(), url))
 	s, err := Open(t.Context(), Config{DatabaseURL: url})
 	require.NoError(t, err)

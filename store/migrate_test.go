@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/store"
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
@@ -17,7 +17,7 @@ import (
 
 func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
 	t.Parallel()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	ctx := t.Context()
 	s := open(t, store.Config{DatabaseURL: url})
 	require.ErrorIs(t, s.CheckSchema(ctx), store.ErrSchemaBehind)
@@ -46,7 +46,7 @@ func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
 
 func TestMigrationStatusSaysWhatIsApplied(t *testing.T) {
 	t.Parallel()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	before, err := store.MigrationStatus(t.Context(), url)
 	require.NoError(t, err)
 	require.NotEmpty(t, before)
@@ -62,7 +62,7 @@ func TestMigrationStatusSaysWhatIsApplied(t *testing.T) {
 
 func TestReplicasThatStartAtOnceMigrateOnce(t *testing.T) {
 	t.Parallel()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	var group sync.WaitGroup
 	errs := make([]error, 4)
 	for i := range errs {

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // optimistic is a batch decided from cached instances and an estimated clock, on the assumption that the keys of its

@@ -3,7 +3,7 @@ package store
 import (
 	"strings"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // pageCut collects the items of one page, which ends at its limit or at record.PageBytes.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/migrations"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/store"
@@ -60,7 +60,7 @@ func requireBoth(t *testing.T, url string) {
 
 func TestAnotherProgramsMigrationsBeforeOursDisturbNothing(t *testing.T) {
 	t.Parallel()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	migrateShop(t, url)
 	before := booked(t, url)
 	s := open(t, store.Config{DatabaseURL: url})
@@ -85,7 +85,7 @@ func TestTheVersionsOfAnEarlierInstallationAreTakenOver(t *testing.T) {
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := testenv.Database(t)
+			url := env.Database(t)
 			first, err := migrations.FS.ReadFile("00001_initial.sql")
 			require.NoError(t, err)
 			withGoose(t, url, fstest.MapFS{"00001_initial.sql": {Data: first}}, func(p *goose.Provider) {

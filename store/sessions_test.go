@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
 func opened(t *testing.T, config Config) (*Store, *pgx.Conn) {
 	t.Helper()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	require.NoError(t, Migrate(t.Context(), url))
 	config.DatabaseURL = url + config.DatabaseURL
 	s, err := Open(t.Context(), config)

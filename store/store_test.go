@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
-	"github.com/saga-orchestrator/orchestrator/saga/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/store"
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // migrated returns the URL of a new database with the schema in it.
 func migrated(t testing.TB) string {
 	t.Helper()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	require.NoError(t, store.Migrate(t.Context(), url))
 	return url
 }

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// The contenders that have a part of their own in the table.
+// The systems that have a part of their own in the table.
 const (
 	Ours     = "ours"
 	Roofline = "roofline"
@@ -16,24 +16,24 @@ const (
 
 // Plan is what is compared.
 type Plan struct {
-	Contenders []string
-	Variants   []contender.Variant
-	InFlight   []int
-	Rounds     int
-	Warmup     time.Duration
-	Duration   time.Duration
-	OneByOne   []string // contenders that also make sagas one after the other
+	Systems  []string
+	Variants []system.Variant
+	InFlight []int
+	Rounds   int
+	Warmup   time.Duration
+	Duration time.Duration
+	OneByOne []string // systems that also make sagas one after the other
 }
 
-// Cell is one way of making sagas. Every contender has a turn for each.
+// Cell is one way of making sagas. Every system has a run for each.
 type Cell struct {
-	Variant  contender.Variant `json:"variant"`
-	InFlight int               `json:"in_flight"`
+	Variant  system.Variant `json:"variant"`
+	InFlight int            `json:"in_flight"`
 }
 
 func (c Cell) String() string {
 	how := "all three steps succeed"
-	if c.Variant == contender.Compensating {
+	if c.Variant == system.Compensating {
 		how = "the third step fails, two compensations"
 	}
 	if c.InFlight == 1 {
@@ -42,11 +42,11 @@ func (c Cell) String() string {
 	return fmt.Sprintf("%s: %s, %d in flight", c.Variant, how, c.InFlight)
 }
 
-// assignment is one turn that is to be taken.
+// assignment is one run that is to be taken.
 type assignment struct {
-	cell      Cell
-	round     int
-	contender string
+	cell   Cell
+	round  int
+	system string
 }
 
 // cells are the parts of the table.
@@ -57,21 +57,21 @@ func (p Plan) cells() []Cell {
 			cells = append(cells, Cell{variant, n})
 		}
 	}
-	if alone := (Cell{contender.Succeeding, 1}); len(p.OneByOne) > 0 && !slices.Contains(cells, alone) {
+	if alone := (Cell{system.Succeeding, 1}); len(p.OneByOne) > 0 && !slices.Contains(cells, alone) {
 		cells = append(cells, alone)
 	}
 	return cells
 }
 
-// whoTakes are the contenders that have a turn for a cell.
+// whoTakes are the systems that have a run for a cell.
 func (p Plan) whoTakes(cell Cell) []string {
 	if slices.Contains(p.InFlight, cell.InFlight) {
-		return p.Contenders
+		return p.Systems
 	}
 	return p.OneByOne
 }
 
-// schedule is every turn in its order. Who begins changes from round to round, so that nobody always runs after the same
+// schedule is every run in its order. Who begins changes from round to round, so that nobody always runs after the same
 // neighbour.
 func (p Plan) schedule() []assignment {
 	var all []assignment

@@ -4,40 +4,40 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// Result is what a comparison found: every turn as it was reported.
+// Result is what a comparison found: every run as it was reported.
 type Result struct {
 	Machine Machine `json:"machine"`
 	Plan    Plan    `json:"plan"`
-	Turns   []Turn  `json:"turns"`
+	Runs    []Run   `json:"runs"`
 }
 
-// of returns the reports of a contender in a cell, by round. Turns that failed are not there.
-func (r Result) of(cell Cell, name string) map[int]measure.Report {
-	reports := make(map[int]measure.Report)
-	for _, turn := range r.Turns {
-		if turn.Cell == cell && turn.Contender == name && turn.Report != nil {
-			reports[turn.Round] = *turn.Report
+// of returns the reports of a system in a cell, by round. Runs that failed are not there.
+func (r Result) of(cell Cell, name string) map[int]loadtest.Report {
+	reports := make(map[int]loadtest.Report)
+	for _, run := range r.Runs {
+		if run.Cell == cell && run.System == name && run.Report != nil {
+			reports[run.Round] = *run.Report
 		}
 	}
 	return reports
 }
 
-// faults is how many turns of a contender failed in a cell.
+// faults is how many runs of a system failed in a cell.
 func (r Result) faults(cell Cell, name string) int {
 	n := 0
-	for _, turn := range r.Turns {
-		if turn.Cell == cell && turn.Contender == name && turn.Fault != "" {
+	for _, run := range r.Runs {
+		if run.Cell == cell && run.System == name && run.Fault != "" {
 			n++
 		}
 	}
 	return n
 }
 
-// figure is one figure of a contender's turns in a cell. Turns that do not know it are left out.
-func (r Result) figure(cell Cell, name string, read func(measure.Report) *float64) Spread {
+// figure is one figure of a system's runs in a cell. Runs that do not know it are left out.
+func (r Result) figure(cell Cell, name string, read func(loadtest.Report) *float64) Spread {
 	var values []float64
 	for _, report := range r.of(cell, name) {
 		if value := read(report); value != nil {
@@ -47,7 +47,7 @@ func (r Result) figure(cell Cell, name string, read func(measure.Report) *float6
 	return SpreadOf(values)
 }
 
-// ratio is how much faster one contender was than another. Only turns of the same round are compared: they were
+// ratio is how much faster one system was than another. Only runs of the same round are compared: they were
 // neighbours.
 func (r Result) ratio(cell Cell, name, to string) Spread {
 	var ratios []float64
@@ -63,14 +63,14 @@ func (r Result) ratio(cell Cell, name, to string) Spread {
 // processes are those whose CPU somebody in the cell has told, the total apart.
 func (r Result) processes(cell Cell) []string {
 	names := make(map[string]bool)
-	for _, turn := range r.Turns {
-		if turn.Cell != cell || turn.Report == nil {
+	for _, run := range r.Runs {
+		if run.Cell != cell || run.Report == nil {
 			continue
 		}
-		for name := range turn.Report.CPU {
+		for name := range run.Report.CPU {
 			names[name] = true
 		}
 	}
-	delete(names, measure.Total)
+	delete(names, loadtest.Total)
 	return slices.Sorted(maps.Keys(names))
 }

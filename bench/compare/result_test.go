@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
 func TestRatiosAreThoseOfTheSameRound(t *testing.T) {
@@ -32,9 +32,9 @@ func TestSpread(t *testing.T) {
 func TestTheTableHasARowForEverybodyAndSaysWhoFailed(t *testing.T) {
 	wal := 2500.0
 	full := took(0, Ours, 1200)
-	full.Report.CPU = map[string]float64{"orchestrator": 0.5, "rabbitmq": 0.6, measure.Total: 1.1}
+	full.Report.CPU = map[string]float64{"orchestrator": 0.5, "rabbitmq": 0.6, loadtest.Total: 1.1}
 	full.Report.WALBytes = &wal
-	full.Report.Latency = &measure.Percentiles{P50: 41.25, P99: 80}
+	full.Report.Latency = &loadtest.Percentiles{P50: 41.25, P99: 80}
 	var out strings.Builder
 	require.NoError(t, found(full, failed(0, "naive"), took(0, Roofline, 1600)).WriteMarkdown(&out))
 
@@ -44,28 +44,28 @@ func TestTheTableHasARowForEverybodyAndSaysWhoFailed(t *testing.T) {
 |                         | sagas/s | of the roofline | ours ÷ it | p50 ms | p99 ms | CPU ms/saga | orchestrator | rabbitmq | WAL B/saga | write tx/saga | commits/saga |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 | ours                    | 1200    | 0.75            | 1.00      | 41.2   | 80.0   | 1.10        | 0.50         | 0.60     | 2500       | –             | –            |
-| naive (turns FAILED: 1) | –       | –               | –         | –      | –      | –           | –            | –        | –          | –             | –            |
+| naive (runs FAILED: 1) | –       | –               | –         | –      | –      | –           | –            | –        | –          | –             | –            |
 | roofline                | 1600    | 1.00            | 0.75      | –      | –      | –           | –            | –        | –          | –             | –            |
 `, "\n"+table)
 }
 
-func found(turns ...Turn) Result {
+func found(runs ...Run) Result {
 	return Result{
 		Plan: Plan{
-			Contenders: []string{Ours, "naive", Roofline}, Variants: []contender.Variant{contender.Succeeding}, InFlight: []int{64}, Rounds: 1,
+			Systems: []string{Ours, "naive", Roofline}, Variants: []system.Variant{system.Succeeding}, InFlight: []int{64}, Rounds: 1,
 		},
-		Turns: turns,
+		Runs: runs,
 	}
 }
 
 func cellOf(r Result) Cell { return r.Plan.cells()[0] }
 
-func took(round int, name string, rate float64) Turn {
-	return Turn{
-		Cell: Cell{contender.Succeeding, 64}, Round: round, Contender: name, Report: &measure.Report{Name: name, SagasPerSecond: rate},
+func took(round int, name string, rate float64) Run {
+	return Run{
+		Cell: Cell{system.Succeeding, 64}, Round: round, System: name, Report: &loadtest.Report{Name: name, SagasPerSecond: rate},
 	}
 }
 
-func failed(round int, name string) Turn {
-	return Turn{Cell: Cell{contender.Succeeding, 64}, Round: round, Contender: name, Fault: "it did not work"}
+func failed(round int, name string) Run {
+	return Run{Cell: Cell{system.Succeeding, 64}, Round: round, System: name, Fault: "it did not work"}
 }

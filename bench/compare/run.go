@@ -12,32 +12,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// endless is how long a turn may take beyond its load, before it is given up.
+// endless is how long a run may take beyond its load, before it is given up.
 const endless = 90 * time.Second
 
 // Comparison runs a plan.
 type Comparison struct {
 	Plan
 	Servers Servers
-	// Command is the program that takes a contender's turn at a place and prints the report.
+	// Command is the program that takes a system's run at a place and prints the report.
 	Command func(name string, cell Cell) (program string, arguments []string)
 	Log     *slog.Logger
 }
 
-// Turn is what came of one turn.
-type Turn struct {
+// Run is what came of one run.
+type Run struct {
 	Cell
-	Round     int             `json:"round"`
-	Contender string          `json:"contender"`
-	Report    *measure.Report `json:"report,omitempty"`
-	Fault     string          `json:"fault,omitempty"`
+	Round  int              `json:"round"`
+	System string           `json:"system"`
+	Report *loadtest.Report `json:"report,omitempty"`
+	Fault  string           `json:"fault,omitempty"`
 }
 
-// Run gives every contender its turns. A turn that fails does not end the comparison, and is an error in the end.
+// Run gives every system its runs. A run that fails does not end the comparison, and is an error in the end.
 func (c Comparison) Run(ctx context.Context) (Result, error) {
 	machine, err := c.Servers.Describe(ctx)
 	if err != nil {
@@ -47,41 +47,41 @@ func (c Comparison) Run(ctx context.Context) (Result, error) {
 	schedule := c.schedule()
 	var faults []error
 	for i, a := range schedule {
-		turn := Turn{Cell: a.cell, Round: a.round, Contender: a.contender}
+		run := Run{Cell: a.cell, Round: a.round, System: a.system}
 		report, err := c.take(ctx, a)
 		if ctx.Err() != nil {
 			return result, fmt.Errorf("compare: %w", context.Cause(ctx))
 		}
-		log := c.Log.With("turn", fmt.Sprintf("%d/%d", i+1, len(schedule)), "contender", a.contender, "cell", a.cell.String())
+		log := c.Log.With("run", fmt.Sprintf("%d/%d", i+1, len(schedule)), "system", a.system, "cell", a.cell.String())
 		if err != nil {
-			log.Error("turn failed", "reason", err)
-			turn.Fault = err.Error()
-			faults = append(faults, fmt.Errorf("turn of %s, %s: %w", a.contender, a.cell, err))
+			log.Error("run failed", "reason", err)
+			run.Fault = err.Error()
+			faults = append(faults, fmt.Errorf("run of %s, %s: %w", a.system, a.cell, err))
 		} else {
-			log.Info("turn taken", "sagas/s", report.SagasPerSecond)
-			turn.Report = &report
+			log.Info("run taken", "sagas/s", report.SagasPerSecond)
+			run.Report = &report
 		}
-		result.Turns = append(result.Turns, turn)
+		result.Runs = append(result.Runs, run)
 	}
 	return result, errors.Join(faults...)
 }
 
-// take has one turn taken, at a place of its own.
-func (c Comparison) take(ctx context.Context, a assignment) (report measure.Report, err error) {
-	place, remove, err := c.Servers.Place(ctx, a.contender)
+// take has one run taken, at a place of its own.
+func (c Comparison) take(ctx context.Context, a assignment) (report loadtest.Report, err error) {
+	place, remove, err := c.Servers.Place(ctx, a.system)
 	if err != nil {
 		return report, err
 	}
 	defer func() { err = errors.Join(err, remove(context.WithoutCancel(ctx))) }()
 	ctx, cancel := context.WithTimeout(ctx, c.Warmup+c.Duration+endless)
 	defer cancel()
-	program, arguments := c.Command(a.contender, a.cell)
+	program, arguments := c.Command(a.system, a.cell)
 	return RunReport(ctx, place, program, arguments)
 }
 
 // RunReport runs a program and reads the report that it prints.
-func RunReport(ctx context.Context, place contender.Place, program string, arguments []string) (measure.Report, error) {
-	var report measure.Report
+func RunReport(ctx context.Context, place system.Place, program string, arguments []string) (loadtest.Report, error) {
+	var report loadtest.Report
 	out, err := Output(ctx, place, program, arguments...)
 	if err != nil {
 		return report, err
@@ -96,7 +96,7 @@ func RunReport(ctx context.Context, place contender.Place, program string, argum
 }
 
 // Output runs a program to its end, and returns what it prints. Its error says what the program said.
-func Output(ctx context.Context, place contender.Place, program string, arguments ...string) ([]byte, error) {
+func Output(ctx context.Context, place system.Place, program string, arguments ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, arguments...)
 	var said bytes.Buffer
 	cmd.Env, cmd.Stderr = place.Environment(), &said

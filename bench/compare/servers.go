@@ -10,18 +10,18 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// Servers are the Postgres and the RabbitMQ that all contenders use.
+// Servers are the Postgres and the RabbitMQ that all systems use.
 type Servers struct {
 	DatabaseURL string
 	AMQPURL     string
 }
 
-// Place makes an empty database for one turn, and names a prefix that nobody else has at the broker. The contender
+// Place makes an empty database for one run, and names a prefix that nobody else has at the broker. The system
 // removes its queues itself.
-func (s Servers) Place(ctx context.Context, name string) (place contender.Place, remove func(context.Context) error, err error) {
+func (s Servers) Place(ctx context.Context, name string) (place system.Place, remove func(context.Context) error, err error) {
 	own := fmt.Sprintf("bench_%s_%s", name, strings.ToLower(rand.Text()[:8]))
 	address, err := url.Parse(s.DatabaseURL)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s Servers) Place(ctx context.Context, name string) (place contender.Place,
 		}
 		return nil
 	}
-	return contender.Place{DatabaseURL: address.String(), AMQPURL: s.AMQPURL, Prefix: own}, remove, nil
+	return system.Place{DatabaseURL: address.String(), AMQPURL: s.AMQPURL, Prefix: own}, remove, nil
 }
 
 func (s Servers) execute(ctx context.Context, statement string) error {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
 // WriteMarkdown writes the table: a part for every cell. It reads well on a terminal, too.
@@ -24,7 +24,7 @@ func (r Result) WriteMarkdown(out io.Writer) error {
 	return nil
 }
 
-// rows are the head and a row for every contender.
+// rows are the head and a row for every system.
 func (r Result) rows(cell Cell) [][]string {
 	processes := r.processes(cell)
 	head := []string{"", "sagas/s", "of the roofline", "ours ÷ it", "p50 ms", "p99 ms", "CPU ms/saga"}
@@ -38,9 +38,9 @@ func (r Result) rows(cell Cell) [][]string {
 }
 
 func (r Result) row(cell Cell, name string, processes []string) []string {
-	rate := func(report measure.Report) *float64 { return &report.SagasPerSecond }
-	latency := func(read func(measure.Percentiles) float64) string {
-		return r.figure(cell, name, func(report measure.Report) *float64 {
+	rate := func(report loadtest.Report) *float64 { return &report.SagasPerSecond }
+	latency := func(read func(loadtest.Percentiles) float64) string {
+		return r.figure(cell, name, func(report loadtest.Report) *float64 {
 			if report.Latency == nil {
 				return nil
 			}
@@ -49,7 +49,7 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 		}).middle("%.1f")
 	}
 	cpu := func(process string) string {
-		return r.figure(cell, name, func(report measure.Report) *float64 {
+		return r.figure(cell, name, func(report loadtest.Report) *float64 {
 			if value, told := report.CPU[process]; told {
 				return &value
 			}
@@ -58,24 +58,24 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	}
 	label := name
 	if n := r.faults(cell, name); n > 0 {
-		label = fmt.Sprintf("%s (turns FAILED: %d)", name, n)
+		label = fmt.Sprintf("%s (runs FAILED: %d)", name, n)
 	}
 	row := []string{
 		label,
 		r.figure(cell, name, rate).Show("%.0f"),
 		r.ratio(cell, name, Roofline).Show("%.2f"),
 		r.ratio(cell, Ours, name).Show("%.2f"),
-		latency(func(p measure.Percentiles) float64 { return p.P50 }),
-		latency(func(p measure.Percentiles) float64 { return p.P99 }),
-		cpu(measure.Total),
+		latency(func(p loadtest.Percentiles) float64 { return p.P50 }),
+		latency(func(p loadtest.Percentiles) float64 { return p.P99 }),
+		cpu(loadtest.Total),
 	}
 	for _, process := range processes {
 		row = append(row, cpu(process))
 	}
 	return append(row,
-		r.figure(cell, name, func(m measure.Report) *float64 { return m.WALBytes }).middle("%.0f"),
-		r.figure(cell, name, func(m measure.Report) *float64 { return m.WriteTransactions }).middle("%.1f"),
-		r.figure(cell, name, func(m measure.Report) *float64 { return m.Commits }).middle("%.1f"),
+		r.figure(cell, name, func(m loadtest.Report) *float64 { return m.WALBytes }).middle("%.0f"),
+		r.figure(cell, name, func(m loadtest.Report) *float64 { return m.WriteTransactions }).middle("%.1f"),
+		r.figure(cell, name, func(m loadtest.Report) *float64 { return m.Commits }).middle("%.1f"),
 	)
 }
 

@@ -11,21 +11,21 @@ import (
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// ending is how long workflows may go on when the contender is closed; there are none by then.
+// ending is how long workflows may go on when the system is closed; there are none by then.
 const ending = 5 * time.Second
 
-// Entry is the contender.
-func Entry() contender.Entry { return contender.Entry{Name: "dbos", Open: open} }
+// Entry is the system.
+func Entry() system.Entry { return system.Entry{Name: "dbos", Open: open} }
 
 type transact struct {
 	dbos dbos.Context
 	pool *pgxpool.Pool // to count with
 }
 
-func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
+func open(ctx context.Context, place system.Place) (system.System, error) {
 	runtime, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
 		AppName: "bench", DatabaseURL: place.DatabaseURL, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -36,7 +36,7 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 	if err := dbos.Launch(runtime); err != nil {
 		return nil, fmt.Errorf("launch DBOS: %w", err)
 	}
-	pool, err := contender.Pool(ctx, place.DatabaseURL, 1, nil)
+	pool, err := system.Pool(ctx, place.DatabaseURL, 1, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +44,9 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 }
 
 // orderSaga is the workflow. What it returns in the end is nothing to the caller; its state is in the database.
-func orderSaga(ctx dbos.Context, order contender.Order) (contender.End, error) {
+func orderSaga(ctx dbos.Context, order system.Order) (system.End, error) {
 	var undo []string
-	for _, step := range contender.Steps() {
+	for _, step := range system.Steps() {
 		err := handle(ctx, step.Execute, order)
 		if err == nil {
 			undo = append(undo, step.Undo)
@@ -57,29 +57,29 @@ func orderSaga(ctx dbos.Context, order contender.Order) (contender.End, error) {
 				return "", errors.Join(err, fault)
 			}
 		}
-		return contender.Compensated, err
+		return system.Compensated, err
 	}
-	return contender.Completed, nil
+	return system.Completed, nil
 }
 
 // handle is a step of the workflow.
-func handle(ctx dbos.Context, command string, order contender.Order) error {
+func handle(ctx dbos.Context, command string, order system.Order) error {
 	_, err := dbos.RunAsStep(ctx, func(context.Context) (string, error) {
-		return "", contender.Handle(command, order)
+		return "", system.Handle(command, order)
 	}, dbos.WithStepName(command))
 	return err
 }
 
 // Run starts a workflow and waits for its result.
-func (t *transact) Run(_ context.Context, order contender.Order) (contender.End, error) {
+func (t *transact) Run(_ context.Context, order system.Order) (system.End, error) {
 	handle, err := dbos.RunWorkflow(t.dbos, orderSaga, order, dbos.WithWorkflowID(order.ID))
 	if err != nil {
 		return "", fmt.Errorf("start a workflow: %w", err)
 	}
 	end, err := handle.GetResult()
 	switch {
-	case errors.Is(err, contender.ErrDeclined):
-		return contender.Compensated, nil
+	case errors.Is(err, system.ErrDeclined):
+		return system.Compensated, nil
 	case err != nil:
 		return "", fmt.Errorf("run a workflow: %w", err)
 	}
@@ -87,8 +87,8 @@ func (t *transact) Run(_ context.Context, order contender.Order) (contender.End,
 }
 
 // Ended counts the workflows that succeeded, and those that failed and have their last compensation on record.
-func (t *transact) Ended(ctx context.Context) (contender.Tally, error) {
-	return contender.Count(ctx, t.pool, `
+func (t *transact) Ended(ctx context.Context) (system.Tally, error) {
+	return system.Count(ctx, t.pool, `
 		SELECT CASE WHEN status = 'SUCCESS' THEN 'completed' WHEN status = 'ERROR' AND EXISTS (
 			SELECT 1 FROM dbos.operation_outputs o WHERE o.workflow_uuid = w.workflow_uuid AND o.function_name = 'inventory.release'
 		) THEN 'compensated' ELSE status END, count(*) FROM dbos.workflow_status w GROUP BY 1`)

@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 const (
@@ -18,38 +18,38 @@ const (
 	connections = 16
 )
 
-// Entry is the contender.
-func Entry() contender.Entry {
-	return contender.Entry{Name: "naive", Broker: true, Open: open, Work: work}
+// Entry is the system.
+func Entry() system.Entry {
+	return system.Entry{Name: "naive", Broker: true, Open: open, Work: work}
 }
 
 // orchestrator is the process that holds the sagas.
 type orchestrator struct {
 	table    table
-	place    contender.Place
-	out, in  *contender.Link // one connection to publish, one to consume
-	waiters  *contender.Waiters
+	place    system.Place
+	out, in  *system.Link // one connection to publish, one to consume
+	waiters  *system.Waiters
 	handlers *errgroup.Group
 	alive    context.Context // ends when a handler fails, or when it is closed
 	stop     context.CancelFunc
 }
 
-func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
-	pool, err := contender.Pool(ctx, place.DatabaseURL, connections, nil)
+func open(ctx context.Context, place system.Place) (system.System, error) {
+	pool, err := system.Pool(ctx, place.DatabaseURL, connections, nil)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := pool.Exec(ctx, schema); err != nil {
 		return nil, fmt.Errorf("create the tables: %w", err)
 	}
-	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
+	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
 	if err != nil {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group, alive := errgroup.WithContext(running)
 	o := &orchestrator{
-		table: table{pool}, place: place, out: out, in: in, waiters: contender.NewWaiters(),
+		table: table{pool}, place: place, out: out, in: in, waiters: system.NewWaiters(),
 		handlers: group, alive: alive, stop: stop,
 	}
 	replies, err := in.Consume(alive, place.Replies(), prefetch)
@@ -62,16 +62,16 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 	return o, nil
 }
 
-func queues(place contender.Place) []string {
+func queues(place system.Place) []string {
 	names := []string{place.Replies()}
-	for _, step := range contender.Steps() {
+	for _, step := range system.Steps() {
 		names = append(names, place.Commands(step.Queue))
 	}
 	return names
 }
 
 // Run starts a saga and waits for its end.
-func (o *orchestrator) Run(ctx context.Context, order contender.Order) (contender.End, error) {
+func (o *orchestrator) Run(ctx context.Context, order system.Order) (system.End, error) {
 	end := o.waiters.Expect(order.ID)
 	if err := o.table.insert(ctx, order); err != nil {
 		return "", err
@@ -79,14 +79,14 @@ func (o *orchestrator) Run(ctx context.Context, order contender.Order) (contende
 	if err := o.send(ctx, execute(order.ID, 0), order); err != nil {
 		return "", err
 	}
-	return contender.Await(ctx, o.alive, end)
+	return system.Await(ctx, o.alive, end)
 }
 
 // take handles replies until the consumer ends.
 func (o *orchestrator) take(replies <-chan amqp.Delivery) error {
 	for delivery := range replies {
 		if err := o.onReply(o.alive, delivery); err != nil {
-			return contender.Fault(o.alive, fmt.Errorf("take a reply: %w", err))
+			return system.Fault(o.alive, fmt.Errorf("take a reply: %w", err))
 		}
 	}
 	return nil
@@ -108,7 +108,7 @@ func (o *orchestrator) onReply(ctx context.Context, delivery amqp.Delivery) erro
 	case err != nil:
 		return err
 	case m.next == nil:
-		o.waiters.Tell(m.saga, contender.End(m.status))
+		o.waiters.Tell(m.saga, system.End(m.status))
 	default:
 		if err := o.send(ctx, m.next, order); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (o *orchestrator) onReply(ctx context.Context, delivery amqp.Delivery) erro
 }
 
 // send publishes a command and awaits its confirm.
-func (o *orchestrator) send(ctx context.Context, c *command, order contender.Order) error {
+func (o *orchestrator) send(ctx context.Context, c *command, order system.Order) error {
 	body, err := json.Marshal(order)
 	if err != nil {
 		return fmt.Errorf("encode a command: %w", err)
@@ -127,7 +127,7 @@ func (o *orchestrator) send(ctx context.Context, c *command, order contender.Ord
 	if err != nil {
 		return err
 	}
-	return contender.Confirmed(ctx, confirm)
+	return system.Confirmed(ctx, confirm)
 }
 
 func acknowledge(delivery amqp.Delivery) error {
@@ -138,8 +138,8 @@ func acknowledge(delivery amqp.Delivery) error {
 }
 
 // Ended counts the sagas that have ended.
-func (o *orchestrator) Ended(ctx context.Context) (contender.Tally, error) {
-	return contender.Count(ctx, o.table.pool, `SELECT status, count(*) FROM sagas GROUP BY status`)
+func (o *orchestrator) Ended(ctx context.Context) (system.Tally, error) {
+	return system.Count(ctx, o.table.pool, `SELECT status, count(*) FROM sagas GROUP BY status`)
 }
 
 // Close ends it, and takes its queues away.

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 const schema = `
@@ -37,7 +37,7 @@ type table struct {
 var errRepeated = errors.New("the reply was there before")
 
 // insert stores a new saga with its steps.
-func (t table) insert(ctx context.Context, order contender.Order) error {
+func (t table) insert(ctx context.Context, order system.Order) error {
 	data, err := json.Marshal(order)
 	if err != nil {
 		return fmt.Errorf("encode an order: %w", err)
@@ -47,7 +47,7 @@ func (t table) insert(ctx context.Context, order contender.Order) error {
 			return fmt.Errorf("insert a saga: %w", err)
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO saga_steps (saga_id, step, status) SELECT $1, step, 'pending' FROM generate_series(0, $2) step`,
-			order.ID, len(contender.Steps())-1)
+			order.ID, len(system.Steps())-1)
 		if err != nil {
 			return fmt.Errorf("insert the steps of a saga: %w", err)
 		}
@@ -56,8 +56,8 @@ func (t table) insert(ctx context.Context, order contender.Order) error {
 }
 
 // move stores one transition and returns the saga's data. A reply that comes twice finds its step moved on.
-func (t table) move(ctx context.Context, m move) (contender.Order, error) {
-	var order contender.Order
+func (t table) move(ctx context.Context, m move) (system.Order, error) {
+	var order system.Order
 	err := pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `UPDATE saga_steps SET status = $4, updated_at = now() WHERE saga_id = $1 AND step = $2 AND status = $3`,
 			m.saga, m.step, m.from, m.to)

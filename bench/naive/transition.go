@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // Statuses of a saga that has not ended, and of its steps.
@@ -41,12 +41,12 @@ type command struct {
 
 // execute and compensate make the commands of a step. A reply bears the id of its command.
 func execute(saga string, step int) *command {
-	s := contender.Steps()[step]
+	s := system.Steps()[step]
 	return &command{queue: s.Queue, name: s.Execute, id: fmt.Sprintf("%s/%d/execute", saga, step)}
 }
 
 func compensate(saga string, step int) *command {
-	s := contender.Steps()[step]
+	s := system.Steps()[step]
 	return &command{queue: s.Queue, name: s.Undo, id: fmt.Sprintf("%s/%d/compensate", saga, step)}
 }
 
@@ -57,7 +57,7 @@ func onReply(id string, r reply) (move, error) {
 		return move{}, fmt.Errorf("a reply to %q, which is no command", id)
 	}
 	step, err := strconv.Atoi(parts[1])
-	if err != nil || step < 0 || step >= len(contender.Steps()) {
+	if err != nil || step < 0 || step >= len(system.Steps()) {
 		return move{}, fmt.Errorf("a reply to %q, which is no command", id)
 	}
 	m := move{saga: parts[0], step: step, from: pending, to: succeeded, status: running}
@@ -68,8 +68,8 @@ func onReply(id string, r reply) (move, error) {
 	case !r.Succeeded:
 		m.to = failed
 		return m.back(), nil
-	case step == len(contender.Steps())-1:
-		m.status = string(contender.Completed)
+	case step == len(system.Steps())-1:
+		m.status = string(system.Completed)
 	default:
 		m.next = execute(m.saga, step+1)
 	}
@@ -79,7 +79,7 @@ func onReply(id string, r reply) (move, error) {
 // back goes on with the compensation of the step before.
 func (m move) back() move {
 	if m.step == 0 {
-		m.status = string(contender.Compensated)
+		m.status = string(system.Compensated)
 		return m
 	}
 	m.status, m.next = compensating, compensate(m.saga, m.step-1)

@@ -9,19 +9,19 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // work is the worker process: it answers the commands of all three queues until ctx ends.
-func work(ctx context.Context, place contender.Place, ready func()) error {
-	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
+func work(ctx context.Context, place system.Place, ready func()) error {
+	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	defer in.Close()
 	group, alive := errgroup.WithContext(ctx)
-	for _, step := range contender.Steps() {
+	for _, step := range system.Steps() {
 		commands, err := in.Consume(alive, place.Commands(step.Queue), prefetch)
 		if err != nil {
 			return err
@@ -34,24 +34,24 @@ func work(ctx context.Context, place contender.Place, ready func()) error {
 	return group.Wait()
 }
 
-func answerAll(ctx context.Context, out *contender.Link, place contender.Place, commands <-chan amqp.Delivery) error {
+func answerAll(ctx context.Context, out *system.Link, place system.Place, commands <-chan amqp.Delivery) error {
 	for delivery := range commands {
 		if err := answer(ctx, out, place, delivery); err != nil {
-			return contender.Fault(ctx, fmt.Errorf("answer a command: %w", err))
+			return system.Fault(ctx, fmt.Errorf("answer a command: %w", err))
 		}
 	}
 	return nil
 }
 
 // answer executes a command. The command is acknowledged once the reply is safe.
-func answer(ctx context.Context, out *contender.Link, place contender.Place, delivery amqp.Delivery) error {
-	var order contender.Order
+func answer(ctx context.Context, out *system.Link, place system.Place, delivery amqp.Delivery) error {
+	var order system.Order
 	if err := json.Unmarshal(delivery.Body, &order); err != nil {
 		return fmt.Errorf("decode it: %w", err)
 	}
 	r := reply{Succeeded: true}
-	switch err := contender.Handle(delivery.Type, order); {
-	case errors.Is(err, contender.ErrDeclined):
+	switch err := system.Handle(delivery.Type, order); {
+	case errors.Is(err, system.ErrDeclined):
 		r = reply{Error: err.Error()}
 	case err != nil:
 		return err
@@ -64,7 +64,7 @@ func answer(ctx context.Context, out *contender.Link, place contender.Place, del
 	if err != nil {
 		return err
 	}
-	if err := contender.Confirmed(ctx, confirm); err != nil {
+	if err := system.Confirmed(ctx, confirm); err != nil {
 		return err
 	}
 	return acknowledge(delivery)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 func TestWhatFollowsACommand(t *testing.T) {
@@ -13,14 +13,14 @@ func TestWhatFollowsACommand(t *testing.T) {
 		command   string
 		succeeded bool
 		next      string
-		end       contender.End
+		end       system.End
 	}{
 		{"inventory.reserve", true, "payments.charge", ""},
 		{"payments.charge", true, "orders.confirm", ""},
-		{"orders.confirm", true, "", contender.Completed},
+		{"orders.confirm", true, "", system.Completed},
 		{"orders.confirm", false, "payments.refund", ""},
 		{"payments.refund", true, "inventory.release", ""},
-		{"inventory.release", true, "", contender.Compensated},
+		{"inventory.release", true, "", system.Compensated},
 	} {
 		next, end := follow(c.command, c.succeeded)
 		assert.Equal(t, c.next, next, "after %s", c.command)

@@ -13,7 +13,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // The tuning, found by trial on two cores: with fewer workers, or shorter pauses, River spends more on fetching than it
@@ -25,17 +25,17 @@ const (
 	poll        = 100 * time.Millisecond
 )
 
-// Entry is the contender.
-func Entry() contender.Entry { return contender.Entry{Name: "river", Open: open} }
+// Entry is the system.
+func Entry() system.Entry { return system.Entry{Name: "river", Open: open} }
 
 type chain struct {
 	pool    *pgxpool.Pool
 	client  *river.Client[pgx.Tx]
-	waiters *contender.Waiters
+	waiters *system.Waiters
 }
 
-func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
-	pool, err := contender.Pool(ctx, place.DatabaseURL, connections, nil)
+func open(ctx context.Context, place system.Place) (system.System, error) {
+	pool, err := system.Pool(ctx, place.DatabaseURL, connections, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fmt.Errorf("make River's tables: %w", err)
 	}
-	c := &chain{pool: pool, waiters: contender.NewWaiters()}
+	c := &chain{pool: pool, waiters: system.NewWaiters()}
 	known := river.NewWorkers()
 	river.AddWorker(known, &worker{chain: c})
 	c.client, err = river.NewClient(driver, &river.Config{
@@ -64,17 +64,17 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 }
 
 // Run inserts the first job and waits for the last.
-func (c *chain) Run(ctx context.Context, order contender.Order) (contender.End, error) {
+func (c *chain) Run(ctx context.Context, order system.Order) (system.End, error) {
 	end := c.waiters.Expect(order.ID)
-	if _, err := c.client.Insert(ctx, job{Command: contender.Steps()[0].Execute, Order: order}, nil); err != nil {
+	if _, err := c.client.Insert(ctx, job{Command: system.Steps()[0].Execute, Order: order}, nil); err != nil {
 		return "", fmt.Errorf("insert a job: %w", err)
 	}
-	return contender.Await(ctx, ctx, end)
+	return system.Await(ctx, ctx, end)
 }
 
 // Ended counts the last jobs of the chains.
-func (c *chain) Ended(ctx context.Context) (contender.Tally, error) {
-	return contender.Count(ctx, c.pool, `
+func (c *chain) Ended(ctx context.Context) (system.Tally, error) {
+	return system.Count(ctx, c.pool, `
 		SELECT CASE args->>'command' WHEN 'orders.confirm' THEN 'completed' ELSE 'compensated' END, count(*) FROM river_job
 		WHERE state = 'completed' AND (args->>'command' = 'inventory.release'
 			OR args->>'command' = 'orders.confirm' AND NOT (args->'order'->>'declined')::bool)

@@ -10,13 +10,13 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // job is one command of a saga.
 type job struct {
-	Command string          `json:"command"`
-	Order   contender.Order `json:"order"`
+	Command string       `json:"command"`
+	Order   system.Order `json:"order"`
 }
 
 // Kind is the name of the jobs, for River.
@@ -30,8 +30,8 @@ type worker struct {
 
 // Work executes a job.
 func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
-	fault := contender.Handle(j.Args.Command, j.Args.Order)
-	if fault != nil && !errors.Is(fault, contender.ErrDeclined) {
+	fault := system.Handle(j.Args.Command, j.Args.Order)
+	if fault != nil && !errors.Is(fault, system.ErrDeclined) {
 		return fault
 	}
 	next, end := follow(j.Args.Command, fault == nil)
@@ -53,17 +53,17 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 }
 
 // follow says what comes after a command, or how the saga has ended.
-func follow(command string, succeeded bool) (next string, end contender.End) {
-	steps := contender.Steps()
-	i := slices.IndexFunc(steps, func(s contender.Step) bool { return s.Execute == command || s.Undo == command })
+func follow(command string, succeeded bool) (next string, end system.End) {
+	steps := system.Steps()
+	i := slices.IndexFunc(steps, func(s system.Step) bool { return s.Execute == command || s.Undo == command })
 	forward := steps[i].Execute == command && succeeded
 	switch {
 	case forward && i == len(steps)-1:
-		return "", contender.Completed
+		return "", system.Completed
 	case forward:
 		return steps[i+1].Execute, ""
 	case i == 0:
-		return "", contender.Compensated
+		return "", system.Compensated
 	default:
 		return steps[i-1].Undo, ""
 	}

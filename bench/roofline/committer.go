@@ -8,13 +8,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // event is what moves a saga on: its start, or a reply.
 type event struct {
-	order contender.Order // of a start
-	reply *amqp.Delivery  // nil: a start
+	order system.Order   // of a start
+	reply *amqp.Delivery // nil: a start
 }
 
 // saga is what is remembered of one that has not ended.
@@ -23,17 +23,17 @@ type saga struct {
 	data    []byte
 	done    int // commands that were answered
 	all     int // commands that it takes
-	outcome contender.End
+	outcome system.End
 }
 
 func (s *saga) ended() bool { return s.done == s.all }
 
 // committer writes the rows of batch after batch, and sends the commands of each when they are safe.
 type committer struct {
-	place   contender.Place
+	place   system.Place
 	pool    *pgxpool.Pool
-	out     *contender.Link
-	waiters *contender.Waiters
+	out     *system.Link
+	waiters *system.Waiters
 	live    map[string]*saga
 }
 
@@ -45,7 +45,7 @@ func (c *committer) run(ctx context.Context, events <-chan event, batches chan<-
 		}
 		s, err := c.commit(ctx, batch)
 		if err != nil {
-			return contender.Fault(ctx, err)
+			return system.Fault(ctx, err)
 		}
 		pass(ctx, batches, s)
 	}
@@ -94,9 +94,9 @@ func (c *committer) move(e event, changes *rows) (*saga, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode an order: %w", err)
 		}
-		s := &saga{id: e.order.ID, data: data, all: e.order.Commands(), outcome: contender.Completed}
+		s := &saga{id: e.order.ID, data: data, all: e.order.Commands(), outcome: system.Completed}
 		if e.order.Declined {
-			s.outcome = contender.Compensated
+			s.outcome = system.Compensated
 		}
 		c.live[s.id] = s
 		changes.start(s.id, data)

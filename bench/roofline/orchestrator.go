@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 const (
@@ -17,40 +17,40 @@ const (
 	onTheWay = 8 // batches whose confirms may be outstanding at once
 )
 
-// Entry is the contender.
-func Entry() contender.Entry {
-	return contender.Entry{Name: "roofline", Broker: true, Open: open, Work: work}
+// Entry is the system.
+func Entry() system.Entry {
+	return system.Entry{Name: "roofline", Broker: true, Open: open, Work: work}
 }
 
 // roof is the process that would hold the sagas.
 type roof struct {
-	place   contender.Place
+	place   system.Place
 	pool    *pgxpool.Pool
-	out, in *contender.Link
-	waiters *contender.Waiters
+	out, in *system.Link
+	waiters *system.Waiters
 	events  chan event
 	stages  *errgroup.Group
 	alive   context.Context
 	stop    context.CancelFunc
 }
 
-func open(ctx context.Context, place contender.Place) (contender.Contender, error) {
+func open(ctx context.Context, place system.Place) (system.System, error) {
 	tune()
-	pool, err := contender.Pool(ctx, place.DatabaseURL, 2, plans())
+	pool, err := system.Pool(ctx, place.DatabaseURL, 2, plans())
 	if err != nil {
 		return nil, err
 	}
 	if _, err := pool.Exec(ctx, schema); err != nil {
 		return nil, fmt.Errorf("create the tables: %w", err)
 	}
-	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)
+	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)
 	if err != nil {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	stages, alive := errgroup.WithContext(running)
 	r := &roof{
-		place: place, pool: pool, out: out, in: in, waiters: contender.NewWaiters(), events: make(chan event, prefetch),
+		place: place, pool: pool, out: out, in: in, waiters: system.NewWaiters(), events: make(chan event, prefetch),
 		stages: stages, alive: alive, stop: stop,
 	}
 	replies, err := in.Consume(alive, place.Replies(), prefetch)
@@ -68,13 +68,13 @@ func open(ctx context.Context, place contender.Place) (contender.Contender, erro
 	return r, nil
 }
 
-func queues(place contender.Place) []string { return []string{place.Replies(), place.Commands("all")} }
+func queues(place system.Place) []string { return []string{place.Replies(), place.Commands("all")} }
 
 // Run starts a saga and waits for its end.
-func (r *roof) Run(ctx context.Context, order contender.Order) (contender.End, error) {
+func (r *roof) Run(ctx context.Context, order system.Order) (system.End, error) {
 	end := r.waiters.Expect(order.ID)
 	pass(r.alive, r.events, event{order: order})
-	return contender.Await(ctx, r.alive, end)
+	return system.Await(ctx, r.alive, end)
 }
 
 // forward passes replies on as events, until there will be none.
@@ -85,8 +85,8 @@ func (r *roof) forward(replies <-chan amqp.Delivery) {
 }
 
 // Ended counts the sagas that have ended.
-func (r *roof) Ended(ctx context.Context) (contender.Tally, error) {
-	return contender.Count(ctx, r.pool, `SELECT status, count(*) FROM roof GROUP BY status`)
+func (r *roof) Ended(ctx context.Context) (system.Tally, error) {
+	return system.Count(ctx, r.pool, `SELECT status, count(*) FROM roof GROUP BY status`)
 }
 
 // Close ends it, and takes its queues away.

@@ -7,7 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // sent is a batch whose messages are on their way: when they are confirmed, what it answered is acknowledged.
@@ -19,7 +19,7 @@ type sent struct {
 // settle waits for the confirms of a batch and acknowledges what it answered, up to the last delivery.
 func (s sent) settle(ctx context.Context) error {
 	for _, confirm := range s.confirms {
-		if err := contender.Confirmed(ctx, confirm); err != nil {
+		if err := system.Confirmed(ctx, confirm); err != nil {
 			return err
 		}
 	}
@@ -36,7 +36,7 @@ func (s sent) settle(ctx context.Context) error {
 func settleAll(ctx context.Context, batches <-chan sent) error {
 	for batch := range batches {
 		if err := batch.settle(ctx); err != nil {
-			return contender.Fault(ctx, err)
+			return system.Fault(ctx, err)
 		}
 	}
 	return nil

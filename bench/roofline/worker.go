@@ -6,13 +6,13 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/saga-orchestrator/orchestrator/bench/contender"
+	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
 // work is the worker process: it replies to whatever comes, batch by batch, until ctx ends.
-func work(ctx context.Context, place contender.Place, ready func()) error {
+func work(ctx context.Context, place system.Place, ready func()) error {
 	tune()
-	out, in, err := contender.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)
+	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func work(ctx context.Context, place contender.Place, ready func()) error {
 	return stages.Wait()
 }
 
-func replyAll(ctx context.Context, out *contender.Link, queue string, commands <-chan amqp.Delivery, batches chan<- sent) error {
+func replyAll(ctx context.Context, out *system.Link, queue string, commands <-chan amqp.Delivery, batches chan<- sent) error {
 	reply := []byte(`{"succeeded":true}`)
 	var batch []amqp.Delivery
 	for {
@@ -53,7 +53,7 @@ func replyAll(ctx context.Context, out *contender.Link, queue string, commands <
 			return nil
 		})
 		if err != nil {
-			return contender.Fault(ctx, err)
+			return system.Fault(ctx, err)
 		}
 		pass(ctx, batches, s)
 	}

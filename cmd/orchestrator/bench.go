@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/bench"
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
@@ -83,7 +83,7 @@ func (c *benchCommand) options() (bench.Options, error) {
 		Executable: executable, DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix,
 		Server: c.Server, Key: c.Key, Embedded: c.Embedded, Replicas: c.Replicas, QueueType: c.QueueType, Concurrency: c.Concurrency,
 		Scenario: bench.Scenario{Steps: c.Steps, Parallel: c.Parallel, FailRate: failRate, Payload: c.Payload},
-		Load:     measure.Load{InFlight: c.InFlight, Rate: c.Rate, Warmup: c.Warmup, Duration: c.Duration},
+		Load:     loadtest.Load{InFlight: c.InFlight, Rate: c.Rate, Warmup: c.Warmup, Duration: c.Duration},
 	}
 	if err := options.Validate(); err != nil {
 		return bench.Options{}, usageError{err}
@@ -120,7 +120,7 @@ func (c *benchCommand) checkNumbers() error {
 	}
 }
 
-func (c *benchCommand) print(report measure.Report, out *streams) error {
+func (c *benchCommand) print(report loadtest.Report, out *streams) error {
 	if c.Output == "text" {
 		return report.WriteText(out.out)
 	}

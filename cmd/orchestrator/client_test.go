@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
@@ -175,7 +175,7 @@ func TestCheckNeedsNoServer(t *testing.T) {
 }
 
 func TestTheFirstKeyIsMadeOnTheDatabaseWithoutAnOrchestrator(t *testing.T) {
-	t.Setenv("DATABASE_URL", testenv.Database(t))
+	t.Setenv("DATABASE_URL", env.Database(t))
 	require.Equal(t, exitDone, execute(t, "", "migrate", "up").code)
 	created := execute(t, "", "keys", "create", "--role", "admin", "--name", "first")
 	require.Equal(t, exitDone, created.code, created.err)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
 func TestDevServesUntilItIsToldToEnd(t *testing.T) {
@@ -44,7 +44,7 @@ func TestDevServesUntilItIsToldToEnd(t *testing.T) {
 
 func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
 	t.Parallel()
-	url := testenv.Database(t)
+	url := env.Database(t)
 	behind := execute(t, "", "keys", "list", "--database-url", url)
 	assert.Equal(t, exitFailed, behind.code)
 	assert.Contains(t, behind.err, "orchestrator migrate up")

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 	"github.com/saga-orchestrator/orchestrator/internal/process"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
@@ -26,7 +26,7 @@ type arena struct {
 	servers []string // URLs
 	prefix  string   // on the broker
 	own     bool     // the database holds the sagas of this run and nothing else
-	meter   measure.Meter
+	meter   loadtest.Meter
 
 	processes []*process.Process
 	watches   sync.WaitGroup
@@ -47,8 +47,8 @@ const cleanupPatience = time.Minute
 
 // open brings up the orchestrator that the options ask for. The arena is to be closed also after an error.
 func (o Options) open(ctx context.Context) (*arena, error) {
-	a := &arena{options: o, prefix: o.AMQPPrefix, meter: measure.Meter{
-		Processes: measure.Local(), Groups: []measure.Group{{Name: groupLoad, PIDs: []int{os.Getpid()}, Peak: true}},
+	a := &arena{options: o, prefix: o.AMQPPrefix, meter: loadtest.Meter{
+		Processes: loadtest.Local(), Groups: []loadtest.Group{{Name: groupLoad, PIDs: []int{os.Getpid()}, Peak: true}},
 	}}
 	switch {
 	case o.Server != "":
@@ -82,7 +82,7 @@ func (a *arena) openStarted(ctx context.Context) error {
 		}
 		pids = append(pids, p.PID())
 	}
-	a.group(measure.Group{Name: groupOrchestrator, PIDs: pids, Peak: true})
+	a.group(loadtest.Group{Name: groupOrchestrator, PIDs: pids, Peak: true})
 	a.options.say("an orchestrator of its own: %d × serve, database and queues made for the run", a.options.Replicas)
 	a.watchRabbitMQ()
 	return a.watchPostgres(ctx, database)
@@ -99,7 +99,7 @@ func (a *arena) openEmbedded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.group(measure.Group{Name: groupOrchestrator, PIDs: []int{p.PID()}, Peak: true})
+	a.group(loadtest.Group{Name: groupOrchestrator, PIDs: []int{p.PID()}, Peak: true})
 	a.options.say("an embedded orchestrator of its own, with simulated workers in its process")
 	return nil
 }
@@ -111,16 +111,16 @@ func (a *arena) openGiven(ctx context.Context) error {
 		return fmt.Errorf("read --server: %w", err)
 	}
 	a.servers = []string{server.Scheme + "://" + server.Host}
-	a.group(measure.Group{Name: groupOrchestrator, PIDs: a.meter.Processes.Listener(server.Host, "")})
+	a.group(loadtest.Group{Name: groupOrchestrator, PIDs: a.meter.Processes.Listener(server.Host, "")})
 	if a.options.AMQPURL == "" {
-		a.group(measure.Group{Name: groupRabbitMQ})
-		a.group(measure.Group{Name: groupWorker})
+		a.group(loadtest.Group{Name: groupRabbitMQ})
+		a.group(loadtest.Group{Name: groupWorker})
 		a.options.say("no --amqp-url: the workers of the queues %v are expected to be there (`orchestrator bench-worker`)", queues())
 	} else {
 		a.watchRabbitMQ()
 	}
 	if a.options.DatabaseURL == "" {
-		a.group(measure.Group{Name: groupPostgres})
+		a.group(loadtest.Group{Name: groupPostgres})
 		return nil
 	}
 	return a.watchPostgres(ctx, a.options.DatabaseURL)
@@ -158,7 +158,7 @@ func (a *arena) startWorker(ctx context.Context) error {
 		return err
 	}
 	a.keep(p)
-	a.group(measure.Group{Name: groupWorker, PIDs: []int{p.PID()}, Peak: true})
+	a.group(loadtest.Group{Name: groupWorker, PIDs: []int{p.PID()}, Peak: true})
 	return nil
 }
 
@@ -171,20 +171,20 @@ func (a *arena) watchPostgres(ctx context.Context, database string) error {
 	a.cleanup(conn.Close)
 	a.meter.Postgres = conn
 	pids, err := a.meter.Processes.Postmaster(ctx, conn)
-	a.group(measure.Group{Name: groupPostgres, PIDs: pids})
+	a.group(loadtest.Group{Name: groupPostgres, PIDs: pids})
 	return err
 }
 
 // watchRabbitMQ lets the meter see the RabbitMQ of the options, where that is on this machine.
 func (a *arena) watchRabbitMQ() {
-	broker := measure.Group{Name: groupRabbitMQ}
+	broker := loadtest.Group{Name: groupRabbitMQ}
 	if uri, err := amqp.ParseURI(a.options.AMQPURL); err == nil {
 		broker.PIDs = a.meter.Processes.Listener(net.JoinHostPort(uri.Host, fmt.Sprint(uri.Port)), "beam.smp")
 	}
 	a.group(broker)
 }
 
-func (a *arena) group(g measure.Group) { a.meter.Groups = append(a.meter.Groups, g) }
+func (a *arena) group(g loadtest.Group) { a.meter.Groups = append(a.meter.Groups, g) }
 
 func (a *arena) cleanup(undo func(context.Context) error) { a.cleanups = append(a.cleanups, undo) }
 

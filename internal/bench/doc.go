@@ -6,5 +6,5 @@
 // sagas; that programs under load are processes of their own, so that what each costs can be told; and that a saga which
 // did not end as it should is a failed one.
 //
-// It may import internal/measure, internal/rabbit, the worker SDK, the client and the core.
+// It may import internal/loadtest, internal/rabbit, the worker SDK, the client and the core.
 package bench

@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
 
@@ -28,7 +28,7 @@ type Options struct {
 	Concurrency int    // commands that each of the three workers does at the same time; default: 64
 
 	Scenario Scenario
-	Load     measure.Load // its Begin and End are the bench's own
+	Load     loadtest.Load // its Begin and End are the bench's own
 
 	Say func(line string) // tells a person what goes on; nil: nobody
 }

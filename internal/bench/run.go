@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/client"
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 
 // Run puts the load on the orchestrator and reports. Its error means that there is no report to trust; sagas that failed
 // are in the report, and the first of them is told by Say.
-func (o Options) Run(ctx context.Context) (report measure.Report, err error) {
+func (o Options) Run(ctx context.Context) (report loadtest.Report, err error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {
 		return report, err
@@ -125,14 +125,14 @@ func await(ctx context.Context, patience time.Duration, what string, ask func() 
 }
 
 // load drives the load and measures.
-func (a *arena) load(ctx context.Context) (measure.Report, error) {
+func (a *arena) load(ctx context.Context) (loadtest.Report, error) {
 	load := a.options.Load.WithDefaults()
 	caller, err := newCaller(a.servers, a.options.Key, load.InFlight, a.options.Scenario)
 	if err != nil {
-		return measure.Report{}, err
+		return loadtest.Report{}, err
 	}
 	defer caller.close()
-	var usage measure.Usage
+	var usage loadtest.Usage
 	var before, after counters
 	var unread error // of the metrics, without which there still is a report
 	load.Begin = func(ctx context.Context) error {
@@ -153,9 +153,9 @@ func (a *arena) load(ctx context.Context) (measure.Report, error) {
 		err = told.verify(ctx, a.meter.Postgres)
 	}
 	if err != nil {
-		return measure.Report{}, err
+		return loadtest.Report{}, err
 	}
-	report := measure.NewReport("orchestrator", a.options.Scenario.variant(), load, outcome, usage)
+	report := loadtest.NewReport("orchestrator", a.options.Scenario.variant(), load, outcome, usage)
 	if unread == nil {
 		after.describe(before, &report)
 	} else {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
@@ -37,7 +37,7 @@ func TestAGivenOrchestratorIsLoadedWithTheWorkersThatItHas(t *testing.T) {
 	var said []string
 	options := Options{
 		Server: orchestrator(t, true), Scenario: Scenario{Steps: 4, FailRate: 0.5},
-		Load: measure.Load{InFlight: 4, Warmup: 50 * time.Millisecond, Duration: 300 * time.Millisecond},
+		Load: loadtest.Load{InFlight: 4, Warmup: 50 * time.Millisecond, Duration: 300 * time.Millisecond},
 		Say:  func(line string) { said = append(said, line) },
 	}
 	report, err := options.Run(t.Context())
@@ -48,7 +48,7 @@ func TestAGivenOrchestratorIsLoadedWithTheWorkersThatItHas(t *testing.T) {
 	assert.Contains(t, report.Batch, "events")
 	require.NotNil(t, report.Messages)
 	assert.NotContains(t, report.CPU, groupPostgres, "nobody said where it is")
-	assert.NotContains(t, report.CPU, measure.Total)
+	assert.NotContains(t, report.CPU, loadtest.Total)
 	assert.Contains(t, strings.Join(said, "\n"), "expected to be there")
 }
 
@@ -99,7 +99,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 
 func TestTheDatabaseOfARunIsItsOwn(t *testing.T) {
 	t.Parallel()
-	server := testenv.Database(t)
+	server := env.Database(t)
 	own, drop, err := createDatabase(t.Context(), server)
 	require.NoError(t, err)
 	require.NoError(t, execute(t.Context(), own, "CREATE TABLE mine (id int)"))

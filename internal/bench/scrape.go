@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
 // The orchestrator's own figures, as /metrics calls them.
@@ -71,16 +71,16 @@ func (c counters) parse(text io.Reader) error {
 }
 
 // describe puts what the counters say of a window into its report.
-func (c counters) describe(before counters, report *measure.Report) {
+func (c counters) describe(before counters, report *loadtest.Report) {
 	grew := func(name string) float64 { return c[name] - before[name] }
 	report.Batch = make(map[string]float64)
 	for name, metric := range map[string]string{"events": batches, "commands": publishes} {
 		if grew(metric+"_count") > 0 {
-			report.Batch[name] = measure.Round(grew(metric+"_sum")/grew(metric+"_count"), 1)
+			report.Batch[name] = loadtest.Round(grew(metric+"_sum")/grew(metric+"_count"), 1)
 		}
 	}
 	// Every message passes the broker once: what the orchestrator publishes, and what it receives.
 	if messages := grew(publishes+"_sum") + grew(received); report.Sagas > 0 && messages > 0 {
-		report.Messages = measure.Figure(messages/float64(report.Sagas), 2)
+		report.Messages = loadtest.Figure(messages/float64(report.Sagas), 2)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
 const exposition = `# HELP saga_messages_received_total Messages taken.
@@ -27,15 +27,15 @@ func TestMessagesAndBatchesAreThoseOfTheWindow(t *testing.T) {
 	before, after := make(counters), make(counters)
 	require.NoError(t, before.parse(strings.NewReader("saga_committed_batch_events_sum 20\nsaga_committed_batch_events_count 4\n")))
 	require.NoError(t, after.parse(strings.NewReader(exposition)))
-	report := measure.Report{Sagas: 10}
+	report := loadtest.Report{Sagas: 10}
 	after.describe(before, &report)
 	assert.Equal(t, map[string]float64{"events": 20, "commands": 7.5}, report.Batch)
-	assert.Equal(t, measure.Figure(6, 2), report.Messages)
+	assert.Equal(t, loadtest.Figure(6, 2), report.Messages)
 }
 
 func TestAnOrchestratorWithoutTheseMetricsHasNoSuchFigures(t *testing.T) {
 	t.Parallel()
-	report := measure.Report{Sagas: 10}
+	report := loadtest.Report{Sagas: 10}
 	make(counters).describe(make(counters), &report)
 	assert.Empty(t, report.Batch)
 	assert.Nil(t, report.Messages)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/saga-orchestrator/orchestrator/internal/measure"
+	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
 // tally is how many sagas have ended as they should, as the answers said.
@@ -27,7 +27,7 @@ func (t *tally) count(one func(context.Context, int) error, fails func(n int) bo
 }
 
 // verify holds the answers against the rows. A database that others use too says nothing.
-func (t *tally) verify(ctx context.Context, db measure.Querier) error {
+func (t *tally) verify(ctx context.Context, db loadtest.Querier) error {
 	var completed, compensated, all int64
 	err := db.QueryRow(ctx, `SELECT count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'compensated'), count(*)
 		FROM sagas`).Scan(&completed, &compensated, &all)

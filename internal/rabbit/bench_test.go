@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // BenchmarkPublishAndConsume publishes batches from two goroutines, as the relay does, and consumes them at the same time.
 func BenchmarkPublishAndConsume(b *testing.B) {
-	url, prefix := testenv.Broker(b, "payments")
+	url, prefix := env.Broker(b, "payments")
 	broker := rabbit.Connect(rabbit.Config{URL: url, Prefix: prefix, Logger: slog.New(slog.DiscardHandler)})
 	defer broker.Close(context.Background())
 	require.Eventually(b, func() bool { return broker.Ready() == nil }, patience, time.Millisecond)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -141,7 +141,7 @@ func TestAQueueDeletedUnderItsConsumerIsDeclaredAgainAndConsumed(t *testing.T) {
 func TestNothingIsLostWhileEveryConnectionIsCutAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	const cuts = 8
-	url, prefix := testenv.Broker(t, "payments")
+	url, prefix := env.Broker(t, "payments")
 	p, through := startProxy(t, url)
 	b := connect(t, rabbit.Config{URL: through, Prefix: prefix, DeliveryLimit: 1000}, "payments")
 	cut := make(chan struct{})

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv/proxy"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -53,7 +53,7 @@ func ready(t *testing.T, b *rabbit.Broker) {
 // corner is a test's own corner of the broker: a config that leads there, for tests that need no proxy.
 func corner(t *testing.T, queues ...string) rabbit.Config {
 	t.Helper()
-	url, prefix := testenv.Broker(t, queues...)
+	url, prefix := env.Broker(t, queues...)
 	return rabbit.Config{URL: url, Prefix: prefix}
 }
 
@@ -184,5 +184,5 @@ func publishAll(t *testing.T, b *rabbit.Broker, all []wire.Command) []wire.Recei
 }
 
 func publishWithin(ctx context.Context, b *rabbit.Broker, all []wire.Command) []wire.Receipt {
-	return testenv.Receipts(ctx, b.Publish, all)
+	return env.Receipts(ctx, b.Publish, all)
 }

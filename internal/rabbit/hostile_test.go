@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv/amqpproxy"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/amqpproxy"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 

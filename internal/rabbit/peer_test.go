@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv/amqpproxy"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/amqpproxy"
 )
 
 // startPeer returns a hostile peer before the broker, for as long as the test runs, and its URL.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -84,7 +84,7 @@ func TestOneCommandThatCannotBeEncodedDoesNotHurtItsNeighbours(t *testing.T) {
 
 func TestABrokerThatIsUnreachableAtStartIsFoundWhenItComesUp(t *testing.T) {
 	t.Parallel()
-	url, prefix := testenv.Broker(t, "payments")
+	url, prefix := env.Broker(t, "payments")
 	p, through := startProxy(t, url)
 	p.Down()
 	b := start(t, rabbit.Config{URL: through, Prefix: prefix})
@@ -102,7 +102,7 @@ func TestABrokerThatIsUnreachableAtStartIsFoundWhenItComesUp(t *testing.T) {
 
 func TestPublishingIntoAHalfOpenLinkEndsWithItsDeadline(t *testing.T) {
 	t.Parallel()
-	url, prefix := testenv.Broker(t, "payments")
+	url, prefix := env.Broker(t, "payments")
 	p, through := startProxy(t, url)
 	b := connect(t, rabbit.Config{URL: through, Prefix: prefix, Timeout: 2 * time.Second, Heartbeat: 2 * time.Second}, "payments")
 	p.Stall()
@@ -125,7 +125,7 @@ func TestPublishingIntoAHalfOpenLinkEndsWithItsDeadline(t *testing.T) {
 
 func TestASilentLinkIsNoticed(t *testing.T) {
 	t.Parallel()
-	url, prefix := testenv.Broker(t)
+	url, prefix := env.Broker(t)
 	p, through := startProxy(t, url)
 	b := connect(t, rabbit.Config{URL: through, Prefix: prefix, Heartbeat: time.Second})
 	p.Stall()

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -45,7 +45,7 @@ func TestAWorkerThatComesBeforeItsQueueWaitsForIt(t *testing.T) {
 func TestEveryCommandIsAnsweredWhileConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	const count = 1000
-	url, prefix := testenv.Broker(t, "payments")
+	url, prefix := env.Broker(t, "payments")
 	p, through := startProxy(t, url)
 	config := rabbit.Config{URL: url, Prefix: prefix, DeliveryLimit: 1000}
 	b := connect(t, config, "payments")

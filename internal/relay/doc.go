@@ -6,5 +6,5 @@
 // Nothing is inferred from a publish that failed: the row's lease runs out and it is published again, under the same
 // id with the same bytes.
 //
-// It declares the interfaces that it needs and may import saga (identifiers), saga/record and steps/wire.
+// It declares the interfaces that it needs and may import saga (identifiers), internal/record and steps/wire.
 package relay

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // probeQueues probes closed queues when they are due, until ctx ends.

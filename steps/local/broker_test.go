@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/saga-orchestrator/orchestrator/internal/testenv"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/local"
@@ -42,7 +42,7 @@ func declared(t *testing.T) *local.Broker {
 
 func publish(t *testing.T, b *local.Broker, commands ...wire.Command) {
 	t.Helper()
-	for _, receipt := range testenv.Receipts(t.Context(), b.Publish, commands) {
+	for _, receipt := range env.Receipts(t.Context(), b.Publish, commands) {
 		require.Equal(t, wire.Confirmed, receipt.Outcome)
 	}
 }
@@ -70,7 +70,7 @@ func TestACommandForAQueueThatWasNotDeclaredIsReturned(t *testing.T) {
 	t.Parallel()
 	b := local.New()
 	stop := receive(t, b, 1, func(wire.Message) wire.Answer { return wire.Answer{Settlement: wire.Dropped} })
-	receipt := testenv.Receipts(t.Context(), b.Publish, []wire.Command{command(1, 0)})[0]
+	receipt := env.Receipts(t.Context(), b.Publish, []wire.Command{command(1, 0)})[0]
 	assert.Equal(t, wire.Returned, receipt.Outcome, "somebody who listens does not make a queue")
 	assert.Contains(t, receipt.Reason, "payments")
 	require.NoError(t, b.DeclareQueues(t.Context(), []string{"payments"}))

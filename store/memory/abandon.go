@@ -3,8 +3,8 @@ package memory
 import (
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // abandon closes sagas on which the core cannot decide. One that has ended stays as it is.

@@ -3,7 +3,7 @@ package memory
 import (
 	"context"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // Backlog counts outbox rows and dead letters.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 

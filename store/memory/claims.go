@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // claim says what became of each start, the idempotency key before the business key. Nothing is taken yet: that comes

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // putDeadLetters stores dead letters; one that is there already stays as it is.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // PutDefinition registers a definition: as the next version, and true, unless the latest version is the same plan.

@@ -12,5 +12,5 @@
 // confirmed stays in the outbox, marked as delivered and seen by nobody, until its step has moved on; when the file is
 // opened again, it is sent again under the same id.
 //
-// It may import saga, saga/record and steps/wire.
+// It may import saga, internal/record and steps/wire.
 package memory

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // CreateKey keeps an API key. CreatedAt is the store's time when it is zero.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // staleAfter is how long after its RetryAt a problem still counts without being noted again.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // Saga returns one saga. One that cannot be read is returned with what is known of it. Errors: record.ErrSagaNotFound.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/saga/record"
 )
 
 // Errors about decisions that no database would take: defects.

@@ -4,7 +4,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/saga/record"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 const otherBody = `{"description": "<one> & only", "steps": [{"name": "pay", "command": "payments.pay", "timeout": "7s"}]}`

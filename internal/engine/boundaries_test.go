@@ -1,0 +1,467 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+	"github.com/saga-orchestrator/orchestrator/store/memory"
+)
+
+// broken is a store with rows that cannot be read, definitions that are gone, and batches that it does not take.
+type broken struct {
+	*memory.Store
+
+	mu          sync.Mutex
+	unreadable  map[string]bool
+	spoiled     map[string]bool  // edited by hand: they break an invariant
+	definitions map[string]error // by name
+	refuses     func(record.Batch) error
+	batches     []int // events of each batch that was tried: sagas and starts
+	loads       map[string]int
+	extra       []record.DueSaga
+	rounds      int // of the poll
+}
+
+func newBroken(t *testing.T, config memory.Config) *broken {
+	t.Helper()
+	store, err := memory.Open(config)
+	require.NoError(t, err)
+	return &broken{Store: store, unreadable: map[string]bool{}, spoiled: map[string]bool{}, definitions: map[string]error{}, loads: map[string]int{}}
+}
+
+func (b *broken) with(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
+func (b *broken) Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error {
+	b.mu.Lock()
+	var refusal error
+	if b.refuses != nil {
+		refusal = b.refuses(batch)
+	}
+	if n := len(batch.SagaIDs) + len(batch.Starts); n > 0 {
+		b.batches = append(b.batches, n)
+	}
+	for _, id := range batch.SagaIDs {
+		b.loads[id]++
+	}
+	b.mu.Unlock()
+	if refusal != nil {
+		return refusal
+	}
+	return b.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
+		b.mu.Lock()
+		for _, id := range batch.SagaIDs {
+			if b.unreadable[id] {
+				delete(loaded.Instances, id)
+				if loaded.Unreadable == nil {
+					loaded.Unreadable = map[string]error{}
+				}
+				loaded.Unreadable[id] = fmt.Errorf("saga %s: %w", id, record.ErrUnreadable)
+			}
+			if in, found := loaded.Instances[id]; found && b.spoiled[id] && !in.Status.Terminal() {
+				in.Steps = slices.Clone(in.Steps)
+				in.Steps[1].Status = saga.StepCompensated
+				loaded.Instances[id] = in
+			}
+		}
+		b.mu.Unlock()
+		return decide(loaded)
+	})
+}
+
+func (b *broken) Definition(ctx context.Context, name string, version int) (*saga.Definition, error) {
+	b.mu.Lock()
+	err := b.definitions[name]
+	b.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return b.Store.Definition(ctx, name, version)
+}
+
+// Due puts rows before the others that are due for ever.
+func (b *broken) Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error) {
+	b.mu.Lock()
+	extra := b.extra
+	if after == (record.DueSaga{}) {
+		b.rounds++
+	}
+	b.mu.Unlock() // a transaction holds the store's lock when it takes this one
+	position := slices.IndexFunc(extra, func(d record.DueSaga) bool { return d == after }) + 1
+	if after != (record.DueSaga{}) && position == 0 || position == len(extra) {
+		if position == len(extra) {
+			after = record.DueSaga{}
+		}
+		return b.Store.Due(ctx, grace, after, limit)
+	}
+	return extra[position:min(len(extra), position+limit)], nil
+}
+
+// started is a running engine on the store, with sagas of a plan.
+func (b *broken) started(t *testing.T, config engine.Config, plan *saga.Definition, sagas int) (*engine.Engine, []string) {
+	t.Helper()
+	config.Store, config.Outbox = b, noOutbox{}
+	e := run(t, config)
+	_, _, err := e.RegisterDefinition(t.Context(), plan)
+	require.NoError(t, err)
+	ids := make([]string, sagas)
+	for i := range ids {
+		in, _, err := e.Start(t.Context(), record.StartRequest{Definition: plan.Name})
+		require.NoError(t, err)
+		ids[i] = in.ID
+	}
+	return e, ids
+}
+
+func succeed(e *engine.Engine, id string) <-chan bool {
+	settled := make(chan bool, 1)
+	e.ReceiveReply(context.Background(), wire.Message{
+		CorrelationID: id + "/reserve/execute/1", Body: []byte(`{"status":"succeeded"}`),
+	}, func(ok bool) { settled <- ok })
+	return settled
+}
+
+// requireSettled waits until a message is settled as dealt with.
+func requireSettled(t *testing.T, settled <-chan bool, says ...any) {
+	t.Helper()
+	select {
+	case ok := <-settled:
+		require.True(t, ok, says...)
+	case <-time.After(15 * time.Second):
+		require.Fail(t, "a message is not settled", says...)
+	}
+}
+
+func letters(t *testing.T, store *memory.Store) (reasons []string) {
+	t.Helper()
+	found, _, err := store.DeadLetters(t.Context(), record.Page{Limit: 100})
+	require.NoError(t, err)
+	for _, letter := range found {
+		reasons = append(reasons, letter.Source+" "+letter.Reason)
+	}
+	slices.Sort(reasons)
+	return reasons
+}
+
+// A4: what cannot be read concerns its saga alone.
+func TestASagaThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(b *broken, id string){
+		"its row is unreadable":        func(b *broken, id string) { b.unreadable[id] = true },
+		"it breaks an invariant":       func(b *broken, id string) { b.spoiled[id] = true },
+		"its definition is unreadable": func(b *broken, _ string) { b.definitions["lost"] = fmt.Errorf("read: %w", record.ErrUnreadable) },
+		"its definition is gone":       func(b *broken, _ string) { b.definitions["lost"] = record.ErrDefinitionNotFound },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBroken(t, memory.Config{})
+			lost := saga.New("lost").Step("reserve", "shop.reserve", saga.CompensatedBy("shop.release")).Step("charge", "shop.charge").MustBuild()
+			_, bad := b.started(t, engine.Config{}, lost, 1)
+			b.with(func() { spoil(b, bad[0]) })
+			e, good := b.started(t, engine.Config{Lanes: 1}, payment(), 20) // another process, which does not know the definition
+			var settled []<-chan bool
+			for _, id := range append(bad, good...) {
+				settled = append(settled, succeed(e, id))
+			}
+			for _, s := range settled {
+				requireSettled(t, s, "a message is never delivered again for that")
+			}
+			for _, id := range good {
+				kept, err := b.Saga(t.Context(), id)
+				require.NoError(t, err)
+				require.Equal(t, saga.StepSucceeded, kept.Steps[0].Status)
+			}
+			require.Equal(t, []string{"reply unreadable_saga"}, letters(t, b.Store), "nor lost")
+			_, err := e.Act(t.Context(), bad[0], saga.Action{ID: "a", Name: saga.ActionCompensate})
+			require.ErrorIs(t, err, record.ErrUnreadable)
+			in, err := e.Act(t.Context(), bad[0], saga.Action{ID: "b", Name: saga.ActionAbandon, Actor: "ann", Reason: "cannot be read"})
+			require.NoError(t, err)
+			require.Equal(t, saga.Abandoned, in.Status)
+			kept, err := b.Saga(t.Context(), bad[0])
+			require.NoError(t, err)
+			require.Equal(t, saga.Abandoned, kept.Status)
+			_, err = e.Act(t.Context(), bad[0], saga.Action{ID: "b", Name: saga.ActionAbandon, Actor: "ann", Reason: "again"})
+			if len(b.spoiled) == 0 { // that one can be decided on now: abandon does not apply any more
+				require.NoError(t, err, "the same once more")
+			}
+		})
+	}
+}
+
+// A4: a definition whose row is gone is not started by a process that remembers it.
+func TestAStartOfADefinitionThatIsRepairedWorksAgain(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	b.started(t, engine.Config{}, payment(), 1)
+	b.with(func() { b.definitions["payment"] = fmt.Errorf("read: %w", record.ErrUnreadable) })
+	other := run(t, engine.Config{Store: b, Outbox: noOutbox{}})
+	settled := make(chan bool, 1)
+	other.ReceiveStart(t.Context(), wire.Message{MessageID: "m"}, func(wire.Message) (record.StartRequest, error) {
+		return record.StartRequest{Definition: "payment", Version: 1}, nil
+	}, func(ok bool) { settled <- ok })
+	requireSettled(t, settled, "it takes no place in the start queue for ever")
+	require.Equal(t, []string{"start unreadable_definition"}, letters(t, b.Store))
+	b.with(func() { delete(b.definitions, "payment") })
+	_, _, err := other.Start(t.Context(), record.StartRequest{Definition: "payment", Version: 1})
+	require.NoError(t, err)
+}
+
+// A6: thousands of broken sagas that are due keep no good one from being woken, and are left alone longer and longer.
+func TestBrokenSagasThatAreDueHideNoGoodOne(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	_, _, err := b.PutDefinition(t.Context(), payment())
+	require.NoError(t, err)
+	starting := engine.New(engine.Config{Store: b, Outbox: noOutbox{}, Lanes: 1}) // it remembers the saga, and dies
+	scheduled := make(chan string, 1)
+	go func() {
+		in, _, _ := starting.Start(context.Background(), record.StartRequest{Definition: "payment", StartAt: time.Now().Add(100 * time.Millisecond)})
+		scheduled <- in.ID
+	}()
+	require.Eventually(t, func() bool { return starting.DecideBatch(t.Context(), 0) }, 10*time.Second, time.Millisecond)
+	good := <-scheduled
+	b.with(func() {
+		for i := range 5000 {
+			id := fmt.Sprintf("broken-%04d", i)
+			b.extra = append(b.extra, record.DueSaga{SagaID: id, WakeAt: time.Unix(int64(i), 0)})
+			b.unreadable[id] = true
+		}
+	})
+	lines := &countingHandler{}
+	e := run(t, engine.Config{Store: b, Outbox: noOutbox{}, PollEvery: 20 * time.Millisecond, Logger: lines.logger()})
+	require.Eventually(t, func() bool {
+		kept, err := b.Saga(context.Background(), good)
+		return err == nil && kept.Status == saga.Running
+	}, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return e.Health().Unreadable == 5000 }, 10*time.Second, 5*time.Millisecond)
+	b.with(func() { b.rounds = 0 })
+	require.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.rounds > 60
+	}, 10*time.Second, 5*time.Millisecond)
+	b.with(func() { require.LessOrEqual(t, b.loads["broken-0007"], 3, "it sleeps longer each time") })
+	require.Less(t, lines.count(), 60, "one cause does not fill the log")
+}
+
+// countingHandler counts lines of a log.
+type countingHandler struct{ lines atomic.Int64 }
+
+func (c *countingHandler) Enabled(context.Context, slog.Level) bool  { return true }
+func (c *countingHandler) Handle(context.Context, slog.Record) error { c.lines.Add(1); return nil }
+func (c *countingHandler) WithAttrs([]slog.Attr) slog.Handler        { return c }
+func (c *countingHandler) WithGroup(string) slog.Handler             { return c }
+func (c *countingHandler) logger() *slog.Logger                      { return slog.New(c) }
+func (c *countingHandler) count() int                                { return int(c.lines.Load()) }
+
+var errTooLarge = errors.New("canceling statement due to statement timeout")
+
+// A7: a batch that the store cannot take is halved until what it cannot take is alone; the others go on.
+func TestABatchThatCannotBeStoredIsHalved(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	e, ids := b.started(t, engine.Config{Lanes: 1}, payment(), 300)
+	poison := ids[123]
+	b.with(func() {
+		b.batches = nil
+		b.refuses = func(batch record.Batch) error {
+			if slices.Contains(batch.SagaIDs, poison) || len(batch.SagaIDs) > 100 {
+				return errTooLarge
+			}
+			return nil
+		}
+	})
+	began := time.Now()
+	settled := map[string]<-chan bool{}
+	for _, id := range ids {
+		settled[id] = succeed(e, id)
+	}
+	first := succeed(e, poison) // behind the first
+	for _, id := range ids {
+		if id != poison {
+			requireSettled(t, settled[id])
+		}
+	}
+	require.Less(t, time.Since(began), 10*time.Second)
+	require.Equal(t, 1, e.Health().Parked)
+	select {
+	case <-settled[poison]:
+		require.Fail(t, "what cannot be stored is not settled")
+	default:
+	}
+	b.with(func() {
+		require.LessOrEqual(t, slices.Max(b.batches), 256)
+		b.refuses = nil
+	})
+	requireSettled(t, settled[poison], "it is tried again")
+	requireSettled(t, first)
+	require.Zero(t, e.Health().Parked)
+}
+
+// A7: batches end at bytes, too.
+func TestABatchEndsAtBytes(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	e, ids := b.started(t, engine.Config{Lanes: 1, LaneCapacity: 10_000}, payment(), 64)
+	b.with(func() { b.refuses = func(record.Batch) error { return errTooLarge } }) // so that they pile up
+	large := `{"status":"succeeded","output":{"x":"` + strings.Repeat("x", 250_000) + `"}}`
+	var settled sync.WaitGroup
+	for _, id := range ids {
+		settled.Add(1)
+		e.ReceiveReply(t.Context(), wire.Message{CorrelationID: id + "/reserve/execute/1", Body: []byte(large)}, func(bool) { settled.Done() })
+	}
+	b.with(func() { b.refuses, b.batches = nil, nil })
+	settled.Wait()
+	b.with(func() { require.LessOrEqual(t, slices.Max(b.batches), 9, "4 MiB of messages with their outputs") })
+}
+
+// B1: what died in the replies queue is a reply all the same, and what died in the start queue a start.
+func TestWhatDiedInTheOrchestratorsOwnQueuesIsTakenInAllTheSame(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	decode := func(m wire.Message) (record.StartRequest, error) {
+		return record.StartRequest{Definition: "payment", IdempotencyKey: m.MessageID, BodyHash: m.Body}, nil
+	}
+	e, ids := b.started(t, engine.Config{DecodeStart: decode}, payment(), 4)
+	dead := func(m wire.Message) {
+		settled := make(chan bool, 1)
+		e.ReceiveDead(t.Context(), m, func(ok bool) { settled <- ok })
+		requireSettled(t, settled)
+	}
+	deaths := func(queue string) map[string]any {
+		return map[string]any{"x-death": []any{
+			map[string]any{"queue": "saga.dead", "reason": "expired"}, map[string]any{"queue": queue, "reason": "delivery_limit"},
+		}}
+	}
+	for i, m := range []wire.Message{
+		{DiedIn: wire.DiedInReplies, Headers: map[string]any{"x-first-death-queue": "saga.commands.shop"}},
+		{Headers: map[string]any{"x-first-death-queue": "saga.replies", "x-first-death-reason": "delivery_limit"}},
+		{Headers: deaths("saga.replies")},
+	} {
+		// The message id of a reply may be anything, also its command's.
+		m.MessageID, m.CorrelationID, m.Body = ids[i]+"/reserve/execute/1", ids[i]+"/reserve/execute/1", []byte(`{"status":"succeeded"}`)
+		dead(m)
+		kept, err := b.Saga(t.Context(), ids[i])
+		require.NoError(t, err)
+		require.Equal(t, saga.StepSucceeded, kept.Steps[0].Status, i)
+	}
+	require.Empty(t, letters(t, b.Store), "what counts is no dead letter")
+	dead(wire.Message{DiedIn: wire.DiedInStart, MessageID: "start-1", Body: []byte("x")})
+	found, _, err := b.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, found, 5)
+	dead(wire.Message{DiedIn: wire.DiedInReplies, CorrelationID: "nonsense", Body: []byte("nonsense")})
+	require.Equal(t, []string{"reply malformed_reply"}, letters(t, b.Store))
+	for _, odd := range []any{nil, 7, "x", []any{}, []any{"x"}, []any{map[string]any{"queue": 7, "time": "x"}}} { // forged or damaged
+		dead(wire.Message{MessageID: ids[3] + "/none/execute/1", Headers: map[string]any{"x-death": odd, "x-first-death-queue": odd}})
+	}
+	dead(wire.Message{MessageID: ids[3] + "/reserve/execute/1", Headers: deaths("saga.commands.replies")})
+	kept, err := b.Saga(t.Context(), ids[3])
+	require.NoError(t, err)
+	require.NotEqual(t, saga.StepSucceeded, kept.Steps[0].Status, "a worker queue may be called replies")
+}
+
+// B7: a command that comes to its delivery limit slowly may still be worked on: its deadline decides.
+func TestACommandThatDiesSlowlyIsNotLostAtOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	limit := func(died time.Time) map[string]any {
+		return map[string]any{"x-first-death-reason": "delivery_limit", "x-death": []any{
+			map[string]any{"queue": "saga.commands.shop", "reason": "delivery_limit", "time": died},
+		}}
+	}
+	withDeadline := func(headers map[string]any, deadline time.Time) map[string]any {
+		headers[wire.HeaderDeadline] = deadline.Format(time.RFC3339Nano)
+		return headers
+	}
+	for name, c := range map[string]struct {
+		message wire.Message
+		lost    bool
+	}{
+		"within seconds":                  {wire.Message{Timestamp: now, Headers: limit(now.Add(20 * time.Second))}, true},
+		"after half an hour":              {wire.Message{Timestamp: now, Headers: limit(now.Add(30 * time.Minute))}, false},
+		"just too slowly":                 {wire.Message{Timestamp: now, Headers: limit(now.Add(21 * time.Second))}, false},
+		"known by its deadline, slowly":   {wire.Message{Headers: withDeadline(limit(now.Add(time.Minute)), now.Add(30*time.Second))}, false},
+		"known by its deadline, quickly":  {wire.Message{Headers: withDeadline(limit(now.Add(time.Second)), now.Add(30*time.Second))}, true},
+		"at an age that nobody knows":     {wire.Message{Headers: limit(now)}, true},
+		"rejected by its worker, slowly":  {wire.Message{Timestamp: now.Add(-time.Hour), Headers: map[string]any{"x-first-death-reason": "rejected"}}, true},
+		"without a time of death, slowly": {wire.Message{Timestamp: now.Add(-time.Hour), Headers: map[string]any{"x-first-death-reason": "delivery_limit"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBroken(t, memory.Config{})
+			e, ids := b.started(t, engine.Config{}, payment(), 1)
+			c.message.MessageID = ids[0] + "/reserve/execute/1"
+			settled := make(chan bool, 1)
+			e.ReceiveDead(t.Context(), c.message, func(ok bool) { settled <- ok })
+			requireSettled(t, settled)
+			kept, err := b.Saga(t.Context(), ids[0])
+			require.NoError(t, err)
+			require.Equal(t, c.lost, kept.Steps[0].Status == saga.StepRetrying, kept.Steps[0].Status)
+			require.Len(t, letters(t, b.Store), 1, "it is kept either way")
+		})
+	}
+}
+
+// B5: the database's clock goes an hour ahead and back; timers that were set meanwhile fire on time.
+func TestATimerThatWasSetByAClockAheadFiresOnTime(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	ahead := time.Hour
+	b := newBroken(t, memory.Config{Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().Add(ahead)
+	}})
+	e, _ := b.started(t, engine.Config{PollEvery: 20 * time.Millisecond}, payment(), 0)
+	var ids []string
+	for range 3 {
+		in, _, err := e.Start(t.Context(), record.StartRequest{
+			Definition: "payment", StartAt: time.Now().Add(time.Hour + 500*time.Millisecond),
+		})
+		require.NoError(t, err)
+		require.Equal(t, saga.Scheduled, in.Status)
+		ids = append(ids, in.ID)
+	}
+	began := time.Now()
+	mu.Lock()
+	ahead = 0
+	mu.Unlock()
+	for _, id := range ids {
+		require.Eventually(t, func() bool {
+			kept, err := b.Saga(context.Background(), id)
+			return err == nil && kept.Status == saga.Running
+		}, 3*time.Second, 5*time.Millisecond)
+	}
+	require.Greater(t, time.Since(began), 400*time.Millisecond, "and not before")
+}
+
+// What is kept of a message says so where it is not the whole of it.
+func TestADeadLetterSaysWhatIsMissingOfIt(t *testing.T) {
+	t.Parallel()
+	b := newBroken(t, memory.Config{})
+	e := run(t, engine.Config{Store: b, Outbox: noOutbox{}})
+	settled := make(chan bool, 1)
+	e.ReceiveReply(t.Context(), wire.Message{Body: make([]byte, 8<<20+1), Damage: "a header is nested too deeply"}, func(ok bool) { settled <- ok })
+	requireSettled(t, settled)
+	found, _, err := b.DeadLetters(t.Context(), record.Page{Limit: 1})
+	require.NoError(t, err)
+	require.Contains(t, found[0].Message, "a header is nested too deeply; its body of 8388609 bytes is cut to 8388608")
+}

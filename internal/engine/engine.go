@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// ErrStopped means that the engine takes nothing more: it is shutting down.
+var ErrStopped = fmt.Errorf("%w: the engine is stopping", record.ErrUnavailable)
+
+// ErrUnavailable means that the store could not be reached in the caller's time. Whether the event was stored is
+// unknown; asking again under the same idempotency key, or looking, is safe.
+var ErrUnavailable = fmt.Errorf("%w: the store did not answer in time", record.ErrUnavailable)
+
+// Config says what an engine works with. Store and Outbox are required.
+type Config struct {
+	Store  Store
+	Outbox Outbox
+	Queues Queues // nil: queues are declared by somebody else
+	Logger *slog.Logger
+
+	Lanes        int           // batches under way at the same time; 0: one for every two cores, few give the largest
+	BatchSize    int           // events in one transaction at most; 0: 256
+	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
+	ForgetAt     int           // published commands whose outbox rows a batch deletes along; fewer wait up to 100 ms; 0: 64
+	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
+	PollEvery    time.Duration // how often the store is asked for sagas that are due; 0: 1 s
+
+	// Committed is told how many events each transaction has stored, for metrics; it must return at once. nil: nobody.
+	Committed func(events int)
+
+	// DecodeStart reads a start that died in its queue. nil: such a message is kept as a dead letter.
+	DecodeStart StartDecoder
+
+	Surroundings
+}
+
+func (c Config) withDefaults() Config {
+	c.Lanes = positive(c.Lanes, max(1, runtime.NumCPU()/2))
+	c.BatchSize = positive(c.BatchSize, 256)
+	c.LaneCapacity = positive(c.LaneCapacity, 1024)
+	c.ForgetAt = positive(c.ForgetAt, 64)
+	if c.PollEvery <= 0 {
+		c.PollEvery = time.Second
+	}
+	if c.Committed == nil {
+		c.Committed = func(int) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Surroundings = c.Surroundings.withDefaults()
+	return c
+}
+
+func positive(given, otherwise int) int {
+	if given <= 0 {
+		return otherwise
+	}
+	return given
+}
+
+// Engine decides what happens to sagas. Make it with New and let it work with Run.
+type Engine struct {
+	config  Config
+	lanes   []*lane
+	plans   *plans
+	timers  *timers
+	changes *changes
+
+	troubles *troubles
+	limiter  *logLimiter
+}
+
+// New makes an engine. It takes events at once; they are decided while Run runs.
+func New(config Config) *Engine {
+	config = config.withDefaults()
+	e := &Engine{config: config, plans: newPlans(config.Store, config.Now), changes: newChanges()}
+	e.timers, e.troubles, e.limiter = newTimers(config.Now), newTroubles(config.Now), newLogLimiter(config.Now)
+	for range config.Lanes {
+		e.lanes = append(e.lanes, newLane(e))
+	}
+	return e
+}
+
+// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore,
+// ForgetConfirmed and LookForChanges, each in loops of its own; a simulation calls these itself.
+//
+// When ctx ends it takes no more, decides what it has taken, and returns; with a store that does not answer it gives up
+// on that after the grace period.
+func (e *Engine) Run(ctx context.Context, grace time.Duration) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var background, lanes sync.WaitGroup
+	background.Go(func() { e.fire(ctx) })
+	background.Go(func() { e.poll(ctx) })
+	background.Go(func() { e.forget(ctx) })
+	background.Go(func() { e.look(ctx) })
+	for _, l := range e.lanes {
+		lanes.Go(func() { l.run(work) })
+	}
+	<-ctx.Done()
+	giveUp := time.AfterFunc(grace, cancel)
+	defer giveUp.Stop()
+	background.Wait()
+	for _, l := range e.lanes {
+		l.close()
+	}
+	lanes.Wait()
+}
+
+// lane picks the lane of a saga: all its events go through the same one, in the order in which they come.
+func (e *Engine) lane(sagaID string) *lane {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(sagaID)) // a hash never fails to write
+	return e.lanes[int(hash.Sum32()%uint32(len(e.lanes)))]
+}
+
+// Start makes a new saga, or finds the one that the idempotency key stands for: existed says which. Errors:
+// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, ErrUnavailable, ErrStopped.
+func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in saga.Instance, existed bool, err error) {
+	plan, err := e.plans.find(ctx, request.Definition, request.Version)
+	if err != nil {
+		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, err)
+	}
+	id := request.SagaID
+	if id == "" {
+		id = e.config.NewID()
+	}
+	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
+	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
+		e.plans.forget(plan.Name, plan.Version)
+	}
+	if answer.err != nil {
+		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
+	}
+	return answer.instance, answer.existed, nil
+}
+
+// Act applies what a person asks for to the saga as it is then. With a *saga.Refusal comes the saga as it stands.
+// Errors: record.ErrSagaNotFound, *saga.Refusal, ErrUnavailable, ErrStopped.
+func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error) {
+	answer := e.ask(ctx, &item{sagaID: sagaID, cause: action})
+	switch {
+	case answer.err != nil:
+		return saga.Instance{}, fmt.Errorf("%s saga %s: %w", action.Name, sagaID, answer.err)
+	case answer.refused != nil:
+		return answer.instance, answer.refused
+	default:
+		return answer.instance, nil
+	}
+}
+
+// ask brings an item to its lane and waits until it is decided and stored, or ctx ends.
+func (e *Engine) ask(ctx context.Context, it *item) answer {
+	var given answer
+	answered := make(chan struct{})
+	it.patience = ctx
+	it.done = func(a answer) {
+		given = a
+		close(answered)
+	}
+	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+		return answer{err: err}
+	}
+	if !e.config.Await(ctx, answered) {
+		return answer{err: fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())}
+	}
+	return given
+}
+
+// Published tells the engine that a command which had to wait in the outbox is in its queue. done is called once that
+// is stored, or given up.
+func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) {
+	it := &item{sagaID: id.Saga, cause: saga.Published{Command: id}, done: func(answer) { done() }}
+	if e.lane(id.Saga).add(ctx, it) != nil {
+		done()
+	}
+}
+
+// Changed returns a channel that gets the saga as it was committed after each change that is wanted: at once where this
+// process changes it, a little later where another replica does. What was not taken from it is replaced by what is newer.
+// The saga need not be there yet. wanted must return at once, and only look; nil wants all. Call stop after use.
+func (e *Engine) Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, stop func()) {
+	return e.changes.subscribe(sagaID, wanted)
+}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+const reasonUnreadableSaga = "unreadable_saga"
+
+// undecidable answers an event of a saga on which nothing can be decided. Its messages are kept as dead letters, since the
+// saga may be repaired. Abandoning it is left to the store.
+func (w *batchWork) undecidable(it *item, s *sagaWork) answer {
+	if action, acts := it.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
+		return w.abandon(it.sagaID, s, action)
+	}
+	if it.dead != nil && !it.keep {
+		w.putAside(it, reasonUnreadableSaga, "nothing can be decided on the saga")
+	}
+	return answer{err: s.fault}
+}
+
+func (w *batchWork) abandon(id string, s *sagaWork, action saga.Action) answer {
+	readable := s.instance.ID != ""
+	switch {
+	case s.changed:
+		return answer{busy: true} // what the batch has decided on it is stored first
+	case readable && s.instance.Status == saga.Abandoned:
+		return answer{instance: s.instance} // by this very action, whose commit was not known to have come off, or before
+	case readable && action.IfRevision != 0 && action.IfRevision != s.instance.Revision:
+		return s.refuse(saga.RefusedRevisionMoved, "the saga is at revision %d, not %d", s.instance.Revision, action.IfRevision)
+	case readable && s.instance.Status.Terminal():
+		return s.refuse(saga.RefusedNotApplicable, "abandon does not apply to a saga that is %s", s.instance.Status)
+	}
+	if !s.abandoned {
+		w.abandoned = append(w.abandoned, record.Abandonment{SagaID: id, Actor: action.Actor, Reason: action.Reason})
+		s.abandoned = true
+	}
+	return answer{instance: s.asAbandoned(id, w.now)}
+}
+
+func (s *sagaWork) refuse(code, format string, arguments ...any) answer {
+	return answer{instance: s.instance, refused: &saga.Refusal{Code: code, Message: fmt.Sprintf(format, arguments...)}}
+}
+
+// asAbandoned is the saga as the store closes it, as far as it can be read.
+func (s *sagaWork) asAbandoned(id string, now time.Time) saga.Instance {
+	if s.instance.ID != "" {
+		return record.Abandoned(s.instance, now)
+	}
+	return saga.Instance{ID: id, Status: saga.Abandoned, FinishedAt: now}
+}

@@ -1,0 +1,62 @@
+package archtest
+
+// all stands for every package but the commands.
+const all = "*"
+
+// imports is the table of who may import whom, in non-test files. A package without a row of its own has the row of
+// the nearest directory above it that has one, and packages of one row may import each other.
+//
+// Where a row would have to grow, ask first whether an interface with its consumer does it: store, api and
+// internal/rabbit meet only in server.
+func imports() map[string][]string {
+	return map[string][]string{
+		"saga":                     {},
+		"internal/record":          {"saga", "steps/wire"},
+		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint"},
+		"saga/sagatest":            {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory"},
+		"steps":                    {"saga", "steps/wire", "internal/rabbit", "internal/failpoint"},
+		"steps/wire":               {"saga"},
+		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint"},
+		"store/memory":             {"saga", "internal/record", "steps/wire"},
+		"store/storetest":          {"saga", "internal/record", "steps/wire"},
+		"api":                      {"saga", "internal/record", "steps/wire", "api/resource"},
+		"api/resource":             {"saga"},
+		"bench":                    {"internal/loadtest", "bench/scaling"}, // what it compares it runs as programs
+		"bench/scaling":            {"bench", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit"},
+		"client":                   {"saga", "api/resource"},
+		"migrations":               {},
+		"internal/test/archtest":   {},
+		"internal/bench":           {"saga", "steps", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit"},
+		"internal/test/chaos":      {all},
+		"internal/failpoint":       {},
+		"internal/test/hostile":    {},
+		"internal/test/checker":    {"saga", "internal/record"},
+		"internal/loadtest":        {},
+		"internal/test/mutants":    {},
+		"internal/process":         {},
+		"internal/rabbit":          {"steps/wire", "internal/failpoint"},
+		"internal/test/e2e":        {all},
+		"internal/relay":           {"saga", "internal/record", "steps/wire", "internal/failpoint"},
+		"internal/test/sim":        {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory", "internal/relay"},
+		"internal/test/env":        {},
+		"internal/test/modelcheck": {"saga"},
+		"server":                   {all},
+		"cmd":                      {all},
+		"examples":                 {"saga", "saga/sagatest", "steps", "steps/wire", "client", "api/resource", "server"},
+	}
+}
+
+// forbiddenInCore are the packages that would give the core a clock, chance or surroundings.
+func forbiddenInCore() []string {
+	return []string{"net", "os", "math/rand", "math/rand/v2", "crypto/rand", "database/sql", "log/slog"}
+}
+
+// forbiddenCalls are the functions of package time that read the clock or wait for it.
+func forbiddenCalls() []string {
+	return []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
+}
+
+const (
+	maxFileLines     = 400 // 80 to 250 is meant; beyond this a file holds a third concept
+	maxFunctionLines = 70
+)

@@ -1,0 +1,97 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/saga-orchestrator/orchestrator"
+
+// source is one Go file that is not a test.
+type source struct {
+	pkg   string // its directory, as a path from the repository's root
+	path  string
+	file  *ast.File
+	set   *token.FileSet
+	lines int
+}
+
+// repository reads the Go files of the module and of the benchmark, which is a module of its own only for the sake of its
+// dependencies; without tests, test data and other modules.
+func repository(t *testing.T) []source {
+	t.Helper()
+	root, err := filepath.Abs("../../..")
+	require.NoError(t, err)
+	var sources []source
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			return skip(root, path, entry)
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		s, err := parse(root, path)
+		if err == nil && !ast.IsGenerated(s.file) {
+			sources = append(sources, s)
+		}
+		return err
+	})
+	require.NoError(t, err)
+	require.NotEmpty(t, sources, "no Go files in %s", root)
+	return sources
+}
+
+func skip(root, path string, entry fs.DirEntry) error {
+	if path == root {
+		return nil
+	}
+	if strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" {
+		return filepath.SkipDir
+	}
+	if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != filepath.Join(root, "bench") {
+		return filepath.SkipDir
+	}
+	return nil
+}
+
+func parse(root, path string) (source, error) {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return source{}, err
+	}
+	relative, err := filepath.Rel(root, path)
+	if err != nil {
+		return source{}, err
+	}
+	relative = filepath.ToSlash(relative)
+	pkg := "."
+	if i := strings.LastIndex(relative, "/"); i >= 0 {
+		pkg = relative[:i]
+	}
+	return source{pkg: pkg, path: relative, file: file, set: set, lines: set.File(file.Pos()).LineCount()}, nil
+}
+
+// imported returns the paths that the file imports; those of this module start with a dot and a slash.
+func (s source) imported() []string {
+	var paths []string
+	for _, spec := range s.file.Imports {
+		path, _ := strconv.Unquote(spec.Path.Value) // the parser has seen that it is a string
+		if own, ok := strings.CutPrefix(path, module+"/"); ok {
+			path = "./" + own
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}

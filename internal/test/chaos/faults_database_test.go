@@ -1,0 +1,104 @@
+package chaos
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/pgproxy"
+)
+
+// databaseFaults are what a server, a pooler or a proxy may answer in the place of Postgres.
+func databaseFaults() []scenario {
+	return []scenario{
+		{number: 64, name: "the database answers with errors of every class", short: true, inject: answerWithErrors, arrange: throughPostgresPeer},
+		{number: 65, name: "the database takes no writes, as after a demotion", inject: demote, arrange: throughPostgresPeer, storeAway: true},
+	}
+}
+
+func throughPostgresPeer(w *world) {
+	var err error
+	w.postgresPeer, w.replicaDatabase, err = pgproxy.Start(w.database)
+	require.NoError(w.t, err)
+	w.t.Cleanup(w.postgresPeer.Close)
+}
+
+// serverFaults are errors that speak of the server, of others, or of resources: all that may go away by itself. Errors
+// about the content of a statement (classes 22 and 23) are decided by the content, so that a proxy cannot make them up.
+func serverFaults() []pgproxy.Fault {
+	return []pgproxy.Fault{
+		{Code: "08006", Fatal: true},
+		{Code: "08P01"},
+		{Code: "25P02"},
+		{Code: "25006"},
+		{Code: "26000"},
+		{Code: "0A000"},
+		{Code: "34000"},
+		{Code: "40001"},
+		{Code: "40P01"},
+		{Code: "42P01"},
+		{Code: "53100"},
+		{Code: "53200"},
+		{Code: "53300", Fatal: true},
+		{Code: "54000"},
+		{Code: "55P03"},
+		{Code: "55006"},
+		{Code: "57014"},
+		{Code: "57P01", Fatal: true},
+		{Code: "57P02", Fatal: true},
+		{Code: "57P03", Fatal: true},
+		{Code: "58030"},
+		{Code: "F0001"},
+		{Code: "XX000"},
+		{Code: "XX001"},
+	}
+}
+
+func answerWithErrors(w *world) int {
+	whole := w.broken()
+	random, faults := rand.New(rand.NewPCG(w.seed, 64)), serverFaults()
+	var mu sync.Mutex
+	var answered atomic.Int64
+	w.postgresPeer.Fail(func(string) *pgproxy.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if random.Float64() > 0.02 {
+			return nil
+		}
+		answered.Add(1)
+		return &faults[random.IntN(len(faults))]
+	})
+	w.let(lasting(30*time.Second, 6*time.Second))
+	w.postgresPeer.Fail(nil)
+	whole()
+	return int(answered.Load())
+}
+
+// demote refuses every statement that writes, as a server that has become a standby does to the sessions it has kept.
+func demote(w *world) int {
+	whole := w.broken()
+	var refused atomic.Int64
+	w.postgresPeer.Fail(func(statements string) *pgproxy.Fault {
+		words := strings.ToLower(statements)
+		if strings.Contains(words, "select ") && !strings.Contains(words, "for update") && !strings.Contains(words, "insert ") &&
+			!strings.Contains(words, "update ") && !strings.Contains(words, "delete ") {
+			return nil
+		}
+		refused.Add(1)
+		return &pgproxy.Fault{Code: "25006"}
+	})
+	w.await(10*time.Second, "a replica that cannot write should not be ready", func() bool {
+		status, err := w.anyAPI(0).call(http.MethodGet, "/readyz", "", nil, nil)
+		return err == nil && status == http.StatusServiceUnavailable
+	})
+	w.let(lasting(10*time.Second, 3*time.Second))
+	w.postgresPeer.Fail(nil)
+	w.ready()
+	whole()
+	return int(refused.Load())
+}

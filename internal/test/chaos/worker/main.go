@@ -1,0 +1,84 @@
+// Program worker is the services of the chaos suite: a worker per queue, with the barrier, on a database of their own. It
+// does what each saga's script asks for, and takes down every effect in a ledger that would show one that came twice.
+//
+// Settings: DATABASE_URL (the services'), AMQP_URL, AMQP_PREFIX, CHAOS_DUPLICATES (the share of commands and of replies
+// that come twice), CHAOS_IGNORE_DEADLINE (do commands whose time has passed).
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/chaos"
+	"github.com/saga-orchestrator/orchestrator/steps"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	settings, err := pgxpool.ParseConfig(os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return fmt.Errorf("read DATABASE_URL: %w", err)
+	}
+	settings.MaxConns = 30
+	pool, err := pgxpool.NewWithConfig(ctx, settings)
+	if err != nil {
+		return fmt.Errorf("open the services' database: %w", err)
+	}
+	defer pool.Close()
+	s := services{pool: pool, barrier: steps.NewBarrier(pool)}
+	if err := s.install(ctx); err != nil {
+		return err
+	}
+	share, _ := strconv.ParseFloat(os.Getenv("CHAOS_DUPLICATES"), 64) // none where it is not set
+	transport := &unruly{
+		Transport: steps.AMQP(os.Getenv("AMQP_URL"), os.Getenv("AMQP_PREFIX")), notes: s,
+		sender: &sender{url: os.Getenv("AMQP_URL")}, duplicates: share,
+	}
+	config := steps.Config{
+		Concurrency: 16, IgnoreDeadline: os.Getenv("CHAOS_IGNORE_DEADLINE") != "",
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	var working sync.WaitGroup
+	for _, queue := range chaos.Queues() {
+		worker := steps.NewWorker(queue, config)
+		steps.HandleTx(worker, s.barrier, queue+".do", s.work)
+		steps.HandleTx(worker, s.barrier, queue+".undo", s.work)
+		working.Go(func() {
+			if err := worker.Run(ctx, transport); err != nil {
+				fmt.Fprintln(os.Stderr, queue, err)
+			}
+		})
+	}
+	working.Wait()
+	return nil
+}
+
+// pause waits, and is false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

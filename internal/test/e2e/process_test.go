@@ -1,0 +1,220 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// settled is how long sagas may take to reach their ends after the last fault.
+const settled = 60 * time.Second
+
+// programs builds the two programs once, and returns the folder that they are in.
+func programs(t *testing.T) string {
+	t.Helper()
+	folder, err := built()
+	require.NoError(t, err)
+	return folder
+}
+
+var built = sync.OnceValues(func() (string, error) {
+	folder := filepath.Join(os.TempDir(), fmt.Sprintf("saga-e2e-%d", os.Getpid()))
+	for _, program := range []string{"cmd/orchestrator", "examples/order-saga"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(folder, filepath.Base(program)), "../../../"+program)
+		if output, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w: %s", program, err, output)
+		}
+	}
+	return folder, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("saga-e2e-%d", os.Getpid())))
+	os.Exit(code)
+}
+
+// process is a program that runs until it is killed, or the test ends.
+type process struct {
+	t       *testing.T
+	command *exec.Cmd
+	output  bytes.Buffer
+	ended   chan struct{}
+}
+
+func start(t *testing.T, environment []string, program string, arguments ...string) *process {
+	t.Helper()
+	p := &process{t: t, command: exec.Command(program, arguments...), ended: make(chan struct{})}
+	p.command.Env = append(os.Environ(), environment...)
+	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(t, p.command.Start())
+	go func() { _ = p.command.Wait(); close(p.ended) }()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s %v said:\n%s", filepath.Base(program), arguments, p.output.String())
+		}
+	})
+	return p
+}
+
+// kill ends the process as a crash would.
+func (p *process) kill() {
+	_ = p.command.Process.Signal(syscall.SIGKILL) // it may have ended
+	<-p.ended
+}
+
+// stop ends the process as an operator would, and says how long that took.
+func (p *process) stop() time.Duration {
+	began := time.Now()
+	require.NoError(p.t, p.command.Process.Signal(syscall.SIGTERM))
+	<-p.ended
+	return time.Since(began)
+}
+
+// freeAddress is a loopback address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// world is a database and a broker of one test, and what runs on them.
+type world struct {
+	t           *testing.T
+	programs    string
+	databaseURL string
+	prefix      string
+	environment []string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, programs: programs(t), databaseURL: env.Database(t)}
+	url, prefix := env.Broker(t, "inventory", "payments", "orders")
+	w.prefix = prefix
+	w.environment = []string{"DATABASE_URL=" + w.databaseURL, "AMQP_URL=" + url, "AMQP_PREFIX=" + prefix, "ORCHESTRATOR_URL="}
+	return w
+}
+
+func (w *world) serve(address string) (*process, *api) {
+	w.t.Helper()
+	p := start(w.t, w.environment, filepath.Join(w.programs, "orchestrator"), "serve", "--migrate", "--auth", "none", "--listen", address)
+	a := &api{t: w.t, base: "http://" + address}
+	a.ready()
+	return p, a
+}
+
+func (w *world) workers() {
+	w.t.Helper()
+	for _, service := range []string{"inventory", "payments", "orders"} {
+		start(w.t, w.environment, filepath.Join(w.programs, "order-saga"), "worker", "--service", service)
+	}
+}
+
+// api is a plain HTTP client, as anybody's would be.
+type api struct {
+	t    *testing.T
+	base string
+}
+
+func (a *api) call(method, path, key string, body, into any) (int, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return 0, err
+		}
+		content = bytes.NewReader(text)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, a.base+path, content)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if into == nil {
+		return response.StatusCode, nil
+	}
+	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
+}
+
+// must calls and insists on the status.
+func (a *api) must(status int, method, path string, body, into any) {
+	a.t.Helper()
+	got, err := a.call(method, path, "", body, into)
+	require.NoError(a.t, err)
+	require.Equal(a.t, status, got, "%s %s", method, path)
+}
+
+func (a *api) ready() {
+	a.t.Helper()
+	require.Eventually(a.t, func() bool {
+		status, err := a.call(http.MethodGet, "/readyz", "", nil, nil)
+		return err == nil && status == http.StatusOK
+	}, 30*time.Second, 50*time.Millisecond, "%s should be ready", a.base)
+}
+
+// startOrder starts an order, again and again until it is acknowledged: the key makes that one saga.
+func (a *api) startOrder(number int) string {
+	a.t.Helper()
+	body := map[string]any{"definition": "order", "data": order(number)}
+	var started saga.Snapshot
+	require.Eventually(a.t, func() bool {
+		status, err := a.call(http.MethodPost, "/v1/sagas", fmt.Sprintf("order-%d", number), body, &started)
+		return err == nil && (status == http.StatusCreated || status == http.StatusOK)
+	}, 30*time.Second, 50*time.Millisecond, "order %d should start", number)
+	return started.ID
+}
+
+// ends waits until every saga has ended, and returns how each did.
+func (a *api) ends(ids []string) map[string]saga.Snapshot {
+	a.t.Helper()
+	ended := make(map[string]saga.Snapshot, len(ids))
+	deadline := time.Now().Add(settled)
+	for _, id := range ids {
+		for {
+			var now saga.Snapshot
+			status, err := a.call(http.MethodGet, "/v1/sagas/"+id, "", nil, &now)
+			if err == nil && status == http.StatusOK && now.Status.Terminal() {
+				ended[id] = now
+				break
+			}
+			if time.Now().After(deadline) {
+				var why map[string]any
+				_, _ = a.call(http.MethodGet, "/v1/sagas/"+id+"/why", "", nil, &why)
+				require.FailNow(a.t, "a saga did not end", "%s is %s: %v", id, now.Status, why)
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+	}
+	return ended
+}

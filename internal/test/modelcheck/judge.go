@@ -1,0 +1,219 @@
+package modelcheck
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// edge is one decision, with what it was made of.
+type edge struct {
+	plan     *saga.Definition
+	move     Move
+	before   *saga.Instance
+	at       time.Time
+	decision *saga.Decision
+}
+
+// rules are what must hold on every edge, by the numbers of the contract's rules where they have one.
+func rules() []func(edge) string {
+	return []func(edge) string{
+		unchangedHasNoEffect, historyHasNoGaps, endsStay, endsTellTheTruth, liveSagasWake, commandsAreFresh,
+		forwardInOrder, backwardInOrder, nothingIsUndonePastThePivot, effectsCountOnce, lateSuccessIsKept, pausedIsStill,
+		theOutboxFailsNobody, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyWhatIsOutFails, onlyKnownCommandsAreAnswered,
+	}
+}
+
+// judge says what is wrong with an edge, or nothing.
+func judge(e edge) string {
+	for _, rule := range rules() {
+		if fault := rule(e); fault != "" {
+			return fault
+		}
+	}
+	return ""
+}
+
+func unchangedHasNoEffect(e edge) string {
+	d := e.decision
+	switch {
+	case d.Changed && (d.Ignored != "" || d.Refused != nil):
+		return "a change is neither ignored nor refused"
+	case d.Changed && d.Next.Revision != e.before.Revision+1:
+		return "a change adds one to the revision"
+	case d.Changed:
+		return ""
+	case d.Next.Revision != e.before.Revision || len(d.Commands)+len(d.Entries) > 0:
+		return "what changes nothing has no effect"
+	case (d.Ignored == "") == (d.Refused == nil):
+		return "what changes nothing is either ignored or refused"
+	}
+	return ""
+}
+
+func historyHasNoGaps(e edge) string {
+	for i, entry := range e.decision.Entries {
+		if entry.Seq != e.before.Entries+int64(i)+1 || !entry.At.Equal(e.at) {
+			return "the history has a gap, or another time"
+		}
+	}
+	if e.decision.Next.Entries != e.before.Entries+int64(len(e.decision.Entries)) {
+		return "the instance counts other entries than there are"
+	}
+	if e.decision.Changed && len(e.decision.Entries) == 0 {
+		return "a change is in the history"
+	}
+	return ""
+}
+
+// endsStay: contract section 3; only a late effect lets a person open a saga again.
+func endsStay(e edge) string {
+	before, after := e.before, &e.decision.Next
+	if !before.Status.Terminal() {
+		return ""
+	}
+	if len(e.decision.Commands) > 0 && e.move.Action != saga.ActionCompensate {
+		return "nothing is dispatched after the end"
+	}
+	if before.Status == after.Status {
+		return ""
+	}
+	late := before.Attention != nil && before.Attention.Reason == saga.LateEffect
+	if !late || e.move.Action != saga.ActionCompensate || after.ReopenedFrom != before.Status {
+		return fmt.Sprintf("the end %s becomes %s", before.Status, after.Status)
+	}
+	return ""
+}
+
+func endsTellTheTruth(e edge) string {
+	in := &e.decision.Next
+	for i := range in.Steps {
+		status := in.Steps[i].Status
+		done := status == saga.StepSucceeded || status == saga.StepSkipped
+		moving := status == saga.StepRunning || status == saga.StepRetrying || status == saga.StepCompensating
+		switch {
+		case in.Status == saga.Completed && !done:
+			return fmt.Sprintf("completed, but a step is %s", status)
+		case in.Status == saga.Compensated && (moving || owed(e.plan, in, i) && !in.Steps[i].LateEffect):
+			return fmt.Sprintf("compensated, but a step is %s", status)
+		}
+	}
+	return ""
+}
+
+// owed says whether step i took effect, or may have, and can be undone, but is not.
+func owed(plan *saga.Definition, in *saga.Instance, i int) bool {
+	switch in.Steps[i].Status {
+	case saga.StepSucceeded, saga.StepUnknown, saga.StepCompensating, saga.StepCompensationFailed:
+		return plan.Steps[i].Compensation != ""
+	default:
+		return false
+	}
+}
+
+// liveSagasWake: rule 12.
+func liveSagasWake(e edge) string {
+	in := &e.decision.Next
+	if in.Status.Terminal() || in.Status == saga.Paused {
+		if !in.WakeAt.IsZero() {
+			return fmt.Sprintf("%s, but it would wake", in.Status)
+		}
+		return ""
+	}
+	moves := false
+	for i := range in.Steps {
+		s := &in.Steps[i]
+		if in.ReopenedFrom != "" && !s.Reopened {
+			continue
+		}
+		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
+			moves = moves || !at.IsZero()
+			if !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
+				return fmt.Sprintf("step %s is due before the saga wakes", s.Name)
+			}
+		}
+	}
+	switch {
+	case in.Status == saga.Scheduled && !in.WakeAt.Equal(in.StartAt):
+		return "a scheduled saga wakes when it starts"
+	case in.Status == saga.Stuck && (moves || in.Attention == nil):
+		return "a stuck saga stands still and says why"
+	case (in.Status == saga.Running || in.Status == saga.Compensating) && !moves:
+		return fmt.Sprintf("%s, but nothing is out and nothing is due", in.Status)
+	case in.Phase == saga.PhaseForward && !in.DeadlinePassed && !in.DeadlineAt.IsZero() &&
+		(in.WakeAt.IsZero() || in.WakeAt.After(in.DeadlineAt)):
+		return "the saga sleeps past its deadline"
+	}
+	return ""
+}
+
+// commandsAreFresh: rule 11.
+func commandsAreFresh(e edge) string {
+	for _, command := range e.decision.Commands {
+		i := stepOf(e.plan, command.ID.Step)
+		old, id := &e.before.Steps[i], command.ID
+		fresh := id.Attempt == old.Attempts+1 && id.Round == 1
+		if id.Direction == saga.Compensate {
+			fresh = id.Round == old.Round && id.Attempt == old.CompensationAttempts+1 ||
+				id.Round == old.Round+1 && id.Attempt == 1
+		}
+		if out, is := e.decision.Next.CommandOut(i); !fresh || !is || out != id {
+			return fmt.Sprintf("command %s is not the next one of its step", id)
+		}
+	}
+	return ""
+}
+
+func stepOf(plan *saga.Definition, name string) int {
+	return slices.IndexFunc(plan.Steps, func(s saga.Step) bool { return s.Name == name })
+}
+
+// forwardInOrder: rules 1, 5 and 10.
+func forwardInOrder(e edge) string {
+	in := &e.decision.Next
+	for _, command := range e.decision.Commands {
+		if command.ID.Direction != saga.Execute {
+			continue
+		}
+		step := &e.plan.Steps[stepOf(e.plan, command.ID.Step)]
+		passed := !in.DeadlineAt.IsZero() && !in.DeadlineAt.After(e.at)
+		if in.Phase != saga.PhaseForward || passed && step.Kind == saga.Compensatable {
+			return fmt.Sprintf("command %s of a saga that must not go forward", command.ID)
+		}
+		for _, name := range step.After {
+			status := in.Steps[stepOf(e.plan, name)].Status
+			if status != saga.StepSucceeded && status != saga.StepSkipped {
+				return fmt.Sprintf("command %s, but %s is %s", command.ID, name, status)
+			}
+		}
+	}
+	return ""
+}
+
+// backwardInOrder: rules 5 and 6.
+func backwardInOrder(e edge) string {
+	in := &e.decision.Next
+	for _, command := range e.decision.Commands {
+		if command.ID.Direction != saga.Compensate || in.ReopenedFrom != "" {
+			continue
+		}
+		for j := range in.Steps {
+			switch status := in.Steps[j].Status; {
+			case status == saga.StepRunning || status == saga.StepRetrying:
+				return fmt.Sprintf("command %s, but a branch is %s", command.ID, status)
+			case comesAfter(e.plan, j, command.ID.Step) && owed(e.plan, in, j):
+				return fmt.Sprintf("command %s, but a later step is %s", command.ID, status)
+			}
+		}
+	}
+	return ""
+}
+
+// comesAfter says whether step j comes after the step of that name, directly or not.
+func comesAfter(plan *saga.Definition, j int, name string) bool {
+	return slices.ContainsFunc(plan.Steps[j].After, func(before string) bool {
+		return before == name || comesAfter(plan, stepOf(plan, before), name)
+	})
+}

@@ -1,0 +1,66 @@
+package main
+
+func engines() layer { return layer{"engine", []string{"./internal/engine", "-timeout", "60s"}} }
+
+func replies() layer { return layer{"replies", []string{"./steps/wire"}} }
+
+// engineMutants are defects of what keeps one saga's fault from the others, and of how replies are read.
+func engineMutants() []mutant {
+	engine, read := []layer{engines()}, []layer{replies()}
+	return []mutant{
+		{
+			"an unreadable definition fails its batch", "internal/engine/work.go",
+			"case errors.Is(err, record.ErrUnreadable):\n\t\ts.fault =", "case errors.Is(err, record.ErrUnreadable) && s == nil:\n\t\ts.fault =", engine,
+		},
+		{
+			"a reply of an unreadable saga dropped", "internal/engine/undecidable.go",
+			"if it.dead != nil && !it.keep {", "if it.dead != nil && it.keep {", engine,
+		},
+		{
+			"a died reply counted as a lost command", "internal/engine/died.go",
+			"case wire.DiedInReplies:\n\t\te.ReceiveReply", "case \"\" + wire.DiedInReplies + \"?\":\n\t\te.ReceiveReply", engine,
+		},
+		{
+			"a slow death counted as a loss", "internal/engine/died.go",
+			"d.at.Sub(sent) > quickDeath", "d.at.Sub(sent) < 0", engine,
+		},
+		{
+			"a poll that does not page", "internal/engine/background.go",
+			"last, more = due[len(due)-1], true", "return true", engine,
+		},
+		{
+			"broken sagas woken in every round", "internal/engine/background.go",
+			"&& !e.troubles.asleep(one.SagaID)", "", engine,
+		},
+		{
+			"a batch that is not halved", "internal/engine/lane.go",
+			"l.limit = max(1, len(items)/2)", "l.limit = max(1, len(items))", engine,
+		},
+		{
+			"a batch without a limit on bytes", "internal/engine/lane.go",
+			"bytes > 0 && bytes+it.bytes > batchBytes", "bytes < 0 && bytes+it.bytes > batchBytes", engine,
+		},
+		{
+			"a time that waits for the database's clock", "internal/engine/work.go",
+			"if now.After(w.now) && it.measured.After(now) {", "if now.After(w.now) && it.measured.Before(now) {", engine,
+		},
+		{
+			"a clear verdict refused over its code", "steps/wire/verdict.go",
+			"said.Code = CleanText(plainText(value), MaxErrorCode)", "_ = json.Unmarshal(value, &said.Code)", read,
+		},
+		{
+			"an output that breaks a limit merged", "steps/wire/verdict.go",
+			"if read.output != nil && !read.clean {", "if read.output == nil && !read.clean {", read,
+		},
+		{
+			"a line of history for every look at the outbox", "saga/timer.go",
+			"if !t.delayedBefore(i) {", "if !t.delayedBefore(i) || i >= 0 {",
+			[]layer{specifications()},
+		},
+		{
+			"outputs without a limit together", "saga/data.go",
+			"case t.outputsBeside(i)+len(r.Output) > MaxOutputsBytes:", "case t.outputsBeside(i)+len(r.Output) < 0:",
+			[]layer{specifications()},
+		},
+	}
+}

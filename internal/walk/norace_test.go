@@ -1,5 +1,0 @@
-//go:build !race
-
-package walk_test
-
-const raceDetector = false

@@ -1,6 +1,0 @@
-//go:build race
-
-package walk_test
-
-// The race detector makes the walk ten times slower and has nothing to find in it: it has one goroutine a shape.
-const raceDetector = true
