@@ -21,7 +21,6 @@ var limitRow = regexp.MustCompile("(?m)^\\| ([^|]+) \\| ([^|]+) \\| `([^`]+)` \\
 // The page of limits says what the constants say.
 func TestThePageOfLimitsIsTrue(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..", "..")
 	page, err := os.ReadFile(filepath.Join(root, "docs", "limits.md"))
 	require.NoError(t, err)
 	rows := limitRow.FindAllStringSubmatch(string(page), -1)

@@ -7,12 +7,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// root is the repository's root.
+const root = "../../.."
 
 const module = "github.com/saga-orchestrator/orchestrator"
 
@@ -29,10 +33,8 @@ type source struct {
 // dependencies; without tests, test data and other modules.
 func repository(t *testing.T) []source {
 	t.Helper()
-	root, err := filepath.Abs("../../..")
-	require.NoError(t, err)
 	var sources []source
-	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -94,4 +96,26 @@ func (s source) imported() []string {
 		paths = append(paths, path)
 	}
 	return paths
+}
+
+// texts reads the files of the repository whose names end so, with the tests, by their paths from the root.
+func texts(t *testing.T, endings ...string) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			return skip(root, path, entry)
+		case !slices.Contains(endings, filepath.Ext(path)):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		found[strings.TrimPrefix(path, root+"/")] = string(text)
+		return err
+	})
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	return found
 }

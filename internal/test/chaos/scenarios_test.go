@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// scenarios is the table of faults. The numbers are those of the catalogue of faults in the project's documentation.
+// scenarios is the table of faults. The numbers are those of the list of faults in the project's documentation.
 // Every scenario is held to the rules of package judge, besides what stands here; what it injects, and how the result
 // is looked at, is in the file of its group.
 func scenarios() []scenario {

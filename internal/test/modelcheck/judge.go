@@ -68,7 +68,7 @@ func historyHasNoGaps(e edge) string {
 	return ""
 }
 
-// endsStay: contract section 3; only a late effect lets a person open a saga again.
+// endsStay: docs/rules.md; only a late effect lets a person open a saga again.
 func endsStay(e edge) string {
 	before, after := e.before, &e.decision.Next
 	if !before.Status.Terminal() {

@@ -127,7 +127,7 @@ func onlyWhatIsOutFails(e edge) string {
 	return ""
 }
 
-// twice is what the same reply must do when it comes again: nothing (invariant 22).
+// twice is what the same reply must do when it comes again: nothing (invariant 16).
 func twice(plan *saga.Definition, e edge) string {
 	if _, reply := e.move.cause(e.before).(saga.Reply); !reply || !e.decision.Changed {
 		return ""
