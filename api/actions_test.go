@@ -18,7 +18,7 @@ import (
 func (o *orchestrator) stuck() saga.Snapshot {
 	o.t.Helper()
 	o.define("mail", receipt)
-	o.worker(func(c wire.Received) wire.Reply {
+	o.worker(func(c wire.Delivery) wire.Reply {
 		if strings.Contains(string(c.Data), `"ok"`) {
 			return wire.Succeeded(nil)
 		}

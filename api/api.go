@@ -32,8 +32,8 @@ type Config struct {
 	// address or to localhost are taken. Empty: any Host is.
 	LocalAddress string
 
-	Version  string // of the program, in the OpenAPI document and /healthz
-	Logger   *slog.Logger
+	Version  string               // of the program, in the OpenAPI document and /healthz
+	Logger   *slog.Logger         // nil: no log
 	Registry *prometheus.Registry // nil: one of its own
 	Now      func() time.Time     // nil: time.Now
 

@@ -80,16 +80,16 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 }
 
 // worker answers the commands in the queue `work` until the test ends.
-func (o *orchestrator) worker(answer func(wire.Received) wire.Reply) {
+func (o *orchestrator) worker(answer func(wire.Delivery) wire.Reply) {
 	ctx, stop := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
 		_ = o.broker.Receive(ctx, "work", 10, func(message wire.Message) wire.Answer {
-			received, err := wire.DecodeCommand(message)
+			delivery, err := wire.DecodeCommand(message)
 			if err != nil {
 				return wire.Answer{Settlement: wire.Rejected}
 			}
-			body, err := answer(received).Encode()
+			body, err := answer(delivery).Encode()
 			if err != nil {
 				return wire.Answer{Settlement: wire.Rejected}
 			}
@@ -99,7 +99,7 @@ func (o *orchestrator) worker(answer func(wire.Received) wire.Reply) {
 	o.t.Cleanup(func() { stop(); working.Wait() })
 }
 
-func succeed(wire.Received) wire.Reply { return wire.Succeeded(nil) }
+func succeed(wire.Delivery) wire.Reply { return wire.Succeeded(nil) }
 
 // answer is what came back, with the body read.
 type answer struct {

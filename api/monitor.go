@@ -26,7 +26,7 @@ type MonitorConfig struct {
 	Broker        Broker
 	MaxQueueDepth int // of a worker queue, beyond which the process is not ready; 0: no limit
 	Version       string
-	Logger        *slog.Logger
+	Logger        *slog.Logger         // nil: no log
 	Registry      *prometheus.Registry // gets the gauges of what is broken; nil: none
 }
 

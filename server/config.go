@@ -35,7 +35,7 @@ type Config struct {
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. 0: no limit.
 	MaxQueueDepth int
 	Version       string       // of the program
-	Logger        *slog.Logger // default: none
+	Logger        *slog.Logger // nil: no log
 }
 
 // ErrHalfConfigured means that only one of DatabaseURL and AMQPURL was given.

@@ -57,12 +57,12 @@ func (s *simulation) Close(context.Context) error {
 
 // simulated answers a command as its worker might.
 func simulated(message wire.Message) wire.Answer {
-	received, err := wire.DecodeCommand(message)
+	delivery, err := wire.DecodeCommand(message)
 	if err != nil {
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	reply := wire.Succeeded(nil)
-	if code := wished(received); code != "" {
+	if code := wished(delivery); code != "" {
 		reply = wire.Failed(code, "simulated", false)
 	}
 	body, err := reply.Encode()
@@ -73,12 +73,12 @@ func simulated(message wire.Message) wire.Answer {
 }
 
 // wished is the code with which the saga's data wants the step to fail; compensations always succeed.
-func wished(received wire.Received) string {
+func wished(delivery wire.Delivery) string {
 	var data struct {
 		Simulate map[string]string `json:"simulate"`
 	}
-	if received.ID.Direction == saga.Compensate || json.Unmarshal(received.Data, &data) != nil {
+	if delivery.ID.Direction == saga.Compensate || json.Unmarshal(delivery.Data, &data) != nil {
 		return ""
 	}
-	return data.Simulate[received.ID.Step]
+	return data.Simulate[delivery.ID.Step]
 }

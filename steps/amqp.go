@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -13,24 +14,31 @@ import (
 
 const closePatience = 5 * time.Second
 
-// AMQP is the transport over RabbitMQ. The prefix is the orchestrator's, "saga" when it is left out. The worker's user
-// needs to read its own queue and to write to the default exchange, and nothing else: the orchestrator declares the
-// queues, and a worker that starts before them waits. Workers that share a transport share its two connections, one to
-// take commands and one to send replies: the broker then has fewer to serve, and replies leave together.
-func AMQP(url string, prefix ...string) Transport {
-	config := rabbit.Config{URL: url, Name: "worker", WorkerOnly: true}
-	if len(prefix) > 0 {
-		config.Prefix = prefix[0]
-	}
-	return &amqpTransport{config: config}
+// AMQPConfig configures the transport over RabbitMQ. Only URL is required.
+type AMQPConfig struct {
+	URL    string       // amqp:// or amqps://, with user and password
+	Prefix string       // the orchestrator's prefix of all names in RabbitMQ; default: saga
+	Logger *slog.Logger // of connections lost and made again; nil: no log
 }
 
-// amqpTransport is connected for as long as somebody receives.
+// AMQP returns the transport over RabbitMQ. It connects when the first worker runs and keeps reconnecting; only a URL or
+// prefix that can never work makes Worker.Run fail.
+//
+// The RabbitMQ user needs to read the worker's queue and to write to the default exchange. The orchestrator declares the
+// queues; a worker that starts before them waits. Workers that share a transport share its two connections, one for
+// commands and one for replies.
+func AMQP(config AMQPConfig) Transport {
+	return &amqpTransport{config: rabbit.Config{
+		URL: config.URL, Prefix: config.Prefix, Logger: config.Logger, Name: "worker", WorkerOnly: true,
+	}}
+}
+
+// amqpTransport is connected while at least one worker receives.
 type amqpTransport struct {
 	config rabbit.Config
 
 	mu     sync.Mutex
-	broker *rabbit.Broker // nil while nobody receives
+	broker *rabbit.Broker // nil without users
 	users  int
 }
 
@@ -44,12 +52,12 @@ func (a *amqpTransport) Receive(
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePatience)
 	defer cancel()
 	if closed := a.leave(closing); closed != nil {
-		err = errors.Join(err, fmt.Errorf("end the worker of queue %s: %w", queue, closed))
+		err = errors.Join(err, fmt.Errorf("close the connections of queue %s: %w", queue, closed))
 	}
 	return err
 }
 
-// join connects if nobody else has.
+// join returns the shared broker; the first user connects.
 func (a *amqpTransport) join() *rabbit.Broker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -60,7 +68,7 @@ func (a *amqpTransport) join() *rabbit.Broker {
 	return a.broker
 }
 
-// leave closes the connections after the last.
+// leave closes the connections after the last user.
 func (a *amqpTransport) leave(ctx context.Context) error {
 	a.mu.Lock()
 	broker := a.broker

@@ -41,7 +41,9 @@ func TestAWorkerServesAQueueOfRabbitMQ(t *testing.T) {
 		calls.Add(1)
 		return chargeOutput{ChargeID: cmd.SagaID}, nil
 	})
-	background(t, func(ctx context.Context) { assert.NoError(t, w.Run(ctx, steps.AMQP(url, prefix))) })
+	background(t, func(ctx context.Context) {
+		assert.NoError(t, w.Run(ctx, steps.AMQP(steps.AMQPConfig{URL: url, Prefix: prefix})))
+	})
 	replies := make(chan wire.Message, count)
 	background(t, func(ctx context.Context) {
 		b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
@@ -107,7 +109,7 @@ func TestWorkersOfOneTransportShareItsConnections(t *testing.T) {
 	through, url, err := proxy.Start(url)
 	require.NoError(t, err)
 	t.Cleanup(through.Close)
-	transport := steps.AMQP(url, prefix)
+	transport := steps.AMQP(steps.AMQPConfig{URL: url, Prefix: prefix})
 	work := func(queue string) (stop func()) {
 		w := steps.NewWorker(queue, steps.Config{})
 		steps.Handle(w, "payments.charge", func(context.Context, steps.Command[chargeInput]) (steps.None, error) {
@@ -147,7 +149,7 @@ func TestWorkersOfOneTransportShareItsConnections(t *testing.T) {
 
 func TestAURLThatCanNeverWorkIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
-	err := steps.NewWorker("payments", steps.Config{}).Run(t.Context(), steps.AMQP("http://user:secret@host"))
+	err := steps.NewWorker("payments", steps.Config{}).Run(t.Context(), steps.AMQP(steps.AMQPConfig{URL: "http://user:secret@host"}))
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "secret")
 }

@@ -15,16 +15,16 @@ import (
 
 // answer does one command. ctx ends when the worker has to stop at once.
 func (w *Worker) answer(ctx context.Context, message wire.Message) wire.Answer {
-	received, err := wire.DecodeCommand(message)
+	delivery, err := wire.DecodeCommand(message)
 	if err != nil {
 		w.log.Error("a message that is no command is put aside as a dead letter", "message_id", message.MessageID, "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
-	return w.once(ctx, received.ID.String(), func() wire.Answer { return w.execute(ctx, received, message.CorrelationID) })
+	return w.once(ctx, delivery.ID.String(), func() wire.Answer { return w.execute(ctx, delivery, message.CorrelationID) })
 }
 
 // execute handles one command in a slot of its own.
-func (w *Worker) execute(ctx context.Context, received wire.Received, id string) wire.Answer {
+func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string) wire.Answer {
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -32,24 +32,24 @@ func (w *Worker) execute(ctx context.Context, received wire.Received, id string)
 	}
 	defer func() { <-w.slots }()
 	log := func() *slog.Logger { // made only where there is something to say: most commands succeed in silence
-		return w.log.With("command", received.Name, "command_id", id)
+		return w.log.With("command", delivery.Name, "command_id", id)
 	}
-	if late := w.late(received); late > 0 {
+	if late := w.late(delivery); late > 0 {
 		log().Warn("a command came after its deadline and is dropped", "late", late)
 		return wire.Answer{Settlement: wire.Dropped}
 	}
-	work, cancel := withDeadline(ctx, received.Deadline)
+	work, cancel := withDeadline(ctx, delivery.Deadline)
 	defer cancel()
-	output, err := w.handle(work, received, log)
+	output, err := w.handle(work, delivery, log)
 	return settle(ctx, work, output, err, log)
 }
 
 // late returns by how much an execute command has missed its deadline.
-func (w *Worker) late(received wire.Received) time.Duration {
-	if w.config.IgnoreDeadline || received.Deadline.IsZero() || received.ID.Direction != saga.Execute {
+func (w *Worker) late(delivery wire.Delivery) time.Duration {
+	if w.config.IgnoreDeadline || delivery.Deadline.IsZero() || delivery.ID.Direction != saga.Execute {
 		return 0
 	}
-	return time.Since(received.Deadline)
+	return time.Since(delivery.Deadline)
 }
 
 // withDeadline sets the command's deadline. What is done in spite of a deadline that has passed has none.
@@ -61,14 +61,14 @@ func withDeadline(ctx context.Context, deadline time.Time) (context.Context, con
 }
 
 // handle calls the command's handler.
-func (w *Worker) handle(ctx context.Context, received wire.Received, log func() *slog.Logger) (json.RawMessage, error) {
+func (w *Worker) handle(ctx context.Context, delivery wire.Delivery, log func() *slog.Logger) (json.RawMessage, error) {
 	w.mu.Lock()
-	h := w.handlers[received.Name]
+	h := w.handlers[delivery.Name]
 	w.mu.Unlock()
 	if h == nil {
-		return nil, Retry(CodeUnknownCommand, "this worker has no handler for "+received.Name)
+		return nil, Retry(CodeUnknownCommand, "this worker has no handler for "+delivery.Name)
 	}
-	return protect(log, func() (json.RawMessage, error) { return h(ctx, received) })
+	return protect(log, func() (json.RawMessage, error) { return h(ctx, delivery) })
 }
 
 // protect turns a panic into an error.

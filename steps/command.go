@@ -41,18 +41,18 @@ func (c Command[T]) DecodeOutput(into any) (bool, error) {
 }
 
 // typed makes a handler's command of what came in. Its error is a final failure: the same data will not fit later.
-func typed[T any](received wire.Received) (Command[T], error) {
+func typed[T any](delivery wire.Delivery) (Command[T], error) {
 	command := Command[T]{
-		ID: received.ID.String(), IdempotencyKey: received.ID.IdempotencyKey(), Name: received.Name,
-		SagaID: received.ID.Saga, Definition: received.Definition, Version: received.Version,
-		Step: received.ID.Step, Action: received.ID.Direction, Attempt: received.ID.Attempt,
-		Deadline: received.Deadline, TraceParent: received.TraceParent,
-		RawData: received.Data, Output: received.Output,
+		ID: delivery.ID.String(), IdempotencyKey: delivery.ID.IdempotencyKey(), Name: delivery.Name,
+		SagaID: delivery.ID.Saga, Definition: delivery.Definition, Version: delivery.Version,
+		Step: delivery.ID.Step, Action: delivery.ID.Direction, Attempt: delivery.ID.Attempt,
+		Deadline: delivery.Deadline, TraceParent: delivery.TraceParent,
+		RawData: delivery.Data, Output: delivery.Output,
 	}
-	if received.Data == nil {
+	if delivery.Data == nil {
 		return command, nil
 	}
-	if err := json.Unmarshal(received.Data, &command.Data); err != nil {
+	if err := json.Unmarshal(delivery.Data, &command.Data); err != nil {
 		return command, Fail(CodeInvalidData, err.Error())
 	}
 	return command, nil

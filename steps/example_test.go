@@ -41,7 +41,7 @@ func Example() {
 		return steps.None{}, nil
 	})
 
-	// In a service: worker.Run(ctx, steps.AMQP(os.Getenv("AMQP_URL"))). Here, a broker in the process.
+	// In a service: worker.Run(ctx, steps.AMQP(steps.AMQPConfig{URL: url})). Here, a broker in the process.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	broker := local.New()

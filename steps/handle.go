@@ -16,7 +16,7 @@ import (
 type None struct{}
 
 // handler is what the worker calls, whatever the types of the function behind it.
-type handler func(ctx context.Context, received wire.Received) (output json.RawMessage, err error)
+type handler func(ctx context.Context, delivery wire.Delivery) (output json.RawMessage, err error)
 
 // errOutput says that a handler's output cannot be sent.
 var errOutput = errors.New("output cannot be sent")
@@ -28,8 +28,8 @@ var errOutput = errors.New("output cannot be sent")
 // Handle panics when the worker has a handler of that name already, or when Out can never be a JSON object: both are
 // slips of the program that no command should be the first to find.
 func Handle[In, Out any](w *Worker, name string, handle func(context.Context, Command[In]) (Out, error)) {
-	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, received wire.Received) (json.RawMessage, error) {
-		command, err := typed[In](received)
+	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
+		command, err := typed[In](delivery)
 		if err != nil {
 			return nil, err
 		}

@@ -29,12 +29,12 @@ const longestBarrierWait = 5 * time.Second
 // The function must not end tx, and does what it does elsewhere at its own risk. While the database is away the command
 // is tried again until its deadline, and then not answered: nobody knows whether an earlier delivery took effect.
 func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(context.Context, pgx.Tx, Command[In]) (Out, error)) {
-	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, received wire.Received) (json.RawMessage, error) {
+	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
 		work := func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.RawMessage, error) {
 			if output != nil {
-				received.Output = output
+				delivery.Output = output
 			}
-			command, err := typed[In](received)
+			command, err := typed[In](delivery)
 			if err != nil {
 				return nil, err
 			}
@@ -50,11 +50,11 @@ func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(conte
 		}
 		wait := 50 * time.Millisecond
 		for {
-			output, err := w.pass(ctx, b, received, work)
+			output, err := w.throughBarrier(ctx, b, delivery, work)
 			if !errors.Is(err, errBarrier) {
 				return output, err
 			}
-			w.log.Warn("the barrier failed, the command is done again", "command_id", received.ID.String(), "error", err)
+			w.log.Warn("the barrier failed, the command is done again", "command_id", delivery.ID.String(), "error", err)
 			timer := time.NewTimer(wait)
 			select {
 			case <-timer.C:
@@ -70,34 +70,34 @@ func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(conte
 // workTx does a command's work in a transaction. output is what the barrier knows of the step.
 type workTx func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.RawMessage, error)
 
-// pass takes one command through the barrier.
-func (w *Worker) pass(ctx context.Context, b *Barrier, received wire.Received, work workTx) (json.RawMessage, error) {
-	p, reply, known, err := b.enter(ctx, received.ID.IdempotencyKey(), received.ID.Attempt)
+// throughBarrier handles one command in a barrier transaction.
+func (w *Worker) throughBarrier(ctx context.Context, b *Barrier, delivery wire.Delivery, work workTx) (json.RawMessage, error) {
+	t, reply, known, err := b.begin(ctx, delivery.ID.IdempotencyKey(), delivery.ID.Attempt)
 	if err != nil {
 		return nil, err
 	}
-	defer p.abandon()
+	defer t.abort()
 	if reply != nil {
-		if err := p.commit(ctx); err != nil { // a tombstone may have been left
+		if err := t.commit(ctx); err != nil { // a tombstone may have been left
 			return nil, err
 		}
-		return stored(received.ID, reply)
+		return stored(delivery.ID, reply)
 	}
-	output, err := protect(func() *slog.Logger { return w.log }, func() (json.RawMessage, error) { return work(ctx, handlersTx{p.tx}, known) })
+	output, err := protect(func() *slog.Logger { return w.log }, func() (json.RawMessage, error) { return work(ctx, handlersTx{t.tx}, known) })
 	if unanswerable(ctx, err) {
 		return nil, err
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
 	defer cancel()
 	if err == nil {
-		err = p.keepWork(ending)
+		err = t.keepWork(ending)
 	}
 	if errors.Is(err, errBarrier) {
 		return nil, err
 	}
 	answer := wire.Succeeded(output)
 	if err != nil {
-		if err := p.undoWork(ending); err != nil {
+		if err := t.rollbackWork(ending); err != nil {
 			return nil, err
 		}
 		output, answer = nil, failure(err).reply()
@@ -106,7 +106,7 @@ func (w *Worker) pass(ctx context.Context, b *Barrier, received wire.Received, w
 	if encodeErr != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, encodeErr)
 	}
-	if err := p.leave(ending, encoded); err != nil {
+	if err := t.finish(ending, encoded); err != nil {
 		return nil, err
 	}
 	return output, err

@@ -19,7 +19,7 @@ type Config struct {
 	// IgnoreDeadline makes the worker do execute commands whose deadline has passed. Default: they are dropped, since
 	// the orchestrator has counted the attempt already. It compares this machine's clock with the orchestrator's.
 	IgnoreDeadline bool
-	// Logger is told what a person should know. Default: slog.Default().
+	// Logger gets warnings and errors of commands. nil: no log.
 	Logger *slog.Logger
 }
 
@@ -31,7 +31,7 @@ func (c Config) withDefaults() Config {
 		c.Grace = 8 * time.Second
 	}
 	if c.Logger == nil {
-		c.Logger = slog.Default()
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }

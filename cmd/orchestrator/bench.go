@@ -149,7 +149,7 @@ func (c *benchWorkerCommand) Run(ctx context.Context, out *streams) error {
 	log := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	tune()
 	fmt.Fprintln(out.out, "working")
-	err := bench.Work(ctx, steps.AMQP(c.AMQPURL, c.AMQPPrefix), c.Concurrency, log)
+	err := bench.Work(ctx, steps.AMQP(steps.AMQPConfig{URL: c.AMQPURL, Prefix: c.AMQPPrefix, Logger: log}), c.Concurrency, log)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -74,7 +74,7 @@ func runWorker(ctx context.Context, o options, out io.Writer) error {
 		if s.queue != o.only {
 			continue
 		}
-		broker := steps.AMQP(o.amqpURL, o.amqpPrefix)
+		broker := steps.AMQP(steps.AMQPConfig{URL: o.amqpURL, Prefix: o.amqpPrefix, Logger: quiet()})
 		working, err := startWorkers(ctx, o, []service{s}, broker)
 		if err != nil {
 			return err

@@ -25,8 +25,8 @@ var ErrUnavailable = fmt.Errorf("%w: the store did not answer in time", record.E
 type Config struct {
 	Store  Store
 	Outbox Outbox
-	Queues Queues // nil: queues are declared by somebody else
-	Logger *slog.Logger
+	Queues Queues       // nil: queues are declared by somebody else
+	Logger *slog.Logger // nil: no log
 
 	Lanes        int           // batches under way at the same time; 0: one for every two cores, few give the largest
 	BatchSize    int           // events in one transaction at most; 0: 256

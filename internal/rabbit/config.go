@@ -55,7 +55,7 @@ type Config struct {
 	// to forget, without a word, a consumer whose queue was deleted in the moment of its subscribing.
 	Renew  time.Duration
 	Grace  time.Duration // how long a consumer that ends waits for what is unsettled; default: 5s
-	Logger *slog.Logger  // default: slog.Default()
+	Logger *slog.Logger  // nil: no log
 }
 
 func (c Config) withDefaults() Config {
@@ -73,7 +73,7 @@ func (c Config) withDefaults() Config {
 	orDuration(&c.Renew, 5*time.Second)
 	orDuration(&c.Grace, 5*time.Second)
 	if c.Logger == nil {
-		c.Logger = slog.Default()
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }

@@ -44,7 +44,7 @@ type Config struct {
 	// Sent is told how many commands were published together, whatever became of them, for metrics; it must return at
 	// once. nil: nobody.
 	Sent   func(commands int)
-	Logger *slog.Logger
+	Logger *slog.Logger // nil: no log
 
 	Publishers int           // batches being published at the same time; 0: 2
 	BatchSize  int           // commands in one batch; 0: 256

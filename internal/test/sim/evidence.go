@@ -166,7 +166,7 @@ func content(command *wire.Command) uint64 {
 }
 
 // effect takes down what a service has committed.
-func (e *evidence) effect(command wire.Received, output json.RawMessage) {
+func (e *evidence) effect(command wire.Delivery, output json.RawMessage) {
 	d := e.known[command.ID.Saga]
 	e.world.mixText(command.ID.String())
 	e.tell(d.id, "effect of    %s %s", command.ID, output)
@@ -194,7 +194,7 @@ func (e *evidence) acknowledged(reply wire.Message) {
 }
 
 // given takes down what a compensation was told of what it undoes, by the barrier and, where it knew, by the saga.
-func (e *evidence) given(command wire.Received, output json.RawMessage) {
+func (e *evidence) given(command wire.Delivery, output json.RawMessage) {
 	if command.Output != nil && output != nil && string(command.Output) != string(output) {
 		e.accuse(command.ID.Saga, "a compensation gets the output of what it undoes", string(command.Output)+", not "+string(output))
 	}

@@ -64,7 +64,7 @@ func (b *Broker) Take(queue string) (wire.Message, func(wire.Answer)) {
 	}
 }
 
-func must(command wire.Received, err error) wire.Received {
+func must(command wire.Delivery, err error) wire.Delivery {
 	if err != nil {
 		panic(err)
 	}

@@ -21,7 +21,7 @@ var errCommit = errors.New("whether the transaction committed is unknown")
 type work struct {
 	world    *World
 	delivery *delivery
-	command  wire.Received
+	command  wire.Delivery
 	worker   *process
 }
 

@@ -48,14 +48,12 @@ func run(ctx context.Context) error {
 		return err
 	}
 	share, _ := strconv.ParseFloat(os.Getenv("CHAOS_DUPLICATES"), 64) // none where it is not set
+	url, log := os.Getenv("AMQP_URL"), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	transport := &unruly{
-		Transport: steps.AMQP(os.Getenv("AMQP_URL"), os.Getenv("AMQP_PREFIX")), notes: s,
-		sender: &sender{url: os.Getenv("AMQP_URL")}, duplicates: share,
+		Transport: steps.AMQP(steps.AMQPConfig{URL: url, Prefix: os.Getenv("AMQP_PREFIX"), Logger: log}), notes: s,
+		sender: &sender{url: url}, duplicates: share,
 	}
-	config := steps.Config{
-		Concurrency: 16, IgnoreDeadline: os.Getenv("CHAOS_IGNORE_DEADLINE") != "",
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}
+	config := steps.Config{Concurrency: 16, IgnoreDeadline: os.Getenv("CHAOS_IGNORE_DEADLINE") != "", Logger: log}
 	var working sync.WaitGroup
 	for _, queue := range chaos.Queues() {
 		worker := steps.NewWorker(queue, config)

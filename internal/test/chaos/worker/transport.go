@@ -32,13 +32,13 @@ func (u *unruly) Receive(ctx context.Context, queue string, limit int, handle fu
 }
 
 func (u *unruly) deal(ctx context.Context, m wire.Message, handle func(wire.Message) wire.Answer) wire.Answer {
-	received, err := wire.DecodeCommand(m)
+	delivery, err := wire.DecodeCommand(m)
 	if err != nil {
 		return handle(m)
 	}
 	var data chaos.Data
-	_ = json.Unmarshal(received.Data, &data) // data that is not the suite's has no script
-	behaviour := data.Of(received.ID.Step, received.ID.Direction)
+	_ = json.Unmarshal(delivery.Data, &data) // data that is not the suite's has no script
+	behaviour := data.Of(delivery.ID.Step, delivery.ID.Direction)
 	u.before(ctx, behaviour, m.MessageID)
 	copies := data.Copies
 	if u.chosen(m.MessageID) {
@@ -48,7 +48,7 @@ func (u *unruly) deal(ctx context.Context, m wire.Message, handle func(wire.Mess
 	if answer.Settlement != wire.Replied {
 		return answer
 	}
-	return u.after(ctx, behaviour, received.ID, m, answer, copies)
+	return u.after(ctx, behaviour, delivery.ID, m, answer, copies)
 }
 
 // before is what happens to a command before the worker sees it.

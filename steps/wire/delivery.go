@@ -10,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Received is a command as a worker gets it: what DecodeCommand reads from a Message.
-type Received struct {
+// Delivery is a command as a worker gets it: what DecodeCommand reads from a Message.
+type Delivery struct {
 	ID          saga.CommandID
 	Name        string
 	Definition  string
@@ -35,26 +35,26 @@ func (c *Command) Message(replyTo string, publishedAt time.Time) Message {
 // DecodeCommand reads a message from a worker queue. What identifies the command is its correlation id alone; the
 // headers that repeat parts of it are for people and for workers that have no such function. Its errors never repeat
 // the message's content.
-func DecodeCommand(m Message) (Received, error) {
+func DecodeCommand(m Message) (Delivery, error) {
 	id, err := saga.ParseCommandID(m.CorrelationID)
 	if err != nil {
-		return Received{}, fmt.Errorf("correlation_id: %w", err)
+		return Delivery{}, fmt.Errorf("correlation_id: %w", err)
 	}
 	if m.Type == "" {
-		return Received{}, errors.New("type: want the command's name")
+		return Delivery{}, errors.New("type: want the command's name")
 	}
 	if m.ReplyTo == "" {
-		return Received{}, errors.New("reply_to: want the queue for the reply")
+		return Delivery{}, errors.New("reply_to: want the queue for the reply")
 	}
 	data, output, err := DecodeBody(m.Body)
 	if err != nil {
-		return Received{}, err
+		return Delivery{}, err
 	}
 	deadline, err := deadlineOf(m.Headers)
 	if err != nil {
-		return Received{}, err
+		return Delivery{}, err
 	}
-	return Received{
+	return Delivery{
 		ID: id, Name: m.Type, Deadline: deadline, Data: present(data), Output: present(output),
 		Definition: text(m.Headers[HeaderDefinition]), Version: number(m.Headers[HeaderVersion]),
 		TraceParent: text(m.Headers[HeaderTraceParent]),
