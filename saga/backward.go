@@ -76,7 +76,7 @@ func (t *transition) dispatchCompensation(i int) {
 	s.CompensationAttempts++
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	name, queue, timeout, _ := t.plan.Order(s.Name, Compensate)
+	name, queue, timeout, _ := t.plan.CommandFor(s.Name, Compensate)
 	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	command := Command{

@@ -18,7 +18,7 @@ func TestTheContractsExampleInGoAndInJSON(t *testing.T) {
 		Deadline(24*time.Hour).
 		Step("reserve-inventory", "inventory.reserve", saga.CompensatedBy("inventory.release")).
 		Step("charge-payment", "payments.charge", saga.CompensatedBy("payments.refund"), saga.Timeout(30*time.Second),
-			saga.Retry(saga.Attempts(5), saga.Backoff(time.Second, 2, time.Minute), saga.Jitter(0.2), saga.NeverAfter("card_declined"))).
+			saga.Retry(saga.Attempts(5), saga.Backoff(time.Second, 2, time.Minute), saga.Jitter(0.2), saga.NonRetryable("card_declined"))).
 		Pivot("confirm-order", "orders.confirm").
 		Retriable("send-receipt", "email.receipt").
 		Build()
@@ -49,7 +49,7 @@ func TestEveryOptionHasItsMember(t *testing.T) {
 			`"retry":{"initial_interval":"1s","multiplier":3,"max_interval":"1h"}`,
 		},
 		"Jitter":            {step(saga.Retry(saga.Jitter(0))), `"retry":{"jitter":0}`},
-		"NeverAfter":        {step(saga.Retry(saga.NeverAfter("y"), saga.NeverAfter("x"))), `"retry":{"non_retryable":["x","y"]}`},
+		"NonRetryable":      {step(saga.Retry(saga.NonRetryable("y"), saga.NonRetryable("x"))), `"retry":{"non_retryable":["x","y"]}`},
 		"CompensationRetry": {step(saga.CompensationRetry(saga.Attempts(7))), `"compensation_retry":{"max_attempts":7}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,9 +92,9 @@ func (d *Definition) step(name string) int {
 	return -1
 }
 
-// Order returns what the commands of a step in one direction are called, where they go to, and how long an attempt has;
-// known is false for a step that the definition does not have.
-func (d *Definition) Order(step string, direction Direction) (command, queue string, timeout time.Duration, known bool) {
+// CommandFor returns the name, queue and timeout of a step's commands in one direction. known is false if the definition
+// does not have the step.
+func (d *Definition) CommandFor(step string, direction Direction) (command, queue string, timeout time.Duration, known bool) {
 	i := d.step(step)
 	if i < 0 {
 		return "", "", 0, false

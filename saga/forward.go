@@ -41,7 +41,7 @@ func (t *transition) dispatch(i int) {
 	s.Oversized = false
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	command, queue, timeout, _ := t.plan.Order(s.Name, Execute)
+	command, queue, timeout, _ := t.plan.CommandFor(s.Name, Execute)
 	s.DeadlineAt = t.in(timeout)
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now

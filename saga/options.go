@@ -33,12 +33,13 @@ func CompensationTimeout(limit time.Duration) StepOption {
 	return func(s *draftStep) { s.compensationTimeout = new(Duration(limit)) }
 }
 
-// Retry sets the step's retry policy; what no option names keeps its default.
+// Retry sets the step's retry policy: what the orchestrator does after a failed attempt. Settings without an option keep
+// their defaults. A handler reports a retryable failure with steps.Retry, and an operator's retry is ActionRetry.
 func Retry(options ...RetryOption) StepOption {
 	return func(s *draftStep) { s.retry.apply(options) }
 }
 
-// CompensationRetry is Retry for the step's compensation.
+// CompensationRetry sets the retry policy of the step's compensation, as Retry does that of the step.
 func CompensationRetry(options ...RetryOption) StepOption {
 	return func(s *draftStep) { s.compensationRetry.apply(options) }
 }
@@ -64,8 +65,8 @@ func Jitter(share float64) RetryOption {
 	return func(p *draftPolicy) { p.jitter = &share }
 }
 
-// NeverAfter names error codes after which there is no further attempt.
-func NeverAfter(codes ...string) RetryOption {
+// NonRetryable lists error codes after which the step is not attempted again.
+func NonRetryable(codes ...string) RetryOption {
 	return func(p *draftPolicy) { p.nonRetryable = append(p.nonRetryable, codes...) }
 }
 

@@ -89,7 +89,7 @@ func randomPolicy(t *rapid.T) []saga.RetryOption {
 		saga.Jitter(rapid.SampledFrom([]float64{0, 0.2, 1}).Draw(t, "jitter")),
 	}
 	if rapid.Bool().Draw(t, "has final codes") {
-		policy = append(policy, saga.NeverAfter("declined"))
+		policy = append(policy, saga.NonRetryable("declined"))
 	}
 	return policy
 }

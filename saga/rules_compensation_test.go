@@ -236,7 +236,7 @@ func TestRule7IndependentBranchesGoAllTheWayBack(t *testing.T) {
 
 func TestRule7ACodeThatIsNotRetriedUsesACompensationUp(t *testing.T) {
 	t.Parallel()
-	policy := saga.CompensationRetry(saga.NeverAfter("gone"))
+	policy := saga.CompensationRetry(saga.NonRetryable("gone"))
 	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), policy).Step("b", "q.b"))
 	c.succeed("a")
 	c.refuse("b")

@@ -273,7 +273,7 @@ func TestRule4WhenAStepFailsFinally(t *testing.T) {
 	t.Parallel()
 	plan := func() *saga.Builder {
 		return saga.New("plan").Step("a", "q.a").Step("b", "q.b",
-			saga.Retry(saga.Attempts(2), saga.Jitter(0), saga.NeverAfter("card_declined")))
+			saga.Retry(saga.Attempts(2), saga.Jitter(0), saga.NonRetryable("card_declined")))
 	}
 	for name, says := range map[string]struct {
 		how    func(c *conversation)

@@ -24,7 +24,8 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 // Fail says that a command took no effect and that there is no use in trying again. It may be wrapped.
 func Fail(code, message string) error { return &Error{Code: code, Message: message} }
 
-// Retry says that a command took no effect this time. It may be wrapped.
+// Retry reports that this attempt took no effect and may be repeated. The step's retry policy (saga.Retry) decides whether
+// and when. The error may be wrapped.
 func Retry(code, message string) error {
 	return &Error{Code: code, Message: message, Retryable: true}
 }

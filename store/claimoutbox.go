@@ -181,7 +181,7 @@ func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache)
 		return err
 	}
 	var known bool
-	if c.Name, _, c.Timeout, known = d.Order(c.ID.Step, c.ID.Direction); !known {
+	if c.Name, _, c.Timeout, known = d.CommandFor(c.ID.Step, c.ID.Direction); !known {
 		return fmt.Errorf("definition %s version %d has no step %s", c.Definition, c.Version, c.ID.Step)
 	}
 	return nil

@@ -122,7 +122,7 @@ func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, 
 		if c.status == saga.StepCompensating {
 			direction = saga.Compensate
 		}
-		_, queue, timeout, known := d.Order(c.step, direction)
+		_, queue, timeout, known := d.CommandFor(c.step, direction)
 		if !known {
 			continue
 		}

@@ -14,7 +14,7 @@ func orderSaga() *saga.Definition {
 		Deadline(24*time.Hour).
 		Step("reserve-inventory", "inventory.reserve", saga.CompensatedBy("inventory.release")).
 		Step("charge-payment", "payments.charge", saga.CompensatedBy("payments.refund"),
-			saga.Retry(saga.Attempts(5), saga.NeverAfter("card_declined"))).
+			saga.Retry(saga.Attempts(5), saga.NonRetryable("card_declined"))).
 		Pivot("confirm-order", "orders.confirm").
 		Retriable("send-receipt", "email.receipt", saga.OnQueue("orders"),
 			saga.Retry(saga.Attempts(3), saga.Backoff(100*time.Millisecond, 2, time.Second))).

@@ -122,7 +122,7 @@ func (w *batchWork) mayStillBeWorkedOn(it *item, s *sagaWork) bool {
 	}
 	sent := d.sent
 	if sent.IsZero() && !d.deadline.IsZero() {
-		if _, _, timeout, known := s.plan.Order(lost.Command.Step, lost.Command.Direction); known {
+		if _, _, timeout, known := s.plan.CommandFor(lost.Command.Step, lost.Command.Direction); known {
 			sent = d.deadline.Add(-timeout)
 		}
 	}

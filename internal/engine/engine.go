@@ -17,10 +17,6 @@ import (
 // ErrStopped means that the engine takes nothing more: it is shutting down.
 var ErrStopped = fmt.Errorf("%w: the engine is stopping", record.ErrUnavailable)
 
-// ErrUnavailable means that the store could not be reached in the caller's time. Whether the event was stored is
-// unknown; asking again under the same idempotency key, or looking, is safe.
-var ErrUnavailable = fmt.Errorf("%w: the store did not answer in time", record.ErrUnavailable)
-
 // Config says what an engine works with. Store and Outbox are required.
 type Config struct {
 	Store  Store
@@ -126,7 +122,7 @@ func (e *Engine) lane(sagaID string) *lane {
 }
 
 // Start makes a new saga, or finds the one that the idempotency key stands for: existed says which. Errors:
-// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, ErrUnavailable, ErrStopped.
+// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in saga.Instance, existed bool, err error) {
 	plan, err := e.plans.find(ctx, request.Definition, request.Version)
 	if err != nil {
@@ -147,7 +143,7 @@ func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in sag
 }
 
 // Act applies what a person asks for to the saga as it is then. With a *saga.Refusal comes the saga as it stands.
-// Errors: record.ErrSagaNotFound, *saga.Refusal, ErrUnavailable, ErrStopped.
+// Errors: record.ErrSagaNotFound, *saga.Refusal, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error) {
 	answer := e.ask(ctx, &item{sagaID: sagaID, cause: action})
 	switch {
@@ -173,7 +169,7 @@ func (e *Engine) ask(ctx context.Context, it *item) answer {
 		return answer{err: err}
 	}
 	if !e.config.Await(ctx, answered) {
-		return answer{err: fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())}
+		return answer{err: fmt.Errorf("%w: %w", record.ErrUnavailable, ctx.Err())}
 	}
 	return given
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 const (
@@ -65,7 +67,7 @@ func (l *lane) release(items ...*item) {
 func (l *lane) add(ctx context.Context, it *item) error {
 	it.bytes = it.size()
 	if err := l.room.Acquire(ctx, l.weight(it)); err != nil {
-		return ErrUnavailable
+		return record.ErrUnavailable
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,7 +104,7 @@ func (l *lane) close() {
 func (l *lane) take() (batch []*item, again *item, ended bool) {
 	batch, again, dropped, ended := l.taken()
 	for _, it := range dropped {
-		it.done(answer{err: ErrUnavailable})
+		it.done(answer{err: record.ErrUnavailable})
 	}
 	l.release(dropped...)
 	return batch, again, ended
@@ -172,7 +174,7 @@ func (l *lane) rest(ctx context.Context) {
 	case <-l.filled:
 	case <-timer.C:
 	case <-ctx.Done():
-		l.giveUpAll(ErrUnavailable)
+		l.giveUpAll(record.ErrUnavailable)
 	}
 }
 
@@ -227,7 +229,7 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 	l.release(without(stay, busy)...)
 	l.putLast(busy)
 	if len(busy) == len(stay) && !l.engine.config.Pause(ctx, busyPause) {
-		l.giveUpAll(ErrUnavailable)
+		l.giveUpAll(record.ErrUnavailable)
 	}
 	return true, false
 }
@@ -244,7 +246,7 @@ func (l *lane) failed(ctx context.Context, items []*item, err error) {
 	l.putBack(items)
 	l.wait = min(max(2*l.wait, firstBackoff), maxBackoff)
 	if !l.engine.config.Pause(ctx, l.wait) {
-		l.giveUpAll(errors.Join(ErrUnavailable, err))
+		l.giveUpAll(errors.Join(record.ErrUnavailable, err))
 	}
 }
 
@@ -253,7 +255,7 @@ func (l *lane) impatientLeave(items []*item) []*item {
 	stay := make([]*item, 0, len(items))
 	for _, it := range items {
 		if it.patience != nil && it.patience.Err() != nil {
-			it.done(answer{err: errors.Join(ErrUnavailable, it.patience.Err())})
+			it.done(answer{err: errors.Join(record.ErrUnavailable, it.patience.Err())})
 			l.release(it)
 			continue
 		}

@@ -142,7 +142,7 @@ func (l *lane) retryParked(ctx context.Context, it *item) {
 	}
 	l.settleParked(it, err)
 	if ctx.Err() != nil {
-		l.giveUpAll(errors.Join(ErrUnavailable, ctx.Err()))
+		l.giveUpAll(errors.Join(record.ErrUnavailable, ctx.Err()))
 	}
 }
 

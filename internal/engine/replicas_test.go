@@ -73,7 +73,7 @@ func TestASagaThatAnotherReplicaHoldsIsAskedForAgainAndKeepsNobodyWaiting(t *tes
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = e.Act(ctx, store.saga, saga.Action{ID: "1", Name: saga.ActionPause})
-	require.ErrorIs(t, err, engine.ErrUnavailable, "its own caller waits, and gives up")
+	require.ErrorIs(t, err, record.ErrUnavailable, "its own caller waits, and gives up")
 	in, err := e.Act(t.Context(), "01JD0000000000000000000002", saga.Action{ID: "2", Name: saga.ActionPause})
 	require.NoError(t, err)
 	require.Equal(t, saga.Paused, in.Status)

@@ -1,15 +1,10 @@
 package record
 
 import (
-	"errors"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
-
-// ErrUnreadable means that a stored saga or definition exists but cannot be read: a newer version of the program wrote
-// it, or somebody edited it by hand. It concerns that saga alone, and trying again does not help.
-var ErrUnreadable = errors.New("stored in a form that this version cannot read")
 
 // OutboxClaim selects the outbox rows to take over. At least one row is claimed, however large, if any qualifies.
 type OutboxClaim struct {

@@ -1,22 +1,9 @@
 package record
 
 import (
-	"errors"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
-)
-
-// Conditions that a reader meets. Stores wrap them; callers ask with errors.Is.
-var (
-	ErrSagaNotFound       = errors.New("saga not found")
-	ErrDefinitionNotFound = errors.New("definition not found")
-	ErrDeadLetterNotFound = errors.New("dead letter not found")
-	ErrKeyNotFound        = errors.New("key not found")
-	// ErrPageNotFound means that Page.After is not a position in the list: start at the first page again.
-	ErrPageNotFound = errors.New("page not found")
-	// ErrRejected means that a store will never take what it was given, however often it is tried.
-	ErrRejected = errors.New("rejected by the store")
 )
 
 // Filter selects sagas. Fields that are nil select all sagas; all others must hold. A zero value is not the same as
@@ -90,30 +77,4 @@ type OutboxRow struct {
 	RetryAt   time.Time // when it is published again, if it was refused; zero: it is being published
 	Reason    string    // why the broker refused it
 	Attempts  int       // attempts to publish it that failed
-}
-
-// Role is what a key may do; each role includes the one before it.
-type Role string
-
-// The roles, weakest first.
-const (
-	Viewer   Role = "viewer"
-	Operator Role = "operator"
-	Admin    Role = "admin"
-)
-
-// Includes says whether a holder of role r may do what needs the role wanted.
-func (r Role) Includes(wanted Role) bool {
-	rank := map[Role]int{Viewer: 1, Operator: 2, Admin: 3}
-	return rank[r] > 0 && rank[r] >= rank[wanted]
-}
-
-// Key is an API key without its secret, of which only the hash is kept.
-type Key struct {
-	ID        string // a ULID
-	Name      string
-	Role      Role
-	Hash      []byte // SHA-256 of the key
-	CreatedAt time.Time
-	RevokedAt time.Time // zero: valid
 }

@@ -2,7 +2,6 @@ package record
 
 import (
 	"encoding/json"
-	"errors"
 	"time"
 )
 
@@ -22,16 +21,3 @@ type StartRequest struct {
 	TraceParent    string
 	Actor          string
 }
-
-// ErrIdempotencyConflict says that an idempotency key stands for another request already.
-var ErrIdempotencyConflict = errors.New("the idempotency key was used with another body")
-
-// ErrUnavailable says that the engine or the store did not answer in time. Whether what was asked took effect is unknown;
-// asking again under the same keys, or looking, is safe.
-var ErrUnavailable = errors.New("not available at present")
-
-// KeyInUseError says which unfinished saga of the definition holds the business key.
-type KeyInUseError struct{ SagaID string }
-
-// Error names the condition; the saga's id is in the field.
-func (e *KeyInUseError) Error() string { return "the key is in use by an unfinished saga" }

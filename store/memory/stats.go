@@ -97,7 +97,7 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 			if !out {
 				continue
 			}
-			_, queue, timeout, known := d.Order(command.Step, command.Direction)
+			_, queue, timeout, known := d.CommandFor(command.Step, command.Direction)
 			if !known {
 				continue
 			}

@@ -67,7 +67,7 @@ func (w *World) options() []saga.StepOption {
 
 func (w *World) policy(least, most int) []saga.RetryOption {
 	return []saga.RetryOption{
-		saga.Attempts(least + w.chance.IntN(most-least+1)), saga.NeverAfter(codeFinal),
+		saga.Attempts(least + w.chance.IntN(most-least+1)), saga.NonRetryable(codeFinal),
 		saga.Backoff(w.between(50*time.Millisecond, time.Second), 2, 2*time.Second),
 	}
 }

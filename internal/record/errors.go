@@ -1,0 +1,29 @@
+package record
+
+import "errors"
+
+// The conditions that stores and the engine report. They may be wrapped: test with errors.Is.
+var (
+	ErrSagaNotFound       = errors.New("saga not found")
+	ErrDefinitionNotFound = errors.New("definition not found")
+	ErrDeadLetterNotFound = errors.New("dead letter not found")
+	ErrKeyNotFound        = errors.New("key not found")
+	// ErrPageNotFound means that Page.After is not a position in the list. Start again at the first page.
+	ErrPageNotFound = errors.New("page not found")
+	// ErrRejected means that the store will never accept this input, however often it is retried.
+	ErrRejected = errors.New("rejected by the store")
+	// ErrUnreadable means that a stored saga or definition exists but cannot be read: a newer version of the program
+	// wrote it, or an operator edited the row. Retrying does not help, and other sagas are not affected.
+	ErrUnreadable = errors.New("stored in a form that this version cannot read")
+	// ErrIdempotencyConflict means that the idempotency key already stands for another request.
+	ErrIdempotencyConflict = errors.New("the idempotency key was used with another body")
+	// ErrUnavailable means that the engine or the store did not answer in time, so the outcome is unknown. Looking, or
+	// asking again under the same idempotency key, is safe.
+	ErrUnavailable = errors.New("no answer in time")
+)
+
+// KeyInUseError reports that an unfinished saga of the definition holds the business key.
+type KeyInUseError struct{ SagaID string }
+
+// Error names the condition; the saga's id is in the field.
+func (e *KeyInUseError) Error() string { return "the key is in use by an unfinished saga" }
