@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // MaxConnections is how many connections a listener should hold at the same time. It is more than the requests that
@@ -58,7 +60,7 @@ func (p phase) rank(slow bool) int {
 func LimitConnections(listener net.Listener, limit int) net.Listener {
 	return &gate{
 		Listener: listener, limit: limit, held: make(map[*connection]struct{}),
-		left: make(chan struct{}, 1), closed: make(chan struct{}),
+		left: wait.NewSignal(), closed: make(chan struct{}),
 	}
 }
 
@@ -68,7 +70,7 @@ type gate struct {
 
 	mutex sync.Mutex
 	held  map[*connection]struct{}
-	left  chan struct{} // a connection has left, or may be closed now
+	left  wait.Signal // fires when a connection has left, or may be closed now
 	once  sync.Once
 
 	closed chan struct{}
@@ -83,7 +85,7 @@ func (g *gate) Accept() (net.Conn, error) {
 	c := &connection{Conn: accepted, gate: g, since: time.Now()}
 	for !g.admit(c) {
 		select {
-		case <-g.left:
+		case <-g.left.C():
 		case <-g.closed:
 			_ = accepted.Close() // the listener has ended, and the connection with it
 			return nil, net.ErrClosed
@@ -134,14 +136,7 @@ func (g *gate) leave(c *connection) {
 	g.mutex.Lock()
 	delete(g.held, c)
 	g.mutex.Unlock()
-	g.signal()
-}
-
-func (g *gate) signal() {
-	select {
-	case g.left <- struct{}{}:
-	default: // Accept has yet to see the last one
-	}
+	g.left.Notify()
 }
 
 // connection is a connection of a gate. Its phase belongs to the gate's mutex.
@@ -175,7 +170,7 @@ func (c *connection) enter(p phase) {
 	c.phase, c.since = p, time.Now()
 	c.gate.mutex.Unlock()
 	if p != phaseWorking {
-		c.gate.signal()
+		c.gate.left.Notify()
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // Problem is an error that the API answered with. Ask for it with errors.As.
@@ -92,7 +93,7 @@ func do[T any](ctx context.Context, c *Client, request call) (T, error) {
 
 // send sends the call until it has an answer, or sending it again is not allowed or no use.
 func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
-	wait := c.config.Backoff
+	pause := c.config.Backoff
 	for attempt := 1; ; attempt++ {
 		content, err := c.sendOnce(ctx, request)
 		problem, _ := errors.AsType[*Problem](err)
@@ -101,24 +102,12 @@ func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
 			return content, err
 		}
 		if problem != nil {
-			wait = max(wait, min(problem.RetryAfter, maxRetryAfter))
+			pause = max(pause, min(problem.RetryAfter, maxRetryAfter))
 		}
-		if pause(ctx, wait) != nil {
+		if !wait.For(ctx, pause) {
 			return nil, err
 		}
-		wait *= 2
-	}
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+		pause *= 2
 	}
 }
 

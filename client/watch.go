@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -22,11 +23,11 @@ const maxEvent = 8 << 20
 // again, as often as Config.Attempts says; it yields an error, and ends, when that does not come off or ctx ends.
 func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[saga.Snapshot, error] {
 	return func(yield func(saga.Snapshot, error) bool) {
-		known, failures, wait := int64(0), 0, c.config.Backoff
+		known, failures, pause := int64(0), 0, c.config.Backoff
 		for {
 			stream, err := c.open(ctx, watchCall(id, known))
 			if err == nil {
-				failures, wait = 0, c.config.Backoff
+				failures, pause = 0, c.config.Backoff
 				var more bool
 				known, more, err = c.follow(stream, known, yield)
 				if !more {
@@ -36,8 +37,10 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[saga.Snapshot, 
 				failures++
 			}
 			if err == nil || passing(err) && failures < c.config.Attempts {
-				err = pause(ctx, wait)
-				wait *= 2
+				if err = nil; !wait.For(ctx, pause) {
+					err = ctx.Err()
+				}
+				pause *= 2
 			}
 			if err != nil {
 				yield(saga.Snapshot{}, err)

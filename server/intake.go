@@ -9,6 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -68,11 +69,7 @@ func (s *Server) declare(ctx context.Context) {
 			return // asking again changes nothing
 		}
 		s.config.Logger.Warn("worker queues are not declared yet, trying again", "error", err)
-		wait := time.NewTimer(declareAgain)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !wait.For(ctx, declareAgain) {
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -48,21 +49,17 @@ func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(conte
 			}
 			return encoded, nil
 		}
-		wait := 50 * time.Millisecond
+		pause := 50 * time.Millisecond
 		for {
 			output, err := w.throughBarrier(ctx, b, delivery, work)
 			if !errors.Is(err, errBarrier) {
 				return output, err
 			}
 			w.log.Warn("the barrier failed, the command is done again", "command_id", delivery.ID.String(), "error", err)
-			timer := time.NewTimer(wait)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
+			if !wait.For(ctx, pause) {
 				return nil, fmt.Errorf("%w: %w", err, ctx.Err())
 			}
-			wait = min(2*wait, longestBarrierWait)
+			pause = min(2*pause, longestBarrierWait)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 const (
@@ -43,12 +44,8 @@ func retried(ctx context.Context, try func() error) error {
 		if err == nil || n == maxTries || !rolledBack(err) {
 			return err
 		}
-		wait := time.NewTimer(backoff/2 + rand.N(backoff))
-		select {
-		case <-ctx.Done():
-			wait.Stop()
+		if !wait.For(ctx, backoff/2+rand.N(backoff)) {
 			return err
-		case <-wait.C:
 		}
 		backoff *= 2
 	}

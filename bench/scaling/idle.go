@@ -14,6 +14,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/bench/compare"
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // The figures of an orchestrator that has nothing to do.
@@ -75,7 +76,7 @@ func (s *serving) idle(ctx context.Context) ([]Point, error) {
 	}
 	defer db.Close(context.WithoutCancel(ctx))
 	seen := newStatements(s.world.db.Config().Database)
-	if err := wait(ctx, settleFor); err != nil {
+	if err := rest(ctx, settleFor); err != nil {
 		return nil, err
 	}
 	if err := seen.look(ctx, db); err != nil { // what was sent before counts for nothing
@@ -88,7 +89,7 @@ func (s *serving) idle(ctx context.Context) ([]Point, error) {
 	}
 	began, before := time.Now(), seen.transactions
 	for time.Since(began) < s.world.run.Plan.Idle {
-		if err := errors.Join(wait(ctx, lookEvery), seen.look(ctx, db)); err != nil {
+		if err := errors.Join(rest(ctx, lookEvery), seen.look(ctx, db)); err != nil {
 			return nil, err
 		}
 	}
@@ -161,13 +162,9 @@ func shortened(text string) string {
 	return text
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+func rest(ctx context.Context, d time.Duration) error {
+	if !wait.For(ctx, d) {
 		return fmt.Errorf("wait: %w", context.Cause(ctx))
 	}
+	return nil
 }

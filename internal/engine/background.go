@@ -6,6 +6,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 const (
@@ -17,18 +18,10 @@ const (
 
 // poll wakes what is due in the store and in nobody's memory: sagas of a process that died, and those far ahead.
 func (e *Engine) poll(ctx context.Context) {
-	wait := time.NewTimer(0)
-	defer wait.Stop()
-	for {
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			return
-		}
+	for pause := time.Duration(0); wait.For(ctx, pause); {
+		pause = e.config.PollEvery
 		if more := e.PollStore(ctx); more {
-			wait.Reset(e.config.PollEvery / 10)
-		} else {
-			wait.Reset(e.config.PollEvery)
+			pause /= 10
 		}
 	}
 }

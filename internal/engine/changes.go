@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -18,7 +19,7 @@ const (
 
 // changes tells those who watch a saga how it was committed last.
 type changes struct {
-	begun chan struct{} // has a value when somebody has begun to watch
+	begun wait.Signal // fires when a watch begins
 
 	mu      sync.Mutex
 	watched map[string]*watched
@@ -31,7 +32,7 @@ type watched struct {
 }
 
 func newChanges() *changes {
-	return &changes{begun: make(chan struct{}, 1), watched: make(map[string]*watched)}
+	return &changes{begun: wait.NewSignal(), watched: make(map[string]*watched)}
 }
 
 func (c *changes) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-chan saga.Instance, func()) {
@@ -42,10 +43,7 @@ func (c *changes) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-
 		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]func(*saga.Instance) bool)}
 	}
 	c.watched[sagaID].watchers[watcher] = wanted
-	select {
-	case c.begun <- struct{}{}:
-	default:
-	}
+	c.begun.Notify()
 	return watcher, func() { c.unsubscribe(sagaID, watcher) }
 }
 
@@ -92,24 +90,24 @@ func (c *changes) revisions() map[string]int64 {
 
 // look tells watchers of what other replicas have done, until ctx ends.
 func (e *Engine) look(ctx context.Context) {
-	wait := seldomLook
-	timer := time.NewTimer(wait)
+	pause := seldomLook
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-			if wait = min(2*wait, seldomLook); e.LookForChanges(ctx) {
-				wait = oftenLook
+			if pause = min(2*pause, seldomLook); e.LookForChanges(ctx) {
+				pause = oftenLook
 			}
-		case <-e.changes.begun:
-			if wait <= soonLook {
+		case <-e.changes.begun.C():
+			if pause <= soonLook {
 				continue // it comes soon, and those who begin all the time should not put it off
 			}
-			wait = soonLook
+			pause = soonLook
 		case <-ctx.Done():
 			return
 		}
-		timer.Reset(wait)
+		timer.Reset(pause)
 	}
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 const (
@@ -29,8 +29,8 @@ const (
 type lane struct {
 	engine *Engine
 	room   *semaphore.Weighted // bounds what waits here
-	filled chan struct{}       // has a value when items may not be empty
-	enough chan struct{}       // has a value when as many wait as are wanted
+	filled wait.Signal         // fires when items may not be empty
+	enough wait.Signal         // fires when as many wait as are wanted
 	last   int                 // size of the last batch
 	limit  int                 // events in the next batch at most: fewer after one that could not be stored
 	wait   time.Duration       // before the next try, after one that failed
@@ -45,7 +45,7 @@ type lane struct {
 func newLane(e *Engine) *lane {
 	return &lane{
 		engine: e, room: semaphore.NewWeighted(int64(e.config.LaneCapacity)),
-		filled: make(chan struct{}, 1), enough: make(chan struct{}, 1), limit: e.config.BatchSize,
+		filled: wait.NewSignal(), enough: wait.NewSignal(), limit: e.config.BatchSize,
 	}
 }
 
@@ -76,19 +76,11 @@ func (l *lane) add(ctx context.Context, it *item) error {
 		return ErrStopped
 	}
 	l.items = append(l.items, it)
-	notify(l.filled)
+	l.filled.Notify()
 	if len(l.items) == l.wanted {
-		notify(l.enough)
+		l.enough.Notify()
 	}
 	return nil
-}
-
-// notify never waits: one value says it all.
-func notify(hint chan struct{}) {
-	select {
-	case hint <- struct{}{}:
-	default:
-	}
 }
 
 // close lets the lane end once it has decided what it has.
@@ -96,7 +88,7 @@ func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	notify(l.filled)
+	l.filled.Notify()
 }
 
 // take returns what waits, up to a batch; ended says that nothing will come any more. again is an item of a parked saga
@@ -139,7 +131,7 @@ func (l *lane) taken() (batch []*item, again *item, dropped []*item, ended bool)
 	if len(l.items) == 0 {
 		l.items = nil // let go of what has been decided
 	} else {
-		notify(l.filled)
+		l.filled.Notify()
 	}
 	return batch, nil, dropped, l.closed && len(batch) == 0 && len(l.items) == 0 && len(l.parked) == 0
 }
@@ -156,22 +148,22 @@ func (l *lane) run(ctx context.Context) {
 		case !decided:
 			l.last = 0 // who comes to a lane that has nothing to do does not wait
 			l.rest(ctx)
-			runtime.Gosched() // what comes at the same time goes into the same batch
+			wait.Yield()
 		}
 	}
 }
 
 // rest waits until something comes, or a parked saga is due; close sees to something.
 func (l *lane) rest(ctx context.Context) {
-	wait, some := l.untilParked()
+	pause, some := l.untilParked()
 	if !some {
-		<-l.filled
+		<-l.filled.C()
 		return
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
-	case <-l.filled:
+	case <-l.filled.C():
 	case <-timer.C:
 	case <-ctx.Done():
 		l.giveUpAll(record.ErrUnavailable)
@@ -187,7 +179,7 @@ func (l *lane) gather(ctx context.Context) {
 	patience := time.NewTimer(gatherFor)
 	defer patience.Stop()
 	select {
-	case <-l.enough:
+	case <-l.enough.C():
 	case <-patience.C:
 	case <-ctx.Done():
 	}
@@ -198,7 +190,7 @@ func (l *lane) want(events int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-l.enough: // of an earlier wait
+	case <-l.enough.C(): // of an earlier wait
 	default:
 	}
 	l.wanted = events
@@ -288,7 +280,7 @@ func (l *lane) putBack(items []*item) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.items = append(slices.Clone(items), l.items...)
-	notify(l.filled)
+	l.filled.Notify()
 }
 
 // putLast puts items whose sagas are busy behind the others, so that many of them hide none. What has come for the same
@@ -312,7 +304,7 @@ func (l *lane) putLast(busy []*item) {
 		}
 	}
 	l.items = append(items, busy...)
-	notify(l.filled)
+	l.filled.Notify()
 }
 
 // giveUpAll gives up all that waits when there is no time left.

@@ -102,7 +102,7 @@ func (l *lane) settleParked(it *item, err error) {
 	l.parked = slices.DeleteFunc(l.parked, func(other *parkedSaga) bool { return other == p })
 	if rest := p.items[1:]; len(rest) > 0 {
 		l.items = append(slices.Clone(rest), l.items...)
-		notify(l.filled)
+		l.filled.Notify()
 	}
 }
 

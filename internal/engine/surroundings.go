@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // Surroundings are where an engine meets time and chance. What is nil is the machine's own; a simulation brings its own.
@@ -35,14 +37,7 @@ func (s Surroundings) withDefaults() Surroundings {
 }
 
 func pause(ctx context.Context, about time.Duration) bool {
-	timer := time.NewTimer(about/2 + rand.N(about)) //nolint:gosec // spreads retries, guards nothing
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait.For(ctx, about/2+rand.N(about)) //nolint:gosec // spreads retries, guards nothing
 }
 
 func await(ctx context.Context, answered <-chan struct{}) bool {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -18,7 +19,7 @@ const horizon = time.Minute
 // stored: the poll finds whatever it has lost, and a timer that fires for nothing does no harm.
 type timers struct {
 	clock   func() time.Time
-	changed chan struct{} // has a value when another alarm may be the next
+	changed wait.Signal // fires when another alarm may be the next
 
 	mu      sync.Mutex
 	pending map[string]*alarm
@@ -33,7 +34,7 @@ type alarm struct {
 }
 
 func newTimers(clock func() time.Time) *timers {
-	return &timers{clock: clock, changed: make(chan struct{}, 1), pending: make(map[string]*alarm)}
+	return &timers{clock: clock, changed: wait.NewSignal(), pending: make(map[string]*alarm)}
 }
 
 // set remembers when to wake a saga; wakeAt and now are by the store's clock, so the two clocks may differ. stale says that
@@ -61,7 +62,7 @@ func (t *timers) set(sagaID string, wakeAt, now time.Time, stale bool) {
 		heap.Push(&t.queue, known)
 	}
 	if known.index == 0 {
-		notify(t.changed)
+		t.changed.Notify()
 	}
 }
 
@@ -73,7 +74,7 @@ func (e *Engine) fire(ctx context.Context) {
 		timer.Reset(e.FireTimers(ctx))
 		select {
 		case <-timer.C:
-		case <-e.timers.changed:
+		case <-e.timers.changed.C():
 		case <-ctx.Done():
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 const (
@@ -32,16 +34,4 @@ func (b *backoff) reset() { b.failures = 0 }
 func (b *backoff) newsworthy() bool { return bits.OnesCount(uint(b.failures+1)) == 1 } //nolint:gosec // a count
 
 // wait waits for the next try. It reports false when ctx has ended.
-func (b *backoff) wait(ctx context.Context) bool { return pause(ctx, b.next()) }
-
-// pause reports false when ctx has ended before the time was up.
-func pause(ctx context.Context, length time.Duration) bool {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func (b *backoff) wait(ctx context.Context) bool { return wait.For(ctx, b.next()) }

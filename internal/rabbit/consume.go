@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -57,7 +58,7 @@ func (b *Broker) ConsumeStarts(ctx context.Context, handle func(message wire.Mes
 
 // consume subscribes, and subscribes again after every loss.
 func (b *Broker) consume(ctx context.Context, c consumer) {
-	var wait backoff
+	var retry backoff
 	log := b.config.Logger.With("queue", c.queue)
 	if !b.topology.awaitDeclared(ctx) {
 		return
@@ -82,18 +83,18 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 			continue
 		}
 		if c.adapt(err, conn) {
-			wait.reset()
+			retry.reset()
 			continue
 		}
-		if wait.newsworthy() {
+		if retry.newsworthy() {
 			log.Warn("not consuming, will try again", "error", err)
 		}
 		if conn.isGone() { // the link itself waits before it connects again
-			wait.reset()
+			retry.reset()
 			continue
 		}
 		b.publisher.redeclare() // the queue may be gone
-		pause(ctx, min(wait.next(), resubscribeWait))
+		wait.For(ctx, min(retry.next(), resubscribeWait))
 	}
 }
 
@@ -159,7 +160,7 @@ func (b *Broker) consuming(queue string) *link {
 	}
 	made := newLink(b.config, strings.TrimSpace("consume "+name))
 	if name != "" {
-		made.crowded = make(chan struct{}, 1)
+		made.crowded = wait.NewSignal()
 	}
 	if name == b.names.replies() || name == b.names.start() {
 		made.body = maxOwnBody

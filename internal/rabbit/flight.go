@@ -130,7 +130,7 @@ func (s *session) letGo(late []*flight) {
 	}
 	s.slowQueues.Store(int64(len(s.slow)))
 	s.mu.Unlock()
-	notify(s.added)
+	s.added.Notify()
 }
 
 // takeReturns marks the messages that the broker has returned. The library hands a return over before the confirm of

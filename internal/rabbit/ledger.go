@@ -3,6 +3,8 @@ package rabbit
 import (
 	"slices"
 	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // verdict is how a delivery is settled.
@@ -23,7 +25,7 @@ type ledger struct {
 	low     uint64          // every delivery below it is settled
 	settled map[uint64]bool // those above
 	due     []settlement    // what the broker was not told yet
-	wake    chan struct{}   // holds an element when something is due
+	wake    wait.Signal     // fires when something is due
 	limits  *readLimits     // which counts the bytes that are not settled
 }
 
@@ -33,7 +35,7 @@ type settlement struct {
 }
 
 func newLedger(limits *readLimits) *ledger {
-	return &ledger{low: 1, settled: make(map[uint64]bool), wake: make(chan struct{}, 1), limits: limits}
+	return &ledger{low: 1, settled: make(map[uint64]bool), wake: wait.NewSignal(), limits: limits}
 }
 
 // hand notes a delivery before it is handed to the consumer. Tags count from 1 without gaps.
@@ -58,7 +60,7 @@ func (l *ledger) settle(tag uint64, v verdict, bytes int) {
 	l.due = append(l.due, settlement{tag, v})
 	l.limits.settled.Add(int64(bytes))
 	l.mu.Unlock()
-	notify(l.wake)
+	l.wake.Notify()
 }
 
 // orders are what to tell the broker, in this order.

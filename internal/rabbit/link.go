@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 const (
@@ -23,7 +25,7 @@ type link struct {
 	// body is how many bytes of a delivered body are kept.
 	body uint64
 	// crowded, if non-nil, has a value when more bytes wait for their settlement than should.
-	crowded chan struct{}
+	crowded wait.Signal
 
 	mu      sync.Mutex
 	current *connection   // nil while there is none
@@ -41,13 +43,13 @@ func newLink(config Config, purpose string) *link {
 
 // run connects, and connects again whenever the connection is lost, until ctx ends.
 func (l *link) run(ctx context.Context) {
-	var wait backoff
+	var retry backoff
 	for ctx.Err() == nil {
 		conn, err := dial(ctx, l.config, l.name, l.limits())
 		if err != nil {
 			l.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, err))
-			l.report(&wait, "no connection to RabbitMQ, will try again", err)
-			wait.wait(ctx)
+			l.report(&retry, "no connection to RabbitMQ, will try again", err)
+			retry.wait(ctx)
 			continue
 		}
 		begun := time.Now()
@@ -57,10 +59,10 @@ func (l *link) run(ctx context.Context) {
 		}
 		l.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, conn.loss()))
 		if time.Since(begun) > settled {
-			wait.reset()
+			retry.reset()
 		}
-		l.report(&wait, "connection to RabbitMQ lost, will connect again", conn.loss())
-		wait.wait(ctx)
+		l.report(&retry, "connection to RabbitMQ lost, will connect again", conn.loss())
+		retry.wait(ctx)
 	}
 	l.set(nil, ErrClosed)
 }
@@ -73,9 +75,9 @@ func (l *link) limits() *readLimits {
 }
 
 // report logs a failure once, and when the failures in a row have doubled.
-func (l *link) report(wait *backoff, message string, err error) {
-	if wait.newsworthy() {
-		l.log.Warn(message, "error", err, "failures", wait.failures+1)
+func (l *link) report(retry *backoff, message string, err error) {
+	if retry.newsworthy() {
+		l.log.Warn(message, "error", err, "failures", retry.failures+1)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -43,7 +44,7 @@ func (p *publisher) run(ctx context.Context) {
 	if !p.topology.awaitDeclared(ctx) { // a message for an exchange that does not exist costs the channel
 		return
 	}
-	var wait backoff
+	var retry backoff
 	for {
 		conn, err := p.link.await(ctx)
 		if err != nil {
@@ -53,20 +54,20 @@ func (p *publisher) run(ctx context.Context) {
 		reason := p.serve(ctx, conn)
 		p.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, reason))
 		if time.Since(begun) > settled {
-			wait.reset()
+			retry.reset()
 		}
-		if ctx.Err() == nil && wait.newsworthy() {
+		if ctx.Err() == nil && retry.newsworthy() {
 			p.link.log.Warn("publishing interrupted, will go on", "reason", reason)
 		}
 		if conn.isGone() { // the link itself waits before it connects again
-			wait.reset()
+			retry.reset()
 			continue
 		}
 		p.redeclare() // a message for an exchange that is not there costs the channel alone
-		if wait.failures > 0 || !overOneMessage(reason) {
-			wait.wait(ctx)
+		if retry.failures > 0 || !overOneMessage(reason) {
+			retry.wait(ctx)
 		}
-		wait.failures = max(wait.failures, 1)
+		retry.failures = max(retry.failures, 1)
 	}
 }
 
@@ -89,7 +90,7 @@ func (p *publisher) serve(ctx context.Context, conn *connection) error {
 
 // probe sees from time to time that a broker that has confirmed nothing for a while still takes messages.
 func (p *publisher) probe(ctx context.Context, s *session) {
-	for pause(ctx, probeEvery) {
+	for wait.For(ctx, probeEvery) {
 		if time.Since(s.lastConfirm()) < probeEvery {
 			p.judge(s, nil)
 			continue

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"sync/atomic"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 const (
@@ -25,8 +27,8 @@ type readLimits struct {
 
 	delivered atomic.Int64 // bytes of bodies
 	settled   atomic.Int64
-	flooded   atomic.Bool   // the connection was given up over it
-	crowded   chan struct{} // has a value when more than the budget waits; nil: nothing is counted
+	flooded   atomic.Bool // the connection was given up over it
+	crowded   wait.Signal // fires when more than the budget waits; zero: nothing is counted
 }
 
 func newReadLimits() *readLimits {
@@ -39,10 +41,10 @@ func newReadLimits() *readLimits {
 // count takes note of a body that is about to be delivered.
 func (l *readLimits) count(bytes uint64) error {
 	waiting := l.delivered.Add(int64(bytes)) - l.settled.Load() //nolint:gosec // at most the limit of a body
-	if l.crowded == nil || waiting <= unsettledBudget {
+	if l.crowded.C() == nil || waiting <= unsettledBudget {
 		return nil
 	}
-	notify(l.crowded)
+	l.crowded.Notify()
 	if waiting > unsettledLimit {
 		l.flooded.Store(true)
 		return errFlooded
@@ -52,11 +54,3 @@ func (l *readLimits) count(bytes uint64) error {
 
 // restart forgets what an earlier channel of the connection has delivered.
 func (l *readLimits) restart() { l.settled.Store(l.delivered.Load()) }
-
-// notify never waits: one value says it all.
-func notify(hint chan struct{}) {
-	select {
-	case hint <- struct{}{}:
-	default:
-	}
-}

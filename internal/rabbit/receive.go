@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -92,13 +93,13 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	trying, cancel := context.WithTimeout(lasting, replyPatience)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		if pause(trying, replyGrace) {
+		if wait.For(trying, replyGrace) {
 			cancel()
 		}
 	})
 	defer stop()
-	var wait backoff
-	for wait.wait(trying) {
+	var retry backoff
+	for retry.wait(trying) {
 		if receipt.Outcome == wire.Refused { // it stays too large, or whatever the broker said
 			break
 		}

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -33,7 +34,7 @@ type session struct {
 	window  chan struct{} // holds an element for every message that has no receipt
 	writes  atomic.Uint64 // odd while a message is being written
 	gone    chan struct{} // closed when the channel is lost and every message has its receipt
-	added   chan struct{} // has a value when a message has become late
+	added   wait.Signal   // fires when a message has become late
 	// slowQueues is len(slow), for those who look without the lock.
 	slowQueues atomic.Int64
 
@@ -62,7 +63,7 @@ func openSession(ctx context.Context, conn *connection, config Config, names nam
 	window := windows * config.Window
 	s := &session{
 		conn: conn, channel: channel, config: config, turn: make(chan struct{}, 1), window: make(chan struct{}, window),
-		gone: make(chan struct{}), added: make(chan struct{}, 1),
+		gone: make(chan struct{}), added: wait.NewSignal(),
 		flights: make(map[*flight]struct{}), slow: make(map[string]int),
 		closed:  channel.NotifyClose(make(chan *amqp.Error, 1)),
 		returns: channel.NotifyReturn(make(chan amqp.Return, 2*window)),
@@ -118,7 +119,7 @@ func (s *session) serve() error {
 	defer look.Stop()
 	for {
 		select {
-		case <-s.added:
+		case <-s.added.C():
 			look.Reset(lateLook)
 		case now := <-look.C:
 			waiting, aged := s.lookAtLate(now)

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // socketBuffer is how much is read at once, and gathers at most before it is written: amqp091-go itself writes every
@@ -64,7 +65,7 @@ func (s *socket) hold() { s.holders.Add(1) }
 // release ends one hold, and writes what has gathered if it was the last. Before that it lets go those go first who are
 // about to send something, too: on few cores they would else come one by one.
 func (s *socket) release() error {
-	runtime.Gosched()
+	wait.Yield()
 	if s.holders.Add(-1) > 0 {
 		return nil
 	}

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -108,12 +108,12 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 	crowded := false // since the last renewal
 	for {
 		select {
-		case <-s.ledger.wake:
+		case <-s.ledger.wake.C():
 			if !s.ledger.pressing(max(1, s.prefetch/4)) {
 				patience.begin()
 				continue
 			}
-			runtime.Gosched() // what is being settled at the same time goes into the same acknowledgement
+			wait.Yield()
 			if err := s.settleDue(); err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 			}
 		case <-ended:
 			return errors.Join(s.settleDue(), fmt.Errorf("consume %s: the broker has cancelled the consumer", s.queue))
-		case <-s.conn.limits.crowded:
+		case <-s.conn.limits.crowded.C():
 			if s.prefetch > leastPrefetch {
 				return cmp.Or(s.finish(ended), errCrowded)
 			}
@@ -165,7 +165,7 @@ func (s *subscription) finish(ended <-chan struct{}) error {
 			return s.settleDue()
 		}
 		select {
-		case <-s.ledger.wake:
+		case <-s.ledger.wake.C():
 		case <-ended:
 			ended = nil
 		case <-lost:

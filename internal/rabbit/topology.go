@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // claimEvery is how often the marker of the prefix is looked at.
@@ -21,7 +23,7 @@ type topology struct {
 	link   *link
 	config Config
 	names  names
-	asked  chan struct{} // holds an element when something was found missing
+	asked  wait.Signal   // fires when something was found missing
 	turn   chan struct{} // holds an element while somebody declares
 	// reported is what was logged last; run's own.
 	reported string
@@ -39,7 +41,7 @@ type topology struct {
 func newTopology(link *link, config Config) *topology {
 	return &topology{
 		link: link, config: config, names: names{config.Prefix},
-		asked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		asked: wait.NewSignal(), turn: make(chan struct{}, 1),
 		problem: errors.New("exchanges and queues are not declared yet"), declared: make(chan struct{}),
 		ended: make(chan struct{}), yielded: make(chan struct{}), regained: closedChannel(),
 	}
@@ -54,22 +56,22 @@ func closedChannel() chan struct{} {
 // run declares everything with every new connection, and when something is found missing, until ctx ends.
 func (t *topology) run(ctx context.Context) {
 	defer close(t.ended)
-	var wait backoff
+	var retry backoff
 	for {
 		conn, err := t.link.await(ctx)
 		if err != nil {
 			return
 		}
 		mismatch, fault := t.declareAll(ctx, conn)
-		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil && t.newsworthy(err, &wait) {
+		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil && t.newsworthy(err, &retry) {
 			t.link.log.Error("exchanges and queues are not as they should be", "error", err)
 		}
 		if fault != nil { // a mismatch is not cured by trying again
-			wait.wait(ctx)
+			retry.wait(ctx)
 			continue
 		}
-		wait.reset()
-		pause(ctx, redeclarePause)
+		retry.reset()
+		wait.For(ctx, redeclarePause)
 		if !t.hold(ctx, conn) {
 			return
 		}
@@ -88,7 +90,7 @@ func (t *topology) hold(ctx context.Context, conn *connection) bool {
 				t.note(err)
 				return ctx.Err() == nil
 			}
-		case <-t.asked:
+		case <-t.asked.C():
 			return true
 		case <-conn.gone:
 			return true
@@ -99,18 +101,15 @@ func (t *topology) hold(ctx context.Context, conn *connection) bool {
 }
 
 // newsworthy reports whether what is wrong is worth a line in the log: something new, or the same for twice as long.
-func (t *topology) newsworthy(err error, wait *backoff) bool {
+func (t *topology) newsworthy(err error, retry *backoff) bool {
 	known := t.reported == err.Error()
 	t.reported = err.Error()
-	return !known || wait.failures > 0 && wait.newsworthy()
+	return !known || retry.failures > 0 && retry.newsworthy()
 }
 
 // redeclare has everything declared again soon.
 func (t *topology) redeclare() {
-	select {
-	case t.asked <- struct{}{}:
-	default:
-	}
+	t.asked.Notify()
 }
 
 // declareAll declares what the orchestrator needs and then the worker queues.

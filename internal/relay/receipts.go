@@ -10,6 +10,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -23,7 +24,7 @@ type published struct {
 
 // receipts collects what became of commands, until somebody has the time to deal with it.
 type receipts struct {
-	came chan struct{} // has a value when there may be some
+	came wait.Signal // fires when all may not be empty
 
 	mu  sync.Mutex
 	all []published
@@ -33,7 +34,7 @@ func (r *receipts) add(one published) {
 	r.mu.Lock()
 	r.all = append(r.all, one)
 	r.mu.Unlock()
-	notify(r.came)
+	r.came.Notify()
 }
 
 func (r *receipts) take() []published {
@@ -73,7 +74,7 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 func (r *Relay) settleLate(ctx context.Context) {
 	for {
 		select {
-		case <-r.receipts.came:
+		case <-r.receipts.came.C():
 			r.settle(ctx)
 		case <-ctx.Done():
 			return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -105,8 +106,8 @@ func (c Config) withDefaults() Config {
 // Relay brings commands from the outbox to the broker. It is the engine's Outbox.
 type Relay struct {
 	config      Config
-	filled      chan struct{} // has a value when handed may not be empty
-	taken       chan struct{} // has a value when something was taken from handed
+	filled      wait.Signal // fires when handed may not be empty
+	taken       wait.Signal // fires when commands were taken from handed
 	gates       *gates
 	refusals    refusals
 	receipts    receipts
@@ -129,8 +130,8 @@ type handed struct {
 func New(config Config) *Relay {
 	config = config.withDefaults()
 	return &Relay{
-		config: config, filled: make(chan struct{}, 1), taken: make(chan struct{}, 1), gates: newGates(config.Now),
-		receipts: receipts{came: make(chan struct{}, 1)},
+		config: config, filled: wait.NewSignal(), taken: wait.NewSignal(), gates: newGates(config.Now),
+		receipts: receipts{came: wait.NewSignal()},
 	}
 }
 
@@ -149,17 +150,7 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 		r.handedBytes += len(command.Body)
 		r.handed = append(r.handed, handed{command: command, since: now})
 	}
-	r.signal()
-}
-
-func (r *Relay) signal() { notify(r.filled) }
-
-// notify never waits: one value says it all.
-func notify(hint chan struct{}) {
-	select {
-	case hint <- struct{}{}:
-	default:
-	}
+	r.filled.Notify()
 }
 
 // Await lets those who are about to hand commands over wait while many have not been published yet: a moment at most, for
@@ -172,14 +163,14 @@ func (r *Relay) Await(ctx context.Context) {
 	defer pause.Stop()
 	for r.crowded() {
 		select {
-		case <-r.taken:
+		case <-r.taken.C():
 		case <-pause.C:
 			return
 		case <-ctx.Done():
 			return
 		}
 	}
-	notify(r.taken) // others may be waiting
+	r.taken.Notify() // others may be waiting
 }
 
 func (r *Relay) crowded() bool {
@@ -226,7 +217,7 @@ func (r *Relay) Run(ctx context.Context) {
 func (r *Relay) publishHanded(ctx context.Context) {
 	for {
 		select {
-		case <-r.filled:
+		case <-r.filled.C():
 		case <-ctx.Done():
 			return
 		}
@@ -275,28 +266,20 @@ func (r *Relay) takeHanded() []handed {
 	batch := r.handed[expired:n:n]
 	r.handed = r.handed[n:]
 	r.handedBytes -= bytes
-	notify(r.taken)
+	r.taken.Notify()
 	if len(r.handed) == 0 {
 		r.handed = nil // release what has been published
 	} else {
-		r.signal() // another publisher may begin on the rest
+		r.filled.Notify() // another publisher may begin on the rest
 	}
 	return batch
 }
 
 // publishClaimed asks the table for what nobody else publishes, again and again.
 func (r *Relay) publishClaimed(ctx context.Context) {
-	wait := time.NewTimer(0)
-	defer wait.Stop()
-	for {
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			return
-		}
+	for pause := time.Duration(0); wait.For(ctx, pause); pause = r.config.ClaimEvery {
 		for r.PublishClaimed(ctx) && ctx.Err() == nil { // until nothing is left
 		}
-		wait.Reset(r.config.ClaimEvery)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/pgproxy"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/servers"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -207,8 +208,5 @@ func (w *world) broken() (whole func()) {
 
 // let passes time in which nothing is done: for a fault to last.
 func (w *world) let(d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-w.t.Context().Done():
-	}
+	wait.For(w.t.Context(), d)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/saga-orchestrator/orchestrator/internal/test/chaos"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
@@ -40,7 +41,7 @@ func (s services) install(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !wait.For(ctx, 200*time.Millisecond) {
 			return fmt.Errorf("make the services' tables: %w", err)
 		}
 	}
@@ -54,7 +55,7 @@ func (s services) work(ctx context.Context, tx pgx.Tx, cmd steps.Command[chaos.D
 	case behaviour == chaos.Decline, behaviour == chaos.Deny, behaviour == chaos.Reluctant && cmd.Attempt == 1:
 		return nil, steps.Fail("declined", "never")
 	case behaviour == chaos.Slow:
-		pause(ctx, chaos.SlowWork)
+		wait.For(ctx, chaos.SlowWork)
 	}
 	_, err := tx.Exec(ctx, `insert into ledger (saga_id, step, undone, attempt, worker) values ($1, $2, $3, $4, $5)`,
 		cmd.SagaID, cmd.Step, cmd.Action == saga.Compensate, cmd.Attempt, os.Getpid())

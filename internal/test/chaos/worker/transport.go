@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/saga-orchestrator/orchestrator/internal/test/chaos"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -60,7 +61,7 @@ func (u *unruly) before(ctx context.Context, behaviour chaos.Behaviour, command 
 		select {} // the signal is on its way
 	case chaos.Hold:
 		u.notes.note("hold", command)
-		pause(ctx, 4*chaos.BriefTimeout)
+		wait.For(ctx, 4*chaos.BriefTimeout)
 	}
 }
 
@@ -89,15 +90,15 @@ func (u *unruly) after(
 		return wire.Answer{Settlement: wire.Dropped}
 	case behaviour == chaos.Late:
 		u.notes.note("late", m.MessageID)
-		pause(ctx, 3*chaos.BriefTimeout)
+		wait.For(ctx, 3*chaos.BriefTimeout)
 	case behaviour == chaos.Cross && first:
 		u.notes.note("cross", m.MessageID)
-		pause(ctx, chaos.BriefTimeout+300*time.Millisecond)
+		wait.For(ctx, chaos.BriefTimeout+300*time.Millisecond)
 	case behaviour == chaos.Cross:
-		pause(ctx, chaos.BriefTimeout*4/5)
+		wait.For(ctx, chaos.BriefTimeout*4/5)
 	case behaviour == chaos.Contradict, behaviour == chaos.Deny:
 		// The second comes when the first is stored: replicas side by side take replies in any order.
-		if u.sender.send(m.ReplyTo, m.CorrelationID, answer.Reply) && pause(ctx, 2*time.Second) && u.sender.send(m.ReplyTo, m.CorrelationID, opposite(answer.Reply)) {
+		if u.sender.send(m.ReplyTo, m.CorrelationID, answer.Reply) && wait.For(ctx, 2*time.Second) && u.sender.send(m.ReplyTo, m.CorrelationID, opposite(answer.Reply)) {
 			u.notes.note("contradict", m.MessageID)
 		}
 		return wire.Answer{Settlement: wire.Dropped}
