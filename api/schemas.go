@@ -16,9 +16,12 @@ import (
 func jsonFormat() huma.Format {
 	return huma.Format{
 		Marshal: func(w io.Writer, value any) error {
-			encoder := json.NewEncoder(w)
-			encoder.SetEscapeHTML(false)
-			return encoder.Encode(value)
+			encoded, err := saga.EncodeJSON(value)
+			if err != nil {
+				return err
+			}
+			_, err = w.Write(append(encoded, '\n'))
+			return err
 		},
 		Unmarshal: json.Unmarshal,
 	}

@@ -74,7 +74,11 @@ func merge(target, patch json.RawMessage, deep bool) json.RawMessage {
 			merged[name] = merge(merged[name], value, true)
 		}
 	}
-	return encode(merged)
+	encoded, err := EncodeJSON(merged)
+	if err != nil {
+		return json.RawMessage("{}") // cannot be: every member was decoded from valid JSON
+	}
+	return encoded
 }
 
 // members are those of an object, or nil for any other value.
@@ -90,13 +94,13 @@ func members(raw json.RawMessage) map[string]json.RawMessage {
 	return found
 }
 
-// encode writes members that are valid JSON already, sorted by name and without the escapes that HTML needs.
-func encode(found map[string]json.RawMessage) json.RawMessage {
+// EncodeJSON is json.Marshal without the escapes for HTML: user data leaves the orchestrator as it came.
+func EncodeJSON(value any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if encoder.Encode(found) != nil {
-		return json.RawMessage("{}") // cannot be: every member was decoded from valid JSON
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
 	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }

@@ -1,8 +1,6 @@
 package saga
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 	"unicode/utf8"
 )
@@ -36,11 +34,7 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	if t.plain() { // as nearly all are
 		return []byte(`"` + t + `"`), nil
 	}
-	var written bytes.Buffer
-	encoder := json.NewEncoder(&written)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(string(t))
-	return bytes.TrimSpace(written.Bytes()), err
+	return EncodeJSON(string(t))
 }
 
 // plain says that the text is the same in JSON.

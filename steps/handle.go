@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,13 +48,10 @@ func Handle[In, Out any](w *Worker, name string, handle func(context.Context, Co
 
 // encodeOutput returns nil for an output that is none.
 func encodeOutput(output any) (json.RawMessage, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(output); err != nil {
+	content, err := saga.EncodeJSON(output)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errOutput, err)
 	}
-	content := bytes.TrimSpace(buffer.Bytes())
 	if string(content) == "null" || string(content) == "{}" {
 		return nil, nil
 	}

@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 )
 
-// texts writes many values as JSON, one after the other. It is json.Marshal without the escapes that HTML needs: what a
-// user put in comes out again.
+// texts is saga.EncodeJSON for many values, with one buffer for all of them.
 type texts struct {
 	buffer  bytes.Buffer
 	encoder *json.Encoder

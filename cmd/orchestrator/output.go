@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -33,9 +32,12 @@ func (p printer) show(value any, table func(*tabwriter.Writer)) error {
 		return err
 	}
 	if p.json {
-		encoder := json.NewEncoder(p.out)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(value)
+		encoded, err := saga.EncodeJSON(value)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(p.out, string(encoded))
+		return err
 	}
 	aligned := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	table(aligned)

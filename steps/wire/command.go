@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +32,7 @@ type body struct {
 
 // EncodeCommand makes the message of a command that a decision about the instance holds.
 func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
-	content, err := encode(body{Data: command.Data, Output: command.Output})
+	content, err := saga.EncodeJSON(body{Data: command.Data, Output: command.Output})
 	if err != nil {
 		return Command{}, fmt.Errorf("encode command %s: %w", command.ID, err)
 	}
@@ -51,15 +50,4 @@ func DecodeBody(content []byte) (data, output json.RawMessage, err error) {
 		return nil, nil, errors.New("body: not that of a command") // the decoder's own words would quote it
 	}
 	return read.Data, read.Output, nil
-}
-
-// encode is json.Marshal without the escapes that HTML needs: what a user put in comes out again.
-func encode(value any) ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }

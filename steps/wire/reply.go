@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // Limits of a reply. A longer body is refused; a longer code or message is cut.
@@ -39,7 +41,7 @@ func Failed(code, message string, retryable bool) Reply {
 
 // Encode is the reply's message body.
 func (r Reply) Encode() ([]byte, error) {
-	content, err := encode(r)
+	content, err := saga.EncodeJSON(r)
 	if err != nil {
 		return nil, fmt.Errorf("encode reply: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // putDeadLetters stores dead letters; one that is there already stays as it is.
@@ -34,7 +35,7 @@ func storableHeaders(headers json.RawMessage) json.RawMessage {
 	if len(headers) == 0 || json.Valid(headers) {
 		return headers
 	}
-	quoted, err := encodeJSON(string(headers))
+	quoted, err := saga.EncodeJSON(string(headers))
 	if err != nil {
 		return nil // a string can be encoded
 	}

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // The buckets of a file, one per table.
@@ -130,7 +130,7 @@ func (f *file) write(changes []change) error {
 				}
 				continue
 			}
-			text, err := encodeJSON(c.row)
+			text, err := saga.EncodeJSON(c.row)
 			if err != nil {
 				return fmt.Errorf("encode %q of %s: %w", c.key, c.bucket, err)
 			}
@@ -187,15 +187,4 @@ func eachKeyed[Row any](tx *bbolt.Tx, bucket string, take func(string, Row)) err
 		take(string(key), row)
 		return nil
 	})
-}
-
-// encodeJSON is json.Marshal without the escapes that HTML needs: what a user put in comes out again.
-func encodeJSON(value any) ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }

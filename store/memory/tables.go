@@ -143,7 +143,7 @@ type savedSaga struct {
 func (r sagaRow) MarshalJSON() ([]byte, error) {
 	saved := savedSaga{Instance: r.Instance, Text: string(r.Data), Unreadable: r.Unreadable}
 	saved.Data = nil
-	return encodeJSON(saved)
+	return saga.EncodeJSON(saved)
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

@@ -132,7 +132,7 @@ func (t *transaction) putEntries(entries []record.Entry) error {
 			Attempt: entry.Attempt, Actor: entry.Actor,
 		}
 		if len(entry.Detail) > 0 {
-			detail, err := encodeJSON(entry.Detail)
+			detail, err := saga.EncodeJSON(entry.Detail)
 			if err != nil {
 				return fmt.Errorf("encode entry %d of saga %s: %w", entry.Seq, entry.SagaID, err)
 			}
