@@ -111,8 +111,7 @@ func storeMutants() []mutant {
 		},
 		{
 			"the relay takes what another one is publishing", "store/claimoutbox.go",
-			"where o.queue collate \"C\" = w.queue and o.claimed_until <= now()\n",
-			"where o.queue collate \"C\" = w.queue and (o.claimed_until <= now() or o.leased)\n", kept,
+			"update outbox o set claimed_until = now() + $5", "update outbox o set claimed_until = now() - $5", kept,
 		},
 		{
 			"a claim from queues that are left alone", "store/claimoutbox.go",
