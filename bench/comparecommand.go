@@ -16,21 +16,21 @@ import (
 )
 
 type compareCommand struct {
-	DatabaseURL  string           `env:"DATABASE_URL" required:"" help:"Postgres; every run has a database of its own there."`
+	DatabaseURL  string           `env:"DATABASE_URL" required:"" help:"Postgres; every run creates a database there."`
 	AMQPURL      string           `env:"AMQP_URL" required:"" help:"RabbitMQ."`
-	Orchestrator string           `default:"bin/orchestrator" help:"The program that takes the runs of ours."`
-	Systems      []string         `default:"ours,naive,dbos,river,roofline" help:"Who is compared."`
-	Variants     []system.Variant `default:"A,B" help:"A: all steps succeed. B: the third fails, two compensations."`
-	InFlight     []int            `default:"64,256" help:"Sagas under way at once."`
-	OneAtATime   bool             `negatable:"" default:"true" help:"Also ours and naive with one saga at a time."`
-	Rounds       int              `default:"3" help:"Runs of everyone, for everything."`
-	Warmup       time.Duration    `default:"1s" help:"Of a run, before it is measured."`
-	Duration     time.Duration    `default:"3s" help:"Of a run, that is measured."`
-	Output       string           `enum:"markdown,json" default:"markdown" help:"The table, or every report."`
-	JSON         string           `name:"json" type:"path" help:"A file for every report, beside the table."`
+	Orchestrator string           `default:"bin/orchestrator" help:"Path of the orchestrator under test."`
+	Systems      []string         `default:"ours,naive,dbos,river,roofline" help:"Systems to compare."`
+	Variants     []system.Variant `default:"A,B" help:"A: all steps succeed. B: the third step fails, two compensations follow."`
+	InFlight     []int            `default:"64,256" help:"Sagas in flight."`
+	OneAtATime   bool             `negatable:"" default:"true" help:"Also run ours and naive with one saga at a time."`
+	Rounds       int              `default:"3" help:"Runs of every system in every cell of the table."`
+	Warmup       time.Duration    `default:"1s" help:"Time before a run is measured."`
+	Duration     time.Duration    `default:"3s" help:"Measured time of a run."`
+	Output       string           `enum:"markdown,json" default:"markdown" help:"Print the table, or all reports."`
+	JSON         string           `name:"json" type:"path" help:"Also write all reports to this file."`
 }
 
-// Run gives everyone their runs and prints the table, also when runs have failed.
+// Run runs the comparison and prints the table, even if some runs failed.
 func (c compareCommand) Run(ctx context.Context) error {
 	if err := c.validate(); err != nil {
 		return err
@@ -67,18 +67,19 @@ func (c compareCommand) validate() error {
 	}
 	for _, name := range c.Systems {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("no system %q; there are %v", name, known)
+			return fmt.Errorf("unknown system %q; want one of %v", name, known)
 		}
 	}
 	for _, variant := range c.Variants {
 		if variant != system.Succeeding && variant != system.Compensating {
-			return fmt.Errorf("no variant %q; there are A and B", variant)
+			return fmt.Errorf("unknown variant %q; want A or B", variant)
 		}
 	}
 	return nil
 }
 
-// oneByOne are those for whom the latency of a saga alone says something: they have a broker between the steps.
+// oneByOne returns the systems to run with one saga at a time: those with a broker between the steps, which dominates the
+// latency of a lone saga.
 func (c compareCommand) oneByOne() []string {
 	if !c.OneAtATime {
 		return nil
@@ -86,7 +87,7 @@ func (c compareCommand) oneByOne() []string {
 	return slices.DeleteFunc([]string{compare.Ours, "naive"}, func(name string) bool { return !slices.Contains(c.Systems, name) })
 }
 
-// load is what a run is asked for; the orchestrator's own benchmark takes the same flags.
+// load returns the flags of a run. `orchestrator bench` takes the same ones.
 func (c compareCommand) load(cell compare.Cell) []string {
 	return []string{
 		"--variant", string(cell.Variant), "--in-flight", strconv.Itoa(cell.InFlight),

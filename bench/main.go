@@ -1,9 +1,9 @@
-// Program bench lets the saga orchestrator and others do the same work on the same machine, by turns.
+// Command bench compares the saga orchestrator with other systems that do the same work on the same machine, in turns.
 //
-//	bench compare            every system's runs, and the table
-//	bench growth             how ours behaves when something grows, with pictures
-//	bench run naive         one run of one system, in this process
-//	bench work naive         a system's worker process
+//	bench compare            run every system and print the table
+//	bench growth             measure the orchestrator while one dimension grows, with charts
+//	bench run naive          run one system once, in this process
+//	bench work naive         run a system's worker process
 package main
 
 import (
@@ -23,16 +23,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// entries are the systems that run in this program. The orchestrator itself has a program of its own.
+// entries returns the systems that run in this program. The orchestrator runs in its own.
 func entries() []system.Entry {
 	return []system.Entry{naive.Entry(), dbos.Entry(), river.Entry(), roofline.Entry()}
 }
 
 type commands struct {
-	Compare compareCommand `cmd:"" default:"withargs" help:"Every system's runs, and the table."`
-	Growth  scalingCommand `cmd:"" help:"Throughput, latency and memory when something grows: tables and pictures."`
-	Run     runCommand     `cmd:"" help:"One run of one system."`
-	Work    workCommand    `cmd:"" help:"The worker process of a system."`
+	Compare compareCommand `cmd:"" default:"withargs" help:"Run every system and print the table."`
+	Growth  scalingCommand `cmd:"" help:"Measure throughput, latency and memory while one dimension grows; write tables and charts."`
+	Run     runCommand     `cmd:"" help:"Run one system once."`
+	Work    workCommand    `cmd:"" help:"Run the worker process of a system."`
 }
 
 func main() {
@@ -46,7 +46,7 @@ func entry(name string) (system.Entry, error) {
 	all := entries()
 	i := slices.IndexFunc(all, func(e system.Entry) bool { return e.Name == name })
 	if i < 0 {
-		return system.Entry{}, fmt.Errorf("no system %q", name)
+		return system.Entry{}, fmt.Errorf("unknown system %q", name)
 	}
 	return all[i], nil
 }

@@ -14,13 +14,13 @@ import (
 type runCommand struct {
 	system.Place
 	Name     string         `arg:"" help:"The system."`
-	Variant  system.Variant `enum:"A,B" default:"A" help:"A: all steps succeed. B: the third fails, two compensations."`
-	InFlight int            `default:"64" help:"Sagas under way at once."`
-	Warmup   time.Duration  `default:"1s" help:"Before it is measured."`
-	Duration time.Duration  `default:"4s" help:"That is measured."`
+	Variant  system.Variant `enum:"A,B" default:"A" help:"A: all steps succeed. B: the third step fails, two compensations follow."`
+	InFlight int            `default:"64" help:"Sagas in flight."`
+	Warmup   time.Duration  `default:"1s" help:"Time before the run is measured."`
+	Duration time.Duration  `default:"4s" help:"Measured time."`
 }
 
-// Run takes the run and prints its report.
+// Run runs the system once and prints its report.
 func (c runCommand) Run(ctx context.Context) error {
 	e, err := entry(c.Name)
 	if err != nil {
@@ -39,7 +39,7 @@ type workCommand struct {
 	Name string `arg:"" help:"The system."`
 }
 
-// Run works.
+// Run answers commands until standard input ends.
 func (c workCommand) Run(ctx context.Context) error {
 	e, err := entry(c.Name)
 	if err != nil {

@@ -12,21 +12,21 @@ import (
 )
 
 type scalingCommand struct {
-	Series       []string `arg:"" optional:"" help:"What is to grow; none: everything but soak."`
-	DatabaseURL  string   `env:"DATABASE_URL" help:"Postgres; databases are made there for the run, and dropped."`
+	Series       []string `arg:"" optional:"" help:"Series to measure; default: all except soak."`
+	DatabaseURL  string   `env:"DATABASE_URL" help:"Postgres; the run creates databases there and drops them."`
 	AMQPURL      string   `env:"AMQP_URL" help:"RabbitMQ."`
-	Orchestrator string   `default:"bin/orchestrator" help:"The program."`
-	Out          string   `default:"docs/growth" type:"path" help:"Folder for points, tables and pictures; what is not measured now stays as it is."`
-	Redraw       bool     `help:"Measure nothing: write tables and pictures of the points that are there."`
+	Orchestrator string   `default:"bin/orchestrator" help:"Path of the orchestrator under test."`
+	Out          string   `default:"docs/growth" type:"path" help:"Folder of points, tables and charts. Series that are not measured keep theirs."`
+	Redraw       bool     `help:"Write tables and charts of the existing points, without measuring."`
 	scaling.Plan `embed:""`
 }
 
-// Run measures, and prints what came of it. That something is slow is no error.
+// Run measures the series and prints the verdicts. A missed target is not an error.
 func (c scalingCommand) Run(ctx context.Context) error {
 	names := c.Series
 	for _, name := range names {
 		if !slices.Contains(scaling.Names(), name) {
-			return fmt.Errorf("no series %q; there are %v", name, scaling.Names())
+			return fmt.Errorf("unknown series %q; want one of %v", name, scaling.Names())
 		}
 	}
 	if len(names) == 0 {

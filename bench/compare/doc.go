@@ -1,4 +1,4 @@
-// Package compare gives every system its runs, on the same servers and in one run, and makes a table of what they
-// reach. Systems take runs because machines change from minute to minute: what is compared is what ran within the same
-// round, and every ratio comes with its spread over the rounds.
+// Package compare runs all systems on the same servers, in turns, and makes a table of the results. Systems take turns
+// because a machine's speed changes from minute to minute: only runs of the same round are compared, and every ratio comes
+// with its spread over the rounds.
 package compare

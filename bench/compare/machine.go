@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Machine is where and when it ran.
+// Machine describes where and when a comparison ran.
 type Machine struct {
 	Date              time.Time `json:"date"`
 	CPU               string    `json:"cpu"`
@@ -24,9 +24,9 @@ func thisMachine() Machine {
 	return Machine{Date: time.Now().UTC().Truncate(time.Second), CPU: processor(), Cores: runtime.NumCPU(), Go: runtime.Version()}
 }
 
-// processor is the name of the CPU, where Linux tells it.
+// processor returns the name of the CPU, or its architecture on systems without /proc.
 func processor() string {
-	content, _ := os.ReadFile("/proc/cpuinfo") // elsewhere the architecture must do
+	content, _ := os.ReadFile("/proc/cpuinfo") // missing outside Linux
 	for line := range strings.Lines(string(content)) {
 		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)

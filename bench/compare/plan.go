@@ -8,13 +8,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// The systems that have a part of their own in the table.
+// The systems with columns of their own in the table.
 const (
 	Ours     = "ours"
 	Roofline = "roofline"
 )
 
-// Plan is what is compared.
+// Plan defines the runs of a comparison.
 type Plan struct {
 	Systems  []string
 	Variants []system.Variant
@@ -22,10 +22,10 @@ type Plan struct {
 	Rounds   int
 	Warmup   time.Duration
 	Duration time.Duration
-	OneByOne []string // systems that also make sagas one after the other
+	OneByOne []string // systems that also run with one saga at a time
 }
 
-// Cell is one way of making sagas. Every system has a run for each.
+// Cell is one kind of load. Every system runs it once per round.
 type Cell struct {
 	Variant  system.Variant `json:"variant"`
 	InFlight int            `json:"in_flight"`
@@ -42,14 +42,14 @@ func (c Cell) String() string {
 	return fmt.Sprintf("%s: %s, %d in flight", c.Variant, how, c.InFlight)
 }
 
-// assignment is one run that is to be taken.
+// assignment is a scheduled run.
 type assignment struct {
 	cell   Cell
 	round  int
 	system string
 }
 
-// cells are the parts of the table.
+// cells returns the sections of the table.
 func (p Plan) cells() []Cell {
 	var cells []Cell
 	for _, variant := range p.Variants {
@@ -63,21 +63,20 @@ func (p Plan) cells() []Cell {
 	return cells
 }
 
-// whoTakes are the systems that have a run for a cell.
-func (p Plan) whoTakes(cell Cell) []string {
+// systemsOf returns the systems that run a cell.
+func (p Plan) systemsOf(cell Cell) []string {
 	if slices.Contains(p.InFlight, cell.InFlight) {
 		return p.Systems
 	}
 	return p.OneByOne
 }
 
-// schedule is every run in its order. Who begins changes from round to round, so that nobody always runs after the same
-// neighbour.
+// schedule returns all runs in order. The order of the systems rotates from round to round, so that each runs first in turn.
 func (p Plan) schedule() []assignment {
 	var all []assignment
 	for round := range p.Rounds {
 		for _, cell := range p.cells() {
-			names := p.whoTakes(cell)
+			names := p.systemsOf(cell)
 			for i := range names {
 				all = append(all, assignment{cell, round, names[(i+round)%len(names)]})
 			}

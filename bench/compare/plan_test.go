@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-func TestEverybodyHasOneTurnForEveryCellInEveryRound(t *testing.T) {
+func TestEverySystemRunsEveryCellOncePerRound(t *testing.T) {
 	plan := Plan{
 		Systems: []string{"a", "b", "c"}, Variants: []system.Variant{system.Succeeding, system.Compensating},
 		InFlight: []int{64, 256}, Rounds: 4,
@@ -23,7 +23,7 @@ func TestEverybodyHasOneTurnForEveryCellInEveryRound(t *testing.T) {
 	}
 }
 
-func TestNobodyAlwaysBegins(t *testing.T) {
+func TestTheOrderOfSystemsRotates(t *testing.T) {
 	plan := Plan{Systems: []string{"a", "b", "c"}, Variants: []system.Variant{system.Succeeding}, InFlight: []int{64}, Rounds: 3}
 	var order []string
 	for _, a := range plan.schedule() {
@@ -32,14 +32,14 @@ func TestNobodyAlwaysBegins(t *testing.T) {
 	assert.Equal(t, []string{"a", "b", "c", "b", "c", "a", "c", "a", "b"}, order)
 }
 
-func TestOneSagaAtATimeIsForThoseWhoAreNamed(t *testing.T) {
+func TestOnlyNamedSystemsRunOneSagaAtATime(t *testing.T) {
 	plan := Plan{Systems: []string{"a", "b"}, Variants: []system.Variant{system.Compensating}, InFlight: []int{64}, Rounds: 1, OneByOne: []string{"b"}}
 	assert.Equal(t, []assignment{
 		{Cell{system.Compensating, 64}, 0, "a"}, {Cell{system.Compensating, 64}, 0, "b"}, {Cell{system.Succeeding, 1}, 0, "b"},
 	}, plan.schedule())
 }
 
-func TestOneSagaAtATimeThatIsAskedForAnywayIsDoneOnce(t *testing.T) {
+func TestTheCellOfOneSagaAtATimeIsNotRepeated(t *testing.T) {
 	plan := Plan{Systems: []string{"a"}, Variants: []system.Variant{system.Succeeding}, InFlight: []int{1}, Rounds: 1, OneByOne: []string{"a"}}
 	assert.Len(t, plan.schedule(), 1)
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// Result is what a comparison found: every run as it was reported.
+// Result is the result of a comparison: the reports of all runs.
 type Result struct {
 	Machine Machine `json:"machine"`
 	Plan    Plan    `json:"plan"`
 	Runs    []Run   `json:"runs"`
 }
 
-// of returns the reports of a system in a cell, by round. Runs that failed are not there.
+// of returns the reports of a system in a cell, by round, without failed runs.
 func (r Result) of(cell Cell, name string) map[int]loadtest.Report {
 	reports := make(map[int]loadtest.Report)
 	for _, run := range r.Runs {
@@ -25,7 +25,7 @@ func (r Result) of(cell Cell, name string) map[int]loadtest.Report {
 	return reports
 }
 
-// faults is how many runs of a system failed in a cell.
+// faults returns the number of a system's failed runs in a cell.
 func (r Result) faults(cell Cell, name string) int {
 	n := 0
 	for _, run := range r.Runs {
@@ -36,7 +36,7 @@ func (r Result) faults(cell Cell, name string) int {
 	return n
 }
 
-// figure is one figure of a system's runs in a cell. Runs that do not know it are left out.
+// figure returns one figure of a system's runs in a cell, without runs in which it is unknown.
 func (r Result) figure(cell Cell, name string, read func(loadtest.Report) *float64) Spread {
 	var values []float64
 	for _, report := range r.of(cell, name) {
@@ -47,8 +47,8 @@ func (r Result) figure(cell Cell, name string, read func(loadtest.Report) *float
 	return SpreadOf(values)
 }
 
-// ratio is how much faster one system was than another. Only runs of the same round are compared: they were
-// neighbours.
+// ratio returns the throughput of one system divided by another's. It compares only runs of the same round, which ran
+// shortly after each other.
 func (r Result) ratio(cell Cell, name, to string) Spread {
 	var ratios []float64
 	others := r.of(cell, to)
@@ -60,7 +60,7 @@ func (r Result) ratio(cell Cell, name, to string) Spread {
 	return SpreadOf(ratios)
 }
 
-// processes are those whose CPU somebody in the cell has told, the total apart.
+// processes returns the names of all processes whose CPU time a run of the cell reports, without the total.
 func (r Result) processes(cell Cell) []string {
 	names := make(map[string]bool)
 	for _, run := range r.Runs {

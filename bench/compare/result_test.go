@@ -11,10 +11,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-func TestRatiosAreThoseOfTheSameRound(t *testing.T) {
+func TestRatiosCompareRunsOfTheSameRound(t *testing.T) {
 	r := found(
 		took(0, Ours, 1000), took(0, "naive", 500),
-		took(1, Ours, 300), took(1, "naive", 100), // the machine was busy: both suffered
+		took(1, Ours, 300), took(1, "naive", 100), // the machine was busy and slowed both down
 		took(2, Ours, 1000), failed(2, "naive"),
 	)
 	assert.Equal(t, Spread{Median: 2.5, Least: 2, Most: 3, Rounds: 2}, r.ratio(cellOf(r), Ours, "naive"))
@@ -29,7 +29,7 @@ func TestSpread(t *testing.T) {
 	assert.Equal(t, "2 (1–9)", SpreadOf([]float64{9, 1, 2}).Show("%.0f"))
 }
 
-func TestTheTableHasARowForEverybodyAndSaysWhoFailed(t *testing.T) {
+func TestTheTableHasARowPerSystemAndShowsFailedRuns(t *testing.T) {
 	wal := 2500.0
 	full := took(0, Ours, 1200)
 	full.Report.CPU = map[string]float64{"orchestrator": 0.5, "rabbitmq": 0.6, loadtest.Total: 1.1}
@@ -41,11 +41,11 @@ func TestTheTableHasARowForEverybodyAndSaysWhoFailed(t *testing.T) {
 	_, table, isThere := strings.Cut(out.String(), "**A: all three steps succeed, 64 in flight**\n\n")
 	require.True(t, isThere, out.String())
 	assert.Equal(t, `
-|                         | sagas/s | of the roofline | ours ÷ it | p50 ms | p99 ms | CPU ms/saga | orchestrator | rabbitmq | WAL B/saga | write tx/saga | commits/saga |
+|                        | sagas/s | of the roofline | ours ÷ it | p50 ms | p99 ms | CPU ms/saga | orchestrator | rabbitmq | WAL B/saga | write tx/saga | commits/saga |
 |---|---|---|---|---|---|---|---|---|---|---|---|
-| ours                    | 1200    | 0.75            | 1.00      | 41.2   | 80.0   | 1.10        | 0.50         | 0.60     | 2500       | –             | –            |
+| ours                   | 1200    | 0.75            | 1.00      | 41.2   | 80.0   | 1.10        | 0.50         | 0.60     | 2500       | –             | –            |
 | naive (runs FAILED: 1) | –       | –               | –         | –      | –      | –           | –            | –        | –          | –             | –            |
-| roofline                | 1600    | 1.00            | 0.75      | –      | –      | –           | –            | –        | –          | –             | –            |
+| roofline               | 1600    | 1.00            | 0.75      | –      | –      | –           | –            | –        | –          | –             | –            |
 `, "\n"+table)
 }
 

@@ -16,19 +16,19 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// endless is how long a run may take beyond its load, before it is given up.
-const endless = 90 * time.Second
+// overhead is the time that a run may take beyond its load before it is aborted.
+const overhead = 90 * time.Second
 
 // Comparison runs a plan.
 type Comparison struct {
 	Plan
 	Servers Servers
-	// Command is the program that takes a system's run at a place and prints the report.
+	// Command returns the program that runs a system in a cell and prints the report.
 	Command func(name string, cell Cell) (program string, arguments []string)
 	Log     *slog.Logger
 }
 
-// Run is what came of one run.
+// Run is the result of one run: a report or a fault.
 type Run struct {
 	Cell
 	Round  int              `json:"round"`
@@ -37,7 +37,7 @@ type Run struct {
 	Fault  string           `json:"fault,omitempty"`
 }
 
-// Run gives every system its runs. A run that fails does not end the comparison, and is an error in the end.
+// Run runs the whole plan. A failed run does not end the comparison; Run returns its error at the end, with the result.
 func (c Comparison) Run(ctx context.Context) (Result, error) {
 	machine, err := c.Servers.Describe(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c Comparison) Run(ctx context.Context) (Result, error) {
 			run.Fault = err.Error()
 			faults = append(faults, fmt.Errorf("run of %s, %s: %w", a.system, a.cell, err))
 		} else {
-			log.Info("run taken", "sagas/s", report.SagasPerSecond)
+			log.Info("run finished", "sagas/s", report.SagasPerSecond)
 			run.Report = &report
 		}
 		result.Runs = append(result.Runs, run)
@@ -66,20 +66,20 @@ func (c Comparison) Run(ctx context.Context) (Result, error) {
 	return result, errors.Join(faults...)
 }
 
-// take has one run taken, at a place of its own.
+// take takes one run, with its own database and broker prefix.
 func (c Comparison) take(ctx context.Context, a assignment) (report loadtest.Report, err error) {
 	place, remove, err := c.Servers.Place(ctx, a.system)
 	if err != nil {
 		return report, err
 	}
 	defer func() { err = errors.Join(err, remove(context.WithoutCancel(ctx))) }()
-	ctx, cancel := context.WithTimeout(ctx, c.Warmup+c.Duration+endless)
+	ctx, cancel := context.WithTimeout(ctx, c.Warmup+c.Duration+overhead)
 	defer cancel()
 	program, arguments := c.Command(a.system, a.cell)
 	return RunReport(ctx, place, program, arguments)
 }
 
-// RunReport runs a program and reads the report that it prints.
+// RunReport runs a program and returns the report that it prints. It returns an error if a saga failed, or if none ended.
 func RunReport(ctx context.Context, place system.Place, program string, arguments []string) (loadtest.Report, error) {
 	var report loadtest.Report
 	out, err := Output(ctx, place, program, arguments...)
@@ -90,21 +90,21 @@ func RunReport(ctx context.Context, place system.Place, program string, argument
 		return report, fmt.Errorf("read the report of %s: %w", program, err)
 	}
 	if report.Sagas == 0 || report.Failed > 0 {
-		return report, fmt.Errorf("%d sagas ended as they should within the time, and %d did not", report.Sagas, report.Failed)
+		return report, fmt.Errorf("%d sagas ended as expected, and %d did not", report.Sagas, report.Failed)
 	}
 	return report, nil
 }
 
-// Output runs a program to its end, and returns what it prints. Its error says what the program said.
+// Output runs a program to its end and returns its standard output. Its error contains the program's standard error.
 func Output(ctx context.Context, place system.Place, program string, arguments ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, arguments...)
-	var said bytes.Buffer
-	cmd.Env, cmd.Stderr = place.Environment(), &said
+	var stderr bytes.Buffer
+	cmd.Env, cmd.Stderr = place.Environment(), &stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("run %s: %w: %s", program, err, strings.TrimSpace(said.String()))
+		return nil, fmt.Errorf("run %s: %w: %s", program, err, strings.TrimSpace(stderr.String()))
 	}
 	return out, nil
 }

@@ -13,27 +13,27 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// Servers are the Postgres and the RabbitMQ that all systems use.
+// Servers names the Postgres and RabbitMQ servers that all systems share.
 type Servers struct {
 	DatabaseURL string
 	AMQPURL     string
 }
 
-// Place makes an empty database for one run, and names a prefix that nobody else has at the broker. The system
-// removes its queues itself.
+// Place creates an empty database for one run and returns it with a unique prefix on the broker. remove drops the database;
+// the system must remove its queues itself.
 func (s Servers) Place(ctx context.Context, name string) (place system.Place, remove func(context.Context) error, err error) {
 	own := fmt.Sprintf("bench_%s_%s", name, strings.ToLower(rand.Text()[:8]))
 	address, err := url.Parse(s.DatabaseURL)
 	if err != nil {
-		return place, nil, fmt.Errorf("read the URL of Postgres: %w", err)
+		return place, nil, fmt.Errorf("parse the URL of Postgres: %w", err)
 	}
 	address.Path = "/" + own
 	if err := s.execute(ctx, "CREATE DATABASE "+own+" TEMPLATE template0"); err != nil {
-		return place, nil, fmt.Errorf("make a database for %s: %w", name, err)
+		return place, nil, fmt.Errorf("create a database for %s: %w", name, err)
 	}
 	remove = func(ctx context.Context) error {
 		if err := s.execute(ctx, "DROP DATABASE "+own+" WITH (FORCE)"); err != nil {
-			return fmt.Errorf("remove the database of %s: %w", name, err)
+			return fmt.Errorf("drop the database of %s: %w", name, err)
 		}
 		return nil
 	}
@@ -50,7 +50,7 @@ func (s Servers) execute(ctx context.Context, statement string) error {
 	return err
 }
 
-// Describe says what the servers are, and refuses those that do not keep what they acknowledge.
+// Describe returns the versions and settings of the servers. It returns an error if Postgres may lose what it acknowledged.
 func (s Servers) Describe(ctx context.Context) (Machine, error) {
 	m := thisMachine()
 	db, err := pgx.Connect(ctx, s.DatabaseURL)
@@ -66,7 +66,7 @@ func (s Servers) Describe(ctx context.Context) (Machine, error) {
 		}
 	}
 	if m.SynchronousCommit != "on" || m.Fsync != "on" {
-		return m, fmt.Errorf("compare only what is durable: Postgres has synchronous_commit = %s and fsync = %s, both must be on",
+		return m, fmt.Errorf("a comparison needs a durable Postgres: synchronous_commit is %s and fsync is %s, both must be on",
 			m.SynchronousCommit, m.Fsync)
 	}
 	conn, err := amqp.Dial(s.AMQPURL)

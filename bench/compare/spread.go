@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Spread is a figure over the rounds. It is empty when there is none.
+// Spread is the distribution of a figure over the rounds. With 0 rounds the figure is unknown.
 type Spread struct {
 	Median, Least, Most float64
 	Rounds              int
 }
 
-// SpreadOf is that of these values.
+// SpreadOf returns the spread of the values.
 func SpreadOf(values []float64) Spread {
 	if len(values) == 0 {
 		return Spread{}
@@ -22,7 +22,7 @@ func SpreadOf(values []float64) Spread {
 	return Spread{Median: median, Least: sorted[0], Most: sorted[n-1], Rounds: n}
 }
 
-// Show writes the median, and least and most beside it where there are several rounds.
+// Show formats the median, followed by the minimum and maximum if there are several rounds.
 func (s Spread) Show(format string) string {
 	switch s.Rounds {
 	case 0:
@@ -33,7 +33,7 @@ func (s Spread) Show(format string) string {
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", s.Median, s.Least, s.Most)
 }
 
-// middle writes the median alone.
+// middle formats the median alone.
 func (s Spread) middle(format string) string {
 	if s.Rounds == 0 {
 		return "–"

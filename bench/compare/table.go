@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// WriteMarkdown writes the table: a part for every cell. It reads well on a terminal, too.
+// WriteMarkdown writes the tables, one per cell. Their columns are aligned, so that a terminal shows them well, too.
 func (r Result) WriteMarkdown(out io.Writer) error {
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "%s.\n\nRounds: %d, of %s each after %s of warm-up. Medians; in parentheses the least and the most.\n",
@@ -24,14 +24,14 @@ func (r Result) WriteMarkdown(out io.Writer) error {
 	return nil
 }
 
-// rows are the head and a row for every system.
+// rows returns the header and a row for every system.
 func (r Result) rows(cell Cell) [][]string {
 	processes := r.processes(cell)
 	head := []string{"", "sagas/s", "of the roofline", "ours ÷ it", "p50 ms", "p99 ms", "CPU ms/saga"}
 	head = append(head, processes...)
 	head = append(head, "WAL B/saga", "write tx/saga", "commits/saga")
 	rows := [][]string{head}
-	for _, name := range r.Plan.whoTakes(cell) {
+	for _, name := range r.Plan.systemsOf(cell) {
 		rows = append(rows, r.row(cell, name, processes))
 	}
 	return rows
@@ -50,7 +50,7 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	}
 	cpu := func(process string) string {
 		return r.figure(cell, name, func(report loadtest.Report) *float64 {
-			if value, told := report.CPU[process]; told {
+			if value, known := report.CPU[process]; known {
 				return &value
 			}
 			return nil
@@ -79,7 +79,7 @@ func (r Result) row(cell Cell, name string, processes []string) []string {
 	)
 }
 
-// WriteTable writes rows of the same length, padded so that columns stand under each other.
+// WriteTable writes a Markdown table with aligned columns. The first row is the header; all rows must have its length.
 func WriteTable(out *strings.Builder, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

@@ -14,10 +14,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// ending is how long workflows may go on when the system is closed; there are none by then.
+// ending limits how long workflows may continue when the system is closed. By then none are running.
 const ending = 5 * time.Second
 
-// Entry is the system.
+// Entry returns the system's entry.
 func Entry() system.Entry { return system.Entry{Name: "dbos", Open: open} }
 
 type transact struct {
@@ -30,7 +30,7 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 		AppName: "bench", DatabaseURL: place.DatabaseURL, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set DBOS up: %w", err)
+		return nil, fmt.Errorf("set up DBOS: %w", err)
 	}
 	dbos.RegisterWorkflow(runtime, orderSaga)
 	if err := dbos.Launch(runtime); err != nil {
@@ -43,16 +43,16 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 	return &transact{dbos: runtime, pool: pool}, nil
 }
 
-// orderSaga is the workflow. What it returns in the end is nothing to the caller; its state is in the database.
+// orderSaga is the workflow.
 func orderSaga(ctx dbos.Context, order system.Order) (system.End, error) {
-	var undo []string
+	var compensations []string
 	for _, step := range system.Steps() {
 		err := handle(ctx, step.Execute, order)
 		if err == nil {
-			undo = append(undo, step.Undo)
+			compensations = append(compensations, step.Compensate)
 			continue
 		}
-		for _, command := range slices.Backward(undo) {
+		for _, command := range slices.Backward(compensations) {
 			if fault := handle(ctx, command, order); fault != nil {
 				return "", errors.Join(err, fault)
 			}
@@ -62,7 +62,7 @@ func orderSaga(ctx dbos.Context, order system.Order) (system.End, error) {
 	return system.Completed, nil
 }
 
-// handle is a step of the workflow.
+// handle runs a command as a step of the workflow.
 func handle(ctx dbos.Context, command string, order system.Order) error {
 	_, err := dbos.RunAsStep(ctx, func(context.Context) (string, error) {
 		return "", system.Handle(command, order)
@@ -86,7 +86,7 @@ func (t *transact) Run(_ context.Context, order system.Order) (system.End, error
 	return end, nil
 }
 
-// Ended counts the workflows that succeeded, and those that failed and have their last compensation on record.
+// Ended counts the workflows that succeeded, and those that failed after their last compensation.
 func (t *transact) Ended(ctx context.Context) (system.Tally, error) {
 	return system.Count(ctx, t.pool, `
 		SELECT CASE WHEN status = 'SUCCESS' THEN 'completed' WHEN status = 'ERROR' AND EXISTS (
@@ -98,7 +98,7 @@ func (t *transact) Ended(ctx context.Context) (system.Tally, error) {
 func (t *transact) Close(context.Context) error {
 	t.pool.Close()
 	if err := dbos.Shutdown(t.dbos, ending); err != nil {
-		return fmt.Errorf("shut DBOS down: %w", err)
+		return fmt.Errorf("shut down DBOS: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package dbos makes the sagas with DBOS Transact: a workflow with a step for every command, in one process and without a
-// broker. A saga that compensated is a workflow that ended in an error, as one would write it there. The pool of
-// connections is DBOS's own, with its default of 20.
+// Package dbos runs the sagas with DBOS Transact: a workflow with a step per command, in one process and without a broker.
+// A compensated saga is a workflow that returned an error, as is usual with DBOS. The connection pool is DBOS's own, with
+// its default size of 20.
 package dbos

@@ -1,8 +1,7 @@
-// Package naive is the saga orchestrator that a team writes by hand in a week, and would not be ashamed of: a table of
-// sagas and one of their steps, a worker process behind RabbitMQ, one transaction for every transition, one publish and
-// one awaited confirm for every message, one acknowledgement for every delivery. It runs on a pool of connections and with
-// 32 handlers at once in either process.
+// Package naive is a decent saga orchestrator that a team writes by hand in a week. It has a table of sagas and a table of
+// their steps, and a worker process behind RabbitMQ. Every transition is a transaction, every message is published and
+// confirmed separately, and every delivery is acknowledged separately. Each process has 32 concurrent handlers per queue.
 //
-// It has no outbox: a crash between a commit and the publish after it strands a saga. It has no timeouts, no retries, no
-// history and no API either. Its queues are classic ones, as they are where nobody says otherwise.
+// It has no outbox: a crash between a commit and its publish strands a saga. It also lacks timeouts, retries, history and an
+// API. Its queues are classic queues, RabbitMQ's default.
 package naive

@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	handlers    = 32 // goroutines that take replies, and those of the worker for each queue
+	handlers    = 32 // goroutines for replies, and in the worker for each queue
 	prefetch    = 64
 	connections = 16
 )
 
-// Entry is the system.
+// Entry returns the system's entry.
 func Entry() system.Entry {
 	return system.Entry{Name: "naive", Broker: true, Open: open, Work: work}
 }
 
-// orchestrator is the process that holds the sagas.
+// orchestrator is the system's main process.
 type orchestrator struct {
 	table    table
 	place    system.Place
 	out, in  *system.Link // one connection to publish, one to consume
 	waiters  *system.Waiters
 	handlers *errgroup.Group
-	alive    context.Context // ends when a handler fails, or when it is closed
+	alive    context.Context // ends when a handler fails, or on Close
 	stop     context.CancelFunc
 }
 
@@ -57,7 +57,7 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 		return nil, err
 	}
 	for range handlers {
-		group.Go(func() error { return o.take(replies) })
+		group.Go(func() error { return o.handleAll(replies) })
 	}
 	return o, nil
 }
@@ -82,11 +82,11 @@ func (o *orchestrator) Run(ctx context.Context, order system.Order) (system.End,
 	return system.Await(ctx, o.alive, end)
 }
 
-// take handles replies until the consumer ends.
-func (o *orchestrator) take(replies <-chan amqp.Delivery) error {
+// handleAll handles replies until the consumer ends.
+func (o *orchestrator) handleAll(replies <-chan amqp.Delivery) error {
 	for delivery := range replies {
 		if err := o.onReply(o.alive, delivery); err != nil {
-			return system.Fault(o.alive, fmt.Errorf("take a reply: %w", err))
+			return system.Fault(o.alive, fmt.Errorf("handle a reply: %w", err))
 		}
 	}
 	return nil
@@ -95,7 +95,7 @@ func (o *orchestrator) take(replies <-chan amqp.Delivery) error {
 func (o *orchestrator) onReply(ctx context.Context, delivery amqp.Delivery) error {
 	var r reply
 	if err := json.Unmarshal(delivery.Body, &r); err != nil {
-		return fmt.Errorf("decode it: %w", err)
+		return fmt.Errorf("decode: %w", err)
 	}
 	m, err := onReply(delivery.CorrelationId, r)
 	if err != nil {
@@ -117,7 +117,7 @@ func (o *orchestrator) onReply(ctx context.Context, delivery amqp.Delivery) erro
 	return acknowledge(delivery)
 }
 
-// send publishes a command and awaits its confirm.
+// send publishes a command and waits for its confirm.
 func (o *orchestrator) send(ctx context.Context, c *command, order system.Order) error {
 	body, err := json.Marshal(order)
 	if err != nil {
@@ -137,12 +137,12 @@ func acknowledge(delivery amqp.Delivery) error {
 	return nil
 }
 
-// Ended counts the sagas that have ended.
+// Ended counts the sagas by status.
 func (o *orchestrator) Ended(ctx context.Context) (system.Tally, error) {
 	return system.Count(ctx, o.table.pool, `SELECT status, count(*) FROM sagas GROUP BY status`)
 }
 
-// Close ends it, and takes its queues away.
+// Close stops the system and deletes its queues.
 func (o *orchestrator) Close(context.Context) error {
 	o.stop()
 	err := o.handlers.Wait()

@@ -28,13 +28,13 @@ CREATE TABLE saga_steps (
 	PRIMARY KEY (saga_id, step)
 )`
 
-// table is the state of all sagas.
+// table stores the state of all sagas.
 type table struct {
 	pool *pgxpool.Pool
 }
 
-// errRepeated says that a reply has been taken in before.
-var errRepeated = errors.New("the reply was there before")
+// errRepeated is returned for a reply that was processed before.
+var errRepeated = errors.New("the reply was processed before")
 
 // insert stores a new saga with its steps.
 func (t table) insert(ctx context.Context, order system.Order) error {
@@ -55,7 +55,7 @@ func (t table) insert(ctx context.Context, order system.Order) error {
 	})
 }
 
-// move stores one transition and returns the saga's data. A reply that comes twice finds its step moved on.
+// move stores one transition and returns the saga's data. For a duplicate reply the update of the step matches no row.
 func (t table) move(ctx context.Context, m move) (system.Order, error) {
 	var order system.Order
 	err := pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {

@@ -8,24 +8,24 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// Statuses of a saga that has not ended, and of its steps.
+// Statuses of unfinished sagas and of steps.
 const (
 	running      = "running"
 	compensating = "compensating"
 
-	pending   = "pending"
-	succeeded = "succeeded"
-	failed    = "failed"
-	undone    = "compensated"
+	pending     = "pending"
+	succeeded   = "succeeded"
+	failed      = "failed"
+	compensated = "compensated"
 )
 
-// reply is what a worker says of one command.
+// reply is a worker's reply to one command.
 type reply struct {
 	Succeeded bool   `json:"succeeded"`
 	Error     string `json:"error,omitempty"`
 }
 
-// move is one transition: what a reply changes, and the command that comes next. There is none when the saga has ended.
+// move is one transition: the changes that a reply causes, and the next command, nil at the end of the saga.
 type move struct {
 	saga     string
 	step     int
@@ -39,7 +39,7 @@ type command struct {
 	queue, name, id string
 }
 
-// execute and compensate make the commands of a step. A reply bears the id of its command.
+// execute and compensate return the commands of a step. A reply carries the id of its command.
 func execute(saga string, step int) *command {
 	s := system.Steps()[step]
 	return &command{queue: s.Queue, name: s.Execute, id: fmt.Sprintf("%s/%d/execute", saga, step)}
@@ -47,23 +47,23 @@ func execute(saga string, step int) *command {
 
 func compensate(saga string, step int) *command {
 	s := system.Steps()[step]
-	return &command{queue: s.Queue, name: s.Undo, id: fmt.Sprintf("%s/%d/compensate", saga, step)}
+	return &command{queue: s.Queue, name: s.Compensate, id: fmt.Sprintf("%s/%d/compensate", saga, step)}
 }
 
-// onReply says what the reply to a command changes.
+// onReply returns the transition for the reply to a command.
 func onReply(id string, r reply) (move, error) {
 	parts := strings.Split(id, "/")
 	if len(parts) != 3 {
-		return move{}, fmt.Errorf("a reply to %q, which is no command", id)
+		return move{}, fmt.Errorf("a reply to %q, which is not a command", id)
 	}
 	step, err := strconv.Atoi(parts[1])
 	if err != nil || step < 0 || step >= len(system.Steps()) {
-		return move{}, fmt.Errorf("a reply to %q, which is no command", id)
+		return move{}, fmt.Errorf("a reply to %q, which is not a command", id)
 	}
 	m := move{saga: parts[0], step: step, from: pending, to: succeeded, status: running}
 	switch {
 	case parts[2] == "compensate":
-		m.from, m.to = succeeded, undone
+		m.from, m.to = succeeded, compensated
 		return m.back(), nil
 	case !r.Succeeded:
 		m.to = failed
@@ -76,7 +76,7 @@ func onReply(id string, r reply) (move, error) {
 	return m, nil
 }
 
-// back goes on with the compensation of the step before.
+// back continues with the compensation of the previous step.
 func (m move) back() move {
 	if m.step == 0 {
 		m.status = string(system.Compensated)

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// work is the worker process: it answers the commands of all three queues until ctx ends.
+// work answers the commands of all three queues until ctx ends.
 func work(ctx context.Context, place system.Place, ready func()) error {
 	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
 	if err != nil {
@@ -43,11 +43,11 @@ func answerAll(ctx context.Context, out *system.Link, place system.Place, comman
 	return nil
 }
 
-// answer executes a command. The command is acknowledged once the reply is safe.
+// answer executes a command and publishes the reply. It acknowledges the command after the reply's confirm.
 func answer(ctx context.Context, out *system.Link, place system.Place, delivery amqp.Delivery) error {
 	var order system.Order
 	if err := json.Unmarshal(delivery.Body, &order); err != nil {
-		return fmt.Errorf("decode it: %w", err)
+		return fmt.Errorf("decode: %w", err)
 	}
 	r := reply{Succeeded: true}
 	switch err := system.Handle(delivery.Type, order); {

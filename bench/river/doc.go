@@ -1,4 +1,4 @@
-// Package river makes the sagas with River: a chain of jobs, one for every command, each of which inserts the next and
-// completes itself in one transaction. It runs in one process and without a broker; what has become of a saga is what the
-// jobs say. It is tuned for throughput.
+// Package river runs the sagas with River: a chain of jobs, one per command. Each job inserts the next one and completes
+// itself in one transaction. It runs in one process and without a broker; the jobs are the only state of a saga. It is tuned
+// for throughput.
 package river

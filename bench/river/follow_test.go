@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-func TestWhatFollowsACommand(t *testing.T) {
+func TestTheNextCommandOrEnd(t *testing.T) {
 	for _, c := range []struct {
 		command   string
 		succeeded bool

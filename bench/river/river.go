@@ -16,8 +16,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// The tuning, found by trial on two cores: with fewer workers, or shorter pauses, River spends more on fetching than it
-// gains. A saga alone pays for it with its latency.
+// Settings found by trial on two cores: with fewer workers, or shorter pauses, River spends more on fetching than it gains.
+// The price is the latency of a lone saga.
 const (
 	connections = 20
 	workers     = 100
@@ -25,7 +25,7 @@ const (
 	poll        = 100 * time.Millisecond
 )
 
-// Entry is the system.
+// Entry returns the system's entry.
 func Entry() system.Entry { return system.Entry{Name: "river", Open: open} }
 
 type chain struct {
@@ -42,10 +42,10 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 	driver := riverpgxv5.New(pool)
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, fmt.Errorf("make River's tables: %w", err)
+		return nil, fmt.Errorf("create River's tables: %w", err)
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return nil, fmt.Errorf("make River's tables: %w", err)
+		return nil, fmt.Errorf("create River's tables: %w", err)
 	}
 	c := &chain{pool: pool, waiters: system.NewWaiters()}
 	known := river.NewWorkers()
@@ -55,7 +55,7 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 		FetchCooldown: cooldown, FetchPollInterval: poll, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make a River client: %w", err)
+		return nil, fmt.Errorf("create a River client: %w", err)
 	}
 	if err := c.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return nil, fmt.Errorf("start River: %w", err)
@@ -63,7 +63,7 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 	return c, nil
 }
 
-// Run inserts the first job and waits for the last.
+// Run inserts the first job and waits for the last one.
 func (c *chain) Run(ctx context.Context, order system.Order) (system.End, error) {
 	end := c.waiters.Expect(order.ID)
 	if _, err := c.client.Insert(ctx, job{Command: system.Steps()[0].Execute, Order: order}, nil); err != nil {
@@ -72,7 +72,7 @@ func (c *chain) Run(ctx context.Context, order system.Order) (system.End, error)
 	return system.Await(ctx, ctx, end)
 }
 
-// Ended counts the last jobs of the chains.
+// Ended counts the last jobs of all chains.
 func (c *chain) Ended(ctx context.Context) (system.Tally, error) {
 	return system.Count(ctx, c.pool, `
 		SELECT CASE args->>'command' WHEN 'orders.confirm' THEN 'completed' ELSE 'compensated' END, count(*) FROM river_job

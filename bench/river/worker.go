@@ -19,10 +19,10 @@ type job struct {
 	Order   system.Order `json:"order"`
 }
 
-// Kind is the name of the jobs, for River.
+// Kind returns River's name of the jobs.
 func (job) Kind() string { return "saga_command" }
 
-// worker executes a command; what comes next is inserted in the transaction that completes the job.
+// worker executes jobs. The transaction that completes a job also inserts the next one.
 type worker struct {
 	river.WorkerDefaults[job]
 	chain *chain
@@ -52,10 +52,10 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 	return err
 }
 
-// follow says what comes after a command, or how the saga has ended.
+// follow returns the command after this one, or the saga's outcome after the last.
 func follow(command string, succeeded bool) (next string, end system.End) {
 	steps := system.Steps()
-	i := slices.IndexFunc(steps, func(s system.Step) bool { return s.Execute == command || s.Undo == command })
+	i := slices.IndexFunc(steps, func(s system.Step) bool { return s.Execute == command || s.Compensate == command })
 	forward := steps[i].Execute == command && succeeded
 	switch {
 	case forward && i == len(steps)-1:
@@ -65,6 +65,6 @@ func follow(command string, succeeded bool) (next string, end system.End) {
 	case i == 0:
 		return "", system.Compensated
 	default:
-		return steps[i-1].Undo, ""
+		return steps[i-1].Compensate, ""
 	}
 }

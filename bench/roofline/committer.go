@@ -11,24 +11,24 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// event is what moves a saga on: its start, or a reply.
+// event advances a saga: its start, or a reply.
 type event struct {
 	order system.Order   // of a start
-	reply *amqp.Delivery // nil: a start
+	reply *amqp.Delivery // nil for a start
 }
 
-// saga is what is remembered of one that has not ended.
+// saga is the state of an unfinished saga.
 type saga struct {
 	id      string
 	data    []byte
-	done    int // commands that were answered
-	all     int // commands that it takes
+	done    int // answered commands
+	all     int // all commands
 	outcome system.End
 }
 
 func (s *saga) ended() bool { return s.done == s.all }
 
-// committer writes the rows of batch after batch, and sends the commands of each when they are safe.
+// committer commits the rows of one batch after the other, and sends the commands of a batch after its commit.
 type committer struct {
 	place   system.Place
 	pool    *pgxpool.Pool
@@ -51,26 +51,26 @@ func (c *committer) run(ctx context.Context, events <-chan event, batches chan<-
 	}
 }
 
-// commit writes the rows of a batch, tells of the sagas that have ended, and sends the commands of the others.
+// commit commits the rows of a batch, notifies the waiters of ended sagas, and sends the commands of the others.
 func (c *committer) commit(ctx context.Context, batch []event) (sent, error) {
 	var changes rows
 	var result sent
-	moved := make([]*saga, 0, len(batch))
+	advanced := make([]*saga, 0, len(batch))
 	for _, e := range batch {
-		s, err := c.move(e, &changes)
+		s, err := c.advance(e, &changes)
 		if err != nil {
 			return sent{}, err
 		}
 		if e.reply != nil {
 			result.last = e.reply
 		}
-		moved = append(moved, s)
+		advanced = append(advanced, s)
 	}
 	if err := changes.commit(ctx, c.pool); err != nil {
 		return sent{}, err
 	}
 	err := c.out.Together(func() error {
-		for _, s := range moved {
+		for _, s := range advanced {
 			if s.ended() {
 				delete(c.live, s.id)
 				c.waiters.Tell(s.id, s.outcome)
@@ -87,8 +87,8 @@ func (c *committer) commit(ctx context.Context, batch []event) (sent, error) {
 	return result, err
 }
 
-// move adds the rows of one event.
-func (c *committer) move(e event, changes *rows) (*saga, error) {
+// advance applies one event and adds its rows.
+func (c *committer) advance(e event, changes *rows) (*saga, error) {
 	if e.reply == nil {
 		data, err := json.Marshal(e.order)
 		if err != nil {
@@ -104,7 +104,7 @@ func (c *committer) move(e event, changes *rows) (*saga, error) {
 	}
 	s := c.live[sagaOf(e.reply.CorrelationId)]
 	if s == nil {
-		return nil, fmt.Errorf("a reply to %q, of no saga that is there", e.reply.CorrelationId)
+		return nil, fmt.Errorf("a reply to %q, whose saga does not exist", e.reply.CorrelationId)
 	}
 	s.done++
 	status := "running"

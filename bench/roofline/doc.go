@@ -1,14 +1,12 @@
-// Package roofline is what the machine could do: the rows and the messages of a saga, batched as far as they can be, and
-// no logic whatsoever.
+// Package roofline estimates the limit of the machine: it writes the rows and messages of a saga in the largest possible
+// batches, without any logic.
 //
-// A saga whose steps succeed is 8 rows — one insert and three updates of a row of its own, four inserts of a history — and
-// 6 messages, three commands and three replies, between two processes. One that compensates is 12 rows and 10 messages.
-// All of it is as durable as the real thing: synchronous_commit is on, messages are persistent, queues are quorum queues,
-// every message is confirmed before what it answers is acknowledged, and a command leaves after the commit that decided
-// on it.
+// A saga whose steps succeed takes 8 rows (an insert and three updates of its own row, four inserts of history) and 6
+// messages (three commands and three replies) between two processes. A compensated saga takes 12 rows and 10 messages. All
+// of this is as durable as in the orchestrator: synchronous_commit is on, messages are persistent, queues are quorum queues,
+// a message is acknowledged after the confirm of its answer, and a command is sent after its commit.
 //
-// A batch is what is waiting, without a timer: while one commits, the next gathers; while the confirms of one are
-// outstanding, the next commits. One message acknowledges a batch, and one acknowledgement of the broker mostly confirms
-// several messages. The messages of a batch leave in one write. There is one queue for all commands, so that batches are
-// large.
+// A batch is everything that waits, without a timer: the next batch fills while one commits, and commits while the confirms
+// of the previous one are outstanding. One acknowledgement covers a batch, and one write sends its messages. A single queue
+// takes all commands, to make batches large.
 package roofline

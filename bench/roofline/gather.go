@@ -2,10 +2,11 @@ package roofline
 
 import "context"
 
-// largest is the size of a batch at most; what waits beyond it is the next one's.
+// largest is the maximum size of a batch.
 const largest = 512
 
-// gather takes what is waiting, at least one. It returns nothing when there will be nothing more.
+// gather waits for one item and returns it with all others that wait, in the space of batch. It returns an empty batch when
+// the channel is closed or ctx ends.
 func gather[T any](ctx context.Context, from <-chan T, batch []T) []T {
 	batch = batch[:0]
 	select {
@@ -31,7 +32,7 @@ func gather[T any](ctx context.Context, from <-chan T, batch []T) []T {
 	return batch
 }
 
-// pass hands a batch on, unless the work ends meanwhile.
+// pass sends a batch unless ctx ends.
 func pass[T any](ctx context.Context, to chan<- T, batch T) {
 	select {
 	case to <- batch:

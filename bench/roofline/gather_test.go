@@ -7,10 +7,10 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestABatchIsWhatIsWaiting(t *testing.T) {
+func TestABatchHasAllWaitingItems(t *testing.T) {
 	waiting := make(chan int, 2*largest)
 	waiting <- 0
-	assert.Len(t, gather(t.Context(), waiting, nil), 1, "one that is alone does not wait for company")
+	assert.Len(t, gather(t.Context(), waiting, nil), 1, "a single item does not wait for others")
 	for i := range largest + 3 {
 		waiting <- i
 	}

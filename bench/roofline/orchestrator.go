@@ -14,15 +14,15 @@ import (
 
 const (
 	prefetch = 2000
-	onTheWay = 8 // batches whose confirms may be outstanding at once
+	onTheWay = 8 // maximum of batches with outstanding confirms
 )
 
-// Entry is the system.
+// Entry returns the system's entry.
 func Entry() system.Entry {
 	return system.Entry{Name: "roofline", Broker: true, Open: open, Work: work}
 }
 
-// roof is the process that would hold the sagas.
+// roof is the system's main process.
 type roof struct {
 	place   system.Place
 	pool    *pgxpool.Pool
@@ -77,19 +77,19 @@ func (r *roof) Run(ctx context.Context, order system.Order) (system.End, error) 
 	return system.Await(ctx, r.alive, end)
 }
 
-// forward passes replies on as events, until there will be none.
+// forward sends replies as events until the consumer ends.
 func (r *roof) forward(replies <-chan amqp.Delivery) {
 	for reply := range replies {
 		pass(r.alive, r.events, event{reply: &reply})
 	}
 }
 
-// Ended counts the sagas that have ended.
+// Ended counts the sagas by status.
 func (r *roof) Ended(ctx context.Context) (system.Tally, error) {
 	return system.Count(ctx, r.pool, `SELECT status, count(*) FROM roof GROUP BY status`)
 }
 
-// Close ends it, and takes its queues away.
+// Close stops the system and deletes its queues.
 func (r *roof) Close(context.Context) error {
 	r.stop()
 	err := r.stages.Wait()

@@ -25,12 +25,13 @@ CREATE TABLE roof_history (
 	PRIMARY KEY (id, done)
 )`
 
-// plans keeps the update on its index: without statistics a new table is read as a whole for every batch.
+// plans returns session settings that force index scans. Without statistics, Postgres would scan the new table for each
+// batch.
 func plans() map[string]string {
 	return map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 }
 
-// rows are the rows of a batch, in columns.
+// rows holds the rows of a batch, by columns.
 type rows struct {
 	newIDs, newData  []string
 	ids, statuses    []string
@@ -39,13 +40,13 @@ type rows struct {
 	histDone         []int
 }
 
-// start adds the rows of a saga that begins.
+// start adds the rows of a new saga.
 func (r *rows) start(id string, data []byte) {
 	r.newIDs, r.newData = append(r.newIDs, id), append(r.newData, string(data))
 	r.note(id, 0, "saga.started")
 }
 
-// step adds the rows of a saga that has one command more behind it.
+// step adds the rows of an answered command.
 func (r *rows) step(id string, done int, status string) {
 	r.ids, r.done, r.statuses = append(r.ids, id), append(r.done, done), append(r.statuses, status)
 	r.note(id, done, "step.succeeded")
@@ -55,7 +56,7 @@ func (r *rows) note(id string, done int, kind string) {
 	r.histIDs, r.histDone, r.history = append(r.histIDs, id), append(r.histDone, done), append(r.history, kind)
 }
 
-// commit writes them: three statements in one round trip, which are one transaction.
+// commit writes the rows in one transaction, with up to three statements in one round trip.
 func (r *rows) commit(ctx context.Context, pool *pgxpool.Pool) error {
 	batch := &pgx.Batch{}
 	if len(r.newIDs) > 0 {

@@ -10,13 +10,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// sent is a batch whose messages are on their way: when they are confirmed, what it answered is acknowledged.
+// sent is a batch of published messages. The deliveries that they answer are acknowledged after the confirms.
 type sent struct {
 	confirms []*amqp.DeferredConfirmation
-	last     *amqp.Delivery // the last delivery of the batch; nil: none
+	last     *amqp.Delivery // the last delivery of the batch; nil if there is none
 }
 
-// settle waits for the confirms of a batch and acknowledges what it answered, up to the last delivery.
+// settle waits for the confirms of a batch and acknowledges all deliveries up to the last one.
 func (s sent) settle(ctx context.Context) error {
 	for _, confirm := range s.confirms {
 		if err := system.Confirmed(ctx, confirm); err != nil {
@@ -32,7 +32,7 @@ func (s sent) settle(ctx context.Context) error {
 	return nil
 }
 
-// settleAll settles batches in their order.
+// settleAll settles batches in order.
 func settleAll(ctx context.Context, batches <-chan sent) error {
 	for batch := range batches {
 		if err := batch.settle(ctx); err != nil {
@@ -42,7 +42,7 @@ func settleAll(ctx context.Context, batches <-chan sent) error {
 	return nil
 }
 
-// sagaOf is the saga of a command's id.
+// sagaOf returns the saga id in a command id.
 func sagaOf(id string) string {
 	saga, _, _ := strings.Cut(id, "/")
 	return saga

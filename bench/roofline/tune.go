@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// tune does to this process what ours does to itself: it runs on half of the processors, since the other half has Postgres
-// and RabbitMQ to run, and spends some memory on collecting less.
+// tune applies the settings of `orchestrator serve` to this process. It uses half of the processors and leaves the others to
+// Postgres and RabbitMQ, and it trades memory for less garbage collection.
 func tune() {
 	runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/2))
 	debug.SetGCPercent(400)

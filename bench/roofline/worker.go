@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/system"
 )
 
-// work is the worker process: it replies to whatever comes, batch by batch, until ctx ends.
+// work replies to all commands, in batches, until ctx ends.
 func work(ctx context.Context, place system.Place, ready func()) error {
 	tune()
 	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeQuorum, queues(place)...)

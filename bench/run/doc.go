@@ -1,4 +1,3 @@
-// Package run lets one system make sagas for a few seconds, measures what it costs, and sees that the database says
-// what the system said. It runs in a process of the system's own, and prints the same report as the orchestrator's
-// own benchmark does.
+// Package run runs sagas on one system for a few seconds, measures their cost, and checks the results against the database.
+// It runs in the system's process and prints the same report as `orchestrator bench`.
 package run

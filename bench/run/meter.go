@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// meter measures this process, which also makes the load, the worker's, and the servers.
+// meter returns a meter of this process, which includes the load, of the worker process and of the servers.
 func (r Run) meter(ctx context.Context, db *pgx.Conn, worker *worker) (*loadtest.Meter, error) {
 	local := loadtest.Local()
 	postmaster, err := local.Postmaster(ctx, db)
@@ -28,7 +28,7 @@ func (r Run) meter(ctx context.Context, db *pgx.Conn, worker *worker) (*loadtest
 	if r.Entry.Broker {
 		uri, err := amqp.ParseURI(r.Place.AMQPURL)
 		if err != nil {
-			return nil, fmt.Errorf("read the broker's URL: %w", err)
+			return nil, fmt.Errorf("parse the broker's URL: %w", err)
 		}
 		broker := local.Listener(fmt.Sprintf("%s:%d", uri.Host, uri.Port), "beam.smp")
 		groups = append(groups, loadtest.Group{Name: "rabbitmq", PIDs: broker})

@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// Run is what one system is to do.
+// Run defines the run of one system.
 type Run struct {
 	Entry   system.Entry
 	Place   system.Place
@@ -21,7 +21,8 @@ type Run struct {
 	Load    loadtest.Load
 }
 
-// Run puts the load on the system and measures it. A saga that does not end as it should fails it, and so does a database that knows of other sagas.
+// Run puts the load on the system and measures it. It returns an error if a saga does not end as expected, or if the
+// database holds other sagas than those that ran.
 func (r Run) Run(ctx context.Context) (report loadtest.Report, err error) {
 	worker, err := r.startWorker(ctx)
 	if err != nil {
@@ -40,7 +41,7 @@ func (r Run) measure(ctx context.Context, opened system.System, worker *worker) 
 	none := loadtest.Report{}
 	db, err := pgx.Connect(ctx, r.Place.DatabaseURL)
 	if err != nil {
-		return none, fmt.Errorf("connect to the database, to measure: %w", err)
+		return none, fmt.Errorf("connect to the database to measure it: %w", err)
 	}
 	defer db.Close(ctx)
 	meter, err := r.meter(ctx, db, worker)
@@ -59,7 +60,7 @@ func (r Run) measure(ctx context.Context, opened system.System, worker *worker) 
 		return r.saga(ctx, opened)
 	})
 	if err := errors.Join(err, outcome.Failure); err != nil {
-		return none, fmt.Errorf("make sagas: %w", err)
+		return none, fmt.Errorf("run sagas: %w", err)
 	}
 	tally, err := opened.Ended(ctx)
 	if err != nil {
@@ -71,7 +72,7 @@ func (r Run) measure(ctx context.Context, opened system.System, worker *worker) 
 	return loadtest.NewReport(r.Entry.Name, string(r.Variant), r.Load, outcome, usage), nil
 }
 
-// saga makes one saga, whose end must be the variant's.
+// saga runs one saga and checks that it ends as the variant requires.
 func (r Run) saga(ctx context.Context, opened system.System) error {
 	end, err := opened.Run(ctx, system.NewOrder(ulid.Make().String(), r.Variant))
 	if err == nil && end != r.Variant.End() {

@@ -10,14 +10,14 @@ import (
 	"os/exec"
 )
 
-// worker is a system's worker process. It ends when its standard input does, also when this process is killed. A nil
-// worker is that of a system without one.
+// worker is a system's worker process, or nil if the system has none. The process exits when its standard input is closed,
+// even if this process is killed.
 type worker struct {
 	cmd   *exec.Cmd
 	input io.Closer
 }
 
-// readyLine is what a worker process prints when it can be sent commands.
+// readyLine is printed by a worker process when it is ready for commands.
 const readyLine = "ready\n"
 
 func (r Run) startWorker(ctx context.Context) (*worker, error) {
@@ -43,7 +43,7 @@ func (r Run) startWorker(ctx context.Context) (*worker, error) {
 	}
 	w := &worker{cmd: cmd, input: input}
 	if line, err := bufio.NewReader(output).ReadString('\n'); line != readyLine {
-		return nil, errors.Join(fmt.Errorf("the worker is not ready, it says %q: %w", line, err), w.stop())
+		return nil, errors.Join(fmt.Errorf("the worker is not ready; it printed %q: %w", line, err), w.stop())
 	}
 	return w, nil
 }
@@ -56,19 +56,19 @@ func (w *worker) stop() error {
 	}
 	w.input.Close()
 	if err := w.cmd.Wait(); err != nil {
-		return fmt.Errorf("end the worker: %w", err)
+		return fmt.Errorf("stop the worker: %w", err)
 	}
 	return nil
 }
 
-// Work is the worker process: it works until its input ends.
+// Work runs the system's worker until in ends.
 func (r Run) Work(ctx context.Context, in io.Reader, out io.Writer) error {
 	if r.Entry.Work == nil {
 		return fmt.Errorf("%s has no worker", r.Entry.Name)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { // it ends with the process: nothing ends a read of standard input
+	go func() { // ends with the process, because a read of standard input cannot be interrupted
 		_, _ = io.Copy(io.Discard, in)
 		cancel()
 	}()

@@ -1,3 +1,3 @@
-// Package system holds what all systems of the benchmark share: the order saga, the two ways that it can go, and the
-// interface behind which a system stands. A system makes the same sagas as every other, in its own manner.
+// Package system holds the shared parts of the systems in the benchmark: the order saga with its two variants, and the
+// interface of a system. All systems run the same sagas.
 package system

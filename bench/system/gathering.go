@@ -11,8 +11,8 @@ import (
 
 const gatherBytes = 64 << 10
 
-// gathering is a connection whose writes can be made to leave together, and which reads in big pieces: the client library
-// writes every message by itself and reads a few at a time, which costs both sides a third of their work.
+// gathering is a connection that can combine writes and reads in large blocks. The client library writes each message
+// separately and reads a few at a time, which takes a third of the CPU time on both sides.
 type gathering struct {
 	net.Conn
 	reader *bufio.Reader
@@ -22,7 +22,7 @@ type gathering struct {
 	gathered []byte
 }
 
-// dialGathering is how the library connects.
+// dialGathering connects as the client library does by default.
 func dialGathering(network, address string) (*gathering, error) {
 	conn, err := amqp.DefaultDial(5*time.Second)(network, address)
 	if err != nil {
@@ -50,7 +50,7 @@ func (g *gathering) send() error {
 	return err
 }
 
-// hold lets what is written gather, release lets it leave.
+// hold buffers writes until release sends them.
 func (g *gathering) hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

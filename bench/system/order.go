@@ -9,29 +9,29 @@ type Order struct {
 	ID       string `json:"orderId"`
 	Customer string `json:"customer"`
 	Amount   int    `json:"amount"`
-	Declined bool   `json:"declined"` // the third step fails for good
+	Declined bool   `json:"declined"` // the third step fails
 }
 
-// NewOrder makes the order of one saga.
+// NewOrder returns the order of one saga.
 func NewOrder(id string, variant Variant) Order {
 	return Order{ID: id, Customer: "c-1042", Amount: 120, Declined: variant == Compensating}
 }
 
-// Step is one step of the order saga, and the command that undoes it. Queue is the worker's that executes both.
+// Step is a step of the order saga: the queue of its worker, and the commands that execute and compensate it.
 type Step struct {
-	Queue, Execute, Undo string
+	Queue, Execute, Compensate string
 }
 
-// Steps are the steps of the order saga, in their order.
+// Steps returns the steps of the order saga in order.
 func Steps() []Step {
 	return []Step{
-		{Queue: "inventory", Execute: "inventory.reserve", Undo: "inventory.release"},
-		{Queue: "payments", Execute: "payments.charge", Undo: "payments.refund"},
+		{Queue: "inventory", Execute: "inventory.reserve", Compensate: "inventory.release"},
+		{Queue: "payments", Execute: "payments.charge", Compensate: "payments.refund"},
 		{Queue: "orders", Execute: "orders.confirm"},
 	}
 }
 
-// Commands is the number of commands that a saga needs: every step, and two compensations where the third one fails.
+// Commands returns the number of commands of the saga: three steps, and two compensations if the third step fails.
 func (o Order) Commands() int {
 	if o.Declined {
 		return 5
@@ -39,10 +39,10 @@ func (o Order) Commands() int {
 	return 3
 }
 
-// ErrDeclined is how the third step fails.
+// ErrDeclined is returned by the third step of a declined order.
 var ErrDeclined = errors.New("the order is declined")
 
-// Handle does what a worker is asked to do, which is nothing. It fails where the order says so.
+// Handle is the handler of all commands. It does nothing, and returns ErrDeclined for the third step of a declined order.
 func Handle(command string, order Order) error {
 	if order.Declined && command == "orders.confirm" {
 		return ErrDeclined

@@ -8,12 +8,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Pool opens connections to the system's database. More than about 16 clients cost two cores more in switching than
-// they gain by committing together.
+// Pool opens a pool of size connections to the system's database, with these session settings. On two cores, more than
+// about 16 connections cost more in context switches than they gain in group commits.
 func Pool(ctx context.Context, url string, size int32, settings map[string]string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read the database's URL: %w", err)
+		return nil, fmt.Errorf("parse the database's URL: %w", err)
 	}
 	config.MaxConns = size
 	maps.Copy(config.ConnConfig.RuntimeParams, settings)
@@ -24,7 +24,7 @@ func Pool(ctx context.Context, url string, size int32, settings map[string]strin
 	return pool, nil
 }
 
-// Count counts ended sagas with a query of outcome and number.
+// Count returns the tally of a query that selects outcomes and their numbers of sagas.
 func Count(ctx context.Context, pool *pgxpool.Pool, query string) (Tally, error) {
 	rows, err := pool.Query(ctx, query)
 	if err != nil {

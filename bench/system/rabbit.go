@@ -37,7 +37,7 @@ func Dial(url string) (*Link, error) {
 	return &Link{conn: conn, socket: socket, Channel: channel}, nil
 }
 
-// DialPair connects twice, to publish and to consume, and declares queues.
+// DialPair opens two connections, one to publish and one to consume, and declares the queues.
 func DialPair(url, queueType string, queues ...string) (out, in *Link, err error) {
 	if out, err = Dial(url); err != nil {
 		return nil, nil, err
@@ -65,7 +65,7 @@ func (l *Link) Declare(queueType string, names ...string) error {
 	return nil
 }
 
-// Consume begins to consume a queue, with so many messages ahead of their acknowledgement.
+// Consume starts a consumer of a queue, with at most prefetch unacknowledged messages.
 func (l *Link) Consume(ctx context.Context, queue string, prefetch int) (<-chan amqp.Delivery, error) {
 	if err := l.Channel.Qos(prefetch, 0, false); err != nil {
 		return nil, fmt.Errorf("set the prefetch of queue %s: %w", queue, err)
@@ -77,7 +77,7 @@ func (l *Link) Consume(ctx context.Context, queue string, prefetch int) (<-chan 
 	return deliveries, nil
 }
 
-// Send publishes a persistent message to a queue and returns what its confirm will come to.
+// Send publishes a persistent message to a queue and returns its pending confirm.
 func (l *Link) Send(ctx context.Context, queue, id, command string, body []byte) (*amqp.DeferredConfirmation, error) {
 	message := amqp.Publishing{
 		DeliveryMode: amqp.Persistent, ContentType: "application/json",
@@ -90,7 +90,7 @@ func (l *Link) Send(ctx context.Context, queue, id, command string, body []byte)
 	return confirm, nil
 }
 
-// Together lets what is sent meanwhile leave together.
+// Together sends all messages of the function send in one write, or a few large ones.
 func (l *Link) Together(send func() error) error {
 	l.socket.hold()
 	err := send()
@@ -100,7 +100,7 @@ func (l *Link) Together(send func() error) error {
 	return err
 }
 
-// Confirmed waits for a confirm.
+// Confirmed waits for a confirm. It returns an error if the broker refused the message.
 func Confirmed(ctx context.Context, confirm *amqp.DeferredConfirmation) error {
 	acked, err := confirm.WaitContext(ctx)
 	switch {
@@ -112,7 +112,7 @@ func Confirmed(ctx context.Context, confirm *amqp.DeferredConfirmation) error {
 	return nil
 }
 
-// Delete deletes queues, whatever is in them.
+// Delete deletes queues, even if they are not empty.
 func (l *Link) Delete(names ...string) error {
 	for _, name := range names {
 		if _, err := l.Channel.QueueDelete(name, false, false, false); err != nil {

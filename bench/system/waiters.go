@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Waiters are those who wait for the end of a saga in this process.
+// Waiters notifies the goroutines that wait for the end of a saga.
 type Waiters struct {
 	mu   sync.Mutex
 	byID map[string]chan End
@@ -15,7 +15,7 @@ type Waiters struct {
 // NewWaiters returns an empty set.
 func NewWaiters() *Waiters { return &Waiters{byID: make(map[string]chan End)} }
 
-// Expect announces that somebody will wait for the saga. It comes before the saga's start.
+// Expect registers a waiter for a saga. It must be called before the saga starts.
 func (w *Waiters) Expect(id string) <-chan End {
 	end := make(chan End, 1)
 	w.mu.Lock()
@@ -24,7 +24,7 @@ func (w *Waiters) Expect(id string) <-chan End {
 	return end
 }
 
-// Tell tells the one who waits for the saga that it has ended.
+// Tell notifies the saga's waiter, if there is one, of its end.
 func (w *Waiters) Tell(id string, end End) {
 	w.mu.Lock()
 	waiting := w.byID[id]
@@ -35,7 +35,7 @@ func (w *Waiters) Tell(id string, end End) {
 	}
 }
 
-// Await waits for what Expect announced, as long as the system is alive.
+// Await waits for the end of a saga. It returns an error when ctx or alive, the system's context, ends.
 func Await(ctx, alive context.Context, end <-chan End) (End, error) {
 	select {
 	case e := <-end:

@@ -12,12 +12,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// caller starts sagas and waits for their ends, each with one request. It reads no more of an answer than it needs: on
-// one machine, what the load spends is taken from what is measured.
+// caller starts sagas and waits for their ends, with one request each. It parses only the status in an answer, because on
+// one machine the load takes CPU time from the system under test.
 type caller struct {
 	http    *http.Client
-	metrics *http.Client // beside the load, which may hold every connection that it is given
-	targets []string     // URLs that sagas are started at, by turns
+	metrics *http.Client // separate: the load may use every connection of http
+	targets []string     // URLs to start sagas at, in turns
 	key     string
 	fails   func(n int) bool
 	success start
@@ -25,11 +25,11 @@ type caller struct {
 	buffers sync.Pool
 }
 
-// maxConnections is below what a server takes, so that one is left for those who look. Further sagas in flight wait for
-// one of these connections; their time counts.
+// maxConnections is below a server's limit, to leave room for probes and metrics. Further sagas in flight wait for a
+// connection, and their latency includes this wait.
 const maxConnections = 960
 
-// newCaller makes a caller that holds as many connections as sagas may be in flight.
+// newCaller returns a caller with one connection per saga in flight, up to maxConnections.
 func newCaller(servers []string, key string, inFlight int, scenario Scenario) (*caller, error) {
 	succeeds, fails, err := scenario.starts()
 	if err != nil {
@@ -38,7 +38,7 @@ func newCaller(servers []string, key string, inFlight int, scenario Scenario) (*
 	c := &caller{
 		http: &http.Client{Transport: &http.Transport{
 			MaxIdleConnsPerHost: min(inFlight, maxConnections), MaxConnsPerHost: maxConnections,
-			DisableCompression: true, // and no proxy: what is measured is the orchestrator
+			DisableCompression: true, // and no proxy: both would distort the measurement
 		}},
 		metrics: &http.Client{Transport: &http.Transport{}},
 		key:     key, fails: scenario.fails, success: succeeds, failure: fails,
@@ -55,7 +55,7 @@ func (c *caller) close() {
 	c.metrics.CloseIdleConnections()
 }
 
-// one runs saga number n to its end. Its error says how it ended instead.
+// one runs saga number n to its end. It returns an error if the saga does not end as expected.
 func (c *caller) one(ctx context.Context, n int) error {
 	wanted := c.success
 	if c.fails(n) {
@@ -74,7 +74,7 @@ func (c *caller) one(ctx context.Context, n int) error {
 		return fmt.Errorf("start a saga: %w", err)
 	}
 	defer response.Body.Close()
-	buffer := c.buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
+	buffer := c.buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds only buffers
 	defer c.buffers.Put(buffer)
 	buffer.Reset()
 	if _, err := io.Copy(buffer, io.LimitReader(response.Body, maxAnswer)); err != nil {
@@ -89,20 +89,20 @@ func (c *caller) one(ctx context.Context, n int) error {
 	return nil
 }
 
-// maxAnswer is more than a saga can have.
+// maxAnswer is larger than any saga's JSON.
 const maxAnswer = 64 << 20
 
-// statusOf finds the saga's status, which stands before everything that has members of the same name.
+// statusOf returns the saga's status: the first member of that name, before those of the steps.
 func statusOf(answer []byte) saga.Status {
 	_, rest, found := bytes.Cut(answer, []byte(`"status":"`))
 	if !found {
-		return "in a state that cannot be read"
+		return "in an unreadable state"
 	}
 	status, _, _ := bytes.Cut(rest, []byte(`"`))
 	return saga.Status(status)
 }
 
-// beginning is as much of an answer as a person wants to see.
+// beginning cuts an answer to the length of an error message.
 func beginning(answer string) string {
 	const enough = 400
 	if len(answer) <= enough {

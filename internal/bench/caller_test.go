@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answering is an orchestrator that answers every start like this, and what it was asked.
+// answering starts a server that answers every request alike. asked returns the requests so far.
 func answering(t *testing.T, status int, body string) (url string, asked func() []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -48,7 +48,7 @@ func TestASagaIsOneRequest(t *testing.T) {
 	assert.True(t, strings.HasPrefix(asked()[0], `POST /v1/sagas?wait=60s Bearer secret {`), asked()[0])
 }
 
-func TestAnEndThatWasNotExpectedIsAFailure(t *testing.T) {
+func TestAnUnexpectedEndIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []struct {
 		rule   string
@@ -57,12 +57,12 @@ func TestAnEndThatWasNotExpectedIsAFailure(t *testing.T) {
 		rate   float64
 		says   string
 	}{
-		{"compensated, and should have completed", 201, strings.Replace(completed, "completed", "compensated", 1), 0, "compensated instead of completed"},
-		{"completed, and should have been compensated", 201, completed, 1, "completed instead of compensated"},
-		{"still under way when the waiting is over", 201, strings.Replace(completed, "completed", "running", 1), 0, "running instead"},
-		{"somebody else's saga", 200, completed, 0, "200 OK"},
+		{"compensated instead of completed", 201, strings.Replace(completed, "completed", "compensated", 1), 0, "compensated instead of completed"},
+		{"completed instead of compensated", 201, completed, 1, "completed instead of compensated"},
+		{"still running at the end of the wait", 201, strings.Replace(completed, "completed", "running", 1), 0, "running instead"},
+		{"an existing saga", 200, completed, 0, "200 OK"},
 		{"refused", 429, `{"code":"rate_limited"}`, 0, "rate_limited"},
-		{"nonsense", 201, "<html>", 0, "cannot be read"},
+		{"nonsense", 201, "<html>", 0, "unreadable state"},
 	} {
 		url, _ := answering(t, wrong.status, wrong.body)
 		err := calling(t, Scenario{Steps: 3, FailRate: wrong.rate}, "", url).one(t.Context(), 0)

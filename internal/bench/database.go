@@ -10,14 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// unique is a part of names that no other run has.
+// unique returns a random part of a name, which no other run has.
 func unique() string { return strings.ToLower(rand.Text()[:10]) }
 
-// createDatabase makes an empty database on the server of that URL, and returns its URL and what drops it.
+// createDatabase creates an empty database on the server of that URL. It returns the database's URL and a function that
+// drops it.
 func createDatabase(ctx context.Context, server string) (own string, drop func(context.Context) error, err error) {
 	name := "orchestrator_bench_" + unique()
 	if err := execute(ctx, server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
-		return "", nil, fmt.Errorf("make a database for the run (the role must be allowed to): %w", err)
+		return "", nil, fmt.Errorf("create a database for the run (the role needs CREATEDB): %w", err)
 	}
 	return withDatabase(server, name), func(ctx context.Context) error {
 		if err := execute(ctx, server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
@@ -39,15 +40,15 @@ func execute(ctx context.Context, server, statement string) error {
 	return nil
 }
 
-// withDatabase names another database in a connection string of either kind.
+// withDatabase returns the connection string, a URL or keywords and values, with another database name.
 func withDatabase(server, name string) string {
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return server + " dbname=" + name // keywords and values, of which the last counts
+		return server + " dbname=" + name // keywords and values: the last one wins
 	}
 	u.Path = "/" + name
 	query := u.Query()
-	query.Del("dbname") // it would outrank the path
+	query.Del("dbname") // it would take precedence over the path
 	u.RawQuery = query.Encode()
 	return u.String()
 }

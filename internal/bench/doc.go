@@ -1,10 +1,7 @@
-// Package bench puts a load on an orchestrator and reports what it cost. The load is the order saga, or one of more steps,
-// with handlers that do nothing; the orchestrator is one that it starts for the run, on servers that are there or
-// embedded, or one that is given.
+// Package bench puts a load on an orchestrator and reports its cost. The load is the order saga, or one with more steps,
+// with handlers that do nothing. The orchestrator is started for the run, on existing servers or embedded, or it is an
+// existing one.
 //
-// It guarantees that a run leaves nothing behind on servers of the user but, at an orchestrator that was given, its
-// sagas; that programs under load are processes of their own, so that what each costs can be told; and that a saga which
-// did not end as it should is a failed one.
-//
-// It may import internal/loadtest, internal/rabbit, the worker SDK, the client and the core.
+// A run leaves nothing behind on the user's servers, except its sagas on an existing orchestrator. Programs under load run
+// in processes of their own, so that the cost of each is known. A saga that does not end as expected counts as failed.
 package bench

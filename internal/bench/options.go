@@ -11,41 +11,41 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
 
-// Options say what load is put on what. With Server it is that orchestrator; with Embedded one that is started for the
-// run and needs nothing; else one that is started on DatabaseURL and AMQPURL.
+// Options define a load and the orchestrator under load. Server is the URL of an existing orchestrator. Embedded starts one
+// that needs no servers. Otherwise one is started on DatabaseURL and AMQPURL.
 type Options struct {
-	Executable string // of orchestrator, for the processes of the run; required
+	Executable string // path of orchestrator, to start processes with; required
 
-	DatabaseURL string // started: where a database is made for the run. Given: the server's own, which is only looked at
-	AMQPURL     string // started: where its queues are. Given: the server's own, where workers are started
-	AMQPPrefix  string // of a given server, for the workers; default: saga
-	Server      string // URL of a given server
-	Key         string // for a given server; the role of an admin, which may register a definition
+	DatabaseURL string // the Postgres to create a database on; with Server, its database, which is only measured
+	AMQPURL     string // the RabbitMQ to create queues on; with Server, its broker, where the workers are started
+	AMQPPrefix  string // the prefix of an existing orchestrator, for the workers; default: saga
+	Server      string // URL of an existing orchestrator
+	Key         string // API key of an admin for Server, to register the definition
 	Embedded    bool
 
-	Replicas    int    // of a server that is started on DatabaseURL; default: 1
-	QueueType   string // of that server: quorum (default) or classic
-	Concurrency int    // commands that each of the three workers does at the same time; default: 64
+	Replicas    int    // processes of an orchestrator that is started on DatabaseURL; default: 1
+	QueueType   string // of that orchestrator: quorum (default) or classic
+	Concurrency int    // commands that each of the three workers handles at a time; default: 64
 
 	Scenario Scenario
-	Load     loadtest.Load // its Begin and End are the bench's own
+	Load     loadtest.Load // Begin and End are overwritten
 
-	Say func(line string) // tells a person what goes on; nil: nobody
+	Say func(line string) // called with progress messages; may be nil
 }
 
-// ErrNothingToLoad says that the options name no orchestrator.
-var ErrNothingToLoad = errors.New("say what to load: --database-url and --amqp-url (an orchestrator is started there, with " +
-	"a database and queues of its own), --embedded (one is started that needs neither), or --server (one that is there)")
+// ErrNothingToLoad is returned for options that name no orchestrator.
+var ErrNothingToLoad = errors.New("choose an orchestrator: --database-url and --amqp-url (start one there, with its own " +
+	"database and queues), --embedded (start one that needs no servers), or --server (use an existing one)")
 
-// Validate says what can never work.
+// Validate returns the first error in the options.
 func (o Options) Validate() error {
 	switch {
 	case o.Server != "" && o.Embedded:
-		return errors.New("--server and --embedded are two different orchestrators")
+		return errors.New("--server and --embedded exclude each other: they name two different orchestrators")
 	case o.Server == "" && !o.Embedded && (o.DatabaseURL == "" || o.AMQPURL == ""):
 		return ErrNothingToLoad
 	case o.Replicas > 1 && (o.Server != "" || o.Embedded):
-		return errors.New("--replicas is for an orchestrator that is started on Postgres and RabbitMQ")
+		return errors.New("--replicas needs --database-url and --amqp-url, without --server or --embedded")
 	}
 	if err := o.Scenario.Validate(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (o Options) Validate() error {
 	}
 	if o.DatabaseURL != "" && !o.Embedded {
 		if _, err := pgx.ParseConfig(o.DatabaseURL); err != nil {
-			return errors.New("--database-url cannot be read: want postgres://user:password@host:port/database") // its own error may repeat the password
+			return errors.New("--database-url is invalid: want postgres://user:password@host:port/database") // the parser's error may contain the password
 		}
 	}
 	if o.AMQPURL != "" && !o.Embedded {

@@ -14,50 +14,50 @@ import (
 )
 
 const (
-	readyPatience = 30 * time.Second // for what was started for the run, and for workers
-	givenPatience = 5 * time.Second  // for a server that should be there
+	readyPatience = 30 * time.Second // for processes that were started for the run
+	givenPatience = 5 * time.Second  // for an existing server
 	askAgain      = 50 * time.Millisecond
 )
 
-// Run puts the load on the orchestrator and reports. Its error means that there is no report to trust; sagas that failed
-// are in the report, and the first of them is told by Say.
+// Run puts the load on the orchestrator and returns the report. If it returns an error, the report is invalid. Failed sagas
+// are not errors: the report counts them, and Say is called with the first failure.
 func (o Options) Run(ctx context.Context) (report loadtest.Report, err error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {
 		return report, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	a, err := o.open(ctx)
+	d, err := o.open(ctx)
 	defer func() {
 		cancel(nil)
-		err = errors.Join(err, a.close(ctx))
+		err = errors.Join(err, d.close(ctx))
 	}()
 	if err != nil {
 		return report, err
 	}
-	if err := a.prepare(ctx); err != nil {
+	if err := d.prepare(ctx); err != nil {
 		return report, err
 	}
-	a.watch(ctx, cancel)
-	return a.load(ctx)
+	d.watch(ctx, cancel)
+	return d.load(ctx)
 }
 
-// prepare registers the definition, starts the workers and waits until they are there.
-func (a *arena) prepare(ctx context.Context) error {
-	body, err := json.Marshal(a.options.Scenario.definition())
+// prepare registers the definition, starts the workers and waits until every queue has a consumer.
+func (d *deployment) prepare(ctx context.Context) error {
+	body, err := json.Marshal(d.options.Scenario.definition())
 	if err != nil {
 		return fmt.Errorf("encode the definition: %w", err)
 	}
-	// Closed afterwards: what it holds open is none of the load's.
+	// Closed before the load begins, so that the load can use every connection.
 	connections := &http.Client{Transport: &http.Transport{}}
 	defer connections.CloseIdleConnections()
-	first := client.New(client.Config{Server: a.servers[0], Key: a.options.Key, HTTP: connections})
+	first := client.New(client.Config{Server: d.servers[0], Key: d.options.Key, HTTP: connections})
 	patience := readyPatience
-	if a.options.Server != "" {
+	if d.options.Server != "" {
 		patience = givenPatience
 	}
-	for _, server := range a.servers {
-		c := client.New(client.Config{Server: server, Key: a.options.Key, HTTP: connections})
+	for _, server := range d.servers {
+		c := client.New(client.Config{Server: server, Key: d.options.Key, HTTP: connections})
 		err := await(ctx, patience, "the orchestrator is ready", func() (bool, error) { return ready(ctx, c) })
 		if err != nil {
 			return err
@@ -66,21 +66,21 @@ func (a *arena) prepare(ctx context.Context) error {
 	if _, err := first.PutDefinition(ctx, definitionName, body); err != nil {
 		return fmt.Errorf("register the definition: %w", err)
 	}
-	if err := a.startWorker(ctx); err != nil {
+	if err := d.startWorker(ctx); err != nil {
 		return err
 	}
-	return await(ctx, readyPatience, "every queue has a worker", func() (bool, error) { return served(ctx, first, a.options.Scenario) })
+	return await(ctx, readyPatience, "every queue has a worker", func() (bool, error) { return served(ctx, first, d.options.Scenario) })
 }
 
 func ready(ctx context.Context, c *client.Client) (bool, error) {
 	health, err := c.Ready(ctx)
 	if err == nil && health.Status != "ok" {
-		err = fmt.Errorf("it says %s: %v", health.Status, health.Checks)
+		err = fmt.Errorf("its status is %s: %v", health.Status, health.Checks)
 	}
 	return err == nil, err
 }
 
-// served says whether every queue that the scenario needs has a consumer.
+// served reports whether every queue of the scenario has a consumer.
 func served(ctx context.Context, c *client.Client, scenario Scenario) (bool, error) {
 	list, err := c.Queues(ctx)
 	if err != nil {
@@ -100,7 +100,7 @@ func served(ctx context.Context, c *client.Client, scenario Scenario) (bool, err
 	return true, nil
 }
 
-// await asks again and again until the answer is yes, or a refusal that will not change.
+// await polls until ask returns true, or a client error (4xx), which will not change.
 func await(ctx context.Context, patience time.Duration, what string, ask func() (bool, error)) error {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -124,50 +124,50 @@ func await(ctx context.Context, patience time.Duration, what string, ask func() 
 	}
 }
 
-// load drives the load and measures.
-func (a *arena) load(ctx context.Context) (loadtest.Report, error) {
-	load := a.options.Load.WithDefaults()
-	caller, err := newCaller(a.servers, a.options.Key, load.InFlight, a.options.Scenario)
+// load drives the load and measures it.
+func (d *deployment) load(ctx context.Context) (loadtest.Report, error) {
+	load := d.options.Load.WithDefaults()
+	caller, err := newCaller(d.servers, d.options.Key, load.InFlight, d.options.Scenario)
 	if err != nil {
 		return loadtest.Report{}, err
 	}
 	defer caller.close()
 	var usage loadtest.Usage
 	var before, after counters
-	var unread error // of the metrics, without which there still is a report
+	var unread error // the metrics could not be read; the report is still valid
 	load.Begin = func(ctx context.Context) error {
-		before, unread = scrape(ctx, caller.metrics, a.servers)
-		return a.meter.Begin(ctx)
+		before, unread = scrape(ctx, caller.metrics, d.servers)
+		return d.meter.Begin(ctx)
 	}
 	load.End = func(ctx context.Context) (err error) {
 		if unread == nil {
-			after, unread = scrape(ctx, caller.metrics, a.servers)
+			after, unread = scrape(ctx, caller.metrics, d.servers)
 		}
-		usage, err = a.meter.End(ctx)
+		usage, err = d.meter.End(ctx)
 		return err
 	}
-	a.options.say("%s; warm-up %s, then %s", a.options.Scenario.variant(), load.Warmup, load.Duration)
-	var told tally
-	outcome, err := load.Drive(ctx, told.count(caller.one, caller.fails))
-	if err == nil && a.own && outcome.Failed == 0 {
-		err = told.verify(ctx, a.meter.Postgres)
+	d.options.say("%s; warm-up %s, then %s", d.options.Scenario.variant(), load.Warmup, load.Duration)
+	var ended tally
+	outcome, err := load.Drive(ctx, ended.count(caller.one, caller.fails))
+	if err == nil && d.own && outcome.Failed == 0 {
+		err = ended.verify(ctx, d.meter.Postgres)
 	}
 	if err != nil {
 		return loadtest.Report{}, err
 	}
-	report := loadtest.NewReport("orchestrator", a.options.Scenario.variant(), load, outcome, usage)
+	report := loadtest.NewReport("orchestrator", d.options.Scenario.variant(), load, outcome, usage)
 	if unread == nil {
 		after.describe(before, &report)
 	} else {
-		a.options.say("messages and batches are not known: %v", unread)
+		d.options.say("messages and batches are unknown: %v", unread)
 	}
 	if outcome.Failed > 0 {
-		a.options.say("%d sagas failed, the first: %v", outcome.Failed, outcome.Failure)
+		d.options.say("%d sagas failed, the first: %v", outcome.Failed, outcome.Failure)
 	}
 	return report, nil
 }
 
-// announced finds the URL in the line by which an orchestrator says where it serves.
+// announced returns the URL in the line that an orchestrator prints when it serves.
 func announced(line string) (address string, found bool) {
 	_, rest, found := strings.Cut(line, "http://")
 	host, _, _ := strings.Cut(rest, ",")

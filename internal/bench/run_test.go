@@ -16,7 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
-// orchestrator runs one in this process, with the load's workers or without.
+// orchestrator runs an orchestrator in this process, with or without the load's workers.
 func orchestrator(t *testing.T, workers bool) (url string) {
 	t.Helper()
 	s, err := server.Open(t.Context(), server.Config{Listen: "127.0.0.1:0", Auth: "none"})
@@ -32,7 +32,7 @@ func orchestrator(t *testing.T, workers bool) (url string) {
 	return s.URL()
 }
 
-func TestAGivenOrchestratorIsLoadedWithTheWorkersThatItHas(t *testing.T) {
+func TestAnExistingOrchestratorIsLoadedWithItsOwnWorkers(t *testing.T) {
 	t.Parallel()
 	var said []string
 	options := Options{
@@ -47,12 +47,12 @@ func TestAGivenOrchestratorIsLoadedWithTheWorkersThatItHas(t *testing.T) {
 	assert.Equal(t, "fails 0.5, 4 steps", report.Variant)
 	assert.Contains(t, report.Batch, "events")
 	require.NotNil(t, report.Messages)
-	assert.NotContains(t, report.CPU, groupPostgres, "nobody said where it is")
+	assert.NotContains(t, report.CPU, groupPostgres, "the options name no Postgres")
 	assert.NotContains(t, report.CPU, loadtest.Total)
-	assert.Contains(t, strings.Join(said, "\n"), "expected to be there")
+	assert.Contains(t, strings.Join(said, "\n"), "need running workers")
 }
 
-func TestWhereNobodyWorksThereIsNoLoad(t *testing.T) {
+func TestQueuesWithoutWorkersAreAnError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -60,29 +60,29 @@ func TestWhereNobodyWorksThereIsNoLoad(t *testing.T) {
 	assert.ErrorContains(t, err, "every queue has a worker")
 }
 
-func TestAProcessThatEndsByItselfEndsTheRun(t *testing.T) {
+func TestAProcessThatExitsEndsTheRun(t *testing.T) {
 	t.Parallel()
 	script := Options{Executable: "/bin/sh"}.program("script", nil, "-c", `echo ready; echo "out of memory" >&2; exit 4`)
 	p, _, err := script.Start(t.Context())
 	require.NoError(t, err)
-	a := &arena{}
-	a.keep(p)
+	d := &deployment{}
+	d.keep(p)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	a.watch(ctx, cancel)
+	d.watch(ctx, cancel)
 	<-ctx.Done()
 	assert.ErrorContains(t, context.Cause(ctx), "out of memory")
-	require.NoError(t, a.close(ctx))
+	require.NoError(t, d.close(ctx))
 }
 
-func TestOptionsThatCannotBe(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	good := Options{DatabaseURL: "postgres://localhost/x", AMQPURL: "amqp://localhost/", Scenario: Scenario{Steps: 3}}
 	require.NoError(t, good.Validate())
 	for rule, change := range map[string]func(*Options){
-		"say what to load":       func(o *Options) { o.AMQPURL = "" },
+		"choose an orchestrator": func(o *Options) { o.AMQPURL = "" },
 		"different orchestrator": func(o *Options) { o.Server, o.Embedded = "http://x", true },
-		"is started on":          func(o *Options) { o.Embedded, o.Replicas = true, 2 },
+		"--replicas needs":       func(o *Options) { o.Embedded, o.Replicas = true, 2 },
 		"http://host:port":       func(o *Options) { o.Server = "localhost" },
 		"database-url":           func(o *Options) { o.DatabaseURL = "postgres://u:secret@:x/" },
 		"AMQP URL":               func(o *Options) { o.AMQPURL = "http://u:secret@localhost" },
@@ -97,7 +97,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseOfARunIsItsOwn(t *testing.T) {
+func TestARunHasADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
 	server := env.Database(t)
 	own, drop, err := createDatabase(t.Context(), server)
@@ -108,7 +108,7 @@ func TestTheDatabaseOfARunIsItsOwn(t *testing.T) {
 	assert.ErrorContains(t, execute(t.Context(), own, "SELECT"), "does not exist")
 }
 
-func TestTheNameOfADatabaseInEitherKindOfURL(t *testing.T) {
+func TestAnotherDatabaseInAConnectionString(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
 		"postgres://u:p@h:5432/old?sslmode=disable&dbname=older": "postgres://u:p@h:5432/new?sslmode=disable",
@@ -119,7 +119,7 @@ func TestTheNameOfADatabaseInEitherKindOfURL(t *testing.T) {
 	}
 }
 
-func TestWhereAnOrchestratorServes(t *testing.T) {
+func TestTheAddressThatAnOrchestratorPrints(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"serving http://127.0.0.1:81":                                   "http://127.0.0.1:81",

@@ -9,31 +9,31 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Scenario is what the sagas of a load are like.
+// Scenario describes the sagas of a load.
 type Scenario struct {
 	Steps    int     // 1 to 100
-	Parallel bool    // all steps at once, instead of one after the other
-	FailRate float64 // share of sagas, 0 to 1, whose last step fails for good
-	Payload  int     // bytes of data that each saga carries beside what it needs
+	Parallel bool    // all steps run at once instead of in sequence
+	FailRate float64 // share of sagas, 0 to 1, whose last step fails
+	Payload  int     // additional bytes of data per saga
 }
 
-// definitionName is the one under which the load's sagas run.
+// definitionName is the name of the load's definition.
 const definitionName = "bench"
 
-// failCode is the error with which a step fails that is to.
+// failCode is the error code of steps that must fail.
 const failCode = "declined"
 
-// service is one of the three that take turns in doing the steps.
-type service struct{ name, do, undo string }
+// service is one of the three services that handle the steps in turns.
+type service struct{ name, action, compensation string }
 
-// queue is not just the service's name: at an orchestrator that others use, too, their workers are not to be met.
+// queue returns the service's queue. Its "bench-" keeps the commands from real workers of a shared orchestrator.
 func (s service) queue() string { return "bench-" + s.name }
 
 func services() []service {
 	return []service{{"inventory", "reserve", "release"}, {"payments", "charge", "refund"}, {"orders", "confirm", "cancel"}}
 }
 
-// queues are those that the load's commands go to.
+// queues returns the worker queues of the load.
 func queues() []string {
 	var all []string
 	for _, s := range services() {
@@ -42,24 +42,24 @@ func queues() []string {
 	return all
 }
 
-// command is the name of what a service does, or undoes.
+// command returns the command name of an action or compensation.
 func (s service) command(what string) string { return "bench." + s.name + "." + what }
 
-// definition is the saga's. One after the other, the last step is the pivot, as in the order saga; what runs beside
-// others can be none.
+// definition returns the definition of the sagas. In a sequence the last step is the pivot, as in the order saga; parallel
+// steps are all compensatable, because a pivot must run alone.
 func (s Scenario) definition() *saga.Definition {
 	b := saga.New(definitionName).Describe("sagas of a load test; they do nothing")
 	for i := range s.Steps {
 		by := services()[i%len(services())]
-		name, do, queue := s.step(i), by.command(by.do), saga.OnQueue(by.queue())
-		undo := saga.CompensatedBy(by.command(by.undo))
+		name, action, queue := s.step(i), by.command(by.action), saga.OnQueue(by.queue())
+		compensated := saga.CompensatedBy(by.command(by.compensation))
 		switch {
 		case s.Parallel:
-			b.Step(name, do, queue, undo, saga.AtOnce())
+			b.Step(name, action, queue, compensated, saga.AtOnce())
 		case i == s.Steps-1:
-			b.Pivot(name, do, queue)
+			b.Pivot(name, action, queue)
 		default:
-			b.Step(name, do, queue, undo)
+			b.Step(name, action, queue, compensated)
 		}
 	}
 	return b.MustBuild()
@@ -69,7 +69,7 @@ func (s Scenario) step(i int) string {
 	return fmt.Sprintf("%s-%d", services()[i%len(services())].name, i+1)
 }
 
-// variant is what the report calls the scenario.
+// variant returns the scenario's name in the report.
 func (s Scenario) variant() string {
 	variant := fmt.Sprintf("fails %g", s.FailRate)
 	switch s.FailRate {
@@ -90,19 +90,19 @@ func (s Scenario) variant() string {
 	return variant
 }
 
-// fails says whether saga number n is one whose last step fails: they are spread evenly, the same in every run.
+// fails reports whether the last step of saga number n fails. Failing sagas are spread evenly, and are the same in every run.
 func (s Scenario) fails(n int) bool {
 	return math.Floor(float64(n+1)*s.FailRate) > math.Floor(float64(n)*s.FailRate)
 }
 
-// start is one way to start a saga: the body, and how the saga then has to end.
+// start is a request body that starts a saga, and the expected end of that saga.
 type start struct {
 	body []byte
 	end  saga.Status
 }
 
-// starts are those of a saga that succeeds and of one that fails. The member simulate is what the workers heed, and the
-// simulated ones of the embedded orchestrator as well.
+// starts returns the starts of a saga that succeeds and of one that fails. The workers, and the simulated workers of the
+// embedded orchestrator, read the member simulate.
 func (s Scenario) starts() (succeeds, fails start, err error) {
 	data := map[string]any{"simulate": map[string]string{}}
 	if s.Payload > 0 {
@@ -119,7 +119,7 @@ func (s Scenario) starts() (succeeds, fails start, err error) {
 	return succeeds, fails, nil
 }
 
-// Validate says what is wrong with the scenario.
+// Validate returns the first error in the scenario.
 func (s Scenario) Validate() error {
 	switch {
 	case s.Steps < 1 || s.Steps > 100:
@@ -132,10 +132,10 @@ func (s Scenario) Validate() error {
 	return nil
 }
 
-// longestText is well below what a string in a saga's data may have.
+// longestText is well below the limit of a string in a saga's data.
 const longestText = 32 << 10
 
-// payload is a list of texts with so many bytes together.
+// payload returns texts of size bytes in total.
 func payload(size int) []string {
 	var texts []string
 	for ; size > 0; size -= longestText {
@@ -144,5 +144,5 @@ func payload(size int) []string {
 	return texts
 }
 
-// maxPayload leaves room for the rest of a message, whose limit is 256 KiB.
+// maxPayload leaves room for the rest of a request, whose limit is 256 KiB.
 const maxPayload = 250 << 10

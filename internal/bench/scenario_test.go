@@ -13,39 +13,39 @@ import (
 
 func TestTheOrderSagaHasItsPivotLast(t *testing.T) {
 	t.Parallel()
-	plan := Scenario{Steps: 3}.definition()
+	definition := Scenario{Steps: 3}.definition()
 	var kinds []saga.Kind
-	for _, step := range plan.Steps {
+	for _, step := range definition.Steps {
 		kinds = append(kinds, step.Kind)
 	}
 	assert.Equal(t, []saga.Kind{saga.Compensatable, saga.Compensatable, saga.Pivot}, kinds)
-	assert.Equal(t, []string{"inventory-1"}, plan.Steps[1].After)
-	assert.ElementsMatch(t, queues(), plan.Queues())
+	assert.Equal(t, []string{"inventory-1"}, definition.Steps[1].After)
+	assert.ElementsMatch(t, queues(), definition.Queues())
 }
 
-func TestMoreStepsGoByTurns(t *testing.T) {
+func TestServicesTakeTurnsInTheSteps(t *testing.T) {
 	t.Parallel()
 	for _, steps := range []int{1, 4, 100} {
-		plan := Scenario{Steps: steps}.definition()
-		assert.Len(t, plan.Steps, steps)
-		assert.Equal(t, saga.Pivot, plan.Steps[steps-1].Kind)
+		definition := Scenario{Steps: steps}.definition()
+		assert.Len(t, definition.Steps, steps)
+		assert.Equal(t, saga.Pivot, definition.Steps[steps-1].Kind)
 	}
 	parallel := Scenario{Steps: 4, Parallel: true}.definition()
 	for _, step := range parallel.Steps {
 		assert.Empty(t, step.After)
-		assert.Equal(t, saga.Compensatable, step.Kind, "a pivot stands beside no other step")
+		assert.Equal(t, saga.Compensatable, step.Kind, "a pivot cannot run in parallel")
 		assert.NotEmpty(t, step.Compensation)
 	}
 }
 
-func TestTheQueuesAreNoRealWorkers(t *testing.T) {
+func TestTheQueuesAreNotThoseOfRealWorkers(t *testing.T) {
 	t.Parallel()
 	for _, queue := range queues() {
 		assert.Contains(t, queue, "bench-")
 	}
 }
 
-func TestSagasThatFailAreSpreadEvenly(t *testing.T) {
+func TestFailingSagasAreSpreadEvenly(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{0, 0.1, 0.25, 1. / 3, 0.5, 0.9, 1} {
 		failed := 0
@@ -58,7 +58,7 @@ func TestSagasThatFailAreSpreadEvenly(t *testing.T) {
 	}
 }
 
-func TestTheLastStepFailsForThoseThatAreToFail(t *testing.T) {
+func TestTheLastStepOfAFailingSagaFails(t *testing.T) {
 	t.Parallel()
 	succeeds, fails, err := Scenario{Steps: 4, Payload: 5}.starts()
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestTheLastStepFailsForThoseThatAreToFail(t *testing.T) {
 	assert.True(t, json.Valid(fails.body))
 }
 
-func TestTheReportSaysWhatTheLoadWas(t *testing.T) {
+func TestTheVariantDescribesTheLoad(t *testing.T) {
 	t.Parallel()
 	for variant, scenario := range map[string]Scenario{
 		"A": {Steps: 3}, "B": {Steps: 3, FailRate: 1}, "fails 0.25, 5 steps": {Steps: 5, FailRate: 0.25},
@@ -78,7 +78,7 @@ func TestTheReportSaysWhatTheLoadWas(t *testing.T) {
 	}
 }
 
-func TestScenariosThatCannotBe(t *testing.T) {
+func TestInvalidScenarios(t *testing.T) {
 	t.Parallel()
 	for _, scenario := range []Scenario{
 		{},

@@ -12,17 +12,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// The orchestrator's own figures, as /metrics calls them.
+// Names of the orchestrator's metrics.
 const (
 	batches   = "saga_committed_batch_events"
 	publishes = "saga_published_batch_commands"
 	received  = "saga_messages_received_total"
 )
 
-// counters are what /metrics says, of all replicas together. The values of a name with different labels are added.
+// counters holds metrics by name, summed over all replicas and labels.
 type counters map[string]float64
 
-// scrape reads the counters of every server.
+// scrape reads the metrics of every server.
 func scrape(ctx context.Context, client *http.Client, servers []string) (counters, error) {
 	all := make(counters)
 	for _, server := range servers {
@@ -44,12 +44,12 @@ func (c counters) read(ctx context.Context, client *http.Client, url string) err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("read metrics: %s answers %s", url, response.Status)
+		return fmt.Errorf("read metrics: %s answered %s", url, response.Status)
 	}
 	return c.parse(response.Body)
 }
 
-// parse reads lines such as `name{label="x"} 12`.
+// parse adds lines such as `name{label="x"} 12`.
 func (c counters) parse(text io.Reader) error {
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
@@ -59,7 +59,7 @@ func (c counters) parse(text io.Reader) error {
 		}
 		number, err := strconv.ParseFloat(value, 64)
 		if err != nil {
-			continue // a label with a space in it, which none of ours has
+			continue // a label with a space, which none of these metrics has
 		}
 		name, _, _ = strings.Cut(name, "{")
 		c[name] += number
@@ -70,7 +70,7 @@ func (c counters) parse(text io.Reader) error {
 	return nil
 }
 
-// describe puts what the counters say of a window into its report.
+// describe adds the growth of the counters since before to the report.
 func (c counters) describe(before counters, report *loadtest.Report) {
 	grew := func(name string) float64 { return c[name] - before[name] }
 	report.Batch = make(map[string]float64)
@@ -79,7 +79,7 @@ func (c counters) describe(before counters, report *loadtest.Report) {
 			report.Batch[name] = loadtest.Round(grew(metric+"_sum")/grew(metric+"_count"), 1)
 		}
 	}
-	// Every message passes the broker once: what the orchestrator publishes, and what it receives.
+	// Each message passes the broker once: the orchestrator either publishes it or receives it.
 	if messages := grew(publishes+"_sum") + grew(received); report.Sagas > 0 && messages > 0 {
 		report.Messages = loadtest.Figure(messages/float64(report.Sagas), 2)
 	}

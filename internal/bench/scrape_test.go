@@ -22,7 +22,7 @@ saga_committed_batch_events_sum 1e+02
 saga_committed_batch_events_count 8
 `
 
-func TestMessagesAndBatchesAreThoseOfTheWindow(t *testing.T) {
+func TestTheReportHasTheMessagesAndBatchesOfTheWindow(t *testing.T) {
 	t.Parallel()
 	before, after := make(counters), make(counters)
 	require.NoError(t, before.parse(strings.NewReader("saga_committed_batch_events_sum 20\nsaga_committed_batch_events_count 4\n")))
@@ -33,7 +33,7 @@ func TestMessagesAndBatchesAreThoseOfTheWindow(t *testing.T) {
 	assert.Equal(t, loadtest.Figure(6, 2), report.Messages)
 }
 
-func TestAnOrchestratorWithoutTheseMetricsHasNoSuchFigures(t *testing.T) {
+func TestFiguresAreAbsentWithoutMetrics(t *testing.T) {
 	t.Parallel()
 	report := loadtest.Report{Sagas: 10}
 	make(counters).describe(make(counters), &report)
@@ -41,7 +41,7 @@ func TestAnOrchestratorWithoutTheseMetricsHasNoSuchFigures(t *testing.T) {
 	assert.Nil(t, report.Messages)
 }
 
-func TestReplicasAreCountedTogether(t *testing.T) {
+func TestTheMetricsOfReplicasAreAdded(t *testing.T) {
 	t.Parallel()
 	first, _ := answering(t, http.StatusOK, exposition)
 	second, _ := answering(t, http.StatusOK, exposition)

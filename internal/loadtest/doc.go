@@ -1,10 +1,8 @@
-// Package loadtest drives a load and says what it cost: how many sagas ended in a second and how long they took, what CPU
-// each process spent on one, and what Postgres wrote. It knows neither the orchestrator nor any other system: what a saga
-// is, its caller says by a function.
+// Package loadtest drives a load and reports its cost: sagas per second, their latencies, the CPU time of each process per
+// saga, and what Postgres wrote. It knows nothing about the system under test: its caller passes a function that runs one
+// saga.
 //
-// It guarantees that latencies leave nothing out: every saga counts that was under way in the measured window, also where
-// it ends after it, and an open loop counts from the moment at which a saga should have begun. Costs are those of the same
-// window. A figure that cannot be had is absent, never zero.
-//
-// It may import nothing of ours.
+// Latencies omit no saga. Every saga under way in the measured window counts, even if it ends after the window, and an open
+// loop counts from the moment at which a saga should have begun. Costs cover the same window. An unavailable figure is
+// absent, never zero.
 package loadtest

@@ -18,18 +18,18 @@ type Querier interface {
 	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
 }
 
-// Postmaster finds the first process of the Postgres server behind a connection, whose children are all others. Nothing:
-// it is not on this machine, or its processes cannot be told from another server's.
+// Postmaster returns the pid of the main process of the Postgres server behind a connection; all backends are its children.
+// It returns nil if the server runs on another machine, or if its processes cannot be distinguished from another server's.
 func (p Processes) Postmaster(ctx context.Context, db Querier) ([]int, error) {
 	var backend int
 	var database string
 	if err := db.QueryRow(ctx, "SELECT pg_backend_pid(), current_database()").Scan(&backend, &database); err != nil {
 		return nil, fmt.Errorf("ask Postgres for its process: %w", err)
 	}
-	// The number alone may be that of another machine, or container. A server names its processes after what they serve.
+	// The pid may belong to another machine or container. A backend's title contains the name of its database.
 	title, err := fs.ReadFile(p.proc, fmt.Sprintf("%d/cmdline", backend))
 	if err != nil || !strings.Contains(string(title), " "+database+" ") {
-		return nil, nil //nolint:nilerr // no such process here: the server is elsewhere
+		return nil, nil //nolint:nilerr // there is no such process here: the server runs elsewhere
 	}
 	one, err := p.stat(backend)
 	if err != nil || one.parent <= 1 {
@@ -38,8 +38,8 @@ func (p Processes) Postmaster(ctx context.Context, db Querier) ([]int, error) {
 	return []int{one.parent}, nil
 }
 
-// Listener finds the process that listens on an address, such as "127.0.0.1:5672", and goes by that name ("beam.smp" is
-// RabbitMQ's; empty: any). Nothing: there is none on this machine, or it is not ours to look at.
+// Listener returns the pids of the processes that listen on an address such as "127.0.0.1:5672" and have the given name
+// ("beam.smp" for RabbitMQ; empty: any name). It returns nil if none is on this machine, or if /proc hides it from this user.
 func (p Processes) Listener(address, name string) []int {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil || !onThisMachine(host) {
@@ -60,18 +60,18 @@ func (p Processes) Listener(address, name string) []int {
 			found = append(found, pid)
 		}
 	}
-	// Children inherit sockets: the eldest is meant.
+	// Children inherit sockets: keep only the parents.
 	found = slices.DeleteFunc(found, func(pid int) bool { return slices.Contains(found, all[pid].parent) })
 	slices.Sort(found)
 	return found
 }
 
-// listening returns the sockets that listen on a port, as they are called in /proc/PID/fd.
+// listening returns the sockets that listen on a port, named as in /proc/PID/fd.
 func (p Processes) listening(port int) []string {
 	const local, state, inode, listens = 1, 3, 9, "0A"
 	var sockets []string
 	for _, table := range []string{"net/tcp", "net/tcp6"} {
-		content, _ := fs.ReadFile(p.proc, table) // without IPv6 there is none
+		content, _ := fs.ReadFile(p.proc, table) // net/tcp6 is missing without IPv6
 		for line := range strings.Lines(string(content)) {
 			fields := strings.Fields(line)
 			if len(fields) > inode && fields[state] == listens && strings.HasSuffix(fields[local], fmt.Sprintf(":%04X", port)) {
@@ -82,7 +82,7 @@ func (p Processes) listening(port int) []string {
 	return sockets
 }
 
-// holds says whether a process has one of these sockets open.
+// holds reports whether a process has one of these sockets open.
 func (p Processes) holds(pid int, sockets []string) bool {
 	folder := strconv.Itoa(pid) + "/fd"
 	open, err := fs.ReadDir(p.proc, folder)
@@ -97,14 +97,14 @@ func (p Processes) holds(pid int, sockets []string) bool {
 	return false
 }
 
-// onThisMachine says whether a host is this one, by what it is called or by an address that it has.
+// onThisMachine reports whether host is "localhost" or an address of this machine.
 func onThisMachine(host string) bool {
 	if host == "localhost" {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return false // a name may lead anywhere
+		return false // a host name may resolve to any machine
 	}
 	if ip.IsLoopback() {
 		return true

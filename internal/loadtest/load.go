@@ -8,45 +8,45 @@ import (
 	"time"
 )
 
-// Load says how many sagas are begun, and when. The zero value is a closed loop of 64 that measures for ten seconds.
+// Load defines how many sagas begin, and when. The zero value is a closed loop of 64 sagas, measured for ten seconds.
 type Load struct {
-	// InFlight is how many sagas are under way: exactly so many in a closed loop (0: 64), at most so many in an open one
-	// (0: 500).
+	// InFlight is the number of sagas under way: the exact number in a closed loop (default 64), the maximum in an open
+	// loop (default 500).
 	InFlight int
-	// Rate makes it an open loop: so many sagas per second are begun, however long they take. 0: a closed loop, in which
-	// the next saga begins when one has ended.
+	// Rate, if positive, selects an open loop: Rate sagas begin per second, however long they take. In a closed loop the
+	// next saga begins when one ends.
 	Rate     float64
-	Warmup   time.Duration // how long the load runs before it is measured; 0: not at all
-	Duration time.Duration // how long it is measured; 0: 10 s
-	Patience time.Duration // how long sagas that have begun may still take after that; 0: 1 m
+	Warmup   time.Duration // before the measured window; default none
+	Duration time.Duration // of the measured window; default 10 s
+	Patience time.Duration // for sagas that are still under way after the window; default 1 m
 
-	// Begin and End are called when the measured window begins and ends, for meters; the load goes on meanwhile. An
-	// error ends the load. nil: nobody.
+	// Begin and End, if non-nil, are called when the measured window begins and ends. The load continues meanwhile. An
+	// error ends the load.
 	Begin, End func(ctx context.Context) error
-	// Progress is called ten times a second and at the end of the window, with how many sagas have ended, warm-up
-	// included, and since when the load runs. nil: nobody.
+	// Progress, if non-nil, is called ten times a second and at the end of the window. done counts ended sagas, including
+	// those of the warm-up; elapsed is the time since the start of the load.
 	Progress func(done int, elapsed time.Duration)
 }
 
-// Outcome is what a load has seen.
+// Outcome is the result of a load.
 type Outcome struct {
-	Began time.Time // of the measured window
-	Ended time.Time
-	Sagas int // that came to the expected end within the window; what costs are divided by
-	// Latencies are those of all sagas that were under way in the window, or in an open loop should have been, and came to
-	// the expected end, if only after the window.
+	Began time.Time // start of the measured window
+	Ended time.Time // end of the measured window
+	Sagas int       // ended as expected within the window; costs are divided by this number
+	// Latencies covers the sagas that were under way in the window, or in an open loop should have been, and ended as
+	// expected, within the window or after it.
 	Latencies Latencies
-	Failed    int   // sagas that did not, in the window, before it or after it
-	Failure   error // the first of these
-	// Missed are the sagas of an open loop that should have begun by the end of the window, and never did: as many as
-	// InFlight were under way.
+	Failed    int   // sagas that did not end as expected, at any time
+	Failure   error // the first of these failures
+	// Missed counts the sagas of an open loop that should have begun by the end of the window and never did, because
+	// InFlight sagas were under way.
 	Missed int
 }
 
-// Seconds is how long was measured.
+// Seconds returns the length of the measured window.
 func (o Outcome) Seconds() float64 { return o.Ended.Sub(o.Began).Seconds() }
 
-// ErrHopeless says that a load was given up because nearly everything failed.
+// ErrHopeless is returned for a load that was aborted because too many sagas failed.
 var ErrHopeless = errors.New("too many sagas failed")
 
 const (
@@ -54,7 +54,7 @@ const (
 	progressEvery = 100 * time.Millisecond
 )
 
-// WithDefaults fills in what was left out.
+// WithDefaults returns the load with its defaults filled in.
 func (l Load) WithDefaults() Load {
 	switch {
 	case l.InFlight > 0:
@@ -69,12 +69,12 @@ func (l Load) WithDefaults() Load {
 	if l.Patience <= 0 {
 		l.Patience = time.Minute
 	}
-	nobody := func(context.Context) error { return nil }
+	ignore := func(context.Context) error { return nil }
 	if l.Begin == nil {
-		l.Begin = nobody
+		l.Begin = ignore
 	}
 	if l.End == nil {
-		l.End = nobody
+		l.End = ignore
 	}
 	if l.Progress == nil {
 		l.Progress = func(int, time.Duration) {}
@@ -82,15 +82,15 @@ func (l Load) WithDefaults() Load {
 	return l
 }
 
-// Drive runs the load. one runs saga number n, from 0, and returns nil when it came to the end that it should; it is
-// called by many goroutines at the same time. Drive returns when the window is over and all that began has ended. With an
-// error comes the outcome as far as it came.
+// Drive runs the load. one runs saga number n, from 0, and returns nil if the saga ended as expected; many goroutines call
+// it concurrently. Drive returns after the window, when every saga that began has ended. If it returns an error, the outcome
+// covers the load up to that point.
 func (l Load) Drive(ctx context.Context, one func(ctx context.Context, n int) error) (Outcome, error) {
 	l = l.WithDefaults()
 	began := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &recorder{hopeless: func(first error) { cancel(fmt.Errorf("%w, the first of them: %w", ErrHopeless, first)) }}
+	r := &recorder{hopeless: func(first error) { cancel(fmt.Errorf("%w; the first failure: %w", ErrHopeless, first)) }}
 	run := func(n int, from time.Time) { r.record(from, one(ctx, n)) }
 
 	over := make(chan struct{})
@@ -105,13 +105,13 @@ func (l Load) Drive(ctx context.Context, one func(ctx context.Context, n int) er
 	if err != nil {
 		cancel(err)
 	}
-	patience := time.AfterFunc(l.Patience, func() { cancel(errors.New("the patience with sagas that do not end is over")) })
+	patience := time.AfterFunc(l.Patience, func() { cancel(errors.New("the saga did not end in time after the measured window")) })
 	defer patience.Stop()
 	generators.Wait()
 	return r.outcome(), err
 }
 
-// measure waits for the warm-up, then for the measured window, and tells whom it concerns when it begins and ends.
+// measure waits for the warm-up and the measured window, and calls Begin and End.
 func (l Load) measure(ctx context.Context, r *recorder, since time.Time) error {
 	if err := l.wait(ctx, l.Warmup, r, since); err != nil {
 		return fmt.Errorf("warm up: %w", err)
@@ -131,7 +131,7 @@ func (l Load) measure(ctx context.Context, r *recorder, since time.Time) error {
 	return nil
 }
 
-// wait lets the load run for so long, and shows its progress.
+// wait reports progress while the load runs for d.
 func (l Load) wait(ctx context.Context, d time.Duration, r *recorder, since time.Time) error {
 	end := time.NewTimer(d)
 	defer end.Stop()

@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// taking is a saga that takes so long.
+// taking returns a saga that takes d.
 func taking(d time.Duration) func(context.Context, int) error {
 	return func(context.Context, int) error { time.Sleep(d); return nil }
 }
 
-func TestAClosedLoopKeepsExactlySoManyInFlight(t *testing.T) {
+func TestAClosedLoopKeepsAnExactNumberInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -37,8 +37,8 @@ func TestAClosedLoopKeepsExactlySoManyInFlight(t *testing.T) {
 		})
 		require.NoError(t, err)
 		assert.Equal(t, 8, most)
-		assert.Equal(t, 33*8, outcome.Sagas, "as many as 8 places bear in a second, without a gap")
-		assert.Equal(t, 34*8, outcome.Latencies.Count(), "those that were under way at the end are waited for")
+		assert.Equal(t, 33*8, outcome.Sagas, "8 slots without idle time for a second")
+		assert.Equal(t, 34*8, outcome.Latencies.Count(), "sagas under way at the end count, too")
 		assert.Equal(t, 30*time.Millisecond, outcome.Latencies.Quantile(1))
 		assert.Equal(t, 0, inFlight)
 	})
@@ -49,18 +49,18 @@ func TestTheWarmUpIsNotMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var window []time.Duration
-		note := func(context.Context) error { window = append(window, time.Since(began)); return nil }
-		outcome, err := Load{InFlight: 1, Warmup: 2 * time.Second, Duration: time.Second, Begin: note, End: note}.
+		record := func(context.Context) error { window = append(window, time.Since(began)); return nil }
+		outcome, err := Load{InFlight: 1, Warmup: 2 * time.Second, Duration: time.Second, Begin: record, End: record}.
 			Drive(t.Context(), func(context.Context, int) error {
 				if time.Since(began) < 1500*time.Millisecond {
-					time.Sleep(500 * time.Millisecond) // slow at first, as programs are
+					time.Sleep(500 * time.Millisecond) // slow at first
 				} else {
 					time.Sleep(70 * time.Millisecond)
 				}
 				return nil
 			})
 		require.NoError(t, err)
-		assert.Equal(t, []time.Duration{2 * time.Second, 3 * time.Second}, window, "meters see the window and nothing else")
+		assert.Equal(t, []time.Duration{2 * time.Second, 3 * time.Second}, window, "meters cover the window alone")
 		assert.InDelta(t, 1, outcome.Seconds(), 1e-9)
 		assert.Equal(t, 14, outcome.Sagas)
 		assert.Equal(t, 70*time.Millisecond, outcome.Latencies.Quantile(1))
@@ -70,7 +70,7 @@ func TestTheWarmUpIsNotMeasured(t *testing.T) {
 func TestAnOpenLoopCountsFromWhenASagaShouldHaveBegun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		// The system stands still for a second, once. Ten sagas a second should begin meanwhile, and only one can.
+		// The system stalls once, for a second. Meanwhile ten sagas should begin, and none can.
 		outcome, err := Load{InFlight: 1, Rate: 10, Duration: 3 * time.Second}.Drive(t.Context(), func(_ context.Context, n int) error {
 			if n == 5 {
 				time.Sleep(1001 * time.Millisecond)
@@ -80,14 +80,14 @@ func TestAnOpenLoopCountsFromWhenASagaShouldHaveBegun(t *testing.T) {
 		})
 		require.NoError(t, err)
 		assert.Equal(t, 30, outcome.Latencies.Count())
-		assert.Equal(t, 1002*time.Millisecond, outcome.Latencies.Quantile(1), "the one that stood still")
+		assert.Equal(t, 1002*time.Millisecond, outcome.Latencies.Quantile(1), "the saga that stalled")
 		late := 0
 		for _, latency := range outcome.Latencies.sorted {
 			if latency > time.Millisecond {
 				late++
 			}
 		}
-		assert.Equal(t, 11, late, "and the ten that waited behind it")
+		assert.Equal(t, 11, late, "the stalled saga and the ten behind it")
 		assert.Zero(t, outcome.Missed)
 	})
 }
@@ -98,12 +98,12 @@ func TestAnOpenLoopDoesNotWaitForItsSagas(t *testing.T) {
 		outcome, err := Load{Rate: 200, Duration: time.Second}.Drive(t.Context(), taking(2*time.Second))
 		require.NoError(t, err)
 		assert.Zero(t, outcome.Sagas, "none ended within the window")
-		assert.Equal(t, 200, outcome.Latencies.Count(), "but all are counted")
+		assert.Equal(t, 200, outcome.Latencies.Count(), "all are counted")
 		assert.Equal(t, 2*time.Second, outcome.Latencies.Quantile(0.5))
 	})
 }
 
-func TestSagasThatNeverBeganAreTold(t *testing.T) {
+func TestAnOpenLoopCountsTheSagasThatNeverBegan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		outcome, err := Load{InFlight: 2, Rate: 100, Duration: time.Second}.Drive(t.Context(), taking(95*time.Millisecond))
@@ -113,10 +113,10 @@ func TestSagasThatNeverBeganAreTold(t *testing.T) {
 	})
 }
 
-func TestASystemThatIsFarBehindStillHasLatencies(t *testing.T) {
+func TestAnOverloadedSystemStillHasLatencies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		// It does one saga in a second, and should do ten: what ends in the window should have begun long before it.
+		// The system completes one saga a second instead of ten: those that end in the window should have begun long before.
 		outcome, err := Load{InFlight: 1, Rate: 10, Warmup: 100500 * time.Millisecond, Duration: 2 * time.Second}.
 			Drive(t.Context(), taking(time.Second))
 		require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestASystemThatIsFarBehindStillHasLatencies(t *testing.T) {
 	})
 }
 
-func TestAFailedSagaIsNoLatency(t *testing.T) {
+func TestAFailedSagaHasNoLatency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		outcome, err := Load{InFlight: 1, Warmup: time.Second, Duration: time.Second}.Drive(t.Context(), func(_ context.Context, n int) error {
@@ -136,26 +136,26 @@ func TestAFailedSagaIsNoLatency(t *testing.T) {
 			return nil
 		})
 		require.NoError(t, err)
-		assert.Equal(t, 2, outcome.Failed, "in the warm-up, too")
+		assert.Equal(t, 2, outcome.Failed, "including one of the warm-up")
 		assert.EqualError(t, outcome.Failure, "wrong end c")
 		assert.Equal(t, 13, outcome.Sagas)
 	})
 }
 
-func TestALoadThatOnlyFailsIsGivenUp(t *testing.T) {
+func TestALoadWhoseSagasAllFailIsAborted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		outcome, err := Load{Duration: time.Hour}.Drive(t.Context(), func(context.Context, int) error {
 			time.Sleep(time.Millisecond)
-			return errors.New("nobody listens")
+			return errors.New("connection refused")
 		})
 		assert.ErrorIs(t, err, ErrHopeless)
-		assert.ErrorContains(t, err, "nobody listens")
+		assert.ErrorContains(t, err, "connection refused")
 		assert.GreaterOrEqual(t, outcome.Failed, tooManyFailed)
 	})
 }
 
-func TestPatienceWithSagasThatDoNotEnd(t *testing.T) {
+func TestSagasThatDoNotEndAreAborted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -175,12 +175,12 @@ func TestALoadEndsWithItsContext(t *testing.T) {
 			time.AfterFunc(1500*time.Millisecond, cancel)
 			outcome, err := Load{InFlight: 5, Rate: rate, Warmup: time.Second, Duration: time.Hour}.Drive(ctx, taking(90*time.Millisecond))
 			assert.ErrorIs(t, err, context.Canceled)
-			assert.Equal(t, 25, outcome.Sagas, "what was seen until then")
+			assert.Equal(t, 25, outcome.Sagas, "the sagas until then")
 		})
 	}
 }
 
-func TestProgressIsShown(t *testing.T) {
+func TestProgressIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var shown []int
@@ -193,7 +193,7 @@ func TestProgressIsShown(t *testing.T) {
 	})
 }
 
-func TestMetersThatFailEndTheLoad(t *testing.T) {
+func TestAFailingMeterEndsTheLoad(t *testing.T) {
 	t.Parallel()
 	for name, load := range map[string]Load{
 		"begin": {Begin: func(context.Context) error { return assert.AnError }},

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// closed keeps exactly InFlight sagas under way until over, and returns when the last has ended.
+// closed keeps exactly InFlight sagas under way until over is closed. It returns when the last saga has ended.
 func (l Load) closed(over <-chan struct{}, run func(n int, from time.Time)) {
 	var next atomic.Int64
 	var places sync.WaitGroup
@@ -20,9 +20,9 @@ func (l Load) closed(over <-chan struct{}, run func(n int, from time.Time)) {
 	places.Wait()
 }
 
-// open begins Rate sagas per second until over, and returns how many when the last has ended. When as many as InFlight are under
-// way the next ones begin late, and their time runs from when they should have begun: a system that stands still does
-// not hide by it how long its callers would have waited.
+// open begins Rate sagas per second until over is closed, and returns their number when the last saga has ended. While
+// InFlight sagas are under way, the next ones begin late, but their latency counts from the intended time: a stalled system
+// cannot hide how long its callers would have waited.
 func (l Load) open(over <-chan struct{}, run func(n int, from time.Time)) (begun int) {
 	places := make(chan struct{}, l.InFlight)
 	began := time.Now()

@@ -6,47 +6,47 @@ import (
 	"time"
 )
 
-// Group is processes whose costs are told under one name.
+// Group is a set of processes whose costs are reported under one name.
 type Group struct {
 	Name string // orchestrator, worker, load, postgres, rabbitmq, …
-	// PIDs are its processes. All that they have started count with them, but for what belongs to another group. None:
-	// its costs are not known.
+	// PIDs are the group's processes. Their descendants count with them, except those that belong to another group. If
+	// PIDs is empty, the group's costs are unknown.
 	PIDs []int
-	// Peak also tells the most memory that they have had resident, their children apart: for processes that were started
-	// for the run.
+	// Peak also reports the peak resident memory of these processes, without their children. It is meaningful for
+	// processes that were started for the run.
 	Peak bool
 }
 
-// Meter measures what is spent between Begin and End. A meter serves one window.
+// Meter measures the cost of one window, between Begin and End.
 type Meter struct {
 	Processes Processes
 	Groups    []Group
-	Postgres  Querier // nil: nothing is known of it. Its connection must not be one that the load uses.
+	Postgres  Querier // on a connection that the load does not use; nil: Postgres is not measured
 
 	cpu      map[string]time.Duration
 	postgres written
 }
 
-// Usage is what was spent in a window. What is not known is not there.
+// Usage is the cost of a window. Unknown figures are absent.
 type Usage struct {
-	CPU     map[string]time.Duration // by the name of the group
-	Unknown []string                 // groups whose CPU is not known
-	Peak    map[string]int64         // bytes, by the name of the group; of several processes together
-	// Postgres is what the whole server wrote: nothing says who had it written.
+	CPU     map[string]time.Duration // by group
+	Unknown []string                 // groups whose CPU time is unknown
+	Peak    map[string]int64         // bytes by group: the sum over its processes
+	// Postgres covers the whole server: Postgres does not attribute its writes to clients. nil: unknown.
 	Postgres *Written
 }
 
-// Written is what Postgres did.
+// Written counts the work of Postgres.
 type Written struct {
 	WAL int64 // bytes of write-ahead log
-	// Transactions are those that wrote something; each of them had to reach the disk.
+	// Transactions counts the transactions that wrote; each of them had to reach the disk.
 	Transactions int64
-	// Commits are those of the meter's own database, the ones that only read included. Postgres counts them with up to a
-	// second's delay, the same at both ends of a window: over a few seconds of steady load that is of no matter.
+	// Commits counts the commits in the meter's database, including those of read-only transactions. Postgres counts them
+	// up to a second late, at both ends of a window alike: over a few seconds of steady load the error cancels out.
 	Commits int64
 }
 
-// Begin takes down where everything stands.
+// Begin reads all counters at the start of the window.
 func (m *Meter) Begin(ctx context.Context) (err error) {
 	m.cpu = m.used()
 	if m.Postgres != nil {
@@ -55,7 +55,7 @@ func (m *Meter) Begin(ctx context.Context) (err error) {
 	return err
 }
 
-// End says what was spent since Begin.
+// End returns the cost since Begin.
 func (m *Meter) End(ctx context.Context) (Usage, error) {
 	usage := Usage{CPU: make(map[string]time.Duration), Peak: make(map[string]int64)}
 	now := m.used()
@@ -84,7 +84,7 @@ func (m *Meter) End(ctx context.Context) (Usage, error) {
 	return usage, nil
 }
 
-// used is the CPU that each group has used since its processes began. A group of which a process is gone is not there.
+// used returns the CPU time of each group since its processes began. A group is absent if one of its processes has ended.
 func (m *Meter) used() map[string]time.Duration {
 	all := m.Processes.all()
 	owner := make(map[int]string)
@@ -107,10 +107,10 @@ func (m *Meter) used() map[string]time.Duration {
 	return spent
 }
 
-// ownerOf is the group of the nearest ancestor that belongs to one. A child that ends is from then on in the CPU of its
-// parent, so that what the short-lived have used is not lost.
+// ownerOf returns the group of the nearest ancestor that belongs to one. The CPU time of an ended child counts with its
+// parent, so short-lived processes are not lost.
 func ownerOf(pid int, all map[int]process, owner map[int]string) string {
-	for range len(all) { // a table read while it changes might hold a circle
+	for range len(all) { // bounded: a process table that changes while it is read may contain a cycle
 		if name, owned := owner[pid]; owned {
 			return name
 		}
@@ -123,12 +123,12 @@ func ownerOf(pid int, all map[int]process, owner map[int]string) string {
 	return ""
 }
 
-// written is where the counters of Postgres stand.
+// written is a reading of the counters of Postgres.
 type written struct{ wal, transactions, commits int64 }
 
 func writtenSoFar(ctx context.Context, db Querier) (written, error) {
 	var w written
-	// A transaction that writes takes the next number: the first one that is not given yet counts them all.
+	// Each transaction that writes takes the next transaction id, so the next free id counts them.
 	err := db.QueryRow(ctx, `SELECT (pg_current_wal_lsn() - '0/0')::int8, pg_snapshot_xmax(pg_current_snapshot())::text::int8,
 		(SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())`).Scan(&w.wal, &w.transactions, &w.commits)
 	if err != nil {

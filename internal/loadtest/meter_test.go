@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatChildrenUseCountsWithTheirParent(t *testing.T) {
+func TestTheCPUTimeOfChildrenCountsWithTheirParent(t *testing.T) {
 	t.Parallel()
 	proc := fstest.MapFS{
 		"10/stat": stat("10", "1", "postgres", "10", "0", "50", "0"),
@@ -17,7 +17,7 @@ func TestWhatChildrenUseCountsWithTheirParent(t *testing.T) {
 	}
 	m := Meter{Processes: Processes{proc: proc}, Groups: []Group{{Name: "postgres", PIDs: []int{10}}}}
 	require.NoError(t, m.Begin(t.Context()))
-	// The backend has used 0.10 s more and ended, so that it is in its parent's; another has come, and still runs.
+	// The backend used 0.10 s more and ended, so its time counts with its parent. Another backend has started and still runs.
 	delete(proc, "11/stat")
 	proc["10/stat"] = stat("10", "1", "postgres", "11", "0", "85", "0")
 	proc["12/stat"] = stat("12", "10", "backend", "2", "1", "0", "0")
@@ -26,7 +26,7 @@ func TestWhatChildrenUseCountsWithTheirParent(t *testing.T) {
 	assert.Equal(t, map[string]time.Duration{"postgres": 140 * time.Millisecond}, usage.CPU)
 }
 
-func TestWhatTheLoadHasStartedIsNotTheLoad(t *testing.T) {
+func TestAChildInAnotherGroupDoesNotCountWithItsParent(t *testing.T) {
 	t.Parallel()
 	proc := fstest.MapFS{
 		"1/stat":   stat("1", "0", "init", "99", "0", "0", "0"),
@@ -51,10 +51,10 @@ func TestWhatTheLoadHasStartedIsNotTheLoad(t *testing.T) {
 		CPU:     map[string]time.Duration{"load": 50 * time.Millisecond, "orchestrator": 30 * time.Millisecond},
 		Unknown: []string{"rabbitmq", "worker"},
 		Peak:    map[string]int64{"orchestrator": 1 << 20},
-	}, usage, "what is elsewhere, or gone, is absent and not zero")
+	}, usage, "groups on other machines, or whose processes have ended, are absent and not zero")
 }
 
-func TestWhatPostgresWrote(t *testing.T) {
+func TestTheMeterReportsWhatPostgresWrote(t *testing.T) {
 	t.Parallel()
 	m := Meter{Processes: Processes{proc: fstest.MapFS{}}, Postgres: backend{row: []any{int64(1000), int64(50), int64(70)}}}
 	require.NoError(t, m.Begin(t.Context()))

@@ -10,22 +10,21 @@ import (
 	"time"
 )
 
-// tick is the unit of the CPU times in /proc. It is what Linux calls USER_HZ, and a hundredth of a second everywhere.
+// tick is the unit of the CPU times in /proc: USER_HZ of Linux, a hundredth of a second on all architectures.
 const tick = time.Second / 100
 
-// Processes reads what Linux says of processes. On other systems, and of processes that are not on this machine, it
-// finds nothing.
+// Processes reads process data from Linux's /proc. On other systems it finds no process.
 type Processes struct{ proc fs.FS }
 
-// Local reads the processes of this machine.
+// Local returns the processes of this machine.
 func Local() Processes { return Processes{proc: os.DirFS("/proc")} }
 
-// process is one process at one moment.
+// process is the state of a process at one moment.
 type process struct {
 	pid    int
 	parent int
 	name   string
-	cpu    time.Duration // its own, and that of its children that have ended and were waited for
+	cpu    time.Duration // of the process and of its children that have ended and were waited for
 }
 
 // stat reads /proc/PID/stat.
@@ -37,14 +36,15 @@ func (p Processes) stat(pid int) (process, error) {
 	return parseStat(content)
 }
 
-// parseStat reads a line such as "42 (beam.smp) S 1 …". The name may hold anything, also spaces and parentheses.
+// parseStat parses a line such as "42 (beam.smp) S 1 …". The name may contain any character, including spaces and
+// parentheses.
 func parseStat(content []byte) (process, error) {
 	opens, closes := bytes.IndexByte(content, '('), bytes.LastIndexByte(content, ')')
 	if opens < 1 || closes < opens {
 		return process{}, fmt.Errorf("read the state of a process: %q has no name", content)
 	}
 	fields := strings.Fields(string(content[closes+1:]))
-	const parent, utime, cstime = 1, 11, 14 // counted from the state, which is the first after the name
+	const parent, utime, cstime = 1, 11, 14 // indexes after the name, where 0 is the state
 	if len(fields) <= cstime {
 		return process{}, fmt.Errorf("read the state of a process: %q is too short", content)
 	}
@@ -62,10 +62,10 @@ func parseStat(content []byte) (process, error) {
 	}, nil
 }
 
-// all reads every process. Those that end meanwhile are left out.
+// all returns every process by pid, except those that end while it reads.
 func (p Processes) all() map[int]process {
 	found := make(map[int]process)
-	entries, _ := fs.ReadDir(p.proc, ".") // no /proc: no processes
+	entries, _ := fs.ReadDir(p.proc, ".") // without /proc there are no processes
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil {
@@ -78,10 +78,10 @@ func (p Processes) all() map[int]process {
 	return found
 }
 
-// Resident is the memory that a process has now, in bytes. 0: not known.
+// Resident returns the resident memory of a process in bytes, or 0 if it is unknown.
 func (p Processes) Resident(pid int) int64 { return p.status(pid, "VmRSS:") }
 
-// Peak is the most memory that a process has had resident since it began, in bytes. 0: not known.
+// Peak returns the peak resident memory of a process in bytes, or 0 if it is unknown.
 func (p Processes) Peak(pid int) int64 { return p.status(pid, "VmHWM:") }
 
 // status reads a line such as "VmHWM:   12345 kB" of /proc/PID/status.

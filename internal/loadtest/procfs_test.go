@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stat is a line of /proc/PID/stat with these times, in hundredths of a second.
+// stat returns a line of /proc/PID/stat with the given times, in hundredths of a second.
 func stat(pid, parent, name, utime, stime, cutime, cstime string) *fstest.MapFile {
 	fields := []string{pid, "(" + name + ")", "S", parent, "1", "1", "0", "-1", "4194560", "9", "9", "0", "0", utime, stime, cutime, cstime, "20", "0"}
 	return &fstest.MapFile{Data: []byte(strings.Join(fields, " ") + "\n")}
 }
 
-func TestTheNameOfAProcessMayHoldAnything(t *testing.T) {
+func TestTheNameOfAProcessMayContainAnyCharacter(t *testing.T) {
 	t.Parallel()
 	one, err := parseStat(stat("42", "7", "a) S (b", "100", "20", "3", "4").Data)
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestPeakMemory(t *testing.T) {
 	assert.Zero(t, p.Peak(6), "there is no such process")
 }
 
-// machine is one on which RabbitMQ (20, with a helper) and another program (30) listen on ports 5672 and 5673.
+// machine returns a /proc in which RabbitMQ (20, with a helper) listens on port 5672 and another program (30) on port 5673.
 func machine() fstest.MapFS {
 	link := func(target string) *fstest.MapFile {
 		return &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink}
@@ -57,26 +57,26 @@ func machine() fstest.MapFS {
 	}
 }
 
-func TestTheProcessThatListens(t *testing.T) {
+func TestListenerFindsTheProcessOfAPort(t *testing.T) {
 	t.Parallel()
 	p := Processes{proc: machine()}
 	for _, found := range []struct {
 		rule, address, name string
 		pids                []int
 	}{
-		{"the eldest of those that share the socket", "127.0.0.1:5672", "beam.smp", []int{20}},
-		{"listens for IPv6 and IPv4 alike", "localhost:5673", "", []int{30}},
-		{"somebody else holds the port", "127.0.0.1:5673", "beam.smp", nil},
-		{"nobody listens", "127.0.0.1:5674", "", nil},
-		{"another machine, whatever listens here", "192.0.2.7:5672", "beam.smp", nil},
-		{"a name may lead anywhere", "rabbit.example:5672", "beam.smp", nil},
-		{"no address", "5672", "", nil},
+		{"the parent of those that share the socket", "127.0.0.1:5672", "beam.smp", []int{20}},
+		{"an IPv6 socket serves IPv4, too", "localhost:5673", "", []int{30}},
+		{"a process of another name holds the port", "127.0.0.1:5673", "beam.smp", nil},
+		{"a free port", "127.0.0.1:5674", "", nil},
+		{"an address of another machine", "192.0.2.7:5672", "beam.smp", nil},
+		{"a host name", "rabbit.example:5672", "beam.smp", nil},
+		{"not an address", "5672", "", nil},
 	} {
 		assert.ElementsMatch(t, found.pids, p.Listener(found.address, found.name), found.rule)
 	}
 }
 
-// backend is a Postgres that answers what its process is, or what it has written.
+// backend is a Postgres that answers every query with one row, or an error.
 type backend struct {
 	row []any
 	err error
@@ -101,7 +101,7 @@ func (b backend) Scan(into ...any) error {
 	return nil
 }
 
-func TestThePostmasterIsTheParentOfABackendThatServesOurDatabase(t *testing.T) {
+func TestThePostmasterIsTheParentOfABackendOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	p := Processes{proc: fstest.MapFS{
 		"50/stat": stat("50", "1", "postgres", "0", "0", "0", "0"),
@@ -113,7 +113,7 @@ func TestThePostmasterIsTheParentOfABackendThatServesOurDatabase(t *testing.T) {
 
 	pids, err = p.Postmaster(t.Context(), backend{row: []any{51, "theirs"}})
 	require.NoError(t, err)
-	assert.Empty(t, pids, "the number is that of a process on another machine")
+	assert.Empty(t, pids, "the pid belongs to another machine")
 	pids, err = p.Postmaster(t.Context(), backend{row: []any{99, "ours"}})
 	require.NoError(t, err)
 	assert.Empty(t, pids)

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// recorder takes down what became of each saga, and knows which of them count.
+// recorder records how each saga ended, and which of them count.
 type recorder struct {
 	hopeless func(first error)
 
 	mu        sync.Mutex
-	began     time.Time // of the window; zero: not yet
-	ended     time.Time // of the window; zero: not yet
+	began     time.Time // start of the window; zero before it
+	ended     time.Time // end of the window; zero before it
 	done      int
 	inWindow  int
 	latencies []time.Duration
@@ -32,7 +32,7 @@ func (r *recorder) end(at time.Time) {
 	r.ended = at
 }
 
-// record takes a saga that has ended just now; from is when it began, or should have.
+// record records a saga that has just ended; from is when it began, or in an open loop should have begun.
 func (r *recorder) record(from time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +55,7 @@ func (r *recorder) record(from time.Time, err error) {
 	}
 }
 
-// begun says how many sagas of an open loop have begun since then, when no more will.
+// begun is called when an open loop is over, with the number of sagas that it began.
 func (r *recorder) begun(sagas int, since time.Time, rate float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,13 +70,13 @@ func (r *recorder) count() int {
 	return r.done
 }
 
-// outcome is asked for when nothing is under way any more.
+// outcome must be called after the last saga has ended.
 func (r *recorder) outcome() Outcome {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ended := r.ended
 	if ended.IsZero() {
-		ended = time.Now() // the load was given up
+		ended = time.Now() // the load was aborted
 	}
 	if r.began.IsZero() {
 		r.began = ended

@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// Report is what a run has to tell. The names in JSON stay as they are; figures that are not known are left out.
+// Report is the result of a run. Its JSON names are stable. Unknown figures are absent.
 type Report struct {
-	Name    string `json:"name"`              // of the system
-	Variant string `json:"variant,omitempty"` // A: all succeed. B: the last step fails for good. Else what was asked for
+	Name    string `json:"name"`              // the system under test
+	Variant string `json:"variant,omitempty"` // A: all sagas succeed; B: the last step fails; otherwise a description of the load
 
 	InFlight int     `json:"in_flight"`
-	Rate     float64 `json:"rate,omitempty"` // sagas per second that were asked for; left out: a closed loop
-	Seconds  float64 `json:"seconds"`        // that were measured
+	Rate     float64 `json:"rate,omitempty"` // requested sagas per second of an open loop
+	Seconds  float64 `json:"seconds"`        // length of the measured window
 
-	Sagas          int     `json:"sagas"`  // that came to the expected end within them
-	Failed         int     `json:"failed"` // that did not, warm-up included
-	Missed         int     `json:"missed,omitempty"`
+	Sagas          int     `json:"sagas"`            // ended as expected within the window
+	Failed         int     `json:"failed"`           // did not end as expected, including those of the warm-up
+	Missed         int     `json:"missed,omitempty"` // see Outcome.Missed
 	SagasPerSecond float64 `json:"sagas_per_second"`
 
 	Latency *Percentiles `json:"latency_ms,omitempty"`
 
-	// CPU is milliseconds of CPU for one saga, by process, and their total unless one of them is not known.
+	// CPU is milliseconds of CPU time per saga, by process. Total is absent if the time of one process is unknown.
 	CPU               map[string]float64 `json:"cpu_ms_per_saga,omitempty"`
 	WALBytes          *float64           `json:"wal_bytes_per_saga,omitempty"`
 	WriteTransactions *float64           `json:"write_transactions_per_saga,omitempty"`
 	Commits           *float64           `json:"commits_per_saga,omitempty"`
 	Messages          *float64           `json:"messages_per_saga,omitempty"`
-	Batch             map[string]float64 `json:"batch,omitempty"`       // mean size, by what was batched
-	PeakRSS           map[string]float64 `json:"peak_rss_mb,omitempty"` // of all processes of that name together
+	Batch             map[string]float64 `json:"batch,omitempty"`       // mean size by kind of batch
+	PeakRSS           map[string]float64 `json:"peak_rss_mb,omitempty"` // sum over the processes of a group
 }
 
-// Percentiles are of the latencies, in milliseconds.
+// Percentiles of the latencies, in milliseconds.
 type Percentiles struct {
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
@@ -39,11 +39,10 @@ type Percentiles struct {
 	Max float64 `json:"max"`
 }
 
-// Total is the name under which CPU has the sum of all processes.
+// Total is the key of the sum over all processes in Report.CPU.
 const Total = "total"
 
-// NewReport puts together what a load has seen and what a meter has measured. Its caller knows the rest: the messages,
-// and the batches.
+// NewReport returns the report of a load and its meter. The caller adds the messages and batches.
 func NewReport(name, variant string, load Load, outcome Outcome, usage Usage) Report {
 	load = load.WithDefaults()
 	r := Report{
@@ -94,13 +93,13 @@ func percentiles(l Latencies) *Percentiles {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Figure is a number that is known.
+// Figure returns a pointer to the rounded value.
 func Figure(value float64, digits int) *float64 {
 	value = Round(value, digits)
 	return &value
 }
 
-// Round cuts digits that say nothing, for people and for comparing files.
+// Round rounds to a number of decimal digits, so that reports are readable and comparable.
 func Round(value float64, digits int) float64 {
 	scale := math.Pow10(digits)
 	return math.Round(value*scale) / scale

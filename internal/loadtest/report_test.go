@@ -19,7 +19,7 @@ func outcome() Outcome {
 	}
 }
 
-func TestTheNamesInJSONStayAsTheyAre(t *testing.T) {
+func TestTheJSONNamesAreStable(t *testing.T) {
 	t.Parallel()
 	r := NewReport("orchestrator", "A", Load{InFlight: 16}, outcome(), Usage{
 		CPU:      map[string]time.Duration{"orchestrator": 100 * time.Millisecond, "postgres": 50 * time.Millisecond},
@@ -36,7 +36,7 @@ func TestTheNamesInJSONStayAsTheyAre(t *testing.T) {
 		"batch":{"events":12.5},"peak_rss_mb":{"orchestrator":3}}`, string(text))
 }
 
-func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
+func TestUnknownFiguresAreAbsent(t *testing.T) {
 	t.Parallel()
 	r := NewReport("remote", "", Load{Rate: 50}, outcome(), Usage{
 		CPU: map[string]time.Duration{"load": time.Second}, Unknown: []string{"orchestrator"},
@@ -44,16 +44,16 @@ func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"name":"remote","in_flight":500,"rate":50,"seconds":2,"sagas":200,"failed":0,"sagas_per_second":100,
-		"latency_ms":{"p50":2,"p95":3.5,"p99":3.5,"max":3.5},"cpu_ms_per_saga":{"load":5}}`, string(text), "no total of a part")
+		"latency_ms":{"p50":2,"p95":3.5,"p99":3.5,"max":3.5},"cpu_ms_per_saga":{"load":5}}`, string(text), "no total without the orchestrator's share")
 
 	nothing := NewReport("x", "A", Load{}, Outcome{Failed: 3}, Usage{CPU: map[string]time.Duration{"load": time.Second}})
 	text, err = json.Marshal(nothing)
 	require.NoError(t, err)
-	assert.NotContains(t, string(text), "per_saga", "there is no saga to share the costs")
+	assert.NotContains(t, string(text), "per_saga", "there is no saga to divide the costs by")
 	assert.NotContains(t, string(text), "latency")
 }
 
-func TestTheTableForPeople(t *testing.T) {
+func TestTheReportAsText(t *testing.T) {
 	t.Parallel()
 	r := NewReport("orchestrator", "B", Load{Rate: 50}, outcome(), Usage{
 		CPU:      map[string]time.Duration{"zebra": 100 * time.Millisecond, "load": 50 * time.Millisecond},

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-// WriteText writes the report for people.
+// WriteText writes the report as an aligned table.
 func (r Report) WriteText(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, values ...any) {
@@ -46,7 +46,7 @@ func (r Report) WriteText(out io.Writer) error {
 	return table.Flush()
 }
 
-// each shows figures by name, the total last.
+// each formats figures by name, the total last.
 func each(figures map[string]float64, format string) string {
 	names := slices.Sorted(maps.Keys(figures))
 	if i := slices.Index(names, Total); i >= 0 {
