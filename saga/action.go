@@ -53,14 +53,14 @@ func (t *transition) perform(a Action) {
 		t.end(Abandoned, EntryAbandoned, reason)
 	case ActionAcknowledge:
 		for i := range t.next.Steps {
-			t.next.Steps[i].LateEffect, t.next.Steps[i].LateUndo = false, false
+			t.next.Steps[i].LateEffect, t.next.Steps[i].LateCompensation = false, false
 		}
 		t.record(EntryAcknowledged, "", 0, reason)
 	case ActionPause:
-		t.next.PausedByPerson = true
+		t.next.PausedByOperator = true
 		t.record(EntryPaused, "", 0, reason)
 	case ActionResume:
-		t.next.PausedByPerson = false
+		t.next.PausedByOperator = false
 		t.record(EntryResumed, "", 0, reason)
 		t.resume()
 	case ActionPatchData:
@@ -154,8 +154,8 @@ func (t *transition) actCompensate(a Action) {
 		t.turnBack(why)
 		return
 	}
-	paused := t.next.PausedByPerson
-	t.next.PausedByPerson = false
+	paused := t.next.PausedByOperator
+	t.next.PausedByOperator = false
 	t.record(EntryCancelRequested, "", 0, reasonOf(a))
 	if paused {
 		t.woken = true

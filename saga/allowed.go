@@ -33,7 +33,7 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 	var allowed []ActionName
 	for i := range in.Steps {
-		if !in.Steps[i].LateEffect && !in.Steps[i].LateUndo {
+		if !in.Steps[i].LateEffect && !in.Steps[i].LateCompensation {
 			continue
 		}
 		if d.mayReopen(in, i) {

@@ -86,7 +86,7 @@ type Instance struct {
 // Progress is the part of an instance that only the core reads: a store keeps it as one JSON document.
 type Progress struct {
 	Phase          Phase       `json:"phase"`
-	PausedByPerson bool        `json:"paused,omitempty"`
+	PausedByOperator bool        `json:"paused,omitempty"`
 	TurnBack       *Failure    `json:"turn_back,omitempty"` // a cancel or deadline that waits for the pivot's outcome
 	Failure        *Failure    `json:"failure,omitempty"`   // why the saga went back
 	DeadlinePassed bool        `json:"deadline_passed,omitempty"`
@@ -108,7 +108,7 @@ type StepState struct {
 	TookEffect           bool       `json:"took_effect,omitempty"`       // a worker reported its success
 	Oversized            bool       `json:"oversized,omitempty"`         // it did, with an output that the data cannot hold
 	LateEffect           bool       `json:"late_effect,omitempty"`       // its success came after the saga's end
-	LateUndo             bool       `json:"late_undo,omitempty"`         // its compensation's success did
+	LateCompensation             bool       `json:"late_undo,omitempty"`         // its compensation's success did
 	Reopened             bool       `json:"reopened,omitempty"`          // to be undone although the saga had ended
 	Round                int        `json:"round,omitempty"`             // of the compensation; 1 unless done once more
 	CompensationAttempts int        `json:"compensation_attempts,omitempty"`

@@ -152,7 +152,7 @@ func (t *transition) undone(i int, r Reply) {
 		t.ignore(ignoredRepeated)
 		return
 	}
-	s.LateUndo = !t.active(i)
+	s.LateCompensation = !t.active(i)
 	t.compensated(i, r.Command.Attempt)
 }
 

@@ -38,7 +38,7 @@ func (d *Definition) status(in *Instance) Status {
 	switch {
 	case in.Phase == PhaseEnded:
 		return in.Status
-	case in.PausedByPerson:
+	case in.PausedByOperator:
 		return Paused
 	case in.Phase == PhaseScheduled:
 		return Scheduled
@@ -89,7 +89,7 @@ func (d *Definition) attention(in *Instance) *Attention {
 		}
 	}
 	for i := range in.Steps {
-		if s := &in.Steps[i]; s.LateEffect || s.LateUndo {
+		if s := &in.Steps[i]; s.LateEffect || s.LateCompensation {
 			return &Attention{Reason: LateEffect, Step: s.Name, Message: lateMessage(s)}
 		}
 	}
@@ -145,7 +145,7 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 }
 
 func lateMessage(s *StepState) string {
-	if s.LateUndo {
+	if s.LateCompensation {
 		return fmt.Sprintf("step %s: its compensation succeeded after the saga had ended", s.Name)
 	}
 	return fmt.Sprintf("step %s: it took effect after the saga had counted it as not done", s.Name)

@@ -18,7 +18,7 @@ const (
 // wake deals with everything that is due: the start, the deadline, attempts that timed out, attempts to be made again.
 func (t *transition) wake(w Wake) {
 	t.woken = true
-	if t.next.PausedByPerson || t.next.Phase == PhaseEnded {
+	if t.next.PausedByOperator || t.next.Phase == PhaseEnded {
 		t.ignore(ignoredNotDue)
 		return
 	}
@@ -186,7 +186,7 @@ func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
 		}
 	}
 	switch {
-	case in.PausedByPerson || in.Phase == PhaseEnded:
+	case in.PausedByOperator || in.Phase == PhaseEnded:
 		return earliest
 	case in.Phase == PhaseScheduled:
 		return in.StartAt

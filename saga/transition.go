@@ -113,7 +113,7 @@ func (t *transition) finish(in Instance) (Decision, error) {
 // advance dispatches everything that may be dispatched now. A deadline that has passed forbids it, even where its timer
 // has not fired yet: what a saga does must not hang on who comes first.
 func (t *transition) advance() {
-	if t.next.PausedByPerson {
+	if t.next.PausedByOperator {
 		return
 	}
 	t.wakeDeadline()
@@ -127,7 +127,7 @@ func (t *transition) advance() {
 
 // begin starts a saga whose time has come.
 func (t *transition) begin() {
-	if t.next.Phase != PhaseScheduled || t.next.PausedByPerson || t.next.StartAt.After(t.now) {
+	if t.next.Phase != PhaseScheduled || t.next.PausedByOperator || t.next.StartAt.After(t.now) {
 		return
 	}
 	t.next.Phase = PhaseForward
@@ -166,7 +166,7 @@ func (t *transition) end(status Status, entry EntryType, detail map[string]any) 
 	t.next.Phase = PhaseEnded
 	t.next.Status = status
 	t.next.FinishedAt = t.now
-	t.next.PausedByPerson = false
+	t.next.PausedByOperator = false
 	t.next.TurnBack = nil
 	t.next.ReopenedFrom = ""
 	for i := range t.next.Steps {

@@ -15,7 +15,7 @@ type progressRow struct {
 	Phase          saga.Phase    `json:"p"`
 	Entries        int64         `json:"n"`
 	ProgressAt     *offset       `json:"at,omitempty"` // none: when the saga was updated
-	PausedByPerson bool          `json:"paused,omitempty"`
+	PausedByOperator bool          `json:"paused,omitempty"`
 	TurnBack       *saga.Failure `json:"turn_back,omitempty"`
 	Failure        *saga.Failure `json:"failure,omitempty"`
 	DeadlinePassed bool          `json:"deadline_passed,omitempty"`
@@ -42,7 +42,7 @@ type stepRow struct {
 	Uncertain            bool            `json:"uncertain,omitempty"`
 	Oversized            bool            `json:"oversized,omitempty"`
 	LateEffect           bool            `json:"late_effect,omitempty"`
-	LateUndo             bool            `json:"late_undo,omitempty"`
+	LateCompensation             bool            `json:"late_undo,omitempty"`
 	Reopened             bool            `json:"reopened,omitempty"`
 }
 
@@ -51,7 +51,7 @@ func progressOf(in *saga.Instance) *progressRow {
 	created := in.CreatedAt.Truncate(time.Microsecond)
 	p := &in.Progress
 	row := &progressRow{
-		Phase: p.Phase, Entries: p.Entries, PausedByPerson: p.PausedByPerson,
+		Phase: p.Phase, Entries: p.Entries, PausedByOperator: p.PausedByOperator,
 		TurnBack: p.TurnBack, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
 		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
 	}
@@ -70,7 +70,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		FinishedAt: after(created, s.FinishedAt), NextAttemptAt: after(created, s.NextAttemptAt),
 		DeadlineAt: after(created, s.DeadlineAt), CompensationAttempts: s.CompensationAttempts, Output: s.Output,
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
-		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateUndo: s.LateUndo, Reopened: s.Reopened,
+		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
 	}
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
@@ -109,7 +109,7 @@ func decodeProgress(text []byte, created, updated time.Time, names []string) (sa
 	}
 	p := saga.Progress{
 		Phase: row.Phase, Entries: row.Entries, ProgressAt: updated,
-		PausedByPerson: row.PausedByPerson, TurnBack: row.TurnBack, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
+		PausedByOperator: row.PausedByOperator, TurnBack: row.TurnBack, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
 		ReopenedFrom: row.ReopenedFrom, Overdue: row.Overdue, LastAction: row.LastAction,
 		Steps: make([]saga.StepState, len(row.Steps)),
 	}
@@ -129,7 +129,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		NextAttemptAt: since(created, r.NextAttemptAt), DeadlineAt: since(created, r.DeadlineAt),
 		CompensationAttempts: r.CompensationAttempts, Output: r.Output, Error: r.Error,
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
-		Oversized: r.Oversized, LateEffect: r.LateEffect, LateUndo: r.LateUndo, Reopened: r.Reopened,
+		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
 	}
 	if s.Status == "" {
 		s.Status = saga.StepPending

@@ -68,7 +68,7 @@ func Abandoned(in saga.Instance, now time.Time) saga.Instance {
 	in.UpdatedAt, in.FinishedAt, in.ProgressAt, in.WakeAt = now, now, now, time.Time{}
 	in.Revision++
 	in.Entries++
-	in.PausedByPerson, in.TurnBack, in.ReopenedFrom, in.Overdue = false, nil, "", false
+	in.PausedByOperator, in.TurnBack, in.ReopenedFrom, in.Overdue = false, nil, "", false
 	for i := range in.Steps {
 		in.Steps[i].Reopened = false
 	}

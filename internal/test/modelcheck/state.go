@@ -81,7 +81,7 @@ func (s *State) key() Key {
 	b := bits{}
 	b.put(index(saga.Statuses(), in.Status), 3)
 	b.put(index([]saga.Phase{saga.PhaseScheduled, saga.PhaseForward, saga.PhaseBackward, saga.PhaseEnded}, in.Phase), 2)
-	b.flags(in.PausedByPerson, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided)
+	b.flags(in.PausedByOperator, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided)
 	b.put(index(saga.Statuses(), in.ReopenedFrom)+1, 4)
 	if in.Attention != nil {
 		b.put(index(saga.AttentionReasons(), in.Attention.Reason)+1, 3)
@@ -108,7 +108,7 @@ func stepKey(in *saga.Instance, i int) uint64 {
 	b.put(attempts, 3)
 	b.put(undoing, 3)
 	b.flags(s.Round > 1, s.CompensationAttempts > 0, s.Uncertain && !s.TookEffect, s.TookEffect, s.Oversized, s.LateEffect,
-		s.LateUndo, s.Reopened, !ended && !s.NextAttemptAt.IsZero())
+		s.LateCompensation, s.Reopened, !ended && !s.NextAttemptAt.IsZero())
 	return b.value
 }
 

@@ -74,7 +74,7 @@ func coreMutants() []mutant {
 		},
 		{
 			"dispatch during a pause", "saga/transition.go",
-			"func (t *transition) advance() {\n\tif t.next.PausedByPerson {", "func (t *transition) advance() {\n\tif t.next.PausedByPerson && t.now.IsZero() {", core,
+			"func (t *transition) advance() {\n\tif t.next.PausedByOperator {", "func (t *transition) advance() {\n\tif t.next.PausedByOperator && t.now.IsZero() {", core,
 		},
 		{
 			"the time of an attempt runs in the outbox", "saga/timer.go",
