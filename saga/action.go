@@ -1,6 +1,6 @@
 package saga
 
-// act takes what a person asks for, where the saga's present state allows it.
+// act applies an operator's action if the saga's present state allows it.
 func (t *transition) act(a Action) {
 	t.actor = a.Actor
 	if a.ID != "" && a.ID == t.next.LastAction {
@@ -11,12 +11,12 @@ func (t *transition) act(a Action) {
 		t.refuse(RefusedRevisionMoved, "the saga is at revision %d, not %d", t.next.Revision, a.IfRevision)
 		return
 	}
-	if a.Step != "" && t.plan.step(a.Step) < 0 {
+	if a.Step != "" && t.def.step(a.Step) < 0 {
 		t.refuse(RefusedUnknownStep, "step: the definition has no step of that name")
 		return
 	}
-	if !t.plan.allows(&t.next, a.Name) {
-		t.refuse(RefusedNotApplicable, "%s does not apply to a saga that is %s", a.Name, t.plan.describe(&t.next))
+	if !t.def.allows(&t.next, a.Name) {
+		t.refuse(RefusedNotApplicable, "%s does not apply to a saga that is %s", a.Name, t.def.describe(&t.next))
 		return
 	}
 	t.perform(a)
@@ -26,7 +26,7 @@ func (t *transition) act(a Action) {
 	}
 }
 
-// describe says where a saga stands, so that a person sees why an action does not apply.
+// describe names the state of a saga, so that an operator sees why an action does not apply.
 func (d *Definition) describe(in *Instance) string {
 	text := string(in.Status)
 	switch {
@@ -75,20 +75,21 @@ func reasonOf(a Action) map[string]any {
 	return map[string]any{"reason": a.Reason}
 }
 
-// resume deals with what fell due during the pause. A command whose time is up may still be in the outbox, which only
-// a wake can tell, so what is out waits for the wake that follows at once. The deadline does not: nothing may be
-// dispatched that it forbids.
+// resume handles what fell due during the pause. The deadline comes now, since nothing may be dispatched after it.
+// Commands whose time is up wait for the wake that follows at once: they may still be in the outbox, which only a wake
+// reports.
 func (t *transition) resume() {
 	t.woken = true
 	t.begin()
 	t.wakeDeadline()
 }
 
-// actRetry gives what is used up the attempts of its policy anew, at once; a compensation, when its turn has come.
+// actRetry gives exhausted steps and compensations the full attempts of their policy again. Steps restart at once,
+// compensations when their turn has come.
 func (t *transition) actRetry(a Action) {
 	retried := false
 	for i := range t.next.Steps {
-		reason, exhausted := t.plan.exhaustedStep(&t.next, i)
+		reason, exhausted := t.def.exhaustedStep(&t.next, i)
 		s := &t.next.Steps[i]
 		if !exhausted || a.Step != "" && a.Step != s.Name {
 			continue
@@ -97,7 +98,7 @@ func (t *transition) actRetry(a Action) {
 		t.record(EntryRetried, s.Name, 0, reasonOf(a))
 		if reason == CompensationExhausted {
 			s.CompensationForgiven = s.CompensationAttempts
-			t.yield(i) // what came after it may be used up, too, and is undone first
+			t.yield(i) // a later step may be exhausted too, and is compensated first
 			continue
 		}
 		t.next.TurnBack = nil
@@ -105,20 +106,20 @@ func (t *transition) actRetry(a Action) {
 		t.dispatch(i)
 	}
 	if !retried {
-		t.refuse(RefusedNotApplicable, "step %s is not used up", a.Step)
+		t.refuse(RefusedNotApplicable, "step %s is not exhausted", a.Step)
 	}
 }
 
-// actSkip counts a used-up step or compensation as done: the person says so.
+// actSkip marks an exhausted step or compensation as done.
 func (t *transition) actSkip(a Action) {
-	i := t.plan.step(a.Step)
+	i := t.def.step(a.Step)
 	if i < 0 {
 		t.refuse(RefusedUnknownStep, "step: name the step to skip")
 		return
 	}
-	reason, exhausted := t.plan.exhaustedStep(&t.next, i)
+	reason, exhausted := t.def.exhaustedStep(&t.next, i)
 	if !exhausted {
-		t.refuse(RefusedNotApplicable, "step %s is not used up", a.Step)
+		t.refuse(RefusedNotApplicable, "step %s is not exhausted", a.Step)
 		return
 	}
 	merged, fault := t.takeOutput(i, Reply{Output: a.Output})
@@ -139,15 +140,15 @@ func (t *transition) actSkip(a Action) {
 	t.record(EntryStepSkipped, s.Name, 0, reasonOf(a))
 }
 
-// actCompensate cancels the saga, decides that an unknown pivot did not happen, or undoes a late effect.
+// actCompensate cancels the saga, settles that an unknown pivot did not happen, or compensates a late effect.
 func (t *transition) actCompensate(a Action) {
 	why := Failure{Code: CodeCancelled, Message: a.Reason}
 	switch {
 	case t.next.Phase == PhaseEnded:
 		t.reopen(a)
 		return
-	case t.plan.pivotUnknown(&t.next):
-		pivot := &t.next.Steps[t.plan.graph.pivot]
+	case t.def.pivotUnknown(&t.next):
+		pivot := &t.next.Steps[t.def.graph.pivot]
 		pivot.Status = StepFailed
 		why.Step = pivot.Name
 		t.record(EntryCancelRequested, pivot.Name, 0, reasonOf(a))
@@ -163,11 +164,12 @@ func (t *transition) actCompensate(a Action) {
 	t.requestTurnBack(why)
 }
 
-// reopen takes a saga that has ended back to undo one step that took effect afterwards; the others stay as they are.
+// reopen takes a terminal saga back to compensate one step that took effect after the end. The other steps stay as they
+// are.
 func (t *transition) reopen(a Action) {
 	i := t.lateStep(a.Step)
 	if i < 0 {
-		t.refuse(RefusedNotApplicable, "step: name one step whose late effect can be undone")
+		t.refuse(RefusedNotApplicable, "step: name one step whose late effect can be compensated")
 		return
 	}
 	s := &t.next.Steps[i]
@@ -180,11 +182,12 @@ func (t *transition) reopen(a Action) {
 	t.compensateOnceMore(i)
 }
 
-// lateStep finds the step that an action on a late effect is about: the one named, or the only one.
+// lateStep returns the step that an action on a late effect means: the named one, or the only one. It returns -1 if
+// there is no such step.
 func (t *transition) lateStep(name string) int {
 	found := -1
 	for i := range t.next.Steps {
-		if !t.plan.mayReopen(&t.next, i) || name != "" && name != t.next.Steps[i].Name {
+		if !t.def.mayReopen(&t.next, i) || name != "" && name != t.next.Steps[i].Name {
 			continue
 		}
 		if found >= 0 {

@@ -2,7 +2,7 @@ package saga
 
 import "slices"
 
-// AllowedActions are the actions that would be taken now, in the order of the contract's table.
+// AllowedActions returns the actions that the saga accepts now, in a fixed order.
 func (d *Definition) AllowedActions(in *Instance) []ActionName {
 	switch in.Status {
 	case Scheduled:
@@ -29,7 +29,7 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 	}
 }
 
-// allowedAfterEnd is for a saga that has ended: only a late effect leaves anything to do.
+// allowedAfterEnd returns the actions on a terminal saga: only a late effect or late compensation allows any.
 func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 	var allowed []ActionName
 	for i := range in.Steps {
@@ -44,17 +44,17 @@ func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 	return allowed
 }
 
-// mayReopen says whether step i took effect after the saga's end and can still be undone.
+// mayReopen reports whether step i took effect after the end of the saga and can still be compensated.
 func (d *Definition) mayReopen(in *Instance, i int) bool {
 	return in.Steps[i].LateEffect && d.Steps[i].Compensation != ""
 }
 
-// mayTurnBack says whether a saga that goes forward can still be cancelled.
+// mayTurnBack reports whether a saga in its forward phase can still be cancelled.
 func (d *Definition) mayTurnBack(in *Instance) bool {
 	return in.Phase == PhaseForward && in.TurnBack == nil && !d.pastPivot(in) && !d.pivotUnknown(in)
 }
 
-// pastPivot says whether the saga is committed: from here it goes only forward.
+// pastPivot reports whether the saga is committed, so that it can only go forward.
 func (d *Definition) pastPivot(in *Instance) bool {
 	if d.graph.forwardOnly {
 		return true
@@ -66,7 +66,7 @@ func (d *Definition) pastPivot(in *Instance) bool {
 	return status == StepSucceeded || status == StepSkipped
 }
 
-// pivotUnknown says whether neither direction is safe, because the pivot may have taken effect.
+// pivotUnknown reports whether neither direction is safe, because the pivot may have taken effect.
 func (d *Definition) pivotUnknown(in *Instance) bool {
 	return in.Phase == PhaseForward && d.graph.pivot >= 0 && in.Steps[d.graph.pivot].Status == StepUnknown
 }

@@ -51,18 +51,18 @@ func situations() map[string]situation {
 }
 
 // after brings a saga to a situation; before does, and the saga has not started.
-func after(plan func() *saga.Builder, says ...func(*conversation)) func(t *testing.T) *conversation {
-	return reached(plan, says, func(*saga.Start) {})
+func after(def func() *saga.Builder, says ...func(*conversation)) func(t *testing.T) *conversation {
+	return reached(def, says, func(*saga.Start) {})
 }
 
-func before(plan func() *saga.Builder, says ...func(*conversation)) func(t *testing.T) *conversation {
-	return reached(plan, says, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
+func before(def func() *saga.Builder, says ...func(*conversation)) func(t *testing.T) *conversation {
+	return reached(def, says, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
 }
 
-func reached(plan func() *saga.Builder, says []func(*conversation), with func(*saga.Start)) func(t *testing.T) *conversation {
+func reached(def func() *saga.Builder, says []func(*conversation), with func(*saga.Start)) func(t *testing.T) *conversation {
 	return func(t *testing.T) *conversation {
 		t.Helper()
-		c := begin(t, plan(), with)
+		c := begin(t, def(), with)
 		for _, say := range says {
 			say(c)
 		}

@@ -7,18 +7,18 @@ import (
 
 func asDuration(d Duration) time.Duration { return time.Duration(d) }
 
-// advanceBackward dispatches every compensation whose turn has come, and ends the saga when nothing is left to undo.
+// advanceBackward dispatches every compensation whose turn has come, and ends the saga when none is left.
 func (t *transition) advanceBackward() {
 	if t.draining() {
 		return
 	}
 	left := 0
 	for i := range t.next.Steps {
-		if !t.plan.owes(&t.next, i) {
+		if !t.def.owes(&t.next, i) {
 			continue
 		}
 		left++
-		if status := t.next.Steps[i].Status; (status == StepSucceeded || status == StepUnknown) && t.undoable(i) {
+		if status := t.next.Steps[i].Status; (status == StepSucceeded || status == StepUnknown) && t.mayCompensate(i) {
 			t.dispatchCompensation(i)
 		}
 	}
@@ -26,13 +26,13 @@ func (t *transition) advanceBackward() {
 		return
 	}
 	if t.next.ReopenedFrom == Abandoned {
-		t.end(Abandoned, EntryAbandoned, map[string]any{"reason": "the late effect is undone"})
+		t.end(Abandoned, EntryAbandoned, map[string]any{"reason": "the late effect is compensated"})
 	} else {
 		t.end(Compensated, EntryCompensated, nil)
 	}
 }
 
-// draining says whether forward commands are still out. A saga that was reopened has had its end: it waits for none.
+// draining reports whether forward commands are still out. A reopened saga has ended before, so it waits for none.
 func (t *transition) draining() bool {
 	if t.next.ReopenedFrom != "" {
 		return false
@@ -45,7 +45,7 @@ func (t *transition) draining() bool {
 	return false
 }
 
-// owes says whether step i still has to be undone before the saga can end.
+// owes reports whether step i must be compensated before the saga can end.
 func (d *Definition) owes(in *Instance, i int) bool {
 	s := &in.Steps[i]
 	if d.Steps[i].Compensation == "" || in.ReopenedFrom != "" && !s.Reopened {
@@ -59,24 +59,24 @@ func (d *Definition) owes(in *Instance, i int) bool {
 	}
 }
 
-// undoable says whether every step that came after step i, and has to be undone, is.
-func (t *transition) undoable(i int) bool {
-	for _, later := range t.plan.graph.descendants[i] {
-		if t.plan.owes(&t.next, later) {
+// mayCompensate reports whether every step after step i that needs compensation has been compensated.
+func (t *transition) mayCompensate(i int) bool {
+	for _, later := range t.def.graph.descendants[i] {
+		if t.def.owes(&t.next, later) {
 			return false
 		}
 	}
 	return true
 }
 
-// dispatchCompensation sends the next attempt to undo step i.
+// dispatchCompensation sends the next attempt to compensate step i.
 func (t *transition) dispatchCompensation(i int) {
 	s := &t.next.Steps[i]
 	s.Status = StepCompensating
 	s.CompensationAttempts++
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	name, queue, timeout, _ := t.plan.CommandFor(s.Name, Compensate)
+	name, queue, timeout, _ := t.def.CommandFor(s.Name, Compensate)
 	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	command := Command{
@@ -89,7 +89,7 @@ func (t *transition) dispatchCompensation(i int) {
 	t.record(EntryCompensationSent, s.Name, s.CompensationAttempts, nil)
 }
 
-// yield makes the compensation of step i wait for its turn again: something that came after it has to be undone first.
+// yield makes the compensation of step i wait for its turn again, because a later step must be compensated first.
 func (t *transition) yield(i int) {
 	s := &t.next.Steps[i]
 	s.Status = StepUnknown
@@ -99,7 +99,7 @@ func (t *transition) yield(i int) {
 	s.close(t.now)
 }
 
-// compensated counts step i as undone by its worker.
+// compensated marks step i as compensated by its worker.
 func (t *transition) compensated(i, attempt int) {
 	s := &t.next.Steps[i]
 	s.Status = StepCompensated
@@ -108,9 +108,9 @@ func (t *transition) compensated(i, attempt int) {
 	t.record(EntryStepCompensated, s.Name, attempt, nil)
 }
 
-// compensationAttemptFailed retries the compensation of step i by its policy, or leaves it to a person.
+// compensationAttemptFailed retries the compensation of step i by its policy, or leaves it to an operator.
 func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure ReplyError) {
-	policy, s := &t.plan.Steps[i].CompensationRetry, &t.next.Steps[i]
+	policy, s := &t.def.Steps[i].CompensationRetry, &t.next.Steps[i]
 	failed, _ := t.next.CommandOut(i)
 	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
 	s.DeadlineAt = time.Time{}
@@ -123,14 +123,15 @@ func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure R
 		s.Status = StepCompensationFailed
 		s.close(t.now)
 		t.record(EntryCompensationExhausted, s.Name, s.CompensationAttempts, detail)
-	case !t.undoable(i): // its turn has passed while it was out
+	case !t.mayCompensate(i): // its turn has passed while it was out
 		t.yield(i)
 	default:
 		s.NextAttemptAt = t.in(policy.delay(used, failed))
 	}
 }
 
-// compensateOnceMore makes step i owe a compensation under a new key: its effect came after the one that was sent.
+// compensateOnceMore requires another compensation of step i under a new key, because the effect came after the
+// compensation that was sent.
 func (t *transition) compensateOnceMore(i int) {
 	s := &t.next.Steps[i]
 	s.Status = StepSucceeded
@@ -141,24 +142,24 @@ func (t *transition) compensateOnceMore(i int) {
 	s.close(t.now)
 }
 
-// waitsForItsTurn says whether the step's compensation was sent before, and goes on once its turn has come again. A step
-// that something came after has succeeded, so its own success cannot come late.
-func (s *StepState) waitsForItsTurn() bool {
+// waitsForTurn reports whether a compensation of the step was sent before and waits for its turn again. A step with
+// later steps has succeeded, so its own success cannot come late.
+func (s *StepState) waitsForTurn() bool {
 	return s.Status == StepSucceeded && s.CompensationAttempts > 0
 }
 
-// yieldTo makes those wait that step i came after, and whose compensation waits for its next attempt.
+// yieldTo postpones the compensations of earlier steps that wait for their next attempt: step i is compensated first.
 func (t *transition) yieldTo(i int) {
 	for earlier := range t.next.Steps {
 		s := &t.next.Steps[earlier]
 		waits := s.Status == StepCompensating && !s.NextAttemptAt.IsZero()
-		if waits && slices.Contains(t.plan.graph.descendants[earlier], i) {
+		if waits && slices.Contains(t.def.graph.descendants[earlier], i) {
 			t.yield(earlier)
 		}
 	}
 }
 
-// close ends what the step was doing.
+// close clears the timers of the step and sets its end.
 func (s *StepState) close(now time.Time) {
 	s.FinishedAt = now
 	s.NextAttemptAt = time.Time{}

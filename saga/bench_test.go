@@ -16,16 +16,16 @@ func BenchmarkTransition(b *testing.B) {
 		"fails":    {succeeded(`{"reservation":"r-7"}`), succeeded(`{"charge":"c-9"}`), failed("declined", false), succeeded(), succeeded()},
 	} {
 		b.Run(name, func(b *testing.B) {
-			plan, err := chain("reserve", "charge", "confirm").Build()
+			def, err := chain("reserve", "charge", "confirm").Build()
 			require.NoError(b, err)
 			start := saga.Start{ID: "01KBFMFV5X7M2Z0Q9H3C8D4E6F", At: noon, Data: json.RawMessage(`{"orderId":"42","amount":120}`)}
 			b.ReportAllocs()
 			for b.Loop() {
-				decision, err := plan.Start(start)
+				decision, err := def.Start(start)
 				for _, answer := range answers {
 					if err == nil {
 						answer.Command = decision.Commands[0].ID
-						decision, err = plan.Transition(decision.Next, saga.Event{At: noon, Cause: answer})
+						decision, err = def.Transition(decision.Next, saga.Event{At: noon, Cause: answer})
 					}
 				}
 				if err != nil || !decision.Next.Status.Terminal() {

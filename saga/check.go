@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// ErrInvariant means that an instance is in a state that no sequence of events leads to: a defect, or a row that
-// somebody changed by hand. Nothing is decided on such an instance, and it is never stored.
+// ErrInvariant means that an instance is in a state that no sequence of events leads to: a defect, or a row that was
+// edited by hand. The engine decides nothing on such an instance and never stores it.
 var ErrInvariant = errors.New("invariant broken")
 
-// Check holds the instance against everything that is true of every instance of the definition. The engine calls it
-// before every write and after every read.
+// Check verifies the invariants of an instance of the definition. The engine calls it after every read and before every
+// write. Errors: ErrForeignInstance, ErrInvariant.
 func (d *Definition) Check(in *Instance) error {
 	if in.Definition != d.Name || in.Version != d.Version || len(in.Steps) != len(d.Steps) {
 		return ErrForeignInstance
@@ -33,7 +33,7 @@ func broken(format string, arguments ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvariant, fmt.Sprintf(format, arguments...))
 }
 
-// checkWhole looks at what holds whatever the saga does.
+// checkWhole verifies the invariants that do not depend on the phase.
 func (d *Definition) checkWhole(in *Instance) error {
 	switch {
 	case in.ID == "" || in.Revision < 1 || in.Entries < 1:
@@ -54,7 +54,7 @@ func (d *Definition) checkWhole(in *Instance) error {
 	return nil
 }
 
-// checkEnd looks at what a terminal status promises.
+// checkEnd verifies what a terminal status promises.
 func (d *Definition) checkEnd(in *Instance) error {
 	for i := range in.Steps {
 		s := &in.Steps[i]
@@ -73,8 +73,8 @@ func (d *Definition) checkEnd(in *Instance) error {
 	return nil
 }
 
-// checkLiveness: a saga that is neither terminal, stuck nor paused has a time to wake, early enough for all that is due;
-// a stuck one says what it needs.
+// checkLiveness verifies that the saga can go on. A moving saga wakes no later than its first timer, and a stuck one
+// asks for attention.
 func (d *Definition) checkLiveness(in *Instance) error {
 	switch in.Status {
 	case Stuck:
@@ -97,14 +97,14 @@ func (d *Definition) checkLiveness(in *Instance) error {
 	return nil
 }
 
-// checkDirection: nothing is undone while the saga goes forward or a forward command is out, and nothing is undone past
+// checkDirection verifies that no step is compensated in the forward phase, while a forward command is out, or after
 // the pivot.
 func (d *Definition) checkDirection(in *Instance) error {
 	if in.Phase == PhaseEnded || in.ReopenedFrom != "" {
 		return nil
 	}
 	if in.TurnBack != nil && (in.Phase != PhaseForward || d.graph.pivot < 0) {
-		return broken("a cancel waits for a pivot that decides nothing any more")
+		return broken("a cancel waits for a pivot whose outcome is settled")
 	}
 	if in.Phase == PhaseBackward && in.Failure == nil {
 		return broken("going back without a reason")
@@ -112,25 +112,25 @@ func (d *Definition) checkDirection(in *Instance) error {
 	if in.Phase == PhaseBackward && d.graph.pivot >= 0 && in.Steps[d.graph.pivot].TookEffect && !in.Steps[d.graph.pivot].LateEffect {
 		return broken("going back past the pivot")
 	}
-	out, undoing := false, false
+	out, compensating := false, false
 	for i := range in.Steps {
 		out = out || in.Steps[i].Status == StepRunning
-		undoing = undoing || slices.Contains(undoStatuses(), in.Steps[i].Status)
+		compensating = compensating || slices.Contains(compensationStatuses(), in.Steps[i].Status)
 	}
 	switch {
-	case undoing && in.Phase != PhaseBackward:
-		return broken("a step is undone in phase %s", in.Phase)
-	case undoing && out:
-		return broken("a step is undone while a forward command is out")
+	case compensating && in.Phase != PhaseBackward:
+		return broken("a step is compensated in phase %s", in.Phase)
+	case compensating && out:
+		return broken("a step is compensated while a forward command is out")
 	}
 	return nil
 }
 
-func undoStatuses() []StepStatus {
+func compensationStatuses() []StepStatus {
 	return []StepStatus{StepCompensating, StepCompensated, StepCompensationFailed}
 }
 
-// checkState looks at one step: what its status says must agree with its counters and timers, and it stands in order.
+// checkState verifies one step: its status agrees with its counters and timers, and with the steps before and after it.
 func (d *Definition) checkState(in *Instance, i int) error {
 	s := &in.Steps[i]
 	if s.Name != d.Steps[i].Name {
@@ -144,7 +144,7 @@ func (d *Definition) checkState(in *Instance, i int) error {
 	}
 	for _, before := range d.graph.before[i] {
 		status := in.Steps[before].Status
-		if status != StepSucceeded && status != StepSkipped && !slices.Contains(undoStatuses(), status) {
+		if status != StepSucceeded && status != StepSkipped && !slices.Contains(compensationStatuses(), status) {
 			return broken("step %s was dispatched, but %s before it is %s", s.Name, in.Steps[before].Name, status)
 		}
 	}
@@ -152,17 +152,17 @@ func (d *Definition) checkState(in *Instance, i int) error {
 		return nil
 	}
 	if d.Steps[i].Compensation == "" {
-		return broken("step %s has nothing to undo it", s.Name)
+		return broken("step %s has no compensation", s.Name)
 	}
 	for _, later := range d.graph.descendants[i] {
 		if in.Phase == PhaseBackward && d.owes(in, later) && in.Steps[later].Round == 1 && !in.Steps[later].Reopened {
-			return broken("step %s is undone before %s", s.Name, in.Steps[later].Name)
+			return broken("step %s is compensated before %s", s.Name, in.Steps[later].Name)
 		}
 	}
 	return nil
 }
 
-// consistent holds a step's status against its other fields.
+// consistent reports whether the status of the step agrees with its other fields.
 func (s *StepState) consistent() bool {
 	waiting, timed := !s.NextAttemptAt.IsZero(), !s.DeadlineAt.IsZero()
 	switch s.Status {

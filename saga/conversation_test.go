@@ -19,7 +19,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // goes through decide, so every specification also checks the promises that hold for all decisions.
 type conversation struct {
 	t           *testing.T
-	plan        *saga.Definition
+	def         *saga.Definition
 	now         time.Time
 	overdue     time.Duration
 	is          saga.Instance
@@ -31,11 +31,11 @@ type conversation struct {
 }
 
 // begin starts a saga of the plan; with changes what it starts with.
-func begin(t *testing.T, plan *saga.Builder, with ...func(*saga.Start)) *conversation {
+func begin(t *testing.T, def *saga.Builder, with ...func(*saga.Start)) *conversation {
 	t.Helper()
-	definition, err := plan.Build()
+	definition, err := def.Build()
 	require.NoError(t, err)
-	c := &conversation{t: t, plan: definition, now: noon, bodies: map[string]string{}, unpublished: map[string]bool{}}
+	c := &conversation{t: t, def: definition, now: noon, bodies: map[string]string{}, unpublished: map[string]bool{}}
 	start := saga.Start{ID: "s", At: noon, Actor: "caller"}
 	for _, change := range with {
 		change(&start)
@@ -53,7 +53,7 @@ func begin(t *testing.T, plan *saga.Builder, with ...func(*saga.Start)) *convers
 // hear lets the saga decide about one event, at the conversation's present time.
 func (c *conversation) hear(cause saga.Cause) saga.Decision {
 	c.t.Helper()
-	decision, err := decide(c.plan, c.is, saga.Event{At: c.now, OverdueAfter: c.overdue, Cause: cause})
+	decision, err := decide(c.def, c.is, saga.Event{At: c.now, OverdueAfter: c.overdue, Cause: cause})
 	require.NoError(c.t, err, "%T %+v\nafter %s", cause, cause, c.told())
 	c.take(decision)
 	return decision

@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// Limits of what a saga holds.
+// Limits of the JSON that a saga holds, in bytes.
 const (
-	MaxDataBytes    = 1 << 20 // of its data, with the outputs of all its steps merged in
-	MaxOutputsBytes = 4 << 20 // of the outputs of all its steps together, each kept for the step's compensation
+	MaxDataBytes    = 1 << 20 // the data, with the outputs of all steps merged in
+	MaxOutputsBytes = 4 << 20 // the outputs of all steps together; each is kept for the compensation of its step
 )
 
-// takeOutput is the saga's data with the output of step i merged into it, or why it cannot be.
+// takeOutput returns the data of the saga with the output of step i merged in, or the reason why it cannot be merged.
 func (t *transition) takeOutput(i int, r Reply) (json.RawMessage, *ReplyError) {
 	if r.OutputFault != "" {
 		return nil, &ReplyError{Code: CodeInvalidOutput, Message: r.OutputFault}
@@ -30,7 +30,7 @@ func (t *transition) takeOutput(i int, r Reply) (json.RawMessage, *ReplyError) {
 	}
 }
 
-// outputsBeside is how large the outputs of the other steps are together.
+// outputsBeside returns the size of the outputs of all other steps.
 func (t *transition) outputsBeside(i int) int {
 	total := 0
 	for j := range t.next.Steps {
@@ -41,8 +41,7 @@ func (t *transition) outputsBeside(i int) int {
 	return total
 }
 
-// mergeOutput is the saga's data with the top-level members of a step's output in it. It is false where the result
-// would be too large.
+// mergeOutput merges the top-level members of an output into the data. It returns false if the result is too large.
 func (t *transition) mergeOutput(output json.RawMessage) (json.RawMessage, bool) {
 	if len(output) == 0 {
 		return t.next.Data, true
@@ -52,9 +51,9 @@ func (t *transition) mergeOutput(output json.RawMessage) (json.RawMessage, bool)
 
 func within(data json.RawMessage) (json.RawMessage, bool) { return data, len(data) <= MaxDataBytes }
 
-// merge puts the members of patch into target. Deep, it is a JSON merge patch (RFC 7396): null removes a member, and
-// objects are merged member by member; else a member replaces the one of the same name, whatever it holds.
-// Numbers and texts keep their spelling. Both must be valid JSON; a target that is no object counts as an empty one.
+// merge puts the members of patch into target; both must be valid JSON. A deep merge is a JSON merge patch (RFC 7396);
+// a shallow one replaces whole members. Numbers and strings keep their spelling. A target that is not an object counts
+// as empty.
 func merge(target, patch json.RawMessage, deep bool) json.RawMessage {
 	changes := members(patch)
 	if changes == nil {
@@ -81,7 +80,7 @@ func merge(target, patch json.RawMessage, deep bool) json.RawMessage {
 	return encoded
 }
 
-// members are those of an object, or nil for any other value.
+// members returns the members of a JSON object, or nil for any other value.
 func members(raw json.RawMessage) map[string]json.RawMessage {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] != '{' {
@@ -94,7 +93,7 @@ func members(raw json.RawMessage) map[string]json.RawMessage {
 	return found
 }
 
-// EncodeJSON is json.Marshal without the escapes for HTML: user data leaves the orchestrator as it came.
+// EncodeJSON is json.Marshal without the escapes for HTML, so user data leaves the orchestrator as it came.
 func EncodeJSON(value any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Decision is everything that follows from one event, in the order in which it must be made good: the next instance
-// and its entries are stored together with the commands; only after that may a command leave.
+// Decision is what follows from one event. Store Next, Entries and Commands in one transaction; commands may leave only
+// after the commit.
 type Decision struct {
 	Next Instance
-	// Changed is false where at most WakeAt and the deadlines of commands in the outbox are others: the revision stays.
+	// Changed is false if the revision stays: at most WakeAt and the deadlines of commands in the outbox differ.
 	Changed  bool
 	Commands []Command
 	Entries  []Entry
-	// Ignored says why nothing changed: the event was late, repeated or not due.
+	// Ignored is the reason why nothing changed: the event was late, repeated or not due.
 	Ignored string
-	// OutputFault is the code of why the output of a step that took effect was not merged into the data; empty: it was, or
-	// the reply has none. The reply is then worth keeping for whoever repairs the saga.
+	// OutputFault is the code of the reason why the output of a step that took effect was not merged into the data;
+	// empty if it was merged. Keep such a reply for the operator who repairs the saga.
 	OutputFault string
-	// Refused says why an action was not taken, or a reply cannot be meant for this instance. Nothing changed.
+	// Refused is the reason why an action was not applied, or why a reply cannot be for this instance. Nothing changed.
 	Refused *Refusal
 }
 
@@ -29,8 +29,8 @@ type Command struct {
 	Queue    string
 	Timeout  time.Duration
 	Priority uint8
-	Data     json.RawMessage // the saga's data as of now
-	Output   json.RawMessage // the step's own, for the compensation of a step that succeeded; else nil
+	Data     json.RawMessage // the data of the saga at dispatch
+	Output   json.RawMessage // the output of the step, if this compensates a step that succeeded
 }
 
 // Entry is a line of a saga's history. Seq counts from 1 without gaps.
@@ -67,7 +67,7 @@ const (
 	EntryDeadlineExceeded      EntryType = "saga.deadline_exceeded"
 	EntryAttention             EntryType = "saga.attention"
 	EntryStepDispatched        EntryType = "step.dispatched"
-	EntryStepDelayed           EntryType = "step.delayed" // the command waits in the outbox; its time does not run
+	EntryStepDelayed           EntryType = "step.delayed" // the command waits in the outbox, so its timeout does not run
 	EntryStepPublished         EntryType = "step.published"
 	EntryStepSucceeded         EntryType = "step.succeeded"
 	EntryStepAttemptFailed     EntryType = "step.attempt_failed"
@@ -83,7 +83,7 @@ const (
 	EntryCompensationExhausted EntryType = "step.compensation_failed"
 )
 
-// Refusal says why an event does not apply. Code is one of the Refused constants.
+// Refusal is the reason why an event does not apply. Code is one of the Refused constants.
 type Refusal struct {
 	Code    string
 	Message string
@@ -98,5 +98,5 @@ const (
 	RefusedUnknownCommand = "unknown_command"
 )
 
-// Error makes a refusal an error for those who ask for an action.
+// Error returns the message.
 func (r *Refusal) Error() string { return r.Message }

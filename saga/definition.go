@@ -2,58 +2,57 @@ package saga
 
 import "time"
 
-// Kind says which part a step plays on the way to the saga's end.
+// Kind is the role of a step in the saga.
 type Kind string
 
-// The kinds of steps. A compensatable step may be undone; the success of the pivot commits the saga; a retriable
-// step must finally succeed and is never undone.
+// The kinds of steps.
 const (
-	Compensatable Kind = "compensatable"
-	Pivot         Kind = "pivot"
-	Retriable     Kind = "retriable"
+	Compensatable Kind = "compensatable" // can be compensated
+	Pivot         Kind = "pivot"         // its success commits the saga
+	Retriable     Kind = "retriable"     // must finally succeed; never compensated
 )
 
-// Definition is the named, versioned plan of a saga. It is data: made by New or ParseDefinition, which check it and
-// fill in every default, and never changed afterwards.
+// Definition is the named, versioned description of a saga. New and ParseDefinition check it and fill in every default;
+// it never changes afterwards.
 type Definition struct {
 	Name        string
-	Version     int // given by the store when the definition is registered; 0 before that
+	Version     int // set by the store at registration; 0 before
 	Description string
-	Deadline    Duration // how long a saga may take before its pivot; 0 means no limit
+	Deadline    Duration // how long a saga may take to its pivot; 0: no limit
 	Steps       []Step
 
 	graph graph
 }
 
-// Step is one local transaction in some service, with at most one compensation.
+// Step is one local transaction of a service, with at most one compensation.
 type Step struct {
 	Name                string
 	Command             string
-	Compensation        string // empty: there is nothing to undo
+	Compensation        string // empty: none
 	Queue               string
 	Kind                Kind
-	After               []string // names of the steps that must be done first, in the definition's order
+	After               []string // names of the steps that must be done first, in the order of the definition
 	Timeout             Duration // of one attempt, from its dispatch
 	Retry               RetryPolicy
 	CompensationTimeout Duration
 	CompensationRetry   RetryPolicy
 }
 
-// RetryPolicy says how often and when a failed attempt is made again.
+// RetryPolicy decides how often and when a failed attempt is repeated.
 type RetryPolicy struct {
 	MaxAttempts     int      `json:"max_attempts"`
 	InitialInterval Duration `json:"initial_interval"`
 	Multiplier      float64  `json:"multiplier"`
 	MaxInterval     Duration `json:"max_interval"`
-	Jitter          float64  `json:"jitter"` // the share of the interval by which it may be longer or shorter
+	Jitter          float64  `json:"jitter"` // the share by which an interval may be longer or shorter, 0 to 1
 	NonRetryable    []string `json:"non_retryable,omitempty"`
 }
 
-// Defaults and limits of a definition, as the contract gives them.
+// Defaults and limits of a definition.
 const (
 	DefaultTimeout         = 30 * time.Second
 	DefaultAttempts        = 5
-	DefaultPersistence     = 20 // attempts of what must finally succeed: retriable steps and compensations
+	DefaultPersistence     = 20 // attempts of retriable steps and compensations, which must finally succeed
 	DefaultInitialInterval = time.Second
 	DefaultMultiplier      = 2.0
 	DefaultMaxInterval     = time.Minute
@@ -66,10 +65,10 @@ const (
 	MaxDuration     = 365 * 24 * time.Hour
 	MaxDescription  = 4096
 	MaxNonRetryable = 100
-	MaxFaults       = 100 // that are told of one definition
+	MaxFaults       = 100 // reported for one definition
 )
 
-// Queues returns the worker queues that the definition's commands go to, each once, in the order of the steps.
+// Queues returns the worker queues of the definition, each once, in the order of the steps.
 func (d *Definition) Queues() []string {
 	var queues []string
 	seen := make(map[string]bool, len(d.Steps))
@@ -106,15 +105,15 @@ func (d *Definition) CommandFor(step string, direction Direction) (command, queu
 	return s.Command, s.Queue, asDuration(s.Timeout), true
 }
 
-// graph is what a definition's `after` lists amount to, computed once.
+// graph is the order of the steps, computed once from their After lists.
 type graph struct {
 	before      [][]int // direct predecessors of each step
-	descendants [][]int // every step that comes after it, directly or not
-	pivot       int     // -1 when there is none
-	forwardOnly bool    // every step is retriable: there is no way back
+	descendants [][]int // every step after it, directly or not
+	pivot       int     // -1 if there is none
+	forwardOnly bool    // every step is retriable, so the saga never turns back
 }
 
-// newGraph needs a definition without faults.
+// newGraph requires a definition without faults.
 func newGraph(d *Definition) graph {
 	g := graph{before: make([][]int, len(d.Steps)), descendants: make([][]int, len(d.Steps)), pivot: -1, forwardOnly: true}
 	for i, step := range d.Steps {
@@ -134,7 +133,7 @@ func newGraph(d *Definition) graph {
 	return g
 }
 
-// ancestors lists every step that step i comes after, each once.
+// ancestors returns every step before step i, each once.
 func ancestors(before [][]int, i int) []int {
 	seen := make([]bool, len(before))
 	var found []int

@@ -10,15 +10,15 @@ import (
 	"strconv"
 )
 
-// Limits of a definition's JSON form: it has more members than other input may.
+// definitionLimits allows a definition more members than other input.
 func definitionLimits() JSONLimits {
 	limits := DefaultJSONLimits()
 	limits.Members = 100_000
 	return limits
 }
 
-// ParseDefinition reads the JSON form of a definition, checks it and fills in the defaults. Its error is a Faults with
-// everything that is wrong, each with its JSON pointer.
+// ParseDefinition reads a definition from its JSON form, checks it and fills in the defaults. The error is of type
+// Faults and lists every fault with its JSON pointer.
 func ParseDefinition(name string, version int, body []byte) (*Definition, error) {
 	if err := CheckJSON(body, definitionLimits()); err != nil {
 		return nil, Faults{{Message: err.Error()}}
@@ -28,8 +28,8 @@ func ParseDefinition(name string, version int, body []byte) (*Definition, error)
 	return given.build(name, version, read.faults)
 }
 
-// MarshalJSON writes the definition with every default spelled out: the same plan always gives the same bytes. The name
-// and the version are not part of it.
+// MarshalJSON writes the definition with every default spelled out, so equal definitions give equal bytes. The name and
+// the version are not part of it.
 func (d *Definition) MarshalJSON() ([]byte, error) {
 	shown := definitionJSON{Description: d.Description, Steps: make([]stepJSON, len(d.Steps))}
 	if d.Deadline != 0 {
@@ -48,8 +48,8 @@ func (d *Definition) MarshalJSON() ([]byte, error) {
 	return json.Marshal(shown)
 }
 
-// Hash tells whether two definitions are the same plan: white space, the order of members and defaults spelled out make
-// no difference.
+// Hash returns the same value for equal definitions: white space, the order of members and spelled-out defaults make no
+// difference.
 func (d *Definition) Hash() ([sha256.Size]byte, error) {
 	canonical, err := d.MarshalJSON()
 	if err != nil {
@@ -77,7 +77,7 @@ type stepJSON struct {
 	CompensationRetry   *RetryPolicy `json:"compensation_retry,omitempty"`
 }
 
-// orderAfter puts each `after` list into the order of the steps: as a set it has none.
+// orderAfter sorts the After lists by the order of the steps: they are sets.
 func (d *Definition) orderAfter() {
 	for i := range d.Steps {
 		slices.SortStableFunc(d.Steps[i].After, func(a, b string) int { return cmp.Compare(d.step(a), d.step(b)) })
@@ -93,8 +93,8 @@ func sortedSet(texts []string) []string {
 	return slices.Compact(sorted)
 }
 
-// definitionReader reads a definition member by member, so that every fault is named with its place, names are
-// case-sensitive, and one fault does not hide the next.
+// definitionReader reads a definition member by member. So each fault has its JSON pointer, names are case-sensitive,
+// and one fault does not hide the next.
 type definitionReader struct {
 	faults  Faults
 	lenient bool // unknown members are ignored
@@ -105,7 +105,7 @@ func (r *definitionReader) definition(raw json.RawMessage) draft {
 	members := r.object("", raw, "description", "deadline", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
-	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // which stands for none inside
+	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // 0 means "no deadline" internally, but users leave the member out
 		checkDuration(&r.faults, "/deadline", 0)
 	}
 	var steps []json.RawMessage
@@ -149,7 +149,7 @@ func (r *definitionReader) policy(at string, raw json.RawMessage) draftPolicy {
 	return policy
 }
 
-// object returns the members of an object. Members with unknown names are faults, unless the reader is lenient.
+// object returns the members of an object. Unknown members are faults, unless the reader is lenient.
 func (r *definitionReader) object(at string, raw json.RawMessage, known ...string) map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
@@ -167,7 +167,7 @@ func (r *definitionReader) object(at string, raw json.RawMessage, known ...strin
 	return members
 }
 
-// read decodes one member where it is there; null counts as absent.
+// read decodes a member if it is present; null counts as absent.
 func read[T any](r *definitionReader, at string, raw json.RawMessage, want string, into *T) {
 	if isNull(raw) {
 		return
@@ -202,7 +202,7 @@ func sortedNames(members map[string]json.RawMessage) []string {
 	return names
 }
 
-// escapePointer writes a member name as a token of a JSON pointer (RFC 6901), cut to a length that fits a message.
+// escapePointer writes a member name as a token of a JSON pointer (RFC 6901), shortened for messages.
 func escapePointer(name string) string {
 	if len(name) > 64 {
 		name = string([]rune(name)[:16]) + "…"

@@ -5,13 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxStoredName is the longest name of a command or queue that an AMQP message can carry.
+// maxStoredName is the longest name of a command or queue that an AMQP message can carry, in bytes.
 const maxStoredName = 255
 
-// ReadDefinition reads a definition as it was stored. ParseDefinition checked it when it was registered, perhaps in
-// another version of the program, so ReadDefinition ignores members that this version does not know and applies none of
-// the limits on what may be registered. It refuses only what the core cannot run: a step without a command, an unknown
-// kind, an `after` that makes a circle. Its error is a Faults.
+// ReadDefinition reads a definition as it was stored, perhaps by another version of the program. It ignores unknown
+// members and the limits of ParseDefinition. It refuses only what the core cannot run, such as a step without a command
+// or a cycle. The error is of type Faults.
 func ReadDefinition(name string, version int, body []byte) (*Definition, error) {
 	read := definitionReader{lenient: true}
 	given := read.definition(body)
@@ -23,7 +22,7 @@ func ReadDefinition(name string, version int, body []byte) (*Definition, error) 
 	return definition, nil
 }
 
-// obstacles are the faults of a completed definition that keep the core from running it.
+// obstacles returns the faults of a completed definition that keep the core from running it.
 func (d *Definition) obstacles() Faults {
 	var faults Faults
 	if len(d.Steps) == 0 {
@@ -70,7 +69,7 @@ func sendable(text string) bool {
 	return len(text) <= maxStoredName && utf8.ValidString(text) && !strings.Contains(text, "\x00")
 }
 
-// checkRunnablePolicy refuses what would give a retry without a delay or a delay that is not a number.
+// checkRunnablePolicy refuses policies that would retry without a delay, or with one that is not a number.
 func checkRunnablePolicy(faults *Faults, pointer string, policy RetryPolicy) {
 	if policy.MaxAttempts < 1 {
 		faults.add(pointer+"/max_attempts", "must be at least 1")

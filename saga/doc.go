@@ -1,14 +1,12 @@
-// Package saga is the pure core: what a saga is, and what follows when something happens to it.
+// Package saga is the pure core of the orchestrator: it defines sagas and decides what follows from each event.
 //
-// A Definition is the plan, made by New or ParseDefinition. Start makes an Instance of it, and Transition decides what
-// one Event leads to: the next instance, the commands to send, the lines of history. There is no I/O, no clock and no
-// chance in here: time is a field of the event, ids are derived, and jitter is a hash. So the same input always gives
-// the same decision, a batch can be decided again after a failed commit, and every order of events of a small saga can
-// be walked in a test.
+// New and ParseDefinition make a Definition. Start makes an Instance of it, and Transition returns the Decision that
+// follows from one Event: the next instance, the commands to send and the lines of history. The package does no I/O and
+// uses neither a clock nor randomness: events carry the time, ids are derived, and jitter is a hash. So the same input
+// always gives the same decision, and a test can try every order of events.
 //
-// A timer is no effect but a field, WakeAt. An event that comes late, twice or for nothing is a decision that says so;
-// an error means a defect. Check holds an instance against everything that is true of all of them.
+// Timers are not effects: the core sets WakeAt. A late, duplicate or irrelevant event yields a Decision with Ignored or
+// Refused set. An error means a defect. Check verifies the invariants of an instance.
 //
-// The package guarantees the rules of how a saga moves, whatever the order of events. It imports the standard library
-// only. The shape, input as messages and output as one struct, is that of etcd's raft package.
+// The shape, messages in and one struct out, is that of etcd's raft package. docs/rules.md has the rules.
 package saga

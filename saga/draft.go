@@ -2,8 +2,8 @@ package saga
 
 import "time"
 
-// draft is a definition as a user gave it, in Go or in JSON: what was left out is nil. complete fills it in, so both
-// roads have the same defaults, and validate looks at the result.
+// draft is a definition as a user wrote it, in Go or in JSON; nil means left out. complete fills in the defaults and
+// validate checks the result, whatever the source.
 type draft struct {
 	description string
 	deadline    *Duration
@@ -32,7 +32,7 @@ type draftPolicy struct {
 	nonRetryable    []string
 }
 
-// complete fills in the defaults. It accepts every draft; what is wrong with it shows in validate.
+// complete fills in the defaults. It accepts every draft; validate reports the faults.
 func (d draft) complete(name string, version int) *Definition {
 	definition := &Definition{
 		Name: name, Version: version, Description: d.description,
@@ -83,7 +83,7 @@ func (p *draftPolicy) complete(attempts int) RetryPolicy {
 	return policy
 }
 
-// defaultQueue is the part of the command before the first dot.
+// defaultQueue returns the part of the command before the first dot.
 func defaultQueue(command string) string {
 	for i := range command {
 		if command[i] == '.' {
@@ -100,29 +100,31 @@ func or[T any](given *T, otherwise T) T {
 	return *given
 }
 
-// Builder makes a Definition in Go code. Each step comes after the one added before it, unless After or AtOnce says
-// otherwise.
+// Builder makes a Definition in Go code. Each step comes after the one added before it, unless it has the option After
+// or AtOnce.
 type Builder struct {
 	name  string
 	draft draft
 }
 
-// New begins a definition of that name.
+// New returns a Builder for a definition of that name. Build reports its faults.
 func New(name string) *Builder { return &Builder{name: name} }
 
-// Describe says in a few words what the saga does.
+// Describe sets the description of the saga, for operators.
 func (b *Builder) Describe(description string) *Builder {
 	b.draft.description = description
 	return b
 }
 
-// Deadline is how long a saga may take before its pivot. Passing it turns the saga back.
+// Deadline limits the time from the start of a saga to the success of its pivot. A saga that passes it turns back. The
+// default is no limit.
 func (b *Builder) Deadline(limit time.Duration) *Builder {
 	b.draft.deadline = new(Duration(limit))
 	return b
 }
 
-// Step adds a compensatable step: command is what a worker does, and CompensatedBy what undoes it.
+// Step adds a compensatable step. The command names what a worker does; CompensatedBy names the command that
+// compensates it.
 func (b *Builder) Step(name, command string, options ...StepOption) *Builder {
 	return b.add(Compensatable, name, command, options)
 }
@@ -132,7 +134,7 @@ func (b *Builder) Pivot(name, command string, options ...StepOption) *Builder {
 	return b.add(Pivot, name, command, options)
 }
 
-// Retriable adds a step that must finally succeed and is never undone.
+// Retriable adds a step that must finally succeed and is never compensated.
 func (b *Builder) Retriable(name, command string, options ...StepOption) *Builder {
 	return b.add(Retriable, name, command, options)
 }
@@ -146,12 +148,12 @@ func (b *Builder) add(kind Kind, name, command string, options []StepOption) *Bu
 	return b
 }
 
-// Build checks the definition and fills in the defaults. Its error is a Faults with everything that is wrong.
+// Build fills in the defaults and checks the definition. The error is of type Faults and lists every fault.
 func (b *Builder) Build() (*Definition, error) {
 	return b.draft.build(b.name, 0, nil)
 }
 
-// MustBuild is Build for definitions that are part of a program: it panics where Build would fail.
+// MustBuild is like Build but panics on a fault. Use it for definitions that are part of a program.
 func (b *Builder) MustBuild() *Definition {
 	definition, err := b.Build()
 	if err != nil {
@@ -160,7 +162,7 @@ func (b *Builder) MustBuild() *Definition {
 	return definition
 }
 
-// build ends every road to a Definition; found are faults met on the way here.
+// build completes and checks a draft; found holds the faults of reading it.
 func (d draft) build(name string, version int, found Faults) (*Definition, error) {
 	definition := d.complete(name, version)
 	faults := append(found, definition.validate()...)
@@ -178,7 +180,8 @@ func (d *Definition) prepare() {
 	d.graph = newGraph(d)
 }
 
-// forgetUnused takes out how to retry a compensation that a step does not have: it makes no other plan.
+// forgetUnused resets the compensation policy of steps without a compensation, so that it does not make definitions
+// unequal.
 func (d *Definition) forgetUnused() {
 	for i := range d.Steps {
 		if step := &d.Steps[i]; step.Compensation == "" {

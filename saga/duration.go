@@ -9,12 +9,12 @@ import (
 // Duration is a time.Duration whose JSON form is a Go duration string such as "1m30s".
 type Duration time.Duration
 
-// MarshalJSON writes the shortest spelling that time.Duration gives.
+// MarshalJSON writes the duration as time.Duration.String spells it.
 func (d Duration) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Duration(d).String())
 }
 
-// UnmarshalJSON takes a Go duration string and nothing else: a bare number has no unit.
+// UnmarshalJSON reads a Go duration string. It refuses numbers, which have no unit.
 func (d *Duration) UnmarshalJSON(raw []byte) error {
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
@@ -22,11 +22,11 @@ func (d *Duration) UnmarshalJSON(raw []byte) error {
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("not a duration such as %q", "30s") // what was given may be anything, and is not repeated
+		return fmt.Errorf("not a duration such as %q", "30s") // the input may be anything, so the error does not repeat it
 	}
 	*d = Duration(parsed)
 	return nil
 }
 
-// String spells the duration as time.Duration does.
+// String returns the spelling of time.Duration.
 func (d Duration) String() string { return time.Duration(d).String() }

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Event is everything that can happen to an instance. It carries the time, so the core has no clock.
+// Event is something that happens to an instance. It carries the time, so the core needs no clock.
 type Event struct {
 	At           time.Time
-	OverdueAfter time.Duration // how long without progress until a person should look; 0 means never
+	OverdueAfter time.Duration // time without progress after which the saga asks for attention; 0: never
 	Cause        Cause
 }
 
-// Cause is what an Event is about: Wake, Published, Lost, Reply or Action.
+// Cause is what happened: Wake, Published, Lost, Reply or Action.
 type Cause interface{ cause() }
 
-// Wake says that time has passed. Waking an instance with nothing due changes nothing, so a timer may fire too often.
+// Wake reports that time has passed. It changes nothing if nothing is due, so timers may fire too often.
 type Wake struct {
-	// Unpublished holds the ids of the instance's commands that still wait in the outbox: their time does not run.
+	// Unpublished holds the ids of the commands that still wait in the outbox: their timeouts do not run.
 	Unpublished map[string]bool
 }
 
-// Published says that a command that had to wait in the outbox has reached its queue: its attempt's time runs from now.
+// Published reports that a command that had to wait in the outbox has reached its queue. Its timeout starts now.
 type Published struct{ Command CommandID }
 
-// Lost says that the broker gave up on a command. Whether a worker saw it before is unknown.
+// Lost reports that the broker dead-lettered a command. A worker may have handled it before.
 type Lost struct {
 	Command CommandID
 	Reason  string
@@ -34,21 +34,22 @@ type Lost struct {
 type Reply struct {
 	Command   CommandID
 	Succeeded bool
-	Output    json.RawMessage // a JSON object, or nil; anything where OutputFault is set
-	// OutputFault is why Output cannot be merged into the saga's data; empty: it can. The step took effect all the same.
+	Output    json.RawMessage // a JSON object, or nil; arbitrary if OutputFault is set
+	// OutputFault is the reason why Output cannot be merged into the data; empty if it can. The step took effect
+	// anyway.
 	OutputFault string
 	Error       *ReplyError // set when not Succeeded
 }
 
-// ReplyError is a worker's word that an attempt failed and took no effect.
+// ReplyError reports that an attempt failed and took no effect.
 type ReplyError struct {
 	Code      string
 	Message   string
 	Retryable bool
 }
 
-// Action is what a person asks for. ID makes it take effect once, even when a commit's outcome was unknown and the
-// same action is applied again.
+// Action is an operator's request. Its ID makes it take effect once, even if it is applied again after a commit with an
+// unknown outcome.
 type Action struct {
 	ID         string
 	Name       ActionName
@@ -57,13 +58,13 @@ type Action struct {
 	Patch      json.RawMessage // of ActionPatchData: a JSON merge patch that is an object
 	Reason     string
 	Actor      string
-	IfRevision int64 // 0: whatever the revision is
+	IfRevision int64 // 0: any revision
 }
 
 // ActionName is the last part of an action's path in the REST API.
 type ActionName string
 
-// The actions of a person.
+// The actions of an operator.
 const (
 	ActionRetry       ActionName = "retry"
 	ActionSkip        ActionName = "skip"
@@ -81,7 +82,7 @@ func (Lost) cause()      {}
 func (Reply) cause()     {}
 func (Action) cause()    {}
 
-// Start is what Definition.Start makes an instance of.
+// Start is the input of Definition.Start.
 type Start struct {
 	ID           string
 	At           time.Time
@@ -90,8 +91,8 @@ type Start struct {
 	Data         json.RawMessage // a JSON object; nil means {}
 	Priority     uint8
 	Labels       map[string]string
-	StartAt      time.Time     // zero: at once
-	Deadline     time.Duration // before the definition's; 0: the definition's
+	StartAt      time.Time     // zero: now
+	Deadline     time.Duration // overrides that of the definition; 0: no override
 	TraceParent  string
 	Actor        string
 }

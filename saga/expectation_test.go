@@ -153,7 +153,7 @@ func (c *conversation) expectHistory(kind saga.EntryType, step string) saga.Entr
 
 func (c *conversation) expectAllowed(wanted ...saga.ActionName) {
 	c.t.Helper()
-	require.ElementsMatch(c.t, wanted, c.plan.AllowedActions(&c.is), "%s\n%s", c.is.Status, c.told())
+	require.ElementsMatch(c.t, wanted, c.def.AllowedActions(&c.is), "%s\n%s", c.is.Status, c.told())
 }
 
 // Short words for plans: an undoable step, and policies without chance in them.
@@ -170,9 +170,9 @@ func undoAttempts(most int) saga.StepOption {
 
 // chain is a plan of undoable steps, one after the other, with one attempt each way.
 func chain(names ...string) *saga.Builder {
-	plan := saga.New("plan")
+	def := saga.New("plan")
 	for _, name := range names {
-		plan.Step(name, "q."+name, undo(name), attempts(1), undoAttempts(1))
+		def.Step(name, "q."+name, undo(name), attempts(1), undoAttempts(1))
 	}
-	return plan
+	return def
 }

@@ -2,7 +2,7 @@ package saga
 
 import "time"
 
-// advanceForward dispatches every step whose predecessors are done, and ends the saga when all steps are.
+// advanceForward dispatches every step whose predecessors are done, and completes the saga when all steps are done.
 func (t *transition) advanceForward() {
 	if t.next.TurnBack != nil {
 		return // the pivot is out, and its outcome decides
@@ -23,9 +23,9 @@ func (t *transition) advanceForward() {
 	}
 }
 
-// ready says whether every step that step i comes after is done.
+// ready reports whether every step before step i is done.
 func (t *transition) ready(i int) bool {
-	for _, before := range t.plan.graph.before[i] {
+	for _, before := range t.def.graph.before[i] {
 		if status := t.next.Steps[before].Status; status != StepSucceeded && status != StepSkipped {
 			return false
 		}
@@ -41,7 +41,7 @@ func (t *transition) dispatch(i int) {
 	s.Oversized = false
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	command, queue, timeout, _ := t.plan.CommandFor(s.Name, Execute)
+	command, queue, timeout, _ := t.def.CommandFor(s.Name, Execute)
 	s.DeadlineAt = t.in(timeout)
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now
@@ -53,7 +53,7 @@ func (t *transition) dispatch(i int) {
 	t.record(EntryStepDispatched, s.Name, s.Attempts, nil)
 }
 
-// succeed counts step i as done by its worker. attempt is the one that was answered.
+// succeed marks step i as done by its worker, who answered that attempt.
 func (t *transition) succeed(i, attempt int, merged []byte, reply Reply) {
 	s := &t.next.Steps[i]
 	s.Status = StepSucceeded
@@ -64,15 +64,15 @@ func (t *transition) succeed(i, attempt int, merged []byte, reply Reply) {
 	t.next.Data = merged
 	t.progress()
 	t.record(EntryStepSucceeded, s.Name, attempt, nil)
-	if i == t.plan.graph.pivot && t.next.TurnBack != nil {
+	if i == t.def.graph.pivot && t.next.TurnBack != nil {
 		t.record(EntryCancelTooLate, s.Name, 0, map[string]any{"code": t.next.TurnBack.Code})
 		t.next.TurnBack = nil
 	}
 }
 
-// attemptFailed deals with an attempt of step i that failed; uncertain says that it may have taken effect all the same.
+// attemptFailed handles a failed attempt of step i; uncertain means that it may have taken effect anyway.
 func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, uncertain bool) {
-	plan, s := &t.plan.Steps[i], &t.next.Steps[i]
+	step, s := &t.def.Steps[i], &t.next.Steps[i]
 	failed, _ := t.next.CommandOut(i)
 	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
 	s.Uncertain = s.Uncertain || uncertain
@@ -81,15 +81,15 @@ func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, u
 	t.record(entry, s.Name, s.Attempts, map[string]any{"code": failure.Code, "message": failure.Message})
 	used := s.Attempts - s.AttemptsForgiven
 	turning := t.next.Phase == PhaseBackward || t.next.TurnBack != nil
-	if turning || plan.Retry.exhausted(used, failure) {
+	if turning || step.Retry.exhausted(used, failure) {
 		t.failFinally(i)
 		return
 	}
 	s.Status = StepRetrying
-	s.NextAttemptAt = t.in(plan.Retry.delay(used, failed))
+	s.NextAttemptAt = t.in(step.Retry.delay(used, failed))
 }
 
-// failFinally ends step i without success, and turns the saga where the step decides its direction.
+// failFinally ends step i without success, and turns the saga back if the step requires it.
 func (t *transition) failFinally(i int) {
 	s := &t.next.Steps[i]
 	t.giveUp(i)
@@ -97,8 +97,8 @@ func (t *transition) failFinally(i int) {
 		return
 	}
 	switch {
-	case t.plan.Steps[i].Kind == Retriable:
-	case i == t.plan.graph.pivot && s.Status == StepUnknown:
+	case t.def.Steps[i].Kind == Retriable:
+	case i == t.def.graph.pivot && s.Status == StepUnknown:
 	case t.next.TurnBack != nil:
 		t.turnBack(*t.next.TurnBack)
 	default:
@@ -106,7 +106,7 @@ func (t *transition) failFinally(i int) {
 	}
 }
 
-// giveUp makes step i failed, or unknown where any of its attempts may have taken effect.
+// giveUp marks step i as failed, or as unknown if any of its attempts may have taken effect.
 func (t *transition) giveUp(i int) {
 	s := &t.next.Steps[i]
 	s.close(t.now)
@@ -122,7 +122,7 @@ func (t *transition) giveUp(i int) {
 	t.record(entry, s.Name, s.Attempts, detail)
 }
 
-// turnBack sends the saga back. Steps that wait for their next attempt get none; commands that are out are waited for.
+// turnBack starts the backward phase. Steps that wait for their next attempt end; commands that are out are awaited.
 func (t *transition) turnBack(why Failure) {
 	t.next.Phase = PhaseBackward
 	t.next.TurnBack = nil

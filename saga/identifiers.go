@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Direction says what a command asks of a worker.
+// Direction is what a command asks of a worker: to execute a step or to compensate it.
 type Direction string
 
 // The two directions, as they stand in the saga-action header.
@@ -15,9 +15,8 @@ const (
 	Compensate Direction = "compensate"
 )
 
-// CommandID identifies one command: one attempt of one direction of one step. It is derived, never drawn, so the same
-// transition done twice gives the same id. Round is above 1 only for a compensation that is done once more after a
-// late success.
+// CommandID identifies one command: one attempt of one step in one direction. It is derived, so repeating a transition
+// gives the same id. Round is above 1 only for a compensation that is repeated after a late success.
 type CommandID struct {
 	Saga      string
 	Step      string
@@ -26,7 +25,8 @@ type CommandID struct {
 	Attempt   int
 }
 
-// IdempotencyKey is what every attempt of one effect shares: `<saga>/<step>/<execute|compensate|compensate-2>`.
+// IdempotencyKey returns the key that all attempts of one effect share:
+// `<saga>/<step>/<execute|compensate|compensate-2>`.
 func (c CommandID) IdempotencyKey() string {
 	key := c.Saga + "/" + c.Step + "/" + string(c.Direction)
 	if c.Round > 1 {
@@ -35,12 +35,12 @@ func (c CommandID) IdempotencyKey() string {
 	return key
 }
 
-// String is the command's id: the idempotency key and the attempt.
+// String returns the id: the idempotency key and the attempt, joined by a slash.
 func (c CommandID) String() string {
 	return c.IdempotencyKey() + "/" + strconv.Itoa(c.Attempt)
 }
 
-// ParseCommandID reads what String wrote, and refuses everything else.
+// ParseCommandID parses the result of String and refuses everything else.
 func ParseCommandID(text string) (CommandID, error) {
 	parts := strings.Split(text, "/")
 	if len(parts) != 4 || parts[0] == "" || parts[1] == "" {

@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// Status is where a saga stands. It follows from the instance's phase and steps; nothing sets it alone.
+// Status is the state of a saga. It is derived from the phase and the steps, and never set alone.
 type Status string
 
 // The statuses of a saga.
 const (
 	Scheduled    Status = "scheduled"    // starts later
-	Running      Status = "running"      // going forward
-	Compensating Status = "compensating" // going back
-	Stuck        Status = "stuck"        // nothing can move without a person
-	Paused       Status = "paused"       // a person stopped it
+	Running      Status = "running"      // in its forward phase
+	Compensating Status = "compensating" // in its backward phase
+	Stuck        Status = "stuck"        // cannot move without an operator
+	Paused       Status = "paused"       // an operator paused it
 	Completed    Status = "completed"    // every step succeeded
-	Compensated  Status = "compensated"  // all that took effect was undone
-	Abandoned    Status = "abandoned"    // an operator closed it as it stood
+	Compensated  Status = "compensated"  // everything that took effect was compensated
+	Abandoned    Status = "abandoned"    // an operator closed it as it was
 )
 
-// Terminal says whether a saga of this status has ended.
+// Terminal reports whether a saga with this status has ended.
 func (s Status) Terminal() bool { return s == Completed || s == Compensated || s == Abandoned }
 
-// Statuses lists every status, for those who validate or count.
+// Statuses returns every status.
 func Statuses() []Status {
 	return []Status{Scheduled, Running, Compensating, Stuck, Paused, Completed, Compensated, Abandoned}
 }
 
-// StepStatus is where a step stands.
+// StepStatus is the state of a step.
 type StepStatus string
 
 // The statuses of a step.
@@ -37,7 +37,7 @@ const (
 	StepRunning            StepStatus = "running"  // a command is out
 	StepRetrying           StepStatus = "retrying" // waits for its next attempt
 	StepSucceeded          StepStatus = "succeeded"
-	StepFailed             StepStatus = "failed"  // a worker said so, finally
+	StepFailed             StepStatus = "failed"  // a worker reported a final failure
 	StepUnknown            StepStatus = "unknown" // may have taken effect
 	StepSkipped            StepStatus = "skipped"
 	StepCompensating       StepStatus = "compensating" // a compensation is out, or waits for its next attempt
@@ -45,7 +45,7 @@ const (
 	StepCompensationFailed StepStatus = "compensation_failed"
 )
 
-// Phase is the direction in which an instance moves; Status is derived from it.
+// Phase is the direction in which an instance moves. The status is derived from it.
 type Phase string
 
 // The phases of an instance.
@@ -57,7 +57,7 @@ const (
 )
 
 // Instance is one execution of a definition, with its own data. It is a value: Transition takes one and returns
-// another. Raw JSON and maps inside it are shared between copies and never written to.
+// another. Copies share raw JSON and maps, and nothing writes to them.
 type Instance struct {
 	ID          string
 	Definition  string
@@ -67,75 +67,75 @@ type Instance struct {
 	Labels      map[string]string
 	TraceParent string
 	CreatedAt   time.Time
-	StartAt     time.Time // zero: started at once
+	StartAt     time.Time // zero: it started at once
 	DeadlineAt  time.Time // zero: none
 
 	Status     Status
 	Revision   int64
 	Data       json.RawMessage
 	UpdatedAt  time.Time
-	FinishedAt time.Time // zero while not terminal
-	// WakeAt is never later than the earliest time at which something is due; zero when nothing is. It may be too
-	// early, since it moves later only when it fires: that keeps its index quiet.
+	FinishedAt time.Time // zero until the saga ends
+	// WakeAt is the time of the next wake; zero if nothing will be due. It may be too early but never too late, because
+	// it moves later only when it fires. That saves updates of its index.
 	WakeAt    time.Time
 	Attention *Attention
 
 	Progress
 }
 
-// Progress is the part of an instance that only the core reads: a store keeps it as one JSON document.
+// Progress is the part of an instance that only the core reads. Stores keep it as one JSON document.
 type Progress struct {
-	Phase          Phase       `json:"phase"`
+	Phase            Phase       `json:"phase"`
 	PausedByOperator bool        `json:"paused,omitempty"`
-	TurnBack       *Failure    `json:"turn_back,omitempty"` // a cancel or deadline that waits for the pivot's outcome
-	Failure        *Failure    `json:"failure,omitempty"`   // why the saga went back
-	DeadlinePassed bool        `json:"deadline_passed,omitempty"`
-	ReopenedFrom   Status      `json:"reopened_from,omitempty"` // the end to return to once a late effect is undone
-	Entries        int64       `json:"entries"`                 // seq of the last history entry
-	ProgressAt     time.Time   `json:"progress_at"`
-	Overdue        bool        `json:"overdue,omitempty"`
-	LastAction     string      `json:"last_action,omitempty"` // id of the operator action applied last
-	Steps          []StepState `json:"steps"`
+	TurnBack         *Failure    `json:"turn_back,omitempty"` // a cancel or a passed deadline that waits for the outcome of the pivot
+	Failure          *Failure    `json:"failure,omitempty"`   // why the saga turned back
+	DeadlinePassed   bool        `json:"deadline_passed,omitempty"`
+	ReopenedFrom     Status      `json:"reopened_from,omitempty"` // the status to return to after the late effect is compensated
+	Entries          int64       `json:"entries"`                 // seq of the last history entry
+	ProgressAt       time.Time   `json:"progress_at"`
+	Overdue          bool        `json:"overdue,omitempty"`
+	LastAction       string      `json:"last_action,omitempty"` // id of the last operator action applied
+	Steps            []StepState `json:"steps"`
 }
 
-// StepState is how far one step has come. The order of the states is that of the definition's steps.
+// StepState is the progress of one step. The states are in the order of the steps of the definition.
 type StepState struct {
 	Name                 string     `json:"name"`
 	Status               StepStatus `json:"status"`
 	Attempts             int        `json:"attempts,omitempty"`
-	AttemptsForgiven     int        `json:"attempts_forgiven,omitempty"` // attempts before the operator's last retry
+	AttemptsForgiven     int        `json:"attempts_forgiven,omitempty"` // attempts before the last retry of an operator
 	Uncertain            bool       `json:"uncertain,omitempty"`         // the outcome of some attempt is unknown
-	TookEffect           bool       `json:"took_effect,omitempty"`       // a worker reported its success
-	Oversized            bool       `json:"oversized,omitempty"`         // it did, with an output that the data cannot hold
-	LateEffect           bool       `json:"late_effect,omitempty"`       // its success came after the saga's end
-	LateCompensation             bool       `json:"late_undo,omitempty"`         // its compensation's success did
-	Reopened             bool       `json:"reopened,omitempty"`          // to be undone although the saga had ended
-	Round                int        `json:"round,omitempty"`             // of the compensation; 1 unless done once more
+	TookEffect           bool       `json:"took_effect,omitempty"`       // a worker reported success
+	Oversized            bool       `json:"oversized,omitempty"`         // a worker reported success, with an output that the data cannot hold
+	LateEffect           bool       `json:"late_effect,omitempty"`       // the success came after the end of the saga
+	LateCompensation     bool       `json:"late_undo,omitempty"`         // the success of the compensation came after the end of the saga
+	Reopened             bool       `json:"reopened,omitempty"`          // being compensated after the end of the saga
+	Round                int        `json:"round,omitempty"`             // of the compensation; above 1 if it is repeated after a late success
 	CompensationAttempts int        `json:"compensation_attempts,omitempty"`
 	CompensationForgiven int        `json:"compensation_forgiven,omitempty"`
 
 	StartedAt     time.Time       `json:"started_at,omitzero"`
 	FinishedAt    time.Time       `json:"finished_at,omitzero"`
-	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // set only while it waits to be sent again
+	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // set only while the step waits for its next attempt
 	DeadlineAt    time.Time       `json:"deadline_at,omitzero"`     // set only while a command is out
 	Output        json.RawMessage `json:"output,omitempty"`
 	Error         *StepError      `json:"error,omitempty"`
 }
 
-// StepError is what the last failed attempt said.
+// StepError is the error of the last failed attempt.
 type StepError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// Failure is why a saga turned back.
+// Failure is the reason why a saga turned back.
 type Failure struct {
 	Step    string `json:"step,omitempty"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// Attention is why a saga needs a person, and since when.
+// Attention is the reason why a saga needs an operator, and since when.
 type Attention struct {
 	Reason  AttentionReason `json:"reason"`
 	Since   time.Time       `json:"since"`
@@ -143,7 +143,7 @@ type Attention struct {
 	Message string          `json:"message"`
 }
 
-// AttentionReason is one of the conditions that need a person.
+// AttentionReason is a condition that needs an operator.
 type AttentionReason string
 
 // The reasons for attention, most pressing first.
@@ -156,17 +156,17 @@ const (
 	Overdue               AttentionReason = "overdue"
 )
 
-// AttentionReasons lists every reason, for those who validate or count.
+// AttentionReasons returns every reason, most pressing first.
 func AttentionReasons() []AttentionReason {
 	return []AttentionReason{CompensationExhausted, PivotUnknown, RetriesExhausted, LateEffect, DeadlineExceeded, Overdue}
 }
 
-// commandOut says whether a command of the step is out, so that a reply or a timeout must come.
+// commandOut reports whether a command of the step is out: sent, and neither answered nor timed out.
 func (s *StepState) commandOut() bool {
 	return s.Status == StepRunning || s.Status == StepCompensating && s.NextAttemptAt.IsZero()
 }
 
-// CommandOut returns the id of the command of the saga's step i that is out now, if there is one.
+// CommandOut returns the id of the command of step i that is out: sent, and neither answered nor timed out.
 func (in *Instance) CommandOut(i int) (CommandID, bool) {
 	s := &in.Steps[i]
 	if !s.commandOut() {

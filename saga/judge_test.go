@@ -13,31 +13,31 @@ import (
 
 // decide is Transition, held against what is true of every decision whatever the event: the specifications, the walk and
 // the random histories all go through it. Its error says what is wrong with the core.
-func decide(plan *saga.Definition, in saga.Instance, event saga.Event) (saga.Decision, error) {
+func decide(def *saga.Definition, in saga.Instance, event saga.Event) (saga.Decision, error) {
 	given := deepCopy(in)
-	decision, err := plan.Transition(in, event)
+	decision, err := def.Transition(in, event)
 	if err != nil {
 		return decision, fmt.Errorf("a defect shows: %w", err)
 	}
 	if !reflect.DeepEqual(given, in) {
 		return decision, fmt.Errorf("the instance that was given has changed")
 	}
-	again, err := plan.Transition(in, event)
+	again, err := def.Transition(in, event)
 	if err != nil || !reflect.DeepEqual(decision, again) {
 		return decision, fmt.Errorf("the same input gives another decision: %+v and %+v (%w)", decision, again, err)
 	}
-	return decision, judge(plan, given, event, decision)
+	return decision, judge(def, given, event, decision)
 }
 
 // judge holds a decision against the promises that Check cannot see, since they are about two states and not one.
-func judge(plan *saga.Definition, before saga.Instance, event saga.Event, decision saga.Decision) error {
+func judge(def *saga.Definition, before saga.Instance, event saga.Event, decision saga.Decision) error {
 	after := decision.Next
-	if err := plan.Check(&after); err != nil {
+	if err := def.Check(&after); err != nil {
 		return err
 	}
 	for _, check := range []error{
 		judgeExtent(before, decision), judgeHistory(before, event, decision), judgeWake(&after),
-		judgeCommands(before, decision), judgeOrder(plan, decision), judgeEnd(plan, before, decision),
+		judgeCommands(before, decision), judgeOrder(def, decision), judgeEnd(def, before, decision),
 		judgeRoundTrip(after.Progress),
 	} {
 		if check != nil {
@@ -149,23 +149,23 @@ func judgeCommands(before saga.Instance, decision saga.Decision) error {
 }
 
 // judgeOrder: forward after what it comes after; backward only when nothing is out, after all that came after it.
-func judgeOrder(plan *saga.Definition, decision saga.Decision) error {
+func judgeOrder(def *saga.Definition, decision saga.Decision) error {
 	in := decision.Next
 	for _, command := range decision.Commands {
-		i := slices.IndexFunc(plan.Steps, func(s saga.Step) bool { return s.Name == command.ID.Step })
+		i := slices.IndexFunc(def.Steps, func(s saga.Step) bool { return s.Name == command.ID.Step })
 		if in.Status == saga.Paused || in.Status.Terminal() {
 			return fmt.Errorf("command %s of a saga that is %s", command.ID, in.Status)
 		}
-		for j := range plan.Steps {
+		for j := range def.Steps {
 			status := in.Steps[j].Status
-			before := slices.Contains(plan.Steps[i].After, plan.Steps[j].Name)
+			before := slices.Contains(def.Steps[i].After, def.Steps[j].Name)
 			switch {
 			case command.ID.Direction == saga.Execute && before && status != saga.StepSucceeded && status != saga.StepSkipped:
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
 			case command.ID.Direction == saga.Execute || in.ReopenedFrom != "":
 			case status == saga.StepRunning || status == saga.StepRetrying:
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
-			case comesAfter(plan, j, i) && owed(plan, &in, j):
+			case comesAfter(def, j, i) && owed(def, &in, j):
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
 			}
 		}
@@ -174,7 +174,7 @@ func judgeOrder(plan *saga.Definition, decision saga.Decision) error {
 }
 
 // judgeEnd: an end stays unless a person opens the saga again, and says what the steps say.
-func judgeEnd(plan *saga.Definition, before saga.Instance, decision saga.Decision) error {
+func judgeEnd(def *saga.Definition, before saga.Instance, decision saga.Decision) error {
 	after := decision.Next
 	if before.Status.Terminal() && after.Status != before.Status {
 		reopened := slices.ContainsFunc(decision.Entries, func(e saga.Entry) bool { return e.Type == saga.EntryReopened })
@@ -186,7 +186,7 @@ func judgeEnd(plan *saga.Definition, before saga.Instance, decision saga.Decisio
 		status := after.Steps[i].Status
 		switch {
 		case after.Status == saga.Completed && status != saga.StepSucceeded && status != saga.StepSkipped,
-			after.Status == saga.Compensated && (owed(plan, &after, i) || status == saga.StepRunning || status == saga.StepRetrying):
+			after.Status == saga.Compensated && (owed(def, &after, i) || status == saga.StepRunning || status == saga.StepRetrying):
 			return fmt.Errorf("%s, but step %s is %s", after.Status, after.Steps[i].Name, status)
 		}
 	}
@@ -194,20 +194,20 @@ func judgeEnd(plan *saga.Definition, before saga.Instance, decision saga.Decisio
 }
 
 // owed: what took effect, or may have, and can be undone, but is not.
-func owed(plan *saga.Definition, in *saga.Instance, i int) bool {
+func owed(def *saga.Definition, in *saga.Instance, i int) bool {
 	switch in.Steps[i].Status {
 	case saga.StepSucceeded, saga.StepUnknown, saga.StepCompensating, saga.StepCompensationFailed:
-		return plan.Steps[i].Compensation != ""
+		return def.Steps[i].Compensation != ""
 	default:
 		return false
 	}
 }
 
 // comesAfter says whether step j comes after step i, directly or not.
-func comesAfter(plan *saga.Definition, j, i int) bool {
-	return slices.ContainsFunc(plan.Steps[j].After, func(name string) bool {
-		k := slices.IndexFunc(plan.Steps, func(s saga.Step) bool { return s.Name == name })
-		return k == i || comesAfter(plan, k, i)
+func comesAfter(def *saga.Definition, j, i int) bool {
+	return slices.ContainsFunc(def.Steps[j].After, func(name string) bool {
+		k := slices.IndexFunc(def.Steps, func(s saga.Step) bool { return s.Name == name })
+		return k == i || comesAfter(def, k, i)
 	})
 }
 

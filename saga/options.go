@@ -2,33 +2,34 @@ package saga
 
 import "time"
 
-// StepOption says more about a step than its name and command.
+// StepOption sets one property of a step.
 type StepOption func(*draftStep)
 
-// CompensatedBy names the command that undoes the step.
+// CompensatedBy names the command that compensates the step.
 func CompensatedBy(command string) StepOption {
 	return func(s *draftStep) { s.compensation = command }
 }
 
-// After names the steps that must be done before this one; steps after the same one run in parallel.
+// After names the steps that must be done before this one. Steps after the same step run in parallel.
 func After(names ...string) StepOption {
 	return func(s *draftStep) { s.after = new(append([]string{}, names...)) }
 }
 
-// AtOnce lets the step start with the saga.
+// AtOnce makes the step start with the saga.
 func AtOnce() StepOption { return After() }
 
-// OnQueue sends the step's commands to that worker queue, instead of the one that its command begins with.
+// OnQueue sends the commands of the step to that worker queue. The default is the part of the command before its first
+// dot.
 func OnQueue(queue string) StepOption {
 	return func(s *draftStep) { s.queue = &queue }
 }
 
-// Timeout is how long one attempt may take, from its dispatch. The default is 30 seconds.
+// Timeout limits one attempt, from dispatch to reply. The default is 30 seconds.
 func Timeout(limit time.Duration) StepOption {
 	return func(s *draftStep) { s.timeout = new(Duration(limit)) }
 }
 
-// CompensationTimeout is Timeout for the step's compensation. The default is the step's own.
+// CompensationTimeout limits one attempt of the compensation. The default is the timeout of the step.
 func CompensationTimeout(limit time.Duration) StepOption {
 	return func(s *draftStep) { s.compensationTimeout = new(Duration(limit)) }
 }
@@ -47,20 +48,20 @@ func CompensationRetry(options ...RetryOption) StepOption {
 // RetryOption is one setting of a retry policy.
 type RetryOption func(*draftPolicy)
 
-// Attempts is how often the command is sent at most: 5 by default, 20 for compensations and retriable steps.
+// Attempts limits how often the command is sent. The default is 5, and 20 for compensations and retriable steps.
 func Attempts(most int) RetryOption {
 	return func(p *draftPolicy) { p.maxAttempts = &most }
 }
 
-// Backoff is the wait before the second attempt, the factor by which it grows from attempt to attempt, and its limit.
-// The default is one second, doubling to one minute.
+// Backoff sets the wait before the second attempt, the factor by which it grows with each attempt, and the longest
+// wait. The default is one second, doubling up to one minute.
 func Backoff(initial time.Duration, multiplier float64, longest time.Duration) RetryOption {
 	return func(p *draftPolicy) {
 		p.initialInterval, p.multiplier, p.maxInterval = new(Duration(initial)), &multiplier, new(Duration(longest))
 	}
 }
 
-// Jitter is the share of each wait by which it may be longer or shorter, from 0 to 1. The default is 0.2.
+// Jitter sets the share by which each wait may be longer or shorter, from 0 to 1. The default is 0.2.
 func Jitter(share float64) RetryOption {
 	return func(p *draftPolicy) { p.jitter = &share }
 }

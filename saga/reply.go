@@ -1,6 +1,6 @@
 package saga
 
-// Why a reply or another event changes nothing.
+// Reasons why an event changes nothing.
 const (
 	ignoredRepeated = "repeated: the step has been answered before"
 	ignoredLate     = "late: the attempt no longer counts"
@@ -8,28 +8,28 @@ const (
 	ignoredNotDue   = "not due: nothing is to be done yet"
 )
 
-// reply takes in a worker's answer.
+// reply handles the answer of a worker.
 func (t *transition) reply(r Reply) {
-	i := t.plan.step(r.Command.Step)
+	i := t.def.step(r.Command.Step)
 	if i < 0 || r.Command.Saga != t.next.ID || !t.wasSent(i, r.Command) {
 		t.refuse(RefusedUnknownCommand, "no such command was sent")
 		return
 	}
 	switch {
 	case r.Command.Direction == Execute && r.Succeeded:
-		t.executed(i, r)
+		t.executionSucceeded(i, r)
 	case r.Command.Direction == Execute:
-		t.notExecuted(i, r)
+		t.executionFailed(i, r)
 	case r.Command.Round != t.next.Steps[i].Round:
 		t.ignore(ignoredLate)
 	case r.Succeeded:
-		t.undone(i, r)
+		t.compensationSucceeded(i, r)
 	default:
-		t.notUndone(i, r)
+		t.compensationFailed(i, r)
 	}
 }
 
-// wasSent says whether that command has ever left: an answer to any other cannot be meant for this saga.
+// wasSent reports whether the command was ever sent. A reply to any other command cannot be for this saga.
 func (t *transition) wasSent(i int, id CommandID) bool {
 	s := &t.next.Steps[i]
 	switch {
@@ -42,8 +42,9 @@ func (t *transition) wasSent(i int, id CommandID) bool {
 	}
 }
 
-// executed takes in the success of step i. The first one counts, whichever attempt it answers and however late.
-func (t *transition) executed(i int, r Reply) {
+// executionSucceeded handles the success of step i. The first success counts, whichever attempt it answers and however
+// late it comes.
+func (t *transition) executionSucceeded(i int, r Reply) {
 	s := &t.next.Steps[i]
 	merged, fault := t.takeOutput(i, r)
 	if s.TookEffect || s.Oversized && (fault != nil || t.next.Phase != PhaseForward) {
@@ -73,9 +74,9 @@ func (t *transition) executed(i int, r Reply) {
 	}
 }
 
-// oversized deals with a success whose output cannot be merged into the saga's data: it is too large, or breaks a limit
-// of its own. The step took effect, but to go on without its output would be wrong: it is compensated, or waits for an
-// operator. It is false for a step that is compensated anyway.
+// oversized handles a success whose output cannot be merged into the data. The step took effect, but the saga must not
+// go on without the output: the step is compensated or waits for an operator. oversized returns false for a step that
+// is compensated anyway.
 func (t *transition) oversized(i int, r Reply, failure ReplyError) bool {
 	s := &t.next.Steps[i]
 	switch {
@@ -93,12 +94,12 @@ func (t *transition) oversized(i int, r Reply, failure ReplyError) bool {
 	return true
 }
 
-// succeededAfterFailure: a used-up retriable step may still succeed; a pivot that a person took for failed may turn out
-// to have happened; any other step's worker has said that nothing took effect, and the first answer stands.
+// succeededAfterFailure handles a success after a final failure. An exhausted retriable step may still succeed, and a
+// pivot that an operator marked as failed may have happened. For any other step the first answer stands.
 func (t *transition) succeededAfterFailure(i int, merged []byte, r Reply) {
 	s := &t.next.Steps[i]
 	switch {
-	case t.plan.Steps[i].Kind == Retriable && t.next.Phase == PhaseForward:
+	case t.def.Steps[i].Kind == Retriable && t.next.Phase == PhaseForward:
 		t.succeed(i, r.Command.Attempt, merged, r)
 	case s.Uncertain:
 		t.lateEffect(i, merged, r)
@@ -107,12 +108,13 @@ func (t *transition) succeededAfterFailure(i int, merged []byte, r Reply) {
 	}
 }
 
-// succeededAfterCompensation: the compensation that was sent may have found nothing to undo, so it is done once more.
+// succeededAfterCompensation compensates the step once more: the compensation that was sent may have found nothing to
+// compensate.
 func (t *transition) succeededAfterCompensation(i int, merged []byte, r Reply) {
 	s := &t.next.Steps[i]
 	switch {
 	case s.CompensationAttempts == 0:
-		t.ignore(ignoredLate) // a person has counted it as done already
+		t.ignore(ignoredLate) // an operator skipped it
 	case t.next.Phase == PhaseEnded || t.next.ReopenedFrom != "":
 		t.lateEffect(i, merged, r)
 	default:
@@ -122,7 +124,7 @@ func (t *transition) succeededAfterCompensation(i int, merged []byte, r Reply) {
 	}
 }
 
-// lateEffect notes a success that came after the saga's end: a person decides what becomes of it.
+// lateEffect records a success that came after the end of the saga. An operator decides what to do about it.
 func (t *transition) lateEffect(i int, merged []byte, r Reply) {
 	s := &t.next.Steps[i]
 	if s.Status == StepRunning || s.Status == StepRetrying || s.Status == StepUnknown {
@@ -136,8 +138,8 @@ func (t *transition) lateEffect(i int, merged []byte, r Reply) {
 	t.record(EntryStepLateEffect, s.Name, r.Command.Attempt, nil)
 }
 
-// notExecuted takes in a failure of step i; only the attempt that is out now can fail.
-func (t *transition) notExecuted(i int, r Reply) {
+// executionFailed handles a failure of step i. Only the attempt that is out can fail.
+func (t *transition) executionFailed(i int, r Reply) {
 	if !t.awaited(i, r.Command) {
 		t.ignore(ignoredLate)
 		return
@@ -145,10 +147,10 @@ func (t *transition) notExecuted(i int, r Reply) {
 	t.attemptFailed(i, EntryStepAttemptFailed, *r.Error, false)
 }
 
-// undone takes in the success of a compensation; it counts for a used-up one too, and for one that waits for its turn.
-func (t *transition) undone(i int, r Reply) {
+// compensationSucceeded handles the success of a compensation, even if it is exhausted or waits for its turn.
+func (t *transition) compensationSucceeded(i int, r Reply) {
 	s := &t.next.Steps[i]
-	if s.Status != StepCompensating && s.Status != StepCompensationFailed && !s.waitsForItsTurn() {
+	if s.Status != StepCompensating && s.Status != StepCompensationFailed && !s.waitsForTurn() {
 		t.ignore(ignoredRepeated)
 		return
 	}
@@ -156,7 +158,7 @@ func (t *transition) undone(i int, r Reply) {
 	t.compensated(i, r.Command.Attempt)
 }
 
-func (t *transition) notUndone(i int, r Reply) {
+func (t *transition) compensationFailed(i int, r Reply) {
 	if !t.awaited(i, r.Command) {
 		t.ignore(ignoredLate)
 		return
@@ -164,13 +166,14 @@ func (t *transition) notUndone(i int, r Reply) {
 	t.compensationAttemptFailed(i, EntryCompensationRetry, *r.Error)
 }
 
-// awaited says whether that command is out now, in a saga that still goes on.
+// awaited reports whether the command is out and the step still active.
 func (t *transition) awaited(i int, id CommandID) bool {
 	out, found := t.next.CommandOut(i)
 	return found && out == id && t.active(i)
 }
 
-// active says whether step i still moves: not after the saga's end, and not beside the steps of a reopened saga.
+// active reports whether step i can still move. No step moves after the end of the saga; in a reopened saga only the
+// reopened step does.
 func (t *transition) active(i int) bool {
 	if t.next.Phase == PhaseEnded {
 		return false

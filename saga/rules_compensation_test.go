@@ -14,14 +14,14 @@ import (
 
 func TestRule6WhatSucceededOrMayHaveIsUndone(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").
+	def := saga.New("plan").
 		Step("succeeded", "q.a", undo("a"), saga.AtOnce()).
 		Step("unknown", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
 		Step("failed", "q.c", undo("c"), saga.AtOnce()).
 		Step("plain", "q.d", saga.AtOnce()).
 		Step("guess", "q.e", saga.AtOnce(), attempts(1)).
 		Step("pending", "q.f", undo("f"), saga.After("failed"))
-	c := begin(t, plan)
+	c := begin(t, def)
 	c.succeed("succeeded", "plain")
 	c.refuse("failed")
 	c.expectSent()
@@ -159,8 +159,8 @@ func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {
 
 func TestRule7ACompensationIsRetriedByItsPolicy(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").Step("a", "q.a", undo("a"), saga.CompensationTimeout(time.Minute), undoAttempts(4)).Step("b", "q.b")
-	c := begin(t, plan)
+	def := saga.New("plan").Step("a", "q.a", undo("a"), saga.CompensationTimeout(time.Minute), undoAttempts(4)).Step("b", "q.b")
+	c := begin(t, def)
 	c.succeed("a")
 	c.refuse("b")
 	c.fail("a")
@@ -221,11 +221,11 @@ func TestRule7UsedUpItIsLeftToAPersonAndTheRestGoesOn(t *testing.T) {
 
 func TestRule7IndependentBranchesGoAllTheWayBack(t *testing.T) {
 	t.Parallel()
-	plan := chain("a", "b").
+	def := chain("a", "b").
 		Step("x", "q.x", undo("x"), saga.AtOnce(), undoAttempts(1)).
 		Step("y", "q.y", undo("y"), undoAttempts(1)).
 		Step("last", "q.last", saga.After("b", "y"))
-	c := begin(t, plan)
+	c := begin(t, def)
 	c.succeed("a", "x", "b", "y")
 	c.refuse("last")
 	c.refuse("b")

@@ -271,7 +271,7 @@ func TestRule3PublishedSaysNothingOfACommandThatIsNotOut(t *testing.T) {
 
 func TestRule4WhenAStepFailsFinally(t *testing.T) {
 	t.Parallel()
-	plan := func() *saga.Builder {
+	def := func() *saga.Builder {
 		return saga.New("plan").Step("a", "q.a").Step("b", "q.b",
 			saga.Retry(saga.Attempts(2), saga.Jitter(0), saga.NonRetryable("card_declined")))
 	}
@@ -290,7 +290,7 @@ func TestRule4WhenAStepFailsFinally(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := begin(t, plan())
+			c := begin(t, def())
 			c.succeed("a")
 			says.how(c)
 			c.expectSteps("a succeeded, b " + says.status)

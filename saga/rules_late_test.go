@@ -12,7 +12,7 @@ import (
 
 func TestRule9TheFirstSuccessWinsWhicheverAttemptItAnswers(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").Step("a", "q.a", undo("a"), attempts(3)).Step("b", "q.b")
+	def := saga.New("plan").Step("a", "q.a", undo("a"), attempts(3)).Step("b", "q.b")
 	for name, earlier := range map[string]func(c *conversation){
 		"while it waits for its next attempt": func(c *conversation) { c.lose("a") },
 		"while the next attempt is out":       func(c *conversation) { c.lose("a"); c.retries("a") },
@@ -20,7 +20,7 @@ func TestRule9TheFirstSuccessWinsWhicheverAttemptItAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := begin(t, plan)
+			c := begin(t, def)
 			earlier(c)
 			c.late("a/execute/1", succeeded(`{"from":1}`))
 			c.expectSteps("a succeeded, b running")
@@ -197,11 +197,11 @@ func TestRule9AReopenedSagaCanBeStuckAndRepaired(t *testing.T) {
 
 func TestRule9SeveralLateEffectsAreUndoneOneByOne(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").
+	def := saga.New("plan").
 		Step("a", "q.a", undo("a"), saga.AtOnce(), attempts(1)).
 		Step("b", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
 		Step("plain", "q.plain", saga.AtOnce(), attempts(1))
-	c := begin(t, plan)
+	c := begin(t, def)
 	c.lose("a")
 	c.lose("b")
 	c.lose("plain")

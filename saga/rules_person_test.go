@@ -162,11 +162,11 @@ func TestRule13ACompensationThatSucceedsAfterAnAbandonIsALateEffectToo(t *testin
 
 func TestRule13SoItIsWhileAnotherLateEffectIsBeingUndone(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").
+	def := saga.New("plan").
 		Step("a", "q.a", undo("a"), saga.AtOnce()).
 		Step("b", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
 		Step("c", "q.c", undo("c"), saga.AtOnce(), attempts(1))
-	c := begin(t, plan)
+	c := begin(t, def)
 	c.succeed("a")
 	c.lose("b")
 	c.refuse("c")

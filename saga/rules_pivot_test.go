@@ -144,11 +144,11 @@ func TestRule8ASagaOfRetriableStepsAloneGoesForwardOnly(t *testing.T) {
 
 func TestRule12StuckOnlyWhenNothingCanMove(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").Pivot("p", "q.p").
+	def := saga.New("plan").Pivot("p", "q.p").
 		Retriable("r", "q.r", attempts(1)).
 		Retriable("u", "q.u", saga.After("p"), attempts(2)).
 		Retriable("v", "q.v")
-	c := begin(t, plan)
+	c := begin(t, def)
 	c.succeed("p")
 	c.expectSent("r/execute/1", "u/execute/1")
 	c.refuse("r")
@@ -169,8 +169,8 @@ func TestRule12StuckOnlyWhenNothingCanMove(t *testing.T) {
 
 func TestRule12TheAttentionIsThatOfTheNextStepThatNeedsAPerson(t *testing.T) {
 	t.Parallel()
-	plan := saga.New("plan").Retriable("r", "q.r", attempts(1)).Retriable("u", "q.u", saga.AtOnce(), attempts(1))
-	c := begin(t, plan)
+	def := saga.New("plan").Retriable("r", "q.r", attempts(1)).Retriable("u", "q.u", saga.AtOnce(), attempts(1))
+	c := begin(t, def)
 	c.refuse("r")
 	c.advance(time.Second)
 	c.refuse("u")

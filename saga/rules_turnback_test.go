@@ -197,19 +197,19 @@ func TestRule10ASagaOfRetriableStepsAloneOnlyAsksForAttention(t *testing.T) {
 // whileThePivotIsOut says what turned the saga back: both roads are the same.
 func whileThePivotIsOut(t *testing.T, says func(t *testing.T, c *conversation, code string)) {
 	t.Helper()
-	plan := func() *saga.Builder {
+	def := func() *saga.Builder {
 		return chain("a").Deadline(10*time.Second).Pivot("p", "q.p", attempts(3)).Retriable("r", "q.r")
 	}
 	t.Run("cancel", func(t *testing.T) {
 		t.Parallel()
-		c := begin(t, plan())
+		c := begin(t, def())
 		c.succeed("a")
 		c.act(saga.ActionCompensate)
 		says(t, c, saga.CodeCancelled)
 	})
 	t.Run("deadline", func(t *testing.T) {
 		t.Parallel()
-		c := begin(t, plan())
+		c := begin(t, def())
 		c.succeed("a")
 		c.advance(10 * time.Second)
 		says(t, c, saga.CodeDeadlineExceeded)
@@ -260,14 +260,14 @@ func TestRule14ThePivotsOutcomeIsUnknownAndTheSagaIsStuck(t *testing.T) {
 
 func TestRule14APivotThatWaitsForItsNextAttemptGetsNone(t *testing.T) {
 	t.Parallel()
-	plan := chain("a").Pivot("p", "q.p", attempts(3))
-	c := begin(t, plan)
+	def := chain("a").Pivot("p", "q.p", attempts(3))
+	c := begin(t, def)
 	c.succeed("a")
 	c.fail("p")
 	c.act(saga.ActionCompensate)
 	c.expectSteps("a compensating, p failed")
 
-	c = begin(t, plan)
+	c = begin(t, def)
 	c.succeed("a")
 	c.lose("p")
 	c.act(saga.ActionCompensate)

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// settle derives what follows from the steps: status, attention, and the time to wake. It ends every transition.
+// settle derives the status, the attention and the time to wake from the steps. It ends every transition.
 func (t *transition) settle(in Instance) {
 	n := &t.next
 	before := in.Status
-	n.Status = t.plan.status(n)
+	n.Status = t.def.status(n)
 	if !t.standing {
 		n.ProgressAt, n.Overdue = t.now, false
 	}
@@ -27,13 +27,13 @@ func (t *transition) settle(in Instance) {
 		return
 	}
 	n.FinishedAt = time.Time{}
-	due := t.plan.due(n, t.overdue)
+	due := t.def.due(n, t.overdue)
 	if t.woken || in.WakeAt.IsZero() || due.IsZero() || due.Before(in.WakeAt) {
 		n.WakeAt = due
 	}
 }
 
-// status derives a saga's status from its phase and steps.
+// status derives the status from the phase and the steps.
 func (d *Definition) status(in *Instance) Status {
 	switch {
 	case in.Phase == PhaseEnded:
@@ -51,7 +51,7 @@ func (d *Definition) status(in *Instance) Status {
 	}
 }
 
-// moving says whether a command is out or an attempt is due: if not, only a person can bring the saga further.
+// moving reports whether a command is out or an attempt is due. If not, only an operator can move the saga.
 func (d *Definition) moving(in *Instance) bool {
 	for i := range in.Steps {
 		s := &in.Steps[i]
@@ -65,9 +65,9 @@ func (d *Definition) moving(in *Instance) bool {
 	return false
 }
 
-// raise sets the attention that the saga's state asks for. While the reason stays the same, so does its beginning.
+// raise sets the attention that the state asks for. Since does not change while the reason stays the same.
 func (t *transition) raise(before *Attention) {
-	wanted := t.plan.attention(&t.next)
+	wanted := t.def.attention(&t.next)
 	if wanted == nil {
 		t.next.Attention = nil
 		return
@@ -81,10 +81,10 @@ func (t *transition) raise(before *Attention) {
 	t.next.Attention = wanted
 }
 
-// attention is the most pressing reason why a person should look, without its time; nil when there is none.
+// attention returns the most pressing reason for an operator to look, without its time, or nil.
 func (d *Definition) attention(in *Instance) *Attention {
 	if in.Phase != PhaseEnded {
-		if wanted := d.usedUp(in); wanted != nil {
+		if wanted := d.exhausted(in); wanted != nil {
 			return wanted
 		}
 	}
@@ -97,7 +97,7 @@ func (d *Definition) attention(in *Instance) *Attention {
 	case in.Phase == PhaseEnded:
 		return nil
 	case in.DeadlinePassed && in.Phase == PhaseForward && d.pastPivot(in):
-		return &Attention{Reason: DeadlineExceeded, Message: "the deadline passed after the saga was committed; it goes on"}
+		return &Attention{Reason: DeadlineExceeded, Message: "the deadline passed after the saga was committed, so it continues"}
 	case in.Overdue:
 		return &Attention{Reason: Overdue, Message: fmt.Sprintf("no progress since %s", in.ProgressAt.UTC().Format(time.RFC3339))}
 	default:
@@ -105,8 +105,8 @@ func (d *Definition) attention(in *Instance) *Attention {
 	}
 }
 
-// usedUp finds the step whose attempts are used up although the saga cannot end without it.
-func (d *Definition) usedUp(in *Instance) *Attention {
+// exhausted returns the attention for the first exhausted step without which the saga cannot end, or nil.
+func (d *Definition) exhausted(in *Instance) *Attention {
 	for i := range in.Steps {
 		if reason, exhausted := d.exhaustedStep(in, i); exhausted {
 			s := &in.Steps[i]
@@ -115,7 +115,7 @@ func (d *Definition) usedUp(in *Instance) *Attention {
 			case CompensationExhausted:
 				message += "its compensation failed"
 			case PivotUnknown:
-				message += "nobody knows whether the pivot took effect"
+				message += "it is unknown whether the pivot took effect"
 			default:
 				message += "every attempt failed, and it must succeed"
 			}
@@ -128,7 +128,7 @@ func (d *Definition) usedUp(in *Instance) *Attention {
 	return nil
 }
 
-// exhaustedStep says whether step i waits for a person, and why.
+// exhaustedStep reports whether step i waits for an operator, and why.
 func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) {
 	s := &in.Steps[i]
 	failed := s.Status == StepFailed || s.Status == StepUnknown

@@ -20,7 +20,7 @@ func TestASagaIsShownWithEveryMember(t *testing.T) {
 	c.succeed("reserve")
 	c.act(saga.ActionCompensate, func(a *saga.Action) { a.Reason = "a <typing> error" })
 	c.refuse("check")
-	shown, err := json.Marshal(c.plan.Snapshot(&c.is))
+	shown, err := json.Marshal(c.def.Snapshot(&c.is))
 	require.NoError(t, err)
 	require.JSONEq(t, `{
 		"id": "s", "definition": "order", "version": 0, "key": null, "status": "compensating", "revision": 4,
@@ -55,7 +55,7 @@ func TestWhatIsShownCanBeReadAgain(t *testing.T) {
 	c := begin(t, saga.New("order").Step("reserve", "inventory.reserve"), func(s *saga.Start) {
 		s.Key, s.StartAt = "a <key>", noon.In(time.FixedZone("", 3600)).Add(time.Hour)
 	})
-	shown := c.plan.Snapshot(&c.is)
+	shown := c.def.Snapshot(&c.is)
 	text, err := json.Marshal(shown)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"start_at":"2026-11-23T13:00:00.000000Z"`)

@@ -10,25 +10,25 @@ import (
 	"unicode/utf8"
 )
 
-// JSONLimits bounds a document that comes from outside.
+// JSONLimits bounds a JSON document from outside.
 type JSONLimits struct {
 	Depth        int // nesting of arrays and objects
-	Members      int // members of all objects and elements of all arrays together
+	Members      int // members of all objects and elements of all arrays, in total
 	StringBytes  int
 	NumberDigits int
-	Exponent     int // of a number, either sign
+	Exponent     int // absolute value of a number's exponent
 }
 
-// Limits of a JSON document from outside, unless its place has others.
+// Default limits of a JSON document from outside.
 const (
 	MaxJSONDepth    = 32
 	MaxJSONMembers  = 10_000
-	MaxJSONString   = 1 << 20 // as large as a saga's data may be
+	MaxJSONString   = 1 << 20 // bytes; as large as the data of a saga may be
 	MaxJSONDigits   = 1000
 	MaxJSONExponent = 308
 )
 
-// DefaultJSONLimits are the limits for data, outputs and request bodies.
+// DefaultJSONLimits returns the limits for data, outputs and request bodies.
 func DefaultJSONLimits() JSONLimits {
 	return JSONLimits{
 		Depth: MaxJSONDepth, Members: MaxJSONMembers, StringBytes: MaxJSONString, NumberDigits: MaxJSONDigits,
@@ -36,15 +36,15 @@ func DefaultJSONLimits() JSONLimits {
 	}
 }
 
-// largestExponent is the power of ten that every double can hold.
+// largestExponent is a power of ten that every double can hold.
 const largestExponent = 308
 
-// jsonSpace is what JSON takes for white space; Go and Unicode know more.
+// jsonSpace is the white space of JSON; Go and Unicode have more.
 const jsonSpace = " \t\r\n"
 
-// CheckJSON accepts one JSON document that every store and every worker reads alike. It refuses what encoding/json lets
-// through and databases or other readers do not: invalid UTF-8, NUL characters, lone surrogates, duplicate members,
-// numbers out of range, trailing data, and whatever is over the limits. Its errors never repeat the content.
+// CheckJSON accepts one JSON document that every store and every worker reads alike. It refuses what encoding/json
+// accepts but databases or other readers may not: invalid UTF-8, NUL characters, lone surrogates, duplicate members,
+// numbers out of range and trailing data. Its errors never repeat the content.
 func CheckJSON(document []byte, limits JSONLimits) error {
 	if len(bytes.Trim(document, jsonSpace)) == 0 {
 		return errors.New("empty, want a JSON document")
@@ -59,7 +59,7 @@ func CheckJSON(document []byte, limits JSONLimits) error {
 	return check.value(1)
 }
 
-// invalidUTF8 is where the first byte is that is not part of a UTF-8 sequence.
+// invalidUTF8 returns the position of the first byte that is not part of a UTF-8 sequence.
 func invalidUTF8(document []byte) int {
 	for at := 0; at < len(document); {
 		r, size := utf8.DecodeRune(document[at:])
@@ -71,7 +71,7 @@ func invalidUTF8(document []byte) int {
 	return len(document)
 }
 
-// wellFormed leaves the grammar to encoding/json, so that jsonCheck may rely on it. It reports where the fault is.
+// wellFormed leaves the grammar to encoding/json, so that jsonCheck can rely on it.
 func wellFormed(document []byte, depth int) error {
 	if json.Valid(document) {
 		return nil
@@ -81,7 +81,7 @@ func wellFormed(document []byte, depth int) error {
 	if err := decoder.Decode(&raw); err != nil {
 		syntax, ok := errors.AsType[*json.SyntaxError](err)
 		switch {
-		case ok && strings.Contains(syntax.Error(), "max depth"): // encoding/json has a limit of its own, beyond ours
+		case ok && strings.Contains(syntax.Error(), "max depth"): // encoding/json has a limit above ours
 			return fmt.Errorf("nested deeper than %d before byte %d", depth, syntax.Offset)
 		case ok:
 			return fmt.Errorf("not valid JSON at byte %d", syntax.Offset)
@@ -94,7 +94,7 @@ func wellFormed(document []byte, depth int) error {
 	return nil
 }
 
-// jsonCheck walks a well-formed document and checks what the grammar does not.
+// jsonCheck checks what the grammar does not. The document must be well-formed.
 type jsonCheck struct {
 	text    []byte
 	at      int
@@ -152,7 +152,7 @@ func (c *jsonCheck) container(depth int) error {
 	return nil
 }
 
-// member reads a member's name and the colon after it.
+// member reads the name of a member and its colon.
 func (c *jsonCheck) member(names map[string]bool) error {
 	start := c.at
 	name, err := c.quoted()
@@ -197,7 +197,7 @@ func (c *jsonCheck) quoted() (string, error) {
 	return text, nil
 }
 
-// escape checks an escape by \u and four hex digits: c.at stands on the u, and is left on the last digit of the escape or of its pair.
+// escape checks a \u escape. c.at is on the u before, and on the last digit of the escape or its pair after.
 func (c *jsonCheck) escape() error {
 	start := c.at - 1
 	code := c.hex(c.at + 1)
@@ -258,7 +258,7 @@ func (c *jsonCheck) checkNumber(start, digits, exponentAt int) error {
 		exponent = given
 	}
 	if exponent+digits <= largestExponent {
-		return nil // in range by its length: parsing a number of many digits takes long, and somebody may send thousands
+		return nil // in range by its length; parsing is slow, and a document may hold thousands of long numbers
 	}
 	if _, err := strconv.ParseFloat(string(c.text[start:c.at]), 64); err != nil {
 		return fmt.Errorf("a number beyond 1.8e308, what a double holds, at byte %d", start)

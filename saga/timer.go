@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Codes of failures that no worker reports.
+// Codes of failures that the orchestrator reports itself.
 const (
-	CodeTimeout          = "timeout"           // no reply in time: the outcome is unknown
-	CodeDeadLettered     = "dead_lettered"     // the broker gave up on the command: the outcome is unknown
+	CodeTimeout          = "timeout"           // no reply in time; the outcome is unknown
+	CodeDeadLettered     = "dead_lettered"     // the broker dead-lettered the command; the outcome is unknown
 	CodeDeadlineExceeded = "deadline_exceeded" // the saga's deadline passed before its pivot
-	CodeCancelled        = "cancelled"         // a person asked for compensation
-	CodeDataTooLarge     = "data_too_large"    // the step's output does not fit the saga's data
-	CodeInvalidOutput    = "invalid_output"    // the step's output cannot be merged into the saga's data
+	CodeCancelled        = "cancelled"         // an operator asked for compensation
+	CodeDataTooLarge     = "data_too_large"    // the output of the step does not fit the data of the saga
+	CodeInvalidOutput    = "invalid_output"    // the output of the step cannot be merged into the data of the saga
 )
 
-// wake deals with everything that is due: the start, the deadline, attempts that timed out, attempts to be made again.
+// wake handles everything that is due: the start, the deadline, timeouts and next attempts.
 func (t *transition) wake(w Wake) {
 	t.woken = true
 	if t.next.PausedByOperator || t.next.Phase == PhaseEnded {
@@ -23,9 +23,9 @@ func (t *transition) wake(w Wake) {
 		return
 	}
 	t.begin()
-	t.wakeDeadline() // first, so that no attempt is dispatched that the deadline forbids
+	t.wakeDeadline() // first: after the deadline no attempt may be dispatched
 	for i := range t.next.Steps {
-		t.wakeOut(i, w) // before any is sent again, since one that is used up turns the saga back
+		t.wakeOut(i, w) // before new attempts: an exhausted step turns the saga back
 	}
 	for i := range t.next.Steps {
 		t.wakeWaiting(i)
@@ -38,7 +38,7 @@ func (t *transition) wake(w Wake) {
 
 func (t *transition) reached(at time.Time) bool { return !at.IsZero() && !at.After(t.now) }
 
-// wakeOut deals with a command of step i that is out and whose time is up.
+// wakeOut handles the timeout of a command of step i that is out.
 func (t *transition) wakeOut(i int, w Wake) {
 	id, out := t.next.CommandOut(i)
 	switch {
@@ -50,7 +50,7 @@ func (t *transition) wakeOut(i int, w Wake) {
 	}
 }
 
-// wakeWaiting sends the next attempt of step i where it is due.
+// wakeWaiting sends the next attempt of step i if it is due.
 func (t *transition) wakeWaiting(i int) {
 	s := &t.next.Steps[i]
 	if !t.active(i) || !t.reached(s.NextAttemptAt) {
@@ -64,12 +64,13 @@ func (t *transition) wakeWaiting(i int) {
 	}
 }
 
-// maxDelayedLook is the longest pause between two looks at a command that waits in the outbox, unless its timeout is longer.
+// maxDelayedLook is the longest pause between two checks of a command that waits in the outbox, unless its timeout is
+// longer.
 const maxDelayedLook = 5 * time.Minute
 
-// delayed gives a command that still waits in the outbox its whole time again: that wait alone never fails a step. Only
-// the first delay is a change with a line of history. While the broker is away every saga with a command would else
-// write one per timeout, so later looks only move the deadline, and double: each waits as long as the saga has waited.
+// delayed gives a command that still waits in the outbox its full timeout again: waiting there never fails a step. Only
+// the first delay is recorded, or every saga would write a history line per timeout while the broker is down. Later
+// checks only move the deadline; each waits as long as the saga has waited so far.
 func (t *transition) delayed(i int) {
 	s, timeout := &t.next.Steps[i], t.timeout(i)
 	if !t.delayedBefore(i) {
@@ -83,18 +84,18 @@ func (t *transition) delayed(i int) {
 	t.postponed = true
 }
 
-// delayedBefore reports whether the deadline of the command of step i has been moved since the saga's last progress: an
-// attempt that was dispatched no later than that would have an earlier one.
+// delayedBefore reports whether the deadline of the command of step i was moved since the last progress: an attempt
+// dispatched no later than that has an earlier one.
 func (t *transition) delayedBefore(i int) bool {
 	return t.next.Steps[i].DeadlineAt.Add(-t.timeout(i)).After(t.next.ProgressAt)
 }
 
-// timeout is that of the command of step i which is out.
+// timeout returns the timeout of the command of step i that is out.
 func (t *transition) timeout(i int) time.Duration {
 	if t.next.Steps[i].Status == StepCompensating {
-		return asDuration(t.plan.Steps[i].CompensationTimeout)
+		return asDuration(t.def.Steps[i].CompensationTimeout)
 	}
-	return asDuration(t.plan.Steps[i].Timeout)
+	return asDuration(t.def.Steps[i].Timeout)
 }
 
 func (t *transition) timedOut(i int) {
@@ -102,7 +103,7 @@ func (t *transition) timedOut(i int) {
 	t.outcomeUnknown(i, EntryStepTimedOut, failure)
 }
 
-// outcomeUnknown deals with a command of which nobody can say whether it took effect.
+// outcomeUnknown handles a command that may or may not have taken effect.
 func (t *transition) outcomeUnknown(i int, entry EntryType, failure ReplyError) {
 	if t.next.Steps[i].Status == StepCompensating {
 		t.compensationAttemptFailed(i, entry, failure)
@@ -111,9 +112,9 @@ func (t *transition) outcomeUnknown(i int, entry EntryType, failure ReplyError) 
 	}
 }
 
-// published lets the time of a command that had to wait in the outbox run from now.
+// published starts the timeout of a command that had to wait in the outbox.
 func (t *transition) published(p Published) {
-	i := t.plan.step(p.Command.Step)
+	i := t.def.step(p.Command.Step)
 	if i < 0 || !t.awaited(i, p.Command) {
 		t.ignore(ignoredNotOut)
 		return
@@ -123,18 +124,19 @@ func (t *transition) published(p Published) {
 	t.record(EntryStepPublished, t.next.Steps[i].Name, p.Command.Attempt, nil)
 }
 
-// lost counts a command that the broker dead-lettered as a failed attempt with outcome unknown.
+// lost counts a command that the broker dead-lettered as a failed attempt with an unknown outcome.
 func (t *transition) lost(l Lost) {
-	i := t.plan.step(l.Command.Step)
+	i := t.def.step(l.Command.Step)
 	if i < 0 || !t.awaited(i, l.Command) {
 		t.ignore(ignoredNotOut)
 		return
 	}
-	message := "the broker gave up on the command: " + l.Reason
+	message := "the broker dead-lettered the command: " + l.Reason
 	t.outcomeUnknown(i, EntryStepLost, ReplyError{Code: CodeDeadLettered, Message: message, Retryable: true})
 }
 
-// wakeDeadline turns a saga back whose deadline has passed before its pivot. After it, the saga asks for attention.
+// wakeDeadline turns a saga back whose deadline passed before its pivot. After the pivot, the saga asks for attention
+// instead.
 func (t *transition) wakeDeadline() {
 	if t.next.DeadlinePassed || !t.reached(t.next.DeadlineAt) || t.next.Phase != PhaseForward {
 		return
@@ -142,31 +144,31 @@ func (t *transition) wakeDeadline() {
 	t.next.DeadlinePassed = true
 	t.progress()
 	t.record(EntryDeadlineExceeded, "", 0, nil)
-	if t.plan.mayTurnBack(&t.next) {
+	if t.def.mayTurnBack(&t.next) {
 		t.requestTurnBack(Failure{Code: CodeDeadlineExceeded, Message: "the saga's deadline passed before it was committed"})
 	}
 }
 
-// requestTurnBack turns the saga back, now or once the outcome of a pivot that is out is known.
+// requestTurnBack turns the saga back: now, or once the outcome of a pivot that is out is known.
 func (t *transition) requestTurnBack(why Failure) {
-	if t.plan.graph.pivot < 0 {
+	if t.def.graph.pivot < 0 {
 		t.turnBack(why)
 		return
 	}
-	switch pivot := &t.next.Steps[t.plan.graph.pivot]; pivot.Status {
+	switch pivot := &t.next.Steps[t.def.graph.pivot]; pivot.Status {
 	case StepRunning:
 		t.next.TurnBack = &why
 		t.progress()
 	case StepRetrying:
 		t.next.TurnBack = &why
 		t.progress()
-		t.failFinally(t.plan.graph.pivot)
+		t.failFinally(t.def.graph.pivot)
 	default:
 		t.turnBack(why)
 	}
 }
 
-// wakeOverdue notes that nothing has happened for so long that a person should look.
+// wakeOverdue marks a saga without progress for so long that an operator should look.
 func (t *transition) wakeOverdue() {
 	if t.next.Overdue || t.changed || t.next.Attention != nil || t.overdue <= 0 || !t.reached(t.next.ProgressAt.Add(t.overdue)) {
 		return
@@ -177,7 +179,7 @@ func (t *transition) wakeOverdue() {
 	}
 }
 
-// due is the earliest time at which something will have to be done, or zero.
+// due returns the earliest time at which the saga must act, or zero.
 func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
 	var earliest time.Time
 	consider := func(at time.Time) {

@@ -41,8 +41,8 @@ func TestAStartTimeThatHasPassedIsAtOnce(t *testing.T) {
 
 func TestAScheduledSagaIsCancelledWithNothingToUndo(t *testing.T) {
 	t.Parallel()
-	for _, plan := range []*saga.Builder{chain("a"), committing(), retriables()} {
-		c := begin(t, plan, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
+	for _, def := range []*saga.Builder{chain("a"), committing(), retriables()} {
+		c := begin(t, def, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
 		c.expectAllowed(saga.ActionCompensate, saga.ActionPause, saga.ActionAbandon)
 		c.act(saga.ActionCompensate)
 		c.expectStatus(saga.Compensated)
@@ -158,10 +158,10 @@ func TestEventsOfAnotherDefinitionAreADefect(t *testing.T) {
 		_, err := other.MustBuild().Transition(c.is, saga.Event{At: noon, Cause: saga.Wake{}})
 		require.ErrorIs(t, err, saga.ErrForeignInstance)
 	}
-	later := *c.plan
+	later := *c.def
 	later.Version++
 	_, err := later.Transition(c.is, saga.Event{At: noon, Cause: saga.Wake{}})
 	require.ErrorIs(t, err, saga.ErrForeignInstance)
-	_, err = c.plan.Transition(c.is, saga.Event{At: noon})
+	_, err = c.def.Transition(c.is, saga.Event{At: noon})
 	require.Error(t, err, "an event without a cause")
 }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// ErrForeignInstance means that an instance was given to a definition that it was not started from: a defect.
+// ErrForeignInstance means that an instance was given to another definition than its own: a defect.
 var ErrForeignInstance = errors.New("the instance is not of this definition")
 
-// transition is one decision in the making: a copy of the instance, and what has been decided so far.
+// transition is a decision in progress: a copy of the instance, and what was decided so far.
 type transition struct {
-	plan    *Definition
+	def     *Definition
 	next    Instance
 	now     time.Time
 	overdue time.Duration
@@ -20,8 +20,8 @@ type transition struct {
 
 	changed     bool
 	standing    bool // the change is bookkeeping, not progress
-	postponed   bool // the only difference is a later deadline of a command that waits in the outbox
-	woken       bool // the timer has fired, so WakeAt may move later
+	postponed   bool // only a deadline of a command in the outbox moved
+	woken       bool // the timer fired, so WakeAt may move later
 	ignored     string
 	outputFault string
 	refused     *Refusal
@@ -29,9 +29,9 @@ type transition struct {
 	entries     []Entry
 }
 
-// Start makes a new instance and decides its first moves. The error means a defect: the input must be valid.
+// Start makes a new instance and decides its first moves. The caller validates the input, so an error means a defect.
 func (d *Definition) Start(s Start) (Decision, error) {
-	t := &transition{plan: d, now: s.At, overdue: s.OverdueAfter, actor: s.Actor, changed: true, woken: true}
+	t := &transition{def: d, now: s.At, overdue: s.OverdueAfter, actor: s.Actor, changed: true, woken: true}
 	data := s.Data
 	if data == nil {
 		data = []byte("{}")
@@ -60,13 +60,14 @@ func (d *Definition) Start(s Start) (Decision, error) {
 	return t.finish(Instance{})
 }
 
-// Transition decides what follows from one event. It changes nothing of what it is given and always decides the same
-// for the same input. An event that is late, repeated or not due is a decision that says so; an error means a defect.
+// Transition returns what follows from one event. It does not modify its arguments, and the same input always gives the
+// same decision. A late, duplicate or irrelevant event yields a Decision with Ignored or Refused set. An error means a
+// defect.
 func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	if in.Definition != d.Name || in.Version != d.Version || len(in.Steps) != len(d.Steps) {
 		return Decision{}, fmt.Errorf("transition of saga %s by %s version %d: %w", in.ID, d.Name, d.Version, ErrForeignInstance)
 	}
-	t := &transition{plan: d, next: in, now: event.At, overdue: event.OverdueAfter}
+	t := &transition{def: d, next: in, now: event.At, overdue: event.OverdueAfter}
 	t.next.Steps = slices.Clone(in.Steps)
 	switch cause := event.Cause.(type) {
 	case Wake:
@@ -88,30 +89,30 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	return t.finish(in)
 }
 
-// unchanged is the instance as it came, but for a WakeAt that has fired and moves on by itself, and the deadlines of
-// commands that still wait in the outbox.
+// unchanged returns the instance as it was, except for WakeAt after it fired and the deadlines of commands that still
+// wait in the outbox.
 func (t *transition) unchanged(in Instance) Instance {
 	if t.postponed {
 		in.Steps = t.next.Steps
 	}
 	if t.woken {
-		in.WakeAt = t.plan.due(&in, t.overdue)
+		in.WakeAt = t.def.due(&in, t.overdue)
 	}
 	return in
 }
 
-// finish lets the saga move as far as it can, derives its status, and checks the result.
+// finish moves the saga as far as it can go, derives its status, and checks the result.
 func (t *transition) finish(in Instance) (Decision, error) {
 	t.advance()
 	t.settle(in)
-	if err := t.plan.Check(&t.next); err != nil {
+	if err := t.def.Check(&t.next); err != nil {
 		return Decision{}, fmt.Errorf("transition of saga %s at revision %d: %w", t.next.ID, in.Revision, err)
 	}
 	return Decision{Next: t.next, Changed: true, Commands: t.commands, Entries: t.entries, OutputFault: t.outputFault}, nil
 }
 
-// advance dispatches everything that may be dispatched now. A deadline that has passed forbids it, even where its timer
-// has not fired yet: what a saga does must not hang on who comes first.
+// advance dispatches everything that is ready. A passed deadline forbids that even before its timer fires: the result
+// must not depend on which event comes first.
 func (t *transition) advance() {
 	if t.next.PausedByOperator {
 		return
@@ -125,7 +126,7 @@ func (t *transition) advance() {
 	}
 }
 
-// begin starts a saga whose time has come.
+// begin starts a saga at its start time.
 func (t *transition) begin() {
 	if t.next.Phase != PhaseScheduled || t.next.PausedByOperator || t.next.StartAt.After(t.now) {
 		return
@@ -135,13 +136,13 @@ func (t *transition) begin() {
 	t.record(EntryStarted, "", 0, nil)
 }
 
-// in is the time so long from now, as exactly as every store keeps times.
+// in returns the time d from now, with the precision of the stores.
 func (t *transition) in(d time.Duration) time.Time { return t.now.Add(d).Truncate(time.Microsecond) }
 
-// progress notes that something has happened which others can see.
+// progress marks a change that others can see.
 func (t *transition) progress() { t.changed, t.standing = true, false }
 
-// bookkeeping notes a change that brings the saga no further.
+// bookkeeping marks a change that does not move the saga.
 func (t *transition) bookkeeping() {
 	if !t.changed {
 		t.changed, t.standing = true, true

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Fault is one thing that is wrong with a definition, and where: a JSON pointer into its JSON form.
+// Fault is one fault of a definition. Pointer is a JSON pointer into its JSON form.
 type Fault struct {
 	Pointer string `json:"pointer"`
 	Message string `json:"message"`
 }
 
-// Faults is everything that is wrong with a definition.
+// Faults is every fault of a definition. It is the error of Build, ParseDefinition and ReadDefinition.
 type Faults []Fault
 
-// Error lists every fault.
+// Error lists every fault on one line.
 func (f Faults) Error() string {
 	lines := make([]string, len(f))
 	for i, fault := range f {
@@ -29,24 +29,24 @@ func (f *Faults) add(pointer, format string, arguments ...any) {
 	*f = append(*f, Fault{Pointer: pointer, Message: fmt.Sprintf(format, arguments...)})
 }
 
-// bounded keeps a definition that is wrong all over from making an answer many times its size.
+// bounded limits the number of faults, so that an error is not many times larger than its definition.
 func (f Faults) bounded() Faults {
 	if len(f) <= MaxFaults {
 		return f
 	}
-	told := slices.Clone(f[:MaxFaults-1])
-	told.add("", "and %d more faults", len(f)-len(told))
-	return told
+	listed := slices.Clone(f[:MaxFaults-1])
+	listed.add("", "and %d more faults", len(f)-len(listed))
+	return listed
 }
 
-// Patterns of names, as users read them in messages.
+// Patterns of names. Users see them in messages.
 const (
 	definitionNamePattern = `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`
 	stepNamePattern       = `[a-z0-9][a-z0-9-]{0,62}`
 	commandPattern        = `[A-Za-z0-9][A-Za-z0-9._:-]{0,127}`
 )
 
-// validate finds every fault of a completed definition.
+// validate returns every fault of a completed definition.
 func (d *Definition) validate() Faults {
 	var faults Faults
 	if !matches(definitionNamePattern, d.Name) {
@@ -72,8 +72,8 @@ func (d *Definition) validate() Faults {
 	return faults
 }
 
-// matches says whether a text matches one of the patterns of names. A pattern that is compiled for every name would be
-// most of what it costs to start a saga, since that reads its definition.
+// matches reports whether a text matches one of the patterns above. It does not compile them: that would dominate the
+// cost of starting a saga, which reads its definition.
 func matches(pattern, text string) bool {
 	const lower = "abcdefghijklmnopqrstuvwxyz0123456789"
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + lower
@@ -87,7 +87,7 @@ func matches(pattern, text string) bool {
 	}
 }
 
-// spelled says whether a text of bounded length begins with one of the letters and goes on with letters and marks.
+// spelled reports whether a text of bounded length starts with a letter and continues with letters and marks.
 func spelled(text, letters, marks string, longest int) bool {
 	return text != "" && len(text) <= longest &&
 		strings.IndexByte(letters, text[0]) >= 0 && strings.Trim(text, letters+marks) == ""
@@ -95,7 +95,7 @@ func spelled(text, letters, marks string, longest int) bool {
 
 func stepPointer(i int, member string) string { return "/steps/" + strconv.Itoa(i) + "/" + member }
 
-// checkStep looks at one step alone.
+// checkStep checks one step without regard to the others.
 func (d *Definition) checkStep(faults *Faults, i int) {
 	step := &d.Steps[i]
 	switch first := d.step(step.Name); {
@@ -116,7 +116,7 @@ func (d *Definition) checkStep(faults *Faults, i int) {
 	}
 	checkKind(faults, i, step)
 	checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
-	if step.CompensationTimeout != step.Timeout { // else it has that one's fault, if any
+	if step.CompensationTimeout != step.Timeout { // the default repeats the timeout and its fault
 		checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
 	}
 	checkPolicy(faults, stepPointer(i, "retry"), step.Retry)
@@ -162,7 +162,7 @@ func checkPolicy(faults *Faults, pointer string, policy RetryPolicy) {
 	}
 }
 
-// checkAfter looks at what the `after` lists name, and says whether they make a DAG.
+// checkAfter checks the After lists and reports whether they form a DAG.
 func (d *Definition) checkAfter(faults *Faults) bool {
 	before := make([][]int, len(d.Steps))
 	sound := true
@@ -171,7 +171,7 @@ func (d *Definition) checkAfter(faults *Faults) bool {
 			pointer := stepPointer(i, "after/"+strconv.Itoa(j))
 			switch at := d.step(name); {
 			case at < 0:
-				faults.add(pointer, "names no step of this definition")
+				faults.add(pointer, "names a step that does not exist")
 				sound = false
 			case slices.Index(step.After, name) < j:
 				faults.add(pointer, "names the same step twice")
@@ -183,14 +183,14 @@ func (d *Definition) checkAfter(faults *Faults) bool {
 	}
 	for i := range d.Steps {
 		if slices.Contains(ancestors(before, i), i) {
-			faults.add(stepPointer(i, "after"), "makes a circle: the step would come after itself")
+			faults.add(stepPointer(i, "after"), "makes a cycle: the step would come after itself")
 			sound = false
 		}
 	}
 	return sound
 }
 
-// checkPivots looks at what can be said of the kinds whatever the `after` lists are, and says whether there is a pivot.
+// checkPivots checks the kinds without regard to the order, and reports whether there is a pivot.
 func (d *Definition) checkPivots(faults *Faults) bool {
 	pivot, retriable := -1, 0
 	for i, step := range d.Steps {
@@ -214,12 +214,12 @@ func (d *Definition) checkPivots(faults *Faults) bool {
 	return false
 }
 
-// checkSides looks at what stands before the pivot, after it and beside it; the `after` lists are sound.
+// checkSides checks the kinds of the steps before, after and beside the pivot. It requires sound After lists.
 func (d *Definition) checkSides(faults *Faults) {
 	g := newGraph(d)
 	for i, step := range d.Steps {
 		switch {
-		case step.Kind == Pivot: // that there is but one is seen to
+		case step.Kind == Pivot: // checkPivots ensures that there is only one
 		case slices.Contains(g.descendants[g.pivot], i):
 			if step.Kind != Retriable {
 				faults.add(stepPointer(i, "kind"), "a step after the pivot must be %s", Retriable)
@@ -229,7 +229,7 @@ func (d *Definition) checkSides(faults *Faults) {
 				faults.add(stepPointer(i, "kind"), "a step before the pivot cannot be %s", Retriable)
 			}
 		default:
-			faults.add(stepPointer(i, "after"), "stands beside the pivot: it must come before it or after it")
+			faults.add(stepPointer(i, "after"), "the step is parallel to the pivot: it must come before or after it")
 		}
 	}
 }

@@ -42,7 +42,7 @@ func coreMutants() []mutant {
 		},
 		{
 			"compensation out of order", "saga/backward.go",
-			"if t.plan.owes(&t.next, later) {", "if t.plan.owes(&t.next, later) && later < 0 {", core,
+			"if t.def.owes(&t.next, later) {", "if t.def.owes(&t.next, later) && later < 0 {", core,
 		},
 		{
 			"forgotten wake of a next attempt", "saga/timer.go",
