@@ -72,9 +72,7 @@ func queueEntries(b *pgx.Batch, entries []record.Entry) error {
 			return fmt.Errorf("encode entry %d of saga %s: %w", first.Seq, first.SagaID, err)
 		}
 	}
-	queueRows(b, n, `insert into saga_decisions (saga_id, seq, at, actor, entries)
-		select unnest($1::text[]), unnest($2::bigint[]), unnest($3::timestamptz[]), unnest($4::text[]),
-			unnest($5::text[])::json`,
+	b.Queue(forRows(n, insertOneDecision, insertDecisions),
 		sagas, seqs, ats, actors, rows)
 	return nil
 }

@@ -59,8 +59,7 @@ func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 		return
 	}
 	sagas, commands := commandColumns(confirmed)
-	queueRows(b, len(confirmed), `delete from outbox o using (select unnest($1::text[]) as saga_id, unnest($2::text[]) as command) c
-		where o.saga_id = c.saga_id and o.command = c.command`,
+	b.Queue(forRows(len(confirmed), deleteOneCommand, deleteCommands),
 		sagas, commands)
 }
 

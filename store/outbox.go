@@ -27,9 +27,7 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 		c := &commands[i]
 		sagas[i], ids[i], queues[i], created[i], bodies[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body
 	}
-	queueRows(b, n, `insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason)
-		select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::timestamptz[]), unnest($5::bytea[]),
-			clock_timestamp() + $6::interval, true, 0, ''`,
+	b.Queue(forRows(n, insertOneCommand, insertCommands),
 		sagas, ids, queues, created, bodies, s.lease)
 }
 

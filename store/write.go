@@ -82,15 +82,7 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 			return err
 		}
 	}
-	queueRows(b, len(created), `insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
-			deadline_at, status, revision, data, updated_at, finished_at, wake_at,
-			attention_reason, attention_since, attention_step, attention_message, progress, write_token)
-		select unnest($1::text[]), unnest($2::text[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::smallint[]),
-			unnest($6::text[])::jsonb, unnest($7::text[]), unnest($8::text[])::text[], unnest($9::timestamptz[]),
-			unnest($10::timestamptz[]), unnest($11::timestamptz[]), unnest($12::text[])::saga_status, unnest($13::bigint[]),
-			unnest($14::text[])::json, unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::timestamptz[]),
-			unnest($18::text[])::attention_reason, unnest($19::timestamptz[]), unnest($20::text[]), unnest($21::text[]),
-			unnest($22::text[])::json, $23`,
+	b.Queue(forRows(len(created), insertOneSaga, insertSagas),
 		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
 		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.fence.token)
@@ -121,23 +113,7 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 			return err
 		}
 	}
-	queueRows(b, len(updated), `with updated as (
-			update sagas s set deadline_at = n.deadline_at, status = n.status::saga_status, revision = n.revision,
-				data = coalesce(n.data::json, s.data), updated_at = n.updated_at, finished_at = n.finished_at,
-				wake_at = n.wake_at, attention_reason = n.attention_reason::attention_reason, attention_since = n.attention_since,
-				attention_step = n.attention_step, attention_message = n.attention_message, progress = n.progress::json,
-				write_token = $17
-			from (select unnest($1::text[]) as id, unnest($2::bigint[]) as loaded,
-				unnest($3::timestamptz[]) as deadline_at, unnest($4::text[]) as status, unnest($5::bigint[]) as revision,
-				unnest($6::text[]) as data, unnest($7::timestamptz[]) as updated_at,
-				unnest($8::timestamptz[]) as finished_at, unnest($9::timestamptz[]) as wake_at,
-				unnest($10::text[]) as attention_reason, unnest($11::timestamptz[]) as attention_since,
-				unnest($12::text[]) as attention_step, unnest($13::text[]) as attention_message,
-				unnest($14::text[]) as progress, unnest($15::bigint[]) as token,
-				unnest($16::xid[]) as transaction) n
-			where s.id = n.id and s.revision = n.loaded and s.write_token = n.token and s.xmin = n.transaction
-			returning 1)
-		select require_rows($18, count(*), 'update sagas as they were found') from updated`,
+	b.Queue(forRows(len(updated), updateOneSaga, updateSagas),
 		fences.ids, fences.revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
 		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress,
 		fences.tokens, fences.transactions, w.fence.token, len(updated))

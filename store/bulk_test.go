@@ -1,0 +1,20 @@
+package store
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestBothFormsOfAStatementTakeTheSameColumns(t *testing.T) {
+	t.Parallel()
+	unnested := regexp.MustCompile(`unnest\((\$\d+::[a-z]+\[\])\)`)
+	for many, one := range map[string]string{
+		insertSagas: insertOneSaga, updateSagas: updateOneSaga, insertDecisions: insertOneDecision,
+		insertCommands: insertOneCommand, deleteCommands: deleteOneCommand,
+	} {
+		assert.Equal(t, unnested.ReplaceAllString(many, "($1)[1]"), one)
+		assert.NotEqual(t, many, one)
+	}
+}
