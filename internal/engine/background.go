@@ -36,7 +36,7 @@ func (e *Engine) PollStore(ctx context.Context) (more bool) {
 			e.warn("poll", "sagas that are due were not found, trying again", "error", err)
 		}
 		for _, one := range due {
-			if !e.timers.remembers(one.SagaID) && !e.troubles.asleep(one.SagaID) {
+			if !e.timers.remembers(one.SagaID) && !e.quarantine.holds(one.SagaID) {
 				e.wake(ctx, one.SagaID, time.Time{})
 			}
 		}
@@ -78,10 +78,10 @@ func (e *Engine) ForgetConfirmed(ctx context.Context) {
 		return
 	}
 	failpoint.Reach("engine/forgetting")
-	if err := e.config.Store.Transact(ctx, record.Batch{Confirmed: confirmed}, nothing); err != nil {
+	if err := e.config.Store.Transact(ctx, record.Batch{Confirmed: confirmed}, noChanges); err != nil {
 		e.config.Outbox.ReturnConfirmed(confirmed)
 		e.warn("forget", "published commands were not forgotten, trying again", "error", err)
 	}
 }
 
-func nothing(record.Loaded) (record.Changes, error) { return record.Changes{}, nil }
+func noChanges(record.Loaded) (record.Changes, error) { return record.Changes{}, nil }

@@ -32,13 +32,13 @@ func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle f
 func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	dead := e.deadLetter(message, sourceCommands)
 	explain(dead, deathReason(message), "the broker gave up on the message")
-	it := &item{sagaID: dead.ID, dead: dead, keep: true, done: e.settling(settle)}
+	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, keepDead: true, done: e.settling(settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
-		it.sagaID, it.cause = id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
-		it.lost = deathOf(message, e.config.Now())
+		r.kind, r.sagaID, r.cause = applyEvent, id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
+		r.lost = deathOf(message, e.config.Now())
 	}
-	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
 		settle(false)
 	}
 }
@@ -49,7 +49,7 @@ func (e *Engine) receiveDeadStart(ctx context.Context, message wire.Message, set
 	if e.config.DecodeStart == nil {
 		dead := e.deadLetter(message, sourceStart)
 		explain(dead, deathReason(message), "the broker gave up on the message")
-		if err := e.lane(dead.ID).add(ctx, &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
+		if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
 			settle(false)
 		}
 		return
@@ -114,15 +114,15 @@ func deathOf(message wire.Message, now time.Time) *death {
 // channel of a consumer that has not acknowledged for long (30 minutes by default), and delivers again: the command comes
 // to its limit while its worker is busy. To count it as lost would turn the saga back meanwhile, so the attempt's own
 // deadline decides. A command that crashes its workers comes to the limit within seconds.
-func (w *batchWork) mayStillBeWorkedOn(it *item, s *sagaWork) bool {
-	d := it.lost
-	lost, is := it.cause.(saga.Lost)
+func (w *batchState) mayStillBeInProgress(r *request, s *sagaState) bool {
+	d := r.lost
+	lost, is := r.cause.(saga.Lost)
 	if !is || !d.limit {
 		return false
 	}
 	sent := d.sent
 	if sent.IsZero() && !d.deadline.IsZero() {
-		if _, _, timeout, known := s.plan.CommandFor(lost.Command.Step, lost.Command.Direction); known {
+		if _, _, timeout, known := s.def.CommandFor(lost.Command.Step, lost.Command.Direction); known {
 			sent = d.deadline.Add(-timeout)
 		}
 	}

@@ -37,7 +37,7 @@ type Config struct {
 	// DecodeStart reads a start that died in its queue. nil: such a message is kept as a dead letter.
 	DecodeStart StartDecoder
 
-	Surroundings
+	Environment
 }
 
 func (c Config) withDefaults() Config {
@@ -54,7 +54,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	c.Surroundings = c.Surroundings.withDefaults()
+	c.Environment = c.Environment.withDefaults()
 	return c
 }
 
@@ -67,21 +67,21 @@ func positive(given, otherwise int) int {
 
 // Engine decides what happens to sagas. Make it with New and let it work with Run.
 type Engine struct {
-	config  Config
-	lanes   []*lane
-	plans   *plans
-	timers  *timers
-	changes *changes
+	config      Config
+	lanes       []*lane
+	definitions *definitions
+	timers      *timers
+	watchers    *watchers
 
-	troubles *troubles
-	limiter  *logLimiter
+	quarantine *quarantine
+	limiter    *logLimiter
 }
 
 // New makes an engine. It takes events at once; they are decided while Run runs.
 func New(config Config) *Engine {
 	config = config.withDefaults()
-	e := &Engine{config: config, plans: newPlans(config.Store, config.Now), changes: newChanges()}
-	e.timers, e.troubles, e.limiter = newTimers(config.Now), newTroubles(config.Now), newLogLimiter(config.Now)
+	e := &Engine{config: config, definitions: newDefinitions(config.Store, config.Now), watchers: newWatchers()}
+	e.timers, e.quarantine, e.limiter = newTimers(config.Now), newQuarantine(config.Now), newLogLimiter(config.Now)
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))
 	}
@@ -123,21 +123,21 @@ func (e *Engine) lane(sagaID string) *lane {
 
 // Start makes a new saga, or finds the one that the idempotency key stands for: existed says which. Errors:
 // record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, record.ErrUnavailable, ErrStopped.
-func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in saga.Instance, existed bool, err error) {
-	plan, err := e.plans.find(ctx, request.Definition, request.Version)
+func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.Instance, existed bool, err error) {
+	def, err := e.definitions.find(ctx, start.Definition, start.Version)
 	if err != nil {
-		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, err)
+		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, err)
 	}
-	id := request.SagaID
+	id := start.SagaID
 	if id == "" {
 		id = e.config.NewID()
 	}
-	answer := e.ask(ctx, &item{sagaID: id, start: &request, plan: plan})
+	answer := e.ask(ctx, &request{kind: startSaga, sagaID: id, start: &start, def: def})
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
-		e.plans.forget(plan.Name, plan.Version)
+		e.definitions.forget(def.Name, def.Version)
 	}
 	if answer.err != nil {
-		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", request.Definition, answer.err)
+		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, answer.err)
 	}
 	return answer.instance, answer.existed, nil
 }
@@ -145,7 +145,7 @@ func (e *Engine) Start(ctx context.Context, request record.StartRequest) (in sag
 // Act applies what a person asks for to the saga as it is then. With a *saga.Refusal comes the saga as it stands.
 // Errors: record.ErrSagaNotFound, *saga.Refusal, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error) {
-	answer := e.ask(ctx, &item{sagaID: sagaID, cause: action})
+	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: sagaID, cause: action})
 	switch {
 	case answer.err != nil:
 		return saga.Instance{}, fmt.Errorf("%s saga %s: %w", action.Name, sagaID, answer.err)
@@ -157,15 +157,15 @@ func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (sa
 }
 
 // ask brings an item to its lane and waits until it is decided and stored, or ctx ends.
-func (e *Engine) ask(ctx context.Context, it *item) answer {
+func (e *Engine) ask(ctx context.Context, r *request) answer {
 	var given answer
 	answered := make(chan struct{})
-	it.patience = ctx
-	it.done = func(a answer) {
+	r.patience = ctx
+	r.done = func(a answer) {
 		given = a
 		close(answered)
 	}
-	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
 		return answer{err: err}
 	}
 	if !e.config.Await(ctx, answered) {
@@ -177,8 +177,8 @@ func (e *Engine) ask(ctx context.Context, it *item) answer {
 // Published tells the engine that a command which had to wait in the outbox is in its queue. done is called once that
 // is stored, or given up.
 func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) {
-	it := &item{sagaID: id.Saga, cause: saga.Published{Command: id}, done: func(answer) { done() }}
-	if e.lane(id.Saga).add(ctx, it) != nil {
+	r := &request{kind: applyEvent, sagaID: id.Saga, cause: saga.Published{Command: id}, done: func(answer) { done() }}
+	if e.lane(id.Saga).add(ctx, r) != nil {
 		done()
 	}
 }
@@ -187,5 +187,5 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 // process changes it, a little later where another replica does. What was not taken from it is replaced by what is newer.
 // The saga need not be there yet. wanted must return at once, and only look; nil wants all. Call stop after use.
 func (e *Engine) Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, stop func()) {
-	return e.changes.subscribe(sagaID, wanted)
+	return e.watchers.subscribe(sagaID, wanted)
 }

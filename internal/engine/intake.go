@@ -32,7 +32,7 @@ const (
 func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	failpoint.Reach("engine/receiving")
 	dead := e.deadLetter(message, sourceReplies)
-	it := &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}
+	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
 		explain(dead, reasonMalformedReply, err.Error())
@@ -40,10 +40,10 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 			dead.SagaID, dead.CommandID = id.Saga, id.String()
 		}
 	} else {
-		it.sagaID, it.cause = reply.Command.Saga, reply
+		r.kind, r.sagaID, r.cause = applyEvent, reply.Command.Saga, reply
 		dead.SagaID, dead.CommandID = reply.Command.Saga, reply.Command.String()
 	}
-	if err := e.lane(it.sagaID).add(ctx, it); err != nil {
+	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
 		settle(false)
 	}
 }
@@ -58,7 +58,7 @@ type StartDecoder func(wire.Message) (record.StartRequest, error)
 func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode StartDecoder, settle func(ok bool)) {
 	request, err := decode(message)
 	if err != nil {
-		e.putStartAside(ctx, message, reasonMalformedStart, err, settle)
+		e.deadLetterStart(ctx, message, reasonMalformedStart, err, settle)
 		return
 	}
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
@@ -68,7 +68,7 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 			return
 		}
 		if reason := startRefusal(err); reason != "" {
-			e.putStartAside(ctx, message, reason, err, settle)
+			e.deadLetterStart(ctx, message, reason, err, settle)
 			return
 		}
 		if !e.config.Pause(ctx, backoff) {
@@ -99,7 +99,7 @@ func startRefusal(err error) string {
 }
 
 // putStartAside keeps a start that is refused. The message's id is no header, but what a person needs to send it again.
-func (e *Engine) putStartAside(ctx context.Context, message wire.Message, reason string, why error, settle func(ok bool)) {
+func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reason string, why error, settle func(ok bool)) {
 	message.Headers = maps.Clone(message.Headers)
 	if message.Headers == nil {
 		message.Headers = make(map[string]any)
@@ -110,7 +110,7 @@ func (e *Engine) putStartAside(ctx context.Context, message wire.Message, reason
 	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
 		dead.SagaID = keyInUse.SagaID
 	}
-	if err := e.lane(dead.ID).add(ctx, &item{sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
+	if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
 		settle(false)
 	}
 }

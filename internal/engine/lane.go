@@ -15,7 +15,7 @@ import (
 
 const (
 	// manyEvents is how many a batch has of a lane that has a lot to do.
-	manyEvents = 8
+	busyBatch = 8
 	// gatherFor is how long such a lane lets the next batch grow.
 	gatherFor = 2 * time.Millisecond
 	// batchBytes is how much the events of one batch may hold, unless one alone holds more.
@@ -36,7 +36,7 @@ type lane struct {
 	wait   time.Duration       // before the next try, after one that failed
 
 	mu     sync.Mutex
-	items  []*item
+	requests  []*request
 	parked []*parkedSaga
 	wanted int // how many are waited for; 0: nobody counts
 	closed bool
@@ -53,31 +53,31 @@ func newLane(e *Engine) *lane {
 func (l *lane) capacity() int64 { return int64(l.engine.config.LaneCapacity) }
 
 // weight is the room that an item takes: one, and more where it is large.
-func (l *lane) weight(it *item) int64 {
-	return min(1+int64(it.bytes/bytesPerUnit), l.capacity())
+func (l *lane) weight(r *request) int64 {
+	return min(1+int64(r.bytes/bytesPerUnit), l.capacity())
 }
 
-func (l *lane) release(items ...*item) {
-	for _, it := range items {
-		l.room.Release(l.weight(it))
+func (l *lane) release(requests ...*request) {
+	for _, r := range requests {
+		l.room.Release(l.weight(r))
 	}
 }
 
 // add puts an item in line. It waits while the lane is full: that is how a slow store slows those who bring events.
-func (l *lane) add(ctx context.Context, it *item) error {
-	it.bytes = it.size()
-	if err := l.room.Acquire(ctx, l.weight(it)); err != nil {
+func (l *lane) add(ctx context.Context, r *request) error {
+	r.bytes = r.size()
+	if err := l.room.Acquire(ctx, l.weight(r)); err != nil {
 		return record.ErrUnavailable
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		l.release(it)
+		l.release(r)
 		return ErrStopped
 	}
-	l.items = append(l.items, it)
+	l.requests = append(l.requests, r)
 	l.filled.Notify()
-	if len(l.items) == l.wanted {
+	if len(l.requests) == l.wanted {
 		l.enough.Notify()
 	}
 	return nil
@@ -93,47 +93,47 @@ func (l *lane) close() {
 
 // take returns what waits, up to a batch; ended says that nothing will come any more. again is an item of a parked saga
 // that is to be tried again alone.
-func (l *lane) take() (batch []*item, again *item, ended bool) {
+func (l *lane) take() (batch []*request, again *request, ended bool) {
 	batch, again, dropped, ended := l.taken()
-	for _, it := range dropped {
-		it.done(answer{err: record.ErrUnavailable})
+	for _, r := range dropped {
+		r.done(answer{err: record.ErrUnavailable})
 	}
 	l.release(dropped...)
 	return batch, again, ended
 }
 
 // taken is take, and returns besides what is not worth waiting for. What belongs to a parked saga goes there.
-func (l *lane) taken() (batch []*item, again *item, dropped []*item, ended bool) {
+func (l *lane) taken() (batch []*request, again *request, dropped []*request, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if again = l.duePark(); again != nil {
 		return nil, again, nil, false
 	}
-	limit, bytes, taken := min(len(l.items), l.limit), 0, 0
-	for _, it := range l.items {
-		if p := l.isParked(it.sagaID); p != nil {
+	limit, bytes, taken := min(len(l.requests), l.limit), 0, 0
+	for _, r := range l.requests {
+		if p := l.isParked(r.sagaID); p != nil {
 			taken++
-			if !l.waitBehind(p, it) {
-				dropped = append(dropped, it)
+			if !l.waitBehind(p, r) {
+				dropped = append(dropped, r)
 			}
 			continue
 		}
-		if len(batch) == limit || bytes > 0 && bytes+it.bytes > batchBytes {
+		if len(batch) == limit || bytes > 0 && bytes+r.bytes > batchBytes {
 			break
 		}
 		if batch == nil {
-			batch = make([]*item, 0, limit)
+			batch = make([]*request, 0, limit)
 		}
-		batch, bytes = append(batch, it), bytes+it.bytes
+		batch, bytes = append(batch, r), bytes+r.bytes
 		taken++
 	}
-	l.items = l.items[taken:]
-	if len(l.items) == 0 {
-		l.items = nil // let go of what has been decided
+	l.requests = l.requests[taken:]
+	if len(l.requests) == 0 {
+		l.requests = nil // let go of what has been decided
 	} else {
 		l.filled.Notify()
 	}
-	return batch, nil, dropped, l.closed && len(batch) == 0 && len(l.items) == 0 && len(l.parked) == 0
+	return batch, nil, dropped, l.closed && len(batch) == 0 && len(l.requests) == 0 && len(l.parked) == 0
 }
 
 // run decides batches until the lane is closed and empty. When ctx ends, what is left is given up.
@@ -173,7 +173,7 @@ func (l *lane) rest(ctx context.Context) {
 // gather lets the next batch grow where the last one was large. On a busy machine what is done once a batch keeps others
 // from bringing more, and a batch of twice the size costs little more.
 func (l *lane) gather(ctx context.Context) {
-	if l.last < manyEvents || !l.want(min(2*l.last, l.engine.config.BatchSize)) {
+	if l.last < busyBatch || !l.want(min(2*l.last, l.engine.config.BatchSize)) {
 		return
 	}
 	patience := time.NewTimer(gatherFor)
@@ -194,7 +194,7 @@ func (l *lane) want(events int) bool {
 	default:
 	}
 	l.wanted = events
-	return len(l.items) > 0 && len(l.items) < events && !l.closed
+	return len(l.requests) > 0 && len(l.requests) < events && !l.closed
 }
 
 // decideBatch decides what waits, up to a batch.
@@ -208,7 +208,7 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 		return false, ended
 	}
 	l.last = len(batch)
-	stay := l.impatientLeave(batch)
+	stay := l.dropImpatient(batch)
 	if len(stay) == 0 {
 		return true, false
 	}
@@ -228,14 +228,14 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 
 // failed deals with a batch that was not stored. The next one has half as many events, so that one which the store does not
 // take, or which makes the batch too large, is soon alone; then it waits by itself.
-func (l *lane) failed(ctx context.Context, items []*item, err error) {
-	l.engine.warn("store", "a batch was not stored, trying again", "events", len(items), "error", err)
-	l.limit = max(1, len(items)/2)
-	if len(items) == 1 && ctx.Err() == nil && l.park(ctx, items[0]) {
-		l.engine.warn("park/"+items[0].sagaID, "an event cannot be stored, it waits by itself", "saga", items[0].sagaID, "error", err)
+func (l *lane) failed(ctx context.Context, requests []*request, err error) {
+	l.engine.warn("store", "a batch was not stored, trying again", "events", len(requests), "error", err)
+	l.limit = max(1, len(requests)/2)
+	if len(requests) == 1 && ctx.Err() == nil && l.park(ctx, requests[0]) {
+		l.engine.warn("park/"+requests[0].sagaID, "an event cannot be stored, it waits by itself", "saga", requests[0].sagaID, "error", err)
 		return
 	}
-	l.putBack(items)
+	l.putBack(requests)
 	l.wait = min(max(2*l.wait, firstBackoff), maxBackoff)
 	if !l.engine.config.Pause(ctx, l.wait) {
 		l.giveUpAll(errors.Join(record.ErrUnavailable, err))
@@ -243,31 +243,31 @@ func (l *lane) failed(ctx context.Context, items []*item, err error) {
 }
 
 // impatientLeave answers the items whose callers have gone, and returns the others.
-func (l *lane) impatientLeave(items []*item) []*item {
-	stay := make([]*item, 0, len(items))
-	for _, it := range items {
-		if it.patience != nil && it.patience.Err() != nil {
-			it.done(answer{err: errors.Join(record.ErrUnavailable, it.patience.Err())})
-			l.release(it)
+func (l *lane) dropImpatient(requests []*request) []*request {
+	stay := make([]*request, 0, len(requests))
+	for _, r := range requests {
+		if r.patience != nil && r.patience.Err() != nil {
+			r.done(answer{err: errors.Join(record.ErrUnavailable, r.patience.Err())})
+			l.release(r)
 			continue
 		}
-		stay = append(stay, it)
+		stay = append(stay, r)
 	}
 	return stay
 }
 
 // without are the items that are not among the others, which are in the same order.
-func without(items, others []*item) []*item {
+func without(requests, others []*request) []*request {
 	if len(others) == 0 {
-		return items
+		return requests
 	}
-	rest := make([]*item, 0, len(items)-len(others))
-	for _, it := range items {
-		if len(others) > 0 && it == others[0] {
+	rest := make([]*request, 0, len(requests)-len(others))
+	for _, r := range requests {
+		if len(others) > 0 && r == others[0] {
 			others = others[1:]
 			continue
 		}
-		rest = append(rest, it)
+		rest = append(rest, r)
 	}
 	return rest
 }
@@ -276,50 +276,50 @@ func without(items, others []*item) []*item {
 const busyPause = 10 * time.Millisecond
 
 // putBack puts items first in line again, so that the events of a saga stay in their order.
-func (l *lane) putBack(items []*item) {
+func (l *lane) putBack(requests []*request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.items = append(slices.Clone(items), l.items...)
+	l.requests = append(slices.Clone(requests), l.requests...)
 	l.filled.Notify()
 }
 
 // putLast puts items whose sagas are busy behind the others, so that many of them hide none. What has come for the same
 // sagas meanwhile stays behind them.
-func (l *lane) putLast(busy []*item) {
+func (l *lane) putLast(busy []*request) {
 	if len(busy) == 0 {
 		return
 	}
 	sagas := make(map[string]bool, len(busy))
-	for _, it := range busy {
-		sagas[it.sagaID] = true
+	for _, r := range busy {
+		sagas[r.sagaID] = true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	items := make([]*item, 0, len(l.items)+len(busy))
-	for _, it := range l.items {
-		if sagas[it.sagaID] {
-			busy = append(busy, it)
+	requests := make([]*request, 0, len(l.requests)+len(busy))
+	for _, r := range l.requests {
+		if sagas[r.sagaID] {
+			busy = append(busy, r)
 		} else {
-			items = append(items, it)
+			requests = append(requests, r)
 		}
 	}
-	l.items = append(items, busy...)
+	l.requests = append(requests, busy...)
 	l.filled.Notify()
 }
 
 // giveUpAll gives up all that waits when there is no time left.
 func (l *lane) giveUpAll(err error) {
 	l.mu.Lock()
-	items := l.items
+	requests := l.requests
 	for _, p := range l.parked {
-		items = append(items, p.items...)
+		requests = append(requests, p.requests...)
 	}
-	l.items, l.parked = nil, nil
+	l.requests, l.parked = nil, nil
 	l.mu.Unlock()
-	for _, it := range items {
-		it.done(answer{err: err})
+	for _, r := range requests {
+		r.done(answer{err: err})
 	}
-	l.release(items...)
+	l.release(requests...)
 }
 
 // Lanes is how many lanes the engine has; they count from 0.

@@ -16,13 +16,13 @@ func TestALaneWithALotToDoLetsTheNextBatchGrow(t *testing.T) {
 		waits                 time.Duration
 	}{
 		"nothing was decided just now":  {0, 1, 0, 0},
-		"the last batch was small":      {manyEvents - 1, 3, 0, 0},
-		"nothing waits":                 {manyEvents, 0, 0, 0},
-		"twice as many wait":            {manyEvents, 2 * manyEvents, 0, 0},
+		"the last batch was small":      {busyBatch - 1, 3, 0, 0},
+		"nothing waits":                 {busyBatch, 0, 0, 0},
+		"twice as many wait":            {busyBatch, 2 * busyBatch, 0, 0},
 		"as many as fit in a batch":     {60, 64, 0, 0},
-		"few wait and nothing comes":    {manyEvents, 1, 0, gatherFor},
-		"few wait and some come":        {manyEvents, 1, manyEvents, gatherFor},
-		"few wait and twice as many do": {manyEvents, 1, 2*manyEvents - 1, gatherFor / 2},
+		"few wait and nothing comes":    {busyBatch, 1, 0, gatherFor},
+		"few wait and some come":        {busyBatch, 1, busyBatch, gatherFor},
+		"few wait and twice as many do": {busyBatch, 1, 2*busyBatch - 1, gatherFor / 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,6 +47,6 @@ func TestALaneWithALotToDoLetsTheNextBatchGrow(t *testing.T) {
 func add(t *testing.T, l *lane, events int) {
 	t.Helper()
 	for range events {
-		assert.NoError(t, l.add(t.Context(), &item{}))
+		assert.NoError(t, l.add(t.Context(), &request{}))
 	}
 }

@@ -15,7 +15,7 @@ import (
 // it: they stay in their order.
 type parkedSaga struct {
 	sagaID string
-	items  []*item
+	requests  []*request
 	until  time.Time
 	wait   time.Duration
 }
@@ -27,36 +27,36 @@ const (
 
 // park lets an item that failed alone wait by itself. It is false where the store answers nobody, so that the item is not
 // at fault, or where too much waits so already: then the lane waits.
-func (l *lane) park(ctx context.Context, it *item) bool {
+func (l *lane) park(ctx context.Context, r *request) bool {
 	if !l.engine.storeAnswers(ctx) {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.parkedWeight()+l.weight(it) > l.capacity()/2 {
+	if l.parkedWeight()+l.weight(r) > l.capacity()/2 {
 		return false
 	}
 	l.parked = append(l.parked, &parkedSaga{
-		sagaID: it.sagaID, items: []*item{it}, wait: firstParkWait, until: l.engine.config.Now().Add(firstParkWait),
+		sagaID: r.sagaID, requests: []*request{r}, wait: firstParkWait, until: l.engine.config.Now().Add(firstParkWait),
 	})
 	return true
 }
 
 // waitBehind lets a later event of a parked saga wait behind the first one. It is false for a wake, which comes again by
 // itself, and where too much waits already: a saga that stands still must not fill the lane.
-func (l *lane) waitBehind(p *parkedSaga, it *item) bool {
-	if _, wakes := it.cause.(saga.Wake); wakes || l.parkedWeight()+l.weight(it) > l.capacity()/2 {
+func (l *lane) waitBehind(p *parkedSaga, r *request) bool {
+	if _, wakes := r.cause.(saga.Wake); wakes || l.parkedWeight()+l.weight(r) > l.capacity()/2 {
 		return false
 	}
-	p.items = append(p.items, it)
+	p.requests = append(p.requests, r)
 	return true
 }
 
 // parkedWeight is the room that parked items take. l.mu is held.
 func (l *lane) parkedWeight() (total int64) {
 	for _, p := range l.parked {
-		for _, it := range p.items {
-			total += l.weight(it)
+		for _, r := range p.requests {
+			total += l.weight(r)
 		}
 	}
 	return total
@@ -64,15 +64,15 @@ func (l *lane) parkedWeight() (total int64) {
 
 // storeAnswers reports whether the store takes anything at all.
 func (e *Engine) storeAnswers(ctx context.Context) bool {
-	return e.config.Store.Transact(ctx, record.Batch{}, nothing) == nil
+	return e.config.Store.Transact(ctx, record.Batch{}, noChanges) == nil
 }
 
 // duePark returns the first item of a parked saga that is to be tried again, or nil. l.mu is held.
-func (l *lane) duePark() *item {
+func (l *lane) duePark() *request {
 	now := l.engine.config.Now()
 	for _, p := range l.parked {
 		if !now.Before(p.until) {
-			return p.items[0]
+			return p.requests[0]
 		}
 	}
 	return nil
@@ -90,18 +90,18 @@ func (l *lane) isParked(sagaID string) *parkedSaga {
 
 // settleParked notes how the retry of a parked saga's first item ended. Once that is decided, what waited behind it goes
 // on as usual.
-func (l *lane) settleParked(it *item, err error) {
+func (l *lane) settleParked(r *request, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := l.isParked(it.sagaID)
+	p := l.isParked(r.sagaID)
 	if err != nil {
 		p.wait = min(2*p.wait, maxParkWait)
 		p.until = l.engine.config.Now().Add(p.wait)
 		return
 	}
 	l.parked = slices.DeleteFunc(l.parked, func(other *parkedSaga) bool { return other == p })
-	if rest := p.items[1:]; len(rest) > 0 {
-		l.items = append(slices.Clone(rest), l.items...)
+	if rest := p.requests[1:]; len(rest) > 0 {
+		l.requests = append(slices.Clone(rest), l.requests...)
 		l.filled.Notify()
 	}
 }
@@ -126,21 +126,21 @@ func (l *lane) parkedCount() int {
 }
 
 // retryParked tries a parked item again, alone.
-func (l *lane) retryParked(ctx context.Context, it *item) {
-	if len(l.impatientLeave([]*item{it})) == 0 {
-		l.settleParked(it, nil)
+func (l *lane) retryParked(ctx context.Context, r *request) {
+	if len(l.dropImpatient([]*request{r})) == 0 {
+		l.settleParked(r, nil)
 		return
 	}
-	busy, err := l.engine.decide(ctx, []*item{it})
+	busy, err := l.engine.decide(ctx, []*request{r})
 	switch {
 	case err != nil:
-		l.engine.warn("parked/"+it.sagaID, "an event of a saga still cannot be stored", "saga", it.sagaID, "error", err)
+		l.engine.warn("parked/"+r.sagaID, "an event of a saga still cannot be stored", "saga", r.sagaID, "error", err)
 	case len(busy) > 0:
 		err = errBusy
 	default:
-		l.release(it)
+		l.release(r)
 	}
-	l.settleParked(it, err)
+	l.settleParked(r, err)
 	if ctx.Err() != nil {
 		l.giveUpAll(errors.Join(record.ErrUnavailable, ctx.Err()))
 	}

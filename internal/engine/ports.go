@@ -27,7 +27,7 @@ type Store interface {
 	// LatestDefinition returns the newest version. Errors: record.ErrDefinitionNotFound.
 	LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error)
 	// PutDefinition registers a plan; created is false where the latest version is the same plan.
-	PutDefinition(ctx context.Context, plan *saga.Definition) (latest record.RegisteredDefinition, created bool, err error)
+	PutDefinition(ctx context.Context, def *saga.Definition) (latest record.RegisteredDefinition, created bool, err error)
 }
 
 // Queues is where commands go: whoever declares the queues of a definition's steps.

@@ -115,12 +115,12 @@ func (t *timers) untilNext() time.Duration {
 // wake brings the event that time has passed to a saga's lane. measured is the time that has come by this process's own
 // clock, zero where only the store says that the saga is due.
 func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
-	it := &item{sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
+	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
 		if errors.Is(a.err, record.ErrUnreadable) {
-			e.troubled(sagaID, a.err)
+			e.setAside(sagaID, a.err)
 		}
 	}}
-	_ = e.lane(sagaID).add(ctx, it) // only fails on the way out; the store knows when the saga is due
+	_ = e.lane(sagaID).add(ctx, r) // only fails on the way out; the store knows when the saga is due
 }
 
 // alarms is a heap of alarms, the earliest first.

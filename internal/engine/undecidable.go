@@ -12,17 +12,17 @@ const reasonUnreadableSaga = "unreadable_saga"
 
 // undecidable answers an event of a saga on which nothing can be decided. Its messages are kept as dead letters, since the
 // saga may be repaired. Abandoning it is left to the store.
-func (w *batchWork) undecidable(it *item, s *sagaWork) answer {
-	if action, acts := it.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
-		return w.abandon(it.sagaID, s, action)
+func (w *batchState) undecidable(r *request, s *sagaState) answer {
+	if action, acts := r.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
+		return w.abandon(r.sagaID, s, action)
 	}
-	if it.dead != nil && !it.keep {
-		w.putAside(it, reasonUnreadableSaga, "nothing can be decided on the saga")
+	if r.dead != nil && !r.keepDead {
+		w.addDeadLetter(r, reasonUnreadableSaga, "nothing can be decided on the saga")
 	}
 	return answer{err: s.fault}
 }
 
-func (w *batchWork) abandon(id string, s *sagaWork, action saga.Action) answer {
+func (w *batchState) abandon(id string, s *sagaState, action saga.Action) answer {
 	readable := s.instance.ID != ""
 	switch {
 	case s.changed:
@@ -41,12 +41,12 @@ func (w *batchWork) abandon(id string, s *sagaWork, action saga.Action) answer {
 	return answer{instance: s.asAbandoned(id, w.now)}
 }
 
-func (s *sagaWork) refuse(code, format string, arguments ...any) answer {
+func (s *sagaState) refuse(code, format string, arguments ...any) answer {
 	return answer{instance: s.instance, refused: &saga.Refusal{Code: code, Message: fmt.Sprintf(format, arguments...)}}
 }
 
 // asAbandoned is the saga as the store closes it, as far as it can be read.
-func (s *sagaWork) asAbandoned(id string, now time.Time) saga.Instance {
+func (s *sagaState) asAbandoned(id string, now time.Time) saga.Instance {
 	if s.instance.ID != "" {
 		return record.Abandoned(s.instance, now)
 	}

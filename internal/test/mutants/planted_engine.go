@@ -9,12 +9,12 @@ func engineMutants() []mutant {
 	engine, read := []layer{engines()}, []layer{replies()}
 	return []mutant{
 		{
-			"an unreadable definition fails its batch", "internal/engine/work.go",
+			"an unreadable definition fails its batch", "internal/engine/batch.go",
 			"case errors.Is(err, record.ErrUnreadable):\n\t\ts.fault =", "case errors.Is(err, record.ErrUnreadable) && s == nil:\n\t\ts.fault =", engine,
 		},
 		{
 			"a reply of an unreadable saga dropped", "internal/engine/undecidable.go",
-			"if it.dead != nil && !it.keep {", "if it.dead != nil && it.keep {", engine,
+			"if r.dead != nil && !r.keepDead {", "if r.dead != nil && r.keepDead {", engine,
 		},
 		{
 			"a died reply counted as a lost command", "internal/engine/died.go",
@@ -30,19 +30,19 @@ func engineMutants() []mutant {
 		},
 		{
 			"broken sagas woken in every round", "internal/engine/background.go",
-			"&& !e.troubles.asleep(one.SagaID)", "", engine,
+			"&& !e.quarantine.holds(one.SagaID)", "", engine,
 		},
 		{
 			"a batch that is not halved", "internal/engine/lane.go",
-			"l.limit = max(1, len(items)/2)", "l.limit = max(1, len(items))", engine,
+			"l.limit = max(1, len(requests)/2)", "l.limit = max(1, len(requests))", engine,
 		},
 		{
 			"a batch without a limit on bytes", "internal/engine/lane.go",
-			"bytes > 0 && bytes+it.bytes > batchBytes", "bytes < 0 && bytes+it.bytes > batchBytes", engine,
+			"bytes > 0 && bytes+r.bytes > batchBytes", "bytes < 0 && bytes+r.bytes > batchBytes", engine,
 		},
 		{
-			"a time that waits for the database's clock", "internal/engine/work.go",
-			"if now.After(w.now) && it.measured.After(now) {", "if now.After(w.now) && it.measured.Before(now) {", engine,
+			"a time that waits for the database's clock", "internal/engine/batch.go",
+			"if now.After(w.now) && r.measured.After(now) {", "if now.After(w.now) && r.measured.Before(now) {", engine,
 		},
 		{
 			"a clear verdict refused over its code", "steps/wire/verdict.go",

@@ -52,7 +52,7 @@ func (w *World) newReplica(number int) *replica {
 	r.engine = engine.New(engine.Config{
 		Store: store, Outbox: outbox{r.relay, r}, Queues: connection,
 		Lanes: lanes, LaneCapacity: unbounded, ForgetAt: 1, OverdueAfter: overdue,
-		Surroundings: engine.Surroundings{Now: r.clock, NewID: w.newID, Pause: r.pause, Await: r.await},
+		Environment: engine.Environment{Now: r.clock, NewID: w.newID, Pause: r.pause, Await: r.await},
 	})
 	r.run(context.Background())
 	return r
@@ -141,13 +141,13 @@ func wake(tasks []*task) {
 
 func (r *replica) clock() time.Time { return r.world.time().Add(r.skew) }
 
-// pause is engine.Surroundings's.
+// pause is engine.Environment's.
 func (r *replica) pause(ctx context.Context, about time.Duration) bool {
 	r.world.sleep(r.world.between(about/2, about*3/2))
 	return ctx.Err() == nil
 }
 
-// await is engine.Surroundings's.
+// await is engine.Environment's.
 func (r *replica) await(ctx context.Context, answered <-chan struct{}) bool {
 	r.added()
 	for {

@@ -18,49 +18,49 @@ const (
 )
 
 // changes tells those who watch a saga how it was committed last.
-type changes struct {
+type watchers struct {
 	begun wait.Signal // fires when a watch begins
 
 	mu      sync.Mutex
-	watched map[string]*watched
+	bySaga map[string]*watchedSaga
 }
 
 // watched is a saga that somebody watches.
-type watched struct {
+type watchedSaga struct {
 	revision int64                                            // that was announced last; 0: none yet
 	watchers map[chan saga.Instance]func(*saga.Instance) bool // what each wants to be told; nil: everything
 }
 
-func newChanges() *changes {
-	return &changes{begun: wait.NewSignal(), watched: make(map[string]*watched)}
+func newWatchers() *watchers {
+	return &watchers{begun: wait.NewSignal(), bySaga: make(map[string]*watchedSaga)}
 }
 
-func (c *changes) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-chan saga.Instance, func()) {
+func (c *watchers) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-chan saga.Instance, func()) {
 	watcher := make(chan saga.Instance, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watched[sagaID] == nil {
-		c.watched[sagaID] = &watched{watchers: make(map[chan saga.Instance]func(*saga.Instance) bool)}
+	if c.bySaga[sagaID] == nil {
+		c.bySaga[sagaID] = &watchedSaga{watchers: make(map[chan saga.Instance]func(*saga.Instance) bool)}
 	}
-	c.watched[sagaID].watchers[watcher] = wanted
+	c.bySaga[sagaID].watchers[watcher] = wanted
 	c.begun.Notify()
 	return watcher, func() { c.unsubscribe(sagaID, watcher) }
 }
 
-func (c *changes) unsubscribe(sagaID string, watcher chan saga.Instance) {
+func (c *watchers) unsubscribe(sagaID string, watcher chan saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.watched[sagaID].watchers, watcher)
-	if len(c.watched[sagaID].watchers) == 0 {
-		delete(c.watched, sagaID)
+	delete(c.bySaga[sagaID].watchers, watcher)
+	if len(c.bySaga[sagaID].watchers) == 0 {
+		delete(c.bySaga, sagaID)
 	}
 }
 
 // announce never waits: what a watcher has not looked at yet is replaced.
-func (c *changes) announce(in saga.Instance) {
+func (c *watchers) announce(in saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	seen := c.watched[in.ID]
+	seen := c.bySaga[in.ID]
 	if seen == nil || in.Revision <= seen.revision {
 		return
 	}
@@ -78,11 +78,11 @@ func (c *changes) announce(in saga.Instance) {
 }
 
 // revisions are those that were announced last, by saga.
-func (c *changes) revisions() map[string]int64 {
+func (c *watchers) revisions() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := make(map[string]int64, len(c.watched))
-	for id, seen := range c.watched {
+	known := make(map[string]int64, len(c.bySaga))
+	for id, seen := range c.bySaga {
 		known[id] = seen.revision
 	}
 	return known
@@ -96,10 +96,10 @@ func (e *Engine) look(ctx context.Context) {
 	for {
 		select {
 		case <-timer.C:
-			if pause = min(2*pause, seldomLook); e.LookForChanges(ctx) {
+			if pause = min(2*pause, seldomLook); e.PollWatched(ctx) {
 				pause = oftenLook
 			}
-		case <-e.changes.begun.C():
+		case <-e.watchers.begun.C():
 			if pause <= soonLook {
 				continue // it comes soon, and those who begin all the time should not put it off
 			}
@@ -113,8 +113,8 @@ func (e *Engine) look(ctx context.Context) {
 
 // LookForChanges asks the store once for what has become of the sagas that somebody watches; found says that something
 // was news.
-func (e *Engine) LookForChanges(ctx context.Context) (found bool) {
-	known := e.changes.revisions()
+func (e *Engine) PollWatched(ctx context.Context) (found bool) {
+	known := e.watchers.revisions()
 	if len(known) == 0 {
 		return false
 	}
@@ -123,7 +123,7 @@ func (e *Engine) LookForChanges(ctx context.Context) (found bool) {
 		e.warn("look", "watched sagas were not read, trying again", "error", err)
 	}
 	for _, in := range changed {
-		e.changes.announce(in)
+		e.watchers.announce(in)
 	}
 	return len(changed) > 0
 }

@@ -13,30 +13,30 @@ import (
 
 // plans remembers definitions. A registered version never changes, so what it remembers stays true, but for which version
 // is the latest: the transaction of a start looks for a newer one.
-type plans struct {
+type definitions struct {
 	store Store
 	now   func() time.Time
 
 	mu     sync.RWMutex
-	broken map[planMissing]*brokenPlan
-	known  map[planMissing]*saga.Definition
+	broken map[missingDefinition]*brokenDefinition
+	known  map[missingDefinition]*saga.Definition
 	latest map[string]*saga.Definition // by name, as far as this process has seen
 }
 
 // planMissing names a version that is not in memory yet. It is an error so that a decision, which does no I/O, can ask
 // for it.
-type planMissing struct {
+type missingDefinition struct {
 	name    string
 	version int
 }
 
-func (p *planMissing) Error() string {
+func (p *missingDefinition) Error() string {
 	return fmt.Sprintf("definition %s version %d is not loaded", p.name, p.version)
 }
 
 // brokenPlan is a version that cannot be read, or is gone. It concerns its own sagas only; it is looked for again, since
 // its row may be repaired.
-type brokenPlan struct {
+type brokenDefinition struct {
 	fault error // wraps record.ErrUnreadable
 	until time.Time
 	wait  time.Duration
@@ -48,20 +48,20 @@ const (
 	maxBroken       = 10_000
 )
 
-func newPlans(store Store, now func() time.Time) *plans {
-	return &plans{
-		store: store, now: now, broken: make(map[planMissing]*brokenPlan), known: make(map[planMissing]*saga.Definition), latest: make(map[string]*saga.Definition),
+func newDefinitions(store Store, now func() time.Time) *definitions {
+	return &definitions{
+		store: store, now: now, broken: make(map[missingDefinition]*brokenDefinition), known: make(map[missingDefinition]*saga.Definition), latest: make(map[string]*saga.Definition),
 	}
 }
 
 // get returns a definition from memory. The error is a *planMissing for one that is not in memory, and wraps
 // record.ErrUnreadable for one that could not be read a moment ago.
-func (p *plans) get(name string, version int) (*saga.Definition, error) {
+func (p *definitions) get(name string, version int) (*saga.Definition, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	wanted := planMissing{name: name, version: version}
-	if plan, found := p.known[wanted]; found {
-		return plan, nil
+	wanted := missingDefinition{name: name, version: version}
+	if def, found := p.known[wanted]; found {
+		return def, nil
 	}
 	if broken, found := p.broken[wanted]; found && p.now().Before(broken.until) {
 		return nil, broken.fault
@@ -71,11 +71,11 @@ func (p *plans) get(name string, version int) (*saga.Definition, error) {
 
 // load brings a definition into memory, or the knowledge that it cannot be read. Its error is that of a store which does
 // not answer.
-func (p *plans) load(ctx context.Context, wanted *planMissing) error {
-	plan, err := p.store.Definition(ctx, wanted.name, wanted.version)
+func (p *definitions) load(ctx context.Context, wanted *missingDefinition) error {
+	def, err := p.store.Definition(ctx, wanted.name, wanted.version)
 	switch {
 	case err == nil:
-		p.put(plan)
+		p.put(def)
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		p.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is gone", record.ErrUnreadable, wanted.name, wanted.version))
 	case errors.Is(err, record.ErrUnreadable):
@@ -86,7 +86,7 @@ func (p *plans) load(ctx context.Context, wanted *planMissing) error {
 	return nil
 }
 
-func (p *plans) setBroken(which planMissing, fault error) {
+func (p *definitions) setBroken(which missingDefinition, fault error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	broken := p.broken[which]
@@ -94,7 +94,7 @@ func (p *plans) setBroken(which planMissing, fault error) {
 		if len(p.broken) >= maxBroken {
 			clear(p.broken)
 		}
-		broken = &brokenPlan{}
+		broken = &brokenDefinition{}
 		p.broken[which] = broken
 	}
 	broken.fault = fault
@@ -102,14 +102,14 @@ func (p *plans) setBroken(which planMissing, fault error) {
 	broken.until = p.now().Add(broken.wait)
 }
 
-func (p *plans) brokenCount() int {
+func (p *definitions) brokenCount() int {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return len(p.broken)
 }
 
 // forget drops a version whose row is gone, so that the next start looks for it.
-func (p *plans) forget(name string, version int) {
+func (p *definitions) forget(name string, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if latest := p.latest[name]; latest != nil && latest.Version == version {
@@ -117,26 +117,26 @@ func (p *plans) forget(name string, version int) {
 	}
 }
 
-func (p *plans) put(plan *saga.Definition) {
+func (p *definitions) put(def *saga.Definition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	which := planMissing{name: plan.Name, version: plan.Version}
-	p.known[which] = plan
+	which := missingDefinition{name: def.Name, version: def.Version}
+	p.known[which] = def
 	delete(p.broken, which)
-	if latest := p.latest[plan.Name]; latest != nil && latest.Version < plan.Version {
-		p.latest[plan.Name] = plan
+	if latest := p.latest[def.Name]; latest != nil && latest.Version < def.Version {
+		p.latest[def.Name] = def
 	}
 }
 
 // seen is the latest version of a definition that this process knows of, or nil.
-func (p *plans) seen(name string) *saga.Definition {
+func (p *definitions) seen(name string) *saga.Definition {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.latest[name]
 }
 
 // look asks the store for the latest version of a definition.
-func (p *plans) look(ctx context.Context, name string) (*saga.Definition, error) {
+func (p *definitions) look(ctx context.Context, name string) (*saga.Definition, error) {
 	found, err := p.store.LatestDefinition(ctx, name)
 	if err != nil {
 		return nil, err
@@ -151,43 +151,43 @@ func (p *plans) look(ctx context.Context, name string) (*saga.Definition, error)
 }
 
 // find returns a version of a definition. 0 is the latest, or one that was the latest a moment ago.
-func (p *plans) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
+func (p *definitions) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
 	if version == 0 {
 		if latest := p.seen(name); latest != nil {
 			return latest, nil
 		}
 		return p.look(ctx, name)
 	}
-	if plan, err := p.get(name, version); err == nil {
-		return plan, nil
+	if def, err := p.get(name, version); err == nil {
+		return def, nil
 	}
-	plan, err := p.store.Definition(ctx, name, version)
+	def, err := p.store.Definition(ctx, name, version)
 	if err != nil {
 		return nil, err
 	}
-	p.put(plan)
-	return plan, nil
+	p.put(def)
+	return def, nil
 }
 
 // RegisterDefinition stores a definition, as a new version unless it is the same plan as the latest, and has the queues
 // of its commands declared, so that none is lost before its first worker starts.
 func (e *Engine) RegisterDefinition(
-	ctx context.Context, plan *saga.Definition,
+	ctx context.Context, def *saga.Definition,
 ) (registered record.RegisteredDefinition, created bool, err error) {
-	registered, created, err = e.config.Store.PutDefinition(ctx, plan)
+	registered, created, err = e.config.Store.PutDefinition(ctx, def)
 	if err != nil {
-		return record.RegisteredDefinition{}, false, fmt.Errorf("register definition %s: %w", plan.Name, err)
+		return record.RegisteredDefinition{}, false, fmt.Errorf("register definition %s: %w", def.Name, err)
 	}
-	e.plans.put(registered.Definition)
-	for _, warning := range plan.Warnings() {
-		e.config.Logger.Warn("a definition may surprise", "definition", plan.Name, "at", warning.Pointer, "warning", warning.Message)
+	e.definitions.put(registered.Definition)
+	for _, warning := range def.Warnings() {
+		e.config.Logger.Warn("a definition may surprise", "definition", def.Name, "at", warning.Pointer, "warning", warning.Message)
 	}
 	if e.config.Queues == nil {
 		return registered, created, nil
 	}
-	if err := e.config.Queues.DeclareQueues(ctx, plan.Queues()); err != nil {
+	if err := e.config.Queues.DeclareQueues(ctx, def.Queues()); err != nil {
 		// The broker is away: it declares what it was asked for when it is back. The definition stands.
-		e.config.Logger.Warn("queues are not declared yet", "definition", plan.Name, "error", err)
+		e.config.Logger.Warn("queues are not declared yet", "definition", def.Name, "error", err)
 	}
 	return registered, created, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Surroundings are where an engine meets time and chance. What is nil is the machine's own; a simulation brings its own.
-type Surroundings struct {
+type Environment struct {
 	Now   func() time.Time // this process's clock, which decides nothing: it only says when to ask the store
 	NewID func() string    // of sagas and dead letters: ULIDs
 	// Pause waits for about that long before something is tried again, and is false when ctx ended.
@@ -20,7 +20,7 @@ type Surroundings struct {
 	Await func(ctx context.Context, answered <-chan struct{}) bool
 }
 
-func (s Surroundings) withDefaults() Surroundings {
+func (s Environment) withDefaults() Environment {
 	if s.Now == nil {
 		s.Now = time.Now
 	}

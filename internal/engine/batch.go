@@ -13,13 +13,13 @@ import (
 
 // batchWork decides the items of one batch on what a transaction has loaded. It is made anew for every try: the same
 // items on the same sagas give the same changes.
-type batchWork struct {
-	plans   *plans
-	overdue time.Duration
-	loaded  record.Loaded
-	now     time.Time
+type batchState struct {
+	definitions *definitions
+	overdue     time.Duration
+	loaded      record.Loaded
+	now         time.Time
 
-	sagas       map[string]*sagaWork
+	sagas       map[string]*sagaState
 	order       []string // ids in the order in which they were first touched
 	bytes       int      // of the sagas and commands so far
 	commands    []wire.Command
@@ -29,11 +29,11 @@ type batchWork struct {
 }
 
 // workBytes is the size of the sagas and commands of a batch from which it takes no further sagas.
-const workBytes = 8 << 20
+const stateBytes = 8 << 20
 
 // sagaWork is one saga as the batch's earlier items have left it.
-type sagaWork struct {
-	plan      *saga.Definition
+type sagaState struct {
+	def       *saga.Definition
 	instance  saga.Instance
 	created   bool
 	changed   bool
@@ -43,22 +43,22 @@ type sagaWork struct {
 	fault     error // why nothing can be decided on this saga; wraps record.ErrUnreadable
 }
 
-func newBatchWork(plans *plans, overdue time.Duration, loaded record.Loaded, items int) *batchWork {
-	return &batchWork{
-		plans: plans, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaWork, items),
-		order: make([]string, 0, items), commands: make([]wire.Command, 0, items), answers: make([]answer, 0, items),
+func newBatchState(definitions *definitions, overdue time.Duration, loaded record.Loaded, requests int) *batchState {
+	return &batchState{
+		definitions: definitions, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaState, requests),
+		order: make([]string, 0, requests), commands: make([]wire.Command, 0, requests), answers: make([]answer, 0, requests),
 	}
 }
 
 // take decides one item. Its error concerns the whole batch: a definition is missing in memory, or a start cannot be
 // decided. What is wrong with an event alone is in its answer.
-func (w *batchWork) take(it *item) (err error) {
+func (w *batchState) take(r *request) (err error) {
 	var a answer
-	switch {
-	case it.start != nil:
-		a, err = w.start(it)
-	case it.cause != nil:
-		a, err = w.event(it)
+	switch r.kind {
+	case startSaga:
+		a, err = w.start(r)
+	case applyEvent:
+		a, err = w.event(r)
 	}
 	w.answers = append(w.answers, a)
 	return err
@@ -74,10 +74,10 @@ func guarded(decide func() (saga.Decision, error)) (decision saga.Decision, err 
 	return decide()
 }
 
-func (w *batchWork) start(it *item) (answer, error) {
-	switch outcome := w.loaded.Starts[it.sagaID]; outcome.Kind {
+func (w *batchState) start(r *request) (answer, error) {
+	switch outcome := w.loaded.Starts[r.sagaID]; outcome.Kind {
 	case record.StartExists:
-		return w.existing(outcome, it.sagaID), nil
+		return w.existing(outcome, r.sagaID), nil
 	case record.StartConflict:
 		return answer{err: record.ErrIdempotencyConflict}, nil
 	case record.StartKeyInUse:
@@ -85,46 +85,46 @@ func (w *batchWork) start(it *item) (answer, error) {
 	case record.StartUndefined:
 		return answer{err: record.ErrDefinitionNotFound}, nil
 	}
-	plan, err := w.latest(it)
+	def, err := w.latest(r)
 	if err != nil {
 		return answer{}, err
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
-		return plan.Start(saga.Start{
-			ID: it.sagaID, At: w.now, OverdueAfter: w.overdue, Key: it.start.Key, Data: it.start.Data,
-			Priority: it.start.Priority, Labels: it.start.Labels, StartAt: it.start.StartAt, Deadline: it.start.Deadline,
-			TraceParent: it.start.TraceParent, Actor: it.start.Actor,
+		return def.Start(saga.Start{
+			ID: r.sagaID, At: w.now, OverdueAfter: w.overdue, Key: r.start.Key, Data: r.start.Data,
+			Priority: r.start.Priority, Labels: r.start.Labels, StartAt: r.start.StartAt, Deadline: r.start.Deadline,
+			TraceParent: r.start.TraceParent, Actor: r.start.Actor,
 		})
 	})
-	s := &sagaWork{plan: plan, created: true}
+	s := &sagaState{def: def, created: true}
 	if err == nil {
 		err = w.apply(s, decision)
 	}
 	if err != nil {
 		// The claims of its keys cannot be given back alone.
-		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", it.sagaID, record.ErrRejected, err)
+		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
-	w.sagas[it.sagaID] = s
-	w.order = append(w.order, it.sagaID)
+	w.sagas[r.sagaID] = s
+	w.order = append(w.order, r.sagaID)
 	return answer{instance: s.instance}, nil
 }
 
 // latest is the plan of a start, which is a newer one than it came with where somebody has just registered that.
-func (w *batchWork) latest(it *item) (*saga.Definition, error) {
-	newer := w.loaded.Newer[it.plan.Name]
-	if it.start.Version != 0 || newer <= it.plan.Version {
-		return it.plan, nil
+func (w *batchState) latest(r *request) (*saga.Definition, error) {
+	newer := w.loaded.Newer[r.def.Name]
+	if r.start.Version != 0 || newer <= r.def.Version {
+		return r.def, nil
 	}
-	plan, err := w.plans.get(it.plan.Name, newer)
+	def, err := w.definitions.get(r.def.Name, newer)
 	if errors.Is(err, record.ErrUnreadable) {
-		return nil, fmt.Errorf("decide the start of saga %s: %w: %w", it.sagaID, record.ErrRejected, err)
+		return nil, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
-	return plan, err
+	return def, err
 }
 
 // existing answers a start that found its saga there: stored before, or made by an earlier item of this batch. Found
 // under its own id, it is this very start, whose commit was not known to have come off.
-func (w *batchWork) existing(outcome record.StartOutcome, ownID string) answer {
+func (w *batchState) existing(outcome record.StartOutcome, ownID string) answer {
 	a := answer{instance: outcome.Instance, existed: outcome.Existing != ownID}
 	if made, here := w.sagas[outcome.Existing]; here {
 		a.instance = made.instance
@@ -132,56 +132,56 @@ func (w *batchWork) existing(outcome record.StartOutcome, ownID string) answer {
 	return a
 }
 
-func (w *batchWork) event(it *item) (answer, error) {
-	_, touched := w.sagas[it.sagaID]
-	if w.loaded.Busy[it.sagaID] || !touched && w.bytes > workBytes {
+func (w *batchState) event(r *request) (answer, error) {
+	_, touched := w.sagas[r.sagaID]
+	if w.loaded.Busy[r.sagaID] || !touched && w.bytes > stateBytes {
 		return answer{busy: true}, nil
 	}
-	s, err := w.find(it.sagaID)
+	s, err := w.find(r.sagaID)
 	switch {
 	case err != nil:
 		return answer{}, err
 	case s == nil:
-		if it.dead != nil && !it.keep {
-			w.putAside(it, "unknown_saga", "there is no such saga")
+		if r.dead != nil && !r.keepDead {
+			w.addDeadLetter(r, "unknown_saga", "there is no such saga")
 		}
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
-		return w.undecidable(it, s), nil //nolint:nilerr // a fault of this saga is none of the batch
-	case it.lost != nil && w.mayStillBeWorkedOn(it, s):
+		return w.undecidable(r, s), nil //nolint:nilerr // a fault of this saga is none of the batch
+	case r.lost != nil && w.mayStillBeInProgress(r, s):
 		return answer{instance: s.instance}, nil
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
-		return s.plan.Transition(s.instance, saga.Event{At: w.timeFor(it, &s.instance), OverdueAfter: w.overdue, Cause: w.causeOf(it)})
+		return s.def.Transition(s.instance, saga.Event{At: w.timeFor(r, &s.instance), OverdueAfter: w.overdue, Cause: w.causeOf(r)})
 	})
 	if err == nil {
 		err = w.apply(s, decision)
 	}
 	if err != nil {
-		s.fault = fmt.Errorf("decide on saga %s: %w: %w", it.sagaID, record.ErrUnreadable, err)
-		return w.undecidable(it, s), nil
+		s.fault = fmt.Errorf("decide on saga %s: %w: %w", r.sagaID, record.ErrUnreadable, err)
+		return w.undecidable(r, s), nil
 	}
 	switch {
-	case it.dead == nil || it.keep:
+	case r.dead == nil || r.keepDead:
 	case decision.Refused != nil:
-		w.putAside(it, decision.Refused.Code, decision.Refused.Message)
+		w.addDeadLetter(r, decision.Refused.Code, decision.Refused.Message)
 	case decision.OutputFault != "":
-		w.putAside(it, decision.OutputFault, "the step took effect, but its output was not taken")
+		w.addDeadLetter(r, decision.OutputFault, "the step took effect, but its output was not taken")
 	}
 	return answer{instance: s.instance, refused: decision.Refused}, nil
 }
 
 // causeOf is what an item is about, with what the transaction has loaded for it.
-func (w *batchWork) causeOf(it *item) saga.Cause {
-	if _, wakes := it.cause.(saga.Wake); wakes {
-		return saga.Wake{Unpublished: w.loaded.Unpublished[it.sagaID]}
+func (w *batchState) causeOf(r *request) saga.Cause {
+	if _, wakes := r.cause.(saga.Wake); wakes {
+		return saga.Wake{Unpublished: w.loaded.Unpublished[r.sagaID]}
 	}
-	return it.cause
+	return r.cause
 }
 
 // timeOf is the time of an event of the saga. A saga's time never runs back, and one that is ahead, since the database's
 // clock was, does not take the others along.
-func (w *batchWork) timeOf(in *saga.Instance) time.Time {
+func (w *batchState) timeOf(in *saga.Instance) time.Time {
 	if in.UpdatedAt.After(w.now) {
 		return in.UpdatedAt
 	}
@@ -190,37 +190,37 @@ func (w *batchWork) timeOf(in *saga.Instance) time.Time {
 
 // timeFor is the time of an item's event. A saga whose time is ahead of the database's, since that clock was set back, would
 // wait until the database has caught up; what this process has measured itself counts for it too.
-func (w *batchWork) timeFor(it *item, in *saga.Instance) time.Time {
+func (w *batchState) timeFor(r *request, in *saga.Instance) time.Time {
 	now := w.timeOf(in)
-	if now.After(w.now) && it.measured.After(now) {
-		return it.measured
+	if now.After(w.now) && r.measured.After(now) {
+		return r.measured
 	}
 	return now
 }
 
 // find returns a saga as it stands now in this batch, or nil if there is none.
-func (w *batchWork) find(id string) (*sagaWork, error) {
+func (w *batchState) find(id string) (*sagaState, error) {
 	if s, known := w.sagas[id]; known {
 		return s, nil
 	}
 	if fault := w.loaded.Unreadable[id]; fault != nil {
-		w.sagas[id] = &sagaWork{fault: fault}
+		w.sagas[id] = &sagaState{fault: fault}
 		return w.sagas[id], nil //nolint:nilerr // as above: the saga's alone
 	}
 	instance, found := w.loaded.Instances[id]
 	if !found {
 		return nil, nil //nolint:nilnil // an absent saga is no error here
 	}
-	s := &sagaWork{instance: instance}
-	plan, err := w.plans.get(instance.Definition, instance.Version)
+	s := &sagaState{instance: instance}
+	def, err := w.definitions.get(instance.Definition, instance.Version)
 	switch {
 	case errors.Is(err, record.ErrUnreadable):
 		s.fault = fmt.Errorf("saga %s: %w", id, err)
 	case err != nil:
 		return nil, err
 	default:
-		s.plan = plan
-		if fault := plan.Check(&instance); fault != nil {
+		s.def = def
+		if fault := def.Check(&instance); fault != nil {
 			s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrUnreadable, fault)
 		}
 	}
@@ -239,7 +239,7 @@ func sizeOf(in *saga.Instance) int {
 }
 
 // apply makes a decision the saga's present state, and takes down what else it says. After an error nothing has changed.
-func (w *batchWork) apply(s *sagaWork, decision saga.Decision) error {
+func (w *batchState) apply(s *sagaState, decision saga.Decision) error {
 	if !decision.Changed {
 		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
 		s.instance = decision.Next
@@ -261,14 +261,14 @@ func (w *batchWork) apply(s *sagaWork, decision saga.Decision) error {
 	return nil
 }
 
-func (w *batchWork) putAside(it *item, reason, message string) {
-	dead := *it.dead
+func (w *batchState) addDeadLetter(r *request, reason, message string) {
+	dead := *r.dead
 	explain(&dead, reason, message)
 	w.deadLetters = append(w.deadLetters, dead)
 }
 
 // changes is what the batch has to write.
-func (w *batchWork) changes() (record.Changes, error) {
+func (w *batchState) changes() (record.Changes, error) {
 	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters, Abandoned: w.abandoned}
 	created, updated, entries := w.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)
@@ -289,7 +289,7 @@ func (w *batchWork) changes() (record.Changes, error) {
 }
 
 // count says how much there is to write: instances are large, and lists of them should not grow step by step.
-func (w *batchWork) count() (created, updated, entries int) {
+func (w *batchState) count() (created, updated, entries int) {
 	for _, s := range w.sagas {
 		entries += len(s.entries)
 		switch {

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// request is one unit of work for a lane: it is decided and stored in one transaction.
+type request struct {
+	kind   requestKind
+	sagaID string
+	start  *record.StartRequest // of startSaga
+	def    *saga.Definition     // of startSaga
+	cause  saga.Cause           // of applyEvent
+	lost   *death               // of applyEvent, if the broker dead-lettered a command
+
+	// dead is the message that brought the request, as a dead letter; nil: no message. storeDeadLetter stores it, and
+	// applyEvent does if the event cannot be applied.
+	dead     *record.DeadLetter
+	keepDead bool // store dead whatever the event leads to
+	bytes    int  // size, set when the request is added to its lane
+
+	measured time.Time // of a wake: the time reached by the clock of this process; zero: unknown
+
+	patience context.Context // the caller's; nil: no limit
+	done     func(answer)    // called exactly once, after the commit or when the request is given up
+}
+
+// requestKind is what a request asks for.
+type requestKind int
+
+const (
+	applyEvent requestKind = iota
+	startSaga
+	storeDeadLetter
+)
+
+// answer is the result of a request.
+type answer struct {
+	instance saga.Instance
+	existed  bool
+	refused  *saga.Refusal
+	busy     bool // not decided: another replica is changing the saga
+	err      error
+}
+
+// size estimates the bytes of the request and of the commands that it is sure to produce.
+func (r *request) size() int {
+	bytes := 0
+	if r.dead != nil {
+		bytes += len(r.dead.Body) + len(r.dead.Headers)
+	}
+	if r.kind == startSaga {
+		bytes += len(r.start.Data) * (1 + roots(r.def))
+	}
+	switch cause := r.cause.(type) {
+	case saga.Reply:
+		bytes += len(cause.Output)
+	case saga.Action:
+		bytes += len(cause.Output) + len(cause.Patch)
+	}
+	return bytes
+}
+
+// roots counts the steps that begin with the saga: each gets a command with the data.
+func roots(def *saga.Definition) (count int) {
+	if def == nil {
+		return 0
+	}
+	for i := range def.Steps {
+		if len(def.Steps[i].After) == 0 {
+			count++
+		}
+	}
+	return count
+}
