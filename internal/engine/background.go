@@ -12,11 +12,11 @@ import (
 const (
 	pollLimit   = 1000
 	forgetEvery = 100 * time.Millisecond
-	// pollGrace leaves a saga that has just fallen due to the process that remembers it.
+	// pollGrace leaves a saga that has just fallen due to the process whose timer is about to fire.
 	pollGrace = 300 * time.Millisecond
 )
 
-// poll wakes what is due in the store and in nobody's memory: sagas of a process that died, and those far ahead.
+// poll wakes sagas that are due in the store but have no timer: those of a dead process, and those that were far ahead.
 func (e *Engine) poll(ctx context.Context) {
 	for pause := time.Duration(0); wait.For(ctx, pause); {
 		pause = e.config.PollEvery
@@ -26,14 +26,14 @@ func (e *Engine) poll(ctx context.Context) {
 	}
 }
 
-// PollStore pages once through the sagas that are due and wakes those that this process does not remember; more reports
-// whether there were many. Sagas on which nothing can be decided sleep longer every time, and hide none behind them.
+// PollStore wakes every due saga that has no timer in this process. more reports whether there were many. Sagas in
+// quarantine are skipped, so they hide no others.
 func (e *Engine) PollStore(ctx context.Context) (more bool) {
 	var last record.DueSaga
 	for {
 		due, err := e.config.Store.Due(ctx, pollGrace, last, pollLimit)
 		if err != nil && ctx.Err() == nil {
-			e.warn("poll", "sagas that are due were not found, trying again", "error", err)
+			e.warn("poll", "cannot poll for due sagas, will retry", "error", err)
 		}
 		for _, one := range due {
 			if !e.timers.remembers(one.SagaID) && !e.quarantine.holds(one.SagaID) {
@@ -47,7 +47,7 @@ func (e *Engine) PollStore(ctx context.Context) (more bool) {
 	}
 }
 
-// remembers says whether this process will wake the saga by itself.
+// remembers reports whether this process has a timer for the saga.
 func (t *timers) remembers(sagaID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,7 +55,7 @@ func (t *timers) remembers(sagaID string) bool {
 	return pending
 }
 
-// forget deletes the outbox rows of commands that are in their queues when too few have gathered for a batch to do it.
+// forget deletes the outbox rows of confirmed commands that are too few for a batch to delete.
 func (e *Engine) forget(ctx context.Context) {
 	tick := time.NewTicker(forgetEvery)
 	defer tick.Stop()
@@ -71,7 +71,7 @@ func (e *Engine) forget(ctx context.Context) {
 	}
 }
 
-// ForgetConfirmed deletes once the outbox rows of commands that are in their queues.
+// ForgetConfirmed deletes the outbox rows of confirmed commands once.
 func (e *Engine) ForgetConfirmed(ctx context.Context) {
 	confirmed := e.config.Outbox.TakeConfirmed(1, maxConfirmed)
 	if len(confirmed) == 0 {
@@ -80,7 +80,7 @@ func (e *Engine) ForgetConfirmed(ctx context.Context) {
 	failpoint.Reach("engine/forgetting")
 	if err := e.config.Store.Transact(ctx, record.Batch{Confirmed: confirmed}, noChanges); err != nil {
 		e.config.Outbox.ReturnConfirmed(confirmed)
-		e.warn("forget", "published commands were not forgotten, trying again", "error", err)
+		e.warn("forget", "cannot delete published commands from the outbox, will retry", "error", err)
 	}
 }
 

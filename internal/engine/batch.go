@@ -11,8 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// batchWork decides the items of one batch on what a transaction has loaded. It is made anew for every try: the same
-// items on the same sagas give the same changes.
+// batchState decides the requests of one batch on what a transaction has loaded. Every try makes a new one: the same
+// requests on the same sagas give the same changes.
 type batchState struct {
 	definitions *definitions
 	overdue     time.Duration
@@ -20,27 +20,27 @@ type batchState struct {
 	now         time.Time
 
 	sagas       map[string]*sagaState
-	order       []string // ids in the order in which they were first touched
-	bytes       int      // of the sagas and commands so far
+	order       []string // saga ids in the order of their first use
+	bytes       int      // size of the sagas and commands so far
 	commands    []wire.Command
 	deadLetters []record.DeadLetter
 	abandoned   []record.Abandonment
 	answers     []answer
 }
 
-// workBytes is the size of the sagas and commands of a batch from which it takes no further sagas.
+// stateBytes is the size of the sagas and commands from which a batch loads no further sagas.
 const stateBytes = 8 << 20
 
-// sagaWork is one saga as the batch's earlier items have left it.
+// sagaState is a saga after the earlier requests of the batch.
 type sagaState struct {
 	def       *saga.Definition
 	instance  saga.Instance
 	created   bool
 	changed   bool
-	abandoned bool // by the store, since nothing can be decided on it
-	moved     bool // only times to look again are new
+	abandoned bool // by the store, because the core cannot decide on it
+	moved     bool // only WakeAt or deadlines changed
 	entries   []saga.Entry
-	fault     error // why nothing can be decided on this saga; wraps record.ErrUnreadable
+	fault     error // why the core cannot decide on this saga; wraps record.ErrUnreadable
 }
 
 func newBatchState(definitions *definitions, overdue time.Duration, loaded record.Loaded, requests int) *batchState {
@@ -50,8 +50,8 @@ func newBatchState(definitions *definitions, overdue time.Duration, loaded recor
 	}
 }
 
-// take decides one item. Its error concerns the whole batch: a definition is missing in memory, or a start cannot be
-// decided. What is wrong with an event alone is in its answer.
+// take decides one request. It returns an error only if the whole batch fails: a definition is not cached, or a start
+// cannot be decided. Errors of the request alone go into its answer.
 func (w *batchState) take(r *request) (err error) {
 	var a answer
 	switch r.kind {
@@ -64,7 +64,7 @@ func (w *batchState) take(r *request) (err error) {
 	return err
 }
 
-// guarded makes an error of a panic: a defect that one saga meets is none of the others'.
+// guarded turns a panic into an error: a defect that one saga meets must not affect the others.
 func guarded(decide func() (saga.Decision, error)) (decision saga.Decision, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -101,7 +101,7 @@ func (w *batchState) start(r *request) (answer, error) {
 		err = w.apply(s, decision)
 	}
 	if err != nil {
-		// The claims of its keys cannot be given back alone.
+		// The claims of its keys cannot be rolled back alone.
 		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
 	w.sagas[r.sagaID] = s
@@ -109,7 +109,7 @@ func (w *batchState) start(r *request) (answer, error) {
 	return answer{instance: s.instance}, nil
 }
 
-// latest is the plan of a start, which is a newer one than it came with where somebody has just registered that.
+// latest returns the definition of a start: a newer one than requested if it was registered in the meantime.
 func (w *batchState) latest(r *request) (*saga.Definition, error) {
 	newer := w.loaded.Newer[r.def.Name]
 	if r.start.Version != 0 || newer <= r.def.Version {
@@ -122,8 +122,8 @@ func (w *batchState) latest(r *request) (*saga.Definition, error) {
 	return def, err
 }
 
-// existing answers a start that found its saga there: stored before, or made by an earlier item of this batch. Found
-// under its own id, it is this very start, whose commit was not known to have come off.
+// existing answers a start whose saga exists: stored before, or by an earlier request of this batch. A saga with the
+// same id is this very start, after a commit whose outcome was unknown.
 func (w *batchState) existing(outcome record.StartOutcome, ownID string) answer {
 	a := answer{instance: outcome.Instance, existed: outcome.Existing != ownID}
 	if made, here := w.sagas[outcome.Existing]; here {
@@ -143,11 +143,11 @@ func (w *batchState) event(r *request) (answer, error) {
 		return answer{}, err
 	case s == nil:
 		if r.dead != nil && !r.keepDead {
-			w.addDeadLetter(r, "unknown_saga", "there is no such saga")
+			w.addDeadLetter(r, "unknown_saga", "the saga does not exist")
 		}
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
-		return w.undecidable(r, s), nil //nolint:nilerr // a fault of this saga is none of the batch
+		return w.undecidable(r, s), nil //nolint:nilerr // the fault affects this saga only
 	case r.lost != nil && w.mayStillBeInProgress(r, s):
 		return answer{instance: s.instance}, nil
 	}
@@ -171,7 +171,7 @@ func (w *batchState) event(r *request) (answer, error) {
 	return answer{instance: s.instance, refused: decision.Refused}, nil
 }
 
-// causeOf is what an item is about, with what the transaction has loaded for it.
+// causeOf returns the cause of a request, completed with what the transaction has loaded for it.
 func (w *batchState) causeOf(r *request) saga.Cause {
 	if _, wakes := r.cause.(saga.Wake); wakes {
 		return saga.Wake{Unpublished: w.loaded.Unpublished[r.sagaID]}
@@ -179,8 +179,8 @@ func (w *batchState) causeOf(r *request) saga.Cause {
 	return r.cause
 }
 
-// timeOf is the time of an event of the saga. A saga's time never runs back, and one that is ahead, since the database's
-// clock was, does not take the others along.
+// timeOf returns the time for an event of the saga. The time of a saga never runs backwards. A saga that is ahead,
+// because the clock of the database was, keeps its own time and does not affect others.
 func (w *batchState) timeOf(in *saga.Instance) time.Time {
 	if in.UpdatedAt.After(w.now) {
 		return in.UpdatedAt
@@ -188,8 +188,8 @@ func (w *batchState) timeOf(in *saga.Instance) time.Time {
 	return w.now
 }
 
-// timeFor is the time of an item's event. A saga whose time is ahead of the database's, since that clock was set back, would
-// wait until the database has caught up; what this process has measured itself counts for it too.
+// timeFor returns the time for the event of a request. If the clock of the database was set back, a saga would wait
+// until it has caught up, so the time measured by this process counts too.
 func (w *batchState) timeFor(r *request, in *saga.Instance) time.Time {
 	now := w.timeOf(in)
 	if now.After(w.now) && r.measured.After(now) {
@@ -198,18 +198,18 @@ func (w *batchState) timeFor(r *request, in *saga.Instance) time.Time {
 	return now
 }
 
-// find returns a saga as it stands now in this batch, or nil if there is none.
+// find returns the current state of a saga in this batch, or nil if the saga does not exist.
 func (w *batchState) find(id string) (*sagaState, error) {
 	if s, known := w.sagas[id]; known {
 		return s, nil
 	}
 	if fault := w.loaded.Unreadable[id]; fault != nil {
 		w.sagas[id] = &sagaState{fault: fault}
-		return w.sagas[id], nil //nolint:nilerr // as above: the saga's alone
+		return w.sagas[id], nil //nolint:nilerr // the fault affects this saga only
 	}
 	instance, found := w.loaded.Instances[id]
 	if !found {
-		return nil, nil //nolint:nilnil // an absent saga is no error here
+		return nil, nil //nolint:nilnil // a missing saga is not an error here
 	}
 	s := &sagaState{instance: instance}
 	def, err := w.definitions.get(instance.Definition, instance.Version)
@@ -238,7 +238,7 @@ func sizeOf(in *saga.Instance) int {
 	return bytes
 }
 
-// apply makes a decision the saga's present state, and takes down what else it says. After an error nothing has changed.
+// apply makes a decision the current state of a saga and collects its effects. On an error it changes nothing.
 func (w *batchState) apply(s *sagaState, decision saga.Decision) error {
 	if !decision.Changed {
 		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
@@ -267,7 +267,7 @@ func (w *batchState) addDeadLetter(r *request, reason, message string) {
 	w.deadLetters = append(w.deadLetters, dead)
 }
 
-// changes is what the batch has to write.
+// changes returns what the transaction has to write.
 func (w *batchState) changes() (record.Changes, error) {
 	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters, Abandoned: w.abandoned}
 	created, updated, entries := w.count()
@@ -288,7 +288,7 @@ func (w *batchState) changes() (record.Changes, error) {
 	return changes, nil
 }
 
-// count says how much there is to write: instances are large, and lists of them should not grow step by step.
+// count returns the sizes of the lists to write. Instances are large, so their lists are allocated once.
 func (w *batchState) count() (created, updated, entries int) {
 	for _, s := range w.sagas {
 		entries += len(s.entries)

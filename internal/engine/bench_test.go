@@ -13,8 +13,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/memory"
 )
 
-// BenchmarkBatch takes in the replies of as many sagas as the batch is large, and decides them: what the engine costs
-// around the core, with a store that costs little.
+// BenchmarkBatch receives the replies of a full batch of sagas and decides them. It measures the cost of the engine
+// around the core, with a cheap store.
 func BenchmarkBatch(b *testing.B) {
 	for _, size := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("events=%d", size), func(b *testing.B) {
@@ -33,22 +33,22 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// batches is an engine of one lane that decides when it is told to.
+// batches is an engine with one lane that decides on demand.
 type batches struct {
 	*engine.Engine
-	out  *handed
+	out  *outbox
 	size int
 }
 
-// handed keeps the commands that a broker would be given.
-type handed struct {
-	noOutbox
+// outbox keeps the commands.
+type outbox struct {
+	nullOutbox
 	commands []wire.Command
 }
 
-func (h *handed) Dispatch(commands []wire.Command) { h.commands = append(h.commands, commands...) }
+func (h *outbox) Dispatch(commands []wire.Command) { h.commands = append(h.commands, commands...) }
 
-func (h *handed) take() []wire.Command {
+func (h *outbox) take() []wire.Command {
 	commands := h.commands
 	h.commands = nil
 	return commands
@@ -59,14 +59,14 @@ func newBatches(b *testing.B, size int) *batches {
 	store, err := memory.Open(memory.Config{})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, store.Close()) })
-	r := &batches{out: &handed{}, size: size}
+	r := &batches{out: &outbox{}, size: size}
 	r.Engine = engine.New(engine.Config{Store: store, Outbox: r.out, Lanes: 1, BatchSize: size})
 	_, _, err = r.RegisterDefinition(b.Context(), payment())
 	require.NoError(b, err)
 	return r
 }
 
-// start starts as many sagas as the batch is large.
+// start starts one batch of sagas.
 func (r *batches) start(b *testing.B) {
 	b.Helper()
 	var calls sync.WaitGroup
@@ -90,7 +90,7 @@ func (r *batches) start(b *testing.B) {
 	}
 }
 
-// reply answers every command that is out, and has the batch decided.
+// reply answers every command that is out and decides the batch.
 func (r *batches) reply(b *testing.B) {
 	b.Helper()
 	settled := 0

@@ -14,19 +14,19 @@ import (
 const (
 	firstBackoff = 20 * time.Millisecond
 	maxBackoff   = time.Second
-	maxConfirmed = 1024 // outbox rows forgotten in one batch
-	maxLoads     = 64   // definitions that are loaded for one batch before it counts as failed
+	maxConfirmed = 1024 // outbox rows deleted in one batch
+	maxLoads     = 64   // definitions loaded for one batch before it counts as failed
 )
 
-// decide brings one batch into the store and answers every item but those whose sagas another replica is changing at the
-// moment: these it returns. After an error nothing is answered, and whether anything was stored is unknown.
+// decide stores one batch and answers its requests. It returns the requests of sagas that another replica is changing.
+// On an error it answers none, and whether the batch was stored is unknown.
 func (e *Engine) decide(ctx context.Context, requests []*request) (busy []*request, err error) {
 	for range maxLoads {
-		work, err := e.transact(ctx, requests)
+		state, err := e.transact(ctx, requests)
 		if err == nil {
 			failpoint.Reach("engine/committed")
 			e.config.Committed(len(requests))
-			return e.conclude(requests, work), nil
+			return e.conclude(requests, state), nil
 		}
 		missing, is := errors.AsType[*missingDefinition](err)
 		switch {
@@ -42,23 +42,23 @@ func (e *Engine) decide(ctx context.Context, requests []*request) (busy []*reque
 	return nil, fmt.Errorf("a batch needs more than %d definitions that are not loaded", maxLoads)
 }
 
-// split decides the items of a batch that the store will never take one by one, so that only the one at fault fails. What
-// cannot be stored for another reason is returned as busy: it comes again.
+// split decides the requests of a batch that the store rejects one by one, so that only the one at fault fails.
+// Requests that cannot be stored for another reason are returned as busy and come again.
 func (e *Engine) split(ctx context.Context, requests []*request, err error) (busy []*request, _ error) {
 	if len(requests) > 1 {
 		for i := range requests {
 			again, err := e.decide(ctx, requests[i:i+1])
 			if err != nil {
-				return append(busy, requests[i:]...), nil //nolint:nilerr // what is behind it must not overtake it
+				return append(busy, requests[i:]...), nil //nolint:nilerr // later requests must not overtake this one
 			}
 			busy = append(busy, again...)
 		}
 		return busy, nil
 	}
 	r := requests[0]
-	e.config.Logger.Error("an event cannot be stored", "saga", r.sagaID, "error", err)
+	e.config.Logger.Error("the store rejects an event", "saga", r.sagaID, "error", err)
 	if r.dead != nil && r.kind == applyEvent {
-		// A message whose content the store refuses is put aside with its bytes; it may not come again for ever.
+		// Dead-letter the message with its raw bytes, or it would be redelivered forever.
 		r.kind, r.keepDead = storeDeadLetter, false
 		explain(r.dead, reasonRejected, "the message's content cannot be stored")
 		return e.decide(ctx, requests)
@@ -71,24 +71,24 @@ func (e *Engine) split(ctx context.Context, requests []*request, err error) (bus
 func (e *Engine) transact(ctx context.Context, requests []*request) (*batchState, error) {
 	batch := assemble(requests)
 	batch.Confirmed = e.config.Outbox.TakeConfirmed(e.config.ForgetAt, maxConfirmed)
-	var work *batchState
+	var state *batchState
 	err := e.config.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
-		work = newBatchState(e.definitions, e.config.OverdueAfter, loaded, len(requests))
+		state = newBatchState(e.definitions, e.config.OverdueAfter, loaded, len(requests))
 		for _, r := range requests {
-			if err := work.take(r); err != nil {
+			if err := state.take(r); err != nil {
 				return record.Changes{}, err
 			}
 		}
-		return work.changes()
+		return state.changes()
 	})
 	if err != nil {
 		e.config.Outbox.ReturnConfirmed(batch.Confirmed)
 		return nil, fmt.Errorf("store a batch of %d events: %w", len(requests), err)
 	}
-	return work, nil
+	return state, nil
 }
 
-// assemble says what a batch's transaction must load.
+// assemble returns what the transaction of a batch must load.
 func assemble(requests []*request) record.Batch {
 	var batch record.Batch
 	seen := make(map[string]bool, len(requests))
@@ -119,35 +119,35 @@ func assemble(requests []*request) record.Batch {
 	return batch
 }
 
-// conclude does what may only be done after the commit, and returns the items on which nothing was decided.
-func (e *Engine) conclude(requests []*request, work *batchState) (busy []*request) {
-	e.config.Outbox.Dispatch(work.commands)
-	for _, id := range work.order {
-		s := work.sagas[id]
+// conclude does what must wait for the commit, and returns the requests of busy sagas.
+func (e *Engine) conclude(requests []*request, state *batchState) (busy []*request) {
+	e.config.Outbox.Dispatch(state.commands)
+	for _, id := range state.order {
+		s := state.sagas[id]
 		if s.fault != nil || s.abandoned {
 			continue
 		}
-		now := work.timeOf(&s.instance)
-		e.timers.set(id, s.instance.WakeAt, now, now.After(work.now))
+		now := state.timeOf(&s.instance)
+		e.timers.set(id, s.instance.WakeAt, now, now.After(state.now))
 		e.quarantine.release(id)
 		if s.changed {
 			e.watchers.announce(s.instance)
 		}
 	}
-	for _, abandoned := range work.abandoned {
+	for _, abandoned := range state.abandoned {
 		e.quarantine.release(abandoned.SagaID)
 	}
 	failpoint.Reach("engine/acknowledging")
 	for i, r := range requests {
-		if work.answers[i].busy {
+		if state.answers[i].busy {
 			busy = append(busy, r)
 			continue
 		}
-		if err := work.answers[i].err; errors.Is(err, record.ErrUnreadable) && r.dead != nil {
-			e.warn("unreadable/"+r.sagaID, "a message for a saga on which nothing can be decided is kept as a dead letter",
+		if err := state.answers[i].err; errors.Is(err, record.ErrUnreadable) && r.dead != nil {
+			e.warn("unreadable/"+r.sagaID, "dead-lettered a message, cannot decide on its saga",
 				"saga", r.sagaID, "error", err)
 		}
-		r.done(work.answers[i])
+		r.done(state.answers[i])
 	}
 	return busy
 }

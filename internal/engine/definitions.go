@@ -11,8 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// plans remembers definitions. A registered version never changes, so what it remembers stays true, but for which version
-// is the latest: the transaction of a start looks for a newer one.
+// definitions caches definitions. A registered version never changes, so entries stay valid. Which version is the
+// latest may change; the transaction of a start detects that.
 type definitions struct {
 	store Store
 	now   func() time.Time
@@ -20,11 +20,11 @@ type definitions struct {
 	mu     sync.RWMutex
 	broken map[missingDefinition]*brokenDefinition
 	known  map[missingDefinition]*saga.Definition
-	latest map[string]*saga.Definition // by name, as far as this process has seen
+	latest map[string]*saga.Definition // by name; the newest that this process knows
 }
 
-// planMissing names a version that is not in memory yet. It is an error so that a decision, which does no I/O, can ask
-// for it.
+// missingDefinition names a version that is not cached. It is an error, so that a decision, which does no I/O, can ask
+// for the version.
 type missingDefinition struct {
 	name    string
 	version int
@@ -34,8 +34,8 @@ func (p *missingDefinition) Error() string {
 	return fmt.Sprintf("definition %s version %d is not loaded", p.name, p.version)
 }
 
-// brokenPlan is a version that cannot be read, or is gone. It concerns its own sagas only; it is looked for again, since
-// its row may be repaired.
+// brokenDefinition is a version that is unreadable or missing. It affects its own sagas only, and is read again after a
+// pause because its row may be repaired.
 type brokenDefinition struct {
 	fault error // wraps record.ErrUnreadable
 	until time.Time
@@ -54,8 +54,8 @@ func newDefinitions(store Store, now func() time.Time) *definitions {
 	}
 }
 
-// get returns a definition from memory. The error is a *planMissing for one that is not in memory, and wraps
-// record.ErrUnreadable for one that could not be read a moment ago.
+// get returns a cached definition. The error is a *missingDefinition if it is not cached, and wraps
+// record.ErrUnreadable if it was unreadable a moment ago.
 func (p *definitions) get(name string, version int) (*saga.Definition, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -69,15 +69,14 @@ func (p *definitions) get(name string, version int) (*saga.Definition, error) {
 	return nil, &wanted
 }
 
-// load brings a definition into memory, or the knowledge that it cannot be read. Its error is that of a store which does
-// not answer.
+// load caches a definition, or the fact that it is unreadable. It returns an error only if the store does not answer.
 func (p *definitions) load(ctx context.Context, wanted *missingDefinition) error {
 	def, err := p.store.Definition(ctx, wanted.name, wanted.version)
 	switch {
 	case err == nil:
 		p.put(def)
 	case errors.Is(err, record.ErrDefinitionNotFound):
-		p.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is gone", record.ErrUnreadable, wanted.name, wanted.version))
+		p.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is missing", record.ErrUnreadable, wanted.name, wanted.version))
 	case errors.Is(err, record.ErrUnreadable):
 		p.setBroken(*wanted, err)
 	default:
@@ -108,7 +107,7 @@ func (p *definitions) brokenCount() int {
 	return len(p.broken)
 }
 
-// forget drops a version whose row is gone, so that the next start looks for it.
+// forget drops a latest version whose row is missing, so that the next start reads it again.
 func (p *definitions) forget(name string, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,14 +127,14 @@ func (p *definitions) put(def *saga.Definition) {
 	}
 }
 
-// seen is the latest version of a definition that this process knows of, or nil.
+// seen returns the latest version that this process knows, or nil.
 func (p *definitions) seen(name string) *saga.Definition {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.latest[name]
 }
 
-// look asks the store for the latest version of a definition.
+// look reads the latest version from the store.
 func (p *definitions) look(ctx context.Context, name string) (*saga.Definition, error) {
 	found, err := p.store.LatestDefinition(ctx, name)
 	if err != nil {
@@ -150,7 +149,7 @@ func (p *definitions) look(ctx context.Context, name string) (*saga.Definition, 
 	return p.latest[name], nil
 }
 
-// find returns a version of a definition. 0 is the latest, or one that was the latest a moment ago.
+// find returns a version of a definition. Version 0 means the latest, which may be a moment old.
 func (p *definitions) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
 	if version == 0 {
 		if latest := p.seen(name); latest != nil {
@@ -169,8 +168,8 @@ func (p *definitions) find(ctx context.Context, name string, version int) (*saga
 	return def, nil
 }
 
-// RegisterDefinition stores a definition, as a new version unless it is the same plan as the latest, and has the queues
-// of its commands declared, so that none is lost before its first worker starts.
+// RegisterDefinition stores a definition, as a new version unless it equals the latest. It also declares the queues of
+// the definition, so that no command is lost before its first worker starts.
 func (e *Engine) RegisterDefinition(
 	ctx context.Context, def *saga.Definition,
 ) (registered record.RegisteredDefinition, created bool, err error) {
@@ -180,13 +179,13 @@ func (e *Engine) RegisterDefinition(
 	}
 	e.definitions.put(registered.Definition)
 	for _, warning := range def.Warnings() {
-		e.config.Logger.Warn("a definition may surprise", "definition", def.Name, "at", warning.Pointer, "warning", warning.Message)
+		e.config.Logger.Warn("definition has a warning", "definition", def.Name, "at", warning.Pointer, "warning", warning.Message)
 	}
 	if e.config.Queues == nil {
 		return registered, created, nil
 	}
 	if err := e.config.Queues.DeclareQueues(ctx, def.Queues()); err != nil {
-		// The broker is away: it declares what it was asked for when it is back. The definition stands.
+		// The broker is down. Queues remembers them, and the definition stays registered.
 		e.config.Logger.Warn("queues are not declared yet", "definition", def.Name, "error", err)
 	}
 	return registered, created, nil

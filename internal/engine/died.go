@@ -15,9 +15,9 @@ const (
 	quickDeath = 20 * time.Second
 )
 
-// ReceiveDead takes in a message that the broker has dead-lettered. What died in the reply queue is a reply all the same,
-// and what died in the start queue a start: a bad day of the orchestrator must not undo what a worker has done. A command
-// is kept as a dead letter, and its attempt has failed with an unknown outcome. settle is as for ReceiveReply.
+// ReceiveDead handles a message that the broker dead-lettered. Replies and starts are handled as if they had arrived
+// normally: an outage of the orchestrator must not lose the work of a worker. A command becomes a dead letter, and its
+// attempt fails with an unknown outcome. settle is as for ReceiveReply.
 func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	switch diedIn(message) {
 	case wire.DiedInReplies:
@@ -31,7 +31,7 @@ func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle f
 
 func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	dead := e.deadLetter(message, sourceCommands)
-	explain(dead, deathReason(message), "the broker gave up on the message")
+	explain(dead, deathReason(message), "the broker dead-lettered the message")
 	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, keepDead: true, done: e.settling(settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
@@ -43,22 +43,22 @@ func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, s
 	}
 }
 
-// receiveDeadStart tries a start that died in its queue once more. Its request has an idempotency key, so one that was
-// taken before leads to the same saga.
+// receiveDeadStart retries a start that died in its queue. Its idempotency key leads to the same saga if it was stored
+// before.
 func (e *Engine) receiveDeadStart(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	if e.config.DecodeStart == nil {
 		dead := e.deadLetter(message, sourceStart)
-		explain(dead, deathReason(message), "the broker gave up on the message")
+		explain(dead, deathReason(message), "the broker dead-lettered the message")
 		if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
 			settle(false)
 		}
 		return
 	}
-	go e.ReceiveStart(ctx, message, e.config.DecodeStart, settle) // ends with its item, or with ctx
+	go e.ReceiveStart(ctx, message, e.config.DecodeStart, settle) // ends after the start is stored, or with ctx
 }
 
-// diedIn is the kind of queue in which a message died first. Where the broker's client does not know it, the headers say
-// it, which anybody may have written: they decide only how the message is read, and each reader checks what it reads.
+// diedIn returns the kind of queue in which a message died first. If the client of the broker does not know it, headers
+// decide, which any sender can forge. That is safe: they only select the reader, and each reader validates its input.
 func diedIn(message wire.Message) string {
 	if message.DiedIn != "" {
 		return message.DiedIn
@@ -68,7 +68,7 @@ func diedIn(message wire.Message) string {
 		queue, _ = firstDeath(message.Headers)["queue"].(string)
 	}
 	switch {
-	case strings.Contains(queue, ".commands."): // a worker queue may itself be called replies
+	case strings.Contains(queue, ".commands."): // first, because a worker queue may be called "replies"
 		return wire.DiedInCommands
 	case strings.HasSuffix(queue, ".replies"):
 		return wire.DiedInReplies
@@ -79,7 +79,7 @@ func diedIn(message wire.Message) string {
 	}
 }
 
-// firstDeath is the oldest entry of x-death, which lists the newest first; empty where the header is of another shape.
+// firstDeath returns the oldest entry of x-death, which lists the newest first, or nil.
 func firstDeath(headers map[string]any) map[string]any {
 	deaths, _ := headers["x-death"].([]any)
 	if len(deaths) == 0 {
@@ -89,12 +89,12 @@ func firstDeath(headers map[string]any) map[string]any {
 	return first
 }
 
-// death is when a command died, and what is known of when it was sent.
+// death is when a command died and when it was sent.
 type death struct {
 	at       time.Time
-	sent     time.Time // zero: not known
-	deadline time.Time // of its attempt, as it was sent; zero: not known
-	limit    bool      // by its delivery limit
+	sent     time.Time // zero: unknown
+	deadline time.Time // of the attempt, from the message; zero: unknown
+	limit    bool      // it reached its delivery limit
 }
 
 func deathOf(message wire.Message, now time.Time) *death {
@@ -110,10 +110,10 @@ func deathOf(message wire.Message, now time.Time) *death {
 	return d
 }
 
-// mayStillBeWorkedOn reports whether a worker may be at work on a command that reached its delivery limit. A broker ends the
-// channel of a consumer that has not acknowledged for long (30 minutes by default), and delivers again: the command comes
-// to its limit while its worker is busy. To count it as lost would turn the saga back meanwhile, so the attempt's own
-// deadline decides. A command that crashes its workers comes to the limit within seconds.
+// mayStillBeInProgress reports whether a worker may still handle a command that reached its delivery limit. The broker
+// closes the channel of a consumer that does not acknowledge for long (30 minutes by default) and redelivers, so the
+// command reaches its limit while its worker is busy. Then the deadline of the attempt decides. A command that crashes
+// its workers reaches the limit within seconds.
 func (w *batchState) mayStillBeInProgress(r *request, s *sagaState) bool {
 	d := r.lost
 	lost, is := r.cause.(saga.Lost)

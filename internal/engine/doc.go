@@ -1,10 +1,8 @@
-// Package engine is the shell around the pure core. Everything that can happen to a saga reaches it as an event, goes
-// through a lane chosen by the saga's id, and is decided together with what else waits there, in one transaction.
-// Only after that has committed does the engine answer callers, let replies be acknowledged, and hand commands on.
+// Package engine is the shell around the pure core. Every event of a saga goes through a lane chosen by the saga's id. The
+// lane decides the events that wait there in one transaction. Only after the commit does the engine answer callers,
+// acknowledge replies and hand commands to the outbox.
 //
-// It guarantees that events of one saga are decided one after the other within a process (the row's lock and revision see
-// to it between processes), that nothing leaves before it is stored, and that an event given to it is either stored or
-// reported as failed.
-//
-// It declares the small interfaces that it needs (ports.go) and may import saga and steps/wire.
+// The engine guarantees that nothing leaves before it is stored, and that every event given to it is stored or reported
+// as failed. Within a process the events of a saga are decided one after the other; between processes the lock and the
+// revision of its row ensure that.
 package engine

@@ -14,27 +14,27 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// ErrStopped means that the engine takes nothing more: it is shutting down.
+// ErrStopped means that the engine accepts no more input because it is shutting down.
 var ErrStopped = fmt.Errorf("%w: the engine is stopping", record.ErrUnavailable)
 
-// Config says what an engine works with. Store and Outbox are required.
+// Config configures an engine. Store and Outbox are required.
 type Config struct {
 	Store  Store
 	Outbox Outbox
-	Queues Queues       // nil: queues are declared by somebody else
+	Queues Queues       // nil: the engine declares no queues
 	Logger *slog.Logger // nil: no log
 
-	Lanes        int           // batches under way at the same time; 0: one for every two cores, few give the largest
-	BatchSize    int           // events in one transaction at most; 0: 256
-	LaneCapacity int           // events that may wait in a lane before those who bring more have to wait; 0: 1024
-	ForgetAt     int           // published commands whose outbox rows a batch deletes along; fewer wait up to 100 ms; 0: 64
-	OverdueAfter time.Duration // how long without progress until a saga asks for attention; 0: never
-	PollEvery    time.Duration // how often the store is asked for sagas that are due; 0: 1 s
+	Lanes        int           // batches decided concurrently; 0: one for every two cores. Fewer lanes make larger batches
+	BatchSize    int           // most events in one transaction; 0: 256
+	LaneCapacity int           // events that may wait in a lane before callers block; 0: 1024
+	ForgetAt     int           // confirmed commands from which a batch deletes their outbox rows; fewer wait up to 100 ms; 0: 64
+	OverdueAfter time.Duration // time without progress after which a saga asks for attention; 0: never
+	PollEvery    time.Duration // interval between polls of the store for due sagas; 0: 1 s
 
-	// Committed is told how many events each transaction has stored, for metrics; it must return at once. nil: nobody.
+	// Committed, if non-nil, is called with the event count of each committed transaction. It must not block.
 	Committed func(events int)
 
-	// DecodeStart reads a start that died in its queue. nil: such a message is kept as a dead letter.
+	// DecodeStart reads a start that died in its queue. If it is nil, such a message is stored as a dead letter.
 	DecodeStart StartDecoder
 
 	Environment
@@ -65,7 +65,7 @@ func positive(given, otherwise int) int {
 	return given
 }
 
-// Engine decides what happens to sagas. Make it with New and let it work with Run.
+// Engine decides the events of sagas. New makes one, and Run lets it work.
 type Engine struct {
 	config      Config
 	lanes       []*lane
@@ -77,7 +77,7 @@ type Engine struct {
 	limiter    *logLimiter
 }
 
-// New makes an engine. It takes events at once; they are decided while Run runs.
+// New returns an engine. It accepts events at once, but decides them only while Run runs.
 func New(config Config) *Engine {
 	config = config.withDefaults()
 	e := &Engine{config: config, definitions: newDefinitions(config.Store, config.Now), watchers: newWatchers()}
@@ -88,11 +88,11 @@ func New(config Config) *Engine {
 	return e
 }
 
-// Run decides events until ctx ends. All that it does over and over is DecideBatch, FireTimers, PollStore,
-// ForgetConfirmed and LookForChanges, each in loops of its own; a simulation calls these itself.
+// Run decides events until ctx ends. It runs DecideBatch, FireTimers, PollStore, ForgetConfirmed and PollWatched in
+// loops; a simulation calls these itself.
 //
-// When ctx ends it takes no more, decides what it has taken, and returns; with a store that does not answer it gives up
-// on that after the grace period.
+// When ctx ends, Run accepts no more events, decides those that it has, and returns. If the store does not answer, it
+// gives up after the grace period.
 func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -100,7 +100,7 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	background.Go(func() { e.fire(ctx) })
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
-	background.Go(func() { e.look(ctx) })
+	background.Go(func() { e.watch(ctx) })
 	for _, l := range e.lanes {
 		lanes.Go(func() { l.run(work) })
 	}
@@ -114,15 +114,16 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	lanes.Wait()
 }
 
-// lane picks the lane of a saga: all its events go through the same one, in the order in which they come.
+// lane returns the lane of a saga. All events of a saga go through the same lane, in the order of arrival.
 func (e *Engine) lane(sagaID string) *lane {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(sagaID)) // a hash never fails to write
 	return e.lanes[int(hash.Sum32()%uint32(len(e.lanes)))]
 }
 
-// Start makes a new saga, or finds the one that the idempotency key stands for: existed says which. Errors:
-// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, record.ErrUnavailable, ErrStopped.
+// Start makes a new saga, or returns the existing one of the idempotency key; existed reports which. Errors:
+// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, record.ErrUnavailable,
+// ErrStopped.
 func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.Instance, existed bool, err error) {
 	def, err := e.definitions.find(ctx, start.Definition, start.Version)
 	if err != nil {
@@ -142,7 +143,7 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	return answer.instance, answer.existed, nil
 }
 
-// Act applies what a person asks for to the saga as it is then. With a *saga.Refusal comes the saga as it stands.
+// Act applies an operator's action and returns the saga after it. With a *saga.Refusal it returns the saga unchanged.
 // Errors: record.ErrSagaNotFound, *saga.Refusal, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error) {
 	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: sagaID, cause: action})
@@ -156,7 +157,7 @@ func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (sa
 	}
 }
 
-// ask brings an item to its lane and waits until it is decided and stored, or ctx ends.
+// ask gives a request to its lane and waits until it is stored, or ctx ends.
 func (e *Engine) ask(ctx context.Context, r *request) answer {
 	var given answer
 	answered := make(chan struct{})
@@ -174,8 +175,8 @@ func (e *Engine) ask(ctx context.Context, r *request) answer {
 	return given
 }
 
-// Published tells the engine that a command which had to wait in the outbox is in its queue. done is called once that
-// is stored, or given up.
+// Published reports that a command which had to wait in the outbox is in its queue. done is called once, after that is
+// stored or given up.
 func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) {
 	r := &request{kind: applyEvent, sagaID: id.Saga, cause: saga.Published{Command: id}, done: func(answer) { done() }}
 	if e.lane(id.Saga).add(ctx, r) != nil {
@@ -183,9 +184,9 @@ func (e *Engine) Published(ctx context.Context, id saga.CommandID, done func()) 
 	}
 }
 
-// Changed returns a channel that gets the saga as it was committed after each change that is wanted: at once where this
-// process changes it, a little later where another replica does. What was not taken from it is replaced by what is newer.
-// The saga need not be there yet. wanted must return at once, and only look; nil wants all. Call stop after use.
+// Changed returns a channel that receives the saga after each commit for which wanted is true; nil wants all. Commits
+// of this process arrive at once, those of other replicas a little later. A newer value replaces one that was not
+// received yet. The saga need not exist yet. wanted must not block. Call stop after use.
 func (e *Engine) Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, stop func()) {
 	return e.watchers.subscribe(sagaID, wanted)
 }

@@ -24,18 +24,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is an engine with the real relay, the store in memory and the in-process broker.
-type rig struct {
+// fixture is an engine with the real relay, the store in memory and the in-process broker.
+type fixture struct {
 	*engine.Engine
 	store  *memory.Store
 	broker *local.Broker
 }
 
-func newRig(t *testing.T) *rig {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	store, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
-	r := &rig{store: store, broker: local.New()}
+	r := &fixture{store: store, broker: local.New()}
 	outbox := relay.New(relay.Config{
 		Rows: store, Publisher: r.broker,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { r.Published(ctx, id, done) },
@@ -56,8 +56,8 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// work lets a worker answer the queue's commands.
-func (r *rig) work(t *testing.T, queue string, handlers map[string]func(steps.Command[map[string]any]) (map[string]any, error)) {
+// work runs a worker that answers the commands of a queue.
+func (r *fixture) work(t *testing.T, queue string, handlers map[string]func(steps.Command[map[string]any]) (map[string]any, error)) {
 	t.Helper()
 	worker := steps.NewWorker(queue, steps.Config{})
 	for name, handle := range handlers {
@@ -69,14 +69,14 @@ func (r *rig) work(t *testing.T, queue string, handlers map[string]func(steps.Co
 	t.Cleanup(func() { cancel(); working.Wait() })
 }
 
-func (r *rig) register(t *testing.T, plan *saga.Definition) {
+func (r *fixture) register(t *testing.T, def *saga.Definition) {
 	t.Helper()
-	_, _, err := r.RegisterDefinition(t.Context(), plan)
+	_, _, err := r.RegisterDefinition(t.Context(), def)
 	require.NoError(t, err)
 }
 
-// until waits for a saga to have that status.
-func (r *rig) until(t *testing.T, id string, wanted saga.Status) saga.Instance {
+// until waits until a saga has that status.
+func (r *fixture) until(t *testing.T, id string, wanted saga.Status) saga.Instance {
 	t.Helper()
 	var in saga.Instance
 	require.Eventually(t, func() bool {
@@ -103,7 +103,7 @@ func done(steps.Command[map[string]any]) (map[string]any, error) {
 
 func TestASagaRunsToItsEnd(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	r.work(t, "shop", handlers{"shop.reserve": done, "shop.charge": done, "shop.release": done})
 	in, existed, err := r.Start(t.Context(), record.StartRequest{Definition: "payment", Data: json.RawMessage(`{"a":1}`)})
@@ -113,9 +113,9 @@ func TestASagaRunsToItsEnd(t *testing.T) {
 	require.JSONEq(t, `{"a":1,"ok":true}`, string(in.Data))
 }
 
-func TestWhatFailsForGoodIsUndone(t *testing.T) {
+func TestAFinalFailureCompensatesTheSaga(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	r.work(t, "shop", handlers{
 		"shop.reserve": done, "shop.release": done,
@@ -130,9 +130,9 @@ func TestWhatFailsForGoodIsUndone(t *testing.T) {
 	require.Equal(t, "declined", in.Failure.Code)
 }
 
-func TestARetryIsTimedByTheStoredWake(t *testing.T) {
+func TestARetryFollowsTheStoredWakeTime(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	var mu sync.Mutex
 	calls := 0
@@ -155,7 +155,7 @@ func TestARetryIsTimedByTheStoredWake(t *testing.T) {
 
 func TestConcurrentStartsUnderOneIdempotencyKeyMakeOneSaga(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	const callers = 100
 	ids := make([]string, callers)
@@ -183,9 +183,9 @@ func TestConcurrentStartsUnderOneIdempotencyKeyMakeOneSaga(t *testing.T) {
 	require.ErrorIs(t, err, record.ErrIdempotencyConflict)
 }
 
-func TestABusinessKeyIsHeldUntilTheEnd(t *testing.T) {
+func TestABusinessKeyIsHeldUntilTheSagaEnds(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	first, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment", Key: "order-1"})
 	require.NoError(t, err)
@@ -199,9 +199,9 @@ func TestABusinessKeyIsHeldUntilTheEnd(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAnActionThatDoesNotApplyIsRefusedWithTheSagaAsItStands(t *testing.T) {
+func TestARefusedActionReturnsTheUnchangedSaga(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
 	require.NoError(t, err)
@@ -214,9 +214,9 @@ func TestAnActionThatDoesNotApplyIsRefusedWithTheSagaAsItStands(t *testing.T) {
 	require.ErrorIs(t, err, record.ErrSagaNotFound)
 }
 
-func TestRepliesThatMeanNothingArePutAsideAndSettled(t *testing.T) {
+func TestMeaninglessRepliesAreDeadLetteredAndSettled(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	for i, m := range []wire.Message{
 		{CorrelationID: "nonsense", Body: []byte(`{}`)},
 		{CorrelationID: "01J00000000000000000000000/a/execute/1", Body: []byte(`{"status":"succeeded"}`)},
@@ -236,13 +236,13 @@ func TestRepliesThatMeanNothingArePutAsideAndSettled(t *testing.T) {
 	require.Equal(t, map[string]int{
 		"malformed_reply ": 1, "malformed_reply 01J00000000000000000000000/a/execute/1": 1,
 		"unknown_saga 01J00000000000000000000000/a/execute/1": 2,
-	}, reasons, "whose answer was bad is kept where the message says it")
+	}, reasons, "the dead letter names its command if the message does")
 }
 
-// B2: a success whose output cannot be taken is no lost reply. The message is kept for whoever repairs the saga.
-func TestASuccessWithAnOutputThatCannotBeTakenIsKeptAndCompensated(t *testing.T) {
+// A success whose output cannot be merged is not a lost reply: the message is kept for the operator.
+func TestASuccessWithAnInvalidOutputIsDeadLetteredAndCompensated(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newFixture(t)
 	r.register(t, payment())
 	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
 	require.NoError(t, err)

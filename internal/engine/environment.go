@@ -10,13 +10,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// Surroundings are where an engine meets time and chance. What is nil is the machine's own; a simulation brings its own.
+// Environment is what an engine uses for time and chance. Nil fields use the machine's; a simulation brings its own.
 type Environment struct {
-	Now   func() time.Time // this process's clock, which decides nothing: it only says when to ask the store
-	NewID func() string    // of sagas and dead letters: ULIDs
-	// Pause waits for about that long before something is tried again, and is false when ctx ended.
+	Now   func() time.Time // the clock of this process; it only decides when to ask the store
+	NewID func() string    // returns a ULID, for a saga or a dead letter
+	// Pause waits for about that long before a retry. It returns false if ctx ended first.
 	Pause func(ctx context.Context, about time.Duration) bool
-	// Await lets a caller wait for its answer, and is false when ctx ended first.
+	// Await waits for the answer to a caller. It returns false if ctx ended first.
 	Await func(ctx context.Context, answered <-chan struct{}) bool
 }
 

@@ -23,12 +23,12 @@ const (
 	reasonMalformedReply = "malformed_reply"
 	reasonMalformedStart = "malformed_start"
 	reasonRejected       = "rejected_by_store"
-	// maxKeptBody bounds what is kept of a message; the broker's connection keeps no more either.
+	// maxKeptBody limits the stored part of a body. The broker connection has the same limit.
 	maxKeptBody = 8 << 20
 )
 
-// ReceiveReply takes in a message from the reply queue. settle is called once: with true when what it says, or the
-// message itself as a dead letter, is stored; with false when it should come again.
+// ReceiveReply handles a message from the reply queue. It calls settle once: with true after the commit of what the
+// message caused, or of the message as a dead letter; with false to have it redelivered.
 func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	failpoint.Reach("engine/receiving")
 	dead := e.deadLetter(message, sourceReplies)
@@ -36,7 +36,7 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
 		explain(dead, reasonMalformedReply, err.Error())
-		if id, err := saga.ParseCommandID(message.CorrelationID); err == nil { // then it can be told whose answer is bad
+		if id, err := saga.ParseCommandID(message.CorrelationID); err == nil { // the dead letter can name its command
 			dead.SagaID, dead.CommandID = id.Saga, id.String()
 		}
 	} else {
@@ -48,13 +48,12 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	}
 }
 
-// StartDecoder makes a request of a message from the start queue. Its error says what is wrong with the message and
-// never repeats its content.
+// StartDecoder parses a message from the start queue. Its error names the fault and never repeats the content.
 type StartDecoder func(wire.Message) (record.StartRequest, error)
 
-// ReceiveStart takes in a message from the start queue and returns when it is settled. settle is called once: with true
-// when the saga, or the message as a dead letter, is stored; with false when ctx ended before that. The message then
-// comes again and leads to the same saga, whether or not it was stored.
+// ReceiveStart handles a message from the start queue and returns after it is settled. It calls settle once: with true
+// after the saga, or the message as a dead letter, is stored; with false if ctx ended before. A redelivered message
+// leads to the same saga.
 func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode StartDecoder, settle func(ok bool)) {
 	request, err := decode(message)
 	if err != nil {
@@ -75,11 +74,11 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 			settle(false)
 			return
 		}
-		e.warn("start", "a start by message was not stored, trying again", "error", err)
+		e.warn("start", "cannot store a start by message, will retry", "error", err)
 	}
 }
 
-// startRefusal is why a start will never be taken however often it is tried, or empty where it may be the next time.
+// startRefusal returns the reason why a start will never be accepted, or "" if a retry may succeed.
 func startRefusal(err error) string {
 	_, keyInUse := errors.AsType[*record.KeyInUseError](err)
 	switch {
@@ -98,7 +97,8 @@ func startRefusal(err error) string {
 	}
 }
 
-// putStartAside keeps a start that is refused. The message's id is no header, but what a person needs to send it again.
+// deadLetterStart stores a refused start as a dead letter. It keeps the message id as a header, because an operator
+// needs it to resend the message.
 func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reason string, why error, settle func(ok bool)) {
 	message.Headers = maps.Clone(message.Headers)
 	if message.Headers == nil {
@@ -115,8 +115,8 @@ func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reas
 	}
 }
 
-// settling makes the end of an item settle its message. A fault of one saga, or a saga that is gone, is no reason to
-// have the message again; only what was not stored is.
+// settling returns a callback that settles the message of a request. Only a message that was not stored is redelivered;
+// a fault of its saga, or a missing saga, is final.
 func (e *Engine) settling(settle func(ok bool)) func(answer) {
 	return func(a answer) {
 		ok := a.err == nil || isFinal(a.err)
@@ -149,7 +149,7 @@ func (e *Engine) deadLetter(message wire.Message, source string) *record.DeadLet
 	}
 }
 
-// explain sets why a message is a dead letter, and keeps what was said of it before: that it is not as it was sent.
+// explain sets the reason of a dead letter. It keeps an earlier message, which describes damage to the content.
 func explain(dead *record.DeadLetter, reason, message string) {
 	if dead.Message != "" {
 		message += " (" + dead.Message + ")"
@@ -157,7 +157,7 @@ func explain(dead *record.DeadLetter, reason, message string) {
 	dead.Reason, dead.Message = reason, message
 }
 
-// deathReason is what the broker says of why it gave up: rejected, expired, maxlen or delivery_limit.
+// deathReason returns why the broker dead-lettered a message: rejected, expired, maxlen or delivery_limit.
 func deathReason(message wire.Message) string {
 	if reason, found := message.Headers["x-first-death-reason"].(string); found {
 		return reason

@@ -14,32 +14,31 @@ import (
 )
 
 const (
-	// manyEvents is how many a batch has of a lane that has a lot to do.
+	// busyBatch is the batch size from which a lane counts as busy.
 	busyBatch = 8
-	// gatherFor is how long such a lane lets the next batch grow.
+	// gatherFor is how long a busy lane lets the next batch grow.
 	gatherFor = 2 * time.Millisecond
-	// batchBytes is how much the events of one batch may hold, unless one alone holds more.
+	// batchBytes limits the events of a batch, unless one event alone is larger.
 	batchBytes = 4 << 20
-	// bytesPerUnit is what an item may hold for each unit of room that it takes in its lane.
+	// bytesPerUnit is the size of a request from which it takes another unit of room in its lane.
 	bytesPerUnit = 16 << 10
 )
 
-// lane decides the events of its sagas, one batch after the other: while one is committed, the next gathers. One event
-// alone, or a few, do not wait.
+// lane decides the events of its sagas, one batch after the other. While one batch is committed, the next gathers.
 type lane struct {
 	engine *Engine
 	room   *semaphore.Weighted // bounds what waits here
-	filled wait.Signal         // fires when items may not be empty
-	enough wait.Signal         // fires when as many wait as are wanted
+	filled wait.Signal         // fires when requests may have arrived
+	enough wait.Signal         // fires when the wanted number of requests waits
 	last   int                 // size of the last batch
-	limit  int                 // events in the next batch at most: fewer after one that could not be stored
-	wait   time.Duration       // before the next try, after one that failed
+	limit  int                 // most events in the next batch; lower after a failure
+	wait   time.Duration       // pause before the next try, after a failure
 
-	mu     sync.Mutex
-	requests  []*request
-	parked []*parkedSaga
-	wanted int // how many are waited for; 0: nobody counts
-	closed bool
+	mu       sync.Mutex
+	requests []*request
+	parked   []*parkedSaga
+	wanted   int // the number that fires enough; 0: none
+	closed   bool
 }
 
 func newLane(e *Engine) *lane {
@@ -49,10 +48,10 @@ func newLane(e *Engine) *lane {
 	}
 }
 
-// capacity is what may wait in a lane, in units of weight.
+// capacity returns the room of the lane, in units of weight.
 func (l *lane) capacity() int64 { return int64(l.engine.config.LaneCapacity) }
 
-// weight is the room that an item takes: one, and more where it is large.
+// weight returns the room that a request takes: one unit, or more if it is large.
 func (l *lane) weight(r *request) int64 {
 	return min(1+int64(r.bytes/bytesPerUnit), l.capacity())
 }
@@ -63,7 +62,7 @@ func (l *lane) release(requests ...*request) {
 	}
 }
 
-// add puts an item in line. It waits while the lane is full: that is how a slow store slows those who bring events.
+// add appends a request. It blocks while the lane is full, so a slow store slows the input down.
 func (l *lane) add(ctx context.Context, r *request) error {
 	r.bytes = r.size()
 	if err := l.room.Acquire(ctx, l.weight(r)); err != nil {
@@ -83,7 +82,7 @@ func (l *lane) add(ctx context.Context, r *request) error {
 	return nil
 }
 
-// close lets the lane end once it has decided what it has.
+// close lets the lane end once it has decided its requests.
 func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,23 +90,24 @@ func (l *lane) close() {
 	l.filled.Notify()
 }
 
-// take returns what waits, up to a batch; ended says that nothing will come any more. again is an item of a parked saga
-// that is to be tried again alone.
-func (l *lane) take() (batch []*request, again *request, ended bool) {
-	batch, again, dropped, ended := l.taken()
+// take returns the next batch. retry is a parked request that is due, to be decided alone; ended means that the lane is
+// closed and empty.
+func (l *lane) take() (batch []*request, retry *request, ended bool) {
+	batch, retry, dropped, ended := l.taken()
 	for _, r := range dropped {
 		r.done(answer{err: record.ErrUnavailable})
 	}
 	l.release(dropped...)
-	return batch, again, ended
+	return batch, retry, ended
 }
 
-// taken is take, and returns besides what is not worth waiting for. What belongs to a parked saga goes there.
-func (l *lane) taken() (batch []*request, again *request, dropped []*request, ended bool) {
+// taken does the work of take. It moves requests of parked sagas behind those, and also returns the requests that find
+// no room there.
+func (l *lane) taken() (batch []*request, retry *request, dropped []*request, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if again = l.duePark(); again != nil {
-		return nil, again, nil, false
+	if retry = l.duePark(); retry != nil {
+		return nil, retry, nil, false
 	}
 	limit, bytes, taken := min(len(l.requests), l.limit), 0, 0
 	for _, r := range l.requests {
@@ -129,14 +129,14 @@ func (l *lane) taken() (batch []*request, again *request, dropped []*request, en
 	}
 	l.requests = l.requests[taken:]
 	if len(l.requests) == 0 {
-		l.requests = nil // let go of what has been decided
+		l.requests = nil // release the memory of decided requests
 	} else {
 		l.filled.Notify()
 	}
 	return batch, nil, dropped, l.closed && len(batch) == 0 && len(l.requests) == 0 && len(l.parked) == 0
 }
 
-// run decides batches until the lane is closed and empty. When ctx ends, what is left is given up.
+// run decides batches until the lane is closed and empty. When ctx ends, it gives up the rest.
 func (l *lane) run(ctx context.Context) {
 	for {
 		l.engine.config.Outbox.Await(ctx)
@@ -146,15 +146,15 @@ func (l *lane) run(ctx context.Context) {
 		case ended:
 			return
 		case !decided:
-			l.last = 0 // who comes to a lane that has nothing to do does not wait
-			l.rest(ctx)
+			l.last = 0 // an idle lane decides the next request at once
+			l.idle(ctx)
 			wait.Yield()
 		}
 	}
 }
 
-// rest waits until something comes, or a parked saga is due; close sees to something.
-func (l *lane) rest(ctx context.Context) {
+// idle waits until a request arrives, a parked saga is due, or the lane is closed.
+func (l *lane) idle(ctx context.Context) {
 	pause, some := l.untilParked()
 	if !some {
 		<-l.filled.C()
@@ -170,8 +170,8 @@ func (l *lane) rest(ctx context.Context) {
 	}
 }
 
-// gather lets the next batch grow where the last one was large. On a busy machine what is done once a batch keeps others
-// from bringing more, and a batch of twice the size costs little more.
+// gather lets the next batch grow if the last one was large. On a busy machine the fixed cost of a batch delays the
+// callers, and a batch of twice the size costs little more.
 func (l *lane) gather(ctx context.Context) {
 	if l.last < busyBatch || !l.want(min(2*l.last, l.engine.config.BatchSize)) {
 		return
@@ -179,13 +179,13 @@ func (l *lane) gather(ctx context.Context) {
 	patience := time.NewTimer(gatherFor)
 	defer patience.Stop()
 	select {
-	case <-l.enough.C():
+	case <-l.enough.C(): // left over from an earlier wait
 	case <-patience.C:
 	case <-ctx.Done():
 	}
 }
 
-// want has enough told when so many events wait, and is false when it has nothing to wait for.
+// want arms enough for that many events. It returns false if there is no reason to wait.
 func (l *lane) want(events int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,42 +197,42 @@ func (l *lane) want(events int) bool {
 	return len(l.requests) > 0 && len(l.requests) < events && !l.closed
 }
 
-// decideBatch decides what waits, up to a batch.
+// decideBatch decides the next batch, if any.
 func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
-	batch, again, ended := l.take()
+	batch, retry, ended := l.take()
 	switch {
-	case again != nil:
-		l.retryParked(ctx, again)
+	case retry != nil:
+		l.retryParked(ctx, retry)
 		return true, false
 	case len(batch) == 0:
 		return false, ended
 	}
 	l.last = len(batch)
-	stay := l.dropImpatient(batch)
-	if len(stay) == 0 {
+	batch = l.dropImpatient(batch)
+	if len(batch) == 0 {
 		return true, false
 	}
-	busy, err := l.engine.decide(ctx, stay)
+	busy, err := l.engine.decide(ctx, batch)
 	if err != nil {
-		l.failed(ctx, stay, err)
+		l.failed(ctx, batch, err)
 		return true, false
 	}
 	l.limit, l.wait = min(2*l.limit, l.engine.config.BatchSize), 0
-	l.release(without(stay, busy)...)
+	l.release(without(batch, busy)...)
 	l.putLast(busy)
-	if len(busy) == len(stay) && !l.engine.config.Pause(ctx, busyPause) {
+	if len(busy) == len(batch) && !l.engine.config.Pause(ctx, busyPause) {
 		l.giveUpAll(record.ErrUnavailable)
 	}
 	return true, false
 }
 
-// failed deals with a batch that was not stored. The next one has half as many events, so that one which the store does not
-// take, or which makes the batch too large, is soon alone; then it waits by itself.
+// failed handles a batch that was not stored. The next batch has half the size, so that an event which the store does
+// not accept is soon alone; then it is parked.
 func (l *lane) failed(ctx context.Context, requests []*request, err error) {
-	l.engine.warn("store", "a batch was not stored, trying again", "events", len(requests), "error", err)
+	l.engine.warn("store", "cannot store a batch, will retry", "events", len(requests), "error", err)
 	l.limit = max(1, len(requests)/2)
 	if len(requests) == 1 && ctx.Err() == nil && l.park(ctx, requests[0]) {
-		l.engine.warn("park/"+requests[0].sagaID, "an event cannot be stored, it waits by itself", "saga", requests[0].sagaID, "error", err)
+		l.engine.warn("park/"+requests[0].sagaID, "cannot store an event, parked its saga", "saga", requests[0].sagaID, "error", err)
 		return
 	}
 	l.putBack(requests)
@@ -242,7 +242,7 @@ func (l *lane) failed(ctx context.Context, requests []*request, err error) {
 	}
 }
 
-// impatientLeave answers the items whose callers have gone, and returns the others.
+// dropImpatient answers the requests whose callers have given up, and returns the others.
 func (l *lane) dropImpatient(requests []*request) []*request {
 	stay := make([]*request, 0, len(requests))
 	for _, r := range requests {
@@ -256,7 +256,7 @@ func (l *lane) dropImpatient(requests []*request) []*request {
 	return stay
 }
 
-// without are the items that are not among the others, which are in the same order.
+// without returns the requests that are not among others, which are in the same order.
 func without(requests, others []*request) []*request {
 	if len(others) == 0 {
 		return requests
@@ -272,10 +272,10 @@ func without(requests, others []*request) []*request {
 	return rest
 }
 
-// busyPause is how long a lane waits that has nothing but sagas which another replica is changing.
+// busyPause is the pause of a lane whose sagas are all being changed by other replicas.
 const busyPause = 10 * time.Millisecond
 
-// putBack puts items first in line again, so that the events of a saga stay in their order.
+// putBack returns requests to the front, so that the events of each saga keep their order.
 func (l *lane) putBack(requests []*request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -283,8 +283,8 @@ func (l *lane) putBack(requests []*request) {
 	l.filled.Notify()
 }
 
-// putLast puts items whose sagas are busy behind the others, so that many of them hide none. What has come for the same
-// sagas meanwhile stays behind them.
+// putLast moves the requests of busy sagas behind all others, so that they hold up no other saga. Later requests of the
+// same sagas stay behind them.
 func (l *lane) putLast(busy []*request) {
 	if len(busy) == 0 {
 		return
@@ -307,7 +307,7 @@ func (l *lane) putLast(busy []*request) {
 	l.filled.Notify()
 }
 
-// giveUpAll gives up all that waits when there is no time left.
+// giveUpAll answers everything that waits with an error, during shutdown.
 func (l *lane) giveUpAll(err error) {
 	l.mu.Lock()
 	requests := l.requests
@@ -322,11 +322,11 @@ func (l *lane) giveUpAll(err error) {
 	l.release(requests...)
 }
 
-// Lanes is how many lanes the engine has; they count from 0.
+// Lanes returns the number of lanes; they are numbered from 0.
 func (e *Engine) Lanes() int { return len(e.lanes) }
 
-// DecideBatch decides what waits in a lane, up to a batch; it is false when nothing waits there. A lane decides one
-// batch at a time.
+// DecideBatch decides the next batch of a lane and reports whether there was one. Do not call it concurrently for one
+// lane.
 func (e *Engine) DecideBatch(ctx context.Context, lane int) bool {
 	decided, _ := e.lanes[lane].decideBatch(ctx)
 	return decided

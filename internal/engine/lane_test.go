@@ -8,21 +8,21 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What comes after a large batch waits a moment for as much again; what comes after a small one, or alone, does not.
-func TestALaneWithALotToDoLetsTheNextBatchGrow(t *testing.T) {
+// After a large batch the lane waits a moment for as many events again; after a small one it does not.
+func TestABusyLaneLetsTheNextBatchGrow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		last, waiting, coming int
 		waits                 time.Duration
 	}{
-		"nothing was decided just now":  {0, 1, 0, 0},
-		"the last batch was small":      {busyBatch - 1, 3, 0, 0},
-		"nothing waits":                 {busyBatch, 0, 0, 0},
-		"twice as many wait":            {busyBatch, 2 * busyBatch, 0, 0},
-		"as many as fit in a batch":     {60, 64, 0, 0},
-		"few wait and nothing comes":    {busyBatch, 1, 0, gatherFor},
-		"few wait and some come":        {busyBatch, 1, busyBatch, gatherFor},
-		"few wait and twice as many do": {busyBatch, 1, 2*busyBatch - 1, gatherFor / 2},
+		"the lane was idle":          {0, 1, 0, 0},
+		"the last batch was small":   {busyBatch - 1, 3, 0, 0},
+		"no event waits":             {busyBatch, 0, 0, 0},
+		"twice as many wait":         {busyBatch, 2 * busyBatch, 0, 0},
+		"as many as fit in a batch":  {60, 64, 0, 0},
+		"few wait and none arrives":  {busyBatch, 1, 0, gatherFor},
+		"few wait and some arrive":   {busyBatch, 1, busyBatch, gatherFor},
+		"few wait and enough arrive": {busyBatch, 1, 2*busyBatch - 1, gatherFor / 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,8 +11,8 @@ const (
 	maxCauses    = 1000
 )
 
-// logLimiter keeps what fails again and again from filling the log: a cause that goes on is logged at once, and then after
-// silences that double. One that was quiet for long enough is new again.
+// logLimiter keeps repeated failures from filling the log. It logs a cause at once, and then after silences that
+// double. A cause that was quiet for longer than its last silence counts as new.
 type logLimiter struct {
 	now func() time.Time
 
@@ -20,7 +20,7 @@ type logLimiter struct {
 	causes map[string]*silence
 }
 
-// silence is how one cause is being logged.
+// silence is the logging state of one cause.
 type silence struct {
 	until   time.Time
 	length  time.Duration
@@ -31,7 +31,7 @@ func newLogLimiter(now func() time.Time) *logLimiter {
 	return &logLimiter{now: now, causes: make(map[string]*silence)}
 }
 
-// allow reports whether a line about the cause is due, and how many were skipped since the last one.
+// allow reports whether to log the cause now, and how many lines it skipped since the last one.
 func (l *logLimiter) allow(cause string) (skipped int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *logLimiter) allow(cause string) (skipped int, due bool) {
 	return skipped, true
 }
 
-// makeRoom forgets the cause whose silence ends first.
+// makeRoom removes the cause whose silence ends first.
 func (l *logLimiter) makeRoom() {
 	if len(l.causes) < maxCauses {
 		return
@@ -68,7 +68,7 @@ func (l *logLimiter) makeRoom() {
 	delete(l.causes, first)
 }
 
-// warn logs a failure that is tried again, unless the same cause was logged a moment ago.
+// warn logs a failure that will be retried, unless the same cause was logged a moment ago.
 func (e *Engine) warn(cause, message string, arguments ...any) {
 	skipped, due := e.limiter.allow(cause)
 	if !due {

@@ -10,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// What fails every second is logged at once, and then after silences that double.
-func TestACauseIsLoggedMoreAndMoreSeldom(t *testing.T) {
+// A cause that recurs every second is logged at once, and then after silences that double.
+func TestARecurringCauseIsLoggedAfterGrowingSilences(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
 	l := newLogLimiter(func() time.Time { return now })
@@ -26,12 +26,12 @@ func TestACauseIsLoggedMoreAndMoreSeldom(t *testing.T) {
 	}
 	require.Equal(t, []int{0, 1, 3, 7, 15, 31, 63, 127, 255, 511}, lines[:10])
 	require.Less(t, len(lines), 22, "once in five minutes at the end")
-	require.Greater(t, skipped, 3000, "and it is known how often it happened")
+	require.Greater(t, skipped, 3000, "skipped lines are counted")
 	_, due := l.allow("another cause")
 	require.True(t, due)
 	now = now.Add(time.Hour)
 	_, due = l.allow("store")
-	require.True(t, due, "after a calm it is new")
+	require.True(t, due, "after a long silence it counts as new")
 	now = now.Add(time.Second)
 	_, due = l.allow("store")
 	require.True(t, due)
@@ -46,7 +46,7 @@ func TestTheCausesAreBounded(t *testing.T) {
 	require.LessOrEqual(t, len(l.causes), maxCauses)
 }
 
-// A defect of the core that one saga meets ends neither the batch nor the process.
+// A defect of the core affects one saga, not the batch or the process.
 func TestAPanicIsAnErrorOfItsSaga(t *testing.T) {
 	t.Parallel()
 	_, err := guarded(func() (saga.Decision, error) {

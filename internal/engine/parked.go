@@ -10,14 +10,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// parkedSaga holds the events of a saga whose first one fails alone although the store answers. It is tried again by
-// itself, after growing pauses, so that it keeps no other saga of its lane waiting. Later events of the saga wait behind
-// it: they stay in their order.
+// parkedSaga holds the requests of a saga whose first event cannot be stored although the store works. It is retried
+// alone with growing pauses, so it does not hold up the other sagas of its lane. Later events of the saga wait behind
+// it, in order.
 type parkedSaga struct {
-	sagaID string
-	requests  []*request
-	until  time.Time
-	wait   time.Duration
+	sagaID   string
+	requests []*request
+	until    time.Time
+	wait     time.Duration
 }
 
 const (
@@ -25,8 +25,8 @@ const (
 	maxParkWait   = time.Minute
 )
 
-// park lets an item that failed alone wait by itself. It is false where the store answers nobody, so that the item is not
-// at fault, or where too much waits so already: then the lane waits.
+// park parks a request that failed alone. It returns false if the store does not work at all, or if too much is parked
+// already; then the whole lane waits.
 func (l *lane) park(ctx context.Context, r *request) bool {
 	if !l.engine.storeAnswers(ctx) {
 		return false
@@ -42,8 +42,8 @@ func (l *lane) park(ctx context.Context, r *request) bool {
 	return true
 }
 
-// waitBehind lets a later event of a parked saga wait behind the first one. It is false for a wake, which comes again by
-// itself, and where too much waits already: a saga that stands still must not fill the lane.
+// waitBehind appends a later event of a parked saga. It returns false for a wake, which comes again anyway, and if too
+// much is parked: a parked saga must not fill the lane.
 func (l *lane) waitBehind(p *parkedSaga, r *request) bool {
 	if _, wakes := r.cause.(saga.Wake); wakes || l.parkedWeight()+l.weight(r) > l.capacity()/2 {
 		return false
@@ -52,7 +52,7 @@ func (l *lane) waitBehind(p *parkedSaga, r *request) bool {
 	return true
 }
 
-// parkedWeight is the room that parked items take. l.mu is held.
+// parkedWeight returns the room that parked requests take. The caller holds l.mu.
 func (l *lane) parkedWeight() (total int64) {
 	for _, p := range l.parked {
 		for _, r := range p.requests {
@@ -62,12 +62,12 @@ func (l *lane) parkedWeight() (total int64) {
 	return total
 }
 
-// storeAnswers reports whether the store takes anything at all.
+// storeAnswers reports whether the store commits an empty batch.
 func (e *Engine) storeAnswers(ctx context.Context) bool {
 	return e.config.Store.Transact(ctx, record.Batch{}, noChanges) == nil
 }
 
-// duePark returns the first item of a parked saga that is to be tried again, or nil. l.mu is held.
+// duePark returns the first request of a parked saga that is due for a retry, or nil. The caller holds l.mu.
 func (l *lane) duePark() *request {
 	now := l.engine.config.Now()
 	for _, p := range l.parked {
@@ -78,7 +78,7 @@ func (l *lane) duePark() *request {
 	return nil
 }
 
-// isParked returns the parked events of a saga, or nil. l.mu is held.
+// isParked returns the parked requests of a saga, or nil. The caller holds l.mu.
 func (l *lane) isParked(sagaID string) *parkedSaga {
 	for _, p := range l.parked {
 		if p.sagaID == sagaID {
@@ -88,8 +88,7 @@ func (l *lane) isParked(sagaID string) *parkedSaga {
 	return nil
 }
 
-// settleParked notes how the retry of a parked saga's first item ended. Once that is decided, what waited behind it goes
-// on as usual.
+// settleParked records the result of a retry. After a success the requests behind it return to the lane.
 func (l *lane) settleParked(r *request, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +105,7 @@ func (l *lane) settleParked(r *request, err error) {
 	}
 }
 
-// untilParked is how long it is until a parked saga is to be tried again.
+// untilParked returns the time until the next retry of a parked saga.
 func (l *lane) untilParked() (wait time.Duration, some bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +124,7 @@ func (l *lane) parkedCount() int {
 	return len(l.parked)
 }
 
-// retryParked tries a parked item again, alone.
+// retryParked decides a parked request alone.
 func (l *lane) retryParked(ctx context.Context, r *request) {
 	if len(l.dropImpatient([]*request{r})) == 0 {
 		l.settleParked(r, nil)
@@ -134,7 +133,7 @@ func (l *lane) retryParked(ctx context.Context, r *request) {
 	busy, err := l.engine.decide(ctx, []*request{r})
 	switch {
 	case err != nil:
-		l.engine.warn("parked/"+r.sagaID, "an event of a saga still cannot be stored", "saga", r.sagaID, "error", err)
+		l.engine.warn("parked/"+r.sagaID, "still cannot store an event", "saga", r.sagaID, "error", err)
 	case len(busy) > 0:
 		err = errBusy
 	default:

@@ -9,20 +9,20 @@ const (
 	firstQuarantineWait = time.Second
 	maxQuarantineWait   = 5 * time.Minute
 	maxQuarantined      = 50_000
-	// troubleLines is how many sagas are logged one by one in a minute.
+	// quarantineLines is the number of sagas logged individually per minute.
 	quarantineLines = 20
 )
 
-// troubles are the sagas on which nothing can be decided: they cannot be read, or break an invariant. The poll finds them
-// due again and again, so each sleeps longer every time. It is tried again all the same: a replica of another version may
-// have repaired it, or an operator.
+// quarantine holds the sagas on which no decision is possible: they cannot be read, or break an invariant. Polls find
+// them due again and again, so each is retried with growing pauses. A replica of another version or an operator may
+// repair them.
 type quarantine struct {
 	now func() time.Time
 
 	mu     sync.Mutex
 	bySaga map[string]*quarantined
 	lines  int
-	minute time.Time // since when lines are counted
+	minute time.Time // when lines was last reset
 }
 
 type quarantined struct {
@@ -34,7 +34,7 @@ func newQuarantine(now func() time.Time) *quarantine {
 	return &quarantine{now: now, bySaga: make(map[string]*quarantined)}
 }
 
-// note lets a saga sleep, longer than the last time. loud reports whether a line about this saga may be logged.
+// add keeps a saga for longer than the last time. loud reports whether to log the saga individually.
 func (t *quarantine) add(sagaID string) (wait time.Duration, loud bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +42,7 @@ func (t *quarantine) add(sagaID string) (wait time.Duration, loud bool) {
 	known := t.bySaga[sagaID]
 	if known == nil {
 		if len(t.bySaga) >= maxQuarantined {
-			for other := range t.bySaga { // which one makes no difference: it only sleeps less
+			for other := range t.bySaga { // any will do: it is only retried earlier
 				delete(t.bySaga, other)
 				break
 			}
@@ -59,7 +59,7 @@ func (t *quarantine) add(sagaID string) (wait time.Duration, loud bool) {
 	return known.wait, t.lines <= quarantineLines
 }
 
-// asleep reports whether the saga is to be left alone for now.
+// holds reports whether the saga must not be retried yet.
 func (t *quarantine) holds(sagaID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,7 +67,7 @@ func (t *quarantine) holds(sagaID string) bool {
 	return known != nil && t.now().Before(known.until)
 }
 
-// over forgets a saga on which something was decided.
+// release removes a saga on which a decision was possible.
 func (t *quarantine) release(sagaID string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,24 +82,24 @@ func (t *quarantine) count() int {
 	return len(t.bySaga)
 }
 
-// troubled lets the saga of a wake sleep on which nothing can be decided.
+// setAside puts a saga into quarantine after its wake could not be decided.
 func (e *Engine) setAside(sagaID string, err error) {
 	wait, loud := e.quarantine.add(sagaID)
 	if loud {
-		e.config.Logger.Error("nothing can be decided on a saga, it is left alone for a while", "saga", sagaID, "retry_in", wait, "error", err)
+		e.config.Logger.Error("cannot decide on a saga, will retry later", "saga", sagaID, "retry_in", wait, "error", err)
 		return
 	}
-	e.warn("troubles", "nothing can be decided on many sagas", "sagas", e.quarantine.count(), "error", err)
+	e.warn("quarantine", "cannot decide on many sagas", "sagas", e.quarantine.count(), "error", err)
 }
 
-// Health is what of an engine's work does not go on, for metrics and readiness.
+// Health is the work of an engine that is held up, for metrics and readiness.
 type Health struct {
-	Unreadable  int // sagas on which nothing can be decided, as far as this process has met them
-	Definitions int // definition versions that sagas need and that cannot be read, or are gone
-	Parked      int // sagas with an event that fails alone, and is tried again by itself
+	Unreadable  int // sagas on which no decision is possible, as far as this process knows
+	Definitions int // definition versions in use that are unreadable or missing
+	Parked      int // sagas with an event that cannot be stored and is retried alone
 }
 
-// Health returns the present state.
+// Health returns the current state.
 func (e *Engine) Health() Health {
 	health := Health{Unreadable: e.quarantine.count(), Definitions: e.definitions.brokenCount()}
 	for _, l := range e.lanes {

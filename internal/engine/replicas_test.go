@@ -14,12 +14,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/memory"
 )
 
-func TestWhoWatchesASagaSeesWhatAnotherReplicaDoes(t *testing.T) {
+func TestAWatchSeesTheChangesOfAnotherReplica(t *testing.T) {
 	t.Parallel()
 	store, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
-	here := run(t, engine.Config{Store: store, Outbox: noOutbox{}})
-	there := run(t, engine.Config{Store: store, Outbox: noOutbox{}})
+	here := run(t, engine.Config{Store: store, Outbox: nullOutbox{}})
+	there := run(t, engine.Config{Store: store, Outbox: nullOutbox{}})
 	_, _, err = here.RegisterDefinition(t.Context(), payment())
 	require.NoError(t, err)
 
@@ -37,18 +37,18 @@ func TestWhoWatchesASagaSeesWhatAnotherReplicaDoes(t *testing.T) {
 	}
 }
 
-// contended is a store in which another replica holds some sagas locked, for as many transactions as busy says.
-type contended struct {
+// contendedStore reports a saga as locked by another replica, for the number of transactions in busy.
+type contendedStore struct {
 	*memory.Store
 	saga string
 	busy atomic.Int64
 }
 
-func (c *contended) Transact(
+func (c *contendedStore) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
 	return c.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
-		if _, asked := loaded.Instances[c.saga]; asked && c.busy.Add(-1) >= 0 {
+		if _, decodeStart := loaded.Instances[c.saga]; decodeStart && c.busy.Add(-1) >= 0 {
 			delete(loaded.Instances, c.saga)
 			loaded.Busy = map[string]bool{c.saga: true}
 		}
@@ -56,12 +56,12 @@ func (c *contended) Transact(
 	})
 }
 
-func TestASagaThatAnotherReplicaHoldsIsAskedForAgainAndKeepsNobodyWaiting(t *testing.T) {
+func TestASagaThatIsLockedByAnotherReplicaIsRetriedAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	kept, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
-	store := &contended{Store: kept, saga: "01JD0000000000000000000001"}
-	e := run(t, engine.Config{Store: store, Outbox: noOutbox{}, Lanes: 1})
+	store := &contendedStore{Store: kept, saga: "01JD0000000000000000000001"}
+	e := run(t, engine.Config{Store: store, Outbox: nullOutbox{}, Lanes: 1})
 	_, _, err = e.RegisterDefinition(t.Context(), payment())
 	require.NoError(t, err)
 	for _, id := range []string{store.saga, "01JD0000000000000000000002"} {
@@ -73,7 +73,7 @@ func TestASagaThatAnotherReplicaHoldsIsAskedForAgainAndKeepsNobodyWaiting(t *tes
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = e.Act(ctx, store.saga, saga.Action{ID: "1", Name: saga.ActionPause})
-	require.ErrorIs(t, err, record.ErrUnavailable, "its own caller waits, and gives up")
+	require.ErrorIs(t, err, record.ErrUnavailable, "its caller waits and gives up")
 	in, err := e.Act(t.Context(), "01JD0000000000000000000002", saga.Action{ID: "2", Name: saga.ActionPause})
 	require.NoError(t, err)
 	require.Equal(t, saga.Paused, in.Status)

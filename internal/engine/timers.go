@@ -12,11 +12,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// horizon is how far ahead this process remembers when to wake a saga. What is due later is found in the store.
+// horizon is how far ahead this process keeps a timer. Polls find later wakes in the store.
 const horizon = time.Minute
 
-// timers wakes the sagas that this process has decided on lately, to the millisecond. It is only a cache of what is
-// stored: the poll finds whatever it has lost, and a timer that fires for nothing does no harm.
+// timers wakes the sagas that this process has decided lately, with millisecond precision. They only cache what is
+// stored: polls find whatever is lost, and a timer that fires for no reason does no harm.
 type timers struct {
 	clock   func() time.Time
 	changed wait.Signal // fires when another alarm may be the next
@@ -28,8 +28,8 @@ type timers struct {
 
 type alarm struct {
 	sagaID string
-	wakeAt time.Time // by the store's clock
-	at     time.Time // by this process's clock
+	wakeAt time.Time // by the clock of the store
+	at     time.Time // by the clock of this process
 	index  int
 }
 
@@ -37,8 +37,9 @@ func newTimers(clock func() time.Time) *timers {
 	return &timers{clock: clock, changed: wait.NewSignal(), pending: make(map[string]*alarm)}
 }
 
-// set remembers when to wake a saga; wakeAt and now are by the store's clock, so the two clocks may differ. stale says that
-// now is the time of the saga's last change: an alarm for the same time, which has been running since, is then right.
+// set schedules the wake of a saga. wakeAt and now are by the clock of the store, which may differ from the clock of
+// this process. stale means that now is the time of the saga's last change; a running alarm for the same wakeAt is then
+// more accurate.
 func (t *timers) set(sagaID string, wakeAt, now time.Time, stale bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,8 +82,8 @@ func (e *Engine) fire(ctx context.Context) {
 	}
 }
 
-// FireTimers wakes the sagas whose time has come, and says how long it is until the next one's. It is to be called
-// then, and whenever a batch was decided.
+// FireTimers wakes the sagas whose time has come, and returns the time until the next alarm. Call it then, and after
+// every batch.
 func (e *Engine) FireTimers(ctx context.Context) (wait time.Duration) {
 	for _, fired := range e.timers.due() {
 		e.wake(ctx, fired.sagaID, fired.wakeAt)
@@ -90,13 +91,13 @@ func (e *Engine) FireTimers(ctx context.Context) (wait time.Duration) {
 	return e.timers.untilNext()
 }
 
-// due takes the alarms whose time has come.
+// due removes and returns the alarms whose time has come.
 func (t *timers) due() (fired []*alarm) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock()
 	for len(t.queue) > 0 && !t.queue[0].at.After(now) {
-		next := heap.Pop(&t.queue).(*alarm) //nolint:forcetypeassert // the queue holds nothing else
+		next := heap.Pop(&t.queue).(*alarm) //nolint:forcetypeassert // the queue holds only alarms
 		delete(t.pending, next.sagaID)
 		fired = append(fired, next)
 	}
@@ -112,18 +113,18 @@ func (t *timers) untilNext() time.Duration {
 	return t.queue[0].at.Sub(t.clock())
 }
 
-// wake brings the event that time has passed to a saga's lane. measured is the time that has come by this process's own
-// clock, zero where only the store says that the saga is due.
+// wake gives a saga the event that time has passed. measured is the time reached by the clock of this process; zero if
+// only the store knows that the saga is due.
 func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
 	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
 		if errors.Is(a.err, record.ErrUnreadable) {
 			e.setAside(sagaID, a.err)
 		}
 	}}
-	_ = e.lane(sagaID).add(ctx, r) // only fails on the way out; the store knows when the saga is due
+	_ = e.lane(sagaID).add(ctx, r) // fails only during shutdown; the store knows when the saga is due
 }
 
-// alarms is a heap of alarms, the earliest first.
+// alarms is a heap, earliest alarm first.
 type alarms []*alarm
 
 func (a alarms) Len() int           { return len(a) }
@@ -133,14 +134,14 @@ func (a alarms) Swap(i, j int) {
 	a[i].index, a[j].index = i, j
 }
 
-// Push is heap.Interface's.
+// Push implements heap.Interface.
 func (a *alarms) Push(x any) {
-	next := x.(*alarm) //nolint:forcetypeassert // heap.Push is given nothing else
+	next := x.(*alarm) //nolint:forcetypeassert // heap.Push gets only alarms
 	next.index = len(*a)
 	*a = append(*a, next)
 }
 
-// Pop is heap.Interface's.
+// Pop implements heap.Interface.
 func (a *alarms) Pop() any {
 	last := (*a)[len(*a)-1]
 	(*a)[len(*a)-1] = nil

@@ -10,14 +10,14 @@ import (
 
 const reasonUnreadableSaga = "unreadable_saga"
 
-// undecidable answers an event of a saga on which nothing can be decided. Its messages are kept as dead letters, since the
-// saga may be repaired. Abandoning it is left to the store.
+// undecidable answers an event of a saga on which no decision is possible. Messages become dead letters, because the
+// saga may be repaired. The store handles an abandon.
 func (w *batchState) undecidable(r *request, s *sagaState) answer {
 	if action, acts := r.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
 		return w.abandon(r.sagaID, s, action)
 	}
 	if r.dead != nil && !r.keepDead {
-		w.addDeadLetter(r, reasonUnreadableSaga, "nothing can be decided on the saga")
+		w.addDeadLetter(r, reasonUnreadableSaga, "no decision is possible on the saga")
 	}
 	return answer{err: s.fault}
 }
@@ -26,9 +26,9 @@ func (w *batchState) abandon(id string, s *sagaState, action saga.Action) answer
 	readable := s.instance.ID != ""
 	switch {
 	case s.changed:
-		return answer{busy: true} // what the batch has decided on it is stored first
+		return answer{busy: true} // store the earlier decisions of this batch first
 	case readable && s.instance.Status == saga.Abandoned:
-		return answer{instance: s.instance} // by this very action, whose commit was not known to have come off, or before
+		return answer{instance: s.instance} // by this action, after a commit with an unknown outcome, or before
 	case readable && action.IfRevision != 0 && action.IfRevision != s.instance.Revision:
 		return s.refuse(saga.RefusedRevisionMoved, "the saga is at revision %d, not %d", s.instance.Revision, action.IfRevision)
 	case readable && s.instance.Status.Terminal():
@@ -45,7 +45,7 @@ func (s *sagaState) refuse(code, format string, arguments ...any) answer {
 	return answer{instance: s.instance, refused: &saga.Refusal{Code: code, Message: fmt.Sprintf(format, arguments...)}}
 }
 
-// asAbandoned is the saga as the store closes it, as far as it can be read.
+// asAbandoned returns the saga as the store closes it, as far as it is readable.
 func (s *sagaState) asAbandoned(id string, now time.Time) saga.Instance {
 	if s.instance.ID != "" {
 		return record.Abandoned(s.instance, now)

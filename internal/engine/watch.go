@@ -9,26 +9,26 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// How often sagas that somebody watches are looked up for what other replicas have done: often while something is found,
-// and else more and more seldom. Who begins to watch has a look taken soon.
+// How often watched sagas are polled for changes by other replicas: more often while polls find changes, and soon after a
+// watch begins.
 const (
-	oftenLook  = 50 * time.Millisecond
-	soonLook   = 250 * time.Millisecond
-	seldomLook = time.Second
+	pollBusy = 50 * time.Millisecond
+	pollSoon = 250 * time.Millisecond
+	pollIdle = time.Second
 )
 
-// changes tells those who watch a saga how it was committed last.
+// watchers delivers the last committed state of sagas to their watchers.
 type watchers struct {
 	begun wait.Signal // fires when a watch begins
 
-	mu      sync.Mutex
+	mu     sync.Mutex
 	bySaga map[string]*watchedSaga
 }
 
-// watched is a saga that somebody watches.
+// watchedSaga is a saga with at least one watcher.
 type watchedSaga struct {
-	revision int64                                            // that was announced last; 0: none yet
-	watchers map[chan saga.Instance]func(*saga.Instance) bool // what each wants to be told; nil: everything
+	revision int64                                            // the one delivered last; 0: none
+	watchers map[chan saga.Instance]func(*saga.Instance) bool // each with its filter; nil: no filter
 }
 
 func newWatchers() *watchers {
@@ -56,7 +56,7 @@ func (c *watchers) unsubscribe(sagaID string, watcher chan saga.Instance) {
 	}
 }
 
-// announce never waits: what a watcher has not looked at yet is replaced.
+// announce delivers a state. It never blocks: it replaces a state that was not received yet.
 func (c *watchers) announce(in saga.Instance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,11 +73,11 @@ func (c *watchers) announce(in saga.Instance) {
 		case <-watcher:
 		default:
 		}
-		watcher <- in // nobody else sends, so there is room
+		watcher <- in // this is the only sender, so there is room
 	}
 }
 
-// revisions are those that were announced last, by saga.
+// revisions returns the revision of each watched saga that was delivered last.
 func (c *watchers) revisions() map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,22 +88,22 @@ func (c *watchers) revisions() map[string]int64 {
 	return known
 }
 
-// look tells watchers of what other replicas have done, until ctx ends.
-func (e *Engine) look(ctx context.Context) {
-	pause := seldomLook
+// watch delivers the changes of other replicas until ctx ends.
+func (e *Engine) watch(ctx context.Context) {
+	pause := pollIdle
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-			if pause = min(2*pause, seldomLook); e.PollWatched(ctx) {
-				pause = oftenLook
+			if pause = min(2*pause, pollIdle); e.PollWatched(ctx) {
+				pause = pollBusy
 			}
 		case <-e.watchers.begun.C():
-			if pause <= soonLook {
-				continue // it comes soon, and those who begin all the time should not put it off
+			if pause <= pollSoon {
+				continue // the next poll is near, and a stream of new watches must not postpone it
 			}
-			pause = soonLook
+			pause = pollSoon
 		case <-ctx.Done():
 			return
 		}
@@ -111,8 +111,7 @@ func (e *Engine) look(ctx context.Context) {
 	}
 }
 
-// LookForChanges asks the store once for what has become of the sagas that somebody watches; found says that something
-// was news.
+// PollWatched reads the watched sagas from the store once. found reports whether any had changed.
 func (e *Engine) PollWatched(ctx context.Context) (found bool) {
 	known := e.watchers.revisions()
 	if len(known) == 0 {
@@ -120,7 +119,7 @@ func (e *Engine) PollWatched(ctx context.Context) (found bool) {
 	}
 	changed, err := e.config.Store.Changed(ctx, known)
 	if err != nil && ctx.Err() == nil {
-		e.warn("look", "watched sagas were not read, trying again", "error", err)
+		e.warn("watch", "cannot read watched sagas, will retry", "error", err)
 	}
 	for _, in := range changed {
 		e.watchers.announce(in)

@@ -241,7 +241,7 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 	for _, p := range w.replicas {
 		n := p.says("panic")
 		if !s.damaged {
-			n += p.says("nothing can be decided")
+			n += p.says("cannot decide on")
 		}
 		if n > 0 {
 			fail("the log of %s speaks of a defect %d times", p.name, n)

@@ -1,0 +1,102 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+	"github.com/saga-orchestrator/orchestrator/store/memory"
+)
+
+// Replies and starts that died in the orchestrator's own queues are handled as if they had arrived normally.
+func TestDeadRepliesAndStartsAreHandledNormally(t *testing.T) {
+	t.Parallel()
+	b := newFaultyStore(t, memory.Config{})
+	decode := func(m wire.Message) (record.StartRequest, error) {
+		return record.StartRequest{Definition: "payment", IdempotencyKey: m.MessageID, BodyHash: m.Body}, nil
+	}
+	e, ids := b.started(t, engine.Config{DecodeStart: decode}, payment(), 4)
+	dead := func(m wire.Message) {
+		settled := make(chan bool, 1)
+		e.ReceiveDead(t.Context(), m, func(ok bool) { settled <- ok })
+		requireSettled(t, settled)
+	}
+	deaths := func(queue string) map[string]any {
+		return map[string]any{"x-death": []any{
+			map[string]any{"queue": "saga.dead", "reason": "expired"}, map[string]any{"queue": queue, "reason": "delivery_limit"},
+		}}
+	}
+	for i, m := range []wire.Message{
+		{DiedIn: wire.DiedInReplies, Headers: map[string]any{"x-first-death-queue": "saga.commands.shop"}},
+		{Headers: map[string]any{"x-first-death-queue": "saga.replies", "x-first-death-reason": "delivery_limit"}},
+		{Headers: deaths("saga.replies")},
+	} {
+		// The message id of a reply is arbitrary, and may be that of its command.
+		m.MessageID, m.CorrelationID, m.Body = ids[i]+"/reserve/execute/1", ids[i]+"/reserve/execute/1", []byte(`{"status":"succeeded"}`)
+		dead(m)
+		kept, err := b.Saga(t.Context(), ids[i])
+		require.NoError(t, err)
+		require.Equal(t, saga.StepSucceeded, kept.Steps[0].Status, i)
+	}
+	require.Empty(t, letters(t, b.Store), "handled messages are not dead letters")
+	dead(wire.Message{DiedIn: wire.DiedInStart, MessageID: "start-1", Body: []byte("x")})
+	found, _, err := b.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, found, 5)
+	dead(wire.Message{DiedIn: wire.DiedInReplies, CorrelationID: "nonsense", Body: []byte("nonsense")})
+	require.Equal(t, []string{"reply malformed_reply"}, letters(t, b.Store))
+	for _, odd := range []any{nil, 7, "x", []any{}, []any{"x"}, []any{map[string]any{"queue": 7, "time": "x"}}} { // forged or damaged
+		dead(wire.Message{MessageID: ids[3] + "/none/execute/1", Headers: map[string]any{"x-death": odd, "x-first-death-queue": odd}})
+	}
+	dead(wire.Message{MessageID: ids[3] + "/reserve/execute/1", Headers: deaths("saga.commands.replies")})
+	kept, err := b.Saga(t.Context(), ids[3])
+	require.NoError(t, err)
+	require.NotEqual(t, saga.StepSucceeded, kept.Steps[0].Status, "a worker queue may be called replies")
+}
+
+// A worker may still handle a command that reaches its delivery limit slowly, so its deadline decides.
+func TestACommandThatDiesSlowlyIsNotLostAtOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	limit := func(died time.Time) map[string]any {
+		return map[string]any{"x-first-death-reason": "delivery_limit", "x-death": []any{
+			map[string]any{"queue": "saga.commands.shop", "reason": "delivery_limit", "time": died},
+		}}
+	}
+	withDeadline := func(headers map[string]any, deadline time.Time) map[string]any {
+		headers[wire.HeaderDeadline] = deadline.Format(time.RFC3339Nano)
+		return headers
+	}
+	for name, c := range map[string]struct {
+		message wire.Message
+		lost    bool
+	}{
+		"within seconds":                  {wire.Message{Timestamp: now, Headers: limit(now.Add(20 * time.Second))}, true},
+		"after half an hour":              {wire.Message{Timestamp: now, Headers: limit(now.Add(30 * time.Minute))}, false},
+		"just too slowly":                 {wire.Message{Timestamp: now, Headers: limit(now.Add(21 * time.Second))}, false},
+		"age from its deadline, slowly":   {wire.Message{Headers: withDeadline(limit(now.Add(time.Minute)), now.Add(30*time.Second))}, false},
+		"age from its deadline, quickly":  {wire.Message{Headers: withDeadline(limit(now.Add(time.Second)), now.Add(30*time.Second))}, true},
+		"at an unknown age":               {wire.Message{Headers: limit(now)}, true},
+		"rejected by its worker, slowly":  {wire.Message{Timestamp: now.Add(-time.Hour), Headers: map[string]any{"x-first-death-reason": "rejected"}}, true},
+		"without a time of death, slowly": {wire.Message{Timestamp: now.Add(-time.Hour), Headers: map[string]any{"x-first-death-reason": "delivery_limit"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFaultyStore(t, memory.Config{})
+			e, ids := b.started(t, engine.Config{}, payment(), 1)
+			c.message.MessageID = ids[0] + "/reserve/execute/1"
+			settled := make(chan bool, 1)
+			e.ReceiveDead(t.Context(), c.message, func(ok bool) { settled <- ok })
+			requireSettled(t, settled)
+			kept, err := b.Saga(t.Context(), ids[0])
+			require.NoError(t, err)
+			require.Equal(t, c.lost, kept.Steps[0].Status == saga.StepRetrying, kept.Steps[0].Status)
+			require.Len(t, letters(t, b.Store), 1, "it is kept either way")
+		})
+	}
+}
