@@ -88,18 +88,18 @@ func (c Config) withDefaults() Config {
 // service is the API while it serves.
 type service struct {
 	Config
-	huma     huma.API
-	router   chi.Router
-	plans    *planCache
-	keyring  *keyring
-	observed *observed
-	shares   *shares
+	huma        huma.API
+	router      chi.Router
+	definitions *definitionCache
+	keyring     *keyring
+	observed    *observed
+	shares      *shares
 }
 
 // New returns the handler of the whole API.
 func New(config Config) http.Handler {
 	s := &service{Config: config.withDefaults(), router: chi.NewRouter()}
-	s.plans = newPlanCache(s.Reads)
+	s.definitions = newDefinitionCache(s.Reads)
 	s.keyring = newKeyring(s.Keys, s.Now)
 	s.observed = newObserved(s.Registry)
 	s.shares = newShares()
@@ -112,7 +112,9 @@ func New(config Config) http.Handler {
 	s.sagaRoutes()
 	s.actionRoutes()
 	s.watchRoute()
-	s.operationRoutes()
+	s.deadLetterRoutes()
+	s.queueRoutes()
+	s.statsRoutes()
 	s.keyRoutes()
 	s.publicRoutes()
 	return s.router

@@ -62,11 +62,11 @@ func (s *service) definitionRoutes() {
 }
 
 func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*definitionOutput, error) {
-	plan, err := saga.ParseDefinition(input.Name, 0, body(ctx))
+	definition, err := saga.ParseDefinition(input.Name, 0, body(ctx))
 	if err != nil {
 		return nil, err
 	}
-	kept, created, err := s.Engine.RegisterDefinition(ctx, plan)
+	kept, created, err := s.Engine.RegisterDefinition(ctx, definition)
 	if err != nil {
 		return nil, err
 	}

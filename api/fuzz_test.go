@@ -105,7 +105,7 @@ func FuzzRequests(f *testing.F) {
 		answer := s.send(t, chosen.method, path, query, headers, body)
 		judgeDiscretion(t, judgeAnswer(t, answer), append(valuesIn(body), idempotencyKey, match))
 		if answer.Code == http.StatusOK && strings.Contains(chosen.path, "{id}") {
-			var shown saga.Snapshot
+			var shown resource.Saga
 			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &shown))
 			require.Equal(t, id, shown.ID)
 			require.True(t, bytes.HasPrefix(shown.Data, []byte("{")), "the data stays an object: %s", shown.Data)
@@ -213,7 +213,7 @@ func FuzzFilters(f *testing.F) {
 			require.Equal(t, resource.CodeInvalidParameter, problem.Code)
 			return
 		}
-		var list resource.List[saga.Snapshot]
+		var list resource.List[resource.Saga]
 		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &list))
 		for _, item := range list.Items {
 			require.True(t, definition == "" || item.Definition == definition)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 const (
@@ -131,14 +130,6 @@ func (s *service) revokeKey(ctx context.Context, input *keyInput) (*struct{}, er
 // ShowKey is the key as the API shows it: without its hash.
 func ShowKey(key record.Key) resource.Key {
 	return resource.Key{
-		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: saga.Time{Time: key.CreatedAt}, RevokedAt: optional(key.RevokedAt),
+		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: resource.Time{Time: key.CreatedAt}, RevokedAt: resource.OptionalTime(key.RevokedAt),
 	}
-}
-
-// optional is nil for the zero time, which is null outside.
-func optional(t time.Time) *saga.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &saga.Time{Time: t}
 }

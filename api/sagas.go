@@ -33,7 +33,7 @@ type (
 		Status   int
 		ETag     string `header:"ETag"`
 		Location string `header:"Location"`
-		Body     saga.Snapshot
+		Body     resource.Saga
 	}
 )
 

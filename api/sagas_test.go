@@ -179,7 +179,7 @@ func TestALongPollAnswersAtTheNextChange(t *testing.T) {
 	o := start(t)
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
-	changed := make(chan saga.Snapshot, 1)
+	changed := make(chan resource.Saga, 1)
 	go func() {
 		changed <- o.get("/v1/sagas/" + started.ID + "?wait=30s&since=" + etagNumber(started.Revision)).saga(http.StatusOK)
 	}()
@@ -202,9 +202,9 @@ func TestASagaThatIsNot(t *testing.T) {
 }
 
 // list reads one page of sagas.
-func (o *orchestrator) list(query string) resource.List[saga.Snapshot] {
+func (o *orchestrator) list(query string) resource.List[resource.Saga] {
 	o.t.Helper()
-	return into[resource.List[saga.Snapshot]](o.get("/v1/sagas?"+query), http.StatusOK)
+	return into[resource.List[resource.Saga]](o.get("/v1/sagas?"+query), http.StatusOK)
 }
 
 func TestListsOfSagasAreFiltered(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/saga-orchestrator/orchestrator/api/diagnose"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -20,15 +21,15 @@ const (
 
 // defect is what keeps a saga from being shown with its definition, which was read with that error; empty for errors of
 // other kinds.
-func defect(stored record.StoredSaga, plan *saga.Definition, definition error) string {
+func defect(stored record.StoredSaga, definition *saga.Definition, err error) string {
 	switch {
 	case stored.Unreadable != nil:
 		return rowUnreadable
-	case errors.Is(definition, record.ErrUnreadable):
+	case errors.Is(err, record.ErrUnreadable):
 		return definitionUnreadable
-	case errors.Is(definition, record.ErrDefinitionNotFound):
+	case errors.Is(err, record.ErrDefinitionNotFound):
 		return definitionGone
-	case definition == nil && len(stored.Steps) != len(plan.Steps):
+	case err == nil && len(stored.Steps) != len(definition.Steps):
 		return rowUnreadable // one of them was edited, or the saga was closed without having been read
 	default:
 		return ""
@@ -36,57 +37,29 @@ func defect(stored record.StoredSaga, plan *saga.Definition, definition error) s
 }
 
 // view is a stored saga as the outside sees it. One that cannot be read is shown with what its columns say.
-func (s *service) view(ctx context.Context, stored record.StoredSaga) (saga.Snapshot, error) {
+func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
 	if readable := stored.Unreadable == nil; !readable {
-		return partly(stored.Instance, rowUnreadable), nil
+		return partly(&stored.Instance, rowUnreadable), nil
 	}
-	plan, err := s.plans.get(ctx, stored.Definition, stored.Version)
-	if text := defect(stored, plan, err); text != "" {
-		return partly(stored.Instance, text), nil
+	definition, err := s.definitions.get(ctx, stored.Definition, stored.Version)
+	if text := defect(stored, definition, err); text != "" {
+		return partly(&stored.Instance, text), nil
 	}
 	if err != nil {
-		return saga.Snapshot{}, err
+		return resource.Saga{}, err
 	}
-	return plan.Snapshot(&stored.Instance), nil
+	return resource.SagaOf(definition, &stored.Instance), nil
 }
 
-// partly shows a saga without its definition. All that may be done with it is to close it.
-func partly(in saga.Instance, reason string) saga.Snapshot {
-	shown := saga.Snapshot{
-		ID: in.ID, Definition: in.Definition, Version: in.Version, Key: saga.Text(in.Key), Status: in.Status, Revision: in.Revision,
-		Data: in.Data, Priority: in.Priority, Labels: in.Labels, CreatedAt: saga.Time{Time: in.CreatedAt}, StartAt: optional(in.StartAt),
-		UpdatedAt: saga.Time{Time: in.UpdatedAt}, FinishedAt: optional(in.FinishedAt), DeadlineAt: optional(in.DeadlineAt),
-		Attention: in.Attention.Snapshot(), AllowedActions: abandonOnly(in), Steps: make([]saga.StepSnapshot, len(in.Steps)),
-		Unreadable: saga.Text(reason),
-	}
+// partly shows a saga without its definition. Abandoning it is the only action that applies.
+func partly(in *saga.Instance, reason string) resource.Saga {
+	shown := resource.SagaWithoutDefinition(in)
+	shown.Unreadable = resource.Text(reason)
+	shown.AllowedActions = diagnose.AllowedUnread(in)
 	if !json.Valid(in.Data) || !isObject(in.Data) {
 		shown.Data = json.RawMessage("{}")
 	}
-	if shown.Labels == nil {
-		shown.Labels = map[string]string{}
-	}
-	for i := range in.Steps {
-		shown.Steps[i] = saga.StepSnapshot{Name: in.Steps[i].Name, Status: in.Steps[i].Status}
-	}
 	return shown
-}
-
-func abandonOnly(in saga.Instance) []saga.ActionName {
-	if in.Status.Terminal() {
-		return []saga.ActionName{}
-	}
-	return []saga.ActionName{saga.ActionAbandon}
-}
-
-// whyUnreadable explains a saga that cannot be read.
-func whyUnreadable(in saga.Instance, reason string) resource.Why {
-	return resource.Why{
-		Cause: resource.CauseUnreadable, Since: optional(in.UpdatedAt), AllowedActions: abandonOnly(in),
-		Message: reason + " Nothing happens with this saga until a version that can read it runs, or an operator abandons it.",
-		Evidence: resource.Evidence{
-			Status: in.Status, Revision: in.Revision, Broker: "ready", Attention: in.Attention.Snapshot(),
-		},
-	}
 }
 
 // showDefinition is a definition as it can be put again; one that cannot be read has a name and a version.
@@ -103,7 +76,7 @@ func showDefinition(kept record.RegisteredDefinition) (resource.Definition, erro
 			return resource.Definition{}, err
 		}
 	}
-	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, saga.Time{Time: kept.CreatedAt}
+	shown.Name, shown.Version, shown.CreatedAt = kept.Name, kept.Version, resource.Time{Time: kept.CreatedAt}
 	return shown, nil
 }
 

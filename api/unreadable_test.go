@@ -128,7 +128,7 @@ func TestWhatCannotBeReadIsShownWithWhatIsKnown(t *testing.T) {
 		leave()
 		assert.Contains(t, event, `"unreadable":"The`)
 	}
-	list := into[resource.List[saga.Snapshot]](fresh.get("/v1/sagas"), http.StatusOK).Items
+	list := into[resource.List[resource.Saga]](fresh.get("/v1/sagas"), http.StatusOK).Items
 	require.Len(t, list, 4, "one that is broken takes no other from the list")
 	for _, shown := range list {
 		assert.Equal(t, shown.ID != sound, shown.Unreadable != "", shown.ID)

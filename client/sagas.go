@@ -43,10 +43,10 @@ type Page struct {
 }
 
 // Start starts a saga, or finds the one that the idempotency key stands for.
-func (c *Client) Start(ctx context.Context, request StartRequest) (saga.Snapshot, error) {
+func (c *Client) Start(ctx context.Context, request StartRequest) (resource.Saga, error) {
 	body, err := encode(request.StartSaga)
 	if err != nil {
-		return saga.Snapshot{}, err
+		return resource.Saga{}, err
 	}
 	sent := call{method: http.MethodPost, path: "/v1/sagas", body: body, query: url.Values{}, header: http.Header{}}
 	if request.IdempotencyKey != "" {
@@ -56,27 +56,27 @@ func (c *Client) Start(ctx context.Context, request StartRequest) (saga.Snapshot
 	if request.Wait > 0 {
 		sent.query.Set("wait", request.Wait.String())
 	}
-	return do[saga.Snapshot](ctx, c, sent)
+	return do[resource.Saga](ctx, c, sent)
 }
 
 // Saga reads one saga.
-func (c *Client) Saga(ctx context.Context, id string) (saga.Snapshot, error) {
-	return get[saga.Snapshot](ctx, c, nil, "v1", "sagas", id)
+func (c *Client) Saga(ctx context.Context, id string) (resource.Saga, error) {
+	return get[resource.Saga](ctx, c, nil, "v1", "sagas", id)
 }
 
 // Wait reads one saga once it has another revision than since, or is terminal, or the time is up (at most 60 s). With
 // since 0 it waits for the next change.
-func (c *Client) Wait(ctx context.Context, id string, since int64, wait time.Duration) (saga.Snapshot, error) {
+func (c *Client) Wait(ctx context.Context, id string, since int64, wait time.Duration) (resource.Saga, error) {
 	query := url.Values{"wait": {wait.String()}}
 	if since > 0 {
 		query.Set("since", strconv.FormatInt(since, 10))
 	}
-	return get[saga.Snapshot](ctx, c, query, "v1", "sagas", id)
+	return get[resource.Saga](ctx, c, query, "v1", "sagas", id)
 }
 
 // Sagas lists sagas, newest first.
-func (c *Client) Sagas(ctx context.Context, filter Filter, page Page) (resource.List[saga.Snapshot], error) {
-	return get[resource.List[saga.Snapshot]](ctx, c, filter.query(page), "v1", "sagas")
+func (c *Client) Sagas(ctx context.Context, filter Filter, page Page) (resource.List[resource.Saga], error) {
+	return get[resource.List[resource.Saga]](ctx, c, filter.query(page), "v1", "sagas")
 }
 
 // Why says why a saga is not further.

@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // maxEvent bounds one line of an event stream: a saga with all its data.
@@ -21,8 +21,8 @@ const maxEvent = 8 << 20
 
 // Watch yields the saga as it is, and again at each change until it is terminal. When the connection breaks it connects
 // again, as often as Config.Attempts says; it yields an error, and ends, when that does not come off or ctx ends.
-func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[saga.Snapshot, error] {
-	return func(yield func(saga.Snapshot, error) bool) {
+func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[resource.Saga, error] {
+	return func(yield func(resource.Saga, error) bool) {
 		known, failures, pause := int64(0), 0, c.config.Backoff
 		for {
 			stream, err := c.open(ctx, watchCall(id, known))
@@ -43,7 +43,7 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[saga.Snapshot, 
 				pause *= 2
 			}
 			if err != nil {
-				yield(saga.Snapshot{}, err)
+				yield(resource.Saga{}, err)
 				return
 			}
 		}
@@ -60,7 +60,7 @@ func watchCall(id string, known int64) call {
 
 // follow reads one connection to its end. It returns the last revision seen, and whether there is more to see.
 func (c *Client) follow(
-	stream *http.Response, known int64, yield func(saga.Snapshot, error) bool,
+	stream *http.Response, known int64, yield func(resource.Saga, error) bool,
 ) (seen int64, more bool, err error) {
 	defer stream.Body.Close()
 	if stream.StatusCode == http.StatusNoContent {
@@ -73,7 +73,7 @@ func (c *Client) follow(
 		if !isData {
 			continue
 		}
-		var shown saga.Snapshot
+		var shown resource.Saga
 		if err := json.Unmarshal([]byte(text), &shown); err != nil {
 			return known, true, fmt.Errorf("watch: an event cannot be read: %w", err)
 		}

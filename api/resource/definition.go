@@ -2,19 +2,17 @@ package resource
 
 import (
 	"encoding/json"
-
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // Definition is one version of a saga definition.
 type Definition struct {
 	Name        string          `json:"name"`
 	Version     int             `json:"version"`
-	CreatedAt   saga.Time       `json:"created_at" format:"date-time"`
+	CreatedAt   Time            `json:"created_at" format:"date-time"`
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps, with every default spelled out"`
-	Unreadable  saga.Text       `json:"unreadable" nullable:"true" doc:"Why only the name and the version are shown: what is stored cannot be read; null: it can"`
+	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Why only the name and the version are shown: what is stored cannot be read; null: it can"`
 }
 
 // Body is the definition as it can be put again.

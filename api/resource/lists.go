@@ -8,14 +8,14 @@ import (
 
 // List is a stretch of a list.
 type List[T any] struct {
-	Items      []T       `json:"items"`
-	NextCursor saga.Text `json:"next_cursor" nullable:"true" doc:"The cursor of the next page; null on the last"`
+	Items      []T  `json:"items"`
+	NextCursor Text `json:"next_cursor" nullable:"true" doc:"The cursor of the next page; null on the last"`
 }
 
 // HistoryEntry is a line of a saga's history.
 type HistoryEntry struct {
 	Seq     int64          `json:"seq"`
-	At      saga.Time      `json:"at" format:"date-time"`
+	At      Time           `json:"at" format:"date-time"`
 	Type    saga.EntryType `json:"type"`
 	Step    string         `json:"step,omitempty"`
 	Attempt int            `json:"attempt,omitempty"`
@@ -32,7 +32,7 @@ type DeadLetter struct {
 	Message     string          `json:"message"`
 	SagaID      string          `json:"saga_id,omitempty"`
 	CommandID   string          `json:"command_id,omitempty"`
-	ReceivedAt  saga.Time       `json:"received_at" format:"date-time"`
+	ReceivedAt  Time            `json:"received_at" format:"date-time"`
 	ContentType string          `json:"content_type,omitempty"`
 	Size        int             `json:"size" doc:"Bytes of the body"`
 	Headers     json.RawMessage `json:"headers,omitempty"`
@@ -43,13 +43,13 @@ type DeadLetter struct {
 // Queue is a worker queue. What the broker knows is null when it could not be asked, and what the database knows when
 // there are too many sagas to count in time.
 type Queue struct {
-	Name        string     `json:"name"`
-	Exists      *bool      `json:"exists"`
-	Depth       *int       `json:"depth" doc:"Messages ready for a worker"`
-	Consumers   *int       `json:"consumers"`
-	CommandsOut *int64     `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
-	Oldest      *saga.Time `json:"oldest" format:"date-time" doc:"When the oldest of them was dispatched"`
-	Unpublished *int64     `json:"unpublished" doc:"How many of them still wait in the outbox"`
+	Name        string `json:"name"`
+	Exists      *bool  `json:"exists"`
+	Depth       *int   `json:"depth" doc:"Messages ready for a worker"`
+	Consumers   *int   `json:"consumers"`
+	CommandsOut *int64 `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
+	Oldest      *Time  `json:"oldest" format:"date-time" doc:"When the oldest of them was dispatched"`
+	Unpublished *int64 `json:"unpublished" doc:"How many of them still wait in the outbox"`
 }
 
 // Stats is the state of all sagas at a glance.
@@ -71,6 +71,6 @@ type Throughput struct {
 
 // OutboxStats is what has not reached the broker yet.
 type OutboxStats struct {
-	Pending int64      `json:"pending"`
-	Oldest  *saga.Time `json:"oldest" format:"date-time"`
+	Pending int64 `json:"pending"`
+	Oldest  *Time `json:"oldest" format:"date-time"`
 }

@@ -1,7 +1,5 @@
 package resource
 
-import "github.com/saga-orchestrator/orchestrator/saga"
-
 // NewKey is the body of `POST /v1/keys`.
 type NewKey struct {
 	Name string `json:"name" maxLength:"64" doc:"Whom the key is for: the actor in histories"`
@@ -10,12 +8,12 @@ type NewKey struct {
 
 // Key is an API key. Its secret is in the answer that created it, and nowhere else.
 type Key struct {
-	ID        string     `json:"id"`
-	Name      string     `json:"name"`
-	Role      string     `json:"role" enum:"viewer,operator,admin"`
-	CreatedAt saga.Time  `json:"created_at" format:"date-time"`
-	RevokedAt *saga.Time `json:"revoked_at" format:"date-time"`
-	Secret    string     `json:"key,omitempty" doc:"The key itself: shown once, when it is created"`
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Role      string `json:"role" enum:"viewer,operator,admin"`
+	CreatedAt Time   `json:"created_at" format:"date-time"`
+	RevokedAt *Time  `json:"revoked_at" format:"date-time"`
+	Secret    string `json:"key,omitempty" doc:"The key itself: shown once, when it is created"`
 }
 
 // Health is the answer of /healthz and /readyz.
@@ -29,13 +27,13 @@ type Health struct {
 // nothing that servers or workers said.
 type HealthDetails struct {
 	Health
-	CheckedAt             *saga.Time        `json:"checked_at" format:"date-time" doc:"When the checks were made; null: not yet"`
-	SurveyedAt            *saga.Time        `json:"surveyed_at" format:"date-time" doc:"When the rest was counted; null: not yet"`
+	CheckedAt             *Time             `json:"checked_at" format:"date-time" doc:"When the checks were made; null: not yet"`
+	SurveyedAt            *Time             `json:"surveyed_at" format:"date-time" doc:"When the rest was counted; null: not yet"`
 	Connections           map[string]string `json:"connections,omitempty" doc:"Each connection to the broker: ok, or unreachable; those that consume are the consumers"`
 	QueueProblems         []QueueProblem    `json:"queue_problems" nullable:"false" doc:"Worker queues that take no commands at present, at most 50"`
 	MoreQueueProblems     int               `json:"more_queue_problems" doc:"How many more there are"`
 	OutboxPending         int64             `json:"outbox_pending" doc:"Commands that are not confirmed to be in their queues"`
-	OutboxOldest          *saga.Time        `json:"outbox_oldest" format:"date-time"`
+	OutboxOldest          *Time             `json:"outbox_oldest" format:"date-time"`
 	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as far as the last pass over all of them found"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`
@@ -43,8 +41,8 @@ type HealthDetails struct {
 
 // QueueProblem is why a worker queue takes no commands at present.
 type QueueProblem struct {
-	Queue   string    `json:"queue"`
-	Kind    string    `json:"kind" enum:"missing,refuses,not_confirming"`
-	Since   saga.Time `json:"since" format:"date-time"`
-	RetryAt saga.Time `json:"retry_at" format:"date-time" doc:"When the queue is tried again"`
+	Queue   string `json:"queue"`
+	Kind    string `json:"kind" enum:"missing,refuses,not_confirming"`
+	Since   Time   `json:"since" format:"date-time"`
+	RetryAt Time   `json:"retry_at" format:"date-time" doc:"When the queue is tried again"`
 }

@@ -21,7 +21,7 @@ const (
 type Why struct {
 	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
 	Message        string            `json:"message" doc:"The cause for people, with what they can do"`
-	Since          *saga.Time        `json:"since" format:"date-time" doc:"Since when it has been so"`
+	Since          *Time             `json:"since" format:"date-time" doc:"Since when it has been so"`
 	Step           *string           `json:"step" doc:"The step that it is about"`
 	NextAutomatic  *NextAutomatic    `json:"next_automatic" doc:"What happens by itself next, and when; null: nothing with a time"`
 	AllowedActions []saga.ActionName `json:"allowed_actions"`
@@ -30,21 +30,21 @@ type Why struct {
 
 // NextAutomatic is something that happens by itself.
 type NextAutomatic struct {
-	At   *saga.Time `json:"at" format:"date-time" doc:"null: the time is not known"`
-	What string     `json:"what"`
+	At   *Time  `json:"at" format:"date-time" doc:"null: the time is not known"`
+	What string `json:"what"`
 }
 
 // Evidence is what the cause was concluded from.
 type Evidence struct {
-	Status    saga.Status             `json:"status"`
-	Revision  int64                   `json:"revision"`
-	Step      *StepEvidence           `json:"step,omitempty"`
-	Outbox    *OutboxEvidence         `json:"outbox,omitempty"`
-	Queue     *QueueEvidence          `json:"queue,omitempty"`
-	Broker    string                  `json:"broker" doc:"ready, or unreachable"`
-	Waiting   []string                `json:"waiting,omitempty" doc:"Every step that has a command out or waits for its next attempt"`
-	Timers    []NextAutomatic         `json:"timers,omitempty" doc:"Everything that falls due by itself, earliest first"`
-	Attention *saga.AttentionSnapshot `json:"attention,omitempty"`
+	Status    saga.Status     `json:"status"`
+	Revision  int64           `json:"revision"`
+	Step      *StepEvidence   `json:"step,omitempty"`
+	Outbox    *OutboxEvidence `json:"outbox,omitempty"`
+	Queue     *QueueEvidence  `json:"queue,omitempty"`
+	Broker    string          `json:"broker" doc:"ready, or unreachable"`
+	Waiting   []string        `json:"waiting,omitempty" doc:"Every step that has a command out or waits for its next attempt"`
+	Timers    []NextAutomatic `json:"timers,omitempty" doc:"Everything that falls due by itself, earliest first"`
+	Attention *Attention      `json:"attention,omitempty"`
 }
 
 // StepEvidence is the state of the step that the cause is about.
@@ -54,18 +54,18 @@ type StepEvidence struct {
 	Command       string          `json:"command"`
 	CommandID     string          `json:"command_id,omitempty"`
 	Attempt       int             `json:"attempt"`
-	DeadlineAt    *saga.Time      `json:"deadline_at" format:"date-time"`
-	NextAttemptAt *saga.Time      `json:"next_attempt_at" format:"date-time"`
+	DeadlineAt    *Time           `json:"deadline_at" format:"date-time"`
+	NextAttemptAt *Time           `json:"next_attempt_at" format:"date-time"`
 	Error         *saga.StepError `json:"error"`
 }
 
 // OutboxEvidence is what became of the command on its way to the broker.
 type OutboxEvidence struct {
-	State    string     `json:"state" enum:"written,returned,refused,confirmed"`
-	Since    *saga.Time `json:"since" format:"date-time"`
-	Attempts int        `json:"attempts" doc:"How often publishing it did not come off"`
-	Reason   string     `json:"reason,omitempty" doc:"In the broker's words"`
-	RetryAt  *saga.Time `json:"retry_at,omitempty" format:"date-time" doc:"When it is published again, if it was refused"`
+	State    string `json:"state" enum:"written,returned,refused,confirmed"`
+	Since    *Time  `json:"since" format:"date-time"`
+	Attempts int    `json:"attempts" doc:"How often publishing it did not come off"`
+	Reason   string `json:"reason,omitempty" doc:"In the broker's words"`
+	RetryAt  *Time  `json:"retry_at,omitempty" format:"date-time" doc:"When it is published again, if it was refused"`
 }
 
 // States of an OutboxEvidence.

@@ -84,7 +84,7 @@ func TestASagaFromStartToEnd(t *testing.T) {
 	assert.Regexp(t, `receipt\s+retriable\s+mail`, c.done("definitions", "show", "order", "--version", "1"))
 	assert.Equal(t, 1, decoded[resource.Definition](c, "definitions", "show", "order").Version)
 
-	started := decoded[saga.Snapshot](c, "sagas", "start", "order", "--data", `{"orderId":"42"}`, "--idempotency-key", "k1",
+	started := decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"orderId":"42"}`, "--idempotency-key", "k1",
 		"--business-key", "o-42", "--label", "region=eu", "--label", "note=a;b", "--priority", "3", "--deadline", "24h", "--wait", "20s")
 	assert.Equal(t, saga.Completed, started.Status)
 	assert.Equal(t, map[string]string{"region": "eu", "note": "a;b"}, started.Labels)
@@ -101,15 +101,15 @@ func TestWhatIsStuckIsRepaired(t *testing.T) {
 	c := open(t)
 	c.done("definitions", "put", "order", "-")
 	assert.Contains(t, c.done("stuck"), "nothing needs a person")
-	id := decoded[saga.Snapshot](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s").ID
+	id := decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s").ID
 	assert.Regexp(t, id+`.*receipt\s+retries_exhausted\s+retry, skip, patch-data, abandon`, c.done("stuck"))
 	c.done("sagas", "patch-data", id, `{"simulate":null}`, "--reason", "mended")
 	c.done("sagas", "retry", id)
 	c.done("sagas", "watch", id)
-	assert.Equal(t, saga.Completed, decoded[saga.Snapshot](c, "sagas", "show", id).Status)
+	assert.Equal(t, saga.Completed, decoded[resource.Saga](c, "sagas", "show", id).Status)
 
-	id = decoded[saga.Snapshot](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s").ID
-	skipped := decoded[saga.Snapshot](c, "sagas", "skip", id, "--step", "receipt", "--reason", "by hand", "--with-output", `{"by":"hand"}`)
+	id = decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s").ID
+	skipped := decoded[resource.Saga](c, "sagas", "skip", id, "--step", "receipt", "--reason", "by hand", "--with-output", `{"by":"hand"}`)
 	assert.Contains(t, string(skipped.Data), "hand")
 }
 
@@ -121,16 +121,16 @@ func TestASagaIsStoppedByHand(t *testing.T) {
 	assert.Contains(t, far.err, "/start_at")
 	later := time.Now().Add(time.Hour).Format(time.RFC3339)
 	status := func(line ...string) saga.Status {
-		return decoded[saga.Snapshot](c, append([]string{"sagas"}, line...)...).Status
+		return decoded[resource.Saga](c, append([]string{"sagas"}, line...)...).Status
 	}
-	id := decoded[saga.Snapshot](c, "sagas", "start", "order", "--start-at", later).ID
+	id := decoded[resource.Saga](c, "sagas", "start", "order", "--start-at", later).ID
 	assert.Equal(t, saga.Paused, status("pause", id))
 	assert.Equal(t, saga.Scheduled, status("resume", id, "--reason", "looked at"))
 	moved := c.run("sagas", "compensate", id, "--reason", "cancelled", "--if-revision", "1")
 	assert.Contains(t, moved.err, "revision_moved")
 	assert.Equal(t, saga.Compensated, status("compensate", id, "--reason", "cancelled"))
 	assert.Contains(t, c.done("sagas", "show", id), "failure      cancelled: cancelled\n", "no step made it go back")
-	id = decoded[saga.Snapshot](c, "sagas", "start", "order", "--start-at", later).ID
+	id = decoded[resource.Saga](c, "sagas", "start", "order", "--start-at", later).ID
 	refused := c.run("sagas", "acknowledge", id, "--reason", "x")
 	assert.Equal(t, exitFailed, refused.code)
 	assert.Contains(t, refused.err, "what may be done")

@@ -68,7 +68,7 @@ func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, ou
 }
 
 // more tells people how to see the next page.
-func (s *streams) more(p printer, cursor saga.Text) {
+func (s *streams) more(p printer, cursor resource.Text) {
 	if cursor != "" && !p.json {
 		fmt.Fprintf(s.err, "there is more: --cursor %s\n", cursor)
 	}

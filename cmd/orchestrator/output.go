@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -70,14 +71,14 @@ func plain(text string) string {
 }
 
 // ago says how long ago a time was.
-func (p printer) ago(t saga.Time) string {
+func (p printer) ago(t resource.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return rough(p.now.Sub(t.Time)) + " ago"
 }
 
-func (p printer) agoOf(t *saga.Time) string {
+func (p printer) agoOf(t *resource.Time) string {
 	if t == nil {
 		return ""
 	}

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // target is the saga that an action is for.
@@ -24,7 +24,7 @@ type may struct {
 }
 
 // act does something to the saga and shows what became of it.
-func (c *sagasCommand) act(ctx context.Context, out *streams, t target, do func(context.Context, *client.Client) (saga.Snapshot, error)) error {
+func (c *sagasCommand) act(ctx context.Context, out *streams, t target, do func(context.Context, *client.Client) (resource.Saga, error)) error {
 	if t.IfRevision > 0 {
 		ctx = client.AtRevision(ctx, t.IfRevision)
 	}
@@ -43,7 +43,7 @@ type sagasRetry struct {
 
 // Run retries.
 func (c *sagasRetry) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Retry(ctx, c.ID, c.Step, c.Reason)
 	})
 }
@@ -61,7 +61,7 @@ func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) 
 	if err != nil {
 		return err
 	}
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Skip(ctx, c.ID, c.Step, output, c.Reason)
 	})
 }
@@ -74,7 +74,7 @@ type sagasCompensate struct {
 
 // Run compensates.
 func (c *sagasCompensate) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Compensate(ctx, c.ID, c.Step, c.Reason)
 	})
 }
@@ -86,7 +86,7 @@ type sagasAbandon struct {
 
 // Run abandons.
 func (c *sagasAbandon) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Abandon(ctx, c.ID, c.Reason)
 	})
 }
@@ -98,7 +98,7 @@ type sagasAcknowledge struct {
 
 // Run acknowledges.
 func (c *sagasAcknowledge) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Acknowledge(ctx, c.ID, c.Reason)
 	})
 }
@@ -110,7 +110,7 @@ type sagasPause struct {
 
 // Run pauses.
 func (c *sagasPause) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Pause(ctx, c.ID, c.Reason)
 	})
 }
@@ -122,7 +122,7 @@ type sagasResume struct {
 
 // Run resumes.
 func (c *sagasResume) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.Resume(ctx, c.ID, c.Reason)
 	})
 }
@@ -142,7 +142,7 @@ func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *stre
 	if patch == nil {
 		return usage("the patch is empty")
 	}
-	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (saga.Snapshot, error) {
+	return group.act(ctx, out, c.target, func(ctx context.Context, orchestrator *client.Client) (resource.Saga, error) {
 		return orchestrator.PatchData(ctx, c.ID, patch, c.Reason)
 	})
 }

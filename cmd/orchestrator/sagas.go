@@ -122,7 +122,7 @@ func (c *sagasShow) Run(ctx context.Context, group *sagasCommand, out *streams) 
 }
 
 // showSaga writes one saga with its steps.
-func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
+func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 	p := c.printer(out)
 	return p.show(s, func(table *tabwriter.Writer) {
 		row(table, "saga", s.ID)
@@ -156,7 +156,7 @@ func (c *sagasCommand) showSaga(s saga.Snapshot, out *streams) error {
 }
 
 // failure says why a saga went back, and which step made it, if one did.
-func failure(f saga.FailureSnapshot) string {
+func failure(f resource.Failure) string {
 	text := f.Code + ": " + f.Message
 	if f.Step != "" {
 		text = fmt.Sprintf("step %s: %s", f.Step, text)

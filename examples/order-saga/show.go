@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -76,16 +77,16 @@ func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline)
 // follow starts a saga for the order and shows it until it has that status.
 func follow(
 	ctx context.Context, orchestrator *client.Client, line *timeline, order Order, wanted saga.Status,
-) (saga.Snapshot, error) {
+) (resource.Saga, error) {
 	data, err := json.Marshal(order)
 	if err != nil {
-		return saga.Snapshot{}, fmt.Errorf("encode the order %s: %w", order.OrderID, err)
+		return resource.Saga{}, fmt.Errorf("encode the order %s: %w", order.OrderID, err)
 	}
 	request := client.StartRequest{}
 	request.Definition, request.Data = "order", data
 	started, err := orchestrator.Start(ctx, request)
 	if err != nil {
-		return saga.Snapshot{}, fmt.Errorf("start the order %s: %w", order.OrderID, err)
+		return resource.Saga{}, fmt.Errorf("start the order %s: %w", order.OrderID, err)
 	}
 	return started, line.until(ctx, orchestrator, started.ID, wanted)
 }

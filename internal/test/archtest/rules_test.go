@@ -19,7 +19,8 @@ func imports() map[string][]string {
 		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait"},
 		"store/memory":             {"saga", "internal/record", "steps/wire"},
 		"store/storetest":          {"saga", "internal/record", "steps/wire"},
-		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "internal/wait"},
+		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait"},
+		"api/diagnose":             {"saga", "internal/record", "steps/wire", "api/resource"},
 		"api/resource":             {"saga"},
 		"bench":                    {"internal/loadtest", "bench/scaling"}, // what it compares it runs as programs
 		"bench/scaling":            {"bench", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit", "internal/wait"},

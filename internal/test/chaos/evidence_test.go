@@ -25,7 +25,7 @@ import (
 // evidence is everything that is known of a scenario's sagas when all is quiet again.
 type evidence struct {
 	checker.Run
-	answered map[string]saga.Snapshot
+	answered map[string]resource.Saga
 	entries  []entry // of all sagas, in the order of time
 }
 
@@ -101,12 +101,12 @@ func collect[T any](w *world, pool *pgxpool.Pool, query string, scan pgx.RowToFu
 }
 
 // answers reads every saga by the API, page after page.
-func (w *world) answers() map[string]saga.Snapshot {
+func (w *world) answers() map[string]resource.Saga {
 	w.t.Helper()
-	all := make(map[string]saga.Snapshot)
+	all := make(map[string]resource.Saga)
 	path := "/v1/sagas?limit=500"
 	for {
-		var page resource.List[saga.Snapshot]
+		var page resource.List[resource.Saga]
 		w.anyAPI(0).must(w.t, http.MethodGet, path, nil, &page, http.StatusOK)
 		for _, one := range page.Items {
 			all[one.ID] = one
@@ -119,7 +119,7 @@ func (w *world) answers() map[string]saga.Snapshot {
 }
 
 // sample reads some histories by the API too, and holds them against the table.
-func (w *world) sample(answered map[string]saga.Snapshot, entries []entry) {
+func (w *world) sample(answered map[string]resource.Saga, entries []entry) {
 	w.t.Helper()
 	stored := make(map[string]int)
 	for _, one := range entries {

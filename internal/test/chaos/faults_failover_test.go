@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/test/checker"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -111,7 +112,7 @@ func (w *world) cancelNow(ids []string) map[string]bool {
 	acknowledged := make(map[string]bool)
 	w.sideBySide(8, len(ids), func(i int) {
 		for attempt := range 50 {
-			var now saga.Snapshot
+			var now resource.Saga
 			status, err := w.anyAPI(i+attempt).call(http.MethodPost, "/v1/sagas/"+ids[i]+"/compensate", "", map[string]string{"reason": "failover"}, &now)
 			switch {
 			case err == nil && status == http.StatusOK:

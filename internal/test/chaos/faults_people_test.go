@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -17,7 +18,7 @@ func burst(w *world) int {
 	n := times(5000, 200)
 	w.burstAt = time.Now().Add(lasting(40*time.Second, 5*time.Second))
 	w.sideBySide(16, n, func(i int) {
-		var started saga.Snapshot
+		var started resource.Saga
 		data := Data{Number: i}
 		body := map[string]any{"definition": "single", "data": data, "start_at": w.burstAt}
 		for attempt := range 5 {
@@ -64,7 +65,7 @@ func startTogether(w *world) int {
 	ids := make(map[string]int)
 	w.sideBySide(100, n, func(i int) {
 		for {
-			var started saga.Snapshot
+			var started resource.Saga
 			status, err := w.anyAPI(i).call(http.MethodPost, "/v1/sagas", "the same", map[string]any{"definition": "linear", "data": data}, &started)
 			if err == nil && (status == http.StatusCreated || status == http.StatusOK) {
 				mu.Lock()

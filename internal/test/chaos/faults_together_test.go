@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/amqpproxy"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 func togetherFaults() []scenario {
@@ -151,7 +151,7 @@ func (w *world) startHealthy() []time.Duration {
 	took := make([]time.Duration, healthySent)
 	for i := range took {
 		began := time.Now()
-		var started saga.Snapshot
+		var started resource.Saga
 		body := map[string]any{"definition": "linear", "data": Data{Number: i}}
 		w.anyAPI(i).must(w.t, http.MethodPost, "/v1/sagas", body, &started, http.StatusCreated)
 		took[i] = time.Since(began)

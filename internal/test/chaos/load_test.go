@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -71,7 +72,7 @@ func (l *load) start(number int, plan planned) {
 	body := map[string]any{"definition": plan.definition, "data": plan.data, "labels": map[string]string{"load": "yes"}}
 	for attempt := range 600 {
 		l.attempts.Add(1)
-		var started saga.Snapshot
+		var started resource.Saga
 		status, err := l.w.anyAPI(number+attempt).call(http.MethodPost, "/v1/sagas", fmt.Sprintf("load-%d", number), body, &started)
 		if err == nil && (status == http.StatusCreated || status == http.StatusOK) {
 			l.most(attempt + 1)
@@ -100,7 +101,7 @@ func (l *load) acknowledged(id string, data Data) {
 // startOne starts a saga outside the loop and returns its id.
 func (w *world) startOne(definition string, data Data) string {
 	w.t.Helper()
-	var started saga.Snapshot
+	var started resource.Saga
 	body := map[string]any{"definition": definition, "data": data}
 	w.anyAPI(data.Number).must(w.t, http.MethodPost, "/v1/sagas", body, &started, http.StatusCreated)
 	w.load.acknowledged(started.ID, data)

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
 const (
@@ -63,7 +63,7 @@ func startOrders(a *api, midway func()) []string {
 }
 
 // judge holds the sagas' ends against what the services themselves say they did, in their order.
-func judge(t *testing.T, ended map[string]saga.Snapshot, ledger []effect) {
+func judge(t *testing.T, ended map[string]resource.Saga, ledger []effect) {
 	t.Helper()
 	did := make(map[string][]string)
 	for _, e := range ledger {

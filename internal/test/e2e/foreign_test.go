@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -59,7 +60,7 @@ func TestAWorkerInAnotherLanguageNeedsOnlyAnAMQPClient(t *testing.T) {
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 	start(t, w.environment, debianPython, "testdata/worker.py")
 
-	var small, large saga.Snapshot
+	var small, large resource.Saga
 	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas?wait=15s",
 		map[string]any{"definition": "pay", "data": map[string]any{"amount": 5}}, &small)
 	require.Equal(t, saga.Completed, small.Status)
@@ -77,7 +78,7 @@ func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
 	_, a := w.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 
-	var waiting saga.Snapshot
+	var waiting resource.Saga
 	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas",
 		map[string]any{"definition": "pay", "data": map[string]any{"amount": 5}}, &waiting)
 	id := waiting.ID + "/charge/execute/1"
@@ -100,7 +101,7 @@ func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
 		a.must(http.StatusOK, http.MethodGet, "/v1/dead-letters?limit=500", nil, &list)
 		return len(list.Items) == wanted
 	}, 15*time.Second, 50*time.Millisecond, "every bad reply should be a dead letter")
-	var now saga.Snapshot
+	var now resource.Saga
 	a.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+waiting.ID, nil, &now)
 	require.Equal(t, waiting.Revision, now.Revision, "bad replies change nothing")
 
@@ -124,7 +125,7 @@ func TestAClearNoCountsWhateverItsTextIsLike(t *testing.T) {
 		"an odd error":   {`{"status":"failed","error":{"code":402,"message":{"a":1},"retryable":false}}`, "402", saga.Compensated},
 		"an odd output":  {`{"status":"succeeded","output":{"x":"\u0000"}}`, saga.CodeInvalidOutput, saga.Compensating}, // it did take effect
 	} {
-		var started, now saga.Snapshot
+		var started, now resource.Saga
 		a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "pay"}, &started)
 		w.reply(started.ID+"/charge/execute/1", c.body)
 		require.Eventually(t, func() bool {

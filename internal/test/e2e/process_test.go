@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // settled is how long sagas may take to reach their ends after the last fault.
@@ -187,7 +187,7 @@ func (a *api) ready() {
 func (a *api) startOrder(number int) string {
 	a.t.Helper()
 	body := map[string]any{"definition": "order", "data": order(number)}
-	var started saga.Snapshot
+	var started resource.Saga
 	require.Eventually(a.t, func() bool {
 		status, err := a.call(http.MethodPost, "/v1/sagas", fmt.Sprintf("order-%d", number), body, &started)
 		return err == nil && (status == http.StatusCreated || status == http.StatusOK)
@@ -196,13 +196,13 @@ func (a *api) startOrder(number int) string {
 }
 
 // ends waits until every saga has ended, and returns how each did.
-func (a *api) ends(ids []string) map[string]saga.Snapshot {
+func (a *api) ends(ids []string) map[string]resource.Saga {
 	a.t.Helper()
-	ended := make(map[string]saga.Snapshot, len(ids))
+	ended := make(map[string]resource.Saga, len(ids))
 	deadline := time.Now().Add(settled)
 	for _, id := range ids {
 		for {
-			var now saga.Snapshot
+			var now resource.Saga
 			status, err := a.call(http.MethodGet, "/v1/sagas/"+id, "", nil, &now)
 			if err == nil && status == http.StatusOK && now.Status.Terminal() {
 				ended[id] = now

@@ -11,32 +11,32 @@ func callerMutants() []mutant {
 			"refuseAmbiguity, middleware.GetHead)", "refuseAmbiguity, middleware.NoCache)", seen,
 		},
 		{
-			"an empty filter that selects everything", "api/given.go",
+			"an empty filter that selects everything", "api/http_query.go",
 			"case blank:", "case blank && repeatable:", seen,
 		},
 		{
-			"streams without a share", "api/shares.go",
+			"streams without a share", "api/http_shares.go",
 			"case r.streams && ctx.Method() != http.MethodHead:", "case r.streams && ctx.Method() == http.MethodHead:", seen,
 		},
 		{
-			"a probe that asks the database itself", "api/readiness.go",
+			"a probe that asks the database itself", "api/health_readiness.go",
 			"health := s.Monitor.health(r.Context())", "s.Monitor.look(r.Context())\n\thealth := s.Monitor.health(r.Context())", seen,
 		},
 		{
-			"readiness that never grows old", "api/monitor.go",
+			"readiness that never grows old", "api/health_monitor.go",
 			"if time.Since(m.lookAt) <= knownFor {", "if time.Since(m.lookAt) <= knownFor || running {", seen,
 		},
 		{
-			"a question to the broker that ends with its caller", "api/inspection.go",
+			"a question to the broker that ends with its caller", "api/queues_inspection.go",
 			"i.ask(context.WithoutCancel(ctx), unknown)", "i.ask(ctx, unknown)", seen,
 		},
 		{
-			"a page of another site that may change things", "api/local.go",
+			"a page of another site that may change things", "api/http_local.go",
 			"case protection.Check(r) != nil:", "case protection.Check(r) != nil && r.Method == \"\":", seen,
 		},
 		{
 			"a saga that cannot be read fails its list", "api/unreadable.go",
-			"!readable {\n\t\treturn partly(stored.Instance, rowUnreadable), nil", "!readable {\n\t\treturn saga.Snapshot{}, stored.Unreadable", seen,
+			"!readable {\n\t\treturn partly(&stored.Instance, rowUnreadable), nil", "!readable {\n\t\treturn resource.Saga{}, stored.Unreadable", seen,
 		},
 	}
 }

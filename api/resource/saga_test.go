@@ -1,4 +1,4 @@
-package saga_test
+package resource_test
 
 import (
 	"encoding/json"
@@ -7,20 +7,49 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// What the outside sees of a saga: every member is always there, null where there is nothing to say.
+// Every member of a saga is present in JSON; null stands for "none".
+
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+// started returns a definition and its instance after the causes, all of them at noon.
+func started(t *testing.T, b *saga.Builder, start saga.Start, causes ...func(in *saga.Instance) saga.Cause) (*saga.Definition, *saga.Instance) {
+	t.Helper()
+	def, err := b.Build()
+	require.NoError(t, err)
+	start.ID, start.At = "s", noon()
+	decision, err := def.Start(start)
+	require.NoError(t, err)
+	for _, cause := range causes {
+		decision, err = def.Transition(decision.Next, saga.Event{At: noon(), Cause: cause(&decision.Next)})
+		require.NoError(t, err)
+		require.True(t, decision.Changed)
+	}
+	return def, &decision.Next
+}
+
+// reply returns the reply to the command of the step at that position.
+func reply(step int, err *saga.ReplyError) func(in *saga.Instance) saga.Cause {
+	return func(in *saga.Instance) saga.Cause {
+		id, _ := in.CommandOut(step)
+		return saga.Reply{Command: id, Succeeded: err == nil, Error: err}
+	}
+}
 
 func TestASagaIsShownWithEveryMember(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("order").
+	def, in := started(t, saga.New("order").
 		Step("reserve", "inventory.reserve", saga.CompensatedBy("inventory.release")).
-		Step("check", "fraud.check"))
-	c.succeed("reserve")
-	c.act(saga.ActionCompensate, func(a *saga.Action) { a.Reason = "a <typing> error" })
-	c.refuse("check")
-	shown, err := json.Marshal(c.def.Snapshot(&c.is))
+		Step("check", "fraud.check"), saga.Start{},
+		reply(0, nil),
+		func(*saga.Instance) saga.Cause {
+			return saga.Action{ID: "1", Name: saga.ActionCompensate, Reason: "a <typing> error"}
+		},
+		reply(1, &saga.ReplyError{Code: "declined", Message: "the worker says declined"}))
+	shown, err := json.Marshal(resource.SagaOf(def, in))
 	require.NoError(t, err)
 	require.JSONEq(t, `{
 		"id": "s", "definition": "order", "version": 0, "key": null, "status": "compensating", "revision": 4,
@@ -44,22 +73,21 @@ func TestASagaIsShownWithEveryMember(t *testing.T) {
 
 func TestAttentionIsShownWithoutAStepWhereItIsAboutNone(t *testing.T) {
 	t.Parallel()
-	attention := saga.Attention{Reason: saga.Overdue, Since: noon.Add(500 * time.Millisecond), Message: "no progress"}
-	shown, err := json.Marshal(attention.Snapshot())
+	attention := saga.Attention{Reason: saga.Overdue, Since: noon().Add(500 * time.Millisecond), Message: "no progress"}
+	shown, err := json.Marshal(resource.AttentionOf(&attention))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"reason":"overdue","since":"2026-11-23T12:00:00.500000Z","step":null,"message":"no progress"}`, string(shown))
 }
 
-func TestWhatIsShownCanBeReadAgain(t *testing.T) {
+func TestASagaCanBeReadAgain(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("order").Step("reserve", "inventory.reserve"), func(s *saga.Start) {
-		s.Key, s.StartAt = "a <key>", noon.In(time.FixedZone("", 3600)).Add(time.Hour)
-	})
-	shown := c.def.Snapshot(&c.is)
+	start := saga.Start{Key: "a <key>", StartAt: noon().In(time.FixedZone("", 3600)).Add(time.Hour)}
+	def, in := started(t, saga.New("order").Step("reserve", "inventory.reserve"), start)
+	shown := resource.SagaOf(def, in)
 	text, err := json.Marshal(shown)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"start_at":"2026-11-23T13:00:00.000000Z"`)
-	var read saga.Snapshot
+	var read resource.Saga
 	require.NoError(t, json.Unmarshal(text, &read))
 	require.Equal(t, shown.Key, read.Key)
 	require.Empty(t, read.Steps[0].Compensation)

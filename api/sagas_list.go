@@ -7,6 +7,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -61,7 +62,7 @@ type listSagasInput struct {
 	PageInput
 }
 
-func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOutput[saga.Snapshot], error) {
+func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOutput[resource.Saga], error) {
 	filter, err := input.filter()
 	if err != nil {
 		return nil, err
@@ -74,8 +75,8 @@ func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, func(stored record.StoredSaga) (saga.Snapshot, error) { return s.view(ctx, stored) })
-	return &listOutput[saga.Snapshot]{Body: list}, err
+	list, err := listOf(found, next, func(stored record.StoredSaga) (resource.Saga, error) { return s.view(ctx, stored) })
+	return &listOutput[resource.Saga]{Body: list}, err
 }
 
 func isULID(text string) bool {

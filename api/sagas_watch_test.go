@@ -15,11 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // events reads a stream to its end, telling of each event as it comes.
-func (o *orchestrator) events(id, lastEventID string, heard func(event, id string, shown saga.Snapshot), comment func(string)) {
+func (o *orchestrator) events(id, lastEventID string, heard func(event, id string, shown resource.Saga), comment func(string)) {
 	o.t.Helper()
 	request, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, o.url+"/v1/sagas/"+id+"/watch", nil)
 	require.NoError(o.t, err)
@@ -43,7 +44,7 @@ func (o *orchestrator) events(id, lastEventID string, heard func(event, id strin
 		case "id":
 			eventID = value
 		case "data":
-			var shown saga.Snapshot
+			var shown resource.Saga
 			require.NoError(o.t, json.Unmarshal([]byte(value), &shown))
 			heard(event, eventID, shown)
 		}
@@ -57,7 +58,7 @@ func TestAWatchShowsEveryStateUntilTheEnd(t *testing.T) {
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
 	var seen []saga.Status
-	o.events(started.ID, "", func(event, id string, shown saga.Snapshot) {
+	o.events(started.ID, "", func(event, id string, shown resource.Saga) {
 		assert.Equal(t, "saga", event)
 		assert.Equal(t, etagNumber(shown.Revision), id)
 		seen = append(seen, shown.Status)
@@ -77,7 +78,7 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 	o := start(t)
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
-	o.events(started.ID, etagNumber(started.Revision), func(_, _ string, shown saga.Snapshot) {
+	o.events(started.ID, etagNumber(started.Revision), func(_, _ string, shown resource.Saga) {
 		assert.NotEqual(t, started.Revision, shown.Revision, "what is known is not sent again")
 	}, func(text string) {
 		if text == "watching" {
@@ -97,7 +98,7 @@ func TestAQuietWatchIsKeptAliveAndEndsWithTheProcess(t *testing.T) {
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
 	alive := 0
-	o.events(started.ID, "", func(string, string, saga.Snapshot) {}, func(string) {
+	o.events(started.ID, "", func(string, string, resource.Saga) {}, func(string) {
 		if alive++; alive == 5 {
 			close(stopping)
 		}
@@ -129,7 +130,7 @@ func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 
 	began = time.Now()
 	ended := false
-	o.events(started.ID, "", func(string, string, saga.Snapshot) {}, func(string) {
+	o.events(started.ID, "", func(string, string, resource.Saga) {}, func(string) {
 		if !ended && time.Since(began) > 400*time.Millisecond {
 			ended = true
 			patient.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)

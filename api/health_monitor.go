@@ -36,7 +36,7 @@ type Monitor struct {
 	config     MonitorConfig
 	inspection *inspection
 	gauges     *gauges
-	plans      *planCache
+	plans      *definitionCache
 
 	looking sync.Mutex // held by whoever looks
 	mutex   sync.Mutex // guards what follows
@@ -59,7 +59,7 @@ func NewMonitor(config MonitorConfig) *Monitor {
 	}
 	return &Monitor{
 		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version),
-		plans: newPlanCache(config.Reads),
+		plans: newDefinitionCache(config.Reads),
 	}
 }
 

@@ -1,4 +1,4 @@
-package api
+package diagnose
 
 import (
 	"time"
@@ -18,42 +18,42 @@ type command struct {
 	timeout time.Duration
 }
 
-func (s situation) commandsOut() []command {
-	if s.in.Status == saga.Scheduled {
+func (e Evidence) commandsOut() []command {
+	if e.Instance.Status == saga.Scheduled {
 		return nil
 	}
 	var out []command
-	for i := range s.in.Steps {
-		id, ok := s.in.CommandOut(i)
+	for i := range e.Instance.Steps {
+		id, ok := e.Instance.CommandOut(i)
 		if !ok {
 			continue
 		}
-		timeout := s.plan.Steps[i].Timeout
+		timeout := e.Definition.Steps[i].Timeout
 		if id.Direction == saga.Compensate {
-			timeout = s.plan.Steps[i].CompensationTimeout
+			timeout = e.Definition.Steps[i].CompensationTimeout
 		}
 		out = append(out, command{id: id, step: i, timeout: time.Duration(timeout)})
 	}
 	return out
 }
 
-func (s situation) queuesInUse() []string {
+func (e Evidence) QueuesInUse() []string {
 	var queues []string
-	for _, c := range s.commandsOut() {
-		queues = append(queues, s.plan.Steps[c.step].Queue)
+	for _, c := range e.commandsOut() {
+		queues = append(queues, e.Definition.Steps[c.step].Queue)
 	}
 	return queues
 }
 
 // worst explains the command out that is furthest from being answered: what keeps it is what keeps the saga.
-func (s situation) worst(commands []command) (finding, bool) {
+func (e Evidence) worst(commands []command) (finding, bool) {
 	severity := map[string]int{
 		resource.CauseUnroutable: 4, resource.CauseRefusedByBroker: 4, resource.CauseNotPublished: 3, resource.CauseNoConsumer: 2,
 		resource.CauseWaitingForBranch: 1,
 	}
 	var found finding
 	for i, c := range commands {
-		if next := s.diagnose(c); i == 0 || severity[next.cause] > severity[found.cause] {
+		if next := e.diagnose(c); i == 0 || severity[next.cause] > severity[found.cause] {
 			found = next
 		}
 	}
@@ -61,38 +61,38 @@ func (s situation) worst(commands []command) (finding, bool) {
 }
 
 // diagnose follows one command along its way: out of the outbox, into its queue, to a worker.
-func (s situation) diagnose(c command) finding {
-	name := s.in.Steps[c.step].Name
-	queue := s.plan.Steps[c.step].Queue
-	if found, unpublished := s.unpublished(c); unpublished {
+func (e Evidence) diagnose(c command) finding {
+	name := e.Instance.Steps[c.step].Name
+	queue := e.Definition.Steps[c.step].Queue
+	if found, unpublished := e.unpublished(c); unpublished {
 		return found
 	}
-	found := finding{step: c.step, since: s.dispatchedAt(c), next: s.attemptEnds(c)}
-	state, inspected := s.queues[queue]
+	found := finding{step: c.step, since: e.dispatchedAt(c), next: e.attemptEnds(c)}
+	state, inspected := e.Queues[queue]
 	switch {
 	case inspected && !state.Exists:
 		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
 	case inspected && state.Consumers == 0:
 		found.cause, found.message = resource.CauseNoConsumer, noConsumerMessage(name, queue, state.Depth)
-	case s.draining(c):
+	case e.draining(c):
 		found.cause, found.message = resource.CauseWaitingForBranch, drainingMessage(name)
-	case s.usedUp():
-		found.cause, found.message = resource.CauseWaitingForBranch, usedUpMessage(s.in.Attention.Step, name)
+	case e.usedUp():
+		found.cause, found.message = resource.CauseWaitingForBranch, usedUpMessage(e.Instance.Attention.Step, name)
 	default:
-		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, s.broker != nil)
+		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker != nil)
 	}
 	return found
 }
 
 // unpublished explains a command that is still in the outbox, if that is worth a word. It is published again by itself,
 // whatever keeps it; the time is null where nothing was refused yet.
-func (s situation) unpublished(c command) (finding, bool) {
-	row, waiting := s.outbox[c.id.String()]
+func (e Evidence) unpublished(c command) (finding, bool) {
+	row, waiting := e.Outbox[c.id.String()]
 	if !waiting {
 		return finding{}, false
 	}
-	name, queue := s.in.Steps[c.step].Name, s.plan.Steps[c.step].Queue
-	problem := s.problems[queue]
+	name, queue := e.Instance.Steps[c.step].Name, e.Definition.Steps[c.step].Queue
+	problem := e.Problems[queue]
 	found := finding{step: c.step, since: problem.Since, next: published(name, problem.RetryAt)}
 	switch {
 	case !row.RefusedAt.IsZero():
@@ -104,9 +104,9 @@ func (s situation) unpublished(c command) (finding, bool) {
 		found.cause, found.message = resource.CauseRefusedByBroker, queueRefusesMessage(name, queue, problem.Reason)
 	case problem.Kind == record.QueueNotConfirming:
 		found.cause, found.message = resource.CauseNotPublished, notConfirmingMessage(name, queue, problem.Reason)
-	case s.broker != nil || s.now.Sub(row.CreatedAt) > publishAllowance:
+	case e.Broker != nil || e.Now.Sub(row.CreatedAt) > publishAllowance:
 		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt
-		found.message = unpublishedMessage(name, queue, s.broker != nil)
+		found.message = unpublishedMessage(name, queue, e.Broker != nil)
 	default:
 		return finding{}, false // it is on its way
 	}
@@ -119,16 +119,16 @@ func published(step string, at time.Time) *resource.NextAutomatic {
 }
 
 // draining says whether a saga that goes back waits for a step that was still going forward.
-func (s situation) draining(c command) bool {
-	return s.in.Status == saga.Compensating && c.id.Direction == saga.Execute
+func (e Evidence) draining(c command) bool {
+	return e.Instance.Status == saga.Compensating && c.id.Direction == saga.Execute
 }
 
 // usedUp says whether one branch needs a person already, while others still move.
-func (s situation) usedUp() bool {
-	if s.in.Attention == nil {
+func (e Evidence) usedUp() bool {
+	if e.Instance.Attention == nil {
 		return false
 	}
-	switch s.in.Attention.Reason {
+	switch e.Instance.Attention.Reason {
 	case saga.CompensationExhausted, saga.RetriesExhausted, saga.PivotUnknown:
 		return true
 	default:
@@ -137,15 +137,15 @@ func (s situation) usedUp() bool {
 }
 
 // dispatchedAt is when the attempt's time began, or, while it has not, when the saga last moved.
-func (s situation) dispatchedAt(c command) time.Time {
-	if deadline := s.in.Steps[c.step].DeadlineAt; !deadline.IsZero() {
+func (e Evidence) dispatchedAt(c command) time.Time {
+	if deadline := e.Instance.Steps[c.step].DeadlineAt; !deadline.IsZero() {
 		return deadline.Add(-c.timeout)
 	}
-	return s.in.UpdatedAt
+	return e.Instance.UpdatedAt
 }
 
 // attemptEnds is when the attempt times out. Its time does not run while the command is in the outbox: a row that is
 // still there for a moment after the confirm makes no difference.
-func (s situation) attemptEnds(c command) *resource.NextAutomatic {
-	return automatic(s.in.Steps[c.step].DeadlineAt, "the attempt of step "+c.id.Step+" times out")
+func (e Evidence) attemptEnds(c command) *resource.NextAutomatic {
+	return automatic(e.Instance.Steps[c.step].DeadlineAt, "the attempt of step "+c.id.Step+" times out")
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -121,7 +120,7 @@ func (s *service) refuse(ctx huma.Context, err error) {
 
 // openAPI is the frame of the OpenAPI document, into which the routes write themselves.
 func (s *service) openAPI() huma.Config {
-	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	describeTypes(registry)
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -161,22 +160,4 @@ func ownProblem(_ huma.Context, status string, value any) (any, error) {
 		faults = append(faults, resource.FieldError{Parameter: parameterName(fault.Location), Message: fault.Message})
 	}
 	return problem(resource.CodeInvalidParameter, invalidParameter, faults...), nil
-}
-
-// schemaName names the types of the OpenAPI document as the contract does.
-func schemaName(t reflect.Type, hint string) string {
-	switch name := huma.DefaultSchemaNamer(t, hint); name {
-	case "Snapshot":
-		return "Saga"
-	case "StepSnapshot":
-		return "SagaStep"
-	case "FailureSnapshot":
-		return "Failure"
-	case "AttentionSnapshot":
-		return "Attention"
-	case "ListSnapshot":
-		return "ListSaga"
-	default:
-		return name
-	}
 }

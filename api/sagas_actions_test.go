@@ -15,7 +15,7 @@ import (
 )
 
 // stuck starts a saga of one retriable step whose worker refuses until data says "ok".
-func (o *orchestrator) stuck() saga.Snapshot {
+func (o *orchestrator) stuck() resource.Saga {
 	o.t.Helper()
 	o.define("mail", receipt)
 	o.worker(func(c wire.Delivery) wire.Reply {

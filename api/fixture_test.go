@@ -172,9 +172,9 @@ func (a answer) problem(status int, code string) resource.Problem {
 }
 
 // saga wants an answer that is a saga.
-func (a answer) saga(status int) saga.Snapshot {
+func (a answer) saga(status int) resource.Saga {
 	a.t.Helper()
-	return into[saga.Snapshot](a, status)
+	return into[resource.Saga](a, status)
 }
 
 // define registers a definition whose steps all go to the queue `work`.
@@ -192,13 +192,13 @@ const (
 )
 
 // begin starts a saga and returns it as it was then.
-func (o *orchestrator) begin(body string, headers ...header) saga.Snapshot {
+func (o *orchestrator) begin(body string, headers ...header) resource.Saga {
 	o.t.Helper()
 	return o.post("/v1/sagas", body, headers...).saga(http.StatusCreated)
 }
 
 // until waits for the saga to be as wanted.
-func (o *orchestrator) until(id string, wanted func(saga.Snapshot) bool) saga.Snapshot {
+func (o *orchestrator) until(id string, wanted func(resource.Saga) bool) resource.Saga {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -210,9 +210,9 @@ func (o *orchestrator) until(id string, wanted func(saga.Snapshot) bool) saga.Sn
 	return now
 }
 
-func (o *orchestrator) untilStatus(id string, status saga.Status) saga.Snapshot {
+func (o *orchestrator) untilStatus(id string, status saga.Status) resource.Saga {
 	o.t.Helper()
-	return o.until(id, func(s saga.Snapshot) bool { return s.Status == status })
+	return o.until(id, func(s resource.Saga) bool { return s.Status == status })
 }
 
 func etagNumber(revision int64) string {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 type sagasWhy struct {
@@ -45,7 +44,7 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 }
 
 // when says how far away a time is.
-func (p printer) when(t *saga.Time) string {
+func (p printer) when(t *resource.Time) string {
 	if t == nil {
 		return "at a time that is not known"
 	}

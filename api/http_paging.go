@@ -6,7 +6,6 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // PageInput are the parameters of every list. The router sees what is embedded only where its type is exported.
@@ -40,7 +39,7 @@ func (p PageInput) page(valid func(after string) bool) (record.Page, error) {
 func listOf[T, V any](found []T, next string, view func(T) (V, error)) (resource.List[V], error) {
 	var list resource.List[V]
 	if next != "" {
-		list.NextCursor = saga.Text(encodeCursor(next))
+		list.NextCursor = resource.Text(encodeCursor(next))
 	}
 	list.Items = make([]V, len(found))
 	for i, item := range found {

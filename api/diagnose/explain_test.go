@@ -1,4 +1,4 @@
-package api
+package diagnose
 
 import (
 	"errors"
@@ -31,9 +31,8 @@ func whyPlan(t *testing.T) *saga.Definition {
 
 // story is a saga that the real core has brought where it is, and what the world around it is like.
 type story struct {
-	t    *testing.T
-	plan *saga.Definition
-	situation
+	t *testing.T
+	Evidence
 }
 
 // tell begins a saga at whyNow; its queues are there and have workers.
@@ -44,19 +43,19 @@ func tell(t *testing.T, begin saga.Start) *story {
 	decision, err := plan.Start(begin)
 	require.NoError(t, err)
 	healthy := wire.QueueState{Exists: true, Consumers: 1}
-	return &story{t: t, plan: plan, situation: situation{
-		plan: plan, in: &decision.Next, outbox: make(map[string]record.OutboxRow), now: whyNow(),
-		queues: map[string]wire.QueueState{"qa": healthy, "qb": healthy, "qc": healthy},
+	return &story{t: t, Evidence: Evidence{
+		Definition: plan, Instance: &decision.Next, Outbox: make(map[string]record.OutboxRow), Now: whyNow(),
+		Queues: map[string]wire.QueueState{"qa": healthy, "qb": healthy, "qc": healthy},
 	}}
 }
 
 func (s *story) happens(cause saga.Cause) *story {
 	s.t.Helper()
-	s.now = s.now.Add(time.Second)
-	decision, err := s.plan.Transition(*s.in, saga.Event{At: s.now, OverdueAfter: time.Hour, Cause: cause})
+	s.Now = s.Now.Add(time.Second)
+	decision, err := s.Definition.Transition(*s.Instance, saga.Event{At: s.Now, OverdueAfter: time.Hour, Cause: cause})
 	require.NoError(s.t, err)
 	require.Nil(s.t, decision.Refused)
-	s.in = &decision.Next
+	s.Instance = &decision.Next
 	return s
 }
 
@@ -73,24 +72,24 @@ func (s *story) fails(step string, direction saga.Direction, retryable bool) *st
 // id is that of the step's command that is out.
 func (s *story) id(step string, direction saga.Direction) saga.CommandID {
 	s.t.Helper()
-	id, out := s.in.CommandOut(s.position(step))
+	id, out := s.Instance.CommandOut(s.position(step))
 	require.True(s.t, out, "no command of %s is out", step)
 	require.Equal(s.t, direction, id.Direction)
 	return id
 }
 
 func (s *story) inOutbox(step string, row record.OutboxRow) *story {
-	id, out := s.in.CommandOut(s.position(step))
+	id, out := s.Instance.CommandOut(s.position(step))
 	require.True(s.t, out)
 	row.CommandID = id.String()
-	s.outbox[row.CommandID] = row
+	s.Outbox[row.CommandID] = row
 	return s
 }
 
 // wants says what must come out: the cause and the step.
 func (s *story) wants(cause, step string) resource.Why {
 	s.t.Helper()
-	why := s.explain()
+	why := s.Explain()
 	require.Equal(s.t, cause, why.Cause, "%+v", why)
 	if step == "" {
 		require.Nil(s.t, why.Step)
@@ -121,26 +120,26 @@ func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 	missing := record.QueueProblem{Queue: "qb", Kind: record.QueueMissing, Since: whyNow().Add(-30 * time.Second), Reason: "NO_ROUTE"}
 
 	s := tell(t, saga.Start{})
-	s.queues["qb"] = wire.QueueState{Exists: true, Depth: 3}
+	s.Queues["qb"] = wire.QueueState{Exists: true, Depth: 3}
 	why := s.wants(resource.CauseNoConsumer, "b")
 	assert.Contains(t, why.Message, "qb")
 	assert.Equal(t, 3, *why.Evidence.Queue.Depth)
 
 	s = tell(t, saga.Start{}).inOutbox("b", old)
-	s.queues["qa"] = wire.QueueState{Exists: true}
+	s.Queues["qa"] = wire.QueueState{Exists: true}
 	why = s.wants(resource.CauseNotPublished, "b")
 	assert.Equal(t, old.CreatedAt, why.Since.Time)
 	assert.Equal(t, resource.OutboxWritten, why.Evidence.Outbox.State)
 	assert.NotContains(t, why.Message, "cannot be reached")
 
 	s = tell(t, saga.Start{}).inOutbox("a", old).inOutbox("b", returned)
-	s.problems = map[string]record.QueueProblem{"qb": missing}
+	s.Problems = map[string]record.QueueProblem{"qb": missing}
 	why = s.wants(resource.CauseUnroutable, "b")
 	assert.Equal(t, missing.Since, why.Since.Time)
 	assert.Equal(t, resource.OutboxReturned, why.Evidence.Outbox.State)
 
 	s = tell(t, saga.Start{})
-	s.queues["qb"] = wire.QueueState{}
+	s.Queues["qb"] = wire.QueueState{}
 	s.wants(resource.CauseUnroutable, "b")
 }
 
@@ -150,9 +149,9 @@ func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
 	s := tell(t, saga.Start{}).inOutbox("a", fresh).inOutbox("b", fresh)
 	onItsWay := s.wants(resource.CauseWaitingForWorker, "a")
 	require.NotNil(t, onItsWay.NextAutomatic, "a row that is still there for a moment changes nothing")
-	assert.Equal(t, s.in.Steps[0].DeadlineAt, onItsWay.NextAutomatic.At.Time)
+	assert.Equal(t, s.Instance.Steps[0].DeadlineAt, onItsWay.NextAutomatic.At.Time)
 
-	s.broker, s.queues = errors.New("connection refused"), nil
+	s.Broker, s.Queues = errors.New("connection refused"), nil
 	why := s.wants(resource.CauseNotPublished, "a")
 	assert.Contains(t, why.Message, "cannot be reached")
 	assert.Equal(t, "unreachable", why.Evidence.Broker)
@@ -186,7 +185,7 @@ func TestWhyAQueueTakesNoCommands(t *testing.T) {
 			Queue: "qa", Kind: kind, Reason: "the words of the broker", Since: whyNow().Add(-time.Minute), RetryAt: whyNow().Add(time.Second),
 		}
 		s := tell(t, saga.Start{}).inOutbox("a", record.OutboxRow{Queue: "qa", CreatedAt: whyNow().Add(-time.Hour)})
-		s.problems = map[string]record.QueueProblem{"qa": problem}
+		s.Problems = map[string]record.QueueProblem{"qa": problem}
 		why := s.wants(cause, "a")
 		assert.Equal(t, problem.Since, why.Since.Time, kind)
 		assert.Equal(t, problem.RetryAt, why.NextAutomatic.At.Time, kind)
@@ -201,7 +200,7 @@ func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).fails("b", saga.Execute, true)
 	why := s.wants(resource.CauseRetryAt, "b")
-	assert.Equal(t, s.in.Steps[1].NextAttemptAt, why.NextAutomatic.At.Time)
+	assert.Equal(t, s.Instance.Steps[1].NextAttemptAt, why.NextAutomatic.At.Time)
 	assert.Contains(t, why.Message, "broken")
 	assert.Equal(t, "broken", why.Evidence.Step.Error.Code)
 }
@@ -209,10 +208,10 @@ func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 func TestWhyASagaThatTurnsWaitsForItsOtherBranch(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{}).fails("a", saga.Execute, false)
-	require.Equal(t, saga.Compensating, s.in.Status)
+	require.Equal(t, saga.Compensating, s.Instance.Status)
 	s.wants(resource.CauseWaitingForBranch, "b")
 
-	s.queues["qb"] = wire.QueueState{Exists: true}
+	s.Queues["qb"] = wire.QueueState{Exists: true}
 	s.wants(resource.CauseNoConsumer, "b")
 }
 
@@ -220,15 +219,15 @@ func TestWhyAUsedUpBranchWaitsForTheOthers(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).fails("c", saga.Execute, false)
 	s.fails("a", saga.Compensate, false)
-	require.NotNil(t, s.in.Attention, "asked for already")
-	require.Equal(t, saga.Compensating, s.in.Status, "b is still undone")
+	require.NotNil(t, s.Instance.Attention, "asked for already")
+	require.Equal(t, saga.Compensating, s.Instance.Status, "b is still undone")
 	why := s.wants(resource.CauseWaitingForBranch, "b")
 	assert.Contains(t, why.Message, "Step a is used up")
 	assert.Equal(t, saga.CompensationExhausted, why.Evidence.Attention.Reason)
 
 	s.succeeds("b", saga.Compensate)
 	why = s.wants(string(saga.CompensationExhausted), "a")
-	assert.Equal(t, s.in.Attention.Since, why.Since.Time)
+	assert.Equal(t, s.Instance.Attention.Since, why.Since.Time)
 	assert.Contains(t, why.AllowedActions, saga.ActionSkip)
 	assert.Equal(t, "a.undo", why.Evidence.Step.Command)
 }
@@ -246,7 +245,7 @@ func TestWhyAtRest(t *testing.T) {
 
 	s = tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).succeeds("c", saga.Execute)
 	why = s.wants(resource.CauseDone, "")
-	assert.Equal(t, s.in.FinishedAt, why.Since.Time)
+	assert.Equal(t, s.Instance.FinishedAt, why.Since.Time)
 
 	s = tell(t, saga.Start{})
 	late := s.id("a", saga.Execute)
@@ -260,13 +259,13 @@ func TestWhyAtRest(t *testing.T) {
 func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{})
-	s.queues["qa"] = wire.QueueState{Exists: true}
-	s.in.Attention = &saga.Attention{Reason: saga.Overdue, Since: s.now, Message: "no progress"}
+	s.Queues["qa"] = wire.QueueState{Exists: true}
+	s.Instance.Attention = &saga.Attention{Reason: saga.Overdue, Since: s.Now, Message: "no progress"}
 	why := s.wants(resource.CauseNoConsumer, "a")
 	assert.Equal(t, saga.Overdue, why.Evidence.Attention.Reason)
 
-	for i := range s.in.Steps { // what cannot be: nothing is out and nothing is waited for
-		s.in.Steps[i].Status = saga.StepPending
+	for i := range s.Instance.Steps { // what cannot be: nothing is out and nothing is waited for
+		s.Instance.Steps[i].Status = saga.StepPending
 	}
 	s.wants(string(saga.Overdue), "")
 }

@@ -32,7 +32,7 @@ func jsonFormat() huma.Format {
 func describeTypes(registry huma.Registry) {
 	registry.RegisterTypeAlias(reflect.TypeFor[saga.Duration](), reflect.TypeFor[string]())
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[resource.Problem]())
-	shown := registry.Schema(reflect.TypeFor[saga.Snapshot](), false, "")
+	shown := registry.Schema(reflect.TypeFor[resource.Saga](), false, "")
 	shown.Properties["status"].Enum = enumeration(saga.Statuses())
 	shown.Properties["data"] = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 	shown.Properties["failure"] = orNull(shown.Properties["failure"])
@@ -50,7 +50,7 @@ func describeTypes(registry huma.Registry) {
 	for _, member := range []*huma.Schema{
 		shown.Properties["key"], step.Properties["compensation"], attention.Properties["step"], failure.Properties["step"],
 	} {
-		member.Nullable = true // a saga.Text
+		member.Nullable = true // a resource.Text
 	}
 	for _, schema := range []*huma.Schema{shown, step, attention} {
 		for name, member := range schema.Properties {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // maxShownQueues bounds the queues that /readyz?verbose names.
@@ -36,7 +35,7 @@ func (m *Monitor) details(health resource.Health) resource.HealthDetails {
 	found, lookAt := m.found, m.lookAt
 	m.mutex.Unlock()
 	shown := resource.HealthDetails{
-		Health: health, CheckedAt: optional(lookAt.UTC()), SurveyedAt: optional(found.at.UTC()), Connections: m.connections(),
+		Health: health, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(),
 		QueueProblems: []resource.QueueProblem{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
 		DeadLetters: make(map[string]int64),
 	}
@@ -45,11 +44,11 @@ func (m *Monitor) details(health resource.Health) resource.HealthDetails {
 	}
 	if found.backlog != nil {
 		maps.Copy(shown.DeadLetters, found.backlog.DeadLetters)
-		shown.OutboxPending, shown.OutboxOldest = found.backlog.OutboxPending, optional(found.backlog.OutboxOldest)
+		shown.OutboxPending, shown.OutboxOldest = found.backlog.OutboxPending, resource.OptionalTime(found.backlog.OutboxOldest)
 	}
 	for _, problem := range firstOf(found.problems, maxShownQueues) {
 		shown.QueueProblems = append(shown.QueueProblems, resource.QueueProblem{
-			Queue: problem.Queue, Kind: string(problem.Kind), Since: saga.Time{Time: problem.Since}, RetryAt: saga.Time{Time: problem.RetryAt},
+			Queue: problem.Queue, Kind: string(problem.Kind), Since: resource.Time{Time: problem.Since}, RetryAt: resource.Time{Time: problem.RetryAt},
 		})
 	}
 	shown.MoreQueueProblems = len(found.problems) - len(shown.QueueProblems)

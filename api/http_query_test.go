@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // queries is every query parameter that the document names, by path: {id} stands for a saga.
@@ -76,7 +75,7 @@ func TestATimeAtTheEdgeOfTheCalendarSelectsWhatItSays(t *testing.T) {
 	o.define("order", reserve)
 	o.begin(`{"definition":"order"}`)
 	count := func(query string) int {
-		return len(into[resource.List[saga.Snapshot]](o.get("/v1/sagas?"+query), http.StatusOK).Items)
+		return len(into[resource.List[resource.Saga]](o.get("/v1/sagas?"+query), http.StatusOK).Items)
 	}
 	for _, early := range []string{"0001-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00%2B00:00", "1970-01-01T00:00:00Z"} {
 		assert.Zero(t, count("created_before="+early), early)

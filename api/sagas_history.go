@@ -6,7 +6,6 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 type historyInput struct {
@@ -44,6 +43,6 @@ func isSeq(text string) bool {
 
 func showEntry(e record.Entry) (resource.HistoryEntry, error) {
 	return resource.HistoryEntry{
-		Seq: e.Seq, At: saga.Time{Time: e.At}, Type: e.Type, Step: e.Step, Attempt: e.Attempt, Actor: e.Actor, Detail: e.Detail,
+		Seq: e.Seq, At: resource.Time{Time: e.At}, Type: e.Type, Step: e.Step, Attempt: e.Attempt, Actor: e.Actor, Detail: e.Detail,
 	}, nil
 }

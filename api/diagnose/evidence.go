@@ -1,0 +1,126 @@
+package diagnose
+
+import (
+	"slices"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// answer puts a finding together with what it was concluded from.
+func (e Evidence) answer(found finding, commands []command) resource.Why {
+	timers := e.timers(commands)
+	if found.next == nil && len(timers) > 0 && !e.Instance.Status.Terminal() && e.Instance.Status != saga.Paused {
+		found.next = &timers[0]
+	}
+	why := resource.Why{
+		Cause: found.cause, Message: found.message, Since: resource.OptionalTime(found.since), NextAutomatic: found.next,
+		AllowedActions: append([]saga.ActionName{}, e.Definition.AllowedActions(e.Instance)...),
+		Evidence: resource.Evidence{
+			Status: e.Instance.Status, Revision: e.Instance.Revision, Broker: "ready", Waiting: e.waiting(), Timers: timers,
+			Attention: resource.AttentionOf(e.Instance.Attention),
+		},
+	}
+	if e.Broker != nil {
+		why.Evidence.Broker = "unreachable"
+	}
+	if found.step != noStep {
+		e.addStep(&why, found.step, commands)
+	}
+	return why
+}
+
+func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
+	step, plan := &e.Instance.Steps[i], &e.Definition.Steps[i]
+	why.Step = &step.Name
+	shown := &resource.StepEvidence{
+		Name: step.Name, Status: step.Status, Command: plan.Command, Attempt: step.Attempts,
+		DeadlineAt: resource.OptionalTime(step.DeadlineAt), NextAttemptAt: resource.OptionalTime(step.NextAttemptAt), Error: step.Error,
+	}
+	if step.CompensationAttempts > 0 {
+		shown.Command, shown.Attempt = plan.Compensation, step.CompensationAttempts
+	}
+	why.Evidence.Step = shown
+	for _, c := range commands {
+		if c.step != i {
+			continue
+		}
+		shown.CommandID = c.id.String()
+		why.Evidence.Outbox = e.outboxEvidence(shown.CommandID)
+		why.Evidence.Queue = queueEvidence(plan.Queue, e.Queues)
+	}
+}
+
+func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
+	row, waiting := e.Outbox[commandID]
+	if !waiting {
+		return &resource.OutboxEvidence{State: resource.OutboxConfirmed}
+	}
+	problem := e.Problems[row.Queue]
+	shown := &resource.OutboxEvidence{
+		State: resource.OutboxWritten, Since: resource.OptionalTime(row.CreatedAt), Attempts: row.Attempts, Reason: brokersWords(row.Reason),
+	}
+	switch {
+	case !row.RefusedAt.IsZero():
+		shown.State, shown.Since, shown.RetryAt = resource.OutboxRefused, resource.OptionalTime(row.RefusedAt), resource.OptionalTime(row.RetryAt)
+	case problem.Kind == record.QueueMissing:
+		shown.State = resource.OutboxReturned
+	case problem.Kind == record.QueueRefuses:
+		shown.State = resource.OutboxRefused
+	}
+	if row.RefusedAt.IsZero() && problem.Kind != "" {
+		shown.Since, shown.RetryAt, shown.Reason = resource.OptionalTime(problem.Since), resource.OptionalTime(problem.RetryAt), brokersWords(problem.Reason)
+	}
+	return shown
+}
+
+// waiting names every step that has a command out or waits for its next attempt.
+func (e Evidence) waiting() []string {
+	var names []string
+	for i := range e.Instance.Steps {
+		if _, out := e.Instance.CommandOut(i); out || !e.Instance.Steps[i].NextAttemptAt.IsZero() {
+			names = append(names, e.Instance.Steps[i].Name)
+		}
+	}
+	return names
+}
+
+// timers lists what falls due by itself, earliest first.
+func (e Evidence) timers(commands []command) []resource.NextAutomatic {
+	var timers []resource.NextAutomatic
+	for _, c := range commands {
+		if ends := e.attemptEnds(c); ends.At != nil {
+			timers = append(timers, *ends)
+		}
+	}
+	for i := range e.Instance.Steps {
+		if step := &e.Instance.Steps[i]; !step.NextAttemptAt.IsZero() {
+			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is tried again"))
+		}
+	}
+	if e.Instance.Status == saga.Scheduled {
+		timers = append(timers, *automatic(e.Instance.StartAt, "the saga starts"))
+	}
+	if e.Instance.DeadlineAt.After(e.Now) && e.Instance.Phase == saga.PhaseForward {
+		timers = append(timers, *automatic(e.Instance.DeadlineAt, "the saga's deadline passes"))
+	}
+	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At.Time) })
+	return timers
+}
+
+// automatic is something that happens by itself at that time; zero: at a time that is not known.
+func automatic(at time.Time, what string) *resource.NextAutomatic {
+	return &resource.NextAutomatic{At: resource.OptionalTime(at), What: what}
+}
+
+// queueEvidence shows what the broker reported about a queue.
+func queueEvidence(name string, states map[string]wire.QueueState) *resource.QueueEvidence {
+	shown := &resource.QueueEvidence{Name: name}
+	if state, ok := states[name]; ok {
+		shown.Exists, shown.Depth, shown.Consumers = &state.Exists, &state.Depth, &state.Consumers
+	}
+	return shown
+}

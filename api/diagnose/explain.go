@@ -1,0 +1,132 @@
+// Package diagnose explains what a saga is waiting for. It concludes one cause from evidence that the api package gathers:
+// the saga, its outbox rows, its queues and the broker. It has no I/O and no clock.
+package diagnose
+
+import (
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// Evidence is everything that a cause is concluded from.
+type Evidence struct {
+	Definition *saga.Definition
+	Instance   *saga.Instance
+	// Outbox holds the commands that the broker has not confirmed, by command id.
+	Outbox map[string]record.OutboxRow
+	// Queues holds the state of each queue that the broker reported; nil if the broker was not reachable.
+	Queues map[string]wire.QueueState
+	// Problems holds the reasons why queues accept no commands at present, by queue.
+	Problems map[string]record.QueueProblem
+	// Broker is the reason why commands cannot be published; nil if they can.
+	Broker error
+	Now    time.Time
+}
+
+// finding is one conclusion, on its way to an answer.
+type finding struct {
+	cause   string
+	message string
+	since   time.Time
+	step    int // position, or noStep
+	next    *resource.NextAutomatic
+}
+
+const noStep = -1
+
+// explain concludes one cause. The order of the questions is the order in which the answers matter.
+func (e Evidence) Explain() resource.Why {
+	commands := e.commandsOut()
+	found, ok := e.atRest()
+	if !ok {
+		found, ok = e.worst(commands)
+	}
+	if !ok {
+		found, ok = e.nextRetry()
+	}
+	if !ok {
+		found = e.unexplained()
+	}
+	return e.answer(found, commands)
+}
+
+// atRest explains sagas that do not move by themselves, or have not begun.
+func (e Evidence) atRest() (finding, bool) {
+	attention := e.Instance.Attention
+	switch {
+	case e.Instance.Status.Terminal() && attention != nil, e.Instance.Status == saga.Stuck && attention != nil:
+		return e.needsPerson(), true
+	case e.Instance.Status.Terminal():
+		return finding{cause: resource.CauseDone, message: doneMessage(e.Instance.Status), since: e.Instance.FinishedAt, step: noStep}, true
+	case e.Instance.Status == saga.Scheduled:
+		return finding{
+			cause: resource.CauseScheduled, message: "The saga starts later, as it was asked to. Nothing needs to be done.",
+			since: e.Instance.CreatedAt, step: noStep,
+			next: automatic(e.Instance.StartAt, "the saga starts"),
+		}, true
+	case e.Instance.Status == saga.Paused:
+		return finding{
+			cause: resource.CausePaused, message: "A person has paused the saga. Replies are taken in, but nothing is " +
+				"dispatched until somebody resumes it.",
+			since: e.Instance.UpdatedAt, step: noStep,
+		}, true
+	default:
+		return finding{}, false
+	}
+}
+
+func (e Evidence) needsPerson() finding {
+	attention := e.Instance.Attention
+	return finding{
+		cause: string(attention.Reason), message: attentionMessage(*attention), since: attention.Since,
+		step: e.position(attention.Step),
+	}
+}
+
+// nextRetry explains a saga in which nothing is out and something waits for its next attempt.
+func (e Evidence) nextRetry() (finding, bool) {
+	first := noStep
+	for i := range e.Instance.Steps {
+		at := e.Instance.Steps[i].NextAttemptAt
+		if !at.IsZero() && (first == noStep || at.Before(e.Instance.Steps[first].NextAttemptAt)) {
+			first = i
+		}
+	}
+	if first == noStep {
+		return finding{}, false
+	}
+	step := &e.Instance.Steps[first]
+	return finding{
+		cause: resource.CauseRetryAt, message: retryMessage(step), since: e.Instance.UpdatedAt, step: first,
+		next: automatic(step.NextAttemptAt, "step "+step.Name+" is tried again"),
+	}, true
+}
+
+// unexplained is for a saga that moves, has nothing out and waits for nothing: it was looked at between two moments, or
+// a person is asked for already.
+func (e Evidence) unexplained() finding {
+	if e.Instance.Attention != nil {
+		return e.needsPerson()
+	}
+	found := finding{
+		cause: resource.CauseWaitingForBranch, since: e.Instance.UpdatedAt, step: noStep,
+		message: "The saga is between two steps. If it is still so a moment later, look at the log of the orchestrator.",
+	}
+	if !e.Instance.WakeAt.IsZero() {
+		found.next = automatic(e.Instance.WakeAt, "the orchestrator looks at the saga again")
+	}
+	return found
+}
+
+// position returns where the step with that name stands, or noStep.
+func (e Evidence) position(name string) int {
+	for i := range e.Instance.Steps {
+		if e.Instance.Steps[i].Name == name {
+			return i
+		}
+	}
+	return noStep
+}

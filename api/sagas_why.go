@@ -1,0 +1,53 @@
+package api
+
+import (
+	"context"
+
+	"github.com/saga-orchestrator/orchestrator/api/diagnose"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+type whyOutput struct {
+	Body resource.Why
+}
+
+// why gathers the evidence from the database and the broker, and returns the diagnosis.
+func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error) {
+	id, err := sagaID(input.ID)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.Reads.Saga(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	in := &stored.Instance
+	definition, err := s.definitions.get(ctx, in.Definition, in.Version)
+	if text := defect(stored, definition, err); text != "" {
+		return &whyOutput{Body: diagnose.ExplainUnread(in, text)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Reads.OutboxRows(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := s.Reads.QueueProblems(ctx)
+	if err != nil {
+		return nil, err
+	}
+	evidence := diagnose.Evidence{
+		Definition: definition, Instance: in, Outbox: make(map[string]record.OutboxRow, len(rows)),
+		Problems: make(map[string]record.QueueProblem, len(problems)), Broker: s.Broker.Ready(), Now: s.Now(),
+	}
+	for _, row := range rows {
+		evidence.Outbox[row.CommandID] = row
+	}
+	for _, problem := range problems {
+		evidence.Problems[problem.Queue] = problem
+	}
+	evidence.Queues = s.Monitor.inspection.states(ctx, evidence.QueuesInUse())
+	return &whyOutput{Body: evidence.Explain()}, nil
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"maps"
+	"net/http"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+type statsOutput struct {
+	Body resource.Stats
+}
+
+func (s *service) statsRoutes() {
+	register(s, route{
+		id: "get-stats", method: http.MethodGet, path: "/v1/stats", tag: "Operation", role: record.Viewer,
+		summary: "The state of all sagas at a glance",
+	}, s.stats)
+}
+
+func (s *service) stats(ctx context.Context, _ *struct{}) (*statsOutput, error) {
+	found, err := s.Reads.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shown := resource.Stats{
+		Sagas: make(map[string]map[saga.Status]int64), Attention: make(map[saga.AttentionReason]int64),
+		Throughput: resource.Throughput{
+			StartedLastMinute: found.StartedLastMinute, StartedLastHour: found.StartedLastHour,
+			FinishedLastMinute: found.FinishedLastMinute, FinishedLastHour: found.FinishedLastHour,
+		},
+		Outbox:      resource.OutboxStats{Pending: found.OutboxPending, Oldest: resource.OptionalTime(found.OutboxOldest)},
+		DeadLetters: found.DeadLetters,
+	}
+	maps.Copy(shown.Attention, found.Attention)
+	for _, count := range found.Counts {
+		if shown.Sagas[count.Definition] == nil {
+			shown.Sagas[count.Definition] = make(map[saga.Status]int64)
+		}
+		shown.Sagas[count.Definition][count.Status] += count.Sagas
+	}
+	return &statsOutput{Body: shown}, nil
+}
