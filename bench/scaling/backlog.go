@@ -17,7 +17,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/process"
 )
 
-// The figures of a process over time.
+// Figures of the backlog series.
 const (
 	memory     = "RSS MB"
 	unfinished = "unfinished sagas"
@@ -25,45 +25,45 @@ const (
 	lost       = "lost sagas"
 )
 
-// callers is how many start sagas of the backlog at the same time.
+// callers is the number of concurrent requests that start the backlog.
 const callers = 64
 
-// backlog is what happens while no worker works, and afterwards.
+// backlog measures starts without workers, and how workers drain them afterwards.
 func backlog() series {
 	return series{
-		name: "backlog", title: "Starts while no worker works",
-		about: "Sagas are started as fast as they are taken while no worker runs; then the workers are started, and drain them. " +
-			"The last row is the end: the most memory of the orchestrator, and what became of all sagas.",
+		name: "backlog", title: "Starts without workers",
+		about: "Callers start sagas at full speed while no worker runs; then the workers start and drain the backlog. " +
+			"The last row shows the peak memory of the orchestrator and the lost sagas.",
 		across: "after s", continuous: true,
 		columns: []column{{unfinished, "%.0f"}, {completed, "%.0f"}, {memory, "%.0f"}, {peakMemory, "%.0f"}, {lost, "%.0f"}},
 		panels:  []panel{{label: "sagas", lines: []string{unfinished, completed}}, {label: "RSS of the orchestrator, MB", lines: []string{memory}}},
 		measure: func(ctx context.Context, r *run) (points []Point, err error) {
-			w, err := r.newWorld(ctx, "backlog")
+			in, err := r.newInstallation(ctx, "backlog")
 			if err != nil {
 				return nil, err
 			}
-			defer func() { err = errors.Join(err, w.remove(context.WithoutCancel(ctx))) }()
-			err = w.served(ctx, func(s *serving) (err error) {
+			defer func() { err = errors.Join(err, in.remove(context.WithoutCancel(ctx))) }()
+			err = in.served(ctx, func(s *serving) (err error) {
 				points, err = s.backlog(ctx)
 				return err
 			})
 			return points, err
 		},
-		judge: func(points []Point) []Verdict {
+		verdicts: func(points []Point) []Verdict {
 			end := last(points)
-			return append(atMost(end, peakMemory, "most memory of the orchestrator", 256, "%.0f MB"),
+			return append(atMost(end, peakMemory, "peak memory of the orchestrator", 256, "%.0f MB"),
 				atMost(end, lost, "sagas that did not complete", 0, "%.0f")...)
 		},
 	}
 }
 
-// backlog starts the sagas, then the workers, and watches until none is left.
+// backlog starts the sagas, then the workers, and watches until no saga is unfinished.
 func (s *serving) backlog(ctx context.Context) ([]Point, error) {
-	// Registers the definition, and leaves the queues.
+	// A short load registers the definition and declares the queues.
 	if _, err := s.bench(ctx, "--in-flight", "1", "--warmup", "0s", "--duration", "200ms"); err != nil {
 		return nil, err
 	}
-	n := s.world.run.Plan.Backlog
+	n := s.installation.run.Plan.Backlog
 	watch := &watch{serving: s, began: time.Now()}
 	var err error
 	if watch.before, err = watch.count(ctx); err != nil {
@@ -81,9 +81,9 @@ func (s *serving) backlog(ctx context.Context) ([]Point, error) {
 		return nil, err
 	}
 	took := time.Since(watch.began)
-	s.world.run.note("%s starts took %.1f s, %.0f a second.", thousands(n), took.Seconds(), float64(n)/took.Seconds())
+	s.installation.run.note("%s starts took %.1f s, %.0f a second.", thousands(n), took.Seconds(), float64(n)/took.Seconds())
 	worker, _, err := process.Program{
-		Name: "worker", Path: s.world.run.Orchestrator, Environment: s.world.place.Environment(), Arguments: []string{"bench-worker"},
+		Name: "worker", Path: s.installation.run.Orchestrator, Environment: s.installation.place.Environment(), Arguments: []string{"bench-worker"},
 	}.Start(ctx)
 	if err != nil {
 		return nil, err
@@ -93,14 +93,14 @@ func (s *serving) backlog(ctx context.Context) ([]Point, error) {
 		return nil, err
 	}
 	drained := time.Since(watch.began) - took
-	s.world.run.note("Drained in %.1f s, %.0f a second.", drained.Seconds(), float64(n)/drained.Seconds())
+	s.installation.run.note("Drained in %.1f s, %.0f a second.", drained.Seconds(), float64(n)/drained.Seconds())
 	end := watch.points[len(watch.points)-1]
 	end.Figures[peakMemory] = once(megabytes(loadtest.Local().Peak(s.PID())))
 	end.Figures[lost] = once(float64(int64(n) - watch.now.completed + watch.before.completed))
 	return watch.points, nil
 }
 
-// startMany starts so many sagas and waits for none of them.
+// startMany starts n sagas without waiting for their ends.
 func (s *serving) startMany(ctx context.Context, n int) error {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	defer client.CloseIdleConnections()
@@ -140,7 +140,7 @@ func startOne(ctx context.Context, client *http.Client, url string) error {
 	return nil
 }
 
-// watch looks at an orchestrator and its sagas once a second.
+// watch samples an orchestrator and its sagas once a second.
 type watch struct {
 	*serving
 	began       time.Time
@@ -148,12 +148,12 @@ type watch struct {
 	points      []Point
 }
 
-// tally is how many sagas there are.
+// tally counts the sagas in the tables.
 type tally struct{ unfinished, completed int64 }
 
 func (w *watch) count(ctx context.Context) (tally, error) {
 	var now tally
-	err := w.world.db.QueryRow(ctx, `SELECT count(*) FILTER (WHERE finished_at IS NULL), count(*) FILTER (WHERE status = 'completed')
+	err := w.installation.db.QueryRow(ctx, `SELECT count(*) FILTER (WHERE finished_at IS NULL), count(*) FILTER (WHERE status = 'completed')
 		FROM sagas`).Scan(&now.unfinished, &now.completed)
 	if err != nil {
 		return now, fmt.Errorf("count the sagas: %w", err)
@@ -161,7 +161,7 @@ func (w *watch) count(ctx context.Context) (tally, error) {
 	return now, nil
 }
 
-// sample looks until over is closed, or enough.
+// sample adds points until over is closed or enough returns true.
 func (w *watch) sample(ctx context.Context, over <-chan struct{}, enough func() bool) error {
 	const patience = 30 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -1,11 +1,9 @@
-// Package scaling measures how the orchestrator behaves when something grows: the sagas under way, the steps of a saga, what
-// a saga carries, what is in the tables, the replicas, the time that it has been running. Each of these is a series of
-// points; a point is measured by `orchestrator bench` in a process of its own, in several rounds, and shown in a table and a
-// picture.
+// Package scaling measures the orchestrator while one dimension grows: sagas in flight, steps, payload, table sizes, replicas
+// or uptime. Each dimension is a series of points. `orchestrator bench` measures a point in several rounds, in a process of
+// its own; a table and a chart show the results.
 //
-// Sizes of tables are seeded: copies, made by Postgres, of sagas that the orchestrator has made itself, so that every row is
-// one that it could have written. What is seeded is compared with an empty database beside it, in turns, since machines
-// change from minute to minute.
+// Large tables are seeded: Postgres copies sagas that the orchestrator has written itself, so that every row is realistic.
+// A seeded database is compared with an empty one, in turns, because a machine's speed changes from minute to minute.
 //
-// It guarantees that a slow machine is never an error: a series says what was wanted and what it found.
+// A slow machine is never an error: each series reports its targets and what it measured.
 package scaling

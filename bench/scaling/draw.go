@@ -2,138 +2,224 @@ package scaling
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Sizes of a picture, in pixels. A picture is as wide as GitHub shows a page.
+// Sizes of a chart, in points: GitHub shows a page 585 points wide.
 const (
-	width    = 780.0
-	alone    = 190.0 // a panel's height, where there are few
-	crowded  = 120.0
-	panelGap = 46.0
-	top      = 34.0
-	bottom   = 48.0
-	left     = 72.0
-	right    = 24.0
+	width    = 585
+	tall     = 135 // height of a panel in charts of up to three panels
+	low      = 90  // height of a panel in charts of more panels
+	panelGap = 12
+	margin   = 10
 )
 
-// style has colours for paper and for screens that are dark; whoever knows no media query gets the light ones.
-const style = `<style>
-.paper{fill:#ffffff;stroke:#d1d9e0}.grid{stroke:#e4e8ec}.axis{stroke:#818b98}
-text{font:12px ui-sans-serif,system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;fill:#59636e}
-.name{font-weight:600;fill:#1f2328}.line{fill:none;stroke-width:2;stroke-linejoin:round}
-.s0{stroke:#0969da}.s1{stroke:#bc4c00}.s2{stroke:#1a7f37}.f0{fill:#0969da}.f1{fill:#bc4c00}.f2{fill:#1a7f37}
-@media (prefers-color-scheme:dark){.paper{fill:#0d1117;stroke:#3d444d}.grid{stroke:#262c36}.axis{stroke:#656c76}text{fill:#9198a1}.name{fill:#f0f6fc}
-.s0{stroke:#4493f8}.s1{stroke:#f0883e}.s2{stroke:#3fb950}.f0{fill:#4493f8}.f1{fill:#f0883e}.f2{fill:#3fb950}}
-</style>
-`
+// lineColors returns the colors of a panel's lines, in order.
+func lineColors() []color.Color {
+	return []color.Color{color.RGBA{9, 105, 218, 255}, color.RGBA{188, 76, 0, 255}, color.RGBA{26, 127, 55, 255}}
+}
 
-// draw makes the picture of a series: its panels below each other, over one axis. The same points give the same bytes.
-func draw(s series, points []Point) string {
-	var shown []panel
+// chart draws a series as SVG: one panel per group of figures, over a common x axis. It omits panels without points. The
+// same points give the same bytes.
+func chart(s series, points []Point) string {
+	var panels [][]*plot.Plot
+	right := vg.Length(margin)
 	for _, p := range s.panels {
-		if slices.ContainsFunc(p.lines, func(line string) bool { return len(values(points, line)) > 0 }) {
-			shown = append(shown, p)
+		if len(values(points, p.lines...)) == 0 {
+			continue
+		}
+		drawn := p.plot(s, points)
+		panels = append(panels, []*plot.Plot{drawn})
+		for _, name := range p.lines {
+			if len(p.lines) > 1 { // the legend stands to the right of the panel
+				right = max(right, margin+drawn.Legend.TextStyle.Width(name)+drawn.Legend.ThumbnailWidth+2*margin)
+			}
 		}
 	}
-	panelHeight := alone
-	if len(shown) > 3 {
-		panelHeight = crowded
+	if len(panels) == 0 {
+		return ""
 	}
-	height := top + float64(len(shown))*(panelHeight+panelGap) - panelGap + bottom
-	c := &canvas{}
-	c.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" width="%g" height="%g" role="img" aria-label="%s">`+"\n",
-		width, height, width, height, escaped(s.title))
-	c.text.WriteString(style)
-	c.printf(`<rect class="paper" x="0.5" y="0.5" width="%g" height="%g" rx="6"/>`+"\n", width-1, height-1)
-	across := newAcross(s, points)
-	for i, p := range shown {
-		from := top + float64(i)*(panelHeight+panelGap)
-		c.panel(p, points, across, from, panelHeight)
-		across.draw(c, from+panelHeight, i == len(shown)-1)
+	height := vg.Length(tall)
+	if len(panels) > 3 {
+		height = low
 	}
-	c.label((left+width-right)/2, height-12, "middle", "", s.across)
-	c.text.WriteString("</svg>\n")
-	return c.text.String()
+	for _, above := range panels[:len(panels)-1] { // only the last panel labels the x axis
+		above[0].X.Label.Text = ""
+		above[0].X.Tick.Marker = unlabelled{above[0].X.Tick.Marker}
+	}
+	rows := vg.Length(len(panels))
+	svg := vgsvg.New(width, rows*height+(rows-1)*panelGap+2*margin+30)
+	tiles := draw.Tiles{
+		Rows: len(panels), Cols: 1, PadTop: margin, PadBottom: margin, PadLeft: margin, PadRight: right, PadY: panelGap,
+	}
+	canvas := draw.New(svg)
+	canvas.FillPolygon(color.White, []vg.Point{canvas.Min, {X: canvas.Min.X, Y: canvas.Max.Y}, canvas.Max, {X: canvas.Max.X, Y: canvas.Min.Y}})
+	for i, row := range plot.Align(panels, tiles, canvas) {
+		panels[i][0].Legend.XOffs = right - margin
+		panels[i][0].Draw(row[0])
+	}
+	var text strings.Builder
+	_, _ = svg.WriteTo(&text) // a strings.Builder returns no errors
+	// Few browsers have the font that gonum measures text with. Arial and Helvetica have the same widths.
+	return strings.ReplaceAll(text.String(), "Liberation Sans;", "Liberation Sans,Arial,Helvetica,sans-serif;")
 }
 
-// canvas is a picture that is being made.
-type canvas struct{ text strings.Builder }
-
-func (c *canvas) printf(format string, values ...any) { fmt.Fprintf(&c.text, format, values...) }
-
-func (c *canvas) label(x, y float64, anchor, class, text string) {
-	c.printf(`<text x="%s" y="%s" text-anchor="%s" class="%s">%s</text>`+"\n", pixel(x), pixel(y), anchor, class, escaped(text))
-}
-
-func (c *canvas) line(class string, x1, y1, x2, y2 float64) {
-	c.printf(`<line class="%s" x1="%s" y1="%s" x2="%s" y2="%s"/>`+"\n", class, pixel(x1), pixel(y1), pixel(x2), pixel(y2))
-}
-
-// panel draws one panel: its grid, and a line for every figure.
-func (c *canvas) panel(p panel, points []Point, across across, from, height float64) {
-	up := newUp(p, points, from+height, height)
-	for _, tick := range up.ticks {
-		y := up.place(tick)
-		c.line("grid", left, y, width-right, y)
-		c.label(left-8, y+4, "end", "", written(tick))
-	}
-	c.label(left, from-10, "start", "name", p.label)
+// plot returns the panel's axes, grid, lines and legend.
+func (p panel) plot(s series, points []Point) *plot.Plot {
+	result := plot.New()
+	result.BackgroundColor = nil
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans", Size: 9}
+	result.X.Label.TextStyle.Font, result.X.Tick.Label.Font = sans, sans
+	result.Y.Label.TextStyle.Font, result.Y.Tick.Label.Font = sans, sans
+	result.Legend.TextStyle.Font = sans
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = nil, color.Gray{215}
+	result.Add(grid)
 	for i, name := range p.lines {
+		result.Add(p.line(i, s, points)...)
 		if len(p.lines) > 1 {
-			x := width - right - float64(len(p.lines)-1-i)*legendWidth(p.lines)
-			c.printf(`<text x="%s" y="%s" text-anchor="end" class="f%d">%s</text>`+"\n", pixel(x), pixel(from-10), i, escaped(name))
+			result.Legend.Add(name, &plotter.Line{LineStyle: lineStyle(i)})
 		}
-		c.figure(i, name, points, across, up)
 	}
+	result.Legend.Top, result.Legend.Padding = true, 3
+	s.axis(&result.X, points)
+	p.axis(&result.Y, points)
+	return result
 }
 
-// legendWidth is enough for the longest name.
-func legendWidth(names []string) float64 {
-	longest := 0
-	for _, name := range names {
-		longest = max(longest, len(name))
-	}
-	return float64(longest)*6.6 + 18
-}
+func lineStyle(i int) draw.LineStyle { return draw.LineStyle{Color: lineColors()[i], Width: 1.5} }
 
-// figure draws one line, with a mark for every point and a bar from the least to the most of its rounds.
-func (c *canvas) figure(colour int, name string, points []Point, across across, up up) {
-	var path []string
-	for i, p := range points {
-		spread := p.Figures[name]
+// line returns the line of a figure, with a mark per point and a bar from the minimum to the maximum of its rounds.
+func (p panel) line(i int, s series, points []Point) []plot.Plotter {
+	var medians plotter.XYs
+	var spreads plotter.YErrors
+	for n, point := range points {
+		spread := point.Figures[p.lines[i]]
 		if spread.Rounds == 0 {
 			continue
 		}
-		x, y := across.place(i, p), up.place(spread.Median)
-		path = append(path, pixel(x)+","+pixel(y))
-		if spread.Rounds > 1 {
-			c.printf(`<line class="s%d" x1="%s" y1="%s" x2="%s" y2="%s" stroke-opacity="0.45" stroke-width="5"/>`+"\n",
-				colour, pixel(x), pixel(up.place(spread.Least)), pixel(x), pixel(up.place(spread.Most)))
+		x := float64(n)
+		if s.continuous {
+			x = point.X
 		}
-		if len(points) <= 40 {
-			c.printf(`<circle class="f%d" cx="%s" cy="%s" r="3.5"/>`+"\n", colour, pixel(x), pixel(y))
-		}
+		medians = append(medians, plotter.XY{X: x, Y: spread.Median})
+		spreads = append(spreads, struct{ Low, High float64 }{spread.Median - spread.Least, spread.Most - spread.Median})
 	}
-	c.printf(`<polyline class="line s%d" points="%s"/>`+"\n", colour, strings.Join(path, " "))
+	style := lineStyle(i)
+	plotters := []plot.Plotter{&plotter.Line{XYs: medians, LineStyle: style}}
+	if s.continuous { // too many points for marks
+		return plotters
+	}
+	style.Width = 1
+	return append(plotters,
+		&plotter.YErrorBars{XYs: medians, YErrors: spreads, LineStyle: style, CapWidth: 5},
+		&plotter.Scatter{XYs: medians, GlyphStyle: draw.GlyphStyle{Color: style.Color, Radius: 2.5, Shape: draw.CircleGlyph{}}})
 }
 
-func values(points []Point, name string) []float64 {
+// axis sets the range and ticks of the x axis.
+func (s series) axis(x *plot.Axis, points []Point) {
+	x.Label.Text, x.Padding = s.across, 0
+	if s.continuous {
+		x.Min, x.Max = 0, 1
+		for _, p := range points {
+			x.Max = max(x.Max, p.X)
+		}
+		x.Tick.Marker = readable{}
+		return
+	}
+	x.Min, x.Max = -0.5, float64(len(points))-0.5
+	var ticks plot.ConstantTicks
+	for i, p := range points {
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: p.Label})
+	}
+	x.Tick.Marker = ticks
+}
+
+// axis sets the range and ticks of the y axis. A logarithmic axis needs positive values.
+func (p panel) axis(y *plot.Axis, points []Point) {
+	y.Label.Text, y.Padding = p.label, 0
+	all := values(points, p.lines...)
+	if !p.log || slices.Min(all) <= 0 {
+		y.Min, y.Max, y.Tick.Marker = 0, slices.Max(all), readable{}
+		if y.Max == 0 {
+			y.Max = 1
+		}
+		return
+	}
+	ticks := logTicks(slices.Min(all), slices.Max(all))
+	y.Min, y.Max, y.Tick.Marker, y.Scale = ticks[0].Value, ticks[len(ticks)-1].Value, ticks, plot.LogScale{}
+}
+
+// values returns the minimum and maximum of these figures at every point.
+func values(points []Point, names ...string) []float64 {
 	var found []float64
 	for _, p := range points {
-		if spread := p.Figures[name]; spread.Rounds > 0 {
-			found = append(found, spread.Least, spread.Most)
+		for _, name := range names {
+			if spread := p.Figures[name]; spread.Rounds > 0 {
+				found = append(found, spread.Least, spread.Most)
+			}
 		}
 	}
 	return found
 }
 
-// pixel is a coordinate, with what an eye can tell.
-func pixel(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") }
+// readable is a linear axis whose labels have at most four digits.
+type readable struct{ plot.DefaultTicks }
 
-// written is a number at an axis.
+func (r readable) Ticks(least, most float64) []plot.Tick {
+	ticks := r.DefaultTicks.Ticks(least, most)
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label = written(ticks[i].Value)
+		}
+	}
+	return ticks
+}
+
+// unlabelled removes the labels of an axis.
+type unlabelled struct{ plot.Ticker }
+
+func (u unlabelled) Ticks(least, most float64) []plot.Tick {
+	ticks := slices.Clone(u.Ticker.Ticks(least, most))
+	for i := range ticks {
+		ticks[i].Label = ""
+	}
+	return ticks
+}
+
+// logTicks returns 1, 2 and 5 times the powers of ten, from the last one up to least to the first one from most. It returns
+// only the powers if the range is large.
+func logTicks(least, most float64) plot.ConstantTicks {
+	steps := []float64{1, 2, 5}
+	if most/least > 1000 {
+		steps = []float64{1}
+	}
+	var ticks plot.ConstantTicks
+	for power := math.Floor(math.Log10(least)); ; power++ {
+		for _, step := range steps {
+			tick := step * math.Pow(10, power)
+			if tick <= least {
+				ticks = nil
+			}
+			ticks = append(ticks, plot.Tick{Value: tick, Label: written(tick)})
+			if tick >= most && len(ticks) > 1 {
+				return ticks
+			}
+		}
+	}
+}
+
+// written formats the label of a tick.
 func written(v float64) string {
 	switch {
 	case math.Abs(v) >= 1_000_000:
@@ -141,10 +227,6 @@ func written(v float64) string {
 	case math.Abs(v) >= 10_000:
 		return fmt.Sprintf("%g k", math.Round(v/100)/10)
 	default:
-		return fmt.Sprintf("%g", v)
+		return fmt.Sprintf("%.4g", v)
 	}
-}
-
-func escaped(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(text)
 }

@@ -17,33 +17,33 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// The figures of an orchestrator that has nothing to do.
+// Figures and settings of the idle series.
 const (
 	idleCPU        = "% of a core"
 	everySecond    = "times a second"
 	allPerSecond   = "transactions a second"
 	wholeProcess   = "the process"
-	settleFor      = 3 * time.Second // after a start
+	settleFor      = 3 * time.Second // after the load
 	lookEvery      = 10 * time.Millisecond
 	longestText    = 90
 	ownApplication = "saga-growth"
 )
 
-// idle is what an orchestrator costs that has nothing to do.
+// idle measures the cost of an orchestrator without load.
 func idle() series {
 	return series{
-		name: "idle", title: "Without work",
-		about: "One orchestrator without load: its CPU, all transactions on its database, and how often each statement is sent, " +
-			"seen by looking at `pg_stat_activity` a hundred times a second.",
+		name: "idle", title: "Idle orchestrator",
+		about: "One orchestrator without load: its CPU time, all transactions on its database, and the rate of each statement, " +
+			"sampled from `pg_stat_activity` a hundred times a second.",
 		across: "what", columns: []column{{idleCPU, "%.2f"}, {allPerSecond, "%.2f"}, {everySecond, "%.2f"}},
 		measure: func(ctx context.Context, r *run) (points []Point, err error) {
-			w, err := r.newWorld(ctx, "idle")
+			in, err := r.newInstallation(ctx, "idle")
 			if err != nil {
 				return nil, err
 			}
-			defer func() { err = errors.Join(err, w.remove(context.WithoutCancel(ctx))) }()
-			err = w.served(ctx, func(s *serving) error {
-				// So that it knows definitions and queues, and has been at work.
+			defer func() { err = errors.Join(err, in.remove(context.WithoutCancel(ctx))) }()
+			err = in.served(ctx, func(s *serving) error {
+				// A short load first, so that the orchestrator has a definition, queues and warm caches.
 				if _, err := s.bench(ctx, "--in-flight", "4", "--warmup", "0s", "--duration", "500ms"); err != nil {
 					return err
 				}
@@ -52,7 +52,7 @@ func idle() series {
 			})
 			return points, err
 		},
-		judge: func(points []Point) (all []Verdict) {
+		verdicts: func(points []Point) (all []Verdict) {
 			for _, p := range points {
 				all = append(all, atMost(p, idleCPU, "CPU without work", 1, "%.2f %% of a core")...)
 				all = append(all, atMost(p, everySecond, "`"+p.Label+"`", 1.05, "%.2f times a second")...)
@@ -62,12 +62,12 @@ func idle() series {
 	}
 }
 
-// idle watches the orchestrator.
+// idle measures the orchestrator for the time of the plan.
 func (s *serving) idle(ctx context.Context) ([]Point, error) {
-	// On the server's own database, so that looking is none of the transactions that are counted.
-	config, err := pgx.ParseConfig(s.world.run.Servers.DatabaseURL)
+	// Sample from another database, so that the samples do not count as the orchestrator's transactions.
+	config, err := pgx.ParseConfig(s.installation.run.Servers.DatabaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("read the URL of Postgres: %w", err)
+		return nil, fmt.Errorf("parse the URL of Postgres: %w", err)
 	}
 	config.RuntimeParams["application_name"] = ownApplication
 	db, err := pgx.ConnectConfig(ctx, config)
@@ -75,11 +75,11 @@ func (s *serving) idle(ctx context.Context) ([]Point, error) {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)
 	}
 	defer db.Close(context.WithoutCancel(ctx))
-	seen := newStatements(s.world.db.Config().Database)
+	seen := newStatements(s.installation.db.Config().Database)
 	if err := rest(ctx, settleFor); err != nil {
 		return nil, err
 	}
-	if err := seen.look(ctx, db); err != nil { // what was sent before counts for nothing
+	if err := seen.look(ctx, db); err != nil { // earlier statements do not count
 		return nil, err
 	}
 	clear(seen.times)
@@ -88,7 +88,7 @@ func (s *serving) idle(ctx context.Context) ([]Point, error) {
 		return nil, err
 	}
 	began, before := time.Now(), seen.transactions
-	for time.Since(began) < s.world.run.Plan.Idle {
+	for time.Since(began) < s.installation.run.Plan.Idle {
 		if err := errors.Join(rest(ctx, lookEvery), seen.look(ctx, db)); err != nil {
 			return nil, err
 		}
@@ -105,10 +105,10 @@ func (s *serving) idle(ctx context.Context) ([]Point, error) {
 	return append([]Point{{Label: wholeProcess, Figures: whole}}, seen.points(seconds)...), nil
 }
 
-// statements are those that were sent on a database, as far as looking often shows.
+// statements counts the statements on a database by frequent sampling.
 type statements struct {
 	database     string
-	known        map[string]bool // by process and time
+	known        map[string]bool // by pid and start time
 	times        map[string]int  // by text
 	transactions int64
 }
@@ -117,13 +117,13 @@ func newStatements(database string) *statements {
 	return &statements{database: database, known: make(map[string]bool), times: make(map[string]int)}
 }
 
-// look takes down what each connection has sent last.
+// look records the last statement of each connection.
 func (s *statements) look(ctx context.Context, db *pgx.Conn) error {
 	rows, err := db.Query(ctx, `SELECT a.pid || ' ' || a.query_start, a.query, d.xact_commit + d.xact_rollback
 		FROM pg_stat_activity a JOIN pg_stat_database d USING (datname)
 		WHERE a.datname = $1 AND a.application_name = 'saga-orchestrator' AND a.query_start IS NOT NULL`, s.database)
 	if err != nil {
-		return fmt.Errorf("look what is sent: %w", err)
+		return fmt.Errorf("sample the statements: %w", err)
 	}
 	var one, text string
 	_, err = pgx.ForEachRow(rows, []any{&one, &text, &s.transactions}, func() error {
@@ -134,12 +134,12 @@ func (s *statements) look(ctx context.Context, db *pgx.Conn) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look what is sent: %w", err)
+		return fmt.Errorf("sample the statements: %w", err)
 	}
 	return nil
 }
 
-// points are the statements, the most frequent first.
+// points returns a point per statement, the most frequent first.
 func (s *statements) points(seconds float64) []Point {
 	var points []Point
 	texts := slices.SortedFunc(maps.Keys(s.times), func(a, b string) int {
@@ -153,7 +153,7 @@ func (s *statements) points(seconds float64) []Point {
 	return points
 }
 
-// shortened is a statement on one line of a table.
+// shortened returns a statement as a cell of a table.
 func shortened(text string) string {
 	text = strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "∣")
 	if len(text) > longestText {

@@ -11,24 +11,24 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// loadSeries are those in which only the load changes: each turn has an orchestrator and an empty database of its own.
+// loadSeries returns the series in which only the load changes. Each turn starts an orchestrator on an empty database.
 func loadSeries() []series {
 	loaded := func(name, title, about, across string, places func(p Plan) []place) series {
 		return series{
-			name: name, title: title, about: about, across: across, columns: turnColumns(), panels: turnPanels(), judge: unjudged,
+			name: name, title: title, about: about, across: across, columns: turnColumns(), panels: turnPanels(), verdicts: noVerdicts,
 			measure: func(ctx context.Context, r *run) ([]Point, error) { return r.places(ctx, places(r.Plan)) },
 		}
 	}
 	return []series{
-		loaded("in-flight", "Sagas in flight", "A closed loop: where a saga ends, the next begins.", "in flight",
+		loaded("in-flight", "Sagas in flight", "A closed loop: when a saga ends, the next one begins.", "in flight",
 			func(p Plan) []place { return numbers(p.InFlight, "--in-flight") }),
-		loaded("steps", "Steps of a saga", "One after the other, each a command and a reply.", "steps",
+		loaded("steps", "Steps of a saga", "Sequential steps, each with a command and a reply.", "steps",
 			func(p Plan) []place { return numbers(p.Steps, "--in-flight", strconv.Itoa(p.Load), "--steps") }),
 		loaded("payload", "Data of a saga", "Every command carries the saga's data.", "bytes of data",
 			func(p Plan) []place { return numbers(p.Payload, "--in-flight", strconv.Itoa(p.Load), "--payload") }),
-		loaded("replicas", "Replicas", "Processes that share the work, on one machine.", "replicas",
+		loaded("replicas", "Replicas", "Processes that share the work on one machine.", "replicas",
 			func(p Plan) []place { return numbers(p.Replicas, "--in-flight", strconv.Itoa(p.Load), "--replicas") }),
-		loaded("queues", "Types of queues", "What RabbitMQ keeps the messages in.", "queues", func(p Plan) []place {
+		loaded("queues", "Types of queues", "The type of RabbitMQ's queues.", "queues", func(p Plan) []place {
 			flags := []string{"--in-flight", strconv.Itoa(p.Load), "--queue-type"}
 			return []place{{0, "quorum", append(slices.Clone(flags), "quorum")}, {1, "classic", append(slices.Clone(flags), "classic")}}
 		}),
@@ -36,14 +36,14 @@ func loadSeries() []series {
 	}
 }
 
-// place is a point that is to be measured, by a turn with these flags.
+// place is a point to measure, with the flags of its turns.
 type place struct {
 	x     float64
 	label string
 	flags []string
 }
 
-// numbers are places whose last flag is the number.
+// numbers returns a place per number, which is its last flag.
 func numbers(of []int, flags ...string) []place {
 	var places []place
 	for _, n := range of {
@@ -52,7 +52,7 @@ func numbers(of []int, flags ...string) []place {
 	return places
 }
 
-// thousands writes a number so that it can be read.
+// thousands formats a number for labels: 10 k, 1 M.
 func thousands(n int) string {
 	switch {
 	case n >= 1_000_000 && n%100_000 == 0:
@@ -64,8 +64,8 @@ func thousands(n int) string {
 	}
 }
 
-// places measures each place as often as there are rounds. Every round visits all of them, so that a minute in which the
-// machine was slow is not one point's.
+// places measures each place once per round. Every round visits all places, so that a slow minute of the machine affects all
+// points.
 func (r *run) places(ctx context.Context, places []place) ([]Point, error) {
 	reports := make([][]loadtest.Report, len(places))
 	for range r.Plan.Rounds {
@@ -85,7 +85,7 @@ func (r *run) places(ctx context.Context, places []place) ([]Point, error) {
 	return points, nil
 }
 
-// figures are those of the rounds of one point.
+// figures returns the spread of each figure over the rounds of one point.
 func figures(reports []loadtest.Report) map[string]compare.Spread {
 	values := make(map[string][]float64)
 	add := func(name string, value float64) { values[name] = append(values[name], value) }
@@ -113,11 +113,11 @@ func figures(reports []loadtest.Report) map[string]compare.Spread {
 	return spreads
 }
 
-// openLoop begins sagas at a rate, however long they take: what callers see who do not wait for each other.
+// openLoop measures open loops: independent callers start sagas at a fixed rate.
 func openLoop() series {
 	s := series{
 		name: "open-loop", title: "Open loop",
-		about: "Sagas begin at a rate, whether or not earlier ones have ended; latencies count from when a saga should have begun. " +
+		about: "Sagas begin at a fixed rate, whether or not earlier ones have ended; latencies count from when a saga should have begun. " +
 			"The highest rate is that of a closed loop in the same run.",
 		across: "rate", columns: turnColumns(), panels: turnPanels(),
 	}
@@ -133,7 +133,7 @@ func openLoop() series {
 		}
 		return r.places(ctx, places)
 	}
-	s.judge = func(points []Point) []Verdict {
+	s.verdicts = func(points []Point) []Verdict {
 		i := slices.IndexFunc(points, func(p Point) bool { return p.X == 50 })
 		if i < 0 {
 			return nil
@@ -143,7 +143,7 @@ func openLoop() series {
 	return s
 }
 
-// highest is the rate of a closed loop with the most sagas in flight that still help.
+// highest returns the rate of the fastest closed loop.
 func (r *run) highest(ctx context.Context) (float64, error) {
 	points, err := r.places(ctx, numbers([]int{64, 256}, "--in-flight"))
 	if err != nil {

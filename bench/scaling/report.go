@@ -9,10 +9,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/bench/compare"
 )
 
-// Write writes a picture of every series and one page with all tables.
+// write writes a chart of every series, and one page with all tables.
 func write(folder string, results map[string]Result) error {
 	page := &strings.Builder{}
-	page.WriteString("# How it grows\n\n<!-- Written by `make growth`; the points are in points.json. -->\n")
+	page.WriteString("# Scaling\n\n<!-- Written by `make growth`; the points are in points.json. -->\n")
 	for _, s := range all() {
 		result, measured := results[s.name]
 		if !measured {
@@ -20,13 +20,13 @@ func write(folder string, results map[string]Result) error {
 		}
 		fmt.Fprintf(page, "\n## %s\n\n%s\n\n", s.title, s.about)
 		if len(s.panels) > 0 {
-			if err := writeFile(folder, s.name+".svg", draw(s, result.Points)); err != nil {
+			if err := writeFile(folder, s.name+".svg", chart(s, result.Points)); err != nil {
 				return err
 			}
 			fmt.Fprintf(page, "![%s](%s.svg)\n\n", s.title, s.name)
 		}
 		compare.WriteTable(page, rows(s, result.Points))
-		for _, v := range s.judge(result.Points) {
+		for _, v := range s.verdicts(result.Points) {
 			fmt.Fprintf(page, "\n- %s", v)
 		}
 		for _, note := range result.Notes {
@@ -44,10 +44,10 @@ func writeFile(folder, name, content string) error {
 	return nil
 }
 
-// mostRows is about how many rows of a series in time are shown; the picture has them all.
+// mostRows is the approximate number of rows in the table of a continuous series. The chart shows all points.
 const mostRows = 15
 
-// rows are the head of a table and a row for every point.
+// rows returns the header of a table and a row per point.
 func rows(s series, points []Point) [][]string {
 	head := []string{s.across}
 	for _, column := range s.columns {

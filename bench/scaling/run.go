@@ -13,24 +13,24 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// Growth is what is to be measured, and where.
+// Growth defines what is measured, and where.
 type Growth struct {
 	Plan         Plan
 	Servers      compare.Servers
-	Orchestrator string // the program
-	Folder       string // that the points, tables and pictures are written to
+	Orchestrator string // path of the program
+	Folder       string // of the points, tables and charts
 	Log          *slog.Logger
 }
 
-// run is one run of some series.
+// run is one run of several series.
 type run struct {
 	Growth
-	seeded map[string]*world // kept until the end: making them takes longest
-	notes  []string          // of the series that is being measured
+	seeded map[string]*installation // kept until the end, because seeding takes long
+	notes  []string                 // of the current series
 }
 
-// Run measures these series, none meaning all, and writes what came of each as soon as it is there. A series that cannot be
-// measured does not keep the others back, and is an error in the end.
+// Run measures the named series, or all if names is empty. It writes each result at once and calls say with its verdicts. If
+// a series fails, Run measures the others and returns the error at the end.
 func (g Growth) Run(ctx context.Context, names []string, say func(line string)) (err error) {
 	machine, err := g.Servers.Describe(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (g Growth) Run(ctx context.Context, names []string, say func(line string)) 
 	if err != nil {
 		return err
 	}
-	r := &run{Growth: g, seeded: make(map[string]*world)}
+	r := &run{Growth: g, seeded: make(map[string]*installation)}
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
 	var faults []error
 	for _, s := range all() {
@@ -58,10 +58,10 @@ func (g Growth) Run(ctx context.Context, names []string, say func(line string)) 
 			faults = append(faults, fmt.Errorf("measure %s: %w", s.name, err))
 			continue
 		}
-		g.Log.Info("series measured", "series", s.name, "took", time.Since(began).Round(time.Second))
+		g.Log.Info("measured a series", "series", s.name, "took", time.Since(began).Round(time.Second))
 		machine.Date = time.Now().UTC().Truncate(time.Second)
 		results[s.name] = Result{Series: s.name, Machine: machine, Plan: g.Plan, Points: points, Notes: r.notes}
-		for _, v := range s.judge(points) {
+		for _, v := range s.verdicts(points) {
 			say(s.name + ": " + v.String())
 		}
 		if err := errors.Join(save(g.Folder, results), write(g.Folder, results)); err != nil {
@@ -71,7 +71,7 @@ func (g Growth) Run(ctx context.Context, names []string, say func(line string)) 
 	return errors.Join(faults...)
 }
 
-// Redraw writes tables and pictures of what was measured before.
+// Redraw writes tables and charts of the existing points.
 func (g Growth) Redraw() error {
 	results, err := load(g.Folder)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r *run) note(format string, values ...any) {
 	r.Log.Info(r.notes[len(r.notes)-1])
 }
 
-// bench has `orchestrator bench` take a turn, and returns its report.
+// bench runs `orchestrator bench` for one turn and returns its report.
 func (r *run) bench(ctx context.Context, at system.Place, flags ...string) (loadtest.Report, error) {
 	arguments := append([]string{
 		"bench", "--output", "json", "--warmup", r.Plan.Warmup.String(), "--duration", r.Plan.Duration.String(),
@@ -95,8 +95,8 @@ func (r *run) bench(ctx context.Context, at system.Place, flags ...string) (load
 
 func (r *run) close(ctx context.Context) error {
 	var faults error
-	for _, w := range r.seeded {
-		faults = errors.Join(faults, w.remove(context.WithoutCancel(ctx)))
+	for _, in := range r.seeded {
+		faults = errors.Join(faults, in.remove(context.WithoutCancel(ctx)))
 	}
 	return faults
 }

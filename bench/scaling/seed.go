@@ -9,72 +9,72 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// seeds are the sagas of a world that were not made by an orchestrator, but copied from ones that were.
+// seeds describes the copied sagas of an installation.
 type seeds struct {
-	patterns []string  // the ids of the sagas that are copied, by turns
-	entries  []string  // the history of each, as one decision
-	from     time.Time // when the first copy was created
+	patterns []string  // ids of the sagas to copy, in turns
+	entries  []string  // the history of each pattern, as one decision
+	from     time.Time // creation time of the first copy
 	apart    time.Duration
-	n        int // copies there are
+	n        int // number of copies
 }
 
-// stretch is how many copies one statement makes.
+// stretch is the number of copies per statement.
 const stretch = 250_000
 
-// newSeeds takes sagas that are there for patterns. The copies are spread over a time before now, each later than the one
-// before; what is due some time after its pattern's creation is due that time after its own.
-func (w *world) newSeeds(ctx context.Context, patterns []string, over time.Duration, most int) error {
-	w.seeds = seeds{patterns: patterns, from: time.Now().Add(-over), apart: over / time.Duration(max(most, 1)+1)}
+// newSeeds makes existing sagas the patterns of up to most copies. Their creation times are spread evenly over the given time
+// before now. All other times of a copy keep their distance from its creation.
+func (in *installation) newSeeds(ctx context.Context, patterns []string, over time.Duration, most int) error {
+	in.seeds = seeds{patterns: patterns, from: time.Now().Add(-over), apart: over / time.Duration(max(most, 1)+1)}
 	for _, id := range patterns {
 		var entries string
-		err := w.db.QueryRow(ctx, `SELECT json_agg(e.entry ORDER BY d.seq, e.position)::text FROM saga_decisions d,
+		err := in.db.QueryRow(ctx, `SELECT json_agg(e.entry ORDER BY d.seq, e.position)::text FROM saga_decisions d,
 			json_array_elements(d.entries) WITH ORDINALITY AS e (entry, position) WHERE d.saga_id = $1`, id).Scan(&entries)
 		if err != nil {
 			return fmt.Errorf("read the history of a pattern: %w", err)
 		}
-		w.seeds.entries = append(w.seeds.entries, entries)
+		in.seeds.entries = append(in.seeds.entries, entries)
 	}
 	return nil
 }
 
-// seed makes copies until there are n, and brings the tables into the state in which a long life would have left them.
-func (w *world) seed(ctx context.Context, n int) error {
-	began, before := time.Now(), w.seeds.n
+// seed adds copies until there are n. It then vacuums, analyzes and writes a checkpoint, as in a long-lived database.
+func (in *installation) seed(ctx context.Context, n int) error {
+	began, before := time.Now(), in.seeds.n
 	if n <= before {
 		return nil
 	}
-	// Two connections: the rows of one table need nothing of the other's.
+	// Two connections in parallel: the rows of one table do not depend on the other's.
 	both, ctxBoth := errgroup.WithContext(ctx)
 	for _, statement := range []string{copySagas(), copyDecisions()} {
-		both.Go(func() error { return w.copy(ctxBoth, statement, before, n) })
+		both.Go(func() error { return in.copy(ctxBoth, statement, before, n) })
 	}
 	if err := both.Wait(); err != nil {
 		return err
 	}
-	w.seeds.n = n
+	in.seeds.n = n
 	copied := time.Since(began)
 	for _, statement := range []string{"VACUUM (ANALYZE) sagas", "VACUUM (ANALYZE) saga_decisions", "CHECKPOINT"} {
-		if _, err := w.db.Exec(ctx, statement); err != nil {
+		if _, err := in.db.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("%s after seeding: %w", strings.ToLower(statement), err)
 		}
 	}
 	var size string
-	if err := w.db.QueryRow(ctx, `SELECT pg_size_pretty(pg_database_size(current_database()))`).Scan(&size); err != nil {
+	if err := in.db.QueryRow(ctx, `SELECT pg_size_pretty(pg_database_size(current_database()))`).Scan(&size); err != nil {
 		return fmt.Errorf("ask for the size of the database: %w", err)
 	}
-	w.run.note("Seeded up to %s sagas in %s, with the whole history of each in one row; vacuum, analyze and checkpoint took %s; the database has %s.",
+	in.run.note("Seeded up to %s sagas in %s, with the whole history of each in one row; vacuum, analyze and checkpoint took %s; the database has %s.",
 		thousands(n), copied.Round(time.Second), (time.Since(began) - copied).Round(time.Second), size)
-	return w.run.readable(ctx, w, before, n)
+	return in.run.readable(ctx, in, before, n)
 }
 
-// copy makes the copies from, included, to.
-func (w *world) copy(ctx context.Context, statement string, from, to int) error {
-	conn, err := w.connect(ctx)
+// copy makes the copies with numbers in [from, to).
+func (in *installation) copy(ctx context.Context, statement string, from, to int) error {
+	conn, err := in.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	s := w.seeds
+	s := in.seeds
 	for ; from < to; from += stretch {
 		_, err := conn.Exec(ctx, statement, from, min(from+stretch, to)-1, s.from, s.apart, s.patterns, s.entries)
 		if err != nil {
@@ -84,8 +84,8 @@ func (w *world) copy(ctx context.Context, statement string, from, to int) error 
 	return nil
 }
 
-// numbered are the copies' numbers, times and ids. The parameters are the first and the last number, the time of copy 0,
-// how far the copies are apart, the patterns, and their histories.
+// numbered selects the numbers, times and ids of copies. Its parameters are the first and last number, the time of copy 0,
+// the time between copies, the patterns, and their histories.
 const numbered = `WITH pattern AS MATERIALIZED (
 		SELECT s.*, array_position($5::text[], s.id) AS place, ($6::text[])[array_position($5::text[], s.id)]::json AS entries
 		FROM sagas s WHERE s.id = ANY($5::text[])),
@@ -95,7 +95,8 @@ const numbered = `WITH pattern AS MATERIALIZED (
 		FROM generate_series($1::bigint, $2::bigint) AS n),
 	copy AS (SELECT t.n, t.place, t.at, `
 
-// numberedID is a ULID: milliseconds in ten digits of its own, then the copy's number, which serves as chance.
+// numberedID returns the SQL expression of a copy's ULID: milliseconds as ten base-32 digits, then the copy's number in
+// place of the random part.
 func numberedID() string {
 	var digits []string
 	for shift := 45; shift >= 0; shift -= 5 {

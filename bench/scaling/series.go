@@ -5,31 +5,31 @@ import (
 	"slices"
 )
 
-// series is one thing that grows.
+// series is one dimension that grows.
 type series struct {
 	name   string
 	title  string
-	about  string // what was done, for a reader of the page
-	across string // what grows, with the unit
-	// continuous places the points by their X, instead of side by side.
+	about  string // describes the series on the page
+	across string // the dimension, with its unit
+	// continuous spaces the points by X instead of evenly.
 	continuous bool
 	columns    []column
-	panels     []panel // none: no picture
+	panels     []panel // of the chart; empty: no chart
 	measure    func(ctx context.Context, r *run) ([]Point, error)
-	judge      func(points []Point) []Verdict
+	verdicts   func(points []Point) []Verdict
 }
 
-// column is a figure in the table.
+// column is a figure in the table, with its format.
 type column struct{ name, format string }
 
-// panel is a part of the picture: figures that share an axis.
+// panel is a part of the chart: figures that share a y axis.
 type panel struct {
 	label string
 	lines []string
 	log   bool
 }
 
-// The figures that `orchestrator bench` reports.
+// Figures that `orchestrator bench` reports.
 const (
 	rate            = "sagas/s"
 	p50             = "p50 ms"
@@ -54,14 +54,14 @@ func turnPanels() []panel {
 	return []panel{{label: rate, lines: []string{rate}}, {label: "latency, ms", lines: []string{p50, p99}, log: true}}
 }
 
-func unjudged([]Point) []Verdict { return nil }
+func noVerdicts([]Point) []Verdict { return nil }
 
-// all is every series, in the order in which they are measured and shown.
+// all returns every series, in the order of measurement and of the page.
 func all() []series {
 	return slices.Concat(loadSeries(), tableSeries(), []series{startup(), idle(), backlog(), soak()})
 }
 
-// Names are those of all series.
+// Names returns the names of all series.
 func Names() []string {
 	var names []string
 	for _, s := range all() {

@@ -17,7 +17,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// The figures of a long run.
+// Figures and settings of the soak series.
 const (
 	goroutines   = "goroutines"
 	sagasMB      = "sagas MB"
@@ -27,16 +27,16 @@ const (
 	outboxMB     = "outbox MB"
 	deadShare    = "dead rows %"
 	vacuums      = "autovacuums"
-	fewSagas     = 1000 // do not fill the pages of tables that are new
-	flatWithin   = 0.1  // of the mean, between the first third and the last
+	fewSagas     = 1000 // too few to compute bytes per saga
+	flatWithin   = 0.1  // relative change from the first third to the last
 )
 
-// soak is a long time of full load.
+// soak measures a long time of full load.
 func soak() series {
 	return series{
-		name: "soak", title: "A long time of full load",
-		about: "A closed loop without end, looked at again and again. Tables grow with the sagas, since nothing is deleted; bytes per " +
-			"saga, dead rows and the outbox must not.",
+		name: "soak", title: "Sustained full load",
+		about: "A closed loop, sampled at regular intervals. The tables grow with the sagas, because none are deleted; bytes per saga, " +
+			"dead rows and the outbox must not grow.",
 		across: "after min", continuous: true,
 		columns: []column{
 			{rate, "%.0f"},
@@ -58,23 +58,23 @@ func soak() series {
 			{label: deadShare, lines: []string{deadShare}},
 		},
 		measure: func(ctx context.Context, r *run) (points []Point, err error) {
-			w, err := r.newWorld(ctx, "soak")
+			in, err := r.newInstallation(ctx, "soak")
 			if err != nil {
 				return nil, err
 			}
-			defer func() { err = errors.Join(err, w.remove(context.WithoutCancel(ctx))) }()
-			err = w.served(ctx, func(s *serving) (err error) {
+			defer func() { err = errors.Join(err, in.remove(context.WithoutCancel(ctx))) }()
+			err = in.served(ctx, func(s *serving) (err error) {
 				points, err = s.soak(ctx)
 				return err
 			})
 			return points, err
 		},
-		judge: judgeSoak,
+		verdicts: soakVerdicts,
 	}
 }
 
-// judgeSoak says whether the last third is like the first, of all but the first points: there the tables are still new.
-func judgeSoak(points []Point) (all []Verdict) {
+// soakVerdicts compares the last third of the points with the first. It skips the first point, when the tables are new.
+func soakVerdicts(points []Point) (all []Verdict) {
 	third := (len(points) - 1) / 3
 	if third < 1 {
 		return nil
@@ -97,7 +97,7 @@ func judgeSoak(points []Point) (all []Verdict) {
 	return append(all, atMost(last(points), deadShare, "autovacuum keeps up: dead rows in the end", 20, "%.1f %%")...)
 }
 
-// mean is that of the points that know the figure; 0 where none does.
+// mean returns the mean of a figure over the points that have it, or 0 if none has.
 func mean(points []Point, figure string) float64 {
 	sum, n := 0.0, 0
 	for _, p := range points {
@@ -108,9 +108,9 @@ func mean(points []Point, figure string) float64 {
 	return sum / float64(max(n, 1))
 }
 
-// soak puts the load on and looks.
+// soak runs the load and samples the orchestrator meanwhile.
 func (s *serving) soak(ctx context.Context) ([]Point, error) {
-	plan := s.world.run.Plan
+	plan := s.installation.run.Plan
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	var points []Point
@@ -128,19 +128,19 @@ func (s *serving) soak(ctx context.Context) ([]Point, error) {
 	if err := both.Wait(); err != nil {
 		return nil, err
 	}
-	s.world.run.note("%d sagas in %.0f s, %.0f a second; p50 %.1f ms, p99 %.1f ms.",
+	s.installation.run.note("%d sagas in %.0f s, %.0f a second; p50 %.1f ms, p99 %.1f ms.",
 		report.Sagas, report.Seconds, report.SagasPerSecond, report.Latency.P50, report.Latency.P99)
 	return points, nil
 }
 
-// samples looks at the orchestrator and its tables until over.
+// samples samples the orchestrator and its tables until over is closed.
 func (s *serving) samples(ctx context.Context, over <-chan struct{}, every time.Duration) ([]Point, error) {
 	began, at, inserted := time.Now(), time.Now(), int64(0)
 	var points []Point
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	// Its own connection: the world's is used when the load ends.
-	db, err := s.world.connect(ctx)
+	// A connection of its own, because s.bench uses the other one when the load ends.
+	db, err := s.installation.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (s *serving) samples(ctx context.Context, over <-chan struct{}, every time.
 		case <-over:
 			return points, nil
 		case <-ctx.Done():
-			return points, fmt.Errorf("look at a long run: %w", context.Cause(ctx))
+			return points, fmt.Errorf("sample a long run: %w", context.Cause(ctx))
 		}
 		t, err := look(ctx, db)
 		if err != nil {
@@ -172,7 +172,7 @@ func (s *serving) samples(ctx context.Context, over <-chan struct{}, every time.
 	}
 }
 
-// tables are the sizes and counters of a world's tables.
+// tables holds the sizes and counters of an installation's tables.
 type tables struct {
 	inserted, live, dead, vacuums      int64
 	sagas, decisions, indexes, outboxB int64
@@ -186,7 +186,7 @@ func look(ctx context.Context, db loadtest.Querier) (t tables, err error) {
 		FROM pg_stat_user_tables`).
 		Scan(&t.inserted, &t.live, &t.dead, &t.vacuums, &t.sagas, &t.decisions, &t.indexes, &t.outboxB)
 	if err != nil {
-		return t, fmt.Errorf("look at the tables: %w", err)
+		return t, fmt.Errorf("read the sizes of the tables: %w", err)
 	}
 	return t, nil
 }
@@ -204,7 +204,7 @@ func (t tables) figures() map[string]compare.Spread {
 	return all
 }
 
-// metric reads one of the orchestrator's own figures.
+// metric reads one of the orchestrator's metrics.
 func (s *serving) metric(ctx context.Context, name string) (float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/metrics", http.NoBody)
 	if err != nil {
@@ -218,7 +218,7 @@ func (s *serving) metric(ctx context.Context, name string) (float64, error) {
 	return find(response.Body, name)
 }
 
-// find looks for a line such as `go_goroutines 42`.
+// find returns the value in a line such as `go_goroutines 42`.
 func find(text io.Reader, name string) (float64, error) {
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {

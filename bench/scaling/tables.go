@@ -12,49 +12,49 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// tableSeries are those in which the tables grow.
+// tableSeries returns the series in which the tables grow.
 func tableSeries() []series {
-	grown := func(name, title, about, across string, sizes func(p Plan) []int, world func(*run, context.Context) (*world, error)) series {
+	grown := func(name, title, about, across string, sizes func(p Plan) []int, open func(*run, context.Context) (*installation, error)) series {
 		return series{
 			name: name, title: title, about: about, across: across,
 			columns: turnColumns(column{ofEmpty, "%.2f"}, column{ready, "%.2f"}),
 			panels:  append(turnPanels(), panel{label: ofEmpty, lines: []string{ofEmpty}}),
 			measure: func(ctx context.Context, r *run) ([]Point, error) {
-				w, err := world(r, ctx)
+				in, err := open(r, ctx)
 				if err != nil {
 					return nil, err
 				}
-				return r.beside(ctx, w, sizes(r.Plan))
+				return r.beside(ctx, in, sizes(r.Plan))
 			},
-			judge: func(points []Point) []Verdict {
+			verdicts: func(points []Point) []Verdict {
 				at := last(points)
-				return atLeast(at, ofEmpty, fmt.Sprintf("throughput with %s %s, of that of an empty database", at.Label, across), 0.9, "%.2f")
+				return atLeast(at, ofEmpty, fmt.Sprintf("throughput with %s %s, relative to an empty database", at.Label, across), 0.9, "%.2f")
 			},
 		}
 	}
 	return []series{
 		grown("finished", "Finished sagas in the tables",
-			"Seeded: copies of a saga that has completed, created within the last 30 days. Each turn is compared with one on an "+
-				"empty database beside it.", "finished sagas",
+			"The tables are seeded with copies of a completed saga, created within the last 30 days. Each turn is compared with "+
+				"one on an empty database.", "finished sagas",
 			func(p Plan) []int { return p.Finished }, (*run).finished),
-		grown("waiting", "Unfinished sagas that wait",
-			"Seeded: a third is to start next year, a third within the next hours, and a third waits for an answer whose time is up "+
-				"within the next two days. Each turn is compared with one on an empty database beside it.", "waiting sagas",
+		grown("waiting", "Waiting sagas in the tables",
+			"The tables are seeded: a third of the sagas starts next year, a third starts within hours, and a third waits for a reply "+
+				"that times out within two days. Each turn is compared with one on an empty database.", "waiting sagas",
 			func(p Plan) []int { return p.Waiting }, (*run).waiting),
 	}
 }
 
-// beside measures a world at each size, and an empty one beside it. Who begins changes from round to round.
-func (r *run) beside(ctx context.Context, w *world, sizes []int) ([]Point, error) {
+// beside measures an installation at each size, and an empty one in turns with it. The order alternates between rounds.
+func (r *run) beside(ctx context.Context, in *installation, sizes []int) ([]Point, error) {
 	var points []Point
 	for _, size := range sizes {
-		if err := w.seed(ctx, size); err != nil {
+		if err := in.seed(ctx, size); err != nil {
 			return nil, fmt.Errorf("seed %d sagas: %w", size, err)
 		}
 		var reports []loadtest.Report
 		var ratios, times []float64
 		for round := range r.Plan.Rounds {
-			full, empty, took, err := r.pair(ctx, w, round%2 == 0)
+			full, empty, took, err := r.pair(ctx, in, round%2 == 0)
 			if err != nil {
 				return nil, err
 			}
@@ -69,10 +69,10 @@ func (r *run) beside(ctx context.Context, w *world, sizes []int) ([]Point, error
 	return points, nil
 }
 
-// pair takes one turn on the world and one on an empty one. took is how long the world's orchestrator needed to be ready.
-func (r *run) pair(ctx context.Context, w *world, emptyFirst bool) (full, empty loadtest.Report, took float64, err error) {
-	turn := func(w *world, report *loadtest.Report) (ready time.Duration, err error) {
-		err = w.served(ctx, func(s *serving) (err error) {
+// pair takes one turn on the installation and one on an empty one. took is the start-up time of the first, in seconds.
+func (r *run) pair(ctx context.Context, in *installation, emptyFirst bool) (full, empty loadtest.Report, took float64, err error) {
+	turn := func(in *installation, report *loadtest.Report) (ready time.Duration, err error) {
+		err = in.served(ctx, func(s *serving) (err error) {
 			ready = s.ready
 			*report, err = s.bench(ctx, "--in-flight", strconv.Itoa(r.Plan.Load))
 			return err
@@ -81,7 +81,7 @@ func (r *run) pair(ctx context.Context, w *world, emptyFirst bool) (full, empty 
 	}
 	turns := []func() error{
 		func() error {
-			other, err := r.newWorld(ctx, "empty")
+			other, err := r.newInstallation(ctx, "empty")
 			if err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ func (r *run) pair(ctx context.Context, w *world, emptyFirst bool) (full, empty 
 			return errors.Join(err, other.remove(context.WithoutCancel(ctx)))
 		},
 		func() error {
-			ready, err := turn(w, &full)
+			ready, err := turn(in, &full)
 			took = ready.Seconds()
 			return err
 		},
@@ -105,15 +105,15 @@ func (r *run) pair(ctx context.Context, w *world, emptyFirst bool) (full, empty 
 	return full, empty, took, nil
 }
 
-// startup is how long an orchestrator needs until it serves, with all these sagas unfinished.
+// startup measures the start-up time of an orchestrator with unfinished sagas.
 func startup() series {
 	return series{
 		name: "startup", title: "Start-up",
-		about:  "From the start of the process until `/readyz` answers 200, with unfinished sagas in the tables.",
+		about:  "The time from the start of the process until `/readyz` answers 200, with unfinished sagas in the tables.",
 		across: "unfinished sagas", columns: []column{{ready, "%.3f"}, {peakMemory, "%.0f"}},
 		panels: []panel{{label: "s until ready", lines: []string{ready}}},
 		measure: func(ctx context.Context, r *run) ([]Point, error) {
-			empty, err := r.newWorld(ctx, "startup")
+			empty, err := r.newInstallation(ctx, "startup")
 			if err != nil {
 				return nil, err
 			}
@@ -121,29 +121,29 @@ func startup() series {
 			if err := errors.Join(err, empty.remove(context.WithoutCancel(ctx))); err != nil {
 				return nil, err
 			}
-			w, err := r.waiting(ctx)
+			in, err := r.waiting(ctx)
 			if err != nil {
 				return nil, err
 			}
 			most := slices.Max(r.Plan.Waiting)
-			if err := w.seed(ctx, most); err != nil {
+			if err := in.seed(ctx, most); err != nil {
 				return nil, err
 			}
-			full, err := r.starts(ctx, w, most)
+			full, err := r.starts(ctx, in, most)
 			return []Point{none, full}, err
 		},
-		judge: func(points []Point) []Verdict {
+		verdicts: func(points []Point) []Verdict {
 			at := last(points)
 			return atMost(at, ready, "start-up with "+at.Label+" unfinished sagas", 2, "%.2f s")
 		},
 	}
 }
 
-// starts starts an orchestrator in every round.
-func (r *run) starts(ctx context.Context, w *world, size int) (Point, error) {
+// starts measures the start-up of an orchestrator once per round.
+func (r *run) starts(ctx context.Context, in *installation, size int) (Point, error) {
 	var times, memory []float64
 	for range r.Plan.Rounds {
-		err := w.served(ctx, func(s *serving) error {
+		err := in.served(ctx, func(s *serving) error {
 			times = append(times, s.ready.Seconds())
 			memory = append(memory, megabytes(loadtest.Local().Peak(s.PID())))
 			return nil

@@ -2,7 +2,7 @@ package scaling
 
 import "fmt"
 
-// Verdict holds a figure against what is wanted of it.
+// Verdict compares a figure with its target.
 type Verdict struct {
 	What, Wanted, Got string
 	Met               bool
@@ -16,7 +16,7 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("%s: %s; wanted %s, got %s", word, v.What, v.Wanted, v.Got)
 }
 
-// atLeast and atMost judge a figure of a point. Where there is none, there is no verdict.
+// atLeast and atMost return the verdict on a figure of a point, or none if the figure is unknown.
 func atLeast(p Point, figure, what string, limit float64, format string) []Verdict {
 	value, known := p.median(figure)
 	if !known {
@@ -33,7 +33,7 @@ func atMost(p Point, figure, what string, limit float64, format string) []Verdic
 	return []Verdict{{what, "at most " + fmt.Sprintf(format, limit), fmt.Sprintf(format, value), value <= limit}}
 }
 
-// last is the greatest point of a series; an empty one has no figures.
+// last returns the last point of a series, or a point without figures.
 func last(points []Point) Point {
 	if len(points) == 0 {
 		return Point{}

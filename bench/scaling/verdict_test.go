@@ -10,16 +10,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 )
 
-// at is a point with one figure.
+// at returns a point with one figure.
 func at(x float64, figure string, value float64) Point {
 	return Point{X: x, Label: thousands(int(x)), Figures: map[string]compare.Spread{figure: once(value)}}
 }
 
-func TestFiguresAreHeldAgainstWhatIsWanted(t *testing.T) {
+func TestVerdictsCompareFiguresWithTargets(t *testing.T) {
 	t.Parallel()
-	judges := make(map[string]func([]Point) []Verdict)
+	verdictsOf := make(map[string]func([]Point) []Verdict)
 	for _, s := range all() {
-		judges[s.name] = s.judge
+		verdictsOf[s.name] = s.verdicts
 	}
 	for _, c := range []struct {
 		series   string
@@ -37,42 +37,42 @@ func TestFiguresAreHeldAgainstWhatIsWanted(t *testing.T) {
 		{"backlog", lost, 0, 0, 1},
 	} {
 		for value, met := range map[float64]bool{c.met: true, c.not: false} {
-			verdicts := judges[c.series]([]Point{at(c.x, c.figure, value)})
+			verdicts := verdictsOf[c.series]([]Point{at(c.x, c.figure, value)})
 			require.Len(t, verdicts, 1, "%s %s", c.series, c.figure)
 			assert.Equal(t, met, verdicts[0].Met, "%s", verdicts[0])
 		}
 	}
 }
 
-func TestWhatWasNotMeasuredIsNotJudged(t *testing.T) {
+func TestUnmeasuredSeriesHaveNoVerdicts(t *testing.T) {
 	t.Parallel()
 	for _, s := range all() {
-		assert.Empty(t, s.judge(nil), s.name)
-		assert.Empty(t, s.judge([]Point{{}}), s.name)
+		assert.Empty(t, s.verdicts(nil), s.name)
+		assert.Empty(t, s.verdicts([]Point{{}}), s.name)
 	}
 }
 
-func TestALongRunIsFlatWhenItsLastThirdIsLikeItsFirst(t *testing.T) {
+func TestASoakIsFlatIfItsLastThirdMatchesItsFirst(t *testing.T) {
 	t.Parallel()
 	run := func(figure string, values ...float64) (met bool) {
-		points := []Point{at(0, figure, 1)} // the first is left out: the tables are still new
+		points := []Point{at(0, figure, 1)} // the first point is skipped
 		for i, value := range values {
 			points = append(points, at(float64(i+1), figure, value))
 		}
-		for _, v := range judgeSoak(points) {
+		for _, v := range soakVerdicts(points) {
 			if v.What == figure+", from the first third to the last" {
 				return v.Met
 			}
 		}
 		return false
 	}
-	assert.True(t, run(memory, 100, 900, 105), "what is between does not count")
+	assert.True(t, run(memory, 100, 900, 105), "the middle third does not count")
 	assert.False(t, run(memory, 100, 100, 120))
-	assert.True(t, run(memory, 120, 120, 100), "less is no leak")
-	assert.False(t, run(rate, 120, 120, 100), "but slower")
+	assert.True(t, run(memory, 120, 120, 100), "less memory is fine")
+	assert.False(t, run(rate, 120, 120, 100), "less throughput is not")
 }
 
-func TestAFigureThatATurnDoesNotKnowIsNotThere(t *testing.T) {
+func TestUnknownFiguresAreAbsent(t *testing.T) {
 	t.Parallel()
 	found := figures([]loadtest.Report{
 		{SagasPerSecond: 90, CPU: map[string]float64{loadtest.Total: 2}},
@@ -84,7 +84,7 @@ func TestAFigureThatATurnDoesNotKnowIsNotThere(t *testing.T) {
 	assert.NotContains(t, found, wal)
 }
 
-func TestNumbersThatCanBeRead(t *testing.T) {
+func TestThousandsAreReadable(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{0: "0", 1024: "1024", 10_000: "10 k", 100_000: "100 k", 1_000_000: "1 M", 12_500_000: "12.5 M", 123_456: "123456"} {
 		assert.Equal(t, want, thousands(n))
