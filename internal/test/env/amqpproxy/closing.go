@@ -1,15 +1,15 @@
 package amqpproxy
 
-// closing is how far the closing of a channel by the proxy is.
+// closing is the progress of a channel close that the proxy began.
 type closing int
 
 const (
-	clientTold closing = iota + 1 // until the client agrees, what it sends on the channel goes nowhere
-	brokerTold                    // until the broker agrees, its answer is not for the client
+	clientTold closing = iota + 1 // until the client agrees, frames that it sends on the channel are dropped
+	brokerTold                    // until the broker agrees, frames that it sends on the channel are dropped
 )
 
-// CloseChannel closes a channel towards the client as if the broker had, and then towards the broker as if the client
-// had. What the client has sent on it meanwhile goes nowhere.
+// CloseChannel closes a channel in the broker's name, and then closes it at the broker in the client's name. Frames that
+// the client sends meanwhile are dropped.
 func (c *Conn) CloseChannel(channel, code uint16, reason string) {
 	c.mu.Lock()
 	known := c.closing[channel]
@@ -22,7 +22,7 @@ func (c *Conn) CloseChannel(channel, code uint16, reason string) {
 	}
 }
 
-// unlessClosing returns what the broker is to get of frames of the client.
+// unlessClosing returns the frames of the client that the broker gets.
 func (c *Conn) unlessClosing(frames ...Frame) (passed []Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +38,7 @@ func (c *Conn) unlessClosing(frames ...Frame) (passed []Frame) {
 	return passed
 }
 
-// closedAtBroker takes the broker's agreement to the closing of a channel.
+// closedAtBroker reports whether the frame belongs to a channel that the proxy closes, and completes the close.
 func (c *Conn) closedAtBroker(frame Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

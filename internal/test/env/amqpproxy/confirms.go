@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Confirmation is what becomes of the broker's confirm of one message.
+// Confirmation changes the broker's confirm of one message. The zero value passes it on.
 type Confirmation struct {
-	Never    bool          // the client never hears of it
-	Negative bool          // the client hears that the message was refused
-	After    time.Duration // the client hears of it so much later: others overtake it
+	Never    bool          // drop it
+	Negative bool          // turn it into a refusal
+	After    time.Duration // delay it, so that others overtake it
 }
 
-// channelState is what was published on a channel in confirm mode and not confirmed by the broker.
+// channelState holds the unconfirmed messages of a channel in confirm mode.
 type channelState struct {
 	last uint64
 	open map[uint64][2]string // exchange and key, by tag
@@ -35,7 +35,7 @@ func (c *Conn) notePublished(frame Frame) {
 	}
 }
 
-// confirmed takes a confirm of the broker apart, message by message, and returns what the client hears at once.
+// confirmed splits a confirm of the broker by message. It returns the confirms that the client gets at once.
 func (c *Conn) confirmed(frame Frame, decide func(exchange, key string) Confirmation) []Frame {
 	tag, multiple := frame.confirmation()
 	c.mu.Lock()
@@ -63,7 +63,7 @@ func (c *Conn) confirmed(frame Frame, decide func(exchange, key string) Confirma
 		switch {
 		case verdict.Never:
 		case verdict.After > 0:
-			c.proxy.work.Go(func() {
+			c.proxy.Work.Go(func() {
 				time.Sleep(verdict.After) // a proxy that delays has to wait
 				c.Send(answer)
 			})

@@ -14,10 +14,10 @@ const (
 	KindHeartbeat = 8
 )
 
-// Method numbers a method: its class times 65,536, and its number in the class.
+// Method identifies a method: its class times 65,536 plus its number in the class.
 type Method uint32
 
-// The methods that matter here.
+// The methods that the proxy reads or tests use.
 const (
 	ConnectionClose   Method = 10<<16 | 50
 	ConnectionBlocked Method = 10<<16 | 60
@@ -66,7 +66,7 @@ func readFrame(from io.Reader) (Frame, error) {
 	return f, nil
 }
 
-// Encode is the frame as bytes.
+// Encode returns the frame's bytes.
 func (f Frame) Encode() []byte {
 	out := []byte{f.Kind}
 	out = binary.BigEndian.AppendUint16(out, f.Channel)
@@ -74,7 +74,7 @@ func (f Frame) Encode() []byte {
 	return append(append(out, f.Payload...), 0xCE)
 }
 
-// shortText reads a short string at an offset of a payload, and returns what follows it.
+// shortText reads the short string at an offset of a payload. It returns the offset after it.
 func shortText(payload []byte, at int) (text string, after int) {
 	if at >= len(payload) || at+1+int(payload[at]) > len(payload) {
 		return "", len(payload)
@@ -83,14 +83,14 @@ func shortText(payload []byte, at int) (text string, after int) {
 	return string(payload[at+1 : after]), after
 }
 
-// RoutingKey returns exchange and key of a basic.publish.
+// RoutingKey returns the exchange and the routing key of a basic.publish.
 func (f Frame) RoutingKey() (exchange, key string) {
 	exchange, at := shortText(f.Payload, 6)
 	key, _ = shortText(f.Payload, at)
 	return exchange, key
 }
 
-// confirmation returns the tag of a basic.ack or basic.nack, and whether it stands for all below, too.
+// confirmation returns the tag of a basic.ack or basic.nack; multiple includes all tags below.
 func (f Frame) confirmation() (tag uint64, multiple bool) {
 	if len(f.Payload) < 13 {
 		return 0, false
@@ -103,22 +103,22 @@ func methodFrame(channel uint16, m Method, arguments ...byte) Frame {
 	return Frame{Kind: KindMethod, Channel: channel, Payload: append(payload, arguments...)}
 }
 
-// Ack confirms one message.
+// Ack returns the confirm of one message.
 func Ack(channel uint16, tag uint64) Frame {
 	return methodFrame(channel, BasicAck, append(binary.BigEndian.AppendUint64(nil, tag), 0)...)
 }
 
-// Nack refuses one message.
+// Nack returns the refusal of one message.
 func Nack(channel uint16, tag uint64) Frame {
 	return methodFrame(channel, BasicNack, append(binary.BigEndian.AppendUint64(nil, tag), 0)...)
 }
 
-// closeChannel closes a channel with a code and a reason.
+// closeChannel returns a channel.close.
 func closeChannel(channel, code uint16, reason string) Frame {
 	return methodFrame(channel, ChannelClose, closeArguments(code, reason)...)
 }
 
-// CloseConnection closes the connection with a code and a reason.
+// CloseConnection returns a connection.close with a code and a reason.
 func CloseConnection(code uint16, reason string) Frame {
 	return methodFrame(0, ConnectionClose, closeArguments(code, reason)...)
 }
@@ -130,12 +130,12 @@ func closeArguments(code uint16, reason string) []byte {
 	return append(arguments, 0, 0, 0, 0)
 }
 
-// Blocked tells a connection that the broker does not read from it.
+// Blocked returns a connection.blocked: the broker has stopped reading from the connection.
 func Blocked(reason string) Frame {
 	return methodFrame(0, ConnectionBlocked, append([]byte{byte(len(reason))}, reason...)...)
 }
 
-// CancelConsumer tells a channel that the broker has ended its consumer.
+// CancelConsumer returns a basic.cancel: the broker has ended the consumer.
 func CancelConsumer(channel uint16, tag string) Frame {
 	return methodFrame(channel, BasicCancel, append(append([]byte{byte(len(tag))}, tag...), 1)...)
 }

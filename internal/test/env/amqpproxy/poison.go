@@ -12,7 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Nested is "v" inside so many arrays, as bytes on the wire, without the type of the outermost array.
+// Nested returns the wire bytes of "v" inside nested arrays, without the type byte of the outermost one.
 func Nested(arrays int) []byte {
 	value := append(binary.BigEndian.AppendUint32([]byte{'S'}, 1), 'v')
 	for range arrays - 1 {
@@ -21,7 +21,7 @@ func Nested(arrays int) []byte {
 	return value
 }
 
-// ManyNulls is the content of a table with so many entries, each of nothing.
+// ManyNulls returns the content of a table whose entries are all null.
 func ManyNulls(entries int) []byte {
 	var table []byte
 	for i := range entries {
@@ -30,8 +30,8 @@ func ManyNulls(entries int) []byte {
 	return table
 }
 
-// PublishPoison puts a message into a queue whose headers the broker takes and amqp091-go refuses to read: arrays nested
-// too deeply ('A'), or a table with too many entries ('F').
+// PublishPoison publishes a message to a queue with headers that the broker accepts and amqp091-go refuses to read: arrays
+// nested too deeply ('A'), or a table with too many entries ('F').
 func PublishPoison(t testing.TB, url, queue string, kind byte, message amqp.Publishing) {
 	t.Helper()
 	content := Nested(33)
@@ -41,8 +41,8 @@ func PublishPoison(t testing.TB, url, queue string, kind byte, message amqp.Publ
 	PublishHeader(t, url, "", queue, kind, content, message)
 }
 
-// PublishHeader publishes a message whose header "ctx" is an array, or a table, with this content. The library writes no
-// header that it would not read, so it is given a placeholder, for which its connection writes the content.
+// PublishHeader publishes a message whose header "ctx" is an array ('A') or a table ('F') with this content. amqp091-go
+// writes only headers that it can read, so it gets a placeholder, which its connection replaces.
 func PublishHeader(t testing.TB, url, exchange, key string, kind byte, content []byte, message amqp.Publishing) {
 	t.Helper()
 	placeholder := strings.Repeat("~", len(content))
@@ -67,15 +67,15 @@ func PublishHeader(t testing.TB, url, exchange, key string, kind byte, content [
 	message.Headers = amqp.Table{"ctx": placeholder, "saga-step": "charge"}
 	confirm, err := channel.PublishWithDeferredConfirm(exchange, key, true, false, message)
 	if err != nil || !confirm.Wait() {
-		t.Fatalf("the broker did not take the message: %v", err)
+		t.Fatalf("the broker did not confirm the message: %v", err)
 	}
 }
 
-// substituting is a connection that writes other bytes for a placeholder, however the library cuts what it writes.
+// substituting is a connection that replaces a placeholder, even one that the library splits over several writes.
 type substituting struct {
 	net.Conn
 	from, to []byte
-	held     []byte // the end of what was written, while it may be the beginning of the placeholder
+	held     []byte // the end of the last write, if the placeholder may begin there
 }
 
 func (s *substituting) Write(content []byte) (int, error) {

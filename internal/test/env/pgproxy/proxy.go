@@ -3,49 +3,39 @@ package pgproxy
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 )
 
-// Fault is an error in the server's place.
+// Fault is an error that the proxy answers in the server's place.
 type Fault struct {
 	Code  string // SQLSTATE
-	Fatal bool   // the server ends the session with it
+	Fatal bool   // it ends the session
 }
 
-// Proxy passes messages on between clients and the server. Close it after use.
+// Proxy forwards messages between clients and the server. Close it after use.
 type Proxy struct {
-	target   string
-	listener net.Listener
-	work     sync.WaitGroup
+	proxy.Sessions[*session]
 
 	mu     sync.Mutex
 	decide func(statements string) *Fault
-	conns  map[*session]bool
-	closed bool
 }
 
-// Start makes a proxy to the server of a URL, and returns it with the URL by which to go through it.
-func Start(databaseURL string) (*Proxy, string, error) {
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		return nil, "", fmt.Errorf("read the database URL: %w", err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", fmt.Errorf("listen for clients: %w", err)
-	}
-	p := &Proxy{target: u.Host, listener: listener, conns: make(map[*session]bool)}
-	p.work.Go(p.accept)
-	u.Host = listener.Addr().String()
-	return p, u.String(), nil
+// Start starts a proxy to the server of a URL. It returns the URL that leads through the proxy.
+func Start(databaseURL string) (p *Proxy, through string, err error) {
+	p = &Proxy{}
+	through, err = p.Listen(databaseURL, func(client, server net.Conn) *session {
+		return &session{proxy: p, client: client, server: server, status: 'I'}
+	})
+	return p, through, err
 }
 
-// Fail has every round trip of a client decided upon before the server gets it: by the text of its statements, as far as
-// it is sent along; a statement that was prepared before is empty. nil lets everything pass.
+// Fail makes decide choose the fault of every round trip, before the server gets it. decide gets the text of the statements
+// that the client sends; a statement that was prepared before has no text. Without a fault the round trip passes, as all do
+// when decide is nil.
 func (p *Proxy) Fail(decide func(statements string) *Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,65 +52,23 @@ func (p *Proxy) fault(statements string) *Fault {
 	return decide(statements)
 }
 
-// Close ends all connections and waits until nothing of the proxy runs.
-func (p *Proxy) Close() {
-	_ = p.listener.Close()
-	p.mu.Lock()
-	p.closed = true
-	for s := range p.conns {
-		s.cut()
-	}
-	p.mu.Unlock()
-	p.work.Wait()
-}
-
-func (p *Proxy) accept() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", p.target)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		s := &session{proxy: p, client: client, server: server, status: 'I'}
-		p.mu.Lock()
-		if p.closed {
-			s.cut()
-		}
-		p.conns[s] = true
-		p.mu.Unlock()
-		p.work.Go(s.fromClient)
-		p.work.Go(s.fromServer)
-	}
-}
-
-func (p *Proxy) forget(s *session) {
-	s.cut()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.conns, s)
-}
-
-// session is one client's.
+// session is the connection of one client.
 type session struct {
 	proxy          *Proxy
 	client, server net.Conn
 
-	mu     sync.Mutex // of writing to the client
-	status byte       // of the transaction, as the server said last: I, T or E
+	mu     sync.Mutex // held while writing to the client
+	status byte       // of the transaction, as the server last reported: I, T or E
 }
 
-func (s *session) cut() {
+// Cut closes both sides.
+func (s *session) Cut() {
 	_ = s.client.Close()
 	_ = s.server.Close()
 }
 
-// fromClient passes round trips on, each as a whole: what a client sends up to its Sync, or a simple query.
-func (s *session) fromClient() {
-	defer s.proxy.forget(s)
+// FromClient forwards whole round trips: what a client sends up to its Sync, or a simple query.
+func (s *session) FromClient() {
 	from := bufio.NewReader(s.client)
 	if err := s.startup(from); err != nil {
 		return
@@ -154,7 +102,7 @@ func (s *session) fromClient() {
 	}
 }
 
-// startup passes the first messages on, which have no kind.
+// startup forwards the first messages, which have no kind.
 func (s *session) startup(from *bufio.Reader) error {
 	for {
 		head, err := from.Peek(8)
@@ -177,7 +125,7 @@ func (s *session) startup(from *bufio.Reader) error {
 	}
 }
 
-// answer answers a round trip in the server's place, and reports whether the session has ended with it.
+// answer replies to a round trip in the server's place. It reports whether that ends the session.
 func (s *session) answer(fault *Fault) (ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +137,7 @@ func (s *session) answer(fault *Fault) (ended bool) {
 	out := message('E', []byte(fields))
 	if !fault.Fatal {
 		if s.status == 'T' {
-			s.status = 'E' // and the client rolls back, which the server gets
+			s.status = 'E' // the client then rolls back, and the server gets that
 		}
 		out = append(out, message('Z', []byte{s.status})...)
 	}
@@ -197,8 +145,8 @@ func (s *session) answer(fault *Fault) (ended bool) {
 	return err != nil || fault.Fatal
 }
 
-func (s *session) fromServer() {
-	defer s.proxy.forget(s)
+// FromServer forwards what the server sends.
+func (s *session) FromServer() {
 	from := bufio.NewReader(s.server)
 	for {
 		kind, content, err := readMessage(from)
@@ -217,7 +165,7 @@ func (s *session) fromServer() {
 	}
 }
 
-// readMessage reads one message, and returns it as a whole.
+// readMessage reads one message. content includes its head.
 func readMessage(from *bufio.Reader) (kind byte, content []byte, err error) {
 	head, err := from.Peek(5)
 	if err != nil {

@@ -1,3 +1,3 @@
-// Package proxy stands between a client and a server and does, on demand, what networks do: it loses connections, stops
-// the flow of bytes, leads to another server, or loses an answer that has been looked at.
+// Package proxy is a TCP proxy that fails on demand as networks do: it cuts connections, stalls bytes, leads to another
+// server, or loses an answer that it has inspected. Sessions is the base of the proxies that read a protocol.
 package proxy

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Proxy passes on what comes to its address. Close it after use.
+// Proxy forwards connections to a server. Close it after use.
 type Proxy struct {
 	listener net.Listener
 	work     sync.WaitGroup
@@ -20,7 +20,7 @@ type Proxy struct {
 	lose    func(answer []byte) bool
 }
 
-// Start makes a proxy to the server of a URL, and returns it with the URL by which to go through it.
+// Start starts a proxy to the server of a URL. It returns the URL that leads through the proxy.
 func Start(serverURL string) (*Proxy, string, error) {
 	u, err := url.Parse(serverURL)
 	if err != nil {
@@ -105,29 +105,28 @@ func (p *Proxy) forget(conn net.Conn) {
 	delete(p.conns, conn)
 }
 
-// Connections is how many go through at the moment.
+// Connections returns the number of open connections.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.conns) / 2 // each has two ends
 }
 
-// Lose has every answer of the server looked at; one for which lose returns true never arrives, and its connection is
-// reset.
+// Lose calls lose with every answer of the server. If it returns true, the answer is dropped and its connection reset.
 func (p *Proxy) Lose(lose func(answer []byte) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lose = lose
 }
 
-// Lead takes new connections to another server, as host:port.
+// Lead sends new connections to another server, given as host:port.
 func (p *Proxy) Lead(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
 }
 
-// Cut resets every connection. New ones are let through.
+// Cut resets every connection. New connections work.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,10 +143,10 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// Down cuts and lets nobody through until Up.
+// Down resets every connection and refuses new ones until Up.
 func (p *Proxy) Down() { p.setDown(true); p.Cut() }
 
-// Up lets connections through again.
+// Up ends a Down.
 func (p *Proxy) Up() { p.setDown(false) }
 
 func (p *Proxy) setDown(down bool) {
@@ -156,7 +155,7 @@ func (p *Proxy) setDown(down bool) {
 	p.down = down
 }
 
-// Stall keeps connections open and lets no byte through until Flow: a half-open link.
+// Stall keeps connections open but forwards no bytes until Flow: a half-open link.
 func (p *Proxy) Stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +173,7 @@ func (p *Proxy) Flow() {
 	}
 }
 
-// Close ends all connections and waits until nothing of the proxy runs.
+// Close ends all connections and waits for the proxy's goroutines.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
 	p.Flow()
