@@ -13,17 +13,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// answer does one command. ctx ends when the worker has to stop at once.
+// answer handles one command and returns its answer. ctx ends when the worker must stop at once.
 func (w *Worker) answer(ctx context.Context, message wire.Message) wire.Answer {
 	delivery, err := wire.DecodeCommand(message)
 	if err != nil {
-		w.log.Error("a message that is no command is put aside as a dead letter", "message_id", message.MessageID, "error", err)
+		w.log.Error("a message is not a valid command and becomes a dead letter", "message_id", message.MessageID, "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	return w.once(ctx, delivery.ID.String(), func() wire.Answer { return w.execute(ctx, delivery, message.CorrelationID) })
 }
 
-// execute handles one command in a slot of its own.
+// execute handles one command, once a slot is free.
 func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string) wire.Answer {
 	select {
 	case w.slots <- struct{}{}:
@@ -31,11 +31,11 @@ func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string)
 		return wire.Answer{Settlement: wire.Requeued}
 	}
 	defer func() { <-w.slots }()
-	log := func() *slog.Logger { // made only where there is something to say: most commands succeed in silence
+	log := func() *slog.Logger { // created on demand: most commands succeed silently
 		return w.log.With("command", delivery.Name, "command_id", id)
 	}
 	if late := w.late(delivery); late > 0 {
-		log().Warn("a command came after its deadline and is dropped", "late", late)
+		log().Warn("a command arrived after its deadline and is dropped", "late", late)
 		return wire.Answer{Settlement: wire.Dropped}
 	}
 	work, cancel := withDeadline(ctx, delivery.Deadline)
@@ -44,7 +44,7 @@ func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string)
 	return settle(ctx, work, output, err, log)
 }
 
-// late returns by how much an execute command has missed its deadline.
+// late returns how long ago the deadline of an execute command passed.
 func (w *Worker) late(delivery wire.Delivery) time.Duration {
 	if w.config.IgnoreDeadline || delivery.Deadline.IsZero() || delivery.ID.Direction != saga.Execute {
 		return 0
@@ -52,7 +52,8 @@ func (w *Worker) late(delivery wire.Delivery) time.Duration {
 	return time.Since(delivery.Deadline)
 }
 
-// withDeadline sets the command's deadline. What is done in spite of a deadline that has passed has none.
+// withDeadline sets the command's deadline. A deadline that has already passed sets none: the command runs in spite of
+// it.
 func withDeadline(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(deadline) <= 0 {
 		return context.WithCancel(ctx)
@@ -82,24 +83,24 @@ func protect(log func() *slog.Logger, call func() (json.RawMessage, error)) (out
 	return call()
 }
 
-// settle makes the answer of a handler's result. worker is the context that ends when the worker has to stop, command
-// is the one that the handler had.
+// settle turns a handler's result into an answer. worker ends when the worker must stop; command is the handler's own
+// context.
 func settle(worker, command context.Context, output json.RawMessage, err error, log func() *slog.Logger) wire.Answer {
 	var said *Error
 	switch {
 	case err == nil:
 		return replied(wire.Succeeded(output), log)
 	case errors.Is(err, ErrUnknown):
-		log().Error("whether a command took effect is unknown, it is put aside as a dead letter", "error", err)
+		log().Error("a command's outcome is unknown, it becomes a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	case errors.As(err, &said):
 		log().Info("a command failed", "code", said.Code, "retryable", said.Retryable, "error", err)
 	case worker.Err() != nil:
 		return wire.Answer{Settlement: wire.Requeued}
 	case command.Err() != nil:
-		// What the handler was doing when its time ran out may have had its effect. The orchestrator's own timer says
-		// unknown; a reply would say that there was none.
-		log().Warn("a command ran out of time and is not answered", "error", err)
+		// The handler may have taken effect before its time ran out. A failed reply would deny that, so none is sent:
+		// the orchestrator's timer counts the outcome as unknown.
+		log().Warn("a command exceeded its deadline and gets no reply", "error", err)
 		return wire.Answer{Settlement: wire.Dropped}
 	default:
 		log().Warn("a command failed", "code", CodeError, "error", err)
@@ -110,7 +111,7 @@ func settle(worker, command context.Context, output json.RawMessage, err error, 
 func replied(reply wire.Reply, log func() *slog.Logger) wire.Answer {
 	content, err := reply.Encode()
 	if err != nil {
-		log().Error("a reply cannot be encoded, its command is put aside as a dead letter", "error", err)
+		log().Error("a reply cannot be encoded, its command becomes a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	return wire.Answer{Settlement: wire.Replied, Reply: content}

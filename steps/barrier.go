@@ -9,21 +9,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// barrierSQL is the barrier itself. The file says what holds; it serves other languages too.
+// barrierSQL creates the barrier. The file documents its protocol, for workers in other languages too.
 //
 //go:embed barrier.sql
 var barrierSQL string
 
-// Barrier makes effects in a service's own Postgres happen once: a row for each idempotency key, written in the
-// transaction of the handler. Its table and functions have to be there: Install makes them, or a migration that holds
-// barrier.sql.
+// Barrier makes the effects of commands in a service's own Postgres happen exactly once. It keeps a row for each
+// idempotency key, written in the handler's transaction. Install creates its table and functions; a migration that
+// contains barrier.sql does the same.
 type Barrier struct{ pool *pgxpool.Pool }
 
-// NewBarrier makes a barrier in the database of the pool. The pool needs a connection for every command that a worker
-// does at the same time.
+// NewBarrier returns a barrier in the pool's database. The pool needs one connection for each command that a worker
+// handles concurrently.
 func NewBarrier(pool *pgxpool.Pool) *Barrier { return &Barrier{pool: pool} }
 
-// Install creates what the barrier needs, where it is not there already.
+// Install creates the barrier's table and functions. It may run again at any time.
 func (b *Barrier) Install(ctx context.Context) error {
 	if _, err := b.pool.Exec(ctx, barrierSQL); err != nil {
 		return fmt.Errorf("install the barrier: %w", err)
@@ -31,8 +31,8 @@ func (b *Barrier) Install(ctx context.Context) error {
 	return nil
 }
 
-// Forget deletes the rows of commands that first came before that time, and returns how many. A saga that is still under
-// way must not be forgotten, nor one whose messages may still come: weeks are a good age.
+// Forget deletes the rows of commands that first arrived before a time, and returns their number. Keep the rows of
+// every saga that is unfinished or whose messages may still arrive: weeks are a safe age.
 func (b *Barrier) Forget(ctx context.Context, before time.Time) (int64, error) {
 	tag, err := b.pool.Exec(ctx, "DELETE FROM saga_barrier WHERE created_at < $1", before)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Command is one attempt to execute or to compensate a step. T is what the handler wants to know of the saga's data.
+// Command is one attempt to execute or to compensate a step. T is the part of the saga's data that the handler reads.
 type Command[T any] struct {
-	ID             string // of this attempt; every delivery of it has the same
-	IdempotencyKey string // of the effect; every attempt of it has the same
+	ID             string // of this attempt; all its deliveries share it
+	IdempotencyKey string // of the effect; all attempts share it
 	Name           string
 	SagaID         string
 	Definition     string
@@ -21,15 +21,15 @@ type Command[T any] struct {
 	Action         saga.Direction // saga.Execute or saga.Compensate
 	Attempt        int            // from 1
 	Deadline       time.Time      // of this attempt
-	TraceParent    string         // W3C trace context; empty when there is none
+	TraceParent    string         // W3C trace context; empty: none
 
 	Data    T
 	RawData json.RawMessage
-	// Output is what the step that is to be compensated returned; nil when that is not known, and for execute commands.
+	// Output is the output of the step to compensate. It is nil if that is unknown, and in execute commands.
 	Output json.RawMessage
 }
 
-// DecodeOutput reads Output into a value. It reports false, and leaves the value alone, when there is no output.
+// DecodeOutput decodes Output into a value. Without an output it returns false and does not change the value.
 func (c Command[T]) DecodeOutput(into any) (bool, error) {
 	if c.Output == nil {
 		return false, nil
@@ -40,7 +40,7 @@ func (c Command[T]) DecodeOutput(into any) (bool, error) {
 	return true, nil
 }
 
-// typed makes a handler's command of what came in. Its error is a final failure: the same data will not fit later.
+// typed decodes the data for a handler. Its error is final: the same data will not fit later.
 func typed[T any](delivery wire.Delivery) (Command[T], error) {
 	command := Command[T]{
 		ID: delivery.ID.String(), IdempotencyKey: delivery.ID.IdempotencyKey(), Name: delivery.Name,

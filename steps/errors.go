@@ -6,22 +6,22 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// ErrUnknown is for a handler that cannot tell whether its command took effect, for example because a call to another
-// system timed out: return an error that wraps it. Nothing is answered; the command becomes a dead letter, by which the
-// orchestrator knows at once that the attempt's outcome is unknown.
+// ErrUnknown means that the handler cannot know whether its command took effect, for example because a call to another
+// system timed out. A handler returns an error that wraps it. The worker then sends no reply and dead-letters the
+// command, which tells the orchestrator at once that the outcome is unknown.
 var ErrUnknown = errors.New("outcome unknown")
 
-// Error is a handler's word that its command took no effect, and why. Fail and Retry make one.
+// Error means that a command took no effect. Fail and Retry create it.
 type Error struct {
-	Code      string // for programs; a definition lists such codes as non_retryable
-	Message   string // for people
+	Code      string // for programs; a definition may list it as non-retryable (saga.NonRetryable)
+	Message   string // for operators
 	Retryable bool
 }
 
 // Error returns the code and the message.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// Fail says that a command took no effect and that there is no use in trying again. It may be wrapped.
+// Fail reports that a command took no effect and must not be retried: the step fails finally. The error may be wrapped.
 func Fail(code, message string) error { return &Error{Code: code, Message: message} }
 
 // Retry reports that this attempt took no effect and may be repeated. The step's retry policy (saga.Retry) decides whether
@@ -30,17 +30,17 @@ func Retry(code, message string) error {
 	return &Error{Code: code, Message: message, Retryable: true}
 }
 
-// The codes of failures that the worker itself reports.
+// Codes of the failures that the worker itself reports.
 const (
-	CodeError          = "error"               // the handler returned an error that is no *Error; retryable
+	CodeError          = "error"               // the handler returned any other error; retryable
 	CodePanic          = "panic"               // the handler panicked; retryable
-	CodeUnknownCommand = "unknown_command"     // no handler has that name; retryable: a newer worker may have it
-	CodeInvalidData    = "invalid_data"        // the saga's data does not fit the handler's input; final
-	CodeInvalidOutput  = "invalid_output"      // the output cannot be sent, and its effect was rolled back; final
-	CodeCompensated    = "compensated_already" // the command came after its compensation; final
+	CodeUnknownCommand = "unknown_command"     // no handler has this name; retryable: a newer worker may have one
+	CodeInvalidData    = "invalid_data"        // the saga's data does not fit the handler's input type; final
+	CodeInvalidOutput  = "invalid_output"      // the output cannot be sent, and the effect was rolled back; final
+	CodeCompensated    = "compensated_already" // the command arrived after its compensation; final
 )
 
-// failure makes of a handler's error what the reply says.
+// failure returns what the reply reports for a handler's error.
 func failure(err error) *Error {
 	if said, ok := errors.AsType[*Error](err); ok {
 		return said
@@ -48,7 +48,7 @@ func failure(err error) *Error {
 	return &Error{Code: CodeError, Message: err.Error(), Retryable: true}
 }
 
-// reply is the failure as a message, cut to what the orchestrator accepts.
+// reply returns the failure as a reply, cut to the limits of the protocol.
 func (e *Error) reply() wire.Reply {
 	code := wire.CleanText(e.Code, wire.MaxErrorCode)
 	if code == "" {

@@ -11,21 +11,20 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// None is the output of a handler that has none.
+// None is the output of a handler without one.
 type None struct{}
 
-// handler is what the worker calls, whatever the types of the function behind it.
+// handler is a registered function without its types.
 type handler func(ctx context.Context, delivery wire.Delivery) (output json.RawMessage, err error)
 
-// errOutput says that a handler's output cannot be sent.
+// errOutput means that a handler's output cannot be sent.
 var errOutput = errors.New("output cannot be sent")
 
-// Handle registers a function for the commands of that name. Compensations are commands like any other: they have names
-// and handlers of their own. The function's context ends at the command's deadline. Its output must encode to a JSON
-// object, or to null for none.
+// Handle registers a function for the commands with this name. A compensation is a command like any other, with a name
+// and a handler of its own. The function's context ends at the command's deadline. Its output must encode to a JSON
+// object, or to null for none; its top-level members are merged into the saga's data.
 //
-// Handle panics when the worker has a handler of that name already, or when Out can never be a JSON object: both are
-// slips of the program that no command should be the first to find.
+// Handle panics if the worker already has a handler with this name, or if Out can never encode to a JSON object.
 func Handle[In, Out any](w *Worker, name string, handle func(context.Context, Command[In]) (Out, error)) {
 	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
 		command, err := typed[In](delivery)
@@ -38,15 +37,14 @@ func Handle[In, Out any](w *Worker, name string, handle func(context.Context, Co
 		}
 		encoded, err := encodeOutput(output)
 		if err != nil {
-			// The handler has done its work. To say that it failed would tell the orchestrator that there is nothing
-			// to compensate.
+			// The handler took effect. A failed reply would make the orchestrator skip its compensation.
 			return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 		return encoded, nil
 	})
 }
 
-// encodeOutput returns nil for an output that is none.
+// encodeOutput encodes an output. It returns nil for an empty one.
 func encodeOutput(output any) (json.RawMessage, error) {
 	content, err := saga.EncodeJSON(output)
 	if err != nil {
@@ -56,7 +54,7 @@ func encodeOutput(output any) (json.RawMessage, error) {
 		return nil, nil
 	}
 	if content[0] != '{' {
-		return nil, fmt.Errorf("%w: it is no JSON object", errOutput)
+		return nil, fmt.Errorf("%w: it is not a JSON object", errOutput)
 	}
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
 		return nil, fmt.Errorf("%w: %w", errOutput, err)
@@ -71,13 +69,13 @@ func encodeOutput(output any) (json.RawMessage, error) {
 	return content, nil
 }
 
-// register adds a handler, once for each name.
+// register adds a handler.
 func (w *Worker) register(name string, output reflect.Type, h handler) {
 	if name == "" {
-		panic("steps: a handler needs the name of a command")
+		panic("steps: a handler needs a command name")
 	}
 	if !canBeObject(output) {
-		panic(fmt.Sprintf("steps: handler of %s: the output is a JSON object, which %s can never be", name, output))
+		panic(fmt.Sprintf("steps: handler of %s: the output must be a JSON object, and %s never encodes to one", name, output))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -18,17 +18,17 @@ import (
 
 const longestBarrierWait = 5 * time.Second
 
-// HandleTx registers a function like Handle, behind a barrier: what it does in tx takes effect once, together with the
-// knowledge of it. Use it for both commands of a step, or for neither: a compensation behind a barrier undoes what
-// went through the barrier, and nothing else.
+// HandleTx registers a function like Handle, behind a barrier. The function's work in tx and the record that it was
+// done commit together, so the effect happens exactly once. Use HandleTx for both commands of a step or for neither: a
+// compensation behind a barrier reverses only effects that went through the barrier.
 //
-//   - The same command again gets the reply that the first got; two at the same time wait for each other.
-//   - A compensation of a step that took no effect is not called, and succeeds. Its command is refused if it comes later.
-//   - A function that returns an error, or panics, has its work rolled back; that attempt will never take effect.
-//   - Command.Output is what the step returned, even if the orchestrator never heard of it.
+//   - A repeated command gets the first one's reply. Concurrent deliveries wait for each other.
+//   - A compensation of a step that took no effect succeeds without a call. The step's command is refused if it comes later.
+//   - If the function returns an error or panics, its work is rolled back, and that attempt never takes effect.
+//   - Command.Output is the step's output, even if the orchestrator never received it.
 //
-// The function must not end tx, and does what it does elsewhere at its own risk. While the database is away the command
-// is tried again until its deadline, and then not answered: nobody knows whether an earlier delivery took effect.
+// The function must not end tx. Effects outside tx are not protected. While the database is unavailable, the worker
+// retries the command until its deadline and then sends no reply: an earlier delivery may have taken effect.
 func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(context.Context, pgx.Tx, Command[In]) (Out, error)) {
 	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
 		work := func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.RawMessage, error) {
@@ -55,7 +55,7 @@ func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(conte
 			if !errors.Is(err, errBarrier) {
 				return output, err
 			}
-			w.log.Warn("the barrier failed, the command is done again", "command_id", delivery.ID.String(), "error", err)
+			w.log.Warn("the barrier failed, the command is tried again", "command_id", delivery.ID.String(), "error", err)
 			if !wait.For(ctx, pause) {
 				return nil, fmt.Errorf("%w: %w", err, ctx.Err())
 			}
@@ -64,7 +64,7 @@ func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(conte
 	})
 }
 
-// workTx does a command's work in a transaction. output is what the barrier knows of the step.
+// workTx calls the handler in a transaction. output is the step's output, as the barrier knows it.
 type workTx func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.RawMessage, error)
 
 // throughBarrier handles one command in a barrier transaction.
@@ -75,7 +75,7 @@ func (w *Worker) throughBarrier(ctx context.Context, b *Barrier, delivery wire.D
 	}
 	defer t.abort()
 	if reply != nil {
-		if err := t.commit(ctx); err != nil { // a tombstone may have been left
+		if err := t.commit(ctx); err != nil { // which keeps a tombstone, if the barrier left one
 			return nil, err
 		}
 		return stored(delivery.ID, reply)
@@ -109,14 +109,14 @@ func (w *Worker) throughBarrier(ctx context.Context, b *Barrier, delivery wire.D
 	return output, err
 }
 
-// unanswerable reports whether an error leaves nothing to say: the handler does not know, or ran out of time.
+// unanswerable reports whether no reply may be sent: the outcome is unknown, or the handler exceeded its deadline.
 func unanswerable(ctx context.Context, err error) bool {
 	var said *Error
 	return errors.Is(err, ErrUnknown) || (err != nil && ctx.Err() != nil && !errors.As(err, &said))
 }
 
-// stored turns a reply that the barrier kept back into what a handler returns. A worker in another language may have
-// written it, so it is read as the orchestrator reads it: the answer must not depend on who gives it.
+// stored decodes a reply that the barrier kept. A worker in another language may have written it, so it is decoded as
+// the orchestrator decodes it: the answer must not depend on the sender.
 func stored(id saga.CommandID, reply json.RawMessage) (json.RawMessage, error) {
 	kept, err := wire.DecodeReply(id.String(), reply)
 	if err != nil {

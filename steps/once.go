@@ -6,15 +6,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// execution is a command whose handler runs.
+// execution is a command whose handler is running.
 type execution struct {
 	done   chan struct{}
-	answer wire.Answer // once done is closed
+	answer wire.Answer // set once done is closed
 }
 
-// once runs a command, unless this process is running the same one already: a broker delivers a command again while its
-// handler runs when the connection is lost, or when the handler takes longer than the broker waits for an
-// acknowledgement. The second delivery waits and gets the first one's answer.
+// once runs a command unless this process is already running it. A broker delivers a command again if its connection is
+// lost, or if the handler takes longer than the broker waits for an acknowledgement. The second delivery waits for the
+// first one's answer.
 func (w *Worker) once(ctx context.Context, id string, run func() wire.Answer) wire.Answer {
 	w.mu.Lock()
 	first := w.running[id]

@@ -9,17 +9,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Config says how a worker works. The zero value is usable.
+// Config configures a worker. The zero value is usable.
 type Config struct {
-	// Concurrency is how many commands are worked on at the same time. Default: 8.
+	// Concurrency is the number of commands that the worker handles at the same time. Default: 8.
 	Concurrency int
-	// Grace is how long commands that have begun may go on when Run is to end; then their contexts are cancelled, and
-	// they are delivered again unless their handlers succeed. Default: 8 seconds.
+	// Grace is how long running handlers may continue after Run's context ends. Their contexts are then cancelled, and
+	// their commands are delivered again unless they still succeed. Default: 8 seconds.
 	Grace time.Duration
-	// IgnoreDeadline makes the worker do execute commands whose deadline has passed. Default: they are dropped, since
-	// the orchestrator has counted the attempt already. It compares this machine's clock with the orchestrator's.
+	// IgnoreDeadline makes the worker handle execute commands whose deadline has passed. By default it drops them: the
+	// orchestrator has already counted the attempt. The check compares this machine's clock with the orchestrator's.
 	IgnoreDeadline bool
-	// Logger gets warnings and errors of commands. nil: no log.
+	// Logger logs failed, late and invalid commands. nil: no log.
 	Logger *slog.Logger
 }
 
@@ -36,13 +36,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Worker does the commands of one queue. Make it with NewWorker, give it handlers with Handle, then Run it.
+// Worker handles the commands of one queue. Create it with NewWorker, register handlers with Handle or HandleTx, then
+// call Run.
 type Worker struct {
 	queue  string
 	config Config
 	log    *slog.Logger
-	// slots bounds the handlers that run: after a lost connection a transport may bring new commands while the
-	// handlers of old ones still run.
+	// slots limits the running handlers: after a lost connection, new commands may arrive while the handlers of earlier
+	// ones still run.
 	slots chan struct{}
 
 	mu       sync.Mutex
@@ -50,7 +51,7 @@ type Worker struct {
 	running  map[string]*execution // by command id
 }
 
-// NewWorker makes a worker for the queue of that name, as a definition's steps have it.
+// NewWorker returns a worker for a queue. queue is the name that the definition's steps use.
 func NewWorker(queue string, config Config) *Worker {
 	config = config.withDefaults()
 	return &Worker{
@@ -59,9 +60,9 @@ func NewWorker(queue string, config Config) *Worker {
 	}
 }
 
-// Run works until ctx ends: it then takes no more commands, lets those that have begun finish within the grace period,
-// answers them, and returns nil. It goes on by itself when the broker is away. Run waits for handlers that do not heed
-// their context.
+// Run takes and answers commands until ctx ends. It then takes no more, lets running handlers finish within the grace
+// period, sends their replies and returns nil. It survives every loss of the broker; an error means that the transport
+// can never work. Run also waits for handlers that ignore their context.
 func (w *Worker) Run(ctx context.Context, transport Transport) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
@@ -77,7 +78,7 @@ func (w *Worker) Run(ctx context.Context, transport Transport) error {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			w.log.Warn("the grace period is over, commands that are not done will be delivered again")
+			w.log.Warn("the grace period is over, unfinished commands will be delivered again")
 		case <-ended:
 		}
 	})

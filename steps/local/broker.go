@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// The names that the queues have in messages; they are those of RabbitMQ with the default prefix.
+// The names of the queues in messages: those of RabbitMQ with the default prefix.
 const (
 	repliesQueue   = "saga.replies"
 	deadQueue      = "saga.dead"
@@ -17,11 +17,11 @@ const (
 	commandsSource = "saga.commands"
 )
 
-// deliveryLimit is how often a message is delivered again before it is a dead letter, as over RabbitMQ.
+// deliveryLimit is the number of redeliveries after which a message becomes a dead letter, as over RabbitMQ.
 const deliveryLimit = 4
 
-// Broker carries messages between the orchestrator and workers of the same process. The zero value is not usable; use
-// New. All methods may be called at the same time.
+// Broker carries messages between the orchestrator and the workers of one process. Create it with New. All methods are
+// safe for concurrent use.
 type Broker struct {
 	mu      sync.Mutex
 	workers map[string]*queue
@@ -29,12 +29,12 @@ type Broker struct {
 	dead    *queue
 }
 
-// New makes a broker without worker queues.
+// New returns a broker without worker queues.
 func New() *Broker {
 	return &Broker{workers: make(map[string]*queue), replies: newQueue(true), dead: newQueue(true)}
 }
 
-// DeclareQueues makes worker queues, so that commands for them are kept.
+// DeclareQueues creates worker queues that do not exist yet.
 func (b *Broker) DeclareQueues(_ context.Context, queues []string) error {
 	for _, name := range queues {
 		b.worker(name).declare()
@@ -42,7 +42,7 @@ func (b *Broker) DeclareQueues(_ context.Context, queues []string) error {
 	return nil
 }
 
-// worker returns the worker queue of that name. One that was not declared can be listened to, and that is all.
+// worker returns a worker queue. A queue that was not declared can be consumed from, but takes no commands.
 func (b *Broker) worker(name string) *queue {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *Broker) worker(name string) *queue {
 	return found
 }
 
-// Publish puts commands into their queues and reports the receipt of each by settle, in their order. settle may be nil.
+// Publish puts commands into their queues and calls settle with the receipt of each, in order. settle may be nil.
 func (b *Broker) Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt)) {
 	for i := range commands {
 		if receipt := b.publish(ctx, &commands[i]); settle != nil {
@@ -92,8 +92,8 @@ func (b *Broker) Inspect(_ context.Context, queues []string) (map[string]wire.Qu
 	return states, nil
 }
 
-// Ready returns nil: this broker exists as long as the process.
+// Ready returns nil: this broker is always available.
 func (b *Broker) Ready() error { return nil }
 
-// CanPublish returns nil, as Ready does.
+// CanPublish returns nil, like Ready.
 func (b *Broker) CanPublish() error { return nil }

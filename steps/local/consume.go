@@ -10,12 +10,11 @@ import (
 
 const (
 	prefetch    = 500             // messages that a consumer may hold unsettled
-	settleGrace = 5 * time.Second // how long a consumer that stops waits for what it holds
+	settleGrace = 5 * time.Second // how long a stopping consumer waits for unsettled messages
 )
 
-// Receive is the worker's side of a queue, steps.Transport: it calls handle with every command, each in a goroutine of
-// its own and no more than limit at a time, until ctx ends. Then it takes no more, waits for the calls that have begun,
-// and returns.
+// Receive implements steps.Transport: it calls handle with every command, each in its own goroutine and at most limit
+// at a time, until ctx ends. It then waits for the running calls and returns.
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
 	from := b.worker(queue)
 	defer from.subscribe()()
@@ -33,7 +32,7 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 			return nil
 		}
 		calls.Go(func() {
-			answer := wire.Answer{} // stands if handle never returns: deliver it again
+			answer := wire.Answer{} // kept if handle never returns: deliver again
 			defer func() {
 				b.settle(queue, taken, answer)
 				<-slots
@@ -44,13 +43,13 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 }
 
 // ConsumeReplies calls handle with every reply until ctx ends. settle may be called later, from any goroutine:
-// settle(true) when the reply has been dealt with, settle(false) to have it delivered again. When ctx has ended,
-// ConsumeReplies waits a few seconds for what was not settled; the rest is delivered again to whoever comes next.
+// settle(true) once the reply is processed, settle(false) to have it delivered again. When ctx ends, ConsumeReplies
+// waits a few seconds for unsettled replies; the rest is delivered again to the next consumer.
 func (b *Broker) ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
 	consume(ctx, b.replies, handle)
 }
 
-// ConsumeDead calls handle with every dead letter, in the way of ConsumeReplies.
+// ConsumeDead calls handle with every dead letter, like ConsumeReplies.
 func (b *Broker) ConsumeDead(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
 	consume(ctx, b.dead, handle)
 }
@@ -76,7 +75,7 @@ func consume(ctx context.Context, from *queue, handle func(wire.Message, func(bo
 	}
 }
 
-// holding is what a consumer has taken and not settled.
+// holding holds the unsettled messages of a consumer.
 type holding struct {
 	from    *queue
 	mu      sync.Mutex
@@ -90,7 +89,7 @@ func (h *holding) add(e *entry) {
 	h.entries[e] = true
 }
 
-// settle has an effect the first time only.
+// settle settles a message. Only the first call for a message counts.
 func (h *holding) settle(e *entry, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,7 +103,7 @@ func (h *holding) settle(e *entry, ok bool) {
 	}
 }
 
-// release waits for the rest to be settled, and gives back what is not. It takes every slot, so that it notices.
+// release waits for unsettled messages by acquiring every slot, and returns the rest to the queue.
 func (h *holding) release(grace time.Duration) {
 	timer := time.NewTimer(grace)
 	defer timer.Stop()

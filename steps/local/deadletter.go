@@ -7,13 +7,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// The reasons of dead letters, in RabbitMQ's words.
+// Reasons of dead letters, as RabbitMQ names them.
 const (
 	reasonRejected = "rejected"
 	reasonLimit    = "delivery_limit"
 )
 
-// bury makes a dead letter of a command, with the header by which RabbitMQ tells where a message died and why.
+// bury dead-letters a command. The header says where and why it died, in RabbitMQ's format.
 func (b *Broker) bury(workerQueue string, e *entry, reason string) {
 	letter := e.message
 	letter.Headers = maps.Clone(letter.Headers)
@@ -25,7 +25,7 @@ func (b *Broker) bury(workerQueue string, e *entry, reason string) {
 	b.dead.push(letter, 0)
 }
 
-// settle does what a worker's answer says.
+// settle carries out a worker's answer.
 func (b *Broker) settle(workerQueue string, e *entry, answer wire.Answer) {
 	switch answer.Settlement {
 	case wire.Replied:

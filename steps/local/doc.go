@@ -1,10 +1,12 @@
-// Package local is a broker inside the process, for the embedded mode and for tests: the same messages, bytes and
-// headers as over RabbitMQ, without a server.
+// Package local is a broker inside the process, for the embedded mode and for tests. Its messages, bytes and headers
+// are those of RabbitMQ.
 //
-// It guarantees what the orchestrator and the workers rely on: a command for a queue that was not declared is returned;
-// what was taken and not settled is delivered again, marked as redelivered; what a worker rejects, and what was
-// delivered too often, becomes a dead letter; messages of higher priority go first, equal ones in their order. Nothing
-// is kept when the process ends: the attempts of commands lost like that time out and are made again.
+// It gives the same guarantees:
 //
-// It may import steps and steps/wire.
+//   - A command for an undeclared queue is returned.
+//   - An unsettled message is delivered again, marked as redelivered.
+//   - A message that a worker rejects, or that was delivered too often, becomes a dead letter.
+//   - Messages of higher priority come first; equal ones keep their order.
+//
+// Nothing survives the process: the attempts of lost commands time out and are made again.
 package local

@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// entry is a message on its way. Put back, it keeps its place.
+// entry is a queued message. It keeps its place when it is put back.
 type entry struct {
 	message    wire.Message
 	priority   uint8
@@ -16,15 +16,14 @@ type entry struct {
 	deliveries int
 }
 
-// queue holds messages until they are taken, the most urgent first. It has no bound: what goes in is bounded by the
-// sagas that are under way.
+// queue holds messages, the most urgent first. It needs no limit: the number of unfinished sagas bounds it.
 type queue struct {
 	mu        sync.Mutex
 	declared  bool
 	consumers int
 	sequence  uint64
 	waiting   entries
-	filled    chan struct{} // closed, and made anew, whenever a message comes in
+	filled    chan struct{} // closed and replaced whenever a message comes in
 }
 
 func newQueue(declared bool) *queue {
@@ -38,7 +37,7 @@ func (q *queue) push(message wire.Message, priority uint8) {
 	q.add(&entry{message: message, priority: priority, sequence: q.sequence})
 }
 
-// putBack makes a message that was taken ready again.
+// putBack makes a taken message ready again.
 func (q *queue) putBack(e *entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -52,7 +51,7 @@ func (q *queue) add(e *entry) {
 	q.filled = make(chan struct{})
 }
 
-// take waits for a message. It returns nil when ctx has ended.
+// take waits for a message. It returns nil if ctx ends first.
 func (q *queue) take(ctx context.Context) *entry {
 	for ctx.Err() == nil {
 		q.mu.Lock()
@@ -78,7 +77,7 @@ func (q *queue) declare() {
 	q.declared = true
 }
 
-// subscribe counts a consumer until the function that it returns is called.
+// subscribe counts a consumer until unsubscribe is called.
 func (q *queue) subscribe() (unsubscribe func()) {
 	q.count(1)
 	return func() { q.count(-1) }
@@ -99,7 +98,7 @@ func (q *queue) state() wire.QueueState {
 	return wire.QueueState{Exists: true, Depth: q.waiting.Len(), Consumers: q.consumers}
 }
 
-// entries is a heap.
+// entries implements heap.Interface.
 type entries []*entry
 
 func (h entries) Len() int      { return len(h) }

@@ -1,18 +1,18 @@
 package wire
 
-// Answer is what a worker makes of one command.
+// Answer is a worker's answer to one command.
 type Answer struct {
 	Settlement Settlement
-	Reply      []byte // the encoded reply, when Replied
+	Reply      []byte // the encoded reply, if Replied
 }
 
-// Settlement is how the broker is to deal with a command that was delivered.
+// Settlement is how a transport settles a delivered command.
 type Settlement int
 
 // The settlements. The zero value loses nothing.
 const (
-	Requeued Settlement = iota // not dealt with: deliver it again
-	Replied                    // send the reply; the command is done once the broker has confirmed it
-	Dropped                    // done without a reply
-	Rejected                   // put it aside as a dead letter
+	Requeued Settlement = iota // deliver it again
+	Replied                    // send the reply and acknowledge once the broker has confirmed it
+	Dropped                    // acknowledge without a reply
+	Rejected                   // dead-letter it
 )

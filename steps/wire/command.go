@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Command is a command ready to leave: what the outbox keeps and the relay publishes.
+// Command is an encoded command, as the outbox keeps it and the relay publishes it.
 type Command struct {
 	ID          saga.CommandID
 	Definition  string
@@ -17,20 +17,20 @@ type Command struct {
 	Name        string // the AMQP type
 	Queue       string
 	Priority    uint8
-	Timeout     time.Duration // of the attempt; the saga-deadline header is the time of publishing plus this
+	Timeout     time.Duration // of the attempt; the saga-deadline header is the publishing time plus this
 	TraceParent string
 	CreatedAt   time.Time
 	Body        []byte
-	Suspect     bool // the broker refused it before: it is published alone
+	Suspect     bool // the broker has refused it before, so it is published alone
 }
 
-// body is the message's content, with its members in this order.
+// body is a command's message body. Its members keep this order.
 type body struct {
 	Data   json.RawMessage `json:"data"`
 	Output json.RawMessage `json:"output,omitempty"`
 }
 
-// EncodeCommand makes the message of a command that a decision about the instance holds.
+// EncodeCommand encodes a command of a decision about the instance.
 func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
 	content, err := saga.EncodeJSON(body{Data: command.Data, Output: command.Output})
 	if err != nil {
@@ -43,11 +43,11 @@ func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
 	}, nil
 }
 
-// DecodeBody returns the two members of a command's body. Output is nil where the command has none.
+// DecodeBody returns the two members of a command's body. output is nil if there is none.
 func DecodeBody(content []byte) (data, output json.RawMessage, err error) {
 	var read body
 	if err := json.Unmarshal(content, &read); err != nil {
-		return nil, nil, errors.New("body: not that of a command") // the decoder's own words would quote it
+		return nil, nil, errors.New("body: not that of a command") // the decoder's error would quote it
 	}
 	return read.Data, read.Output, nil
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Delivery is a command as a worker gets it: what DecodeCommand reads from a Message.
+// Delivery is a command as a worker receives it.
 type Delivery struct {
 	ID          saga.CommandID
 	Name        string
 	Definition  string
 	Version     int
-	Deadline    time.Time // of the attempt; zero when the message has none
+	Deadline    time.Time // of the attempt; zero: none
 	TraceParent string
 	Data        json.RawMessage
-	Output      json.RawMessage // of the step that is to be compensated; nil when it is not known
+	Output      json.RawMessage // of the step to compensate; nil: unknown
 }
 
-// Message is the command as it goes to a broker at that time, with replies going to replyTo. The priority is not in a
-// Message: a broker that orders by it takes it from the command.
+// Message returns the command's message when published at a time, with replies going to replyTo. It has no priority: a
+// broker with priorities takes it from the command.
 func (c *Command) Message(replyTo string, publishedAt time.Time) Message {
 	id := c.ID.String()
 	return Message{
@@ -32,9 +32,8 @@ func (c *Command) Message(replyTo string, publishedAt time.Time) Message {
 	}
 }
 
-// DecodeCommand reads a message from a worker queue. What identifies the command is its correlation id alone; the
-// headers that repeat parts of it are for people and for workers that have no such function. Its errors never repeat
-// the message's content.
+// DecodeCommand decodes a message from a worker queue. Only the correlation id identifies the command; the headers that
+// repeat parts of it serve operators and workers that cannot parse it. Errors never repeat the message's content.
 func DecodeCommand(m Message) (Delivery, error) {
 	id, err := saga.ParseCommandID(m.CorrelationID)
 	if err != nil {
@@ -73,7 +72,7 @@ func deadlineOf(headers map[string]any) (time.Time, error) {
 	return deadline, nil
 }
 
-// present makes an absent value of a null.
+// present returns nil for a JSON null.
 func present(value json.RawMessage) json.RawMessage {
 	if string(value) == "null" {
 		return nil
@@ -86,10 +85,10 @@ func text(value any) string {
 	return s
 }
 
-// number accepts every integer that an AMQP client may have made of the header, for example when it sent a dead letter
-// to its queue again. What is no version of a definition is 0.
+// number accepts every integer type that an AMQP client may use in a header, for example after moving a dead letter
+// back to its queue. Any value that cannot be a version becomes 0.
 func number(value any) int {
-	read := 0.0 // holds every version exactly
+	read := 0.0 // a float64 holds every version exactly
 	switch n := value.(type) {
 	case int64:
 		read = float64(n)

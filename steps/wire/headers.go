@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Names of the headers of a command.
+// Header names of a command.
 const (
 	HeaderSagaID         = "saga-id"
 	HeaderDefinition     = "saga-definition"
@@ -17,10 +17,10 @@ const (
 	HeaderTraceParent    = "traceparent"
 )
 
-// ContentType is that of every message.
+// ContentType is the content type of every message.
 const ContentType = "application/json"
 
-// Headers are the command's AMQP headers when it is published at that time: strings and int64 only.
+// Headers returns the AMQP headers of the command when published at a time. Values are strings and int64 only.
 func (c *Command) Headers(publishedAt time.Time) map[string]any {
 	headers := map[string]any{
 		HeaderSagaID:         c.ID.Saga,

@@ -2,9 +2,9 @@ package wire
 
 import "time"
 
-// Message is what comes in from a broker: a reply, or a dead letter. It is third-party input, not yet looked at.
+// Message is a message from a broker: a command, a reply or a dead letter. It is unvalidated third-party input.
 type Message struct {
-	Queue         string // that it was consumed from
+	Queue         string // it was consumed from
 	MessageID     string
 	CorrelationID string
 	Type          string
@@ -14,11 +14,11 @@ type Message struct {
 	Headers       map[string]any
 	Body          []byte
 	Redelivered   bool
-	Timestamp     time.Time // when its sender sent it, as the sender says; zero: it does not say
-	// Damage is what of the message could not be read, or was cut for its size, for operators. Empty: it is whole.
+	Timestamp     time.Time // the sender's claim; zero: none
+	// Damage describes, for operators, which parts of the message could not be read or were cut. Empty: none.
 	Damage string
-	// DiedIn is, of a message from the dead-letter queue, the kind of queue in which it died first: DiedInReplies,
-	// DiedInStart, DiedInCommands, or empty where that is not known.
+	// DiedIn is the kind of queue in which a dead letter first died: DiedInReplies, DiedInStart or DiedInCommands.
+	// Empty: unknown, or not a dead letter.
 	DiedIn string
 }
 
@@ -29,26 +29,26 @@ const (
 	DiedInCommands = "commands"
 )
 
-// Receipt is what became of publishing one command.
+// Receipt is the result of publishing one command.
 type Receipt struct {
 	Outcome Outcome
-	Reason  string // for operators; empty when Confirmed
+	Reason  string // for operators; empty if Confirmed
 }
 
 // Outcome is the kind of a Receipt.
 type Outcome int
 
-// The outcomes of publishing. After every one but Confirmed the command may still arrive, at any later time.
+// Outcomes of publishing. After all but Confirmed the command may still arrive at any later time.
 const (
-	Unconfirmed  Outcome = iota // not sent, or the connection was lost: nothing may be inferred
+	Unconfirmed  Outcome = iota // not sent, or the connection was lost
 	Confirmed                   // acknowledged and not returned: it is in its queue
-	Returned                    // acknowledged and returned: there is no such queue
-	Nacked                      // refused by its queue, which is full, for example
-	NotConfirmed                // sent, but the queue did not confirm it in time
-	Refused                     // refused for itself: the broker closed the channel over it
+	Returned                    // acknowledged and returned: its queue does not exist
+	Nacked                      // refused by its queue, for example because it is full
+	NotConfirmed                // sent, but not confirmed in time
+	Refused                     // the broker closed the channel because of this message
 )
 
-// QueueState is what a broker knows of one worker queue.
+// QueueState is the broker's state of one worker queue.
 type QueueState struct {
 	Exists    bool
 	Depth     int // messages ready for a worker

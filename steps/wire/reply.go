@@ -17,29 +17,29 @@ const (
 	defaultFailedCode = "failed"
 )
 
-// Reply is the body of a worker's answer.
+// Reply is the body of a reply.
 type Reply struct {
 	Status string          `json:"status"`
 	Output json.RawMessage `json:"output,omitempty"`
 	Error  *ReplyError     `json:"error,omitempty"`
 }
 
-// ReplyError is why an attempt failed. Retryable is true where absent.
+// ReplyError explains why an attempt failed. Retryable is true if absent.
 type ReplyError struct {
 	Code      string `json:"code"`
 	Message   string `json:"message"`
 	Retryable *bool  `json:"retryable,omitempty"`
 }
 
-// Succeeded is the reply of a worker that did what the command asked; output is a JSON object or nil.
+// Succeeded returns the reply of a command that took effect. output is a JSON object or nil.
 func Succeeded(output json.RawMessage) Reply { return Reply{Status: statusSucceeded, Output: output} }
 
-// Failed is the reply of a worker that did not, and says that nothing took effect.
+// Failed returns the reply of a command that took no effect.
 func Failed(code, message string, retryable bool) Reply {
 	return Reply{Status: statusFailed, Error: &ReplyError{Code: code, Message: message, Retryable: &retryable}}
 }
 
-// Encode is the reply's message body.
+// Encode returns the reply's message body.
 func (r Reply) Encode() ([]byte, error) {
 	content, err := saga.EncodeJSON(r)
 	if err != nil {

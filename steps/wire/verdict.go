@@ -11,12 +11,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// DecodeReply reads an answer to the command with that correlation id. Its errors name what is wrong with the message
-// and never repeat its content.
+// DecodeReply decodes the reply to the command with that correlation id. Errors name what is wrong with the message and
+// never repeat its content.
 //
-// A clear verdict counts, whatever else the document holds: see the package documentation for what is cleaned, cut and
-// passed over. An output that cannot be merged into the saga's data makes a Reply with an OutputFault, not an error: the
-// step did take effect.
+// A clear verdict counts, whatever else the document holds; the package documentation lists what is cleaned, cut and
+// ignored. An output that cannot be merged into the saga's data sets Reply.OutputFault instead of an error: the step
+// took effect.
 func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	id, err := saga.ParseCommandID(correlationID)
 	if err != nil {
@@ -35,7 +35,7 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	case read.status != statusSucceeded:
 		return saga.Reply{}, fmt.Errorf("status: want %q or %q", statusSucceeded, statusFailed)
 	case read.failure != nil:
-		return saga.Reply{}, errors.New("error: a reply that succeeded has none")
+		return saga.Reply{}, errors.New("error: not allowed in a reply that succeeded")
 	}
 	reply := saga.Reply{Command: id, Succeeded: true, Output: read.output}
 	if read.output != nil && !read.clean {
@@ -49,7 +49,7 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	return reply, nil
 }
 
-// verdict is the members of a reply that count. Null counts as absent.
+// verdict holds the members of a reply that count. Null counts as absent.
 type verdict struct {
 	status  string
 	output  json.RawMessage
@@ -57,9 +57,8 @@ type verdict struct {
 	clean   bool // the document is within all limits
 }
 
-// readVerdict reads the members by their exact names: encoding/json alone would take "Status" for "status", which
-// another reader of the same message would not. Of a member that is repeated the last one counts, as for most readers;
-// a repeated status must always be the same.
+// readVerdict matches member names exactly: encoding/json alone would accept "Status" for "status". The last of
+// repeated members counts, as with most decoders, but repeated statuses must agree.
 func readVerdict(content []byte) (verdict, error) {
 	read := verdict{clean: saga.CheckJSON(content, saga.DefaultJSONLimits()) == nil}
 	statuses := 0
@@ -89,8 +88,8 @@ func statusOf(value json.RawMessage) (status string, err error) {
 	return status, nil
 }
 
-// eachMember calls visit with each member of a JSON object. It takes every well-formed document, however deep. A clean
-// one has no repeated members and can be read faster.
+// eachMember calls visit with each member of a JSON object. It accepts every well-formed document, however deep. A
+// clean document has no repeated members and takes the faster path.
 func eachMember(document []byte, clean bool, visit func(name string, value json.RawMessage) error) error {
 	if !clean {
 		return scanMembers(document, visit)
@@ -107,7 +106,7 @@ func eachMember(document []byte, clean bool, visit func(name string, value json.
 	return nil
 }
 
-// scanMembers reads token by token: json.Unmarshal has a limit on depth and drops repeated members.
+// scanMembers reads token by token: json.Unmarshal limits the depth and drops repeated members.
 func scanMembers(document []byte, visit func(name string, value json.RawMessage) error) error {
 	tokens := json.NewDecoder(bytes.NewReader(document))
 	tokens.UseNumber()
@@ -123,7 +122,7 @@ func scanMembers(document []byte, visit func(name string, value json.RawMessage)
 		if err != nil {
 			return notJSON(tokens)
 		}
-		text, _ := name.(string) // the name of a member is a string, or Token fails
+		text, _ := name.(string) // a member's name is a string, or Token fails
 		value := bytes.TrimLeft(document[start:tokens.InputOffset()], ": \t\r\n")
 		if err := visit(text, value); err != nil {
 			return err
@@ -161,7 +160,7 @@ func skipValue(tokens *json.Decoder) error {
 	}
 }
 
-// failureOf reads the error of a reply that failed. An error that is not an object counts as its message.
+// failureOf decodes the error of a failed reply. An error that is not an object counts as its message.
 func failureOf(failure json.RawMessage) *saga.ReplyError {
 	said := &saga.ReplyError{Code: defaultFailedCode, Retryable: true}
 	if failure == nil {
@@ -171,7 +170,7 @@ func failureOf(failure json.RawMessage) *saga.ReplyError {
 		said.Message = CleanText(plainText(failure), MaxErrorMessage)
 		return said
 	}
-	// The document that holds it was well-formed, and visit never fails.
+	// The enclosing document was well-formed, and visit never fails.
 	_ = scanMembers(failure, func(name string, value json.RawMessage) error {
 		switch name {
 		case "code":
@@ -189,7 +188,7 @@ func failureOf(failure json.RawMessage) *saga.ReplyError {
 	return said
 }
 
-// plainText is a string's content, and the JSON text of every other value but null.
+// plainText returns a string's content, and the JSON text of any other value but null.
 func plainText(value json.RawMessage) string {
 	var text string
 	if present(value) == nil || json.Unmarshal(value, &text) == nil {
@@ -198,7 +197,7 @@ func plainText(value json.RawMessage) string {
 	return string(value)
 }
 
-// CleanText returns a text with what databases cannot store replaced, and cut to the limit on a rune boundary.
+// CleanText replaces what databases cannot store, and cuts the text to the limit on a rune boundary.
 func CleanText(text string, limit int) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 	if len(text) <= limit {
