@@ -20,7 +20,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// orchestrator is the orchestrator's side of RabbitMQ.
+// orchestrator connects the orchestrator's side of RabbitMQ.
 func orchestrator(t *testing.T) (b *rabbit.Broker, url, prefix string) {
 	t.Helper()
 	url, prefix = env.Broker(t, "payments", "inventory")
@@ -69,8 +69,8 @@ func TestAWorkerServesAQueueOfRabbitMQ(t *testing.T) {
 	assert.Equal(t, int64(count), calls.Load())
 }
 
-// A worker needs no more than what every AMQP client has: get a message, publish to its reply_to, acknowledge.
-func TestAWorkerNeedsNothingButAnAMQPClient(t *testing.T) {
+// A worker needs only what every AMQP client has: get a message, publish to its reply_to, acknowledge.
+func TestAWorkerNeedsOnlyAnAMQPClient(t *testing.T) {
 	t.Parallel()
 	b, url, prefix := orchestrator(t)
 	sent := charge(1)
@@ -137,17 +137,17 @@ func TestWorkersOfOneTransportShareItsConnections(t *testing.T) {
 	endPayments, endInventory := work("payments"), work("inventory")
 	works("payments")
 	works("inventory")
-	connections(2, "one to take commands and one to reply, whoever works")
+	connections(2, "one to take commands and one to reply, for both workers")
 	endPayments()
 	works("inventory")
-	connections(2, "somebody still works")
+	connections(2, "one worker still runs")
 	endInventory()
-	connections(0, "nobody does")
+	connections(0, "no worker runs")
 	work("payments")
 	works("payments")
 }
 
-func TestAURLThatCanNeverWorkIsSaidAtOnce(t *testing.T) {
+func TestAURLThatCanNeverWorkFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	err := steps.NewWorker("payments", steps.Config{}).Run(t.Context(), steps.AMQP(steps.AMQPConfig{URL: "http://user:secret@host"}))
 	require.Error(t, err)

@@ -20,14 +20,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// The environment of a child: a worker process that can be killed at any point of its talk with the database.
+// The environment of a child: a worker process that can be killed at any point of its conversation with the database.
 const (
 	childDatabase = "STEPS_TEST_DATABASE"
 	childScript   = "STEPS_TEST_SCRIPT"  // groups of commands, as "execute/1+execute/1 compensate/1"; a group is sent at once
 	childKillAt   = "STEPS_TEST_KILL_AT" // the number of the moment at which to die; 0: never
 )
 
-// killer counts moments and kills its own process at one of them, in the way of a machine that loses power.
+// killer counts moments and kills its own process at one of them, as a power loss would.
 type killer struct {
 	armed  atomic.Bool
 	moment atomic.Int64
@@ -41,8 +41,8 @@ func (k *killer) pass() {
 	}
 }
 
-// mortalConn may be killed before a message to the database, right after it, and when something came back. Between the
-// second and the third, the database does what the process never hears of.
+// mortalConn can die before a write to the database, right after it, and after a read. Between the second and the
+// third, the database does what the process never learns.
 type mortalConn struct {
 	net.Conn
 	killer *killer
@@ -63,7 +63,7 @@ func (c *mortalConn) Read(buffer []byte) (int, error) {
 	return n, err
 }
 
-// runChild is the main function of a child. It prints each group's replies.
+// runChild is a child's main function. It prints each group's replies.
 func runChild() int {
 	at, err := strconv.ParseInt(os.Getenv(childKillAt), 10, 64)
 	if err != nil {

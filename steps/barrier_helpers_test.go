@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// paymentService has a table in which every effect leaves a row: what counts is how many there are.
+// paymentService has a table in which every effect leaves a row, so that tests can count them.
 type paymentService struct {
 	*bench
 	pool    *pgxpool.Pool
@@ -45,13 +45,13 @@ func openPool(t *testing.T, url string, tracer pgx.QueryTracer) *pgxpool.Pool {
 	return pool
 }
 
-// effect does what a handler does: it writes into the service's own table.
+// effect writes into the service's own table, as a handler would.
 func effect(ctx context.Context, tx pgx.Tx, name string, attempt int) error {
 	_, err := tx.Exec(ctx, "INSERT INTO effects VALUES ($1, $2)", name, attempt)
 	return err
 }
 
-// handlers registers a charge and a refund. meddle may make one fail, after its effect.
+// handlers registers a charge and a refund. meddle, if non-nil, can make one fail after its effect.
 func (s *paymentService) handlers(w *steps.Worker, meddle func(cmd steps.Command[chargeInput]) error) {
 	if meddle == nil {
 		meddle = func(steps.Command[chargeInput]) error { return nil }
@@ -82,7 +82,7 @@ func (s *paymentService) ask(commands ...wire.Command) saga.Reply {
 	return last
 }
 
-// effects are what is in the service's table.
+// effects returns the rows of the service's table.
 func (s *paymentService) effects() []string {
 	s.t.Helper()
 	rows, err := s.pool.Query(s.t.Context(), "SELECT effect FROM effects ORDER BY effect")
@@ -94,7 +94,7 @@ func (s *paymentService) effects() []string {
 
 func charge(attempt int) wire.Command { return command(saga.Execute, attempt) }
 
-// refund is a compensation of which the orchestrator does not know the output.
+// refund is a compensation whose output the orchestrator does not know.
 func refund(round, attempt int) wire.Command {
 	c := command(saga.Compensate, attempt)
 	c.ID.Round, c.Body = round, []byte(`{"data":{}}`)

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runWorkerProcess runs a worker process through a script. It returns what the process printed, and whether it was killed.
+// runWorkerProcess runs a worker process through a script. It returns what the process printed and whether it was
+// killed.
 func runWorkerProcess(t *testing.T, database, script string, killAt int) (output string, killed bool) {
 	t.Helper()
 	self, err := os.Executable()
@@ -33,9 +34,8 @@ func runWorkerProcess(t *testing.T, database, script string, killAt int) (output
 	return printed.String(), killed
 }
 
-// A worker process is killed at every moment of its talk with the database, what it had taken is delivered again, to a
-// process that is killed at the same moment, and then once more to one that lives. Whatever the moment was, each effect
-// is there once.
+// A worker process is killed at every moment of its conversation with the database. Its commands are delivered again to
+// a process that is killed at the same moment, and then to one that survives. Each effect must exist exactly once.
 func TestAWorkerKilledAtAnyMomentHasEachEffectOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -70,7 +70,7 @@ func TestAWorkerKilledAtAnyMomentHasEachEffectOnce(t *testing.T) {
 					break
 				}
 			}
-			assert.Greater(t, moments, 10, "the fault has to have happened")
+			assert.Greater(t, moments, 10, "the process must have been killed")
 			t.Logf("killed at %d moments", moments)
 		})
 	}

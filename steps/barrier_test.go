@@ -21,14 +21,14 @@ func compensatedAlready() *saga.ReplyError {
 	return &saga.ReplyError{Code: steps.CodeCompensated, Message: "the step was compensated before this command came"}
 }
 
-// start lets a worker with the usual handlers work.
+// start runs a worker with the usual handlers.
 func (s *paymentService) start(meddle func(steps.Command[chargeInput]) error) {
 	w := s.worker(steps.Config{})
 	s.handlers(w, meddle)
 	s.run(w)
 }
 
-func TestTheSameCommandAgainGetsTheSameReplyAndHasNoSecondEffect(t *testing.T) {
+func TestARepeatedCommandGetsTheSameReplyWithoutASecondEffect(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	s.start(nil)
@@ -40,7 +40,7 @@ func TestTheSameCommandAgainGetsTheSameReplyAndHasNoSecondEffect(t *testing.T) {
 	assert.Equal(t, []string{"charge"}, s.effects())
 }
 
-func TestACompensationUndoesWithTheOutputThatTheBarrierKept(t *testing.T) {
+func TestACompensationGetsTheOutputThatTheBarrierKept(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	s.start(nil)
@@ -48,7 +48,7 @@ func TestACompensationUndoesWithTheOutputThatTheBarrierKept(t *testing.T) {
 	assert.Equal(t, []string{"charge", "refund c-7"}, s.effects())
 }
 
-func TestACompensationWhoseCommandNeverCameUndoesNothingAndRefusesIt(t *testing.T) {
+func TestACompensationWithoutItsCommandDoesNothingAndRefusesTheCommand(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	s.start(nil)
@@ -68,9 +68,9 @@ func TestACommandAfterItsCompensationIsRefused(t *testing.T) {
 	assert.Equal(t, []string{"charge", "refund c-7"}, s.effects())
 }
 
-func TestASecondRoundOfACompensationUndoesOnlyWhatIsThereToUndo(t *testing.T) {
+func TestASecondCompensationReversesOnlyARemainingEffect(t *testing.T) {
 	t.Parallel()
-	t.Run("undone by the first round", func(t *testing.T) {
+	t.Run("compensated by the first round", func(t *testing.T) {
 		t.Parallel()
 		s := newPaymentService(t)
 		s.start(nil)
@@ -84,7 +84,7 @@ func TestASecondRoundOfACompensationUndoesOnlyWhatIsThereToUndo(t *testing.T) {
 		assert.True(t, s.ask(refund(1, 1), charge(1), refund(2, 1)).Succeeded)
 		assert.Empty(t, s.effects())
 	})
-	t.Run("the first round never came through", func(t *testing.T) {
+	t.Run("the first round failed", func(t *testing.T) {
 		t.Parallel()
 		s := newPaymentService(t)
 		s.start(func(cmd steps.Command[chargeInput]) error {
@@ -95,13 +95,13 @@ func TestASecondRoundOfACompensationUndoesOnlyWhatIsThereToUndo(t *testing.T) {
 		})
 		assert.False(t, s.ask(charge(1), refund(1, 1)).Succeeded)
 		assert.True(t, s.ask(refund(2, 1)).Succeeded)
-		assert.True(t, s.ask(refund(1, 2)).Succeeded, "the first round again: nothing is left for it to undo")
+		assert.True(t, s.ask(refund(1, 2)).Succeeded, "the first round again: no effect remains")
 		assert.Equal(t, []string{"charge", "refund c-7"}, s.effects())
 	})
 }
 
-// An orchestrator that hears `failed` does not compensate. So that attempt must not take effect when it is delivered
-// again, whatever the reason was; a new attempt may.
+// The orchestrator does not compensate after `failed`. So that attempt must never take effect when it is delivered
+// again, whatever the reason was. A new attempt may.
 func TestAnAttemptThatFailedNeverTakesEffectAndANewOneMay(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
@@ -119,8 +119,8 @@ func TestAnAttemptThatFailedNeverTakesEffectAndANewOneMay(t *testing.T) {
 			})
 			failed := s.ask(charge(2))
 			require.NotNil(t, failed.Error)
-			assert.Equal(t, failed, s.ask(charge(2)), "the same reply again")
-			assert.Equal(t, failed.Error, s.ask(charge(1)).Error, "an older attempt that was on its way")
+			assert.Equal(t, failed, s.ask(charge(2)), "the same reply")
+			assert.Equal(t, failed.Error, s.ask(charge(1)).Error, "an older attempt that arrives late")
 			assert.Empty(t, s.effects())
 			assert.True(t, s.ask(charge(3)).Succeeded)
 			assert.Equal(t, []string{"charge"}, s.effects())
@@ -128,7 +128,7 @@ func TestAnAttemptThatFailedNeverTakesEffectAndANewOneMay(t *testing.T) {
 	}
 }
 
-func TestACompensationOfWhatFailedUndoesNothingAndRefusesWhatComesLater(t *testing.T) {
+func TestACompensationAfterAFailureDoesNothingAndRefusesLaterAttempts(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	s.start(func(cmd steps.Command[chargeInput]) error {
@@ -142,7 +142,7 @@ func TestACompensationOfWhatFailedUndoesNothingAndRefusesWhatComesLater(t *testi
 	assert.Empty(t, s.effects())
 }
 
-func TestWorkThatCannotBeKeptIsRolledBackAndSaysSo(t *testing.T) {
+func TestWorkThatCannotBeKeptIsRolledBackAndReported(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		handle func(ctx context.Context, tx pgx.Tx) (any, error)
@@ -154,7 +154,7 @@ func TestWorkThatCannotBeKeptIsRolledBackAndSaysSo(t *testing.T) {
 			_, _ = tx.Exec(ctx, "SELECT 1/0")
 			return nil, nil
 		}, steps.CodeError},
-		"an end that is not the handler's": {func(ctx context.Context, tx pgx.Tx) (any, error) { return nil, tx.Commit(ctx) }, steps.CodeError},
+		"a commit by the handler": {func(ctx context.Context, tx pgx.Tx) (any, error) { return nil, tx.Commit(ctx) }, steps.CodeError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -185,7 +185,7 @@ func TestAnOutcomeUnknownToTheHandlerLeavesNoTrace(t *testing.T) {
 	assert.Zero(t, rows)
 }
 
-func TestDuplicatesAtTheSameTimeHaveOneEffectAndOneReply(t *testing.T) {
+func TestConcurrentDuplicatesHaveOneEffectAndOneReply(t *testing.T) {
 	t.Parallel()
 	const copies = 8
 	s := newPaymentService(t)
@@ -198,7 +198,7 @@ func TestDuplicatesAtTheSameTimeHaveOneEffectAndOneReply(t *testing.T) {
 		<-finish
 		return nil
 	})
-	for i := range copies { // attempts of one effect: of the same attempt this process would run one
+	for i := range copies { // attempts of one effect: the process would run deliveries of one attempt only once
 		s.send(charge(1 + i))
 	}
 	<-entered
@@ -215,8 +215,8 @@ func TestDuplicatesAtTheSameTimeHaveOneEffectAndOneReply(t *testing.T) {
 	assert.Equal(t, int64(1), calls.Load())
 }
 
-// Commands and compensations of one step in any order and at the same time: in the end, what took effect is undone.
-func TestACommandAndItsCompensationsAtTheSameTimeLeaveNothingBehind(t *testing.T) {
+// Commands and compensations of one step arrive in any order and concurrently. In the end, every effect is compensated.
+func TestACommandAndConcurrentCompensationsLeaveNoEffect(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	w := s.worker(steps.Config{Concurrency: 16})
@@ -236,10 +236,10 @@ func TestACommandAndItsCompensationsAtTheSameTimeLeaveNothingBehind(t *testing.T
 	for _, e := range s.effects() {
 		counts[e]++
 	}
-	assert.Equal(t, counts["charge"], counts["refund c-7"], "each charge is refunded, once")
+	assert.Equal(t, counts["charge"], counts["refund c-7"], "each charge is refunded exactly once")
 }
 
-func TestADatabaseThatIsAwayIsWaitedForAndNothingIsSaid(t *testing.T) {
+func TestAnUnavailableDatabaseIsAwaitedWithoutAReply(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	s.start(nil)
@@ -249,17 +249,17 @@ func TestADatabaseThatIsAwayIsWaitedForAndNothingIsSaid(t *testing.T) {
 	short.Timeout, short.ID.Saga = 200*time.Millisecond, "saga-short"
 	s.send(short, long)
 	require.Eventually(t, func() bool { return s.depth() == 0 }, patience, time.Millisecond)
-	<-time.After(300 * time.Millisecond) // beyond the deadline of the short one
+	<-time.After(300 * time.Millisecond) // past the deadline of the short one
 	_, err = s.pool.Exec(t.Context(), "ALTER TABLE saga_barrier_away RENAME TO saga_barrier")
 	require.NoError(t, err)
 	assert.Equal(t, "saga-1", s.reply(1).Command.Saga)
 	assert.Equal(t, []string{"charge"}, s.effects())
 	replies, dead := s.counts()
-	assert.Equal(t, 1, replies, "the attempt that timed out was not answered")
+	assert.Equal(t, 1, replies, "the attempt that timed out got no reply")
 	assert.Zero(t, dead)
 }
 
-func TestTheBarrierCanBeInstalledAgainAndForgetsWhatIsOld(t *testing.T) {
+func TestTheBarrierCanBeInstalledAgainAndForgetsOldRows(t *testing.T) {
 	t.Parallel()
 	s := newPaymentService(t)
 	s.start(nil)

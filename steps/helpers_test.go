@@ -20,7 +20,7 @@ import (
 
 const patience = 30 * time.Second
 
-// bench is an orchestrator in the eyes of one worker: it sends commands to the queue payments and reads what comes back.
+// bench plays the orchestrator for one worker: it sends commands to the queue payments and collects the replies.
 type bench struct {
 	t      *testing.T
 	broker *local.Broker
@@ -56,13 +56,13 @@ func (b *bench) counts() (replies, dead int) {
 	return len(b.replies), len(b.dead)
 }
 
-// worker makes a worker whose logs are the test's.
+// worker returns a worker that logs to the test.
 func (b *bench) worker(config steps.Config) *steps.Worker {
 	config.Logger = slog.New(slog.NewTextHandler(b.t.Output(), nil))
 	return steps.NewWorker("payments", config)
 }
 
-// run lets a worker work until the test, or the function that it returns, ends it.
+// run runs a worker until stop is called or the test ends.
 func (b *bench) run(w *steps.Worker) (stop func()) {
 	return background(b.t, func(ctx context.Context) { assert.NoError(b.t, w.Run(ctx, b.broker)) })
 }
@@ -74,7 +74,7 @@ func (b *bench) send(commands ...wire.Command) {
 	}
 }
 
-// reply waits for a number of replies and returns the last of them.
+// reply waits for count replies and returns the last one.
 func (b *bench) reply(count int) saga.Reply {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { n, _ := b.counts(); return n >= count }, patience, time.Millisecond, "no reply")
@@ -95,7 +95,7 @@ func (b *bench) deadLetter() wire.Message {
 	return b.dead[0]
 }
 
-// settled waits until nothing waits or is being worked on: the worker has ended, and the queue is empty.
+// settled stops the worker and waits until the queue is empty.
 func (b *bench) settled(stop func()) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return b.depth() == 0 }, patience, time.Millisecond)
@@ -109,7 +109,7 @@ func (b *bench) depth() int {
 	return states["payments"].Depth
 }
 
-// command is the first attempt of charging order 42.
+// command is an attempt to charge order 42 or to refund it.
 func command(direction saga.Direction, attempt int) wire.Command {
 	name, body := "payments.charge", `{"data":{"orderId":"42","amount":120}}`
 	if direction == saga.Compensate {
@@ -122,7 +122,7 @@ func command(direction saga.Direction, attempt int) wire.Command {
 	}
 }
 
-// background runs a function that ends with its context.
+// background runs a function until stop is called or the test ends.
 func background(t *testing.T, run func(ctx context.Context)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

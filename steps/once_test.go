@@ -15,8 +15,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// B7: a broker that waits no longer for an acknowledgement delivers the command again while its handler runs.
-func TestACommandThatIsDeliveredAgainWhileItRunsIsNotRunTwice(t *testing.T) {
+// A broker that no longer waits for an acknowledgement delivers the command again while its handler runs.
+func TestACommandDeliveredAgainWhileItRunsDoesNotRunTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWorker("payments", Config{Concurrency: 4, Logger: slog.New(slog.DiscardHandler)})
@@ -40,13 +40,13 @@ func TestACommandThatIsDeliveredAgainWhileItRunsIsNotRunTwice(t *testing.T) {
 		require.Len(t, runs, 2, "one of each command")
 		ended, end := context.WithCancel(t.Context())
 		end()
-		require.Equal(t, wire.Requeued, deliver(ended, 1).Settlement, "a worker that ends does not wait")
+		require.Equal(t, wire.Requeued, deliver(ended, 1).Settlement, "a stopping worker does not wait")
 		close(release)
 		deliveries.Wait()
 		for range 4 {
 			require.JSONEq(t, `{"status":"succeeded","output":{"charge":7}}`, string((<-answers).Reply), "every delivery gets the answer")
 		}
 		deliver(t.Context(), 1)
-		require.Len(t, runs, 3, "once it has ended it runs again, as ever")
+		require.Len(t, runs, 3, "after the first run has ended, it runs again")
 	})
 }

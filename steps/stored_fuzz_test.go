@@ -13,7 +13,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// FuzzStoredReply: what the barrier kept is answered again, and the orchestrator reads it as it would have the first time.
+// FuzzStoredReply: a reply that the barrier kept is sent again, and the orchestrator decodes it as it did the first
+// time.
 func FuzzStoredReply(f *testing.F) {
 	for _, text := range []string{
 		`{"status":"succeeded","output":{"a":1}}`, `{"status":"succeeded","output":null}`, `{"status":"succeeded"}`,
@@ -29,18 +30,18 @@ func FuzzStoredReply(f *testing.F) {
 		output, err := stored(id, kept)
 		answer := settle(context.Background(), context.Background(), output, err, func() *slog.Logger { return silent })
 		if malformed != nil {
-			require.ErrorIs(t, err, ErrUnknown, "nobody knows what the first delivery did")
+			require.ErrorIs(t, err, ErrUnknown, "the first delivery's outcome is unknown")
 			require.Equal(t, wire.Rejected, answer.Settlement)
 			return
 		}
 		if want.OutputFault != "" && answer.Settlement == wire.Rejected {
-			return // an output that encoding/json cannot even copy
+			return // encoding/json cannot copy this output
 		}
 		require.Equal(t, wire.Replied, answer.Settlement)
 		got, err := wire.DecodeReply(id.String(), answer.Reply)
 		require.NoError(t, err)
 		require.Equal(t, want.OutputFault != "", got.OutputFault != "")
-		want.OutputFault, got.OutputFault = "", "" // it names a byte, and white space is gone
+		want.OutputFault, got.OutputFault = "", "" // it names a byte offset, which white space shifts
 		want.Output = compacted(t, want.Output)
 		require.Equal(t, want, got)
 	})

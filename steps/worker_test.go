@@ -68,18 +68,18 @@ func TestACompensationGetsTheOutputOfItsStep(t *testing.T) {
 	assert.Nil(t, reply.Output)
 }
 
-func TestWhatAHandlerReturnsIsWhatTheReplySays(t *testing.T) {
+func TestTheReplyReportsWhatTheHandlerReturns(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err  error
 		want saga.ReplyError
 	}{
 		"a final failure":         {steps.Fail("card_declined", "insufficient funds"), saga.ReplyError{Code: "card_declined", Message: "insufficient funds"}},
-		"one that is wrapped":     {fmt.Errorf("charge: %w", steps.Fail("card_declined", "no")), saga.ReplyError{Code: "card_declined", Message: "no"}},
-		"one to try again":        {steps.Retry("busy", "later"), saga.ReplyError{Code: "busy", Message: "later", Retryable: true}},
+		"a wrapped failure":       {fmt.Errorf("charge: %w", steps.Fail("card_declined", "no")), saga.ReplyError{Code: "card_declined", Message: "no"}},
+		"a retryable failure":     {steps.Retry("busy", "later"), saga.ReplyError{Code: "busy", Message: "later", Retryable: true}},
 		"any other error":         {errors.New("connection refused"), saga.ReplyError{Code: "error", Message: "connection refused", Retryable: true}},
-		"text nobody can store":   {errors.New("a\x00b\xff"), saga.ReplyError{Code: "error", Message: "a\uFFFDb\uFFFD", Retryable: true}},
-		"a message without end":   {errors.New(strings.Repeat("é", 9999)), saga.ReplyError{Code: "error", Message: strings.Repeat("é", 2048), Retryable: true}},
+		"text Postgres rejects":   {errors.New("a\x00b\xff"), saga.ReplyError{Code: "error", Message: "a\uFFFDb\uFFFD", Retryable: true}},
+		"a very long message":     {errors.New(strings.Repeat("é", 9999)), saga.ReplyError{Code: "error", Message: strings.Repeat("é", 2048), Retryable: true}},
 		"an error without a code": {steps.Fail("", "no"), saga.ReplyError{Code: "error", Message: "no"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestWhatAHandlerReturnsIsWhatTheReplySays(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAFailureAndTheWorkerGoesOn(t *testing.T) {
+func TestAPanicIsAFailureAndTheWorkerContinues(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := b.worker(steps.Config{})
@@ -115,7 +115,7 @@ func TestAPanicIsAFailureAndTheWorkerGoesOn(t *testing.T) {
 	assert.True(t, b.reply(2).Succeeded)
 }
 
-func TestACommandWithoutAHandlerMayBeTriedAgain(t *testing.T) {
+func TestACommandWithoutAHandlerMayBeRetried(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.run(b.worker(steps.Config{}))
@@ -142,13 +142,13 @@ func TestDataThatDoesNotFitIsAFinalFailure(t *testing.T) {
 	assert.False(t, failure.Retryable)
 }
 
-func TestAnOutcomeThatNobodyKnowsIsNotAnswered(t *testing.T) {
+func TestAnUnknownOutcomeGetsNoReply(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]func() (any, error){
 		"the handler says so":         func() (any, error) { return nil, fmt.Errorf("call the bank: %w", steps.ErrUnknown) },
-		"its output is no object":     func() (any, error) { return []int{1}, nil },
+		"its output is an array":      func() (any, error) { return []int{1}, nil },
 		"its output is too large":     func() (any, error) { return map[string][]string{"a": make([]string, 100_000)}, nil },
-		"its output is no JSON":       func() (any, error) { return map[string]any{"a": func() {}}, nil },
+		"its output has no JSON":      func() (any, error) { return map[string]any{"a": func() {}}, nil },
 		"its output cannot be stored": func() (any, error) { return map[string]string{"a": "\x00"}, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,12 +160,12 @@ func TestAnOutcomeThatNobodyKnowsIsNotAnswered(t *testing.T) {
 			b.send(command(saga.Execute, 1))
 			assert.Equal(t, "saga-1/charge/execute/1", b.deadLetter().MessageID)
 			replies, _ := b.counts()
-			assert.Zero(t, replies, "a reply would say that nothing took effect, or that it did")
+			assert.Zero(t, replies, "any reply would claim a known outcome")
 		})
 	}
 }
 
-func TestAMessageThatIsNoCommandBecomesADeadLetter(t *testing.T) {
+func TestAnInvalidCommandBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.run(b.worker(steps.Config{}))
@@ -179,16 +179,16 @@ func TestAMessageThatIsNoCommandBecomesADeadLetter(t *testing.T) {
 	assert.Contains(t, deaths[0], "reason")
 }
 
-func TestADeadlineThatHasPassedStopsExecutionAndNotCompensation(t *testing.T) {
+func TestAPassedDeadlineStopsExecutionButNotCompensation(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		direction saga.Direction
 		config    steps.Config
 		done      bool
 	}{
-		"execute":                       {saga.Execute, steps.Config{}, false},
-		"compensate":                    {saga.Compensate, steps.Config{}, true},
-		"execute, deadlines not heeded": {saga.Execute, steps.Config{IgnoreDeadline: true}, true},
+		"execute":                    {saga.Execute, steps.Config{}, false},
+		"compensate":                 {saga.Compensate, steps.Config{}, true},
+		"execute, deadlines ignored": {saga.Execute, steps.Config{IgnoreDeadline: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -197,7 +197,7 @@ func TestADeadlineThatHasPassedStopsExecutionAndNotCompensation(t *testing.T) {
 			var calls atomic.Int64
 			handle := func(ctx context.Context, _ steps.Command[chargeInput]) (steps.None, error) {
 				calls.Add(1)
-				return steps.None{}, ctx.Err() // what is done in spite of its deadline has time
+				return steps.None{}, ctx.Err() // a command handled in spite of its deadline has time
 			}
 			steps.Handle(w, "payments.charge", handle)
 			steps.Handle(w, "payments.refund", handle)
@@ -217,7 +217,7 @@ func TestADeadlineThatHasPassedStopsExecutionAndNotCompensation(t *testing.T) {
 	}
 }
 
-func TestACommandThatRunsOutOfTimeIsNotAnswered(t *testing.T) {
+func TestACommandThatExceedsItsDeadlineGetsNoReply(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := b.worker(steps.Config{})
@@ -237,7 +237,7 @@ func TestACommandThatRunsOutOfTimeIsNotAnswered(t *testing.T) {
 	assert.Zero(t, replies+dead)
 }
 
-func TestNoMoreThanTheAskedForRunAtATime(t *testing.T) {
+func TestConcurrencyLimitsTheRunningHandlers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := b.worker(steps.Config{Concurrency: 3})
@@ -258,7 +258,7 @@ func TestNoMoreThanTheAskedForRunAtATime(t *testing.T) {
 	assert.Equal(t, int64(3), most.Load())
 }
 
-func TestAWorkerThatEndsFinishesWhatItHasBegun(t *testing.T) {
+func TestAStoppingWorkerFinishesRunningCommands(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := b.worker(steps.Config{Concurrency: 1})
@@ -274,10 +274,10 @@ func TestAWorkerThatEndsFinishesWhatItHasBegun(t *testing.T) {
 	go close(finish)
 	stop()
 	assert.True(t, b.reply(1).Succeeded)
-	assert.Equal(t, 1, b.depth()+len(begun), "the second is still there for another worker, or was done too")
+	assert.Equal(t, 1, b.depth()+len(begun), "the second still waits for another worker, or was done too")
 }
 
-func TestWhatIsNotDoneWithinTheGracePeriodIsDeliveredAgain(t *testing.T) {
+func TestCommandsUnfinishedAfterTheGracePeriodAreDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := b.worker(steps.Config{Grace: 50 * time.Millisecond})
@@ -302,7 +302,7 @@ func TestWhatIsNotDoneWithinTheGracePeriodIsDeliveredAgain(t *testing.T) {
 	assert.True(t, <-redelivered)
 }
 
-func TestSlipsOfTheProgramAreFoundWhenHandlersAreRegistered(t *testing.T) {
+func TestProgrammingErrorsPanicWhenHandlersAreRegistered(t *testing.T) {
 	t.Parallel()
 	w := steps.NewWorker("payments", steps.Config{})
 	none := func(context.Context, steps.Command[chargeInput]) (steps.None, error) { return steps.None{}, nil }
@@ -311,5 +311,5 @@ func TestSlipsOfTheProgramAreFoundWhenHandlersAreRegistered(t *testing.T) {
 	assert.Panics(t, func() { steps.Handle(w, "", none) }, "no name")
 	assert.Panics(t, func() {
 		steps.Handle(w, "payments.other", func(context.Context, steps.Command[chargeInput]) (string, error) { return "", nil })
-	}, "an output that can never be an object")
+	}, "an output that never encodes to an object")
 }

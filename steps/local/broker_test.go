@@ -47,7 +47,7 @@ func publish(t *testing.T, b *local.Broker, commands ...wire.Command) {
 	}
 }
 
-// background runs a function that ends with its context.
+// background runs a function until stop is called or the test ends.
 func background(t *testing.T, run func(ctx context.Context)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -66,12 +66,12 @@ func receive(t *testing.T, b *local.Broker, limit int, handle func(wire.Message)
 	return background(t, func(ctx context.Context) { assert.NoError(t, b.Receive(ctx, "payments", limit, handle)) })
 }
 
-func TestACommandForAQueueThatWasNotDeclaredIsReturned(t *testing.T) {
+func TestACommandForAnUndeclaredQueueIsReturned(t *testing.T) {
 	t.Parallel()
 	b := local.New()
 	stop := receive(t, b, 1, func(wire.Message) wire.Answer { return wire.Answer{Settlement: wire.Dropped} })
 	receipt := env.Receipts(t.Context(), b.Publish, []wire.Command{command(1, 0)})[0]
-	assert.Equal(t, wire.Returned, receipt.Outcome, "somebody who listens does not make a queue")
+	assert.Equal(t, wire.Returned, receipt.Outcome, "a consumer does not create the queue")
 	assert.Contains(t, receipt.Reason, "payments")
 	require.NoError(t, b.DeclareQueues(t.Context(), []string{"payments"}))
 	publish(t, b, command(1, 0))
@@ -83,7 +83,7 @@ func TestACommandForAQueueThatWasNotDeclaredIsReturned(t *testing.T) {
 	stop()
 }
 
-func TestUrgentCommandsGoFirstAndEqualOnesInTheirOrder(t *testing.T) {
+func TestUrgentCommandsComeFirstAndEqualOnesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	b := declared(t)
 	publish(t, b, command(1, 0), command(2, 5), command(3, 0), command(4, 9), command(5, 5))
@@ -102,7 +102,7 @@ func TestMessagesAreThoseOfRabbitMQ(t *testing.T) {
 	b := declared(t)
 	sent := command(1, 0)
 	publish(t, b, sent)
-	sent.Body[0] = 'X' // what the sender does with its bytes later is its own business
+	sent.Body[0] = 'X' // the sender may change its bytes later
 	got := make(chan wire.Message, 1)
 	receive(t, b, 1, func(m wire.Message) wire.Answer {
 		got <- m
@@ -129,7 +129,7 @@ func TestMessagesAreThoseOfRabbitMQ(t *testing.T) {
 	assert.Equal(t, wire.ContentType, reply.ContentType)
 }
 
-func TestWhatAWorkerDoesNotSettleComesAgainUntilItIsADeadLetter(t *testing.T) {
+func TestAnUnsettledCommandIsDeliveredAgainUntilItIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	b := declared(t)
 	deliveries := make(chan bool, 100)
@@ -159,7 +159,7 @@ func TestWhatAWorkerDoesNotSettleComesAgainUntilItIsADeadLetter(t *testing.T) {
 	assert.Equal(t, "saga.commands.payments", death["queue"])
 }
 
-func TestRepliesThatAreNotSettledComeAgain(t *testing.T) {
+func TestUnsettledRepliesAreDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	b := declared(t)
 	publish(t, b, command(1, 0), command(2, 0), command(3, 0))
@@ -173,12 +173,12 @@ func TestRepliesThatAreNotSettledComeAgain(t *testing.T) {
 	(<-settles)(true)
 	second := <-settles
 	second(false)
-	second(true) // the first word stands
+	second(true) // the first call counts
 	third := <-settles
 	again := <-settles
 	go again(true)
 	go third(true)
-	stop() // waits for what is under way
+	stop() // waits for running calls
 
 	left := make(chan wire.Message, 10)
 	background(t, func(ctx context.Context) {
@@ -191,7 +191,7 @@ func TestRepliesThatAreNotSettledComeAgain(t *testing.T) {
 	assert.Equal(t, "saga-4/step/execute/1", (<-left).CorrelationID, "all before it were settled")
 }
 
-func TestNothingIsLostWhenWorkersComeAndGo(t *testing.T) {
+func TestNoCommandIsLostWhenWorkersComeAndGo(t *testing.T) {
 	t.Parallel()
 	const count = 500
 	b := declared(t)
@@ -203,7 +203,7 @@ func TestNothingIsLostWhenWorkersComeAndGo(t *testing.T) {
 	for round := range 10 {
 		stop := receive(t, b, 4, func(m wire.Message) wire.Answer {
 			if !m.Redelivered {
-				return wire.Answer{} // given back
+				return wire.Answer{} // returned to the queue
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// payloads are what a saga carries: what is usual, and much.
+// payloads are the data of a usual saga and of a large one.
 func payloads() map[string]json.RawMessage {
 	return map[string]json.RawMessage{
 		"usual": json.RawMessage(`{"orderId":"42","amount":120,"customer":"somebody","items":[{"sku":"a-1","count":2}]}`),

@@ -13,8 +13,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// What the orchestrator sends is what a worker reads.
-func TestACommandSurvivesTheWay(t *testing.T) {
+// A worker reads what the orchestrator sends.
+func TestACommandSurvivesEncoding(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		direction := rapid.SampledFrom([]saga.Direction{saga.Execute, saga.Compensate}).Draw(t, "direction")
@@ -48,7 +48,7 @@ func TestACommandSurvivesTheWay(t *testing.T) {
 	})
 }
 
-// object is a JSON object with text that encoders like to change.
+// object draws a JSON object with text that encoders tend to change.
 func object(t *rapid.T, label string) json.RawMessage {
 	content, err := json.Marshal(map[string]string{"a": rapid.String().Draw(t, label)})
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func message() wire.Message {
 	return c.Message("saga.replies", time.Now())
 }
 
-func TestAMessageThatCannotBeAnsweredIsNoCommand(t *testing.T) {
+func TestAMessageThatCannotBeAnsweredIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		spoil func(*wire.Message)
@@ -72,8 +72,8 @@ func TestAMessageThatCannotBeAnsweredIsNoCommand(t *testing.T) {
 		"no correlation id":     {func(m *wire.Message) { m.CorrelationID = "" }, "correlation_id"},
 		"a foreign one":         {func(m *wire.Message) { m.CorrelationID = "secret" }, "correlation_id"},
 		"no name":               {func(m *wire.Message) { m.Type = "" }, "type"},
-		"nobody to reply to":    {func(m *wire.Message) { m.ReplyTo = "" }, "reply_to"},
-		"no JSON":               {func(m *wire.Message) { m.Body = []byte("secret") }, "body"},
+		"no queue to reply to":  {func(m *wire.Message) { m.ReplyTo = "" }, "reply_to"},
+		"not JSON":              {func(m *wire.Message) { m.Body = []byte("secret") }, "body"},
 		"a deadline of letters": {func(m *wire.Message) { m.Headers[wire.HeaderDeadline] = "secret" }, "saga-deadline"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,8 +87,8 @@ func TestAMessageThatCannotBeAnsweredIsNoCommand(t *testing.T) {
 	}
 }
 
-// People send dead letters again by hand, with clients that have other integers, or none.
-func TestHeadersThatOtherClientsWroteAreRead(t *testing.T) {
+// Operators send dead letters again by hand, with clients that use other integer types or none.
+func TestHeadersOfOtherClientsAreDecoded(t *testing.T) {
 	t.Parallel()
 	for _, version := range []any{int8(3), uint8(3), int16(3), int32(3), int64(3), 3, 3.0} {
 		m := message()
@@ -105,7 +105,7 @@ func TestHeadersThatOtherClientsWroteAreRead(t *testing.T) {
 	assert.Zero(t, got.Version)
 }
 
-func TestAReplyReadsAsItWasWritten(t *testing.T) {
+func TestAReplySurvivesEncoding(t *testing.T) {
 	t.Parallel()
 	const id = "saga-1/charge/execute/1"
 	success, err := wire.Succeeded(json.RawMessage(`{"a":"<&>"}`)).Encode()
@@ -121,11 +121,11 @@ func TestAReplyReadsAsItWasWritten(t *testing.T) {
 	assert.Equal(t, &saga.ReplyError{Code: "card_declined", Message: "no"}, read.Error)
 	read, err = wire.DecodeReply(id, []byte(`{"status":"failed"}`))
 	require.NoError(t, err)
-	assert.Equal(t, &saga.ReplyError{Code: "failed", Retryable: true}, read.Error, "retryable is true where absent")
+	assert.Equal(t, &saga.ReplyError{Code: "failed", Retryable: true}, read.Error, "retryable is true if absent")
 }
 
-// Two readers of one message must not see two different answers.
-func TestTheNamesInAReplyAreCaseSensitive(t *testing.T) {
+// Two readers of one message must not see different answers.
+func TestMemberNamesOfAReplyAreCaseSensitive(t *testing.T) {
 	t.Parallel()
 	const id = "saga-1/charge/execute/1"
 	_, err := wire.DecodeReply(id, []byte(`{"Status":"succeeded"}`))

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// FuzzDecodeReply: what is taken can be stored, and reads the same when it is written again.
+// FuzzDecodeReply: every accepted reply can be stored, and decodes the same after it is encoded again.
 func FuzzDecodeReply(f *testing.F) {
 	for _, seed := range []string{
 		`{"status":"succeeded","output":{"a":1}}`, `{"status":"failed","error":{"code":"c","message":"m","retryable":false}}`,
@@ -35,14 +35,14 @@ func FuzzDecodeReply(f *testing.F) {
 			return
 		}
 		require.Equal(t, id, reply.Command.String())
-		require.Equal(t, reply.Succeeded, reply.Error == nil, "a reply has either succeeded or an error")
+		require.Equal(t, reply.Succeeded, reply.Error == nil, "a reply either succeeded or has an error")
 		require.Equal(t, reply.Succeeded, statusOf(t, content) == "succeeded", "as any other reader sees it")
 		written := wire.Succeeded(reply.Output)
 		if reply.Error != nil {
 			require.NotEmpty(t, reply.Error.Code)
 			require.LessOrEqual(t, len(reply.Error.Code), wire.MaxErrorCode)
 			require.LessOrEqual(t, len(reply.Error.Message), wire.MaxErrorMessage)
-			require.Nil(t, reply.Output, "what failed has no effect and so no output")
+			require.Nil(t, reply.Output, "a failure has no effect and so no output")
 			written = wire.Failed(reply.Error.Code, reply.Error.Message, reply.Error.Retryable)
 		}
 		if reply.OutputFault != "" {
@@ -62,7 +62,7 @@ func FuzzDecodeReply(f *testing.F) {
 	})
 }
 
-// FuzzDecodeCommand: what a worker takes is what the orchestrator would have sent.
+// FuzzDecodeCommand: a worker accepts only what the orchestrator would have sent.
 func FuzzDecodeCommand(f *testing.F) {
 	f.Add("saga-1/charge/compensate-2/1", "payments.refund", "saga.replies", "2026-01-01T00:00:00Z", 3.0, byte(0), []byte(`{"data":{},"output":{}}`))
 	f.Add("saga-1/charge/execute/1", "payments.charge", "saga.replies", "", 1.5, byte(1), []byte(`{"data":{"a":[1,"<&>\u2028"]}}`))
@@ -97,7 +97,7 @@ func FuzzDecodeCommand(f *testing.F) {
 	})
 }
 
-// headers are those of a command in one of the shapes that AMQP clients give them.
+// headers returns a command's headers in one of the shapes that AMQP clients give them.
 func headers(deadline string, version float64, shape byte) map[string]any {
 	switch shape % 4 {
 	case 0:
@@ -114,7 +114,7 @@ func headers(deadline string, version float64, shape byte) map[string]any {
 	}
 }
 
-// requireDiscreet: an error is short, and made of our own words.
+// requireDiscreet checks that an error is short and does not repeat the message's content.
 func requireDiscreet(t *testing.T, err error) {
 	t.Helper()
 	require.Less(t, len(err.Error()), 120)
@@ -123,12 +123,12 @@ func requireDiscreet(t *testing.T, err error) {
 	}
 }
 
-// statusOf reads a reply as a program in another language does.
+// statusOf reads a reply's status as a program in another language would.
 func statusOf(t *testing.T, content []byte) string {
 	t.Helper()
 	var members map[string]json.RawMessage
 	if json.Unmarshal(bytes.TrimPrefix(content, []byte("\ufeff")), &members) != nil {
-		t.Skip("nested deeper than encoding/json reads")
+		t.Skip("nested deeper than the decoder of encoding/json allows")
 	}
 	var status string
 	require.NoError(t, json.Unmarshal(members["status"], &status))

@@ -13,20 +13,20 @@ import (
 
 const answered = "saga-1/charge/execute/1"
 
-// verdict is a reply that says clearly what happened, and what counts of it.
+// verdict is a clear reply and the members of it that count.
 type verdict struct {
 	body          string
 	code, message string // of a failure
 	final         bool   // not retryable
 	output        string // of a success
-	outputFault   string // part of it
+	outputFault   string // a part of it
 }
 
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
 func repeated(s string, n int) string { return strings.Repeat(s, n) }
 
-// clearVerdicts are replies as workers in other languages have been seen to write them, or may.
+// clearVerdicts are replies that workers in other languages write, or may write.
 func clearVerdicts() map[string]verdict {
 	failed := func(message string) string {
 		return `{"status":"failed","error":{"code":"no","retryable":false,"message":` + message + `}}`
@@ -96,7 +96,7 @@ func clearVerdicts() map[string]verdict {
 	}
 }
 
-// Contract, AMQP: a clear verdict counts whatever its text is like.
+// A clear verdict counts, whatever its text is like.
 func TestAClearVerdictCounts(t *testing.T) {
 	t.Parallel()
 	for name, want := range clearVerdicts() {
@@ -113,7 +113,7 @@ func TestAClearVerdictCounts(t *testing.T) {
 			require.True(t, reply.Succeeded)
 			if want.outputFault != "" {
 				require.Contains(t, reply.OutputFault, want.outputFault)
-				require.Less(t, len(reply.OutputFault), 120, "it never repeats the content")
+				require.Less(t, len(reply.OutputFault), 120, "it must not repeat the content")
 				return
 			}
 			require.Empty(t, reply.OutputFault)
@@ -122,7 +122,7 @@ func TestAClearVerdictCounts(t *testing.T) {
 	}
 }
 
-// What stays refused is a message that does not say what happened.
+// A reply is refused only if it does not say what happened.
 func TestAnUnclearReplyIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
@@ -142,7 +142,7 @@ func TestAnUnclearReplyIsRefused(t *testing.T) {
 	}
 }
 
-// The limit of a whole reply is exact, and names itself.
+// The limit of a whole reply is exact, and the error names it.
 func TestTheSizeOfAReplyIsLimited(t *testing.T) {
 	t.Parallel()
 	frame := `{"status":"failed","x":""}`
