@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// situation is one row of the table of what a person may do.
+// situation is one row of the table of actions that an operator may take.
 type situation struct {
 	reach   func(t *testing.T) *conversation
 	status  saga.Status
@@ -24,33 +24,33 @@ func situations() map[string]situation {
 	toRepair := []saga.ActionName{saga.ActionRetry, saga.ActionSkip, saga.ActionPatchData, saga.ActionAbandon}
 	toGoOn := []saga.ActionName{saga.ActionResume, saga.ActionPatchData, saga.ActionAbandon}
 	return map[string]situation{
-		"scheduled":                  {before(committing), saga.Scheduled, toBegin},
-		"running, before its pivot":  {after(committing), saga.Running, toBegin},
-		"running, its pivot out":     {after(committing, successOf("a")), saga.Running, toBegin},
-		"running, past its pivot":    {after(committing, successOf("a", "p")), saga.Running, toWatch},
-		"running, retriable alone":   {after(retriables), saga.Running, toWatch},
-		"running, without a pivot":   {after(diamond), saga.Running, toBegin},
-		"running, some step used up": {after(beside, refusalOf("r")), saga.Running, toWatch},
-		"compensating":               {after(committing, successOf("a"), refusalOf("p")), saga.Compensating, toWatch},
-		"compensating, some used up": {after(diamond, successOf("a", "b", "c"), refusalOf("d"), refusalOf("b")), saga.Compensating, toWatch},
-		"paused, before its start":   {before(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
-		"paused, before its pivot":   {after(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
-		"paused, past its pivot":     {after(committing, successOf("a", "p"), pause), saga.Paused, toGoOn},
-		"paused, going back":         {after(committing, successOf("a"), refusalOf("p"), pause), saga.Paused, toGoOn},
-		"stuck: compensation":        {after(committing, successOf("a"), refusalOf("p"), refusalOf("a")), saga.Stuck, toRepair},
-		"stuck: retries":             {after(committing, successOf("a", "p"), refusalOf("r")), saga.Stuck, toRepair},
-		"stuck: pivot unknown":       {after(committing, unknown), saga.Stuck, slices.Concat(toRepair, []saga.ActionName{saga.ActionCompensate})},
-		"completed":                  {after(retriables, successOf("r", "u")), saga.Completed, nil},
-		"compensated":                {after(committing, refusalOf("a")), saga.Compensated, nil},
-		"abandoned":                  {after(committing, abandon), saga.Abandoned, nil},
-		"late effect":                {after(committing, abandon, lateSuccessOf("a/execute/1")), saga.Abandoned, []saga.ActionName{saga.ActionCompensate, saga.ActionAcknowledge}},
-		"late effect, nothing undoes it": {
+		"scheduled":                    {before(committing), saga.Scheduled, toBegin},
+		"running, before its pivot":    {after(committing), saga.Running, toBegin},
+		"running, its pivot out":       {after(committing, successOf("a")), saga.Running, toBegin},
+		"running, past its pivot":      {after(committing, successOf("a", "p")), saga.Running, toWatch},
+		"running, retriable alone":     {after(retriables), saga.Running, toWatch},
+		"running, without a pivot":     {after(diamond), saga.Running, toBegin},
+		"running, some step exhausted": {after(beside, refusalOf("r")), saga.Running, toWatch},
+		"compensating":                 {after(committing, successOf("a"), refusalOf("p")), saga.Compensating, toWatch},
+		"compensating, some exhausted": {after(diamond, successOf("a", "b", "c"), refusalOf("d"), refusalOf("b")), saga.Compensating, toWatch},
+		"paused, before its start":     {before(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
+		"paused, before its pivot":     {after(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
+		"paused, past its pivot":       {after(committing, successOf("a", "p"), pause), saga.Paused, toGoOn},
+		"paused, going back":           {after(committing, successOf("a"), refusalOf("p"), pause), saga.Paused, toGoOn},
+		"stuck: compensation":          {after(committing, successOf("a"), refusalOf("p"), refusalOf("a")), saga.Stuck, toRepair},
+		"stuck: retries":               {after(committing, successOf("a", "p"), refusalOf("r")), saga.Stuck, toRepair},
+		"stuck: pivot unknown":         {after(committing, unknown), saga.Stuck, slices.Concat(toRepair, []saga.ActionName{saga.ActionCompensate})},
+		"completed":                    {after(retriables, successOf("r", "u")), saga.Completed, nil},
+		"compensated":                  {after(committing, refusalOf("a")), saga.Compensated, nil},
+		"abandoned":                    {after(committing, abandon), saga.Abandoned, nil},
+		"late effect":                  {after(committing, abandon, lateSuccessOf("a/execute/1")), saga.Abandoned, []saga.ActionName{saga.ActionCompensate, saga.ActionAcknowledge}},
+		"late effect, no compensation": {
 			after(committing, successOf("a"), abandon, lateSuccessOf("p/execute/1")), saga.Abandoned, []saga.ActionName{saga.ActionAcknowledge},
 		},
 	}
 }
 
-// after brings a saga to a situation; before does, and the saga has not started.
+// after brings a started saga to a situation; before does so for a scheduled saga.
 func after(def func() *saga.Builder, says ...func(*conversation)) func(t *testing.T) *conversation {
 	return reached(def, says, func(*saga.Start) {})
 }
@@ -92,9 +92,9 @@ func lateSuccessOf(command string) func(*conversation) {
 	return func(c *conversation) { c.late(command, succeeded()) }
 }
 
-// beside: two retriable steps that run in parallel.
+// beside returns two retriable steps that run in parallel.
 func beside() *saga.Builder {
-	return saga.New("plan").Retriable("r", "q.r").Retriable("u", "q.u", saga.AtOnce())
+	return saga.New("order").Retriable("r", "q.r").Retriable("u", "q.u", saga.AtOnce())
 }
 
 func everyAction() []saga.ActionName {
@@ -104,7 +104,7 @@ func everyAction() []saga.ActionName {
 	}
 }
 
-// fitting says what else an action needs to be taken: skip names the step that needs it.
+// fitting adds what an action needs to be accepted.
 func fitting(c *conversation, name saga.ActionName) func(*saga.Action) {
 	return func(a *saga.Action) {
 		if name == saga.ActionPatchData {
@@ -116,7 +116,7 @@ func fitting(c *conversation, name saga.ActionName) func(*saga.Action) {
 	}
 }
 
-func TestWhatAPersonMayDoInEverySituation(t *testing.T) {
+func TestTheAllowedActionsInEverySituation(t *testing.T) {
 	t.Parallel()
 	for name, row := range situations() {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestWhatAPersonMayDoInEverySituation(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysWhereTheSagaStands(t *testing.T) {
+func TestARefusalNamesTheStateOfTheSaga(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string]struct {
 		reach func(t *testing.T) *conversation
@@ -161,7 +161,7 @@ func TestARefusalSaysWhereTheSagaStands(t *testing.T) {
 
 func cancel(c *conversation) { c.act(saga.ActionCompensate) }
 
-func TestAnActionIsTakenAtTheRevisionThatItNames(t *testing.T) {
+func TestAnActionIsRefusedAtAnotherRevision(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a", "b"))
 	ifRevision := func(revision int64) func(*saga.Action) {
@@ -170,7 +170,7 @@ func TestAnActionIsTakenAtTheRevisionThatItNames(t *testing.T) {
 	seen := c.is.Revision
 	c.succeed("a")
 	c.expectRefused(saga.RefusedRevisionMoved, saga.ActionPause, ifRevision(seen))
-	c.expectRefused(saga.RefusedRevisionMoved, saga.ActionRetry, ifRevision(seen)) // whatever the action
+	c.expectRefused(saga.RefusedRevisionMoved, saga.ActionRetry, ifRevision(seen)) // even if the action does not apply
 	c.act(saga.ActionPause, ifRevision(c.is.Revision))
 	c.expectStatus(saga.Paused)
 }

@@ -9,9 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// A plan is the same whether it is written in Go or in JSON.
-
-func TestTheContractsExampleInGoAndInJSON(t *testing.T) {
+func TestADefinitionIsEqualInGoAndInJSON(t *testing.T) {
 	t.Parallel()
 	built, err := saga.New("order").
 		Describe("reserve, charge, confirm").
@@ -67,7 +65,7 @@ func TestEveryOptionHasItsMember(t *testing.T) {
 func TestTheBuilderFindsTheSameFaults(t *testing.T) {
 	t.Parallel()
 	_, err := saga.New("order").
-		Step("a", "q.a", saga.After("nobody")).
+		Step("a", "q.a", saga.After("missing")).
 		Pivot("p", "q.p", saga.CompensatedBy("q.u"), saga.Timeout(-1)).
 		Retriable("r", "", saga.Retry(saga.Attempts(0))).
 		Build()
@@ -83,7 +81,7 @@ func TestMustBuildPanicsWhereBuildFails(t *testing.T) {
 	require.NotPanics(t, func() { saga.New("order").Step("a", "q.a").MustBuild() })
 }
 
-func TestWhatAnOptionWasGivenMayBeUsedAgain(t *testing.T) {
+func TestABuilderDoesNotShareItsArguments(t *testing.T) {
 	t.Parallel()
 	names := []string{"b", "a"}
 	built := saga.New("order").Step("a", "q.a").Step("b", "q.b", saga.AtOnce()).Step("c", "q.c", saga.After(names...))

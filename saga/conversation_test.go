@@ -12,11 +12,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// noon is when every conversation begins.
+// noon is the start of every conversation.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// conversation is a saga with everybody who talks to it: workers, the clock, the broker and a person. Whatever is said
-// goes through decide, so every specification also checks the promises that hold for all decisions.
+// conversation drives one saga as its workers, clock, broker and operator do. Every event goes through decide, so each
+// test also checks the promises that hold for all decisions.
 type conversation struct {
 	t           *testing.T
 	def         *saga.Definition
@@ -25,12 +25,12 @@ type conversation struct {
 	is          saga.Instance
 	last        saga.Decision
 	history     []saga.Entry
-	bodies      map[string]string // of every command that was ever sent, by its id
+	bodies      map[string]string // of every command that was sent, by id
 	unpublished map[string]bool
 	actions     int
 }
 
-// begin starts a saga of the plan; with changes what it starts with.
+// begin starts a saga of the definition; with changes the start.
 func begin(t *testing.T, def *saga.Builder, with ...func(*saga.Start)) *conversation {
 	t.Helper()
 	definition, err := def.Build()
@@ -50,11 +50,11 @@ func begin(t *testing.T, def *saga.Builder, with ...func(*saga.Start)) *conversa
 	return c
 }
 
-// hear lets the saga decide about one event, at the conversation's present time.
+// hear decides one event at the current time of the conversation.
 func (c *conversation) hear(cause saga.Cause) saga.Decision {
 	c.t.Helper()
 	decision, err := decide(c.def, c.is, saga.Event{At: c.now, OverdueAfter: c.overdue, Cause: cause})
-	require.NoError(c.t, err, "%T %+v\nafter %s", cause, cause, c.told())
+	require.NoError(c.t, err, "%T %+v\nafter %s", cause, cause, c.recent())
 	c.take(decision)
 	return decision
 }
@@ -71,8 +71,8 @@ func (c *conversation) take(decision saga.Decision) {
 	}
 }
 
-// told is the newest part of the history, for the message of a failed test.
-func (c *conversation) told() string {
+// recent returns the last part of the history, for failure messages.
+func (c *conversation) recent() string {
 	var lines []string
 	for _, entry := range c.history[max(0, len(c.history)-50):] {
 		lines = append(lines, fmt.Sprintf("%s %s %s %d", entry.At.Format(time.TimeOnly), entry.Type, entry.Step, entry.Attempt))
@@ -80,7 +80,7 @@ func (c *conversation) told() string {
 	return strings.Join(lines, "\n")
 }
 
-// out is the command of that step which is out now.
+// out returns the command of the step that is out.
 func (c *conversation) out(step string) saga.CommandID {
 	c.t.Helper()
 	for i := range c.is.Steps {
@@ -88,7 +88,7 @@ func (c *conversation) out(step string) saga.CommandID {
 			return id
 		}
 	}
-	require.FailNow(c.t, "no command of "+step+" is out", c.told())
+	require.FailNow(c.t, "no command of "+step+" is out", c.recent())
 	return saga.CommandID{}
 }
 
@@ -103,7 +103,7 @@ func (c *conversation) step(name string) *saga.StepState {
 	return nil
 }
 
-// succeed: the worker answers the commands of these steps that are out, with success.
+// succeed answers the commands of these steps that are out with success.
 func (c *conversation) succeed(steps ...string) {
 	c.t.Helper()
 	for _, step := range steps {
@@ -112,19 +112,19 @@ func (c *conversation) succeed(steps ...string) {
 	}
 }
 
-// answer: the worker answers the command of the step that is out.
+// answer answers the command of the step that is out.
 func (c *conversation) answer(step string, with saga.Reply) {
 	c.t.Helper()
 	c.late(c.out(step).String(), with)
 	require.True(c.t, c.last.Changed, c.last.Ignored)
 }
 
-// fail: the worker says that the attempt failed, and may be made again. refuse: that it must not.
+// fail answers with a retryable failure, and refuse with a final one.
 func (c *conversation) fail(step string) { c.t.Helper(); c.answer(step, failed("busy", true)) }
 
 func (c *conversation) refuse(step string) { c.t.Helper(); c.answer(step, failed("declined", false)) }
 
-// late: the answer to a command comes, whether it is out or not. The id leaves out the saga.
+// late delivers an answer to a command, whether it is out or not. The id omits the saga.
 func (c *conversation) late(command string, reply saga.Reply) saga.Decision {
 	c.t.Helper()
 	id, err := saga.ParseCommandID("s/" + strings.TrimPrefix(command, "s/"))
@@ -144,14 +144,14 @@ func failed(code string, retryable bool) saga.Reply {
 	return saga.Reply{Error: &saga.ReplyError{Code: code, Message: "the worker says " + code, Retryable: retryable}}
 }
 
-// lose: the broker gives up on the command of the step that is out.
+// lose dead-letters the command of the step that is out.
 func (c *conversation) lose(step string) {
 	c.t.Helper()
 	c.hear(saga.Lost{Command: c.out(step), Reason: "delivery_limit"})
 	require.True(c.t, c.last.Changed, c.last.Ignored)
 }
 
-// hold keeps the command that is out in the outbox; publish lets it go.
+// hold keeps the command that is out in the outbox; publish releases it.
 func (c *conversation) hold(step string) { c.t.Helper(); c.unpublished[c.out(step).String()] = true }
 
 func (c *conversation) publish(step string) {
@@ -160,7 +160,7 @@ func (c *conversation) publish(step string) {
 	c.hear(saga.Published{Command: c.out(step)})
 }
 
-// advance lets time pass. The saga is woken whenever it asked for it, as its timers do.
+// advance lets time pass and wakes the saga at each WakeAt, as its timers do.
 func (c *conversation) advance(by time.Duration) {
 	c.t.Helper()
 	until := c.now.Add(by)
@@ -174,7 +174,7 @@ func (c *conversation) advance(by time.Duration) {
 		}
 		c.wake()
 	}
-	require.FailNow(c.t, "the saga wakes without end", c.told())
+	require.FailNow(c.t, "the saga wakes without end", c.recent())
 }
 
 func (c *conversation) wake() saga.Decision {
@@ -182,18 +182,18 @@ func (c *conversation) wake() saga.Decision {
 	return c.hear(saga.Wake{Unpublished: c.unpublished})
 }
 
-// timeOut lets the command of the step that is out go unanswered until its time is up.
+// timeOut lets the command of the step that is out time out.
 func (c *conversation) timeOut(step string) {
 	c.t.Helper()
 	c.out(step)
 	c.advance(c.step(step).DeadlineAt.Sub(c.now))
 }
 
-// retries waits until the step's next attempt is due.
+// retries waits until the next attempt of the step is sent.
 func (c *conversation) retries(step string) {
 	c.t.Helper()
 	at := c.step(step).NextAttemptAt
-	require.False(c.t, at.IsZero(), "%s does not wait for a further attempt", step)
+	require.False(c.t, at.IsZero(), "%s does not wait for another attempt", step)
 	c.advance(at.Sub(c.now))
 	c.out(step)
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// FuzzParseDefinition: what is taken has one written form that means the same, and what is not is told where.
+// FuzzParseDefinition checks that an accepted definition has one JSON form that means the same, and that every fault
+// has a place.
 func FuzzParseDefinition(f *testing.F) {
 	for _, text := range []string{
 		orderJSON,
@@ -34,14 +35,14 @@ func FuzzParseDefinition(f *testing.F) {
 		require.NoError(t, err)
 		require.NoError(t, saga.CheckJSON(written, saga.DefaultJSONLimits()), "what is written can be stored")
 		again, err := saga.ParseDefinition("order", 3, written)
-		require.NoError(t, err, "the written form is taken: %s", written)
+		require.NoError(t, err, "the written form is accepted: %s", written)
 		require.Equal(t, definition, again)
 		require.Equal(t, hash(t, definition), hash(t, again))
 		requireStartable(t, definition)
 	})
 }
 
-// requireFaults: every fault has a place and a message, both short, and all of them together fit an answer.
+// requireFaults requires that every fault has a short place and message, and that there are not too many.
 func requireFaults(t *testing.T, err error) {
 	t.Helper()
 	var faults saga.Faults
@@ -59,7 +60,7 @@ func requireFaults(t *testing.T, err error) {
 	}
 }
 
-// requireStartable: a definition that is taken can be worked with.
+// requireStartable requires that an accepted definition can start a saga.
 func requireStartable(t *testing.T, definition *saga.Definition) {
 	t.Helper()
 	decision, err := definition.Start(saga.Start{ID: "s", At: noon})
@@ -68,8 +69,8 @@ func requireStartable(t *testing.T, definition *saga.Definition) {
 	require.False(t, decision.Next.WakeAt.IsZero())
 }
 
-// A definition that is wrong all over must not make an answer many times its size.
-func TestSoManyFaultsAreTold(t *testing.T) {
+// The error of a large definition full of faults must not be many times its size.
+func TestTheNumberOfFaultsIsLimited(t *testing.T) {
 	t.Parallel()
 	_, err := saga.ParseDefinition("order", 1, []byte(manyKeys(50_000)))
 	var faults saga.Faults
@@ -78,7 +79,7 @@ func TestSoManyFaultsAreTold(t *testing.T) {
 	require.Contains(t, faults[saga.MaxFaults-1].Message, "49902 more")
 }
 
-// FuzzDuration: a duration that is read is spelled so that it is read again, and nothing but a string is one.
+// FuzzDuration checks that a duration survives its JSON, and that only strings are accepted.
 func FuzzDuration(f *testing.F) {
 	for _, text := range []string{`"30s"`, `"1h2m3.5s"`, `"-1ns"`, `"2562047h47m16.854775807s"`, `"1e3s"`, `30`, `null`, `"µs"`, `"0"`} {
 		f.Add([]byte(text))

@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// What PUT accepts reads the same when it comes back from a store.
+// A registered definition is equal after it was stored.
 func TestAStoredDefinitionReadsAsItWasRegistered(t *testing.T) {
 	t.Parallel()
 	registered := parse(t, orderJSON)
@@ -20,7 +20,7 @@ func TestAStoredDefinitionReadsAsItWasRegistered(t *testing.T) {
 	require.Equal(t, registered, read)
 }
 
-// A newer version of the program may have stored members, and values beyond this version's limits.
+// A newer version of the program may store other members, and values beyond the limits of this version.
 func TestAStoredDefinitionIsReadLeniently(t *testing.T) {
 	t.Parallel()
 	step := `{"name":"a","command":"q.a"}`
@@ -29,11 +29,11 @@ func TestAStoredDefinitionIsReadLeniently(t *testing.T) {
 		"one of a step":                 `{"steps":[{"name":"a","command":"q.a","input":{"order":"/id"}}]}`,
 		"one of a policy":               `{"steps":[{"name":"a","command":"q.a","retry":{"max_attempts":2,"budget":7}}]}`,
 		"one that holds anything":       `{"steps":[` + step + `],"x":["\ud800",1e999,` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `]}`,
-		"one that is there twice":       `{"steps":[` + step + `],"x":1,"x":2}`,
+		"a duplicate member":            `{"steps":[` + step + `],"x":1,"x":2}`,
 		"more steps than are accepted":  `{"steps":[` + step + manySteps(150) + `]}`,
 		"more attempts, longer waits":   `{"steps":[{"name":"a","command":"q.a","timeout":"9000h","retry":{"max_attempts":100000}}]}`,
 		"a longer description":          `{"description":"` + strings.Repeat("x", saga.MaxDescription+1) + `","steps":[` + step + `]}`,
-		"names that PUT does not take":  `{"steps":[{"name":"A_1","command":"q.a/b","queue":"Ünïque"}]}`,
+		"names that PUT refuses":        `{"steps":[{"name":"A_1","command":"q.a/b","queue":"Ünïque"}]}`,
 		"an interval above the largest": `{"steps":[{"name":"a","command":"q.a","retry":{"initial_interval":"2m","max_interval":"1m"}}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func manySteps(n int) string {
 	return text.String()
 }
 
-// What the core cannot run is an error that names the place, never a definition that fails later.
+// A definition that the core cannot run gives an error with its place, rather than a failure later.
 func TestAStoredDefinitionThatCannotRunIsRefused(t *testing.T) {
 	t.Parallel()
 	for body, place := range map[string]string{

@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// The example of the contract, with what it leaves out.
+// orderJSON is the example of the README, with optional members.
 const orderJSON = `{
   "description": "reserve, charge, confirm",
   "deadline": "24h",
@@ -131,7 +131,7 @@ func TestSpellingMakesNoDifference(t *testing.T) {
 	}
 }
 
-func TestAnotherPlanHasAnotherHash(t *testing.T) {
+func TestDifferentDefinitionsHaveDifferentHashes(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
 	for _, change := range [][2]string{
@@ -169,10 +169,10 @@ func TestNameAndVersionAreNotPartOfTheHash(t *testing.T) {
 	require.Equal(t, hash(t, parse(t, orderJSON)), hash(t, other))
 }
 
-func TestWhatADefinitionWritesIsReadAsTheSame(t *testing.T) {
+func TestADefinitionSurvivesItsJSON(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"the contract's example":          orderJSON,
+		"the example":                     orderJSON,
 		"only what is required":           `{"steps":[{"name":"a","command":"q.a"}]}`,
 		"parallel":                        `{"steps":[{"name":"a","command":"q.a"},{"name":"b","command":"q.b","after":[]},{"name":"c","command":"q.c","after":["b","a"]}]}`,
 		"no compensation, but its policy": `{"steps":[{"name":"a","command":"q.a","compensation_timeout":"5s","compensation_retry":{"max_attempts":3}}]}`,

@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-func TestACommandIdIsReadAsItIsWritten(t *testing.T) {
+func TestACommandIDSurvivesItsText(t *testing.T) {
 	t.Parallel()
 	for text, id := range map[string]saga.CommandID{
 		"01JD/charge/execute/1":       {Saga: "01JD", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: 1},
@@ -25,7 +25,7 @@ func TestACommandIdIsReadAsItIsWritten(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsTheIdLessTheAttempt(t *testing.T) {
+func TestTheIdempotencyKeyOmitsTheAttempt(t *testing.T) {
 	t.Parallel()
 	for attempt := 1; attempt < 4; attempt++ {
 		id := saga.CommandID{Saga: "s", Step: "a", Direction: saga.Compensate, Round: 2, Attempt: attempt}
@@ -33,13 +33,13 @@ func TestTheKeyIsTheIdLessTheAttempt(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoCommandIdIsRefused(t *testing.T) {
+func TestAMalformedCommandIDIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"", "/", "///", "s", "s/a", "s/a/execute", "s/a/execute/", "/a/execute/1", "s//execute/1", "s/a//1",
 		"s/a/execute/0", "s/a/execute/-1", "s/a/execute/+1", "s/a/execute/01", "s/a/execute/ 1", "s/a/execute/1 ",
 		"s/a/execute/1.0", "s/a/execute/one", "s/a/execute/1/2", "s/a/execute/99999999999999999999",
-		"s/a/Execute/1", "s/a/undo/1", "s/a/execute-2/1", "s/a/compensate-/1", "s/a/compensate-0/1",
+		"s/a/Execute/1", "s/a/reverse/1", "s/a/execute-2/1", "s/a/compensate-/1", "s/a/compensate-0/1",
 		"s/a/compensate-1/1", "s/a/compensate-02/1", "s/a/compensate--2/1", "s/a/compensate-2-3/1", "s/a/-2/1",
 	} {
 		_, err := saga.ParseCommandID(text)

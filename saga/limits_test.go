@@ -10,12 +10,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// oneStep is a definition with a member of the definition, of its step, and of the step's policy.
+// oneStep returns a definition with extra members of the definition, its step, and the policy of the step.
 func oneStep(member, ofStep, ofPolicy string) string {
 	return fmt.Sprintf(`{"steps":[{"name":"a","command":"q.a"%s,"retry":{"max_attempts":1%s}}]%s}`, ofStep, ofPolicy, member)
 }
 
-// Every limit of a definition: at it is taken, one past it is refused with the limit and the place.
+// A value at a limit is accepted. One past it is refused with the limit and its place.
 func TestTheLimitsOfADefinition(t *testing.T) {
 	t.Parallel()
 	x := strings.Repeat
@@ -58,7 +58,7 @@ func shortSteps(n int) string {
 	return text.String()
 }
 
-// Every limit of a JSON document, in the document that reaches it and in the one past it.
+// A document at a limit is accepted, and one past it is refused.
 func TestTheLimitsOfAJSONDocument(t *testing.T) {
 	t.Parallel()
 	x := strings.Repeat

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What users read in messages is what is checked.
+// The check agrees with the patterns that users see in messages.
 func TestNamesAreCheckedByTheirPatterns(t *testing.T) {
 	t.Parallel()
 	for _, pattern := range []string{definitionNamePattern, stepNamePattern, commandPattern} {

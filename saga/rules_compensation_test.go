@@ -10,17 +10,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Rules 6 and 7: what is undone, in which order, and what happens when it cannot be.
+// Rules 6 and 7 (docs/rules.md): what is compensated, in which order, and what follows a failed compensation.
 
 func TestRule6WhatSucceededOrMayHaveIsUndone(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").
-		Step("succeeded", "q.a", undo("a"), saga.AtOnce()).
-		Step("unknown", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
-		Step("failed", "q.c", undo("c"), saga.AtOnce()).
+	def := saga.New("order").
+		Step("succeeded", "q.a", compensatedBy("a"), saga.AtOnce()).
+		Step("unknown", "q.b", compensatedBy("b"), saga.AtOnce(), attempts(1)).
+		Step("failed", "q.c", compensatedBy("c"), saga.AtOnce()).
 		Step("plain", "q.d", saga.AtOnce()).
 		Step("guess", "q.e", saga.AtOnce(), attempts(1)).
-		Step("pending", "q.f", undo("f"), saga.After("failed"))
+		Step("pending", "q.f", compensatedBy("f"), saga.After("failed"))
 	c := begin(t, def)
 	c.succeed("succeeded", "plain")
 	c.refuse("failed")
@@ -65,7 +65,7 @@ func TestRule6WhatRanInParallelIsUndoneInParallel(t *testing.T) {
 
 func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
 	t.Parallel()
-	c := begin(t, chain("a").Step("plain", "q.plain").Step("c", "q.c", undo("c")).Step("d", "q.d"))
+	c := begin(t, chain("a").Step("plain", "q.plain").Step("c", "q.c", compensatedBy("c")).Step("d", "q.d"))
 	c.succeed("a", "plain", "c")
 	c.refuse("d")
 	c.expectOut("c/compensate/1")
@@ -73,7 +73,7 @@ func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
 	c.expectOut("a/compensate/1")
 }
 
-// A step may have to be undone once more after those before it had their turn.
+// A step may need another compensation after the steps before it had their turn.
 func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
 	t.Parallel()
 	for name, retried := range map[string][]func(*saga.Action){
@@ -81,7 +81,7 @@ func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := undoing(t)
+			c := compensatingB(t)
 			c.succeed("b")
 			c.refuse("a")
 			c.late("b/execute/1", succeeded())
@@ -102,18 +102,18 @@ func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
 func TestRule6AFurtherAttemptWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	for name, happens := range map[string]func(c *conversation){
-		"it waited for its time already": func(c *conversation) { c.fail("a"); c.late("b/execute/1", succeeded()) },
-		"the one before was still out":   func(c *conversation) { c.late("b/execute/1", succeeded()); c.fail("a") },
+		"it already waits for its next attempt": func(c *conversation) { c.fail("a"); c.late("b/execute/1", succeeded()) },
+		"its compensation was still out":        func(c *conversation) { c.late("b/execute/1", succeeded()); c.fail("a") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+			c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), compensationAttempts(2)).Step("b", "q.b", compensatedBy("b"), attempts(1)))
 			c.succeed("a")
 			c.lose("b")
 			c.succeed("b")
 			c.expectOut("a/compensate/1")
 			happens(c)
-			c.advance(10 * time.Second) // a would be due by now
+			c.advance(10 * time.Second) // a would be due now
 			c.expectOut("b/compensate-2/1")
 			c.succeed("b")
 			c.expectSent("a/compensate/2")
@@ -125,7 +125,7 @@ func TestRule6AFurtherAttemptWaitsForItsTurn(t *testing.T) {
 
 func TestRule9ACompensationThatWaitsForItsTurnMayTurnOutToHaveSucceeded(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(2)).Step("b", "q.b", undo("b"), attempts(1)))
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), compensationAttempts(2)).Step("b", "q.b", compensatedBy("b"), attempts(1)))
 	c.succeed("a")
 	c.lose("b")
 	c.succeed("b")
@@ -140,26 +140,26 @@ func TestRule9ACompensationThatWaitsForItsTurnMayTurnOutToHaveSucceeded(t *testi
 
 func TestRule6ACompensationCarriesTheStepsOutput(t *testing.T) {
 	t.Parallel()
-	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(1)), func(s *saga.Start) { s.Priority = 7 })
+	c := begin(t, chain("a").Step("b", "q.b", compensatedBy("b"), attempts(1)), func(s *saga.Start) { s.Priority = 7 })
 	c.answer("a", succeeded(`{"id":"a-1"}`))
 	require.EqualValues(t, 7, c.sent("b").Priority)
 	c.lose("b")
-	undoing := c.sent("b")
-	require.Equal(t, "q.undo-b", undoing.Name)
-	require.Equal(t, "q", undoing.Queue)
-	require.Nil(t, undoing.Output, "nobody knows an output of a step whose outcome is unknown")
-	require.JSONEq(t, `{"id":"a-1"}`, string(undoing.Data))
-	c.answer("b", succeeded(`{"note":"undone"}`))
+	compensation := c.sent("b")
+	require.Equal(t, "q.compensate-b", compensation.Name)
+	require.Equal(t, "q", compensation.Queue)
+	require.Nil(t, compensation.Output, "the output of a step with an unknown outcome is unknown")
+	require.JSONEq(t, `{"id":"a-1"}`, string(compensation.Data))
+	c.answer("b", succeeded(`{"note":"compensated"}`))
 	require.JSONEq(t, `{"id":"a-1"}`, string(c.sent("a").Output))
 	require.EqualValues(t, 7, c.sent("a").Priority)
-	c.expectData(`{"id":"a-1"}`) // what a compensation answers is not the step's output
+	c.expectData(`{"id":"a-1"}`) // the output of a compensation is not merged
 	c.succeed("a")
 	c.expectStatus(saga.Compensated)
 }
 
 func TestRule7ACompensationIsRetriedByItsPolicy(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").Step("a", "q.a", undo("a"), saga.CompensationTimeout(time.Minute), undoAttempts(4)).Step("b", "q.b")
+	def := saga.New("order").Step("a", "q.a", compensatedBy("a"), saga.CompensationTimeout(time.Minute), compensationAttempts(4)).Step("b", "q.b")
 	c := begin(t, def)
 	c.succeed("a")
 	c.refuse("b")
@@ -184,7 +184,7 @@ func TestRule7ACompensationIsRetriedByItsPolicy(t *testing.T) {
 
 func TestRule7AnEarlierAttemptsSuccessUndoesTheStepToo(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), undoAttempts(3)).Step("b", "q.b"))
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), compensationAttempts(3)).Step("b", "q.b"))
 	c.succeed("a")
 	c.refuse("b")
 	c.timeOut("a")
@@ -202,7 +202,7 @@ func TestRule7UsedUpItIsLeftToAPersonAndTheRestGoesOn(t *testing.T) {
 	c.refuse("d")
 	c.refuse("b")
 	c.expectSteps("a succeeded, b compensation_failed, c compensating, d failed")
-	c.expectStatus(saga.Compensating) // c still moves, but the person is told already
+	c.expectStatus(saga.Compensating) // c still moves, but the saga already asks for an operator
 	c.expectAttention(saga.CompensationExhausted, "b")
 	c.expectAllowed(saga.ActionPause, saga.ActionAbandon)
 	since := c.is.Attention.Since
@@ -222,8 +222,8 @@ func TestRule7UsedUpItIsLeftToAPersonAndTheRestGoesOn(t *testing.T) {
 func TestRule7IndependentBranchesGoAllTheWayBack(t *testing.T) {
 	t.Parallel()
 	def := chain("a", "b").
-		Step("x", "q.x", undo("x"), saga.AtOnce(), undoAttempts(1)).
-		Step("y", "q.y", undo("y"), undoAttempts(1)).
+		Step("x", "q.x", compensatedBy("x"), saga.AtOnce(), compensationAttempts(1)).
+		Step("y", "q.y", compensatedBy("y"), compensationAttempts(1)).
 		Step("last", "q.last", saga.After("b", "y"))
 	c := begin(t, def)
 	c.succeed("a", "x", "b", "y")
@@ -237,7 +237,7 @@ func TestRule7IndependentBranchesGoAllTheWayBack(t *testing.T) {
 func TestRule7ACodeThatIsNotRetriedUsesACompensationUp(t *testing.T) {
 	t.Parallel()
 	policy := saga.CompensationRetry(saga.NonRetryable("gone"))
-	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), policy).Step("b", "q.b"))
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), policy).Step("b", "q.b"))
 	c.succeed("a")
 	c.refuse("b")
 	c.answer("a", failed("gone", true))
@@ -247,11 +247,11 @@ func TestRule7ACodeThatIsNotRetriedUsesACompensationUp(t *testing.T) {
 	c.expectFailure("b", "declined")
 }
 
-// Rule 11: ids and keys.
+// Rule 11 (docs/rules.md): ids and keys.
 
 func TestRule11IdsAndKeysAreDerived(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", undo("a"), attempts(2), undoAttempts(2)).Step("b", "q.b", attempts(1)),
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), attempts(2), compensationAttempts(2)).Step("b", "q.b", attempts(1)),
 		func(s *saga.Start) { s.Data = json.RawMessage(`{"n":1}`) })
 	require.Equal(t, "s/a/execute/1", c.sent("a").ID.String())
 	require.Equal(t, "s/a/execute", c.sent("a").ID.IdempotencyKey())
@@ -272,7 +272,7 @@ func TestRule11AReplyToNoCommandOfTheSagaIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, id := range []saga.CommandID{
 		{Saga: "another", Step: "a", Direction: saga.Execute, Round: 1, Attempt: 1},
-		{Saga: "s", Step: "nobody", Direction: saga.Execute, Round: 1, Attempt: 1},
+		{Saga: "s", Step: "missing", Direction: saga.Execute, Round: 1, Attempt: 1},
 		{Saga: "s", Step: "a", Direction: saga.Execute, Round: 1, Attempt: 2},
 		{Saga: "s", Step: "a", Direction: saga.Compensate, Round: 1, Attempt: 1},
 		{Saga: "s", Step: "a", Direction: saga.Compensate, Round: 2, Attempt: 1},

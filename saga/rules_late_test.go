@@ -8,15 +8,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Rule 9: replies that come late.
+// Rule 9 (docs/rules.md): late replies.
 
 func TestRule9TheFirstSuccessWinsWhicheverAttemptItAnswers(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").Step("a", "q.a", undo("a"), attempts(3)).Step("b", "q.b")
+	def := saga.New("order").Step("a", "q.a", compensatedBy("a"), attempts(3)).Step("b", "q.b")
 	for name, earlier := range map[string]func(c *conversation){
 		"while it waits for its next attempt": func(c *conversation) { c.lose("a") },
 		"while the next attempt is out":       func(c *conversation) { c.lose("a"); c.retries("a") },
-		"though that attempt failed before":   func(c *conversation) { c.fail("a"); c.retries("a") }, // delivered twice
+		"although that attempt failed before": func(c *conversation) { c.fail("a"); c.retries("a") }, // delivered twice
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,10 +54,10 @@ func TestRule9ASuccessForAnUnknownStepCountsBeforeItIsUndone(t *testing.T) {
 	require.Equal(t, "s/b/compensate/1", c.sent("b").ID.String())
 }
 
-// undoing is a saga whose step b, of unknown outcome, is being undone.
-func undoing(t *testing.T) *conversation {
+// compensatingB returns a saga that compensates step b, whose outcome is unknown.
+func compensatingB(t *testing.T) *conversation {
 	t.Helper()
-	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(1), undoAttempts(2)))
+	c := begin(t, chain("a").Step("b", "q.b", compensatedBy("b"), attempts(1), compensationAttempts(2)))
 	c.succeed("a")
 	c.lose("b")
 	c.expectOut("b/compensate/1")
@@ -67,16 +67,16 @@ func undoing(t *testing.T) *conversation {
 func TestRule9ASuccessAfterTheCompensationWasSentIsUndoneOnceMore(t *testing.T) {
 	t.Parallel()
 	for name, earlier := range map[string]func(c *conversation){
-		"it is out":                         func(*conversation) {},
-		"it waits for its next attempt":     func(c *conversation) { c.fail("b") },
-		"its second attempt is out":         func(c *conversation) { c.lose("b"); c.retries("b") },
-		"it is done, and a is being undone": func(c *conversation) { c.succeed("b"); c.out("a") },
-		"it is done, and a cannot be undone": func(c *conversation) {
+		"it is out":                              func(*conversation) {},
+		"it waits for its next attempt":          func(c *conversation) { c.fail("b") },
+		"its second attempt is out":              func(c *conversation) { c.lose("b"); c.retries("b") },
+		"it is done, and a is being compensated": func(c *conversation) { c.succeed("b"); c.out("a") },
+		"it is done, and a cannot be compensated": func(c *conversation) {
 			c.succeed("b")
 			c.refuse("a")
 			c.expectStatus(saga.Stuck)
 		},
-		"it is used up": func(c *conversation) {
+		"it is exhausted": func(c *conversation) {
 			c.refuse("b")
 			c.expectStatus(saga.Stuck)
 		},
@@ -86,7 +86,7 @@ func TestRule9ASuccessAfterTheCompensationWasSentIsUndoneOnceMore(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := undoing(t)
+			c := compensatingB(t)
 			earlier(c)
 			c.late("b/execute/1", succeeded(`{"id":"b-1"}`))
 			if c.is.Status == saga.Paused {
@@ -98,11 +98,11 @@ func TestRule9ASuccessAfterTheCompensationWasSentIsUndoneOnceMore(t *testing.T) 
 			require.JSONEq(t, `{"id":"b-1"}`, string(c.sent("b").Output))
 			c.expectStatus(saga.Compensating)
 			c.late("b/compensate/1", succeeded())
-			c.expectNoEffect() // it answers the compensation that came too early
+			c.expectNoEffect() // it answers the early compensation
 			c.late("b/compensate/1", failed("busy", true))
 			c.expectNoEffect()
 			c.late("b/execute/1", succeeded(`{"id":"b-1"}`))
-			c.expectNoEffect() // once more, not for ever
+			c.expectNoEffect() // once more, not forever
 			c.fail("b")
 			c.retries("b")
 			c.expectOutOf("b", "b/compensate-2/2")
@@ -110,7 +110,7 @@ func TestRule9ASuccessAfterTheCompensationWasSentIsUndoneOnceMore(t *testing.T) 
 	}
 }
 
-// expectOutOf names the command of one step that is out.
+// expectOutOf requires that this command of a step is out.
 func (c *conversation) expectOutOf(step, wanted string) {
 	c.t.Helper()
 	require.Equal(c.t, "s/"+wanted, c.out(step).String())
@@ -118,7 +118,7 @@ func (c *conversation) expectOutOf(step, wanted string) {
 
 func TestRule9TheStepsBeforeWaitForTheSecondCompensation(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.late("b/execute/1", succeeded())
 	c.expectOut("b/compensate-2/1")
 	c.succeed("b")
@@ -129,7 +129,7 @@ func TestRule9TheStepsBeforeWaitForTheSecondCompensation(t *testing.T) {
 
 func TestRule9AfterTheEndALateSuccessIsALateEffect(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.succeed("b", "a")
 	c.expectStatus(saga.Compensated)
 	c.expectAllowed()
@@ -146,7 +146,7 @@ func TestRule9AfterTheEndALateSuccessIsALateEffect(t *testing.T) {
 
 func TestRule9APersonAcknowledgesALateEffect(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.succeed("b", "a")
 	c.late("b/execute/1", succeeded())
 	c.act(saga.ActionAcknowledge)
@@ -161,7 +161,7 @@ func TestRule9APersonAcknowledgesALateEffect(t *testing.T) {
 
 func TestRule9APersonUndoesALateEffect(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.succeed("b", "a")
 	c.late("b/execute/1", succeeded(`{"id":"b-1"}`))
 	c.expectRefused(saga.RefusedNotApplicable, saga.ActionCompensate, onStep("a"))
@@ -182,10 +182,10 @@ func TestRule9APersonUndoesALateEffect(t *testing.T) {
 
 func TestRule9AReopenedSagaCanBeStuckAndRepaired(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.succeed("b", "a")
 	c.late("b/execute/1", succeeded())
-	c.act(saga.ActionCompensate) // it is the only one
+	c.act(saga.ActionCompensate) // the only late effect
 	c.refuse("b")
 	c.expectStatus(saga.Stuck)
 	c.expectAttention(saga.CompensationExhausted, "b")
@@ -197,9 +197,9 @@ func TestRule9AReopenedSagaCanBeStuckAndRepaired(t *testing.T) {
 
 func TestRule9SeveralLateEffectsAreUndoneOneByOne(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").
-		Step("a", "q.a", undo("a"), saga.AtOnce(), attempts(1)).
-		Step("b", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
+	def := saga.New("order").
+		Step("a", "q.a", compensatedBy("a"), saga.AtOnce(), attempts(1)).
+		Step("b", "q.b", compensatedBy("b"), saga.AtOnce(), attempts(1)).
 		Step("plain", "q.plain", saga.AtOnce(), attempts(1))
 	c := begin(t, def)
 	c.lose("a")
@@ -208,11 +208,11 @@ func TestRule9SeveralLateEffectsAreUndoneOneByOne(t *testing.T) {
 	c.succeed("a", "b")
 	c.expectStatus(saga.Compensated)
 	c.late("plain/execute/1", succeeded())
-	c.expectAllowed(saga.ActionAcknowledge) // nothing undoes it
+	c.expectAllowed(saga.ActionAcknowledge) // it has no compensation
 	c.late("a/execute/1", succeeded())
 	c.late("b/execute/1", succeeded())
 	c.expectAttention(saga.LateEffect, "a")
-	c.expectRefused(saga.RefusedNotApplicable, saga.ActionCompensate) // which of them?
+	c.expectRefused(saga.RefusedNotApplicable, saga.ActionCompensate) // ambiguous
 	c.act(saga.ActionCompensate, onStep("b"))
 	c.expectSteps("a compensated, b compensating, plain succeeded")
 	c.expectAttention(saga.LateEffect, "a")
@@ -228,7 +228,7 @@ func TestRule9SeveralLateEffectsAreUndoneOneByOne(t *testing.T) {
 
 func TestRule9ALateSuccessOfAUsedUpCompensationGoesOnByItself(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.lose("b")
 	c.retries("b")
 	c.lose("b")
@@ -261,7 +261,7 @@ func TestRule9ALateSuccessOfAUsedUpRetriableStepGoesOnByItself(t *testing.T) {
 
 func TestRule9EveryOtherLateOrRepeatedReplyChangesNothing(t *testing.T) {
 	t.Parallel()
-	c := begin(t, chain("a").Step("b", "q.b", undo("b"), attempts(2), undoAttempts(2)).Step("c", "q.c", attempts(1)))
+	c := begin(t, chain("a").Step("b", "q.b", compensatedBy("b"), attempts(2), compensationAttempts(2)).Step("c", "q.c", attempts(1)))
 	nothing := func(command string, replies ...saga.Reply) {
 		t.Helper()
 		for _, reply := range replies {
@@ -277,7 +277,7 @@ func TestRule9EveryOtherLateOrRepeatedReplyChangesNothing(t *testing.T) {
 	nothing("b/execute/1", failed("busy", true), failed("declined", false))
 	c.succeed("b")
 	c.refuse("c")
-	nothing("c/execute/1", succeeded(), failed("declined", false)) // the worker has said that nothing took effect
+	nothing("c/execute/1", succeeded(), failed("declined", false)) // the worker reported that it took no effect
 	c.lose("b")
 	nothing("b/compensate/1", failed("busy", true))
 	c.retries("b")

@@ -9,9 +9,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Rule 8: past the pivot nothing is ever undone. Rule 12: a saga is stuck only when nothing can move.
+// Rule 8 (docs/rules.md): past the pivot no step is compensated. Rule 12: a saga is stuck only if no step can move.
 
-// committing is a plan with something before its pivot, and something after it.
+// committing has a step before its pivot and one after it.
 func committing() *saga.Builder {
 	return chain("a").Pivot("p", "q.p", attempts(2)).Retriable("r", "q.r", attempts(2))
 }
@@ -107,7 +107,7 @@ func TestRule8ThePivotThatAPersonTookForUndoneHappenedAfterAll(t *testing.T) {
 	c.act(saga.ActionCompensate)
 	c.expectFailure("p", saga.CodeCancelled)
 	c.late("p/execute/2", succeeded())
-	c.expectStatus(saga.Compensating) // it goes back all the same: the person has decided
+	c.expectStatus(saga.Compensating) // it still goes back: the operator has decided
 	c.expectAttention(saga.LateEffect, "p")
 	c.succeed("a")
 	c.expectStatus(saga.Compensated)
@@ -127,7 +127,7 @@ func TestRule8ARetriedPivotCanStillFail(t *testing.T) {
 	c.act(saga.ActionRetry)
 	c.expectOut("p/execute/3")
 	c.refuse("p")
-	c.expectSteps("a succeeded, p unknown, r pending") // the first attempts are still of unknown outcome
+	c.expectSteps("a succeeded, p unknown, r pending") // the outcome of the first attempts is still unknown
 	c.expectStatus(saga.Stuck)
 	c.expectAttention(saga.PivotUnknown, "p")
 }
@@ -144,7 +144,7 @@ func TestRule8ASagaOfRetriableStepsAloneGoesForwardOnly(t *testing.T) {
 
 func TestRule12StuckOnlyWhenNothingCanMove(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").Pivot("p", "q.p").
+	def := saga.New("order").Pivot("p", "q.p").
 		Retriable("r", "q.r", attempts(1)).
 		Retriable("u", "q.u", saga.After("p"), attempts(2)).
 		Retriable("v", "q.v")
@@ -169,7 +169,7 @@ func TestRule12StuckOnlyWhenNothingCanMove(t *testing.T) {
 
 func TestRule12TheAttentionIsThatOfTheNextStepThatNeedsAPerson(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").Retriable("r", "q.r", attempts(1)).Retriable("u", "q.u", saga.AtOnce(), attempts(1))
+	def := saga.New("order").Retriable("r", "q.r", attempts(1)).Retriable("u", "q.u", saga.AtOnce(), attempts(1))
 	c := begin(t, def)
 	c.refuse("r")
 	c.advance(time.Second)

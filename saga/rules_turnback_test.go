@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Rules 5, 10 and 14: what turns a saga back, and what then happens to that which is still out.
+// Rules 5, 10 and 14 (docs/rules.md): what turns a saga back, and what then happens to commands that are out.
 
 func TestRule5AFinalFailureTurnsTheSagaBack(t *testing.T) {
 	t.Parallel()
@@ -79,10 +79,10 @@ func TestRule5AStepThatWaitsForItsNextAttemptGetsNone(t *testing.T) {
 
 func TestRule5WhatFellDueTogetherIsNotSentAgainWhereItTurnsTheSagaBack(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", saga.AtOnce(), undo("a"), attempts(2)).
-		Step("b", "q.b", saga.AtOnce(), undo("b"), attempts(1)))
+	c := begin(t, saga.New("order").Step("a", "q.a", saga.AtOnce(), compensatedBy("a"), attempts(2)).
+		Step("b", "q.b", saga.AtOnce(), compensatedBy("b"), attempts(1)))
 	c.fail("a")
-	c.now = noon.Add(time.Hour) // nobody was there to wake it: a's next attempt is due, and b's time is up
+	c.now = noon.Add(time.Hour) // no wake came: a's next attempt is due, and b has timed out
 	c.wake()
 	c.expectSteps("a failed, b compensating")
 	c.expectSent("b/compensate/1")
@@ -105,7 +105,7 @@ func TestRule5ACancelTurnsTheSagaBack(t *testing.T) {
 
 func TestRule10TheDeadlineIsAFailureBeforeThePivot(t *testing.T) {
 	t.Parallel()
-	c := begin(t, chain("a").Deadline(10*time.Second).Step("b", "q.b", undo("b"), attempts(2)))
+	c := begin(t, chain("a").Deadline(10*time.Second).Step("b", "q.b", compensatedBy("b"), attempts(2)))
 	require.Equal(t, noon.Add(10*time.Second), c.is.DeadlineAt)
 	c.succeed("a")
 	c.advance(10*time.Second - time.Nanosecond)
@@ -130,9 +130,9 @@ func TestRule10TheStartsOwnDeadlineGoesBeforeTheDefinitions(t *testing.T) {
 
 func TestRule10NoAttemptIsDispatchedOnceTheDeadlineHasPassed(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Deadline(10*time.Second).Step("a", "q.a", undo("a"), attempts(3)))
+	c := begin(t, saga.New("order").Deadline(10*time.Second).Step("a", "q.a", compensatedBy("a"), attempts(3)))
 	c.fail("a")
-	c.now = noon.Add(time.Minute) // nobody was there to wake it for a minute
+	c.now = noon.Add(time.Minute) // no wake came for a minute
 	c.wake()
 	c.expectSent()
 	c.expectSteps("a failed")
@@ -150,7 +150,7 @@ func TestRule10ASuccessAfterTheDeadlineDispatchesNothingMoreEvenBeforeItsTimerFi
 
 func TestRule10ThePivotsSuccessCommitsTheSagaEvenAfterTheDeadline(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Deadline(10*time.Second).Pivot("p", "q.p").Retriable("r", "q.r"))
+	c := begin(t, saga.New("order").Deadline(10*time.Second).Pivot("p", "q.p").Retriable("r", "q.r"))
 	c.now = noon.Add(11 * time.Second)
 	c.succeed("p")
 	c.expectSteps("p succeeded, r running")
@@ -170,7 +170,7 @@ func TestRule10NothingIsDispatchedOnResumeOnceTheDeadlineHasPassed(t *testing.T)
 
 func TestRule10PastThePivotTheDeadlineAsksForAttention(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Deadline(10*time.Second).Pivot("p", "q.p").Retriable("r", "q.r", attempts(2)))
+	c := begin(t, saga.New("order").Deadline(10*time.Second).Pivot("p", "q.p").Retriable("r", "q.r", attempts(2)))
 	c.succeed("p")
 	c.expectNoAttention()
 	c.advance(10 * time.Second)
@@ -179,7 +179,7 @@ func TestRule10PastThePivotTheDeadlineAsksForAttention(t *testing.T) {
 	require.Equal(t, noon.Add(10*time.Second), c.is.Attention.Since)
 	c.fail("r")
 	c.expectAttention(saga.DeadlineExceeded, "")
-	require.Equal(t, noon.Add(10*time.Second), c.is.Attention.Since, "it began when it began")
+	require.Equal(t, noon.Add(10*time.Second), c.is.Attention.Since, "Since does not move")
 	c.retries("r")
 	c.succeed("r")
 	c.expectStatus(saga.Completed)
@@ -194,8 +194,8 @@ func TestRule10ASagaOfRetriableStepsAloneOnlyAsksForAttention(t *testing.T) {
 	c.expectAttention(saga.DeadlineExceeded, "")
 }
 
-// whileThePivotIsOut says what turned the saga back: both roads are the same.
-func whileThePivotIsOut(t *testing.T, says func(t *testing.T, c *conversation, code string)) {
+// withThePivotOut runs a test for both reasons to turn back, a cancel and the deadline, while the pivot is out.
+func withThePivotOut(t *testing.T, says func(t *testing.T, c *conversation, code string)) {
 	t.Helper()
 	def := func() *saga.Builder {
 		return chain("a").Deadline(10*time.Second).Pivot("p", "q.p", attempts(3)).Retriable("r", "q.r")
@@ -218,7 +218,7 @@ func whileThePivotIsOut(t *testing.T, says func(t *testing.T, c *conversation, c
 
 func TestRule14ATurnWaitsForThePivotThatIsOut(t *testing.T) {
 	t.Parallel()
-	whileThePivotIsOut(t, func(_ *testing.T, c *conversation, _ string) {
+	withThePivotOut(t, func(_ *testing.T, c *conversation, _ string) {
 		c.expectStatus(saga.Running)
 		c.expectOut("p/execute/1")
 		c.expectAllowed(saga.ActionPause, saga.ActionAbandon)
@@ -227,7 +227,7 @@ func TestRule14ATurnWaitsForThePivotThatIsOut(t *testing.T) {
 
 func TestRule14ThePivotSucceedsAndTheSagaGoesForward(t *testing.T) {
 	t.Parallel()
-	whileThePivotIsOut(t, func(t *testing.T, c *conversation, code string) {
+	withThePivotOut(t, func(t *testing.T, c *conversation, code string) {
 		t.Helper()
 		c.succeed("p")
 		c.expectStatus(saga.Running)
@@ -241,7 +241,7 @@ func TestRule14ThePivotSucceedsAndTheSagaGoesForward(t *testing.T) {
 
 func TestRule14ThePivotFailsAndGetsNoFurtherAttempt(t *testing.T) {
 	t.Parallel()
-	whileThePivotIsOut(t, func(_ *testing.T, c *conversation, code string) {
+	withThePivotOut(t, func(_ *testing.T, c *conversation, code string) {
 		c.fail("p")
 		c.expectSteps("a compensating, p failed, r pending")
 		c.expectFailure("", code)
@@ -250,7 +250,7 @@ func TestRule14ThePivotFailsAndGetsNoFurtherAttempt(t *testing.T) {
 
 func TestRule14ThePivotsOutcomeIsUnknownAndTheSagaIsStuck(t *testing.T) {
 	t.Parallel()
-	whileThePivotIsOut(t, func(_ *testing.T, c *conversation, _ string) {
+	withThePivotOut(t, func(_ *testing.T, c *conversation, _ string) {
 		c.timeOut("p")
 		c.expectSteps("a succeeded, p unknown, r pending")
 		c.expectStatus(saga.Stuck)

@@ -13,8 +13,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// The catalogue of bad input: what must not come in, from REST or from a worker.
-
 func nested(depth int) string {
 	return strings.Repeat("[", depth) + strings.Repeat("]", depth)
 }
@@ -32,6 +30,7 @@ func itoa(i int) string {
 	return string(text)
 }
 
+// badDocuments must never be accepted, whether from REST or from a worker.
 func badDocuments() map[string]string {
 	return map[string]string{
 		"empty":                        "",
@@ -149,7 +148,7 @@ func TestGoodDocumentsAreAccepted(t *testing.T) {
 	}
 }
 
-func TestLimitsAreWhatTheyAreSaidToBe(t *testing.T) {
+func TestCheckJSONAppliesTheGivenLimits(t *testing.T) {
 	t.Parallel()
 	tight := saga.JSONLimits{Depth: 2, Members: 3, StringBytes: 4, NumberDigits: 5, Exponent: 6}
 	for _, text := range []string{`[[1,2]]`, `{"abcd":"abcd"}`, `12345`, `1e6`, `1e-6`, `[1,2,3]`, `{"a":[1,2]}`} {
@@ -163,7 +162,7 @@ func TestLimitsAreWhatTheyAreSaidToBe(t *testing.T) {
 	}
 }
 
-// FuzzCheckJSON: what is accepted, every reader understands, and it survives being written again.
+// FuzzCheckJSON checks that other readers understand an accepted document, and that it survives being rewritten.
 func FuzzCheckJSON(f *testing.F) {
 	for _, text := range badDocuments() {
 		if len(text) < 4096 {
@@ -190,7 +189,7 @@ func FuzzCheckJSON(f *testing.F) {
 	})
 }
 
-// holdsNUL looks for what Postgres cannot keep.
+// holdsNUL reports whether a value holds a NUL character, which Postgres cannot store.
 func holdsNUL(value any) bool {
 	switch v := value.(type) {
 	case string:

@@ -9,8 +9,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// What happens because time passes: a scheduled start, the overdue attention, and timers that fire for nothing.
-
 func TestAScheduledSagaStartsAtItsTime(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a").Deadline(10*time.Second), func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
@@ -39,7 +37,7 @@ func TestAStartTimeThatHasPassedIsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAScheduledSagaIsCancelledWithNothingToUndo(t *testing.T) {
+func TestACancelledScheduledSagaCompensatesNoStep(t *testing.T) {
 	t.Parallel()
 	for _, def := range []*saga.Builder{chain("a"), committing(), retriables()} {
 		c := begin(t, def, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
@@ -51,7 +49,7 @@ func TestAScheduledSagaIsCancelledWithNothingToUndo(t *testing.T) {
 	}
 }
 
-func TestASagaWhoseDeadlinePassedBeforeAnybodyStartedItIsNotBegun(t *testing.T) {
+func TestASagaWhoseDeadlineIsPastAtItsStartDispatchesNothing(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a").Deadline(time.Second), func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
 	c.now = noon.Add(2 * time.Hour)
@@ -63,7 +61,7 @@ func TestASagaWhoseDeadlinePassedBeforeAnybodyStartedItIsNotBegun(t *testing.T) 
 
 func TestOverdueComesAndGoes(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", saga.Timeout(time.Hour)).Step("b", "q.b", saga.Timeout(time.Hour)),
+	c := begin(t, saga.New("order").Step("a", "q.a", saga.Timeout(time.Hour)).Step("b", "q.b", saga.Timeout(time.Hour)),
 		func(s *saga.Start) { s.OverdueAfter = 15 * time.Minute })
 	require.Equal(t, noon.Add(15*time.Minute), c.is.WakeAt)
 	c.advance(15*time.Minute - time.Nanosecond)
@@ -76,12 +74,12 @@ func TestOverdueComesAndGoes(t *testing.T) {
 	c.expectAttention(saga.Overdue, "")
 	require.Equal(t, noon.Add(15*time.Minute), c.is.Attention.Since)
 	c.succeed("a")
-	c.expectNoAttention() // by itself
+	c.expectNoAttention() // progress ends it
 	c.advance(15 * time.Minute)
 	c.expectAttention(saga.Overdue, "")
 }
 
-func TestOverdueIsForWhatShouldMove(t *testing.T) {
+func TestOnlyASagaThatShouldMoveIsOverdue(t *testing.T) {
 	t.Parallel()
 	overdue := func(s *saga.Start) { s.OverdueAfter = time.Minute }
 	scheduled := begin(t, chain("a"), overdue, func(s *saga.Start) { s.StartAt = noon.Add(time.Hour) })
@@ -95,11 +93,11 @@ func TestOverdueIsForWhatShouldMove(t *testing.T) {
 	paused.act(saga.ActionResume)
 	paused.expectNoAttention()
 
-	committed := begin(t, saga.New("plan").Deadline(10*time.Second).Pivot("p", "q.p", saga.Timeout(time.Hour)).
+	committed := begin(t, saga.New("order").Deadline(10*time.Second).Pivot("p", "q.p", saga.Timeout(time.Hour)).
 		Retriable("r", "q.r", saga.Timeout(time.Hour)), overdue)
 	committed.succeed("p")
 	committed.advance(30 * time.Minute)
-	committed.expectAttention(saga.DeadlineExceeded, "") // a person is called already
+	committed.expectAttention(saga.DeadlineExceeded, "") // which already asks for an operator
 	committed.expectNewest(saga.EntryDeadlineExceeded, saga.EntryAttention)
 
 	stuck := begin(t, retriables(), overdue)
@@ -108,7 +106,7 @@ func TestOverdueIsForWhatShouldMove(t *testing.T) {
 	stuck.expectAttention(saga.RetriesExhausted, "r")
 }
 
-func TestACommandThatWaitsInTheOutboxIsNoProgress(t *testing.T) {
+func TestWaitingInTheOutboxIsNotProgress(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a"), func(s *saga.Start) { s.OverdueAfter = 70 * time.Second })
 	c.hold("a")
@@ -121,7 +119,7 @@ func TestACommandThatWaitsInTheOutboxIsNoProgress(t *testing.T) {
 	c.expectNoAttention()
 }
 
-func TestATimerMayFireForNothing(t *testing.T) {
+func TestATimerMayFireTooOften(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a", "b"))
 	wakeAt := c.is.WakeAt
@@ -139,9 +137,9 @@ func TestATimerMayFireForNothing(t *testing.T) {
 	require.Equal(t, c.step("b").DeadlineAt, c.is.WakeAt, "firing moves it on")
 }
 
-func TestAStepTimesOutOnceHoweverOftenTheTimerFires(t *testing.T) {
+func TestAStepTimesOutOnlyOnce(t *testing.T) {
 	t.Parallel()
-	c := begin(t, saga.New("plan").Step("a", "q.a", attempts(3)))
+	c := begin(t, saga.New("order").Step("a", "q.a", attempts(3)))
 	c.timeOut("a")
 	c.expectNewest(saga.EntryStepTimedOut)
 	for range 3 {

@@ -12,9 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Everything for which a definition is refused, with the place of the fault.
-
-// pointers are the places of all faults, each once.
+// pointers returns the places of all faults, each once.
 func pointers(t *testing.T, err error) []string {
 	t.Helper()
 	var faults saga.Faults
@@ -32,7 +30,7 @@ func pointers(t *testing.T, err error) []string {
 	return places
 }
 
-// steps is a definition of those steps; a step without a name or command gets them.
+// steps returns a definition of those steps, with a name and command where they are missing.
 func steps(members ...string) string {
 	for i, member := range members {
 		if !strings.Contains(member, `"name"`) {
@@ -46,7 +44,8 @@ func steps(members ...string) string {
 	return `{"steps":[` + strings.Join(members, ",") + `]}`
 }
 
-func refusals() map[string]struct {
+// refusedDefinitions maps each fault to a definition and the places of its faults.
+func refusedDefinitions() map[string]struct {
 	text   string
 	faults []string
 } {
@@ -56,47 +55,47 @@ func refusals() map[string]struct {
 	}
 	one := func(pointer string) []string { return []string{pointer} }
 	return map[string]row{
-		"no steps":             {`{"steps":[]}`, one("/steps")},
-		"steps left out":       {`{}`, one("/steps")},
-		"steps that are null":  {`{"steps":null}`, one("/steps")},
-		"101 steps":            {steps(make([]string, 101)...), one("/steps")},
-		"a name twice":         {steps(`"name":"a"`, `"name":"b"`, `"name":"a"`), one("/steps/2/name")},
-		"no name":              {`{"steps":[{"command":"q.c"}]}`, one("/steps/0/name")},
-		"an upper-case name":   {steps(`"name":"A"`), one("/steps/0/name")},
-		"a leading hyphen":     {steps(`"name":"-a"`), one("/steps/0/name")},
-		"an underscore":        {steps(`"name":"a_b"`), one("/steps/0/name")},
-		"a slash":              {steps(`"name":"a/b"`), one("/steps/0/name")},
-		"a line end":           {steps(`"name":"a\n"`), one("/steps/0/name")},
-		"a name of 64":         {steps(`"name":"` + strings.Repeat("a", 64) + `"`), one("/steps/0/name")},
-		"no command":           {`{"steps":[{"name":"a"}]}`, one("/steps/0/command")},
-		"an odd command":       {steps(`"command":"a b"`), one("/steps/0/command")},
-		"a command of 129":     {steps(`"command":"` + strings.Repeat("a", 129) + `"`), one("/steps/0/command")},
-		"an odd compensation":  {steps(`"compensation":".u"`), one("/steps/0/compensation")},
-		"an empty queue":       {steps(`"queue":""`), one("/steps/0/queue")},
-		"an odd queue":         {steps(`"queue":"a/b"`), one("/steps/0/queue")},
-		"queue and command":    {steps(`"queue":"a/b","command":""`), []string{"/steps/0/queue", "/steps/0/command"}},
-		"after nobody":         {steps(``, `"after":["s0","nobody"]`), one("/steps/1/after/1")},
-		"after the same twice": {steps(``, `"after":["s0","s0"]`), one("/steps/1/after/1")},
-		"after itself":         {steps(`"after":["s0"]`), one("/steps/0/after")},
-		"a circle":             {steps(`"after":["s2"]`, ``, ``, ``), []string{"/steps/0/after", "/steps/1/after", "/steps/2/after"}},
-		"two pivots":           {steps(`"kind":"pivot"`, `"kind":"pivot"`), one("/steps/1/kind")},
-		"two, and a circle":    {steps(`"kind":"pivot","after":["s1"]`, `"kind":"pivot"`), []string{"/steps/0/after", "/steps/1/after", "/steps/1/kind"}},
-		"mixed, after nobody":  {steps(`"after":["x"]`, `"kind":"retriable"`), []string{"/steps/0/after/0", "/steps/1/kind"}},
-		"beside the pivot":     {steps(`"kind":"pivot"`, `"after":[]`), one("/steps/1/after")},
-		"retriable beside it":  {steps(`"kind":"pivot"`, `"after":[],"kind":"retriable"`), one("/steps/1/after")},
-		"retriable before":     {steps(`"kind":"retriable"`, `"kind":"pivot"`), one("/steps/0/kind")},
-		"not retriable after":  {steps(`"kind":"pivot"`, ``), one("/steps/1/kind")},
-		"some retriable":       {steps(``, `"kind":"retriable"`), one("/steps/1/kind")},
-		"pivot undone":         {steps(`"kind":"pivot","compensation":"q.u"`), one("/steps/0/compensation")},
-		"retriable undone":     {steps(`"kind":"retriable","compensation":"q.u"`), one("/steps/0/compensation")},
-		"an unknown kind":      {steps(`"kind":"Pivot"`), one("/steps/0/kind")},
-		"a long description":   {`{"description":"` + strings.Repeat("d", 4097) + `","steps":[{"name":"a","command":"q.a"}]}`, one("/description")},
-		"a negative deadline":  {`{"deadline":"-1s","steps":[{"name":"a","command":"q.a"}]}`, one("/deadline")},
-		"a deadline at once":   {`{"deadline":"0s","steps":[{"name":"a","command":"q.a"}]}`, one("/deadline")},
-		"a deadline too far":   {`{"deadline":"8761h","steps":[{"name":"a","command":"q.a"}]}`, one("/deadline")},
-		"no time at all":       {steps(`"timeout":"0s"`), one("/steps/0/timeout")},
-		"a compensation's too": {steps(`"compensation_timeout":"9000h"`), one("/steps/0/compensation_timeout")},
-		"a wrong type":         {steps(`"timeout":30`), one("/steps/0/timeout")},
+		"no steps":                     {`{"steps":[]}`, one("/steps")},
+		"steps left out":               {`{}`, one("/steps")},
+		"steps that are null":          {`{"steps":null}`, one("/steps")},
+		"101 steps":                    {steps(make([]string, 101)...), one("/steps")},
+		"a name twice":                 {steps(`"name":"a"`, `"name":"b"`, `"name":"a"`), one("/steps/2/name")},
+		"no name":                      {`{"steps":[{"command":"q.c"}]}`, one("/steps/0/name")},
+		"an upper-case name":           {steps(`"name":"A"`), one("/steps/0/name")},
+		"a leading hyphen":             {steps(`"name":"-a"`), one("/steps/0/name")},
+		"an underscore":                {steps(`"name":"a_b"`), one("/steps/0/name")},
+		"a slash":                      {steps(`"name":"a/b"`), one("/steps/0/name")},
+		"a line end":                   {steps(`"name":"a\n"`), one("/steps/0/name")},
+		"a name of 64":                 {steps(`"name":"` + strings.Repeat("a", 64) + `"`), one("/steps/0/name")},
+		"no command":                   {`{"steps":[{"name":"a"}]}`, one("/steps/0/command")},
+		"an odd command":               {steps(`"command":"a b"`), one("/steps/0/command")},
+		"a command of 129":             {steps(`"command":"` + strings.Repeat("a", 129) + `"`), one("/steps/0/command")},
+		"an odd compensation":          {steps(`"compensation":".u"`), one("/steps/0/compensation")},
+		"an empty queue":               {steps(`"queue":""`), one("/steps/0/queue")},
+		"an odd queue":                 {steps(`"queue":"a/b"`), one("/steps/0/queue")},
+		"queue and command":            {steps(`"queue":"a/b","command":""`), []string{"/steps/0/queue", "/steps/0/command"}},
+		"after an unknown step":        {steps(``, `"after":["s0","missing"]`), one("/steps/1/after/1")},
+		"after the same twice":         {steps(``, `"after":["s0","s0"]`), one("/steps/1/after/1")},
+		"after itself":                 {steps(`"after":["s0"]`), one("/steps/0/after")},
+		"a cycle":                      {steps(`"after":["s2"]`, ``, ``, ``), []string{"/steps/0/after", "/steps/1/after", "/steps/2/after"}},
+		"two pivots":                   {steps(`"kind":"pivot"`, `"kind":"pivot"`), one("/steps/1/kind")},
+		"two, and a cycle":             {steps(`"kind":"pivot","after":["s1"]`, `"kind":"pivot"`), []string{"/steps/0/after", "/steps/1/after", "/steps/1/kind"}},
+		"mixed, after an unknown step": {steps(`"after":["x"]`, `"kind":"retriable"`), []string{"/steps/0/after/0", "/steps/1/kind"}},
+		"beside the pivot":             {steps(`"kind":"pivot"`, `"after":[]`), one("/steps/1/after")},
+		"retriable beside it":          {steps(`"kind":"pivot"`, `"after":[],"kind":"retriable"`), one("/steps/1/after")},
+		"retriable before":             {steps(`"kind":"retriable"`, `"kind":"pivot"`), one("/steps/0/kind")},
+		"not retriable after":          {steps(`"kind":"pivot"`, ``), one("/steps/1/kind")},
+		"some retriable":               {steps(``, `"kind":"retriable"`), one("/steps/1/kind")},
+		"pivot compensated":            {steps(`"kind":"pivot","compensation":"q.u"`), one("/steps/0/compensation")},
+		"retriable compensated":        {steps(`"kind":"retriable","compensation":"q.u"`), one("/steps/0/compensation")},
+		"an unknown kind":              {steps(`"kind":"Pivot"`), one("/steps/0/kind")},
+		"a long description":           {`{"description":"` + strings.Repeat("d", 4097) + `","steps":[{"name":"a","command":"q.a"}]}`, one("/description")},
+		"a negative deadline":          {`{"deadline":"-1s","steps":[{"name":"a","command":"q.a"}]}`, one("/deadline")},
+		"a deadline at once":           {`{"deadline":"0s","steps":[{"name":"a","command":"q.a"}]}`, one("/deadline")},
+		"a deadline too far":           {`{"deadline":"8761h","steps":[{"name":"a","command":"q.a"}]}`, one("/deadline")},
+		"no time at all":               {steps(`"timeout":"0s"`), one("/steps/0/timeout")},
+		"a compensation's too":         {steps(`"compensation_timeout":"9000h"`), one("/steps/0/compensation_timeout")},
+		"a wrong type":                 {steps(`"timeout":30`), one("/steps/0/timeout")},
 		"wrong types": {
 			`{"description":1,"deadline":1,"steps":[{"name":1,"command":1,"compensation":1,"queue":1,"kind":1,"after":"a","retry":1}]}`,
 			[]string{
@@ -104,9 +103,9 @@ func refusals() map[string]struct {
 				"/steps/0/kind", "/steps/0/after", "/steps/0/retry",
 			},
 		},
-		"no object":             {`[]`, []string{"", "/steps"}},
-		"steps of another type": {`{"steps":{}}`, one("/steps")},
-		"a step that is none":   {`{"steps":[{"name":"a","command":"q.a"},7]}`, []string{"/steps/1", "/steps/1/name", "/steps/1/command"}},
+		"no object":               {`[]`, []string{"", "/steps"}},
+		"steps of another type":   {`{"steps":{}}`, one("/steps")},
+		"a step that is a number": {`{"steps":[{"name":"a","command":"q.a"},7]}`, []string{"/steps/1", "/steps/1/name", "/steps/1/command"}},
 		"unknown fields": {
 			`{"x":1,"Steps":[],"steps":[{"name":"a","command":"q.a","a/b~c":1,"retry":{"attempts":1},"compensation_retry":{"Jitter":1}}]}`,
 			[]string{"/x", "/Steps", "/steps/0/a~1b~0c", "/steps/0/retry/attempts", "/steps/0/compensation_retry/Jitter"},
@@ -123,7 +122,7 @@ func refusals() map[string]struct {
 
 func TestEveryRefusalNamesItsPlace(t *testing.T) {
 	t.Parallel()
-	for name, row := range refusals() {
+	for name, row := range refusedDefinitions() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := saga.ParseDefinition("order", 1, []byte(row.text))
@@ -165,7 +164,7 @@ func codes(count int) string {
 	return "[" + strings.Join(all, ",") + "]"
 }
 
-func TestWhatIsJustWithinTheLimits(t *testing.T) {
+func TestADefinitionAtItsLimits(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"100 steps":           steps(make([]string, 100)...),

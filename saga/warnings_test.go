@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-func TestAnAttemptThatMayOutlastTheBrokersPatienceIsWarnedOf(t *testing.T) {
+func TestWarningsNameAttemptsLongerThanTheConsumerTimeout(t *testing.T) {
 	t.Parallel()
 	fine := saga.New("order").Step("a", "q.a", saga.CompensatedBy("q.b"), saga.Timeout(saga.ConsumerTimeout)).MustBuild()
 	assert.Empty(t, fine.Warnings())

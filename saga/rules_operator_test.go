@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Rules 13 and 15: what a person does.
+// Rules 13 and 15 (docs/rules.md): actions of operators.
 
 func TestRule13PausedRepliesAreTakenInAndNothingIsDispatched(t *testing.T) {
 	t.Parallel()
@@ -29,7 +29,7 @@ func TestRule13PausedRepliesAreTakenInAndNothingIsDispatched(t *testing.T) {
 	c.wake()
 	c.expectNoEffect()
 	c.act(saga.ActionResume)
-	c.advance(0) // what fell due is dealt with at once
+	c.advance(0) // due events are handled at once
 	c.expectOut("c/execute/2")
 	c.expectStatus(saga.Running)
 	c.succeed("c")
@@ -45,7 +45,7 @@ func TestRule13WhatTimesOutDuringAPauseIsDealtWithOnResume(t *testing.T) {
 	c.expectOut("b/execute/1")
 	c.act(saga.ActionResume)
 	require.False(t, c.is.WakeAt.After(c.now))
-	c.expectOut("b/execute/1") // only a wake knows whether it was ever published
+	c.expectOut("b/execute/1") // only a wake reports whether it was published
 	c.advance(0)
 	c.expectOut("b/compensate/1")
 }
@@ -116,7 +116,7 @@ func TestRule13AbandonedIsClosedAtOnce(t *testing.T) {
 	c.fail("b")
 	c.act(saga.ActionAbandon)
 	c.expectStatus(saga.Abandoned)
-	c.expectSteps("a succeeded, b retrying, c running, d pending") // as it stood
+	c.expectSteps("a succeeded, b retrying, c running, d pending") // unchanged
 	c.expectNewest(saga.EntryAbandoned)
 	c.expectSent()
 	c.expectAllowed()
@@ -143,7 +143,7 @@ func TestRule13ASuccessAfterAnAbandonIsALateEffect(t *testing.T) {
 	c.expectOut("b/compensate/1")
 	c.expectStatus(saga.Compensating)
 	c.succeed("b")
-	c.expectStatus(saga.Abandoned) // the end that it had: a stays as it is
+	c.expectStatus(saga.Abandoned) // its earlier end: a is not compensated
 	c.expectSteps("a succeeded, b compensated")
 	c.expectNoAttention()
 }
@@ -157,15 +157,15 @@ func TestRule13ACompensationThatSucceedsAfterAnAbandonIsALateEffectToo(t *testin
 	c.late("a/compensate/1", succeeded())
 	c.expectSteps("a compensated, b failed")
 	c.expectAttention(saga.LateEffect, "a")
-	c.expectAllowed(saga.ActionAcknowledge) // there is nothing left to undo
+	c.expectAllowed(saga.ActionAcknowledge) // no compensation is left
 }
 
 func TestRule13SoItIsWhileAnotherLateEffectIsBeingUndone(t *testing.T) {
 	t.Parallel()
-	def := saga.New("plan").
-		Step("a", "q.a", undo("a"), saga.AtOnce()).
-		Step("b", "q.b", undo("b"), saga.AtOnce(), attempts(1)).
-		Step("c", "q.c", undo("c"), saga.AtOnce(), attempts(1))
+	def := saga.New("order").
+		Step("a", "q.a", compensatedBy("a"), saga.AtOnce()).
+		Step("b", "q.b", compensatedBy("b"), saga.AtOnce(), attempts(1)).
+		Step("c", "q.c", compensatedBy("c"), saga.AtOnce(), attempts(1))
 	c := begin(t, def)
 	c.succeed("a")
 	c.lose("b")
@@ -192,11 +192,11 @@ func TestRule15ARetryGivesThePolicysAttemptsAnewAtOnce(t *testing.T) {
 	c.fail("r")
 	c.act(saga.ActionRetry, onStep("r"))
 	c.expectNewest(saga.EntryRetried, saga.EntryStepDispatched)
-	c.expectSent("r/execute/3") // the numbers go on
+	c.expectSent("r/execute/3") // the numbering continues
 	require.Equal(t, "s/r/execute", c.sent("r").ID.IdempotencyKey())
 	c.expectNoAttention()
 	c.fail("r")
-	require.Equal(t, c.now.Add(time.Second), c.step("r").NextAttemptAt, "the waits begin anew")
+	require.Equal(t, c.now.Add(time.Second), c.step("r").NextAttemptAt, "the backoff restarts")
 	c.retries("r")
 	c.expectOut("r/execute/4")
 	c.fail("r")
@@ -222,7 +222,7 @@ func TestRule15ARetryOfACompensation(t *testing.T) {
 	c.expectAttention(saga.CompensationExhausted, "b")
 	c.refuse("c")
 	c.act(saga.ActionRetry)
-	c.expectSent("b/compensate/2", "c/compensate/3") // without a step: all that is used up
+	c.expectSent("b/compensate/2", "c/compensate/3") // without a step: everything exhausted
 	c.succeed("b", "c", "a")
 	c.expectStatus(saga.Compensated)
 }
@@ -232,10 +232,10 @@ func TestRule15ASkippedStepCountsAsDoneWithTheOutputGiven(t *testing.T) {
 	c := begin(t, retriables())
 	c.refuse("r")
 	c.expectRefused(saga.RefusedUnknownStep, saga.ActionSkip)
-	c.expectRefused(saga.RefusedUnknownStep, saga.ActionSkip, onStep("nobody"))
+	c.expectRefused(saga.RefusedUnknownStep, saga.ActionSkip, onStep("missing"))
 	c.expectRefused(saga.RefusedNotApplicable, saga.ActionSkip, onStep("u"))
-	c.expectRefused(saga.RefusedDataTooLarge, saga.ActionSkip, onStep("r"), giving(`{"x":"`+strings.Repeat("x", saga.MaxDataBytes)+`"}`))
-	c.act(saga.ActionSkip, onStep("r"), giving(`{"receipt":"by hand"}`))
+	c.expectRefused(saga.RefusedDataTooLarge, saga.ActionSkip, onStep("r"), withOutput(`{"x":"`+strings.Repeat("x", saga.MaxDataBytes)+`"}`))
+	c.act(saga.ActionSkip, onStep("r"), withOutput(`{"receipt":"by hand"}`))
 	c.expectSteps("r skipped, u running")
 	c.expectData(`{"receipt":"by hand"}`)
 	require.JSONEq(t, `{"receipt":"by hand"}`, string(c.step("r").Output))
@@ -244,20 +244,20 @@ func TestRule15ASkippedStepCountsAsDoneWithTheOutputGiven(t *testing.T) {
 	require.Equal(t, "ann", entry.Actor)
 	require.Equal(t, "because", entry.Detail["reason"])
 	c.late("r/execute/1", succeeded(`{"receipt":"r-1"}`))
-	c.expectNoEffect() // the person's word stands
+	c.expectNoEffect() // the operator's decision stands
 	c.succeed("u")
 	c.expectStatus(saga.Completed)
 }
 
 func TestRule15ASkippedCompensationCountsAsUndone(t *testing.T) {
 	t.Parallel()
-	c := undoing(t)
+	c := compensatingB(t)
 	c.refuse("b")
 	c.act(saga.ActionSkip, onStep("b"))
 	c.expectSteps("a compensating, b skipped")
 	c.late("b/compensate/1", succeeded())
 	c.expectNoEffect()
-	c.late("b/execute/1", succeeded()) // but now it took effect after its compensation was sent
+	c.late("b/execute/1", succeeded()) // now it took effect after its compensation was sent
 	c.expectOut("a/compensate/1", "b/compensate-2/1")
 }
 

@@ -11,34 +11,33 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// decide is Transition, held against what is true of every decision whatever the event: the specifications, the walk and
-// the random histories all go through it. Its error says what is wrong with the core.
+// decide is Transition with checks that hold for every decision. Its error describes a defect of the core.
 func decide(def *saga.Definition, in saga.Instance, event saga.Event) (saga.Decision, error) {
 	given := deepCopy(in)
 	decision, err := def.Transition(in, event)
 	if err != nil {
-		return decision, fmt.Errorf("a defect shows: %w", err)
+		return decision, fmt.Errorf("the core reports a defect: %w", err)
 	}
 	if !reflect.DeepEqual(given, in) {
-		return decision, fmt.Errorf("the instance that was given has changed")
+		return decision, fmt.Errorf("the input instance has changed")
 	}
 	again, err := def.Transition(in, event)
 	if err != nil || !reflect.DeepEqual(decision, again) {
-		return decision, fmt.Errorf("the same input gives another decision: %+v and %+v (%w)", decision, again, err)
+		return decision, fmt.Errorf("the same input gives different decisions: %+v and %+v (%w)", decision, again, err)
 	}
-	return decision, judge(def, given, event, decision)
+	return decision, checkDecision(def, given, event, decision)
 }
 
-// judge holds a decision against the promises that Check cannot see, since they are about two states and not one.
-func judge(def *saga.Definition, before saga.Instance, event saga.Event, decision saga.Decision) error {
+// checkDecision checks the promises about two consecutive states, which Check cannot see.
+func checkDecision(def *saga.Definition, before saga.Instance, event saga.Event, decision saga.Decision) error {
 	after := decision.Next
 	if err := def.Check(&after); err != nil {
 		return err
 	}
 	for _, check := range []error{
-		judgeExtent(before, decision), judgeHistory(before, event, decision), judgeWake(&after),
-		judgeCommands(before, decision), judgeOrder(def, decision), judgeEnd(def, before, decision),
-		judgeRoundTrip(after.Progress),
+		checkExtent(before, decision), checkHistory(before, event, decision), checkWake(&after),
+		checkCommands(before, decision), checkOrder(def, decision), checkEnd(def, before, decision),
+		checkRoundTrip(after.Progress),
 	} {
 		if check != nil {
 			return check
@@ -47,8 +46,8 @@ func judge(def *saga.Definition, before saga.Instance, event saga.Event, decisio
 	return nil
 }
 
-// judgeExtent: the revision grows by one with every change, and what changes nothing says why and has no effect.
-func judgeExtent(before saga.Instance, decision saga.Decision) error {
+// checkExtent: each change increments the revision; without one, the decision has a reason and no effect.
+func checkExtent(before saga.Instance, decision saga.Decision) error {
 	after := decision.Next
 	if decision.Changed {
 		if after.Revision != before.Revision+1 || decision.Ignored != "" || decision.Refused != nil {
@@ -57,24 +56,24 @@ func judgeExtent(before saga.Instance, decision saga.Decision) error {
 		}
 		return nil
 	}
-	after.WakeAt = before.WakeAt // a timer that fires for nothing moves on
+	after.WakeAt = before.WakeAt // an early timer moves on
 	after.Steps = slices.Clone(after.Steps)
 	for i := range before.Steps {
 		if _, out := before.CommandOut(i); out && after.Steps[i].DeadlineAt.After(before.Steps[i].DeadlineAt) {
-			after.Steps[i].DeadlineAt = before.Steps[i].DeadlineAt // and so does that of a command in the outbox
+			after.Steps[i].DeadlineAt = before.Steps[i].DeadlineAt // and so does the deadline of a command in the outbox
 		}
 	}
 	switch {
 	case !reflect.DeepEqual(before, after) || len(decision.Commands) > 0 || len(decision.Entries) > 0:
 		return fmt.Errorf("a decision that changes nothing has an effect")
 	case (decision.Ignored == "") == (decision.Refused == nil):
-		return fmt.Errorf("what changes nothing is either ignored or refused: %q, %t", decision.Ignored, decision.Refused != nil)
+		return fmt.Errorf("an event without a change must be ignored or refused: %q, %t", decision.Ignored, decision.Refused != nil)
 	}
 	return nil
 }
 
-// judgeHistory: the entries are numbered without gaps, and carry the time of the event and the actor.
-func judgeHistory(before saga.Instance, event saga.Event, decision saga.Decision) error {
+// checkHistory: entries are numbered without gaps, and carry the time of the event and the actor.
+func checkHistory(before saga.Instance, event saga.Event, decision saga.Decision) error {
 	actor := ""
 	if action, is := event.Cause.(saga.Action); is {
 		actor = action.Actor
@@ -90,8 +89,8 @@ func judgeHistory(before saga.Instance, event saga.Event, decision saga.Decision
 	return nil
 }
 
-// judgeWake: a saga that moves wakes, and no later than the first of its steps' timers.
-func judgeWake(in *saga.Instance) error {
+// checkWake: a moving saga wakes, no later than the first timer of its steps.
+func checkWake(in *saga.Instance) error {
 	if in.Status.Terminal() || in.Status == saga.Paused {
 		if !in.WakeAt.IsZero() {
 			return fmt.Errorf("%s, but wakes at %s", in.Status, in.WakeAt)
@@ -114,17 +113,17 @@ func judgeWake(in *saga.Instance) error {
 	}
 	switch {
 	case in.Status == saga.Stuck && out:
-		return fmt.Errorf("stuck, but something still moves")
+		return fmt.Errorf("stuck, but a step still moves")
 	case in.Status != saga.Stuck && in.WakeAt.IsZero():
-		return fmt.Errorf("%s, but nothing will wake it", in.Status)
+		return fmt.Errorf("%s, but without a time to wake", in.Status)
 	case (in.Status == saga.Running || in.Status == saga.Compensating) && !out:
 		return fmt.Errorf("%s, but no command is out and none will be sent", in.Status)
 	}
 	return nil
 }
 
-// judgeCommands: every command has an id that was never used before, and carries the data as of its dispatch.
-func judgeCommands(before saga.Instance, decision saga.Decision) error {
+// checkCommands: every command has a new id and carries the data as of its dispatch.
+func checkCommands(before saga.Instance, decision saga.Decision) error {
 	for _, command := range decision.Commands {
 		i := slices.IndexFunc(before.Steps, func(s saga.StepState) bool { return s.Name == command.ID.Step })
 		old, id := before.Steps[i], command.ID
@@ -148,8 +147,9 @@ func judgeCommands(before saga.Instance, decision saga.Decision) error {
 	return nil
 }
 
-// judgeOrder: forward after what it comes after; backward only when nothing is out, after all that came after it.
-func judgeOrder(def *saga.Definition, decision saga.Decision) error {
+// checkOrder: steps are dispatched after their predecessors, and compensated after their successors, while no forward
+// command is out.
+func checkOrder(def *saga.Definition, decision saga.Decision) error {
 	in := decision.Next
 	for _, command := range decision.Commands {
 		i := slices.IndexFunc(def.Steps, func(s saga.Step) bool { return s.Name == command.ID.Step })
@@ -173,8 +173,8 @@ func judgeOrder(def *saga.Definition, decision saga.Decision) error {
 	return nil
 }
 
-// judgeEnd: an end stays unless a person opens the saga again, and says what the steps say.
-func judgeEnd(def *saga.Definition, before saga.Instance, decision saga.Decision) error {
+// checkEnd: a terminal status agrees with the steps, and stays unless an operator reopens the saga.
+func checkEnd(def *saga.Definition, before saga.Instance, decision saga.Decision) error {
 	after := decision.Next
 	if before.Status.Terminal() && after.Status != before.Status {
 		reopened := slices.ContainsFunc(decision.Entries, func(e saga.Entry) bool { return e.Type == saga.EntryReopened })
@@ -193,7 +193,7 @@ func judgeEnd(def *saga.Definition, before saga.Instance, decision saga.Decision
 	return nil
 }
 
-// owed: what took effect, or may have, and can be undone, but is not.
+// owed reports whether a step took effect, or may have, and is not compensated yet although it can be.
 func owed(def *saga.Definition, in *saga.Instance, i int) bool {
 	switch in.Steps[i].Status {
 	case saga.StepSucceeded, saga.StepUnknown, saga.StepCompensating, saga.StepCompensationFailed:
@@ -203,7 +203,7 @@ func owed(def *saga.Definition, in *saga.Instance, i int) bool {
 	}
 }
 
-// comesAfter says whether step j comes after step i, directly or not.
+// comesAfter reports whether step j comes after step i, directly or not.
 func comesAfter(def *saga.Definition, j, i int) bool {
 	return slices.ContainsFunc(def.Steps[j].After, func(name string) bool {
 		k := slices.IndexFunc(def.Steps, func(s saga.Step) bool { return s.Name == name })
@@ -211,8 +211,8 @@ func comesAfter(def *saga.Definition, j, i int) bool {
 	})
 }
 
-// judgeRoundTrip: a store may keep the progress as one JSON document.
-func judgeRoundTrip(progress saga.Progress) error {
+// checkRoundTrip: the progress survives JSON.
+func checkRoundTrip(progress saga.Progress) error {
 	text, err := json.Marshal(progress)
 	if err != nil {
 		return fmt.Errorf("write progress: %w", err)
@@ -227,7 +227,7 @@ func judgeRoundTrip(progress saga.Progress) error {
 	return nil
 }
 
-// deepCopy shares nothing with the instance that it is made of.
+// deepCopy returns a copy that shares nothing.
 func deepCopy(in saga.Instance) saga.Instance {
 	in.Data, in.Labels = slices.Clone(in.Data), maps.Clone(in.Labels)
 	in.Attention, in.TurnBack, in.Failure = copied(in.Attention), copied(in.TurnBack), copied(in.Failure)
