@@ -11,72 +11,80 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Retry tries again what is used up, with fresh attempts: that step, or every one when step is empty.
-func (c *Client) Retry(ctx context.Context, id, step, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionRetry, resource.RetryAction{Step: step, Reason: reason})
+// ActionOptions are the parameters of an action besides the saga. The orchestrator refuses a field that does not apply
+// to the action.
+type ActionOptions struct {
+	// Step limits the action to one step. Skip requires it; Retry and Compensate accept it.
+	Step string
+	// Reason is recorded in the saga's history. Retry, Pause and Resume do not require it; every other action does.
+	Reason string
+	// Output is the JSON object that a skipped step contributes to the saga's data. Only Skip accepts it.
+	Output json.RawMessage
+	// Revision makes the action fail with the code revision_moved unless the saga is at this revision. 0: any revision.
+	Revision int64
 }
 
-// Skip counts a used-up step or compensation as done. Output, a JSON object or nil, is merged into the saga's data.
-func (c *Client) Skip(ctx context.Context, id, step string, output json.RawMessage, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionSkip, resource.SkipAction{Step: step, Output: output, Reason: reason})
+// Retry gives exhausted steps new attempts: the step in the options, or all of them if it is empty.
+func (c *Client) Retry(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionRetry, options)
 }
 
-// Compensate turns a saga back that has not passed its pivot. After a late effect it undoes that step, which may be
-// left out when there is only one.
-func (c *Client) Compensate(ctx context.Context, id, step, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionCompensate, resource.CompensateAction{Step: step, Reason: reason})
+// Skip marks an exhausted step or compensation as done.
+func (c *Client) Skip(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionSkip, options)
 }
 
-// Abandon closes a saga as it stands.
-func (c *Client) Abandon(ctx context.Context, id, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionAbandon, resource.ReasonedAction{Reason: reason})
+// Compensate cancels a saga that has not passed its pivot. After a late effect it compensates the step that took effect;
+// the options must name the step if there are several.
+func (c *Client) Compensate(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionCompensate, options)
 }
 
-// Acknowledge says that a late effect has been dealt with.
-func (c *Client) Acknowledge(ctx context.Context, id, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionAcknowledge, resource.ReasonedAction{Reason: reason})
+// Abandon ends a saga in its present state. Nothing is compensated.
+func (c *Client) Abandon(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionAbandon, options)
 }
 
-// Pause stops dispatching.
-func (c *Client) Pause(ctx context.Context, id, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionPause, resource.OptionalReason{Reason: reason})
+// Acknowledge records that a late effect has been handled outside the orchestrator.
+func (c *Client) Acknowledge(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionAcknowledge, options)
 }
 
-// Resume goes on after a pause.
-func (c *Client) Resume(ctx context.Context, id, reason string) (resource.Saga, error) {
-	return c.act(ctx, id, saga.ActionResume, resource.OptionalReason{Reason: reason})
+// Pause stops the dispatch of commands. Replies to commands already sent are still processed.
+func (c *Client) Pause(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionPause, options)
 }
 
-// PatchData changes the data of a stuck or paused saga by a JSON merge patch (RFC 7396), which is an object.
-func (c *Client) PatchData(ctx context.Context, id string, patch json.RawMessage, reason string) (resource.Saga, error) {
+// Resume continues a paused saga.
+func (c *Client) Resume(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionResume, options)
+}
+
+// PatchData changes the data of a stuck or paused saga by a JSON merge patch (RFC 7396), which must be an object.
+func (c *Client) PatchData(ctx context.Context, id string, patch json.RawMessage, options ActionOptions) (resource.Saga, error) {
 	return do[resource.Saga](ctx, c, call{
 		method: http.MethodPatch, path: join("v1", "sagas", id, "data"), body: patch,
-		mediaType: "application/merge-patch+json", query: url.Values{"reason": {reason}}, header: matching(ctx),
+		mediaType: "application/merge-patch+json", query: url.Values{"reason": {options.Reason}}, header: options.header(),
 	})
 }
 
-func (c *Client) act(ctx context.Context, id string, action saga.ActionName, given any) (resource.Saga, error) {
-	body, err := encode(given)
+func (c *Client) act(ctx context.Context, id string, action saga.ActionName, options ActionOptions) (resource.Saga, error) {
+	body, err := encode(struct {
+		Step   string          `json:"step,omitempty"`
+		Output json.RawMessage `json:"output,omitempty"`
+		Reason string          `json:"reason,omitempty"`
+	}{options.Step, options.Output, options.Reason})
 	if err != nil {
 		return resource.Saga{}, err
 	}
 	return do[resource.Saga](ctx, c, call{
-		method: http.MethodPost, path: join("v1", "sagas", id, string(action)), body: body, header: matching(ctx),
+		method: http.MethodPost, path: join("v1", "sagas", id, string(action)), body: body, header: options.header(),
 	})
 }
 
-type revisionKey struct{}
-
-// AtRevision makes an action that is called with the context fail with `revision_moved` unless the saga is still at
-// that revision.
-func AtRevision(ctx context.Context, revision int64) context.Context {
-	return context.WithValue(ctx, revisionKey{}, revision)
-}
-
-func matching(ctx context.Context) http.Header {
-	revision, ok := ctx.Value(revisionKey{}).(int64)
-	if !ok {
+func (o ActionOptions) header() http.Header {
+	if o.Revision == 0 {
 		return nil
 	}
-	return http.Header{"If-Match": {`"` + strconv.FormatInt(revision, 10) + `"`}}
+	return http.Header{"If-Match": {`"` + strconv.FormatInt(o.Revision, 10) + `"`}}
 }

@@ -18,27 +18,27 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// Problem is an error that the API answered with. Ask for it with errors.As.
+// Problem is an error that the API answered. Use errors.As to get it.
 type Problem = resource.Problem
 
-// Config says which orchestrator to call, and as whom.
+// Config configures a Client. The zero value calls an orchestrator on this machine without a key.
 type Config struct {
-	Server string       // default: http://127.0.0.1:8080
+	Server string       // base URL; default: http://127.0.0.1:8080
 	Key    string       // API key; empty: none
 	HTTP   *http.Client // default: http.DefaultClient
-	// Attempts is how often a call that may be sent twice is sent before it fails. Default: 3.
+	// Attempts is the number of times that a repeatable call is sent before it fails. Default: 3.
 	Attempts int
-	// Backoff is the wait before the second attempt; it doubles with each. Default: 100 ms.
+	// Backoff is the pause before the second attempt; it doubles with each further one. Default: 100 ms.
 	Backoff time.Duration
-	// Answered sees the JSON of every answer that is no error, and of every event of a watch, byte for byte: what a
-	// program needs that hands it on, also the members that this version of the client does not know. Default: nobody.
+	// Answered, if non-nil, is called with the JSON of each successful answer and of each event of a watch. It includes
+	// members that this version of the client does not know.
 	Answered func(content []byte)
 }
 
-// Client calls one orchestrator. Its methods may be called at the same time.
+// Client calls one orchestrator. It is safe for concurrent use.
 type Client struct{ config Config }
 
-// New makes a client. It connects to nothing yet.
+// New returns a client. It does not connect yet.
 func New(config Config) *Client {
 	if config.Server == "" {
 		config.Server = "http://127.0.0.1:8080"
@@ -67,17 +67,17 @@ type call struct {
 	header     http.Header
 	body       []byte // nil: none
 	mediaType  string // of the body; empty: application/json
-	repeatable bool   // may be sent twice
-	answer     int    // a status besides success that is an answer; 0: none
+	repeatable bool   // sending it twice is safe
+	answer     int    // a further status that counts as success; 0: none
 }
 
-// maxRetryAfter is the longest that a server's Retry-After is heeded.
+// maxRetryAfter caps the pause that a server asks for with Retry-After.
 const maxRetryAfter = 10 * time.Second
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds the size of an answer.
 const maxAnswer = 64 << 20
 
-// do sends the call, again where that is allowed and helps, and decodes the answer into a T.
+// do sends the call, repeats it where that is safe, and decodes the answer into a T.
 func do[T any](ctx context.Context, c *Client, request call) (T, error) {
 	var answer T
 	content, err := c.send(ctx, request)
@@ -85,20 +85,20 @@ func do[T any](ctx context.Context, c *Client, request call) (T, error) {
 		return answer, err
 	}
 	if err := json.Unmarshal(content, &answer); err != nil {
-		return answer, fmt.Errorf("%s %s: the answer cannot be read: %w", request.method, request.path, err)
+		return answer, fmt.Errorf("%s %s: decode the answer: %w", request.method, request.path, err)
 	}
 	c.config.Answered(content)
 	return answer, nil
 }
 
-// send sends the call until it has an answer, or sending it again is not allowed or no use.
+// send sends the call until it has an answer, or until repeating it is unsafe or pointless.
 func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
 	pause := c.config.Backoff
 	for attempt := 1; ; attempt++ {
 		content, err := c.sendOnce(ctx, request)
 		problem, _ := errors.AsType[*Problem](err)
 		notBegun := problem != nil && problem.Code == resource.CodeBusy
-		if err == nil || !request.repeatable && !notBegun || attempt >= c.config.Attempts || !passing(err) {
+		if err == nil || !request.repeatable && !notBegun || attempt >= c.config.Attempts || !transient(err) {
 			return content, err
 		}
 		if problem != nil {
@@ -111,8 +111,8 @@ func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
 	}
 }
 
-// passing says whether an error may be gone when the call is sent again.
-func passing(err error) bool {
+// transient reports whether the call may succeed when it is sent again.
+func transient(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
@@ -136,7 +136,7 @@ func (c *Client) sendOnce(ctx context.Context, request call) ([]byte, error) {
 	return content, nil
 }
 
-// open sends the request and returns the response if it is a success; what is not becomes an error.
+// open sends the request and returns the response of a success. Any other response becomes an error.
 func (c *Client) open(ctx context.Context, request call) (*http.Response, error) {
 	target := c.config.Server + request.path
 	if len(request.query) > 0 {
@@ -168,8 +168,8 @@ func (c *Client) open(ctx context.Context, request call) (*http.Response, error)
 	return nil, problemOf(response)
 }
 
-// problemOf reads the problem document of a response. Something between us and the orchestrator may have answered
-// instead: then the status is all there is.
+// problemOf returns the problem document of a response. If a proxy answered instead of the orchestrator, there is none,
+// and the status becomes the problem.
 func problemOf(response *http.Response) error {
 	problem := &Problem{}
 	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
@@ -186,7 +186,7 @@ func problemOf(response *http.Response) error {
 	return problem
 }
 
-// encode writes a request's body.
+// encode returns the JSON of a request's body.
 func encode(value any) ([]byte, error) {
 	content, err := json.Marshal(value)
 	if err != nil {
@@ -195,7 +195,7 @@ func encode(value any) ([]byte, error) {
 	return content, nil
 }
 
-// join makes a path of segments, which may hold anything.
+// join returns the path of the segments, each escaped.
 func join(segments ...string) string {
 	var path strings.Builder
 	for _, segment := range segments {

@@ -48,7 +48,7 @@ func orchestrator(t *testing.T) *client.Client {
 
 func order(data string) client.StartRequest {
 	return client.StartRequest{
-		StartSaga: resource.StartSaga{Definition: "order", Data: []byte(data)}, Wait: 20 * time.Second,
+		Definition: "order", Data: []byte(data), Wait: 20 * time.Second,
 	}
 }
 
@@ -57,7 +57,7 @@ func TestSagasAreStartedFoundAndFollowed(t *testing.T) {
 	c, ctx := orchestrator(t), t.Context()
 	request := order(`{"n":1}`)
 	request.IdempotencyKey, request.Key, request.Labels = "k1", "order-1", map[string]string{"region": "eu"}
-	request.Deadline = saga.Duration(time.Hour)
+	request.Deadline = time.Hour
 	done, err := c.Start(ctx, request)
 	require.NoError(t, err)
 	assert.Equal(t, saga.Completed, done.Status)
@@ -116,15 +116,15 @@ func TestAStuckSagaIsRepaired(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, saga.Stuck, stuck.Status)
 
-	_, err = c.Retry(client.AtRevision(ctx, stuck.Revision+1), stuck.ID, "", "too early")
+	_, err = c.Retry(ctx, stuck.ID, client.ActionOptions{Reason: "too early", Revision: stuck.Revision + 1})
 	var problem *client.Problem
 	require.ErrorAs(t, err, &problem)
 	assert.Equal(t, resource.CodeRevisionMoved, problem.Code)
 
-	patched, err := c.PatchData(client.AtRevision(ctx, stuck.Revision), stuck.ID, []byte(`{"simulate":null}`), "mended")
+	patched, err := c.PatchData(ctx, stuck.ID, []byte(`{"simulate":null}`), client.ActionOptions{Reason: "repaired", Revision: stuck.Revision})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{}`, string(patched.Data))
-	_, err = c.Retry(ctx, stuck.ID, "report", "mended")
+	_, err = c.Retry(ctx, stuck.ID, client.ActionOptions{Step: "report", Reason: "repaired"})
 	require.NoError(t, err)
 	var statuses []saga.Status
 	for s, err := range c.Watch(ctx, stuck.ID) {
@@ -135,7 +135,7 @@ func TestAStuckSagaIsRepaired(t *testing.T) {
 
 	stuck, err = c.Start(ctx, order(`{"simulate":{"report":"broken"}}`))
 	require.NoError(t, err)
-	skipped, err := c.Skip(ctx, stuck.ID, "report", []byte(`{"by":"hand"}`), "done by hand")
+	skipped, err := c.Skip(ctx, stuck.ID, client.ActionOptions{Step: "report", Output: []byte(`{"by":"hand"}`), Reason: "done by hand"})
 	require.NoError(t, err)
 	assert.Equal(t, saga.Completed, skipped.Status)
 }
@@ -143,27 +143,30 @@ func TestAStuckSagaIsRepaired(t *testing.T) {
 func TestEveryOtherCall(t *testing.T) {
 	t.Parallel()
 	c, ctx := orchestrator(t), t.Context()
-	later := client.StartRequest{StartSaga: resource.StartSaga{Definition: "order", StartAt: time.Now().Add(time.Hour)}}
+	later := client.StartRequest{Definition: "order", StartAt: time.Now().Add(time.Hour)}
 	scheduled, err := c.Start(ctx, later)
 	require.NoError(t, err)
 	assert.Equal(t, saga.Scheduled, scheduled.Status)
-	paused, err := c.Pause(ctx, scheduled.ID, "")
+	paused, err := c.Pause(ctx, scheduled.ID, client.ActionOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, saga.Paused, paused.Status)
-	_, err = c.Resume(ctx, scheduled.ID, "looked at")
+	_, err = c.Resume(ctx, scheduled.ID, client.ActionOptions{Reason: "looked at"})
 	require.NoError(t, err)
-	cancelled, err := c.Compensate(ctx, scheduled.ID, "", "cancelled")
+	cancelled, err := c.Compensate(ctx, scheduled.ID, client.ActionOptions{Reason: "cancelled"})
 	require.NoError(t, err)
 	assert.Equal(t, saga.Compensated, cancelled.Status)
 
 	other, err := c.Start(ctx, later)
 	require.NoError(t, err)
-	_, err = c.Acknowledge(ctx, other.ID, "nothing late")
+	_, err = c.Pause(ctx, other.ID, client.ActionOptions{Step: "reserve"})
 	var problem *client.Problem
+	require.ErrorAs(t, err, &problem)
+	assert.Equal(t, resource.CodeUnknownField, problem.Code, "an option that does not apply is refused")
+	_, err = c.Acknowledge(ctx, other.ID, client.ActionOptions{Reason: "nothing late"})
 	require.ErrorAs(t, err, &problem)
 	assert.Equal(t, http.StatusConflict, problem.Status)
 	assert.Contains(t, problem.AllowedActions, saga.ActionAbandon)
-	abandoned, err := c.Abandon(ctx, other.ID, "by hand")
+	abandoned, err := c.Abandon(ctx, other.ID, client.ActionOptions{Reason: "by hand"})
 	require.NoError(t, err)
 	assert.Equal(t, saga.Abandoned, abandoned.Status)
 
@@ -241,7 +244,7 @@ func TestOnlyWhatMayBeSentTwiceIsSentAgain(t *testing.T) {
 			_, err := c.Start(t.Context(), client.StartRequest{})
 			return err
 		},
-		"an action": func(c *client.Client) error { _, err := c.Pause(t.Context(), "1", ""); return err },
+		"an action": func(c *client.Client) error { _, err := c.Pause(t.Context(), "1", client.ActionOptions{}); return err },
 	} {
 		c, calls = flaky(t, 2)
 		var problem *client.Problem
@@ -253,7 +256,7 @@ func TestOnlyWhatMayBeSentTwiceIsSentAgain(t *testing.T) {
 	c, calls = flaky(t, 99)
 	_, err = c.Saga(t.Context(), "1")
 	require.Error(t, err)
-	assert.EqualValues(t, 3, calls.Load(), "and not for ever")
+	assert.EqualValues(t, 3, calls.Load(), "and not indefinitely")
 }
 
 func TestAnAnswerThatIsNotOurs(t *testing.T) {

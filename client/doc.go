@@ -1,8 +1,9 @@
-// Package client calls the REST API of an orchestrator. It gives sagas as resource.Saga, everything else in the shapes
-// of api/resource, and errors of the API as *Problem.
+// Package client calls the REST API of a saga orchestrator.
 //
-// It tries again only what may be sent twice: reads, and starts with an idempotency key, when the connection fails or
-// the orchestrator answers 503.
+// Every method returns the types of package api/resource. An error that the API answered is a *Problem with a stable
+// code; use errors.As to inspect it.
 //
-// It may import saga and api/resource.
+// A call is repeated only if that is safe: reads, and starts with an idempotency key, are sent again when the connection
+// fails or the orchestrator answers 503. Other calls are sent again only if the orchestrator reports that it was too busy
+// to begin.
 package client

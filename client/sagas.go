@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,40 +12,49 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// StartRequest asks for a new saga.
+// StartRequest describes a new saga. Only Definition is required.
 type StartRequest struct {
-	resource.StartSaga
-	// IdempotencyKey makes the start safe to send again: the same key and body give the same saga.
+	Definition string
+	Version    int               // of the definition; 0: the latest
+	Key        string            // business key, held by at most one unfinished saga of the definition
+	Data       json.RawMessage   // a JSON object, which commands carry to workers; nil: {}
+	Priority   uint8             // of the saga's commands in their queues, 0 to 9
+	Labels     map[string]string // at most 32; Filter finds sagas by them
+	StartAt    time.Time         // zero or past: now
+	Deadline   time.Duration     // for the part before the pivot; 0: the definition's deadline
+	// IdempotencyKey makes the start safe to repeat: the same key with the same request returns the same saga.
 	IdempotencyKey string
-	// Wait lets the orchestrator answer only when the saga is terminal or needs attention, or the time is up (at most
-	// 60 s). 0: answer at once.
+	// Wait delays the answer until the saga has ended or needs attention, for at most this long (up to 60 s). 0: no wait.
 	Wait time.Duration
 }
 
-// Filter selects sagas. Fields that are nil select all sagas; all others must hold. What is set is sent: an empty key or
-// an empty list of statuses is refused by the orchestrator, it never selects everything. Set a field with new:
-// Filter{Key: new("order-42")}.
+// Filter selects sagas. A saga must match every field that is set; nil fields match every saga. The orchestrator refuses
+// empty values, so that an empty key or list never selects everything. Set a field with new: Filter{Key: new("order-42")}.
 type Filter struct {
 	Definition       *string
 	Version          *int
-	Statuses         []saga.Status
+	Statuses         []saga.Status // any of them
 	Key              *string
-	Labels           map[string]string
+	Labels           map[string]string // all of them
 	CreatedAfter     *time.Time
 	CreatedBefore    *time.Time
 	NeedsAttention   bool
-	AttentionReasons []saga.AttentionReason
+	AttentionReasons []saga.AttentionReason // any of them
 }
 
-// Page is a stretch of a list.
+// Page selects a part of a list.
 type Page struct {
 	Limit  int    // 1 to 500; 0: 50
-	Cursor string // NextCursor of the page before; empty: the start
+	Cursor string // NextCursor of the previous page; empty: the first page
 }
 
-// Start starts a saga, or finds the one that the idempotency key stands for.
+// Start starts a saga and returns it. If the idempotency key was used before, Start returns that saga as it is now.
+// The problem code key_in_use reports that another unfinished saga holds the business key.
 func (c *Client) Start(ctx context.Context, request StartRequest) (resource.Saga, error) {
-	body, err := encode(request.StartSaga)
+	body, err := encode(resource.StartSaga{
+		Definition: request.Definition, Version: request.Version, Key: request.Key, Data: request.Data, Priority: request.Priority,
+		Labels: request.Labels, StartAt: request.StartAt, Deadline: saga.Duration(request.Deadline),
+	})
 	if err != nil {
 		return resource.Saga{}, err
 	}
@@ -59,13 +69,13 @@ func (c *Client) Start(ctx context.Context, request StartRequest) (resource.Saga
 	return do[resource.Saga](ctx, c, sent)
 }
 
-// Saga reads one saga.
+// Saga returns one saga.
 func (c *Client) Saga(ctx context.Context, id string) (resource.Saga, error) {
 	return get[resource.Saga](ctx, c, nil, "v1", "sagas", id)
 }
 
-// Wait reads one saga once it has another revision than since, or is terminal, or the time is up (at most 60 s). With
-// since 0 it waits for the next change.
+// Wait returns the saga when its revision differs from since, when it has ended, or when the time is up (at most 60 s).
+// With since 0 it waits for the next change.
 func (c *Client) Wait(ctx context.Context, id string, since int64, wait time.Duration) (resource.Saga, error) {
 	query := url.Values{"wait": {wait.String()}}
 	if since > 0 {
@@ -74,24 +84,24 @@ func (c *Client) Wait(ctx context.Context, id string, since int64, wait time.Dur
 	return get[resource.Saga](ctx, c, query, "v1", "sagas", id)
 }
 
-// Sagas lists sagas, newest first.
+// Sagas returns a page of sagas, newest first.
 func (c *Client) Sagas(ctx context.Context, filter Filter, page Page) (resource.List[resource.Saga], error) {
 	return get[resource.List[resource.Saga]](ctx, c, filter.query(page), "v1", "sagas")
 }
 
-// Why says why a saga is not further.
+// Why explains what a saga is waiting for.
 func (c *Client) Why(ctx context.Context, id string) (resource.Why, error) {
 	return get[resource.Why](ctx, c, nil, "v1", "sagas", id, "why")
 }
 
-// History reads everything that happened to a saga, oldest first.
+// History returns the whole history of a saga, oldest entry first.
 func (c *Client) History(ctx context.Context, id string) ([]resource.HistoryEntry, error) {
 	return all(func(page Page) (resource.List[resource.HistoryEntry], error) {
 		return c.HistoryPage(ctx, id, page)
 	})
 }
 
-// HistoryPage reads a stretch of what happened to a saga, oldest first.
+// HistoryPage returns a page of the history of a saga, oldest entry first.
 func (c *Client) HistoryPage(ctx context.Context, id string, page Page) (resource.List[resource.HistoryEntry], error) {
 	return get[resource.List[resource.HistoryEntry]](ctx, c, page.query(), "v1", "sagas", id, "history")
 }
@@ -126,8 +136,7 @@ func (f Filter) query(page Page) url.Values {
 	return query
 }
 
-// addAll adds every value. A list that is empty, but not nil, is sent as an empty value: it selects nothing, and the
-// orchestrator says so.
+// addAll adds every value. It sends an empty list that is not nil as an empty value, which the orchestrator refuses.
 func addAll[T ~string](query url.Values, name string, values []T) {
 	if values != nil && len(values) == 0 {
 		query.Set(name, "")
@@ -148,12 +157,12 @@ func (p Page) query() url.Values {
 	return query
 }
 
-// get reads something, which may be done twice.
+// get sends a read, which may be repeated.
 func get[T any](ctx context.Context, c *Client, query url.Values, segments ...string) (T, error) {
 	return do[T](ctx, c, call{method: http.MethodGet, path: join(segments...), query: query, repeatable: true})
 }
 
-// all reads page after page.
+// all returns the items of every page.
 func all[T any](read func(Page) (resource.List[T], error)) ([]T, error) {
 	const most = 500
 	items := []T{}

@@ -16,11 +16,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// maxEvent bounds one line of an event stream: a saga with all its data.
+// maxEvent bounds one line of an event stream, which holds a saga with all its data.
 const maxEvent = 8 << 20
 
-// Watch yields the saga as it is, and again at each change until it is terminal. When the connection breaks it connects
-// again, as often as Config.Attempts says; it yields an error, and ends, when that does not come off or ctx ends.
+// Watch yields the saga now and after each change, until the saga has ended. A slow reader may miss states in between, but
+// never the latest one. When the connection breaks, Watch connects again; it yields an error and stops after
+// Config.Attempts failures in a row, or when ctx ends.
 func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[resource.Saga, error] {
 	return func(yield func(resource.Saga, error) bool) {
 		known, failures, pause := int64(0), 0, c.config.Backoff
@@ -36,7 +37,7 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[resource.Saga, 
 			} else {
 				failures++
 			}
-			if err == nil || passing(err) && failures < c.config.Attempts {
+			if err == nil || transient(err) && failures < c.config.Attempts {
 				if err = nil; !wait.For(ctx, pause) {
 					err = ctx.Err()
 				}
@@ -58,13 +59,13 @@ func watchCall(id string, known int64) call {
 	return request
 }
 
-// follow reads one connection to its end. It returns the last revision seen, and whether there is more to see.
+// follow reads one connection to its end. It returns the last revision seen, and reports whether to connect again.
 func (c *Client) follow(
 	stream *http.Response, known int64, yield func(resource.Saga, error) bool,
 ) (seen int64, more bool, err error) {
 	defer stream.Body.Close()
 	if stream.StatusCode == http.StatusNoContent {
-		return known, false, nil // it has ended, and the end was seen before the connection broke
+		return known, false, nil // the saga has ended, and the last connection yielded its end
 	}
 	lines := bufio.NewScanner(stream.Body)
 	lines.Buffer(nil, maxEvent)
@@ -75,7 +76,7 @@ func (c *Client) follow(
 		}
 		var shown resource.Saga
 		if err := json.Unmarshal([]byte(text), &shown); err != nil {
-			return known, true, fmt.Errorf("watch: an event cannot be read: %w", err)
+			return known, true, fmt.Errorf("watch: decode an event: %w", err)
 		}
 		known = shown.Revision
 		c.config.Answered([]byte(text))
@@ -84,7 +85,7 @@ func (c *Client) follow(
 		}
 	}
 	switch err := lines.Err(); {
-	case err == nil, errors.Is(err, bufio.ErrTooLong): // the same event would be too long again
+	case err == nil, errors.Is(err, bufio.ErrTooLong): // the same event would be too long on the next connection
 		return known, true, err
 	default:
 		return known, true, &url.Error{Op: "watch", URL: stream.Request.URL.Path, Err: err}

@@ -90,7 +90,7 @@ func TestAWatchGivesUp(t *testing.T) {
 		message  string
 	}{
 		"at once, when there is no such saga":    {[]http.HandlerFunc{says(404, `{"code":"saga_not_found"}`)}, 1, "saga_not_found"},
-		"at once, when an event is none":         {[]http.HandlerFunc{says(200, "data: {\n\n")}, 1, "cannot be read"},
+		"at once, when an event is not JSON":        {[]http.HandlerFunc{says(200, "data: {\n\n")}, 1, "decode an event"},
 		"when the orchestrator does not recover": {[]http.HandlerFunc{cut(running), says(503, unavailable)}, 4, "unavailable"},
 	} {
 		c, requests := answering(t, client.Config{}, given.next...)
@@ -131,7 +131,7 @@ func TestNotBeingReadyIsAnAnswer(t *testing.T) {
 	ready, err := c.Ready(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, resource.Health{Status: "unavailable", Checks: map[string]string{"broker": "unreachable"}}, ready)
-	assert.EqualValues(t, 1, requests.Load(), "it is not asked again until it says yes")
+	assert.EqualValues(t, 1, requests.Load(), "an answer is not retried")
 
 	c, _ = answering(t, client.Config{}, says(200, `{"status":"ok","version":"1.2.3"}`))
 	health, err := c.Health(t.Context())

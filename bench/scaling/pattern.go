@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
 )
 
@@ -76,7 +75,7 @@ func (s *serving) startWaiting(ctx context.Context) ([]string, error) {
 	now := time.Now()
 	var ids []string
 	for _, at := range []time.Time{now.AddDate(1, 0, 0), now.Add(12 * time.Hour), {}} {
-		started, err := s.client().Start(ctx, client.StartRequest{StartSaga: resource.StartSaga{Definition: "waiting", StartAt: at}})
+		started, err := s.client().Start(ctx, client.StartRequest{Definition: "waiting", StartAt: at})
 		if err != nil {
 			return nil, fmt.Errorf("start a waiting saga: %w", err)
 		}

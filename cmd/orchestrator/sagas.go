@@ -52,10 +52,8 @@ func (c *sagasStart) Run(ctx context.Context, group *sagasCommand, out *streams)
 		return err
 	}
 	started, err := group.client().Start(ctx, client.StartRequest{
-		StartSaga: resource.StartSaga{
-			Definition: c.Definition, Version: int(c.Version), Key: c.BusinessKey, Data: data, Priority: uint8(c.Priority),
-			Labels: c.Label, StartAt: c.StartAt, Deadline: saga.Duration(c.Deadline),
-		},
+		Definition: c.Definition, Version: int(c.Version), Key: c.BusinessKey, Data: data, Priority: uint8(c.Priority),
+		Labels: c.Label, StartAt: c.StartAt, Deadline: time.Duration(c.Deadline),
 		IdempotencyKey: c.IdempotencyKey, Wait: time.Duration(c.Wait),
 	})
 	if err != nil {

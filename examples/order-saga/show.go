@@ -19,11 +19,7 @@ const patience = 30 * time.Second
 func show(ctx context.Context, orchestrator *client.Client, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
-	body, err := orderSaga().MarshalJSON()
-	if err != nil {
-		return fmt.Errorf("write the definition: %w", err)
-	}
-	if _, err := orchestrator.PutDefinition(ctx, "order", body); err != nil {
+	if _, err := orchestrator.Register(ctx, orderSaga()); err != nil {
 		return fmt.Errorf("register the definition: %w", err)
 	}
 	for _, act := range []func(context.Context, *client.Client, *timeline) error{goesThrough, isDeclined, getsStuck} {
@@ -64,11 +60,12 @@ func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline)
 	line.say("  %s: %s", why.Cause, why.Message)
 	line.say("  a person may: %v", why.AllowedActions)
 	line.say("PATCH …/data {\"email\": \"cy@example.com\"}")
-	if _, err := orchestrator.PatchData(ctx, stuck.ID, []byte(`{"email":"cy@example.com"}`), "typing error in the address"); err != nil {
+	if _, err := orchestrator.PatchData(ctx, stuck.ID, []byte(`{"email":"cy@example.com"}`),
+		client.ActionOptions{Reason: "typing error in the address"}); err != nil {
 		return err
 	}
 	line.say("POST …/retry")
-	if _, err := orchestrator.Retry(ctx, stuck.ID, "", "address mended"); err != nil {
+	if _, err := orchestrator.Retry(ctx, stuck.ID, client.ActionOptions{Reason: "address corrected"}); err != nil {
 		return err
 	}
 	return line.until(ctx, orchestrator, stuck.ID, saga.Completed)
@@ -82,9 +79,7 @@ func follow(
 	if err != nil {
 		return resource.Saga{}, fmt.Errorf("encode the order %s: %w", order.OrderID, err)
 	}
-	request := client.StartRequest{}
-	request.Definition, request.Data = "order", data
-	started, err := orchestrator.Start(ctx, request)
+	started, err := orchestrator.Start(ctx, client.StartRequest{Definition: "order", Data: data})
 	if err != nil {
 		return resource.Saga{}, fmt.Errorf("start the order %s: %w", order.OrderID, err)
 	}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/client"
+)
+
+// target is the saga that an action is for.
+type target struct {
+	ID         string `arg:"" help:"Id of the saga."`
+	IfRevision int64  `help:"Act only if the saga is still at this revision."`
+}
+
+// must is the reason of an action that requires one.
+type must struct {
+	Reason string `required:"" help:"Reason, recorded in the saga's history."`
+}
+
+// may is the reason of an action that does not require one.
+type may struct {
+	Reason string `help:"Reason, recorded in the saga's history."`
+}
+
+// action is a method expression of client.Client.
+type action func(*client.Client, context.Context, string, client.ActionOptions) (resource.Saga, error)
+
+// act performs the action and shows the saga that results.
+func (c *sagasCommand) act(ctx context.Context, out *streams, do action, t target, options client.ActionOptions) error {
+	options.Revision = t.IfRevision
+	after, err := do(c.client(), ctx, t.ID, options)
+	if err != nil {
+		return err
+	}
+	return c.showSaga(after, out)
+}
+
+type sagasRetry struct {
+	target `embed:""`
+	may    `embed:""`
+	Step   string `help:"The exhausted step; default: all exhausted steps."`
+}
+
+// Run retries.
+func (c *sagasRetry) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	return group.act(ctx, out, (*client.Client).Retry, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
+}
+
+type sagasSkip struct {
+	target     `embed:""`
+	must       `embed:""`
+	Step       string `required:"" help:"The exhausted step."`
+	WithOutput string `help:"Output of the step, merged into the saga's data: a JSON object, @FILE, or - for standard input."`
+}
+
+// Run skips.
+func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	output, err := document(c.WithOutput, out.in)
+	if err != nil {
+		return err
+	}
+	options := client.ActionOptions{Step: c.Step, Output: output, Reason: c.Reason}
+	return group.act(ctx, out, (*client.Client).Skip, c.target, options)
+}
+
+type sagasCompensate struct {
+	target `embed:""`
+	must   `embed:""`
+	Step   string `help:"After a late effect: the step to compensate."`
+}
+
+// Run compensates.
+func (c *sagasCompensate) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	return group.act(ctx, out, (*client.Client).Compensate, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
+}
+
+type sagasAbandon struct {
+	target `embed:""`
+	must   `embed:""`
+}
+
+// Run abandons.
+func (c *sagasAbandon) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	return group.act(ctx, out, (*client.Client).Abandon, c.target, client.ActionOptions{Reason: c.Reason})
+}
+
+type sagasAcknowledge struct {
+	target `embed:""`
+	must   `embed:""`
+}
+
+// Run acknowledges.
+func (c *sagasAcknowledge) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	return group.act(ctx, out, (*client.Client).Acknowledge, c.target, client.ActionOptions{Reason: c.Reason})
+}
+
+type sagasPause struct {
+	target `embed:""`
+	may    `embed:""`
+}
+
+// Run pauses.
+func (c *sagasPause) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	return group.act(ctx, out, (*client.Client).Pause, c.target, client.ActionOptions{Reason: c.Reason})
+}
+
+type sagasResume struct {
+	target `embed:""`
+	may    `embed:""`
+}
+
+// Run resumes.
+func (c *sagasResume) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	return group.act(ctx, out, (*client.Client).Resume, c.target, client.ActionOptions{Reason: c.Reason})
+}
+
+type sagasPatchData struct {
+	target `embed:""`
+	must   `embed:""`
+	Patch  string `arg:"" help:"JSON merge patch: an object, @FILE, or - for standard input. A null member removes the member."`
+}
+
+// Run patches.
+func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	patch, err := document(c.Patch, out.in)
+	if err != nil {
+		return err
+	}
+	if patch == nil {
+		return usage("the patch is empty")
+	}
+	do := func(o *client.Client, ctx context.Context, id string, options client.ActionOptions) (resource.Saga, error) {
+		return o.PatchData(ctx, id, patch, options)
+	}
+	return group.act(ctx, out, do, c.target, client.ActionOptions{Reason: c.Reason})
+}
