@@ -1,4 +1,4 @@
-# Everything a contributor does. `make test` needs nothing but Go where Postgres and RabbitMQ are installed, or can be.
+# The tasks of a contributor. `make test` needs only Go, if Postgres and RabbitMQ are installed or can be.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WITH_SERVERS := go run ./internal/test/env/with-servers
@@ -8,29 +8,29 @@ LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 .DEFAULT_GOAL := help
 .PHONY: help build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
 
-help: ## say what there is
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## build bin/orchestrator, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
 
-test: ## run all tests, with private servers
+test: ## run all tests on private servers
 	go test ./internal/test/modelcheck
 	go test -run Simulation ./internal/test/sim
 	$(WITH_SERVERS) -- go test -race -timeout 15m ./...
 
-soak: ## simulate a million sagas, from a seed that nobody has seen
+soak: ## simulate a million sagas from a new random seed
 	go test -run Simulation -timeout 4h -v ./internal/test/sim -sim.sagas=1000000
 
-walk: ## walk every order of events of every saga of up to four steps (about half an hour)
+walk: ## check every order of events of every saga of up to four steps (about half an hour)
 	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/test/modelcheck -walk.full | grep --line-buffered -E 'shapes|altogether|FAIL|ok'
 
-mutants: ## plant defects, one at a time, and see that a test finds each (about 15 minutes)
+mutants: ## plant defects, one at a time, and check that a test finds each (about 15 minutes)
 	$(WITH_SERVERS) -- go run ./internal/test/mutants
 
-# Only some packages have targets, and go test takes one target of one package at a time. Without a limit the fuzzer spends
-# a minute on making each interesting input smaller, and stands still meanwhile.
-fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30s)
+# go test runs one fuzz target of one package at a time. By default the fuzzer spends up to a minute minimizing each
+# interesting input and finds nothing new meanwhile.
+fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u | while read -r package; do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$package/*_test.go | cut -d' ' -f2); do \
 			echo "== $$package $$target"; \
@@ -38,27 +38,27 @@ fuzz: ## look for inputs that break a promise: each fuzz target for FUZZTIME (30
 		done; \
 	done
 
-chaos: ## break everything, one fault after the other, and print the times of recovery; about a quarter of an hour
+chaos: ## inject every fault under load and print the recovery times (about 15 minutes)
 	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestChaos -chaos.all
 
-bench: build ## compare with others on this machine, in turns (about 8 minutes); flags as in BENCH="--rounds 1"
+bench: build ## compare with other systems on this machine (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .
 	$(WITH_SERVERS) -- bin/bench $(BENCH)
 
-growth: build ## see how it grows, into docs/growth (about 20 minutes; 20 GB of disk); flags as in GROWTH="in-flight --rounds 1"
+growth: build ## measure how it scales, into docs/growth (about 20 minutes, 20 GB of disk); flags as in GROWTH="in-flight --rounds 1"
 	go build -C bench -o ../bin/bench .
 	$(WITH_SERVERS) -- bin/bench growth $(GROWTH)
 
-bench-smoke: ## see that the comparison works, without looking at how fast anybody is
+bench-smoke: ## test the benchmarks briefly, without checking speed
 	$(WITH_SERVERS) -- go test -C bench ./...
 
 openapi: build ## lint the OpenAPI document and compile clients generated from it; needs npm
 	internal/test/e2e/openapi/check bin/orchestrator
 
-servers: ## keep private servers up, for single tests from another terminal
+servers: ## run private servers for single tests in another terminal
 	@$(WITH_SERVERS)
 
-lint: ## look for what the compiler lets through; the first run builds the linter
+lint: ## run the linters; the first run builds them
 	$(LINTER) run ./...
 	cd bench && $(LINTER) run ./...
 

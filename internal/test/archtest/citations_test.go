@@ -21,8 +21,8 @@ var (
 	definedSymbol = `(?m)^(func (\([^)]*\) )?|var |const |type |\t)%s\b`
 )
 
-// Whoever reads "rule 9" finds it, and finds a test of it.
-func TestEveryRuleThatIsCitedExistsAndIsTested(t *testing.T) {
+// A reader of "rule 9" finds the rule in docs/rules.md, and a test of it.
+func TestEveryCitedRuleExistsAndIsTested(t *testing.T) {
 	t.Parallel()
 	rules, invariants := numbered(t)
 	tested := make(map[string]bool)
@@ -69,7 +69,7 @@ func numbered(t *testing.T) (rules, invariants map[string]bool) {
 	return count(ruleHeading.FindAllStringSubmatch(string(page), -1)), count(invariantRow.FindAllStringSubmatch(string(page), -1))
 }
 
-// Each invariant names the code that checks it.
+// Every invariant in docs/rules.md names the code that checks it.
 func TestEveryInvariantNamesItsCheck(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "rules.md"))
@@ -85,6 +85,6 @@ func TestEveryInvariantNamesItsCheck(t *testing.T) {
 			require.NoError(t, err)
 			found = found || defined.Match(text)
 		}
-		assert.True(t, found, "invariant %s: there is no %s", row[1], row[2])
+		assert.True(t, found, "invariant %s: %s does not exist", row[1], row[2])
 	}
 }

@@ -1,3 +1,3 @@
-// Package archtest holds no code, only a test: it reads the repository's Go files and keeps the rules of its structure,
-// who may import whom above all.
+// Package archtest contains only tests. They read the repository's files and enforce its structure: the table of imports, a
+// pure core, short files, existing rules and true tables of limits.
 package archtest

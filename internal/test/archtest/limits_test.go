@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// limitRow is a row of a table in docs/limits.md: what is limited, its figure, the constant, and what happens beyond it.
+// limitRow matches a table row in docs/limits.md: the limit, its figure, its constant, and the effect of exceeding it.
 var limitRow = regexp.MustCompile("(?m)^\\| ([^|]+) \\| ([^|]+) \\| `([^`]+)` \\| [^|]+ \\|$")
 
-// The page of limits says what the constants say.
-func TestThePageOfLimitsIsTrue(t *testing.T) {
+// The figures in docs/limits.md are those of the constants.
+func TestThePageOfLimitsMatchesTheConstants(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "limits.md"))
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestThePageOfLimitsIsTrue(t *testing.T) {
 	}
 }
 
-// figure reads "256 KiB", "10,000" or "8760h".
+// figure parses "256 KiB", "10,000" or "8760h".
 func figure(t *testing.T, text string) constant.Value {
 	t.Helper()
 	number, unit, _ := strings.Cut(strings.ReplaceAll(text, ",", ""), " ")
@@ -52,7 +52,7 @@ func figure(t *testing.T, text string) constant.Value {
 	return value
 }
 
-// constantIn is the value of a package's constant, by its source.
+// constantIn returns the value of a constant in the sources of a package.
 func constantIn(t *testing.T, folder, name string) constant.Value {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -82,7 +82,7 @@ func constantIn(t *testing.T, folder, name string) constant.Value {
 	return nil
 }
 
-// evaluated computes the few forms in which limits are written.
+// evaluated evaluates the few forms of expressions that limits have.
 func evaluated(t *testing.T, expression ast.Expr) constant.Value {
 	t.Helper()
 	switch e := expression.(type) {
@@ -105,7 +105,7 @@ func evaluated(t *testing.T, expression ast.Expr) constant.Value {
 		require.True(t, known, e.Sel.Name)
 		return constant.MakeInt64(int64(unit))
 	default:
-		require.FailNow(t, "a constant of another form", "%T", expression)
+		require.FailNow(t, "unexpected form of a constant", "%T", expression)
 		return nil
 	}
 }

@@ -1,13 +1,12 @@
 package archtest
 
-// all stands for every package but the commands.
+// all stands for every package except the commands.
 const all = "*"
 
-// imports is the table of who may import whom, in non-test files. A package without a row of its own has the row of
-// the nearest directory above it that has one, and packages of one row may import each other.
+// imports returns the table of allowed imports, by package, for non-test files. A package without a row uses the row of the
+// nearest directory above it. Packages of one row may import each other.
 //
-// Where a row would have to grow, ask first whether an interface with its consumer does it: store, api and
-// internal/rabbit meet only in server.
+// Before you extend a row, consider an interface next to its consumer: store, api and internal/rabbit meet only in server.
 func imports() map[string][]string {
 	return map[string][]string{
 		"saga":                     {},
@@ -22,7 +21,7 @@ func imports() map[string][]string {
 		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait"},
 		"api/diagnose":             {"saga", "internal/record", "steps/wire", "api/resource"},
 		"api/resource":             {"saga"},
-		"bench":                    {"internal/loadtest", "bench/scaling"}, // what it compares it runs as programs
+		"bench":                    {"internal/loadtest", "bench/scaling"}, // it runs the compared systems as programs
 		"bench/scaling":            {"bench", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit", "internal/wait"},
 		"client":                   {"saga", "api/resource", "internal/wait"},
 		"migrations":               {},
@@ -48,17 +47,17 @@ func imports() map[string][]string {
 	}
 }
 
-// forbiddenInCore are the packages that would give the core a clock, chance or surroundings.
+// forbiddenInCore returns the packages that would give the core a clock, randomness or an environment.
 func forbiddenInCore() []string {
 	return []string{"net", "os", "math/rand", "math/rand/v2", "crypto/rand", "database/sql", "log/slog"}
 }
 
-// forbiddenCalls are the functions of package time that read the clock or wait for it.
+// forbiddenCalls returns the functions of package time that read the clock or wait.
 func forbiddenCalls() []string {
 	return []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
 }
 
 const (
-	maxFileLines     = 400 // 80 to 250 is meant; beyond this a file holds a third concept
+	maxFileLines     = 400 // 80 to 250 is normal
 	maxFunctionLines = 70
 )

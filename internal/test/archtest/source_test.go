@@ -20,17 +20,16 @@ const root = "../../.."
 
 const module = "github.com/saga-orchestrator/orchestrator"
 
-// source is one Go file that is not a test.
+// source is a Go file, not a test.
 type source struct {
-	pkg   string // its directory, as a path from the repository's root
+	pkg   string // its directory, relative to the repository's root
 	path  string
 	file  *ast.File
 	set   *token.FileSet
 	lines int
 }
 
-// repository reads the Go files of the module and of the benchmark, which is a module of its own only for the sake of its
-// dependencies; without tests, test data and other modules.
+// repository returns the Go files of this module and of the benchmark's module, without tests and test data.
 func repository(t *testing.T) []source {
 	t.Helper()
 	var sources []source
@@ -85,11 +84,11 @@ func parse(root, path string) (source, error) {
 	return source{pkg: pkg, path: relative, file: file, set: set, lines: set.File(file.Pos()).LineCount()}, nil
 }
 
-// imported returns the paths that the file imports; those of this module start with a dot and a slash.
+// imported returns the paths that the file imports. Paths of this module start with "./".
 func (s source) imported() []string {
 	var paths []string
 	for _, spec := range s.file.Imports {
-		path, _ := strconv.Unquote(spec.Path.Value) // the parser has seen that it is a string
+		path, _ := strconv.Unquote(spec.Path.Value) // the parser has checked that it is a string
 		if own, ok := strings.CutPrefix(path, module+"/"); ok {
 			path = "./" + own
 		}
@@ -98,7 +97,7 @@ func (s source) imported() []string {
 	return paths
 }
 
-// texts reads the files of the repository whose names end so, with the tests, by their paths from the root.
+// texts returns the repository's files with the given extensions, including tests, by their paths from the root.
 func texts(t *testing.T, endings ...string) map[string]string {
 	t.Helper()
 	found := make(map[string]string)

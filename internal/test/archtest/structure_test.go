@@ -27,7 +27,7 @@ func TestImportsFollowTheTable(t *testing.T) {
 	}
 }
 
-func TestTheTableNamesOnlyItsOwnRows(t *testing.T) {
+func TestTheTableNamesOnlyExistingRows(t *testing.T) {
 	table := imports()
 	for row, targets := range table {
 		for _, target := range targets {
@@ -70,7 +70,7 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 	}
 }
 
-// TestRowOf keeps the rules' own reading honest: a table that is read wrongly allows everything.
+// A table that is read wrongly could allow everything.
 func TestRowOf(t *testing.T) {
 	table := map[string][]string{"saga": {}, "internal/engine": {"saga"}, "store": {"saga"}, "server": {all}, "cmd": {all}}
 	row, found := rowOf(table, "internal/engine/lanes")
@@ -80,14 +80,14 @@ func TestRowOf(t *testing.T) {
 	assert.False(t, found)
 
 	assert.True(t, allowed(table, "internal/engine", "saga"))
-	assert.True(t, allowed(table, "store", "store/rows"), "a package of the same row")
-	assert.False(t, allowed(table, "saga", "internal/engine"), "a package below that has a row of its own")
-	assert.False(t, allowed(table, "store", "internal/engine"), "a row does not stand for the rows below it")
+	assert.True(t, allowed(table, "store", "store/rows"), "the same row")
+	assert.False(t, allowed(table, "saga", "internal/engine"), "a subpackage with a row of its own")
+	assert.False(t, allowed(table, "store", "internal/engine"), "another row without permission")
 	assert.True(t, allowed(table, "server", "store"))
 	assert.False(t, allowed(table, "server", "cmd/orchestrator"), "nothing imports a command")
 }
 
-// rowOf finds the row of a package: its own, or that of the nearest directory above it.
+// rowOf returns the row of a package: its own, or that of the nearest directory above it.
 func rowOf(table map[string][]string, pkg string) (string, bool) {
 	for ; pkg != "."; pkg = path.Dir(pkg) {
 		if _, found := table[pkg]; found {
@@ -112,7 +112,7 @@ func allowed(table map[string][]string, row, imported string) bool {
 	}
 }
 
-// clockCalls returns the functions of package time in the file that read the clock or wait for it.
+// clockCalls returns the file's calls of functions of package time that read the clock or wait.
 func clockCalls(s source) []string {
 	var calls []string
 	ast.Inspect(s.file, func(node ast.Node) bool {

@@ -1,7 +1,7 @@
-// Command mutants proves that the checks can fail: it plants one defect at a time and runs the layers of tests that
-// should find it. It exits with 1 if a defect survives. It needs the servers that the tests need.
+// Command mutants proves that the tests can fail. It plants one defect at a time and runs the layers of tests that should
+// find it. It exits with status 1 if a defect survives. It needs the same servers as the tests.
 //
-// The files on disk are not touched: the Go command is told to read others in their place.
+// It does not change the files of the repository: an overlay makes the Go command read others in their place.
 package main
 
 import (
@@ -18,25 +18,25 @@ import (
 	"time"
 )
 
-// mutant is a defect, planted by replacing a piece of text that stands in its file once.
+// mutant is a defect, planted by replacing text that occurs exactly once in its file.
 type mutant struct {
 	name     string
 	file     string
 	old, new string
-	layers   []layer // that are tried, in this order, until one finds it
+	layers   []layer // run in order until one finds the defect
 }
 
-// layer is a part of the tests.
+// layer is a subset of the tests.
 type layer struct {
 	name      string
 	arguments []string // of go test
 }
 
-// finding is what became of a mutant.
+// finding is the fate of a mutant.
 type finding struct {
-	layer string // empty: it survived
-	took  time.Duration
-	says  string // the first thing that the failed test said
+	layer   string // that found it; empty: the mutant survived
+	took    time.Duration
+	message string // the first message of the failed test
 }
 
 func main() {
@@ -51,11 +51,11 @@ func main() {
 	}
 }
 
-// run plants the mutants whose names contain one of the words; none means all.
+// run plants the mutants whose names contain one of the words, or all if there are no words.
 func run(ctx context.Context, words []string) (survived int, err error) {
 	folder, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
-		return 0, fmt.Errorf("make a folder for the planted files: %w", err)
+		return 0, fmt.Errorf("create a folder for the planted files: %w", err)
 	}
 	defer os.RemoveAll(folder)
 	planted := 0
@@ -72,7 +72,7 @@ func run(ctx context.Context, words []string) (survived int, err error) {
 			survived++
 			found.layer = "SURVIVED"
 		}
-		fmt.Printf("%-58s %-14s %6.1f s  %s\n", m.name, found.layer, found.took.Seconds(), found.says)
+		fmt.Printf("%-58s %-14s %6.1f s  %s\n", m.name, found.layer, found.took.Seconds(), found.message)
 	}
 	fmt.Printf("%d defects planted, %d found\n", planted, planted-survived)
 	return survived, nil
@@ -106,24 +106,24 @@ func (m mutant) try(ctx context.Context, folder string) (finding, error) {
 		case err != nil && (!errors.As(err, &failed) || strings.Contains(output, "[build failed]")):
 			return finding{}, fmt.Errorf("run %s: %w: %s", l.name, err, output)
 		case err != nil:
-			return finding{layer: l.name, took: time.Since(began), says: firstComplaint(output)}, nil //nolint:nilerr // it is what is hoped for
+			return finding{layer: l.name, took: time.Since(began), message: firstMessage(output)}, nil //nolint:nilerr // a failed test is the success of a mutant
 		}
 	}
 	return finding{took: time.Since(began)}, nil
 }
 
-// plant writes the mutant's file, and the overlay that puts it into the place of the true one.
+// plant writes the mutant's file and the overlay that replaces the original with it.
 func (m mutant) plant(folder string) (overlay string, err error) {
 	text, err := os.ReadFile(m.file)
 	if err != nil {
-		return "", fmt.Errorf("read the file to plant in: %w", err)
+		return "", fmt.Errorf("read the file to change: %w", err)
 	}
 	if count := strings.Count(string(text), m.old); count != 1 {
-		return "", fmt.Errorf("what is to be replaced in %s stands there %d times, want once", m.file, count)
+		return "", fmt.Errorf("the text to replace occurs %[2]d times in %[1]s, want once", m.file, count)
 	}
 	path, err := filepath.Abs(m.file)
 	if err != nil {
-		return "", fmt.Errorf("find %s: %w", m.file, err)
+		return "", fmt.Errorf("resolve the path of %s: %w", m.file, err)
 	}
 	changed := filepath.Join(folder, "planted"+filepath.Ext(m.file))
 	list, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
@@ -142,13 +142,13 @@ func command(ctx context.Context, arguments ...string) (string, error) {
 	return string(output), err
 }
 
-// complaint is what a failed test says: testify's error, or the rule that was broken, which may be followed by a story.
-var complaint = regexp.MustCompile(`(?m)^\s+(?:Error:\s+(?:Received unexpected error:\s+)?|[a-z_]+_test\.go:\d+: (?:seed \d+, saga \w*: ))(.+)$`)
+// failure matches the message of a failed test: testify's error, or the broken rule of a simulation.
+var failure = regexp.MustCompile(`(?m)^\s+(?:Error:\s+(?:Received unexpected error:\s+)?|[a-z_]+_test\.go:\d+: (?:seed \d+, saga \w*: ))(.+)$`)
 
-func firstComplaint(output string) string {
-	said := complaint.FindStringSubmatch(output)
-	if said == nil {
+func firstMessage(output string) string {
+	found := failure.FindStringSubmatch(output)
+	if found == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.90s", strings.TrimSpace(said[1]))
+	return fmt.Sprintf("%.90s", strings.TrimSpace(found[1]))
 }

@@ -2,28 +2,28 @@ package main
 
 func publishing() layer { return layer{"relay", []string{"./internal/relay"}} }
 
-// brokerMutants are defects at the boundary to the broker.
+// brokerMutants returns defects at the boundary to the broker.
 func brokerMutants() []mutant {
 	broker, relayed := []layer{brokers()}, []layer{publishing()}
 	return []mutant{
 		{
-			"headers handed on that the library cannot read", "internal/rabbit/frames.go",
+			"headers passed on that the client library cannot read", "internal/rabbit/frames.go",
 			"damage := content.fault(int(r.limits.frame.Load()) - frameOverhead)", `damage := ""`, broker,
 		},
 		{
-			"a body of any size kept", "internal/rabbit/frames.go",
+			"no limit on the size of a body", "internal/rabbit/frames.go",
 			"kept := min(content.bodySize, r.limits.body.Load())", "kept := content.bodySize", broker,
 		},
 		{
-			"a refused message taken for confirmed", "internal/rabbit/flight.go",
+			"a refused message treated as confirmed", "internal/rabbit/flight.go",
 			"case !acked:\n\t\treturn wire.Receipt{Outcome: wire.Nacked,", "case !acked && f.id == \"\":\n\t\treturn wire.Receipt{Outcome: wire.Nacked,", broker,
 		},
 		{
-			"a queue without confirms waited for", "internal/rabbit/send.go",
+			"an endless wait for a queue without confirms", "internal/rabbit/send.go",
 			"case <-patience.C:\n", "case <-ctx.Done():\n\t\t\t\twaiting = false\n\t\t\tcase <-s.gone:\n", broker,
 		},
 		{
-			"a channel lost over one message taken for a bad connection", "internal/rabbit/flight.go",
+			"a lost channel treated as a lost connection", "internal/rabbit/flight.go",
 			"f.suspected = f.awaited && f.written && overOneMessage(reason)", "f.suspected = false", broker,
 		},
 		{
@@ -31,7 +31,7 @@ func brokerMutants() []mutant {
 			"if mismatch != nil {\n\t\treturn fmt.Errorf(\"%w: prefix", "if mismatch != nil && fault != nil {\n\t\treturn fmt.Errorf(\"%w: prefix", broker,
 		},
 		{
-			"closed gates not heeded when rows are claimed", "internal/relay/relay.go",
+			"rows claimed for queues with closed gates", "internal/relay/relay.go",
 			"Bytes: batchBytes, Except: r.gates.list(false),", "Bytes: batchBytes,", relayed,
 		},
 		{
@@ -39,7 +39,7 @@ func brokerMutants() []mutant {
 			"case sent < known.allowed || known.allowed >= openAt:", "case sent < 0:", relayed,
 		},
 		{
-			"a refused command published with the others", "internal/relay/receipts.go",
+			"a suspect command published with the others", "internal/relay/receipts.go",
 			"if commands[i].Suspect {", "if commands[i].Suspect && i < 0 {", relayed,
 		},
 	}

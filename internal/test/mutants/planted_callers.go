@@ -2,7 +2,7 @@ package main
 
 func surface() layer { return layer{"api", []string{"./api"}} }
 
-// callerMutants are defects at the boundary to HTTP callers.
+// callerMutants returns defects at the boundary to HTTP callers.
 func callerMutants() []mutant {
 	seen := []layer{surface()}
 	return []mutant{
@@ -19,23 +19,23 @@ func callerMutants() []mutant {
 			"case r.streams && ctx.Method() != http.MethodHead:", "case r.streams && ctx.Method() == http.MethodHead:", seen,
 		},
 		{
-			"a probe that asks the database itself", "api/health_readiness.go",
+			"a probe that queries the database itself", "api/health_readiness.go",
 			"health := s.Monitor.health(r.Context())", "s.Monitor.look(r.Context())\n\thealth := s.Monitor.health(r.Context())", seen,
 		},
 		{
-			"readiness that never grows old", "api/health_monitor.go",
+			"readiness that never becomes stale", "api/health_monitor.go",
 			"if time.Since(m.lookAt) <= knownFor {", "if time.Since(m.lookAt) <= knownFor || running {", seen,
 		},
 		{
-			"a question to the broker that ends with its caller", "api/queues_inspection.go",
+			"a query of the broker that ends with its caller", "api/queues_inspection.go",
 			"i.ask(context.WithoutCancel(ctx), unknown)", "i.ask(ctx, unknown)", seen,
 		},
 		{
-			"a page of another site that may change things", "api/http_local.go",
+			"a write request from a page of another site", "api/http_local.go",
 			"case protection.Check(r) != nil:", "case protection.Check(r) != nil && r.Method == \"\":", seen,
 		},
 		{
-			"a saga that cannot be read fails its list", "api/unreadable.go",
+			"an unreadable saga fails its list", "api/unreadable.go",
 			"!readable {\n\t\treturn partly(&stored.Instance, rowUnreadable), nil", "!readable {\n\t\treturn resource.Saga{}, stored.Unreadable", seen,
 		},
 	}

@@ -4,7 +4,7 @@ func engines() layer { return layer{"engine", []string{"./internal/engine", "-ti
 
 func replies() layer { return layer{"replies", []string{"./steps/wire"}} }
 
-// engineMutants are defects of what keeps one saga's fault from the others, and of how replies are read.
+// engineMutants returns defects of the isolation between sagas, and of the parsing of replies.
 func engineMutants() []mutant {
 	engine, read := []layer{engines()}, []layer{replies()}
 	return []mutant{
@@ -13,15 +13,15 @@ func engineMutants() []mutant {
 			"case errors.Is(err, record.ErrUnreadable):\n\t\ts.fault =", "case errors.Is(err, record.ErrUnreadable) && s == nil:\n\t\ts.fault =", engine,
 		},
 		{
-			"a reply of an unreadable saga dropped", "internal/engine/undecidable.go",
+			"a dropped reply for an unreadable saga", "internal/engine/undecidable.go",
 			"if r.dead != nil && !r.keepDead {", "if r.dead != nil && r.keepDead {", engine,
 		},
 		{
-			"a died reply counted as a lost command", "internal/engine/died.go",
+			"an expired reply counted as a lost command", "internal/engine/died.go",
 			"case wire.DiedInReplies:\n\t\te.ReceiveReply", "case \"\" + wire.DiedInReplies + \"?\":\n\t\te.ReceiveReply", engine,
 		},
 		{
-			"a slow death counted as a loss", "internal/engine/died.go",
+			"a slow dead letter counted as a loss", "internal/engine/died.go",
 			"d.at.Sub(sent) > quickDeath", "d.at.Sub(sent) < 0", engine,
 		},
 		{
@@ -29,36 +29,36 @@ func engineMutants() []mutant {
 			"last, more = due[len(due)-1], true", "return true", engine,
 		},
 		{
-			"broken sagas woken in every round", "internal/engine/background.go",
+			"broken sagas woken in every poll", "internal/engine/background.go",
 			"&& !e.quarantine.holds(one.SagaID)", "", engine,
 		},
 		{
-			"a batch that is not halved", "internal/engine/lane.go",
+			"a failed batch that is not halved", "internal/engine/lane.go",
 			"l.limit = max(1, len(requests)/2)", "l.limit = max(1, len(requests))", engine,
 		},
 		{
-			"a batch without a limit on bytes", "internal/engine/lane.go",
+			"a batch without a limit on its bytes", "internal/engine/lane.go",
 			"bytes > 0 && bytes+r.bytes > batchBytes", "bytes < 0 && bytes+r.bytes > batchBytes", engine,
 		},
 		{
-			"a time that waits for the database's clock", "internal/engine/batch.go",
+			"a measured time held back by the database's clock", "internal/engine/batch.go",
 			"if now.After(w.now) && r.measured.After(now) {", "if now.After(w.now) && r.measured.Before(now) {", engine,
 		},
 		{
-			"a clear verdict refused over its code", "steps/wire/verdict.go",
+			"a clear verdict rejected because of its code", "steps/wire/verdict.go",
 			"said.Code = CleanText(plainText(value), MaxErrorCode)", "_ = json.Unmarshal(value, &said.Code)", read,
 		},
 		{
-			"an output that breaks a limit merged", "steps/wire/verdict.go",
+			"an output beyond a limit merged into the data", "steps/wire/verdict.go",
 			"if read.output != nil && !read.clean {", "if read.output == nil && !read.clean {", read,
 		},
 		{
-			"a line of history for every look at the outbox", "saga/timer.go",
+			"a history entry for every poll of the outbox", "saga/timer.go",
 			"if !t.delayedBefore(i) {", "if !t.delayedBefore(i) || i >= 0 {",
 			[]layer{specifications()},
 		},
 		{
-			"outputs without a limit together", "saga/data.go",
+			"no limit on all outputs together", "saga/data.go",
 			"case t.outputsBeside(i)+len(r.Output) > MaxOutputsBytes:", "case t.outputsBeside(i)+len(r.Output) < 0:",
 			[]layer{specifications()},
 		},
