@@ -2,8 +2,8 @@
 
 package failpoint
 
-// Reach is a place at which the process may be made to crash or to stand still.
+// Reach marks a place at which the process may crash or stop.
 func Reach(string) {}
 
-// Error is a place at which what has been done may also be reported as failed.
+// Error marks a place at which finished work may also be reported as failed.
 func Error(string) error { return nil }

@@ -15,11 +15,10 @@ import (
 	"time"
 )
 
-// ErrInjected is what a failpoint with the action error returns.
+// ErrInjected is the error of the action error.
 var ErrInjected = errors.New("injected by a failpoint")
 
-// armed is what FAILPOINTS asks for: read once, since a place is reached often. It is the one state of this package,
-// and of builds with the tag alone.
+// armed holds the parsed FAILPOINTS. It is parsed once because places are visited often.
 var armed = sync.OnceValue(func() map[string]*point {
 	points, err := parse(os.Getenv("FAILPOINTS"))
 	if err != nil {
@@ -28,19 +27,19 @@ var armed = sync.OnceValue(func() map[string]*point {
 	return points
 })
 
-// point is one place and what is to happen there.
+// point is one place and its action.
 type point struct {
 	action      string
 	pause       time.Duration
-	only        int64   // the n-th time alone; 0: every time
+	only        int64   // the visit that acts; 0: every visit
 	probability float64 // 0: always
 	reached     atomic.Int64
 }
 
-// Reach is a place at which the process may be made to crash or to stand still.
+// Reach marks a place at which the process may crash or stop.
 func Reach(name string) { _ = Error(name) }
 
-// Error is a place at which what has been done may also be reported as failed.
+// Error marks a place at which finished work may also be reported as failed.
 func Error(name string) error {
 	p, found := armed()[name]
 	if !found || !p.due() {
@@ -66,7 +65,7 @@ func (p *point) due() bool {
 	return (p.only == 0 || n == p.only) && (p.probability == 0 || rand.Float64() < p.probability)
 }
 
-// note says where something was done, for a test to know that it happened at all.
+// note logs an action, so that tests can verify that it happened.
 func note(line string) {
 	path := os.Getenv("FAILPOINTS_LOG")
 	if path == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatIsAskedForIsRead(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	points, err := parse("a=exit@3;b=error%0.25;c=sleep:20ms")
 	require.NoError(t, err)

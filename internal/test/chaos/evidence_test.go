@@ -66,7 +66,7 @@ func (w *world) gather() evidence {
 			continue
 		}
 		s := sagas[one.SagaID]
-		s.Effects = append(s.Effects, checker.Effect{Step: one.Step, Undone: one.Undone})
+		s.Effects = append(s.Effects, checker.Effect{Step: one.Step, Compensated: one.Undone})
 		sagas[one.SagaID] = s
 	}
 	w.sample(e.answered, e.entries)
@@ -156,7 +156,7 @@ func (w *world) shapes() map[string][]checker.Step {
 	for name, definition := range w.definitions {
 		for _, s := range definition.Steps {
 			shapes[name] = append(shapes[name], checker.Step{
-				Name: s.Name, After: s.After, Undoable: s.Compensation != "", Pivot: s.Kind == saga.Pivot,
+				Name: s.Name, After: s.After, Compensatable: s.Compensation != "", Pivot: s.Kind == saga.Pivot,
 			})
 		}
 	}

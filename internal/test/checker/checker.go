@@ -6,64 +6,63 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Step is what the judge needs to know of a step's plan.
+// Step is the part of a step's definition that the rules need.
 type Step struct {
-	Name     string
-	After    []string // the steps directly before it
-	Undoable bool     // it has a compensation
-	Pivot    bool
+	Name          string
+	After         []string // the steps directly before it
+	Compensatable bool     // it has a compensation
+	Pivot         bool
 }
 
-// Effect is one line of the services' ledger: something that took place. Saga's Effects are in the order in which they
-// were committed.
+// Effect is one line of a service's ledger. Saga.Effects are in commit order.
 type Effect struct {
-	Step   string
-	Undone bool // a compensation's effect; else the step's own
+	Step        string
+	Compensated bool // the effect of a compensation rather than of the step
 }
 
-// Saga is all that is known of one saga at the end.
+// Saga is everything known about one saga at the end.
 type Saga struct {
 	ID       string
 	Steps    []Step
-	Answered saga.Status // what the API says
-	Stored   saga.Status // what the row says
+	Answered saga.Status // from the API
+	Stored   saga.Status // from its row
 	Reason   saga.AttentionReason
 	History  []saga.Entry
 	Effects  []Effect
 }
 
-// Violation is a rule that was broken.
+// Violation is a broken rule.
 type Violation struct {
 	Saga   string
 	Rule   string
 	Detail string
 }
 
-// String is the violation in one line.
+// String returns the violation on one line.
 func (v Violation) String() string { return fmt.Sprintf("%s: %s (%s)", v.Saga, v.Rule, v.Detail) }
 
 // The rules.
 const (
-	RuleKnown      = "an acknowledged start is there"
-	RuleGapless    = "the history counts from one without gaps"
-	RuleAgreement  = "answer, row and history agree"
-	RuleOneEnd     = "a saga ends once, and nothing comes after its end"
-	RuleSettled    = "a saga ends, or asks for a person"
-	RuleOnce       = "an effect takes place once"
-	RuleOrder      = "a step takes effect after the steps before it"
-	RuleCompleted  = "completed: every step took effect and none was undone"
-	RuleUndone     = "compensated: every effect that can be undone was"
-	RuleNothing    = "only what took effect is undone"
-	RuleReverse    = "effects are undone in reverse order"
-	RulePivot      = "past the pivot nothing is undone"
-	RuleOutbox     = "at rest the outbox is empty"
-	RuleQueues     = "at rest the queues are empty"
-	RuleDeadLetter = "a dead letter has a reason"
+	RuleKnown       = "an acknowledged start is stored"
+	RuleGapless     = "the history counts from one without gaps"
+	RuleAgreement   = "answer, row and history agree"
+	RuleOneEnd      = "a saga ends once, and no entry follows its end"
+	RuleSettled     = "a saga ends, or asks for an operator"
+	RuleOnce        = "an effect takes place once"
+	RuleOrder       = "a step takes effect after the steps before it"
+	RuleCompleted   = "completed: every step took effect and none was compensated"
+	RuleCompensated = "compensated: every effect that can be compensated was"
+	RuleNothing     = "only what took effect is compensated"
+	RuleReverse     = "effects are compensated in reverse order"
+	RulePivot       = "past the pivot no step is compensated"
+	RuleOutbox      = "at rest the outbox is empty"
+	RuleQueues      = "at rest the queues are empty"
+	RuleDeadLetter  = "a dead letter has a reason"
 )
 
-// Violations holds the saga against every rule.
+// Violations checks the saga against every rule.
 func (s Saga) Violations() []Violation {
-	c := newTrial(s)
+	c := newCheck(s)
 	c.history()
 	c.end()
 	c.effects()
@@ -74,7 +73,7 @@ func (s Saga) Violations() []Violation {
 	case saga.Compensated:
 		c.compensated()
 	case saga.Abandoned:
-		// a person closed it as it stood
+		// an operator closed it as it was
 	default:
 		if s.Answered != saga.Stuck || s.Reason == "" {
 			c.broken(RuleSettled, "it is %s, attention %q", s.Answered, s.Reason)
@@ -83,7 +82,7 @@ func (s Saga) Violations() []Violation {
 	return c.found
 }
 
-// Run is all that is known of everything at the end.
+// Run is everything known about all sagas at the end.
 type Run struct {
 	Acknowledged []string        // ids of sagas whose starts were confirmed to a client
 	Sagas        map[string]Saga // by id
@@ -92,7 +91,7 @@ type Run struct {
 	DeadLetters  []string        // the reason of each
 }
 
-// Violations holds everything against every rule.
+// Violations checks all sagas, the queues and the outbox against every rule.
 func (r Run) Violations() []Violation {
 	var found []Violation
 	for _, id := range r.Acknowledged {
@@ -113,7 +112,7 @@ func (r Run) Violations() []Violation {
 	}
 	for _, reason := range r.DeadLetters {
 		if reason == "" {
-			found = append(found, Violation{Rule: RuleDeadLetter, Detail: "none is given"})
+			found = append(found, Violation{Rule: RuleDeadLetter, Detail: "it is empty"})
 		}
 	}
 	return found

@@ -10,11 +10,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// plan is reserve, then charge and pack side by side, then ship, the pivot.
-func plan() []checker.Step {
+// orderSteps returns reserve, then charge and pack in parallel, then the pivot ship.
+// orderSteps returns reserve, then charge and pack in parallel, then the pivot ship.
+func orderSteps() []checker.Step {
 	return []checker.Step{
-		{Name: "reserve", Undoable: true},
-		{Name: "charge", After: []string{"reserve"}, Undoable: true},
+		{Name: "reserve", Compensatable: true},
+		{Name: "charge", After: []string{"reserve"}, Compensatable: true},
 		{Name: "pack", After: []string{"reserve"}},
 		{Name: "ship", After: []string{"charge", "pack"}, Pivot: true},
 	}
@@ -23,11 +24,11 @@ func plan() []checker.Step {
 func did(steps ...string) []checker.Effect {
 	var effects []checker.Effect
 	for _, step := range steps {
-		name, undone := step, step[0] == '-'
-		if undone {
+		name, compensations := step, step[0] == '-'
+		if compensations {
 			name = step[1:]
 		}
-		effects = append(effects, checker.Effect{Step: name, Undone: undone})
+		effects = append(effects, checker.Effect{Step: name, Compensated: compensations})
 	}
 	return effects
 }
@@ -42,19 +43,19 @@ func history(types ...saga.EntryType) []saga.Entry {
 
 func completed(steps ...string) checker.Saga {
 	return checker.Saga{
-		ID: "s", Steps: plan(), Answered: saga.Completed, Stored: saga.Completed, Effects: did(steps...),
+		ID: "s", Steps: orderSteps(), Answered: saga.Completed, Stored: saga.Completed, Effects: did(steps...),
 		History: history(saga.EntryStarted, saga.EntryCompleted),
 	}
 }
 
 func compensated(steps ...string) checker.Saga {
 	return checker.Saga{
-		ID: "s", Steps: plan(), Answered: saga.Compensated, Stored: saga.Compensated, Effects: did(steps...),
+		ID: "s", Steps: orderSteps(), Answered: saga.Compensated, Stored: saga.Compensated, Effects: did(steps...),
 		History: history(saga.EntryStarted, saga.EntryCompensating, saga.EntryCompensated),
 	}
 }
 
-func TestWhatIsRightIsRight(t *testing.T) {
+func TestCorrectSagasHaveNoViolations(t *testing.T) {
 	t.Parallel()
 	stuck := completed("reserve", "charge", "pack")
 	stuck.Answered, stuck.Stored, stuck.Reason = saga.Stuck, saga.Stuck, saga.PivotUnknown
@@ -63,11 +64,11 @@ func TestWhatIsRightIsRight(t *testing.T) {
 	late.Effects, late.Reason = did("reserve"), saga.LateEffect
 	late.History = append(late.History, saga.Entry{Seq: 4, Type: saga.EntryStepLateEffect})
 	for name, s := range map[string]checker.Saga{
-		"completed":                      completed("reserve", "pack", "charge", "ship"),
-		"compensated":                    compensated("reserve", "charge", "pack", "-charge", "-reserve"),
-		"nothing took effect":            compensated(),
-		"waits for a person":             stuck,
-		"a late effect that is known of": late,
+		"completed":              completed("reserve", "pack", "charge", "ship"),
+		"compensated":            compensated("reserve", "charge", "pack", "-charge", "-reserve"),
+		"without an effect":      compensated(),
+		"waits for an operator":  stuck,
+		"a reported late effect": late,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -123,7 +124,7 @@ func TestEveryRuleCanBeBroken(t *testing.T) {
 		{checker.RuleOrder, func() checker.Saga { return compensated("charge", "-charge") }},
 		{checker.RuleCompleted, func() checker.Saga { return completed("reserve", "charge", "pack") }},
 		{checker.RuleCompleted, func() checker.Saga { return completed("reserve", "charge", "pack", "ship", "-charge") }},
-		{checker.RuleUndone, func() checker.Saga { return compensated("reserve", "charge", "-charge") }},
+		{checker.RuleCompensated, func() checker.Saga { return compensated("reserve", "charge", "-charge") }},
 		{checker.RuleNothing, func() checker.Saga { return compensated("-reserve") }},
 		{checker.RuleNothing, func() checker.Saga { return compensated("-reserve", "reserve") }},
 		{checker.RuleReverse, func() checker.Saga { return compensated("reserve", "charge", "-reserve", "-charge") }},
@@ -137,7 +138,7 @@ func TestEveryRuleCanBeBroken(t *testing.T) {
 	}
 }
 
-func TestWhatIsLeftBehindIsFound(t *testing.T) {
+func TestLeftoversAreViolations(t *testing.T) {
 	t.Parallel()
 	run := checker.Run{
 		Acknowledged: []string{"s", "gone"}, Sagas: map[string]checker.Saga{"s": completed("reserve", "pack", "charge", "ship")},

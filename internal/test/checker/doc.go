@@ -1,6 +1,4 @@
-// Package checker says whether sagas ended as they must: by what the services did, in the order in which they did it, and
-// not by what the orchestrator believes. It is given plain values and has no means to look anything up, so that a
-// simulation and real processes can be held to the same rules, and so that it can be shown to fail.
-//
-// It may import saga and internal/record, for their words alone: nothing in it calls the core.
+// Package checker decides whether sagas ended correctly. It judges by what the services did, in the order in which they
+// did it, and not by what the orchestrator reports. It works on plain values, so the simulation and the chaos tests are
+// checked against the same rules, and tests can show that every rule can fail.
 package checker

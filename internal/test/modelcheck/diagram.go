@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Diagram draws changes as a Mermaid state diagram, one arrow for each pair of states with everything that causes it.
+// Diagram returns a Mermaid state diagram with one arrow per pair of states, labelled with its causes.
 func Diagram(changes map[Change]bool) string {
 	type arrow struct{ from, to string }
 	causes := make(map[arrow][]string)

@@ -1,13 +1,9 @@
-// Package modelcheck goes through every order of events of small sagas with the shipped saga.Transition, and holds every
-// single edge against the rules, which are written down here independently of Instance.Check.
+// Package modelcheck tries every order of events of small sagas with saga.Transition, and checks every transition
+// against the rules. It states the rules independently of Definition.Check.
 //
-// It walks twice. Among strangers, workers may answer anything, at any time, as often as they like: whatever a reply
-// says, the saga keeps its own rules. Among workers that keep the barrier's promises, a ledger knows what took effect:
-// what the saga says at its end must be what happened.
+// It runs in two modes. Strangers answer anything, at any time, as often as they like: the saga must keep its own rules.
+// Workers keep the barrier's promises, and a ledger holds what took effect: the end of the saga must agree with it.
 //
-// The walk is complete for a shape because its states are finite: of an attempt's number only what is left of its
-// policy matters, and of a time only whether it is due. Both are abstracted, so that states which can never be told
-// apart are one; steps that can be exchanged for one another are, too.
-//
-// It may import saga.
+// The search is complete for a shape because its states are finite. Of the number of an attempt it keeps what is left of
+// the retry policy, and of a time whether it is due. Steps that can be exchanged count as equal.
 package modelcheck

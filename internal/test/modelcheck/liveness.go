@@ -2,18 +2,18 @@ package modelcheck
 
 import "github.com/saga-orchestrator/orchestrator/saga"
 
-// flavour says what a move is good for.
+// flavour classifies moves for the liveness checks.
 type flavour uint8
 
 const (
-	// hopeful moves are those that a system at work will make sooner or later: deliveries, good answers, timers, and a
-	// person who lets a saga go on. Giving up is none.
+	// hopeful moves happen eventually in a working system: deliveries, successes, timers, and operators who retry or
+	// resume. Abandoning a saga is not hopeful.
 	hopeful flavour = 1 << iota
-	// automatic moves need no person.
+	// automatic moves need no operator.
 	automatic
 )
 
-// edges are kept by their ends.
+// edges holds the edges between numbered states, in parallel slices.
 type edges struct {
 	from, to []int32
 	flavours []flavour
@@ -26,36 +26,36 @@ func (e *edges) add(from, to int32, f flavour) {
 	e.from, e.to, e.flavours = append(e.from, from), append(e.to, to), append(e.flavours, f)
 }
 
-func (w *walk) flavour(s *State, m Move) flavour {
+func (w *search) flavour(s *State, m Move) flavour {
 	var f flavour
 	switch m.What {
-	case Succeeds, UndoSucceeds, FallsDue:
+	case Succeeds, CompensationSucceeds, FallsDue:
 		f = hopeful
 	case Acts:
 		if m.Action == saga.ActionRetry || m.Action == saga.ActionResume && s.Saga.Status == saga.Paused {
 			f = hopeful
 		}
 	}
-	if !m.personal() {
+	if !m.byOperator() {
 		f |= automatic
 	}
 	return f
 }
 
-// liveness: every state that has not ended can end without anybody giving up; and left alone every saga comes to a stop,
-// whatever the workers say: no cycle of automatic moves keeps it busy for ever.
-func (w *walk) liveness() error {
-	if stranded := w.stranded(); stranded >= 0 {
-		return &Fault{Rule: "a saga that can never end", History: w.history(stranded)}
+// liveness checks that every state can reach an end without an operator who abandons the saga, and that no cycle of
+// automatic moves keeps a saga busy forever.
+func (w *search) liveness() error {
+	if deadEnd := w.deadEnd(); deadEnd >= 0 {
+		return &Fault{Rule: "the saga can never end", History: w.history(deadEnd)}
 	}
-	if busy := w.busy(); busy >= 0 {
-		return &Fault{Rule: "a saga that can be busy for ever", History: w.history(busy)}
+	if livelock := w.livelock(); livelock >= 0 {
+		return &Fault{Rule: "the saga can be busy forever", History: w.history(livelock)}
 	}
 	return nil
 }
 
-// stranded walks back from the ends along hopeful moves, and returns a state that it does not reach.
-func (w *walk) stranded() int32 {
+// deadEnd goes back from the ends along hopeful moves and returns a state that it does not reach, or -1.
+func (w *search) deadEnd() int32 {
 	back := w.edges.grouped(w.edges.to, w.edges.from, len(w.from), hopeful)
 	reached := make([]bool, len(w.from))
 	var open []int32
@@ -78,8 +78,9 @@ func (w *walk) stranded() int32 {
 	return first(reached, false)
 }
 
-// busy takes away, again and again, the states that nothing automatic leads to; what is left is on a cycle, or after one.
-func (w *walk) busy() int32 {
+// livelock repeatedly removes the states without an automatic move into them. A remaining state is on a cycle or behind
+// one. It returns one, or -1.
+func (w *search) livelock() int32 {
 	forth := w.edges.grouped(w.edges.from, w.edges.to, len(w.from), automatic)
 	incoming := make([]int32, len(w.from))
 	for _, to := range forth.ends {
@@ -114,10 +115,10 @@ func first(all []bool, wanted bool) int32 {
 	return -1
 }
 
-// grouped are edges by one of their ends.
+// grouped holds edges sorted by one of their ends.
 type grouped struct{ starts, ends []int32 }
 
-// grouped sorts the edges of a flavour by the end in keys, counting first.
+// grouped sorts the edges of a flavour by the end in keys, with a counting sort.
 func (e *edges) grouped(keys, values []int32, states int, wanted flavour) grouped {
 	g := grouped{starts: make([]int32, states+1)}
 	for i, key := range keys {

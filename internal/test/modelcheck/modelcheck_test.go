@@ -14,9 +14,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-var full = flag.Bool("walk.full", false, "walk every shape of four steps too: minutes")
+var full = flag.Bool("walk.full", false, "check every shape of four steps too; takes minutes")
 
-// family is a set of shapes that are walked in one way.
+// family is a set of shapes that are checked in one mode.
 type family struct {
 	steps   int
 	workers bool
@@ -31,11 +31,11 @@ func (f family) String() string {
 	return fmt.Sprintf("%d steps, %s, %s", f.steps, who, f.options)
 }
 
-// families: attempts are those of steps / of compensations.
+// families returns the checked families. Their names show the attempts of steps and of compensations.
 func families() []family {
-	everything := modelcheck.Options{Attempts: 2, Undoing: 2, Deadline: true, Scheduled: true, Overdue: true}
-	twice, once := modelcheck.Options{Attempts: 2, Undoing: 2}, modelcheck.Options{Attempts: 1, Undoing: 1}
-	late := modelcheck.Options{Attempts: 1, Undoing: 1, Deadline: true}
+	everything := modelcheck.Options{Attempts: 2, Compensations: 2, Deadline: true, Scheduled: true, Overdue: true}
+	twice, once := modelcheck.Options{Attempts: 2, Compensations: 2}, modelcheck.Options{Attempts: 1, Compensations: 1}
+	late := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true}
 	all := []family{
 		{steps: 1, options: everything},
 		{steps: 2, options: everything},
@@ -59,8 +59,8 @@ func families() []family {
 	return all
 }
 
-// TestEveryOrderOfEvents walks every order of replies, duplicates, contradictions, late replies, lost commands, timeouts,
-// deadlines, commands left in the outbox, pauses, cancels and a person's repairs, for every shape.
+// TestEveryOrderOfEvents checks every order of replies, duplicates, contradictions, late replies, lost commands,
+// timeouts, deadlines, commands left in the outbox, pauses, cancels and repairs, for every shape.
 func TestEveryOrderOfEvents(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -71,7 +71,7 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		require.NoError(t, err)
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()
-			var here modelcheck.Walked
+			var here modelcheck.Result
 			t.Cleanup(func() {
 				t.Logf("%s: %d shapes, %d states, %d edges", f, len(shapes), here.States, here.Edges)
 				mu.Lock()
@@ -81,7 +81,7 @@ func TestEveryOrderOfEvents(t *testing.T) {
 			for _, shape := range shapes {
 				t.Run(shape.Name, func(t *testing.T) {
 					t.Parallel()
-					seen, err := f.walk(shape.Plan)
+					seen, err := f.search(shape.Definition)
 					require.NoError(t, err)
 					mu.Lock()
 					defer mu.Unlock()
@@ -92,17 +92,17 @@ func TestEveryOrderOfEvents(t *testing.T) {
 	}
 }
 
-func (f family) walk(plan *saga.Definition) (modelcheck.Walked, error) {
+func (f family) search(def *saga.Definition) (modelcheck.Result, error) {
 	if f.workers {
-		return modelcheck.Workers(plan, f.options)
+		return modelcheck.Workers(def, f.options)
 	}
-	return modelcheck.Strangers(plan, f.options, false)
+	return modelcheck.Strangers(def, f.options, false)
 }
 
-// TestOutputsThatDoNotFit: a megabyte is copied with every such reply, so only single steps and their pairs in a row.
+// TestOutputsThatDoNotFit checks only single steps and pairs in sequence: every such reply copies a megabyte.
 func TestOutputsThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	options := modelcheck.Options{Attempts: 2, Undoing: 1}
+	options := modelcheck.Options{Attempts: 2, Compensations: 1}
 	most := 2
 	if raceDetector {
 		most = 1
@@ -114,7 +114,7 @@ func TestOutputsThatDoNotFit(t *testing.T) {
 		for _, shape := range shapes {
 			t.Run(shape.Name, func(t *testing.T) {
 				t.Parallel()
-				_, err := modelcheck.Strangers(shape.Plan, options, true)
+				_, err := modelcheck.Strangers(shape.Definition, options, true)
 				require.NoError(t, err)
 			})
 		}

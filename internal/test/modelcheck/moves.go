@@ -9,34 +9,34 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// What is what can happen to a saga.
+// What is a kind of move.
 type What uint8
 
-// What can happen. The first group are events of the core, the second are deliveries of commands to workers.
+// The kinds of moves: events of the core, then deliveries of commands to workers.
 const (
-	Succeeds What = iota // the reply to the attempt that was sent last, or to an older one
+	Succeeds What = iota // a reply to the last attempt, or to an older one
 	FailsForNow
 	FailsForGood
-	UndoSucceeds
-	UndoFailsForNow
-	UndoFailsForGood
+	CompensationSucceeds
+	CompensationFailsForNow
+	CompensationFailsForGood
 	Lost
-	UndoLost
+	CompensationLost
 	Published
-	FallsDue // timers, all at once
+	FallsDue // timers, any set of them
 	FallsDueUnpublished
 	Acts
-	TooMuch // a success with an output that the saga's data cannot hold
+	TooMuch // a success with an output that the data cannot hold
 	Foreign // a reply to a command that was never sent
 
 	Delivered
-	UndoDelivered
-	OlderUndoDelivered
+	CompensationDelivered
+	OlderCompensationDelivered
 )
 
 func (w What) String() string {
 	return [...]string{
-		"succeeds", "fails for now", "fails for good", "is undone", "is not undone for now", "is not undone for good",
+		"succeeds", "fails for now", "fails for good", "is compensated", "fails to compensate for now", "fails to compensate for good",
 		"has its command lost", "has its compensation lost", "has its command published", "falls due",
 		"falls due, still in the outbox", "acts", "succeeds with too much", "is answered without a command",
 		"has its command delivered", "has its compensation delivered", "has an older compensation delivered",
@@ -48,16 +48,16 @@ type Move struct {
 	What   What
 	Step   int
 	Older  bool            // of a reply: to an attempt, or a round, before the last
-	Late   bool            // every timer is due by now, but none has fired
-	Timers uint8           // of FallsDue: the steps whose timers are, and the bits below
-	Answer Answer          // of a delivery: what the worker makes of it
+	Late   bool            // every timer is due, but none has fired
+	Timers uint8           // of FallsDue: the steps whose timers fire, and the bits below
+	Answer Answer          // of a delivery: the outcome at the worker
 	Action saga.ActionName // of Acts
 	Named  bool            // of Acts: Step is named
 	Out    json.RawMessage // of TooMuch
 	Before saga.CommandID  // of Foreign
 }
 
-// Timers that are no step's.
+// Timers of the saga rather than of a step.
 const (
 	DeadlineTimer uint8 = 1 << (maxSteps + iota)
 	StartTimer
@@ -70,7 +70,7 @@ func (m Move) String() string {
 	var text strings.Builder
 	switch m.What {
 	case Acts:
-		fmt.Fprintf(&text, "a person asks for %s", m.Action)
+		fmt.Fprintf(&text, "an operator asks for %s", m.Action)
 		if m.Named {
 			text.WriteString(" of " + stepName(m.Step))
 		}
@@ -96,13 +96,13 @@ func (m Move) String() string {
 	return text.String()
 }
 
-// delivery says whether the move is between broker and worker, and the saga hears nothing of it.
+// delivery reports whether the move is between broker and worker, without an event for the saga.
 func (m Move) delivery() bool { return m.What >= Delivered }
 
-// personal says whether the move is a person's.
-func (m Move) personal() bool { return m.What == Acts }
+// byOperator reports whether an operator makes the move.
+func (m Move) byOperator() bool { return m.What == Acts }
 
-// event is what the core is told, and the instance as time has made it by then.
+// event returns the event for the core, and the instance with its timers due.
 func (m Move) event(in saga.Instance) (saga.Instance, saga.Event) {
 	event := saga.Event{At: now, OverdueAfter: overdueAfter, Cause: m.cause(&in)}
 	if m.Late {
@@ -135,7 +135,7 @@ func (m Move) event(in saga.Instance) (saga.Instance, saga.Event) {
 }
 
 func (m Move) cause(in *saga.Instance) saga.Cause {
-	execute, undo := commandIDs(in, m.Step, m.Older)
+	execute, compensation := commandIDs(in, m.Step, m.Older)
 	switch m.What {
 	case Succeeds:
 		return saga.Reply{Command: execute, Succeeded: true}
@@ -143,20 +143,20 @@ func (m Move) cause(in *saga.Instance) saga.Cause {
 		return saga.Reply{Command: execute, Succeeded: true, Output: m.Out}
 	case FailsForNow, FailsForGood:
 		return saga.Reply{Command: execute, Error: &saga.ReplyError{Code: "no", Retryable: m.What == FailsForNow}}
-	case UndoSucceeds:
-		return saga.Reply{Command: undo, Succeeded: true}
-	case UndoFailsForNow, UndoFailsForGood:
-		return saga.Reply{Command: undo, Error: &saga.ReplyError{Code: "no", Retryable: m.What == UndoFailsForNow}}
+	case CompensationSucceeds:
+		return saga.Reply{Command: compensation, Succeeded: true}
+	case CompensationFailsForNow, CompensationFailsForGood:
+		return saga.Reply{Command: compensation, Error: &saga.ReplyError{Code: "no", Retryable: m.What == CompensationFailsForNow}}
 	case Lost:
 		return saga.Lost{Command: execute}
-	case UndoLost:
-		return saga.Lost{Command: undo}
+	case CompensationLost:
+		return saga.Lost{Command: compensation}
 	case Published:
 		return saga.Published{Command: execute}
 	case Foreign:
 		return saga.Reply{Command: m.Before, Succeeded: true}
 	case Acts:
-		action := saga.Action{Name: m.Action, Reason: "walk", Actor: "person"}
+		action := saga.Action{Name: m.Action, Reason: "test", Actor: "operator"}
 		if m.Named {
 			action.Step = in.Steps[m.Step].Name
 		}
@@ -167,23 +167,23 @@ func (m Move) cause(in *saga.Instance) saga.Cause {
 	default:
 		wake := saga.Wake{}
 		if m.What == FallsDueUnpublished {
-			wake.Unpublished = map[string]bool{execute.String(): true, undo.String(): true}
+			wake.Unpublished = map[string]bool{execute.String(): true, compensation.String(): true}
 		}
 		return wake
 	}
 }
 
-// commandIDs are those of the step's last commands, or of ones before them.
-func commandIDs(in *saga.Instance, step int, older bool) (execute, undo saga.CommandID) {
+// commandIDs returns the ids of the last commands of a step, or of the ones before them.
+func commandIDs(in *saga.Instance, step int, older bool) (execute, compensation saga.CommandID) {
 	s := &in.Steps[step]
 	execute = saga.CommandID{Saga: in.ID, Step: s.Name, Direction: saga.Execute, Round: 1, Attempt: s.Attempts}
-	undo = saga.CommandID{Saga: in.ID, Step: s.Name, Direction: saga.Compensate, Round: s.Round, Attempt: s.CompensationAttempts}
+	compensation = saga.CommandID{Saga: in.ID, Step: s.Name, Direction: saga.Compensate, Round: s.Round, Attempt: s.CompensationAttempts}
 	if older {
 		execute.Attempt--
-		undo.Attempt--
-		if undo.Attempt < 1 {
-			undo.Round, undo.Attempt = undo.Round-1, 1
+		compensation.Attempt--
+		if compensation.Attempt < 1 {
+			compensation.Round, compensation.Attempt = compensation.Round-1, 1
 		}
 	}
-	return execute, undo
+	return execute, compensation
 }

@@ -4,8 +4,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// moves lists everything that can happen in a state.
-func (w *walk) moves(s *State) []Move {
+// moves returns everything that can happen in a state.
+func (w *search) moves(s *State) []Move {
 	var all []Move
 	for i := range s.Saga.Steps {
 		if w.workers {
@@ -18,8 +18,9 @@ func (w *walk) moves(s *State) []Move {
 	return append(all, w.actions(&s.Saga)...)
 }
 
-// replies that may come for step i: any among strangers, else only what the worker can have said.
-func (w *walk) replies(s *State, i int) []Move {
+// replies returns the replies that may come for step i: any from strangers, otherwise only what the worker can have
+// sent.
+func (w *search) replies(s *State, i int) []Move {
 	state, worker := &s.Saga.Steps[i], s.Workers[i]
 	var all []Move
 	add := func(possible bool, whats ...What) {
@@ -33,18 +34,18 @@ func (w *walk) replies(s *State, i int) []Move {
 		add(worker.happened(), Succeeds)
 		add(worker.Answer == FailedForNow, FailsForNow)
 		add(worker.Answer == FailedForGood, FailsForGood)
-		add(worker.Undone&(1<<(state.Round-1)) != 0, UndoSucceeds)
-		add(worker.UndoAnswer == FailedForNow, UndoFailsForNow)
-		add(worker.UndoAnswer == FailedForGood, UndoFailsForGood)
+		add(worker.Compensated&(1<<(state.Round-1)) != 0, CompensationSucceeds)
+		add(worker.CompensationAnswer == FailedForNow, CompensationFailsForNow)
+		add(worker.CompensationAnswer == FailedForGood, CompensationFailsForGood)
 		return all
 	}
 	add(state.Attempts > 0, Succeeds, FailsForNow, FailsForGood)
-	add(state.CompensationAttempts > 0, UndoSucceeds, UndoFailsForNow, UndoFailsForGood)
+	add(state.CompensationAttempts > 0, CompensationSucceeds, CompensationFailsForNow, CompensationFailsForGood)
 	if state.Attempts > 0 {
 		all = append(all, Move{What: Succeeds, Step: i, Older: true}, Move{What: FailsForGood, Step: i, Older: true})
 	}
 	if state.CompensationAttempts > 0 {
-		all = append(all, Move{What: UndoSucceeds, Step: i, Older: true}, Move{What: UndoFailsForGood, Step: i, Older: true})
+		all = append(all, Move{What: CompensationSucceeds, Step: i, Older: true}, Move{What: CompensationFailsForGood, Step: i, Older: true})
 	}
 	if w.options.Deadline && state.Attempts > 0 {
 		all = append(all, Move{What: Succeeds, Step: i, Late: true}, Move{What: FailsForNow, Step: i, Late: true})
@@ -52,21 +53,21 @@ func (w *walk) replies(s *State, i int) []Move {
 	if w.tooMuch != nil && state.Attempts > 0 {
 		all = append(all, Move{What: TooMuch, Step: i, Out: w.tooMuch})
 	}
-	execute, undo := commandIDs(&s.Saga, i, false)
+	execute, compensation := commandIDs(&s.Saga, i, false)
 	execute.Attempt++
-	undo.Attempt++
-	return append(all, Move{What: Foreign, Step: i, Before: execute}, Move{What: Foreign, Step: i, Before: undo})
+	compensation.Attempt++
+	return append(all, Move{What: Foreign, Step: i, Before: execute}, Move{What: Foreign, Step: i, Before: compensation})
 }
 
-// brokers are what the broker and the relay may say of the commands of step i.
-func (w *walk) brokers(s *State, i int) []Move {
+// brokers returns what the broker and the relay may report about the commands of step i.
+func (w *search) brokers(s *State, i int) []Move {
 	var all []Move
 	state := &s.Saga.Steps[i]
 	if state.Attempts > 0 {
 		all = append(all, Move{What: Lost, Step: i}, Move{What: Published, Step: i})
 	}
 	if state.CompensationAttempts > 0 {
-		all = append(all, Move{What: UndoLost, Step: i})
+		all = append(all, Move{What: CompensationLost, Step: i})
 	}
 	if !state.DeadlineAt.IsZero() {
 		all = append(all, Move{What: FallsDueUnpublished, Step: i, Timers: 1 << i})
@@ -74,8 +75,8 @@ func (w *walk) brokers(s *State, i int) []Move {
 	return all
 }
 
-// wakes are the ways in which timers can fall due: each alone, any two together, and all.
-func (w *walk) wakes(in *saga.Instance) []Move {
+// wakes returns the ways in which timers can fall due: each alone, any two together, and all.
+func (w *search) wakes(in *saga.Instance) []Move {
 	if in.WakeAt.IsZero() {
 		return []Move{{What: FallsDue}}
 	}
@@ -94,7 +95,7 @@ func (w *walk) wakes(in *saga.Instance) []Move {
 			set = append(set, 1<<i)
 		}
 	}
-	all := []Move{{What: FallsDue}} // for nothing
+	all := []Move{{What: FallsDue}} // a wake with nothing due
 	together := uint8(0)
 	for i, timer := range set {
 		together |= timer
@@ -109,8 +110,8 @@ func (w *walk) wakes(in *saga.Instance) []Move {
 	return all
 }
 
-// actions are everything that a person can ask for, sensible or not.
-func (w *walk) actions(in *saga.Instance) []Move {
+// actions returns every action of an operator, sensible or not.
+func (w *search) actions(in *saga.Instance) []Move {
 	var all []Move
 	for _, name := range actionNames() {
 		all = append(all, Move{What: Acts, Action: name})
@@ -134,7 +135,7 @@ func actionNames() []saga.ActionName {
 	}
 }
 
-// deliveries are the commands of step i that can reach its worker, and what that makes of them.
+// deliveries returns the commands of step i that can reach its worker, with every outcome.
 func deliveries(s *State, i int) []Move {
 	var all []Move
 	state, worker := &s.Saga.Steps[i], s.Workers[i]
@@ -145,13 +146,13 @@ func deliveries(s *State, i int) []Move {
 		all = append(all, Move{What: Delivered, Step: i})
 	}
 	if state.CompensationAttempts > 0 {
-		if worker.Effect == InEffect && worker.UndoAnswer == Silent {
-			all = append(all, Move{What: UndoDelivered, Step: i, Answer: FailedForNow}, Move{What: UndoDelivered, Step: i, Answer: FailedForGood})
+		if worker.Effect == InEffect && worker.CompensationAnswer == Silent {
+			all = append(all, Move{What: CompensationDelivered, Step: i, Answer: FailedForNow}, Move{What: CompensationDelivered, Step: i, Answer: FailedForGood})
 		}
-		all = append(all, Move{What: UndoDelivered, Step: i})
+		all = append(all, Move{What: CompensationDelivered, Step: i})
 	}
 	if state.Round > 1 {
-		all = append(all, Move{What: OlderUndoDelivered, Step: i})
+		all = append(all, Move{What: OlderCompensationDelivered, Step: i})
 	}
 	return all
 }

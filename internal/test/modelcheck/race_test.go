@@ -2,5 +2,5 @@
 
 package modelcheck_test
 
-// The race detector makes the walk ten times slower and has nothing to find in it: it has one goroutine a shape.
+// raceDetector limits the check: it uses one goroutine per shape, and the detector makes it ten times slower.
 const raceDetector = true

@@ -9,23 +9,23 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Shape is a definition to be walked: who comes after whom, where the pivot stands, what can be undone.
+// Shape is a definition to check: the order of its steps, their kinds, and which can be compensated.
 type Shape struct {
-	Name string
-	Plan *saga.Definition
+	Name       string
+	Definition *saga.Definition
 }
 
-// Options are what a family of shapes varies besides the steps.
+// Options is what families of shapes vary besides the steps.
 type Options struct {
-	Attempts  int  // of every step
-	Undoing   int  // attempts of every compensation
-	Deadline  bool // whether the saga has one
-	Scheduled bool // whether it starts later
-	Overdue   bool // whether nothing may happen for so long that a person should look
+	Attempts      int  // of each step
+	Compensations int  // attempts of each compensation
+	Deadline      bool // the saga has a deadline
+	Scheduled     bool // the saga starts later
+	Overdue       bool // the saga may become overdue
 }
 
 func (o Options) String() string {
-	text := fmt.Sprintf("%d/%d", o.Attempts, o.Undoing)
+	text := fmt.Sprintf("%d/%d", o.Attempts, o.Compensations)
 	if o.Deadline {
 		text += " deadline"
 	}
@@ -38,29 +38,29 @@ func (o Options) String() string {
 	return text
 }
 
-// outline is a shape before it is a definition. after[i] is the set of steps that step i comes after directly.
+// outline is a shape before it is a definition. after[i] is the set of steps directly before step i.
 type outline struct {
-	after []uint8
-	kinds []saga.Kind
-	undo  uint8 // the set of steps that can be undone
+	after        []uint8
+	kinds        []saga.Kind
+	compensation uint8 // the set of steps with a compensation
 }
 
-// Shapes are all definitions of n steps that differ in more than the names of their steps: every order without circles,
-// every place of a pivot, only retriable steps, and every choice of steps that can be undone.
+// Shapes returns all definitions of n steps that differ in more than the names of their steps: every order without
+// cycles, every place of a pivot, retriable steps only, and every choice of compensations.
 func Shapes(n int, options Options) ([]Shape, error) {
 	var shapes []Shape
 	seen := make(map[string]bool)
 	for _, after := range orders(n) {
 		for _, kinds := range kindsOf(after) {
-			for undo := range uint8(1) << n {
-				o := outline{after: after, kinds: kinds, undo: undo}
+			for compensation := range uint8(1) << n {
+				o := outline{after: after, kinds: kinds, compensation: compensation}
 				if name := o.canonical(); o.sensible() && !seen[name] {
 					seen[name] = true
-					plan, err := o.plan(options)
+					def, err := o.def(options)
 					if err != nil {
 						return nil, fmt.Errorf("shape %s: %w", name, err)
 					}
-					shapes = append(shapes, Shape{Name: name, Plan: plan})
+					shapes = append(shapes, Shape{Name: name, Definition: def})
 				}
 			}
 		}
@@ -68,7 +68,7 @@ func Shapes(n int, options Options) ([]Shape, error) {
 	return shapes, nil
 }
 
-// orders are all partial orders of n steps, each listed in a way in which steps come after earlier ones only.
+// orders returns all partial orders of n steps, each listed so that steps come after earlier ones only.
 func orders(n int) [][]uint8 {
 	found := [][]uint8{{}}
 	for i := range n {
@@ -83,7 +83,7 @@ func orders(n int) [][]uint8 {
 	return slices.DeleteFunc(found, func(after []uint8) bool { return !reduced(after) })
 }
 
-// reduced says whether no step names one that it comes after anyway.
+// reduced reports whether no step names a predecessor that follows from another one.
 func reduced(after []uint8) bool {
 	all := ancestors(after)
 	for i := range after {
@@ -96,7 +96,7 @@ func reduced(after []uint8) bool {
 	return true
 }
 
-// ancestors are, for each step, the steps that it comes after, directly or not.
+// ancestors returns, for each step, the set of steps before it, directly or not.
 func ancestors(after []uint8) []uint8 {
 	all := slices.Clone(after)
 	for i := range all {
@@ -109,7 +109,8 @@ func ancestors(after []uint8) []uint8 {
 	return all
 }
 
-// kindsOf are the ways to give out kinds: none special, all retriable, and a pivot wherever nothing stands beside it.
+// kindsOf returns the assignments of kinds: all compensatable, all retriable, and a pivot wherever no step is parallel
+// to it.
 func kindsOf(after []uint8) [][]saga.Kind {
 	n := len(after)
 	all := ancestors(after)
@@ -132,17 +133,17 @@ func kindsOf(after []uint8) [][]saga.Kind {
 	return choices
 }
 
-// sensible says whether only compensatable steps can be undone.
+// sensible reports whether only compensatable steps have a compensation.
 func (o outline) sensible() bool {
 	for i, kind := range o.kinds {
-		if o.undo&(1<<i) != 0 && kind != saga.Compensatable {
+		if o.compensation&(1<<i) != 0 && kind != saga.Compensatable {
 			return false
 		}
 	}
 	return true
 }
 
-// canonical is a name that two shapes share if they differ in the order of their steps alone.
+// canonical returns a name that two shapes share if they differ only in the order of their steps.
 func (o outline) canonical() string {
 	least := ""
 	for _, order := range permutations(len(o.after)) {
@@ -153,8 +154,8 @@ func (o outline) canonical() string {
 	return least
 }
 
-// reordered writes the shape with its steps in another order; it does not fit when a step would precede one that it
-// comes after. A step is c, p or r with a ' when it can be undone, then the places of those it comes after.
+// reordered names the shape with its steps in another order; fits is false if a step would come before its predecessor.
+// A step is c, p or r, with a ' if it has a compensation, then the places of its predecessors.
 func (o outline) reordered(order []int) (name string, fits bool) {
 	place := make([]int, len(order))
 	for at, i := range order {
@@ -163,7 +164,7 @@ func (o outline) reordered(order []int) (name string, fits bool) {
 	var text strings.Builder
 	for at, i := range order {
 		text.WriteByte(o.kinds[i][0])
-		if o.undo&(1<<i) != 0 {
+		if o.compensation&(1<<i) != 0 {
 			text.WriteByte('\'')
 		}
 		var set []int
@@ -198,12 +199,12 @@ func permutations(n int) [][]int {
 }
 
 // plan makes the definition. Steps are called a, b, c, d.
-func (o outline) plan(options Options) (*saga.Definition, error) {
+func (o outline) def(options Options) (*saga.Definition, error) {
 	builder := saga.New("walk")
 	if options.Deadline {
 		builder.Deadline(time.Hour)
 	}
-	retry, undoing := saga.Retry(saga.Attempts(options.Attempts)), saga.CompensationRetry(saga.Attempts(options.Undoing))
+	retry, compensations := saga.Retry(saga.Attempts(options.Attempts)), saga.CompensationRetry(saga.Attempts(options.Compensations))
 	for i, kind := range o.kinds {
 		place := []saga.StepOption{retry}
 		var after []string
@@ -217,8 +218,8 @@ func (o outline) plan(options Options) (*saga.Definition, error) {
 		} else {
 			place = append(place, saga.After(after...))
 		}
-		if o.undo&(1<<i) != 0 {
-			place = append(place, saga.CompensatedBy("q.un"+stepName(i)), undoing)
+		if o.compensation&(1<<i) != 0 {
+			place = append(place, saga.CompensatedBy("q.un"+stepName(i)), compensations)
 		}
 		add := map[saga.Kind]func(string, string, ...saga.StepOption) *saga.Builder{
 			saga.Compensatable: builder.Step, saga.Pivot: builder.Pivot, saga.Retriable: builder.Retriable,

@@ -8,13 +8,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/modelcheck"
 )
 
-func TestShapesAreAllThatDiffer(t *testing.T) {
+func TestShapesAreCompleteAndDistinct(t *testing.T) {
 	t.Parallel()
-	// By hand: one step is plain, can be undone, is a pivot, or retriable. Two steps stand beside each other in 4 ways
-	// and in a row in 8; three steps make 5 orders with 5, 8, 10, 9 and 16.
+	// Counted by hand: a single step is plain, compensatable, a pivot, or retriable. Two steps are parallel in 4 ways
+	// and in sequence in 8. Three steps have 5 orders, with 5, 8, 10, 9 and 16 shapes.
 	counts := []int{}
 	for n := 1; n <= 4; n++ {
-		shapes, err := modelcheck.Shapes(n, modelcheck.Options{Attempts: 1, Undoing: 1})
+		shapes, err := modelcheck.Shapes(n, modelcheck.Options{Attempts: 1, Compensations: 1})
 		require.NoError(t, err)
 		counts = append(counts, len(shapes))
 	}

@@ -12,29 +12,28 @@ const maxSteps = 4
 // State is a saga with the workers around it.
 type State struct {
 	Saga saga.Instance
-	// Workers is what the workers have done and could still say, step by step; unused among strangers.
+	// Workers holds what the workers did and can still answer, by step; unused with strangers.
 	Workers [maxSteps]Worker
-	// Decided says that a person has said what became of the pivot: the ledger may then know better.
+	// Decided means that an operator has decided the outcome of the pivot, so the ledger may know better.
 	Decided bool
-	// Waived are the steps that a person has counted as done or as undone.
+	// Waived is the set of steps that an operator skipped.
 	Waived uint8
 }
 
-// Key identifies a state: two states with the same key behave alike for ever.
+// Key identifies a state: two states with the same key behave alike forever.
 type Key [maxSteps + 1]uint64
 
-// now is when everything happens: the walk abstracts from time.
+// now is the time of every event: the model abstracts from time.
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant, if times could be
 
-// later is when a timer is due that is not due yet; muchLater when all are.
+// later is the time of timers that are not due yet; at muchLater all are due.
 const (
 	later     = time.Hour
 	muchLater = 3 * time.Hour
 )
 
-// normalize moves an instance to the one that stands for all that behave alike: a time says only whether it is set, and
-// nothing is due; before the attempts that count there was one more, and before a compensation that is done once more
-// one other. The raw instance has been judged before.
+// normalize maps an instance to a representative of all that behave alike. Times only keep whether they are set, and
+// none is due. At most one attempt or round stands for all earlier ones. The raw instance was checked before.
 func normalize(in saga.Instance) saga.Instance {
 	in.Steps = slices.Clone(in.Steps)
 	in.CreatedAt, in.UpdatedAt, in.ProgressAt = now, now, now
@@ -66,14 +65,14 @@ func move(at *time.Time, to time.Time) {
 	}
 }
 
-// older keeps how many attempts count, and one from before.
+// older keeps the number of attempts that count, plus one for all earlier ones.
 func older(attempts, forgiven *int) {
 	if *attempts > 0 {
 		*attempts, *forgiven = *attempts-*forgiven+1, 1
 	}
 }
 
-// key leaves out what cannot make a difference any more.
+// key omits what can no longer make a difference.
 func (s *State) key() Key {
 	var k Key
 	in := &s.Saga
@@ -96,17 +95,17 @@ func (s *State) key() Key {
 func stepKey(in *saga.Instance, i int) uint64 {
 	s := &in.Steps[i]
 	ended := in.Phase == saga.PhaseEnded || in.ReopenedFrom != "" && !s.Reopened
-	attempts, undoing := 0, 0
+	attempts, compensations := 0, 0
 	if in.Phase == saga.PhaseForward && in.TurnBack == nil && (s.Status == saga.StepRunning || s.Status == saga.StepRetrying) {
 		attempts = s.Attempts - s.AttemptsForgiven
 	}
 	if s.Status == saga.StepCompensating && !ended {
-		undoing = s.CompensationAttempts - s.CompensationForgiven
+		compensations = s.CompensationAttempts - s.CompensationForgiven
 	}
 	b := bits{}
 	b.put(index(stepStatuses(), s.Status), 4)
 	b.put(attempts, 3)
-	b.put(undoing, 3)
+	b.put(compensations, 3)
 	b.flags(s.Round > 1, s.CompensationAttempts > 0, s.Uncertain && !s.TookEffect, s.TookEffect, s.Oversized, s.LateEffect,
 		s.LateCompensation, s.Reopened, !ended && !s.NextAttemptAt.IsZero())
 	return b.value
@@ -129,7 +128,7 @@ type bits struct {
 
 func (b *bits) put(number, width int) {
 	if number < 0 || number >= 1<<width || b.used+width > 64 {
-		panic("walk: a state does not fit its key")
+		panic("modelcheck: a state does not fit its key")
 	}
 	b.value |= uint64(number) << b.used
 	b.used += width
@@ -145,24 +144,24 @@ func (b *bits) flags(all ...bool) {
 	}
 }
 
-// symmetries are the ways to exchange steps that change nothing: same kind, same compensation, same neighbours.
-func symmetries(plan *saga.Definition) [][]int {
+// symmetries returns the permutations of steps that change nothing: same kind, same compensation, same neighbours.
+func symmetries(def *saga.Definition) [][]int {
 	var found [][]int
-	for _, order := range permutations(len(plan.Steps)) {
-		if exchangeable(plan, order) {
+	for _, order := range permutations(len(def.Steps)) {
+		if exchangeable(def, order) {
 			found = append(found, order)
 		}
 	}
 	return found
 }
 
-func exchangeable(plan *saga.Definition, order []int) bool {
+func exchangeable(def *saga.Definition, order []int) bool {
 	place := make(map[string]string, len(order))
 	for i, to := range order {
-		place[plan.Steps[i].Name] = plan.Steps[to].Name
+		place[def.Steps[i].Name] = def.Steps[to].Name
 	}
 	for i, to := range order {
-		mine, other := &plan.Steps[i], &plan.Steps[to]
+		mine, other := &def.Steps[i], &def.Steps[to]
 		if mine.Kind != other.Kind || (mine.Compensation == "") != (other.Compensation == "") || len(mine.After) != len(other.After) {
 			return false
 		}
@@ -175,7 +174,7 @@ func exchangeable(plan *saga.Definition, order []int) bool {
 	return true
 }
 
-// canonical is the least of the keys that a state has when exchangeable steps are exchanged.
+// canonical returns the least key of a state under the exchange of exchangeable steps.
 func (k Key) canonical(symmetries [][]int) Key {
 	least := k
 	for _, order := range symmetries {

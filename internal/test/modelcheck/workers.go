@@ -2,41 +2,40 @@ package modelcheck
 
 import "github.com/saga-orchestrator/orchestrator/saga"
 
-// Worker is what became of one step at a worker that keeps the barrier's promises, and what its replies could say now.
-// A reply that was given can be given again at any time; a success of an effect stays one, whichever attempt asks.
+// Worker is the state of one step at a worker that keeps the barrier's promises. A reply can be repeated at any time,
+// and a success stays one for every attempt.
 type Worker struct {
 	Effect Effect
-	// Answer is the failure that the attempt which is out has been answered with.
+	// Answer is the failure with which the attempt that is out was answered.
 	Answer Answer
-	// Undone has a bit for the compensation of this round, once it is done, and before it one for those of all earlier
-	// rounds.
-	Undone uint8
-	// UndoAnswer is the failure that the compensation's attempt which is out has been answered with.
-	UndoAnswer Answer
+	// Compensated has a bit for the finished compensation of this round, and one for those of all earlier rounds.
+	Compensated uint8
+	// CompensationAnswer is the failure with which the attempt of the compensation that is out was answered.
+	CompensationAnswer Answer
 }
 
-// Effect is what a step amounts to in its service's books.
+// Effect is the state of a step in the ledger of its service.
 type Effect uint8
 
-// The states of an effect. Refused is the tombstone of a compensation that came first.
+// The states of an effect. Refused is the tombstone of a compensation that came before its command.
 const (
 	None Effect = iota
 	InEffect
-	Undone
+	Compensated
 	Refused
 )
 
-// Answer is how a worker has answered the attempt that is out.
+// Answer is the answer to the attempt that is out.
 type Answer uint8
 
-// The answers that an attempt may have got already.
+// The possible answers.
 const (
 	Silent Answer = iota
 	FailedForNow
 	FailedForGood
 )
 
-// workerKey leaves out what makes no difference: which failure was the answer matters only while it can be told.
+// workerKey omits what makes no difference, such as the kind of a failure that can no longer be reported.
 func (s *State) workerKey(i int) int {
 	w, state := s.Workers[i], &s.Saga.Steps[i]
 	if state.Status != saga.StepRunning {
@@ -49,25 +48,25 @@ func (s *State) workerKey(i int) int {
 		}
 	}
 	if state.Status != saga.StepCompensating {
-		w.UndoAnswer = min(w.UndoAnswer, FailedForNow)
+		w.CompensationAnswer = min(w.CompensationAnswer, FailedForNow)
 	}
 	if w.Effect != InEffect {
-		w.UndoAnswer = Silent
+		w.CompensationAnswer = Silent
 	}
-	key := int(w.Effect) | int(w.Answer)<<2 | int(w.UndoAnswer)<<4 | int(w.Undone)<<6
+	key := int(w.Effect) | int(w.Answer)<<2 | int(w.CompensationAnswer)<<4 | int(w.Compensated)<<6
 	if s.Waived&(1<<i) != 0 {
 		key |= 1 << 10
 	}
 	return key
 }
 
-// happened says whether the step ever took effect, so that a success can be on its way.
-func (w Worker) happened() bool { return w.Effect == InEffect || w.Effect == Undone }
+// happened reports whether the step ever took effect, so that a success can be on its way.
+func (w Worker) happened() bool { return w.Effect == InEffect || w.Effect == Compensated }
 
-// execute is a delivery of the step's command, with what the worker makes of it where it has a choice.
+// execute delivers the command of the step, with the outcome if the worker has a choice.
 func (w Worker) execute(outcome Answer) Worker {
 	switch {
-	case w.Effect == Refused || w.Effect == Undone && w.Answer == Silent:
+	case w.Effect == Refused || w.Effect == Compensated && w.Answer == Silent:
 		w.Answer = FailedForGood // compensated already
 	case w.Effect != None || w.Answer != Silent:
 		// The stored reply is sent again.
@@ -79,36 +78,36 @@ func (w Worker) execute(outcome Answer) Worker {
 	return w
 }
 
-// compensate is a delivery of the compensation's command of a round; current says that it is the attempt that is out.
+// compensate delivers the compensation of a round; current means that it is the attempt that is out.
 func (w Worker) compensate(round int, outcome Answer, current bool) Worker {
 	done := uint8(1) << (round - 1)
 	switch {
-	case w.Undone&done != 0 || current && w.UndoAnswer != Silent:
+	case w.Compensated&done != 0 || current && w.CompensationAnswer != Silent:
 		return w // the stored reply is sent again
 	case w.Effect == InEffect && outcome != Silent:
 		if current {
-			w.UndoAnswer = outcome
+			w.CompensationAnswer = outcome
 		}
 		return w
 	case w.Effect == InEffect:
-		w.Effect = Undone
+		w.Effect = Compensated
 	case w.Effect == None:
 		w.Effect = Refused
 	}
-	w.Undone |= done
+	w.Compensated |= done
 	return w
 }
 
-// replaced forgets the answers to attempts that a new command has replaced.
+// replaced drops the answers to attempts that a new command has replaced.
 func (s *State) replaced(commands []saga.Command, step func(string) int) {
 	for _, command := range commands {
 		w := &s.Workers[step(command.ID.Step)]
 		if command.ID.Direction == saga.Execute {
 			w.Answer = Silent
 		} else {
-			w.UndoAnswer = Silent
+			w.CompensationAnswer = Silent
 			if command.ID.Round > 2 && command.ID.Attempt == 1 {
-				w.Undone = w.Undone & (w.Undone >> 1) & 1 // there are two older rounds now, which count as one
+				w.Compensated = w.Compensated & (w.Compensated >> 1) & 1 // two older rounds now count as one
 			}
 		}
 	}
@@ -120,7 +119,7 @@ func (s *State) deliver(m Move) {
 	switch m.What {
 	case Delivered:
 		w = w.execute(m.Answer)
-	case UndoDelivered:
+	case CompensationDelivered:
 		w = w.compensate(state.Round, m.Answer, true)
 	default:
 		for round := 1; round < state.Round; round++ {

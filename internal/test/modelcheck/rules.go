@@ -8,26 +8,26 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// edge is one decision, with what it was made of.
+// edge is one decision with its input.
 type edge struct {
-	plan     *saga.Definition
+	def      *saga.Definition
 	move     Move
 	before   *saga.Instance
 	at       time.Time
 	decision *saga.Decision
 }
 
-// rules are what must hold on every edge, by the numbers of the contract's rules where they have one.
+// rules returns the checks of every edge. Comments cite the rules of docs/rules.md.
 func rules() []func(edge) string {
 	return []func(edge) string{
-		unchangedHasNoEffect, historyHasNoGaps, endsStay, endsTellTheTruth, liveSagasWake, commandsAreFresh,
-		forwardInOrder, backwardInOrder, nothingIsUndonePastThePivot, effectsCountOnce, lateSuccessIsKept, pausedIsStill,
-		theOutboxFailsNobody, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyWhatIsOutFails, onlyKnownCommandsAreAnswered,
+		unchangedHasNoEffect, historyHasNoGaps, endsStay, endsAgreeWithSteps, liveSagasWake, commandsAreFresh,
+		forwardInOrder, backwardInOrder, noCompensationPastThePivot, effectsCountOnce, lateSuccessIsKept, pausedIsStill,
+		waitingInTheOutboxFailsNoStep, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyWhatIsOutFails, onlyKnownCommandsAreAnswered,
 	}
 }
 
-// judge says what is wrong with an edge, or nothing.
-func judge(e edge) string {
+// checkEdge returns the first fault of an edge, or "".
+func checkEdge(e edge) string {
 	for _, rule := range rules() {
 		if fault := rule(e); fault != "" {
 			return fault
@@ -46,9 +46,9 @@ func unchangedHasNoEffect(e edge) string {
 	case d.Changed:
 		return ""
 	case d.Next.Revision != e.before.Revision || len(d.Commands)+len(d.Entries) > 0:
-		return "what changes nothing has no effect"
+		return "an event without a change has no effect"
 	case (d.Ignored == "") == (d.Refused == nil):
-		return "what changes nothing is either ignored or refused"
+		return "an event without a change is either ignored or refused"
 	}
 	return ""
 }
@@ -68,14 +68,14 @@ func historyHasNoGaps(e edge) string {
 	return ""
 }
 
-// endsStay: docs/rules.md; only a late effect lets a person open a saga again.
+// endsStay: only a late effect lets an operator reopen a saga.
 func endsStay(e edge) string {
 	before, after := e.before, &e.decision.Next
 	if !before.Status.Terminal() {
 		return ""
 	}
 	if len(e.decision.Commands) > 0 && e.move.Action != saga.ActionCompensate {
-		return "nothing is dispatched after the end"
+		return "no command is dispatched after the end"
 	}
 	if before.Status == after.Status {
 		return ""
@@ -87,7 +87,7 @@ func endsStay(e edge) string {
 	return ""
 }
 
-func endsTellTheTruth(e edge) string {
+func endsAgreeWithSteps(e edge) string {
 	in := &e.decision.Next
 	for i := range in.Steps {
 		status := in.Steps[i].Status
@@ -96,18 +96,18 @@ func endsTellTheTruth(e edge) string {
 		switch {
 		case in.Status == saga.Completed && !done:
 			return fmt.Sprintf("completed, but a step is %s", status)
-		case in.Status == saga.Compensated && (moving || owed(e.plan, in, i) && !in.Steps[i].LateEffect):
+		case in.Status == saga.Compensated && (moving || owed(e.def, in, i) && !in.Steps[i].LateEffect):
 			return fmt.Sprintf("compensated, but a step is %s", status)
 		}
 	}
 	return ""
 }
 
-// owed says whether step i took effect, or may have, and can be undone, but is not.
-func owed(plan *saga.Definition, in *saga.Instance, i int) bool {
+// owed reports whether step i took effect, or may have, and is not compensated yet although it can be.
+func owed(def *saga.Definition, in *saga.Instance, i int) bool {
 	switch in.Steps[i].Status {
 	case saga.StepSucceeded, saga.StepUnknown, saga.StepCompensating, saga.StepCompensationFailed:
-		return plan.Steps[i].Compensation != ""
+		return def.Steps[i].Compensation != ""
 	default:
 		return false
 	}
@@ -139,9 +139,9 @@ func liveSagasWake(e edge) string {
 	case in.Status == saga.Scheduled && !in.WakeAt.Equal(in.StartAt):
 		return "a scheduled saga wakes when it starts"
 	case in.Status == saga.Stuck && (moves || in.Attention == nil):
-		return "a stuck saga stands still and says why"
+		return "a stuck saga does not move and asks for attention"
 	case (in.Status == saga.Running || in.Status == saga.Compensating) && !moves:
-		return fmt.Sprintf("%s, but nothing is out and nothing is due", in.Status)
+		return fmt.Sprintf("%s, but no command is out and no attempt is due", in.Status)
 	case in.Phase == saga.PhaseForward && !in.DeadlinePassed && !in.DeadlineAt.IsZero() &&
 		(in.WakeAt.IsZero() || in.WakeAt.After(in.DeadlineAt)):
 		return "the saga sleeps past its deadline"
@@ -152,7 +152,7 @@ func liveSagasWake(e edge) string {
 // commandsAreFresh: rule 11.
 func commandsAreFresh(e edge) string {
 	for _, command := range e.decision.Commands {
-		i := stepOf(e.plan, command.ID.Step)
+		i := stepOf(e.def, command.ID.Step)
 		old, id := &e.before.Steps[i], command.ID
 		fresh := id.Attempt == old.Attempts+1 && id.Round == 1
 		if id.Direction == saga.Compensate {
@@ -166,8 +166,8 @@ func commandsAreFresh(e edge) string {
 	return ""
 }
 
-func stepOf(plan *saga.Definition, name string) int {
-	return slices.IndexFunc(plan.Steps, func(s saga.Step) bool { return s.Name == name })
+func stepOf(def *saga.Definition, name string) int {
+	return slices.IndexFunc(def.Steps, func(s saga.Step) bool { return s.Name == name })
 }
 
 // forwardInOrder: rules 1, 5 and 10.
@@ -177,13 +177,13 @@ func forwardInOrder(e edge) string {
 		if command.ID.Direction != saga.Execute {
 			continue
 		}
-		step := &e.plan.Steps[stepOf(e.plan, command.ID.Step)]
+		step := &e.def.Steps[stepOf(e.def, command.ID.Step)]
 		passed := !in.DeadlineAt.IsZero() && !in.DeadlineAt.After(e.at)
 		if in.Phase != saga.PhaseForward || passed && step.Kind == saga.Compensatable {
 			return fmt.Sprintf("command %s of a saga that must not go forward", command.ID)
 		}
 		for _, name := range step.After {
-			status := in.Steps[stepOf(e.plan, name)].Status
+			status := in.Steps[stepOf(e.def, name)].Status
 			if status != saga.StepSucceeded && status != saga.StepSkipped {
 				return fmt.Sprintf("command %s, but %s is %s", command.ID, name, status)
 			}
@@ -203,7 +203,7 @@ func backwardInOrder(e edge) string {
 			switch status := in.Steps[j].Status; {
 			case status == saga.StepRunning || status == saga.StepRetrying:
 				return fmt.Sprintf("command %s, but a branch is %s", command.ID, status)
-			case comesAfter(e.plan, j, command.ID.Step) && owed(e.plan, in, j):
+			case comesAfter(e.def, j, command.ID.Step) && owed(e.def, in, j):
 				return fmt.Sprintf("command %s, but a later step is %s", command.ID, status)
 			}
 		}
@@ -211,9 +211,9 @@ func backwardInOrder(e edge) string {
 	return ""
 }
 
-// comesAfter says whether step j comes after the step of that name, directly or not.
-func comesAfter(plan *saga.Definition, j int, name string) bool {
-	return slices.ContainsFunc(plan.Steps[j].After, func(before string) bool {
-		return before == name || comesAfter(plan, stepOf(plan, before), name)
+// comesAfter reports whether step j comes after the named step, directly or not.
+func comesAfter(def *saga.Definition, j int, name string) bool {
+	return slices.ContainsFunc(def.Steps[j].After, func(before string) bool {
+		return before == name || comesAfter(def, stepOf(def, before), name)
 	})
 }
