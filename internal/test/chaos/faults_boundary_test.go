@@ -22,13 +22,13 @@ import (
 func boundaryFaults() []scenario {
 	isolated := limits{slowest: 10 * time.Second, stall: 5 * time.Second}
 	return []scenario{
-		{number: 57, name: "poison in every queue that is consumed", short: true, inject: poisonQueues, expect: isolated},
-		{number: 58, name: "a queue takes messages and does not confirm them", short: true, inject: withholdConfirms, arrange: throughPeer, expect: isolated},
+		{number: 57, name: "poison messages in every consumed queue", short: true, inject: poisonQueues, expect: isolated},
+		{number: 58, name: "a queue accepts messages without confirming them", short: true, inject: withholdConfirms, arrange: throughPeer, expect: isolated},
 		{number: 59, name: "a queue refuses every command", inject: refuseQueue, expect: isolated},
-		{number: 60, name: "confirms come late, in any order, and negatively", inject: shuffleConfirms, arrange: throughPeer, expect: isolated},
+		{number: 60, name: "confirms are late, reordered or negative", inject: shuffleConfirms, arrange: throughPeer, expect: isolated},
 		{number: 61, name: "the broker closes channels and connections at any point", short: true, inject: closeAnywhere, arrange: throughPeer},
-		{number: 62, name: "commands that the broker refuses for themselves", inject: refuseCommands, arrange: throughPeer, expect: isolated},
-		{number: 63, name: "definitions and rows that cannot be read", short: true, inject: breakRows, expect: isolated, damaged: true},
+		{number: 62, name: "the broker refuses single commands", inject: refuseCommands, arrange: throughPeer, expect: isolated},
+		{number: 63, name: "unreadable definitions and rows", short: true, inject: breakRows, expect: isolated, damaged: true},
 	}
 }
 

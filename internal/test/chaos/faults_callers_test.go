@@ -15,7 +15,7 @@ import (
 
 func callerFaults() []scenario {
 	return []scenario{
-		{number: 67, name: "hostile callers, and a thousand silent connections", inject: callHostilely},
+		{number: 67, name: "hostile callers and a thousand silent connections", inject: callHostilely},
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func databaseFaults() []scenario {
 	return []scenario{
 		{number: 64, name: "the database answers with errors of every class", short: true, inject: answerWithErrors, arrange: throughPostgresPeer},
-		{number: 65, name: "the database takes no writes, as after a demotion", inject: demote, arrange: throughPostgresPeer, storeAway: true},
+		{number: 65, name: "the database rejects writes, as after a demotion", inject: demote, arrange: throughPostgresPeer, storeAway: true},
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 func togetherFaults() []scenario {
 	return []scenario{{
-		number: 66, name: "everything that may stop a part, at once", inject: everythingAtOnce, arrange: throughPeer, replicas: 2, unloaded: true, damaged: true,
+		number: 66, name: "all partial failures at once", inject: everythingAtOnce, arrange: throughPeer, replicas: 2, unloaded: true, damaged: true,
 	}}
 }
 
