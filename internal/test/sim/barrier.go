@@ -7,32 +7,32 @@ import (
 	"strings"
 )
 
-// The states of a barrier's row, as barrier.sql has them.
+// The outcomes of a row, as in barrier.sql.
 const (
-	begun     = "begun"
-	succeeded = "succeeded"
-	failed    = "failed"
-	refused   = "refused"
-	undone    = "undone"
+	begun       = "begun"
+	succeeded   = "succeeded"
+	failed      = "failed"
+	refused     = "refused"
+	compensated = "undone"
 
-	compensatedAlready = `{"status":"failed","error":{"code":"compensated_already",` +
+	alreadyCompensated = `{"status":"failed","error":{"code":"compensated_already",` +
 		`"message":"the step was compensated before this command came","retryable":false}}`
-	nothingToUndo = `{"status":"succeeded"}`
+	nothingToCompensate = `{"status":"succeeded"}`
 )
 
 var (
-	// ErrBusy means that another transaction holds what this one needs: Postgres would let it wait.
+	// ErrBusy means that another transaction holds a lock on the row. Postgres would wait.
 	ErrBusy = errors.New("held by another transaction")
-	// ErrEntered means that a transaction entered one key twice, which Postgres refuses.
+	// ErrEntered means that a transaction entered a key twice, which Postgres refuses.
 	ErrEntered = errors.New("entered in this transaction already")
-	// ErrNotEntered means that a transaction leaves what it did not enter.
+	// ErrNotEntered means that a transaction leaves a key that it did not enter.
 	ErrNotEntered = errors.New("not entered in this transaction")
 )
 
-// Barrier is an independent model of steps/barrier.sql, the table and its two functions, for one service.
+// Barrier is an independent model of steps/barrier.sql, for one service.
 type Barrier struct {
-	rows    map[string]barrierRow // what is committed, by idempotency key
-	holders map[string]*Passage   // of rows that are locked
+	rows    map[string]barrierRow // committed, by idempotency key
+	holders map[string]*BarrierTx // of locked rows
 }
 
 type barrierRow struct {
@@ -41,25 +41,25 @@ type barrierRow struct {
 	reply   json.RawMessage
 }
 
-// NewBarrier makes the barrier of a service that has seen nothing yet.
+// NewBarrier returns the barrier of a new service.
 func NewBarrier() *Barrier {
-	return &Barrier{rows: make(map[string]barrierRow), holders: make(map[string]*Passage)}
+	return &Barrier{rows: make(map[string]barrierRow), holders: make(map[string]*BarrierTx)}
 }
 
-// Passage is one transaction of a service. After an error it can only be rolled back.
-type Passage struct {
+// BarrierTx is one transaction of a service. After an error it can only be rolled back.
+type BarrierTx struct {
 	barrier *Barrier
-	written map[string]barrierRow // and not committed yet
+	written map[string]barrierRow // not committed yet
 	locked  []string
 }
 
 // Begin begins a transaction.
-func (b *Barrier) Begin() *Passage {
-	return &Passage{barrier: b, written: make(map[string]barrierRow, 2)}
+func (b *Barrier) Begin() *BarrierTx {
+	return &BarrierTx{barrier: b, written: make(map[string]barrierRow, 2)}
 }
 
-// Enter is saga_barrier_enter. A reply that is not nil is the answer, and there is nothing to do.
-func (p *Passage) Enter(key string, attempt int) (reply, output json.RawMessage, err error) {
+// Enter is saga_barrier_enter. A non-nil reply is the answer, and the handler must not run.
+func (p *BarrierTx) Enter(key string, attempt int) (reply, output json.RawMessage, err error) {
 	if !p.lock(key) {
 		return nil, nil, ErrBusy
 	}
@@ -68,8 +68,8 @@ func (p *Passage) Enter(key string, attempt int) (reply, output json.RawMessage,
 	case !known:
 	case mine.outcome == begun:
 		return nil, nil, ErrEntered
-	case mine.outcome == refused || mine.outcome == undone:
-		return json.RawMessage(compensatedAlready), nil, nil
+	case mine.outcome == refused || mine.outcome == compensated:
+		return json.RawMessage(alreadyCompensated), nil, nil
 	case mine.outcome == succeeded || attempt <= mine.attempt:
 		return mine.reply, nil, nil
 	}
@@ -91,12 +91,12 @@ func (p *Passage) Enter(key string, attempt int) (reply, output json.RawMessage,
 		effect.outcome = refused
 		p.written[execute] = effect
 	}
-	reply = json.RawMessage(nothingToUndo)
+	reply = json.RawMessage(nothingToCompensate)
 	return reply, nil, p.Leave(key, reply)
 }
 
 // Leave is saga_barrier_leave.
-func (p *Passage) Leave(key string, reply json.RawMessage) error {
+func (p *BarrierTx) Leave(key string, reply json.RawMessage) error {
 	mine, known := p.row(key)
 	if !known || mine.outcome != begun {
 		return ErrNotEntered
@@ -105,20 +105,20 @@ func (p *Passage) Leave(key string, reply json.RawMessage) error {
 	p.written[key] = mine
 	execute := executeKey(key)
 	if effect, known := p.row(execute); key != execute && mine.outcome == succeeded && known && effect.outcome == succeeded {
-		effect.outcome = undone
+		effect.outcome = compensated
 		p.written[execute] = effect
 	}
 	return nil
 }
 
-// Commit makes good what the transaction wrote.
-func (p *Passage) Commit() {
+// Commit makes the writes of the transaction permanent.
+func (p *BarrierTx) Commit() {
 	maps.Copy(p.barrier.rows, p.written)
 	p.Rollback()
 }
 
-// Rollback ends the transaction and forgets what it wrote, if it was not committed.
-func (p *Passage) Rollback() {
+// Rollback ends the transaction and drops its writes unless they were committed.
+func (p *BarrierTx) Rollback() {
 	for _, key := range p.locked {
 		delete(p.barrier.holders, key)
 	}
@@ -126,8 +126,8 @@ func (p *Passage) Rollback() {
 	clear(p.written)
 }
 
-// lock is false where another transaction holds the row.
-func (p *Passage) lock(key string) bool {
+// lock returns false if another transaction holds the row.
+func (p *BarrierTx) lock(key string) bool {
 	holder := p.barrier.holders[key]
 	if holder == nil {
 		p.barrier.holders[key] = p
@@ -136,8 +136,8 @@ func (p *Passage) lock(key string) bool {
 	return holder == nil || holder == p
 }
 
-// row is a row as this transaction sees it.
-func (p *Passage) row(key string) (barrierRow, bool) {
+// row returns a row as this transaction sees it.
+func (p *BarrierTx) row(key string) (barrierRow, bool) {
 	row, known := p.written[key]
 	if !known {
 		row, known = p.barrier.rows[key]
@@ -145,7 +145,7 @@ func (p *Passage) row(key string) (barrierRow, bool) {
 	return row, known
 }
 
-// executeKey is the key of the command that the command of this key is, or undoes.
+// executeKey returns the key of the command that this key executes or compensates.
 func executeKey(key string) string { return key[:strings.LastIndexByte(key, '/')+1] + "execute" }
 
 type barrierReply struct {
@@ -153,7 +153,7 @@ type barrierReply struct {
 	Output json.RawMessage `json:"output"`
 }
 
-// readReply reads a reply that a service has made itself.
+// readReply parses a reply made by a simulated service.
 func readReply(reply json.RawMessage) barrierReply {
 	var read barrierReply
 	if err := json.Unmarshal(reply, &read); err != nil {

@@ -20,8 +20,8 @@ import (
 
 const barrierMoves = 3000
 
-// Two transactions at a time do what they like, in the model and in Postgres, and get the same answers.
-func TestTheModelOfTheBarrierAnswersAsPostgresDoes(t *testing.T) {
+// Two concurrent transactions make random moves, in the model and in Postgres, and must get the same answers.
+func TestTheBarrierModelBehavesLikePostgres(t *testing.T) {
 	t.Parallel()
 	pool, err := pgxpool.New(t.Context(), env.Database(t))
 	require.NoError(t, err)
@@ -31,8 +31,8 @@ func TestTheModelOfTheBarrierAnswersAsPostgresDoes(t *testing.T) {
 	t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
 	model := sim.NewBarrier()
-	pairs := []*passages{{t: t, pool: pool, model: model}, {t: t, pool: pool, model: model}}
-	t.Cleanup(func() { // a pool closes when its transactions have ended
+	pairs := []*txPair{{t: t, pool: pool, model: model}, {t: t, pool: pool, model: model}}
+	t.Cleanup(func() { // a pool closes only after its transactions have ended
 		for _, p := range pairs {
 			if p.tx != nil {
 				_ = p.tx.Rollback(context.Background())
@@ -41,7 +41,7 @@ func TestTheModelOfTheBarrierAnswersAsPostgresDoes(t *testing.T) {
 	})
 	for n := range barrierMoves {
 		p := pairs[chance.IntN(len(pairs))]
-		p.hour = n / 50 // sagas come and go, so that there is always something new
+		p.hour = n / 50 // new sagas appear all the time
 		p.move(chance)
 	}
 	for _, p := range pairs {
@@ -59,23 +59,23 @@ func TestTheModelOfTheBarrierAnswersAsPostgresDoes(t *testing.T) {
 	}
 }
 
-// passages is one transaction, twice.
-type passages struct {
+// txPair is one transaction in the model and in Postgres.
+type txPair struct {
 	t     *testing.T
 	pool  *pgxpool.Pool
 	model *sim.Barrier
 
-	passage *sim.Passage // nil: none is under way
+	modelTx *sim.BarrierTx // nil: no transaction is open
 	tx      pgx.Tx
 	key     string // entered
 	hour    int
 	met     map[string]int
 }
 
-// move does what may come next in a transaction, and also what may not.
-func (p *passages) move(chance *rand.Rand) {
+// move makes a random move, which may be invalid.
+func (p *txPair) move(chance *rand.Rand) {
 	switch {
-	case p.passage == nil:
+	case p.modelTx == nil:
 		p.begin()
 		p.enter(p.anyKey(chance), 1+chance.IntN(3))
 	case p.key != "" && chance.IntN(20) == 0:
@@ -90,7 +90,7 @@ func (p *passages) move(chance *rand.Rand) {
 	}
 }
 
-func (p *passages) anyKey(chance *rand.Rand) string {
+func (p *txPair) anyKey(chance *rand.Rand) string {
 	actions := []string{"execute", "compensate", "compensate-2"}
 	return fmt.Sprintf("saga-%d/step-%d/%s", p.hour+chance.IntN(2), chance.IntN(2), actions[chance.IntN(len(actions))])
 }
@@ -103,19 +103,19 @@ func anyReply(chance *rand.Rand) json.RawMessage {
 	return json.RawMessage(replies[chance.IntN(len(replies))])
 }
 
-func (p *passages) begin() {
+func (p *txPair) begin() {
 	tx, err := p.pool.Begin(context.Background())
 	require.NoError(p.t, err)
 	_, err = tx.Exec(context.Background(), "SET LOCAL lock_timeout = '20ms'")
 	require.NoError(p.t, err)
-	p.tx, p.passage = tx, p.model.Begin()
+	p.tx, p.modelTx = tx, p.model.Begin()
 }
 
-func (p *passages) enter(key string, attempt int) {
+func (p *txPair) enter(key string, attempt int) {
 	var reply, output json.RawMessage
 	row := p.tx.QueryRow(context.Background(), "SELECT reply, output FROM saga_barrier_enter($1, $2)", key, attempt)
 	err := row.Scan(&reply, &output)
-	modelReply, modelOutput, modelErr := p.passage.Enter(key, attempt)
+	modelReply, modelOutput, modelErr := p.modelTx.Enter(key, attempt)
 	p.compare("enter "+key, err, modelErr)
 	if err != nil {
 		return
@@ -133,16 +133,16 @@ func (p *passages) enter(key string, attempt int) {
 	}
 }
 
-func (p *passages) leave(key string, reply json.RawMessage) {
+func (p *txPair) leave(key string, reply json.RawMessage) {
 	_, err := p.tx.Exec(context.Background(), "SELECT saga_barrier_leave($1, $2)", key, reply)
-	p.compare("leave "+key, err, p.passage.Leave(key, reply))
+	p.compare("leave "+key, err, p.modelTx.Leave(key, reply))
 	if err == nil {
 		p.count("left")
 	}
 }
 
-// compare wants both to fail, in the same way, or none. What has failed is rolled back.
-func (p *passages) compare(what string, err, modelErr error) {
+// compare requires that both succeed or both fail in the same way. After a failure it rolls back.
+func (p *txPair) compare(what string, err, modelErr error) {
 	p.t.Helper()
 	if err == nil && modelErr == nil {
 		return
@@ -163,26 +163,26 @@ func (p *passages) compare(what string, err, modelErr error) {
 		require.Contains(p.t, refusal.Message, "was not entered in this transaction", what)
 		p.count("not entered")
 	default:
-		require.Fail(p.t, "the model answers otherwise", "%s: Postgres says %v, the model %v", what, err, modelErr)
+		require.Fail(p.t, "the model answers differently", "%s: Postgres says %v, the model %v", what, err, modelErr)
 	}
 	p.end(false)
 }
 
-func (p *passages) end(commit bool) {
-	if p.passage == nil {
+func (p *txPair) end(commit bool) {
+	if p.modelTx == nil {
 		return
 	}
-	if commit && p.key == "" { // one that has entered and not left would keep a row for ever that nobody else may see
+	if commit && p.key == "" { // a commit without Leave would keep an invisible row forever
 		require.NoError(p.t, p.tx.Commit(context.Background()))
-		p.passage.Commit()
+		p.modelTx.Commit()
 	} else {
 		require.NoError(p.t, p.tx.Rollback(context.Background()))
-		p.passage.Rollback()
+		p.modelTx.Rollback()
 	}
-	p.passage, p.tx, p.key = nil, nil, ""
+	p.modelTx, p.tx, p.key = nil, nil, ""
 }
 
-func (p *passages) count(what string) {
+func (p *txPair) count(what string) {
 	if p.met == nil {
 		p.met = make(map[string]int)
 	}

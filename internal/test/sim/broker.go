@@ -9,27 +9,27 @@ import (
 )
 
 const (
-	repliesQueue  = "saga.replies"
-	deadQueue     = "saga.dead"
-	workerQueue   = "saga.commands." // and the queue's name
-	deliveryLimit = 5                // how often a command is delivered again before it is a dead letter
-	retakeAfter   = 100 * time.Millisecond
+	repliesQueue   = "saga.replies"
+	deadQueue      = "saga.dead"
+	workerQueue    = "saga.commands." // plus the name of the queue
+	deliveryLimit  = 5                // redeliveries of a command before it is dead-lettered
+	redeliverAfter = 100 * time.Millisecond
 )
 
-// broker carries messages as RabbitMQ does: what nobody has settled comes again, in no order that can be relied upon.
+// broker delivers messages as RabbitMQ does: unsettled messages are redelivered, in no particular order.
 type broker struct {
-	world  *World
+	sim    *Simulation
 	queues map[string]*queue // worker queues, by their names in the broker
-	inside int               // messages that are not settled
+	inside int               // unsettled messages
 }
 
-// queue is a worker queue. One that is deleted and declared again is another one.
+// queue is a worker queue. Redeclaring a deleted queue starts another life.
 type queue struct {
 	exists bool
 	life   int
 }
 
-// message is in a queue until it is settled.
+// message stays in its queue until it is settled.
 type message struct {
 	wire.Message
 
@@ -38,7 +38,7 @@ type message struct {
 	gone       bool
 }
 
-// delivery is one handing over of a message. Only the last one of a message can settle it.
+// delivery is one delivery of a message. Only the last one can settle the message.
 type delivery struct {
 	*message
 
@@ -46,20 +46,20 @@ type delivery struct {
 	number int
 }
 
-func newBroker(w *World) *broker {
-	return &broker{world: w, queues: make(map[string]*queue)}
+func newBroker(w *Simulation) *broker {
+	return &broker{sim: w, queues: make(map[string]*queue)}
 }
 
-// put places a message in its queue; a fault may place it twice, or keep it there for a while.
+// put enqueues a message. A fault may duplicate or delay it.
 func (b *broker) put(m wire.Message) {
-	w := b.world
+	w := b.sim
 	times := 1
-	if w.happens(duplicated) {
+	if w.draw(duplicated) {
 		times = 2
 	}
 	for range times {
 		wait := w.between(100*time.Microsecond, 5*time.Millisecond)
-		if w.happens(delayed) {
+		if w.draw(delayed) {
 			wait = w.between(10*time.Millisecond, 15*time.Second)
 		}
 		b.inside++
@@ -67,9 +67,9 @@ func (b *broker) put(m wire.Message) {
 	}
 }
 
-// offer hands a message to somebody after a while.
+// offer delivers a message after a while.
 func (b *broker) offer(m *message, wait time.Duration) {
-	b.world.after(b.world.nature, wait, func() { b.deliver(m) })
+	b.sim.after(b.sim.ambient, wait, func() { b.deliver(m) })
 }
 
 func (b *broker) deliver(m *message) {
@@ -80,45 +80,45 @@ func (b *broker) deliver(m *message) {
 		b.remove(m)
 		return
 	}
-	group := b.world.workers
+	group := b.sim.workers
 	if m.Queue == repliesQueue || m.Queue == deadQueue {
-		group = b.world.replicaProcesses()
+		group = b.sim.replicaProcesses()
 	}
-	to := b.world.pick(group)
+	to := b.sim.pick(group)
 	if to == nil {
-		b.offer(m, retakeAfter)
+		b.offer(m, redeliverAfter)
 		return
 	}
 	m.deliveries++
 	d := &delivery{message: m, to: to, number: m.deliveries}
 	to.held = append(to.held, d)
 	m.Redelivered = m.deliveries > 1
-	b.world.receive(to, d)
-	if b.world.happens(connectionLost) {
-		b.world.after(b.world.nature, b.world.between(0, time.Second), func() { b.giveBack(d) })
+	b.sim.receive(to, d)
+	if b.sim.draw(connectionLost) {
+		b.sim.after(b.sim.ambient, b.sim.between(0, time.Second), func() { b.requeue(d) })
 	}
 }
 
-// current says whether this delivery is still the one that settles the message.
+// current reports whether this delivery can still settle the message.
 func (d *delivery) current() bool {
 	return !d.gone && d.number == d.deliveries && slices.Contains(d.to.held, d)
 }
 
-func (d *delivery) letGo() {
+func (d *delivery) unhold() {
 	if at := slices.Index(d.to.held, d); at >= 0 {
 		d.to.held = slices.Delete(d.to.held, at, at+1)
 	}
 }
 
-// acknowledge takes a message out of its queue.
+// acknowledge removes a message from its queue.
 func (b *broker) acknowledge(d *delivery) {
 	if !d.current() {
 		return
 	}
-	d.letGo()
+	d.unhold()
 	b.remove(d.message)
 	if d.Queue == repliesQueue {
-		b.world.evidence.acknowledged(d.Message)
+		b.sim.evidence.acknowledged(d.Message)
 	}
 }
 
@@ -127,46 +127,46 @@ func (b *broker) remove(m *message) {
 	b.inside--
 }
 
-// giveBack has a message delivered again, or makes it a dead letter when that has happened too often.
-func (b *broker) giveBack(d *delivery) {
+// requeue redelivers a message, or dead-letters it above the delivery limit.
+func (b *broker) requeue(d *delivery) {
 	if !d.current() {
 		return
 	}
-	d.letGo()
+	d.unhold()
 	if d.Queue != repliesQueue && d.Queue != deadQueue && d.deliveries > deliveryLimit {
-		b.bury(d.message, "delivery_limit")
+		b.deadLetter(d.message, "delivery_limit")
 		return
 	}
-	b.offer(d.message, b.world.between(time.Millisecond, 50*time.Millisecond))
+	b.offer(d.message, b.sim.between(time.Millisecond, 50*time.Millisecond))
 }
 
-// reject makes a dead letter of a message.
+// reject dead-letters a message.
 func (b *broker) reject(d *delivery) {
 	if d.current() {
-		d.letGo()
-		b.bury(d.message, "rejected")
+		d.unhold()
+		b.deadLetter(d.message, "rejected")
 	}
 }
 
-func (b *broker) bury(m *message, reason string) {
-	b.world.count(deadLettered)
+func (b *broker) deadLetter(m *message, reason string) {
+	b.sim.count(deadLettered)
 	b.remove(m)
 	letter := m.Message
 	letter.Headers = maps.Clone(letter.Headers)
 	letter.Headers["x-first-death-reason"] = reason
 	letter.Queue = deadQueue
 	b.inside++
-	b.offer(&message{Message: letter}, b.world.between(time.Millisecond, 50*time.Millisecond))
+	b.offer(&message{Message: letter}, b.sim.between(time.Millisecond, 50*time.Millisecond))
 }
 
-// release gives back everything that a process held: its connection is gone.
+// release requeues everything that a process held when its connection broke.
 func (b *broker) release(p *process) {
 	for _, d := range slices.Clone(p.held) {
-		b.giveBack(d)
+		b.requeue(d)
 	}
 }
 
-// declare makes worker queues exist.
+// declare creates worker queues.
 func (b *broker) declare(names []string) {
 	for _, name := range names {
 		name = workerQueue + name
@@ -185,10 +185,10 @@ func (b *broker) exists(name string) bool {
 	return q != nil && q.exists
 }
 
-// deleteQueue deletes a worker queue with everything that is in it.
+// deleteQueue deletes a worker queue with its messages.
 func (b *broker) deleteQueue(name string) {
 	if b.exists(name) {
-		b.world.count(queueDeleted)
+		b.sim.count(queueDeleted)
 		b.queues[workerQueue+name].exists = false
 	}
 }
@@ -200,7 +200,7 @@ func (b *broker) life(name string) int {
 	return 0
 }
 
-// lost says whether a message's queue was deleted with it.
+// lost reports whether the queue of a message was deleted.
 func (b *broker) lost(m *message) bool {
 	q := b.queues[m.Queue]
 	return q != nil && (!q.exists || q.life != m.life)

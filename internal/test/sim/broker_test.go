@@ -17,7 +17,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// broker is what a simulated broker and RabbitMQ have in common.
+// broker is what the simulated broker and RabbitMQ have in common.
 type broker interface {
 	Declare(queue string)
 	Publish(commands ...wire.Command) []wire.Receipt
@@ -28,10 +28,10 @@ type broker interface {
 
 const (
 	brokerQueue = "payments"
-	patience    = 30 * time.Second // a real broker on a busy machine takes its time
+	patience    = 30 * time.Second // a real broker on a busy machine may be slow
 )
 
-// What the simulation replaces keeps the rules of the real thing.
+// The simulated broker and RabbitMQ pass the same tests.
 func TestTheSimulatedBrokerAndRabbitMQKeepTheSameRules(t *testing.T) {
 	t.Parallel()
 	brokers := map[string]func(*testing.T) broker{
@@ -44,11 +44,11 @@ func TestTheSimulatedBrokerAndRabbitMQKeepTheSameRules(t *testing.T) {
 		"RabbitMQ": func(t *testing.T) broker { t.Helper(); return newRabbit(t) },
 	}
 	rules := map[string]func(*testing.T, broker){
-		"a command without a queue is returned":          withoutQueueReturned,
-		"a confirmed command is there for whoever comes": confirmedIsThere,
-		"what is given back comes again, up to a limit":  givenBackComesAgain,
-		"what is rejected is a dead letter":              rejectedIsDeadLetter,
-		"a reply that is not settled comes again":        replyComesAgain,
+		"a command without a queue is returned":           withoutQueueReturned,
+		"a confirmed command is delivered":                confirmedIsThere,
+		"a requeued command is redelivered up to a limit": givenBackComesAgain,
+		"a rejected command is dead-lettered":             rejectedIsDeadLetter,
+		"an unsettled reply is redelivered":               replyComesAgain,
 	}
 	for name, open := range brokers {
 		for rule, test := range rules {
@@ -135,7 +135,7 @@ func replyComesAgain(t *testing.T, b broker) {
 	}
 }
 
-// realBroker is RabbitMQ in the shape of the rules.
+// realBroker adapts RabbitMQ to the interface.
 type realBroker struct {
 	t      *testing.T
 	broker *rabbit.Broker
@@ -226,7 +226,7 @@ func (b *realBroker) wait(next chan taken) taken {
 	case d := <-next:
 		return d
 	case <-time.After(patience):
-		require.Fail(b.t, "nothing comes")
+		require.Fail(b.t, "no message arrives")
 		return taken{}
 	}
 }

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	callTime     = 3 * time.Second // how long a caller waits for an answer
-	answerLost   = 0.02            // how often it does not arrive all the same
+	callTime     = 3 * time.Second // timeout of a caller
+	answerLost   = 0.02            // probability that an answer is lost anyway
 	requestLabel = "request"
-	meddling     = 0.3 // how many sagas a person does something to, without being asked
+	interference = 0.3 // share of sagas on which an operator acts unasked
 )
 
-// ask has a replica do something for the current task, and is false when nothing is heard of it in time.
-func (w *World) ask(request func(r *replica)) bool {
+// callReplica calls a random replica for the current task. It returns false if no answer arrives in time.
+func (w *Simulation) callReplica(request func(r *replica)) bool {
 	p := w.pick(w.replicaProcesses())
 	if p == nil {
 		w.sleep(w.between(50*time.Millisecond, time.Second))
@@ -37,7 +37,7 @@ func (w *World) ask(request func(r *replica)) bool {
 		if !w.healed && w.hit(answerLost) {
 			return
 		}
-		w.after(w.nature, w.between(50*time.Microsecond, 2*time.Millisecond), func() {
+		w.after(w.ambient, w.between(50*time.Microsecond, 2*time.Millisecond), func() {
 			answered = true
 			caller.wake()
 		})
@@ -49,11 +49,11 @@ func (w *World) ask(request func(r *replica)) bool {
 	return answered
 }
 
-// start has the n-th saga started, however often that has to be asked for, and perhaps by two callers at once.
-func (w *World) start(n int) {
+// start starts the n-th saga, with retries and perhaps from two callers at once.
+func (w *Simulation) start(n int) {
 	request := w.request(n)
 	if w.hit(0.1) {
-		w.spawn(w.people, func() { w.startAs(n, request) })
+		w.spawn(w.operators, func() { w.startAs(n, request) })
 	}
 	id := w.startAs(n, request)
 	if id == "" {
@@ -64,21 +64,21 @@ func (w *World) start(n int) {
 		other.BodyHash = []byte("other")
 		w.conflict(n, other)
 	}
-	if !w.healed && w.hit(meddling) {
+	if !w.healed && w.hit(interference) {
 		w.sleep(w.between(0, 10*time.Second))
-		w.meddle(id)
+		w.interfere(id)
 	}
 }
 
-func (w *World) request(n int) record.StartRequest {
-	plan := w.plans[w.chance.IntN(len(w.plans))]
+func (w *Simulation) request(n int) record.StartRequest {
+	def := w.definitions[w.chance.IntN(len(w.definitions))]
 	request := record.StartRequest{
-		Definition: plan.Name, IdempotencyKey: "start-" + strconv.Itoa(n),
+		Definition: def.Name, IdempotencyKey: "start-" + strconv.Itoa(n),
 		BodyHash: []byte("body"), Data: json.RawMessage(`{"request":` + strconv.Itoa(n) + `}`),
 		Labels: map[string]string{requestLabel: strconv.Itoa(n)}, Actor: w.newActor(),
 	}
 	if w.hit(0.8) {
-		request.Version = plan.Version
+		request.Version = def.Version
 	}
 	if w.hit(0.1) {
 		request.Key = "key-" + strconv.Itoa(w.chance.IntN(3))
@@ -92,12 +92,12 @@ func (w *World) request(n int) record.StartRequest {
 	return request
 }
 
-// startAs asks until there is an answer. It returns the saga's id, or nothing when the business key is in use.
-func (w *World) startAs(n int, request record.StartRequest) string {
+// startAs retries until there is an answer. It returns the id of the saga, or "" if the business key is in use.
+func (w *Simulation) startAs(n int, request record.StartRequest) string {
 	for {
 		var in saga.Instance
 		var err error
-		heard := w.ask(func(r *replica) { in, _, err = r.engine.Start(w.patience(), request) })
+		heard := w.callReplica(func(r *replica) { in, _, err = r.engine.Start(w.patience(), request) })
 		var inUse *record.KeyInUseError
 		switch {
 		case !heard || errors.Is(err, record.ErrUnavailable) || errors.Is(err, errLineBroke) || errors.Is(err, errStoreAway):
@@ -106,7 +106,7 @@ func (w *World) startAs(n int, request record.StartRequest) string {
 			w.evidence.keyInUse(n, inUse.SagaID)
 			return ""
 		case err != nil:
-			w.evidence.accuse("", "starts are answered", fmt.Sprintf("start %d: %v", n, err))
+			w.evidence.violate("", "starts are answered", fmt.Sprintf("start %d: %v", n, err))
 			return ""
 		default:
 			w.evidence.started(n, in.ID)
@@ -115,17 +115,17 @@ func (w *World) startAs(n int, request record.StartRequest) string {
 	}
 }
 
-// conflict uses an idempotency key for something else.
-func (w *World) conflict(n int, request record.StartRequest) {
+// conflict uses an idempotency key for another request.
+func (w *Simulation) conflict(n int, request record.StartRequest) {
 	var err error
-	heard := w.ask(func(r *replica) { _, _, err = r.engine.Start(w.patience(), request) })
+	heard := w.callReplica(func(r *replica) { _, _, err = r.engine.Start(w.patience(), request) })
 	if heard && err == nil {
-		w.evidence.accuse("", "an idempotency key stands for one body", fmt.Sprintf("start %d took another body", n))
+		w.evidence.violate("", "an idempotency key stands for one body", fmt.Sprintf("start %d accepted another body", n))
 	}
 }
 
-// meddle is a person who does something to a saga without being asked.
-func (w *World) meddle(id string) {
+// interfere makes an operator act on a saga that needs no action.
+func (w *Simulation) interfere(id string) {
 	switch w.chance.IntN(5) {
 	case 0, 1:
 		w.act(id, saga.Action{Name: saga.ActionCompensate, Reason: "changed my mind"})
@@ -135,39 +135,39 @@ func (w *World) meddle(id string) {
 		w.act(id, saga.Action{Name: saga.ActionPause, Reason: "wait"})
 		w.sleep(w.between(0, 10*time.Second))
 		if w.hit(0.3) {
-			w.act(id, saga.Action{Name: saga.ActionPatchData, Patch: json.RawMessage(`{"patched":true}`), Reason: "mended"})
+			w.act(id, saga.Action{Name: saga.ActionPatchData, Patch: json.RawMessage(`{"patched":true}`), Reason: "repaired"})
 		}
 		w.act(id, saga.Action{Name: saga.ActionResume, Reason: "go on"})
 	}
 }
 
-// act has an action taken, once: when nothing is heard of it, whoever looks next decides anew. Every call has an actor
-// of its own, by which its traces are found in the history.
-func (w *World) act(id string, action saga.Action) {
+// act requests an action once; without an answer, the operator who looks next decides again. Every call has its own
+// actor, which identifies it in the history.
+func (w *Simulation) act(id string, action saga.Action) {
 	action.ID, action.Actor = w.newID(), w.newActor()
 	var in saga.Instance
 	var err error
 	w.evidence.asks(id, action)
-	heard := w.ask(func(r *replica) { in, err = r.engine.Act(w.patience(), id, action) })
+	heard := w.callReplica(func(r *replica) { in, err = r.engine.Act(w.patience(), id, action) })
 	var refusal *saga.Refusal
 	switch {
-	case !heard || errors.Is(err, record.ErrUnavailable): // it may have been done or not
+	case !heard || errors.Is(err, record.ErrUnavailable): // the outcome is unknown
 	case errors.As(err, &refusal):
 		w.evidence.refused(id, action)
 	case err != nil:
-		w.evidence.accuse(id, "actions are answered", fmt.Sprintf("%s: %v", action.Name, err))
+		w.evidence.violate(id, "actions are answered", fmt.Sprintf("%s: %v", action.Name, err))
 	default:
 		w.evidence.accepted(id, action, in.Revision)
 	}
 }
 
-func (w *World) newActor() string {
+func (w *Simulation) newActor() string {
 	w.actors++
-	return "person-" + strconv.Itoa(w.actors)
+	return "operator-" + strconv.Itoa(w.actors)
 }
 
-// repair is people who look at what needs them, until nothing does.
-func (w *World) repair() {
+// repair makes operators handle what needs them until no saga does.
+func (w *Simulation) repair() {
 	for !w.atRest() {
 		for _, d := range w.evidence.sagas {
 			w.attend(d)
@@ -176,13 +176,13 @@ func (w *World) repair() {
 	}
 }
 
-// attend does one of the things that may be done about a saga.
-func (w *World) attend(d *dossier) {
+// attend requests one of the actions that a saga allows.
+func (w *Simulation) attend(d *sagaEvidence) {
 	in, id := &d.instance, d.id
 	if in.Attention == nil && in.Status != saga.Paused {
 		return
 	}
-	allowed := d.plan.AllowedActions(in)
+	allowed := d.def.AllowedActions(in)
 	step := ""
 	if in.Attention != nil {
 		step = in.Attention.Step
@@ -193,17 +193,17 @@ func (w *World) attend(d *dossier) {
 	case in.Status == saga.Stuck || in.Status.Terminal() && len(allowed) > 0:
 		name := allowed[w.chance.IntN(len(allowed))]
 		if w.hit(0.5) {
-			name = allowed[0] // to try again, or to undo what came too late
+			name = allowed[0] // retry, or compensate a late effect
 		}
 		w.act(id, saga.Action{Name: name, Step: step, Patch: json.RawMessage(`{"patched":true}`), Reason: "repaired"})
 	}
 }
 
-func (w *World) plan(in *saga.Instance) *saga.Definition {
-	for _, plan := range w.plans {
-		if plan.Name == in.Definition {
-			return plan
+func (w *Simulation) def(in *saga.Instance) *saga.Definition {
+	for _, def := range w.definitions {
+		if def.Name == in.Definition {
+			return def
 		}
 	}
-	panic("a saga of no definition")
+	panic("a saga without a definition")
 }

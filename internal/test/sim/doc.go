@@ -1,10 +1,9 @@
-// Package sim simulates whole installations of the orchestrator: the production engine, relay, timers and outbox, several
-// replicas of them, over a simulated store, broker, workers and clock, with everything going wrong that can. When the
-// faults are over, an independent judge looks at what the services have seen and done: all forward effects, or all
-// undone, or a person was called.
+// Package sim simulates whole installations of the orchestrator: several replicas of the production engine and relay over
+// a simulated store, broker, workers and clock, while every kind of fault happens. After the faults an independent checker
+// examines what the services saw and did: all effects took place, or all are compensated, or an operator was called.
 //
-// A world is one thread. Every activity runs until it waits, for the store, the broker or for time to pass, and what
-// goes on next is drawn from the seed. So a seed is one run, and runs the same again.
+// A simulation runs in one goroutine at a time. Every task runs until it waits for the store, the broker or time, and the
+// seed decides which task continues. So equal seeds give equal runs.
 //
-// It may import the engine, the relay and the store in memory, whose conformance with Postgres store/storetest proves.
+// store/storetest shows that the store in memory behaves like Postgres.
 package sim

@@ -1,7 +1,7 @@
 package sim
 
-// events is a heap, the earliest first. It is container/heap without the allocation that an interface costs: most of a
-// simulation's time goes by here.
+// events is a heap, earliest event first. It avoids the allocations of container/heap, which would dominate a
+// simulation.
 type events []event
 
 func (e events) before(i, j int) bool {

@@ -2,4 +2,4 @@
 
 package sim_test
 
-const usually = 100_000
+const defaultSagas = 100_000

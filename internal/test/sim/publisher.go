@@ -8,28 +8,29 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
+// longestZombie is the longest delay of a publish that was reported as failed.
 const longestZombie = 3 * time.Minute // how long a publish that was reported as failed may be on its way
 
 var errBrokerAway = errors.New("not connected to the broker")
 
-// publisher is a replica's connection to the broker: relay.Publisher and engine.Queues.
+// publisher is the broker connection of a replica. It implements relay.Publisher and engine.Queues.
 type publisher struct {
-	world   *World
+	sim     *Simulation
 	replica *replica
 }
 
-// CanPublish is relay.Publisher's.
+// CanPublish implements relay.Publisher.
 func (p publisher) CanPublish() error {
-	if p.world.brokerAwayUntil > p.world.now {
-		p.world.count(brokerAway)
+	if p.sim.brokerAwayUntil > p.sim.now {
+		p.sim.count(brokerAway)
 		return errBrokerAway
 	}
 	return nil
 }
 
-// Publish is relay.Publisher's.
+// Publish implements relay.Publisher.
 func (p publisher) Publish(_ context.Context, commands []wire.Command, settle func(int, wire.Receipt)) {
-	w := p.world
+	w := p.sim
 	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
 	receipts := make([]wire.Receipt, len(commands))
 	for i := range commands {
@@ -41,14 +42,14 @@ func (p publisher) Publish(_ context.Context, commands []wire.Command, settle fu
 	}
 }
 
-// PublishAlone is relay.Publisher's.
+// PublishAlone implements relay.Publisher.
 func (p publisher) PublishAlone(_ context.Context, command *wire.Command) wire.Receipt {
-	p.world.sleep(p.world.between(100*time.Microsecond, 3*time.Millisecond))
+	p.sim.sleep(p.sim.between(100*time.Microsecond, 3*time.Millisecond))
 	return p.publish(command)
 }
 
 func (p publisher) publish(command *wire.Command) wire.Receipt {
-	w := p.world
+	w := p.sim
 	message := command.Message(repliesQueue, p.replica.clock())
 	message.Queue = workerQueue + command.Queue
 	switch {
@@ -57,23 +58,23 @@ func (p publisher) publish(command *wire.Command) wire.Receipt {
 	case !w.broker.exists(command.Queue):
 		w.count(unroutable)
 		return wire.Receipt{Outcome: wire.Returned, Reason: "no queue " + message.Queue}
-	case w.happens(publishLost):
+	case w.draw(publishLost):
 		return wire.Receipt{Reason: "the connection broke"}
-	case w.happens(publishZombie):
+	case w.draw(publishZombie):
 		w.zombies++
-		w.after(w.nature, w.between(time.Second, longestZombie), func() { w.arrive(command, message) })
+		w.after(w.ambient, w.between(time.Second, longestZombie), func() { w.arrive(command, message) })
 		return wire.Receipt{Reason: "no confirm in time"}
 	}
 	w.evidence.published(command)
 	w.broker.put(message)
-	if w.happens(publishStored) {
+	if w.draw(publishStored) {
 		return wire.Receipt{Reason: "the connection broke"}
 	}
 	return wire.Receipt{Outcome: wire.Confirmed}
 }
 
-// arrive is the end of a zombie publish.
-func (w *World) arrive(command *wire.Command, message wire.Message) {
+// arrive delivers a zombie publish.
+func (w *Simulation) arrive(command *wire.Command, message wire.Message) {
 	w.zombies--
 	if w.broker.exists(command.Queue) {
 		w.evidence.published(command)
@@ -81,9 +82,9 @@ func (w *World) arrive(command *wire.Command, message wire.Message) {
 	}
 }
 
-// DeclareQueues is relay.Publisher's and engine.Queues's.
+// DeclareQueues implements relay.Publisher and engine.Queues.
 func (p publisher) DeclareQueues(_ context.Context, queues []string) error {
-	w := p.world
+	w := p.sim
 	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
 	if err := p.CanPublish(); err != nil {
 		return err

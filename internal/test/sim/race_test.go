@@ -2,4 +2,4 @@
 
 package sim_test
 
-const usually = 20_000
+const defaultSagas = 20_000

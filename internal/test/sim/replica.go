@@ -15,14 +15,14 @@ const (
 	lanes       = 2
 	publishers  = 2
 	overdue     = time.Minute
-	loopEvery   = time.Second // of the polls
+	loopEvery   = time.Second // interval of the polls
 	forgetEvery = 100 * time.Millisecond
 	unbounded   = 1 << 30
 )
 
-// replica is one process of the orchestrator: the production engine and relay, whose loops' turns are taken here.
+// replica is one process of the orchestrator: the production engine and relay, whose loops run here.
 type replica struct {
-	world   *World
+	sim     *Simulation
 	process *process
 	engine  *engine.Engine
 	relay   *relay.Relay
@@ -31,17 +31,17 @@ type replica struct {
 	deciding   []*task // by lane
 	publishing []*task
 	firing     *task
-	callers    []*task // that wait for answers
+	callers    []*task // waiting for answers
 }
 
-// newReplica starts a process. Of those before it, it knows what is stored and nothing else.
-func (w *World) newReplica(number int) *replica {
-	r := &replica{world: w, process: &process{name: fmt.Sprintf("replica %d", number)}}
-	if w.happens(replicaSkew) {
+// newReplica starts a process. It knows only what is stored.
+func (w *Simulation) newReplica(number int) *replica {
+	r := &replica{sim: w, process: &process{name: fmt.Sprintf("replica %d", number)}}
+	if w.draw(replicaSkew) {
 		r.skew = w.between(-10*time.Minute, 10*time.Minute)
 	}
-	store := &Store{Store: w.store, Line: unsoundLine{w}, Committed: w.committed}
-	connection := publisher{world: w, replica: r}
+	store := &Store{Store: w.store, Line: faultyLine{w}, Committed: w.committed}
+	connection := publisher{sim: w, replica: r}
 	r.relay = relay.New(relay.Config{
 		Rows: store, Publisher: connection, Now: r.clock, Publishers: publishers,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) {
@@ -58,9 +58,9 @@ func (w *World) newReplica(number int) *replica {
 	return r
 }
 
-// run takes the turns of engine.Run and relay.Run.
+// run replaces the loops of engine.Run and relay.Run.
 func (r *replica) run(ctx context.Context) {
-	w := r.world
+	w := r.sim
 	for lane := range lanes {
 		r.deciding = append(r.deciding, r.loop(func() bool {
 			decided := r.engine.DecideBatch(ctx, lane)
@@ -96,21 +96,21 @@ func (r *replica) run(ctx context.Context) {
 	})
 }
 
-// loop takes turns while there is something to do, and then rests until it is woken.
+// loop calls turn while it has work, and then waits to be woken.
 func (r *replica) loop(turn func() bool) *task {
 	const forever = 1000 * time.Hour
-	return r.world.spawn(r.process, func() {
+	return r.sim.spawn(r.process, func() {
 		for {
 			if !turn() {
-				r.world.rest(forever)
+				r.sim.rest(forever)
 			}
 		}
 	})
 }
 
-// every takes turns again and again.
+// every calls turn at an interval.
 func (r *replica) every(interval time.Duration, turn func() bool) {
-	w := r.world
+	w := r.sim
 	w.spawn(r.process, func() {
 		w.sleep(w.between(0, interval))
 		for {
@@ -123,10 +123,10 @@ func (r *replica) every(interval time.Duration, turn func() bool) {
 	})
 }
 
-// added wakes the lanes: there may be something in them.
+// added wakes the lanes, which may have work.
 func (r *replica) added() { wake(r.deciding) }
 
-// decided wakes those who wait for the end of a batch.
+// decided wakes the tasks that wait for the end of a batch.
 func (r *replica) decided() {
 	r.firing.wake()
 	wake(r.callers)
@@ -139,15 +139,15 @@ func wake(tasks []*task) {
 	}
 }
 
-func (r *replica) clock() time.Time { return r.world.time().Add(r.skew) }
+func (r *replica) clock() time.Time { return r.sim.time().Add(r.skew) }
 
-// pause is engine.Environment's.
+// pause implements engine.Environment.Pause.
 func (r *replica) pause(ctx context.Context, about time.Duration) bool {
-	r.world.sleep(r.world.between(about/2, about*3/2))
+	r.sim.sleep(r.sim.between(about/2, about*3/2))
 	return ctx.Err() == nil
 }
 
-// await is engine.Environment's.
+// await implements engine.Environment.Await.
 func (r *replica) await(ctx context.Context, answered <-chan struct{}) bool {
 	r.added()
 	for {
@@ -159,21 +159,21 @@ func (r *replica) await(ctx context.Context, answered <-chan struct{}) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		r.callers = append(r.callers, r.world.current)
+		r.callers = append(r.callers, r.sim.current)
 		deadline, _ := ctx.Deadline()
-		r.world.rest(deadline.Sub(r.world.time()))
+		r.sim.rest(deadline.Sub(r.sim.time()))
 	}
 }
 
-// take brings a message to the engine, which settles it once it is stored.
+// take gives a message to the engine, which settles it after the commit.
 func (r *replica) take(d *delivery) {
-	w := r.world
+	w := r.sim
 	settle := func(ok bool) {
 		w.after(r.process, w.between(50*time.Microsecond, 2*time.Millisecond), func() {
 			if ok {
 				w.broker.acknowledge(d)
 			} else {
-				w.broker.giveBack(d)
+				w.broker.requeue(d)
 			}
 		})
 	}
@@ -185,14 +185,14 @@ func (r *replica) take(d *delivery) {
 	r.added()
 }
 
-// outbox is the relay as the engine has it, whose publishers wake when something is handed over.
+// outbox is the relay as the engine sees it. Its publishers wake when commands arrive.
 type outbox struct {
 	*relay.Relay
 
 	replica *replica
 }
 
-// Dispatch is engine.Outbox's.
+// Dispatch implements engine.Outbox.
 func (o outbox) Dispatch(commands []wire.Command) {
 	o.Relay.Dispatch(commands)
 	if len(commands) > 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Report is what became of simulated sagas.
+// Report is the result of simulations.
 type Report struct {
 	Seeds      int
 	Sagas      int
@@ -15,26 +15,26 @@ type Report struct {
 	Events     uint64 // of the simulation itself
 	Commands   int
 	Effects    int
-	Digest     uint64 // of everything that happened, in its order
+	Digest     uint64 // of everything that happened, in order
 	Faults     [faultKinds]int
 	Ends       map[saga.Status]int
 	Violations []Violation
-	Story      []string // of the saga that was asked for
+	Trace      []string // of the requested saga
 }
 
-// Run simulates one world with that many sagas. The same seed and number give the same report.
+// Run runs one simulation with that many sagas. Equal arguments give equal reports.
 func Run(seed uint64, sagas int) Report { return run(seed, sagas, "") }
 
-// Tell simulates the same world again and tells the story of one saga.
-func Tell(seed uint64, sagas int, sagaID string) []string { return run(seed, sagas, sagaID).Story }
+// TraceSaga repeats a simulation and returns the trace of one saga.
+func TraceSaga(seed uint64, sagas int, sagaID string) []string { return run(seed, sagas, sagaID).Trace }
 
-func run(seed uint64, sagas int, story string) Report {
-	w := newWorld(seed, story)
-	w.live(sagas)
+func run(seed uint64, sagas int, traced string) Report {
+	w := newSimulation(seed, traced)
+	w.simulate(sagas)
 	e := w.evidence
 	report := Report{
 		Seeds: 1, Sagas: len(e.sagas), Events: w.events, Faults: w.Faults, Ends: make(map[saga.Status]int),
-		Violations: e.judge(), Story: e.told,
+		Violations: e.check(), Trace: e.trace,
 	}
 	for _, d := range e.sagas {
 		report.Entries += len(d.entries)
@@ -46,7 +46,7 @@ func run(seed uint64, sagas int, story string) Report {
 	return report
 }
 
-// Add adds what another report says. Digests and stories stay with their own.
+// Add adds another report, except for its digest and trace.
 func (r *Report) Add(other Report) {
 	r.Seeds += other.Seeds
 	r.Sagas += other.Sagas
@@ -66,7 +66,7 @@ func (r *Report) Add(other Report) {
 	r.Violations = append(r.Violations, other.Violations...)
 }
 
-// Missing names the faults that have not happened.
+// Missing returns the faults that did not happen.
 func (r *Report) Missing() []string {
 	var missing []string
 	for i, times := range r.Faults {
@@ -77,7 +77,7 @@ func (r *Report) Missing() []string {
 	return missing
 }
 
-// String is the report in a few lines.
+// String formats the report in a few lines.
 func (r *Report) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d seeds, %d sagas, %d history entries, %d commands, %d effects, %d events\n",
@@ -93,7 +93,7 @@ func (r *Report) String() string {
 	return text.String()
 }
 
-// line is a history entry as a story has it.
+// line formats a history entry for a trace.
 func line(entry *saga.Entry) string {
 	text := fmt.Sprintf("%d %s %s", entry.Seq, entry.Type, entry.Step)
 	if entry.Attempt > 0 {

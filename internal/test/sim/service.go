@@ -12,36 +12,36 @@ import (
 
 const (
 	codeFailed = "failed"
-	codeFinal  = "final" // a code after which no definition here tries again
+	codeFinal  = "final" // a non-retryable code
 )
 
 var errCommit = errors.New("whether the transaction committed is unknown")
 
-// work is one command in the hands of a worker, who treats it as steps.HandleTx does.
+// work is one command at a worker, handled as steps.HandleTx does.
 type work struct {
-	world    *World
+	sim      *Simulation
 	delivery *delivery
 	command  wire.Delivery
 	worker   *process
 }
 
-// serve lets a worker deal with a delivery, from taking it to settling it.
-func (w *World) serve(worker *process, d *delivery) {
+// serve lets a worker handle a delivery and settle it.
+func (w *Simulation) serve(worker *process, d *delivery) {
 	w.spawn(worker, func() {
 		command, err := wire.DecodeCommand(d.Message)
 		if err != nil {
-			panic(err) // the relay has published what is no command
+			panic(err) // the relay published an invalid command
 		}
-		k := &work{world: w, delivery: d, command: command, worker: worker}
+		k := &work{sim: w, delivery: d, command: command, worker: worker}
 		w.pause()
 		k.settle(k.handle())
 	})
 }
 
-// handle does the command, once for every time that its transaction fails, and says how to settle it.
+// handle retries the command until its transaction succeeds, and returns how to settle it.
 func (k *work) handle() wire.Answer {
-	w := k.world
-	if w.happens(workerRejects) {
+	w := k.sim
+	if w.draw(workerRejects) {
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	for {
@@ -58,40 +58,40 @@ func (k *work) handle() wire.Answer {
 }
 
 func (k *work) late() bool {
-	return !k.command.Deadline.IsZero() && k.command.Deadline.Before(k.world.time())
+	return !k.command.Deadline.IsZero() && k.command.Deadline.Before(k.sim.time())
 }
 
-// pass takes the command through the barrier, in one transaction.
+// pass handles the command in one barrier transaction.
 func (k *work) pass() (wire.Answer, error) {
-	w := k.world
+	w := k.sim
 	key := k.command.ID.IdempotencyKey()
-	passage := w.barrier.Begin()
-	defer passage.Rollback()
-	stored, output, err := w.enter(passage, key, k.command.ID.Attempt)
+	tx := w.barrier.Begin()
+	defer tx.Rollback()
+	stored, output, err := w.enter(tx, key, k.command.ID.Attempt)
 	if err != nil {
 		return wire.Answer{}, err
 	}
 	if stored != nil {
-		passage.Commit()
+		tx.Commit()
 		return wire.Answer{Settlement: wire.Replied, Reply: stored}, nil
 	}
 	w.pause()
-	if w.happens(workerSlow) {
+	if w.draw(workerSlow) {
 		w.sleep(w.between(time.Second, 20*time.Second))
 	}
 	if k.late() && k.command.ID.Direction == saga.Execute {
-		return wire.Answer{Settlement: wire.Dropped}, nil // it ran out of time, and its work is rolled back
+		return wire.Answer{Settlement: wire.Dropped}, nil // the deadline passed, so its work is rolled back
 	}
 	reply, effect := k.attempt()
-	if err := passage.Leave(key, reply); err != nil {
+	if err := tx.Leave(key, reply); err != nil {
 		return wire.Answer{}, err
 	}
 	w.pause()
-	unknown := w.happens(workerCommit)
+	unknown := w.draw(workerCommit)
 	if unknown && w.hit(0.5) {
 		return wire.Answer{}, errCommit
 	}
-	passage.Commit()
+	tx.Commit()
 	if effect {
 		w.evidence.given(k.command, output)
 		w.evidence.effect(k.command, readReply(reply).Output)
@@ -102,25 +102,25 @@ func (k *work) pass() (wire.Answer, error) {
 	return wire.Answer{Settlement: wire.Replied, Reply: reply}, nil
 }
 
-// enter waits for its turn.
-func (w *World) enter(passage *Passage, key string, attempt int) (reply, output json.RawMessage, err error) {
+// enter retries until the rows are free.
+func (w *Simulation) enter(tx *BarrierTx, key string, attempt int) (reply, output json.RawMessage, err error) {
 	for {
-		reply, output, err = passage.Enter(key, attempt)
+		reply, output, err = tx.Enter(key, attempt)
 		if !errors.Is(err, ErrBusy) {
 			return reply, output, err
 		}
-		passage.Rollback()
+		tx.Rollback()
 		w.sleep(w.between(time.Millisecond, 20*time.Millisecond))
 	}
 }
 
-// attempt does the work itself, and says whether it had an effect.
+// attempt does the work and reports whether it had an effect.
 func (k *work) attempt() (reply json.RawMessage, effect bool) {
-	w := k.world
+	w := k.sim
 	switch {
-	case w.happens(failsForGood) && k.command.ID.Direction == saga.Execute:
+	case w.draw(failsFinally) && k.command.ID.Direction == saga.Execute:
 		return encoded(wire.Failed(codeFinal, "simulated", w.hit(0.5))), false
-	case w.happens(failsOnce):
+	case w.draw(failsOnce):
 		return encoded(wire.Failed(codeFailed, "simulated", true)), false
 	case k.command.ID.Direction == saga.Compensate:
 		return encoded(wire.Succeeded(nil)), true
@@ -133,29 +133,29 @@ func (k *work) attempt() (reply json.RawMessage, effect bool) {
 func encoded(reply wire.Reply) json.RawMessage {
 	body, err := reply.Encode()
 	if err != nil {
-		panic(err) // made by the simulation itself
+		panic(err) // the simulation made it
 	}
 	return body
 }
 
-// settle sends the reply and settles the command, in this order.
+// settle sends the reply and then settles the command.
 func (k *work) settle(answer wire.Answer) {
-	w := k.world
+	w := k.sim
 	w.pause()
 	switch answer.Settlement {
 	case wire.Rejected:
 		w.broker.reject(k.delivery)
 		return
 	case wire.Replied:
-		if w.happens(workerSilent) {
+		if w.draw(workerSilent) {
 			break
 		}
-		if w.happens(workerContradicts) {
+		if w.draw(workerContradicts) {
 			w.evidence.contradicts(k.command.ID)
 			k.reply(encoded(wire.Failed(codeFinal, "contradicts itself", false)))
 		}
 		k.reply(answer.Reply)
-		if w.happens(workerRepeats) {
+		if w.draw(workerRepeats) {
 			k.reply(answer.Reply)
 		}
 	}
@@ -164,9 +164,9 @@ func (k *work) settle(answer wire.Answer) {
 }
 
 func (k *work) reply(body []byte) {
-	k.world.broker.put(wire.Message{
+	k.sim.broker.put(wire.Message{
 		Queue: k.delivery.ReplyTo, MessageID: k.command.ID.String(), CorrelationID: k.command.ID.String(),
 		ContentType: wire.ContentType, Body: body,
 	})
-	k.world.pause()
+	k.sim.pause()
 }

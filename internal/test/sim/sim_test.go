@@ -12,17 +12,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/sim"
 )
 
-const perWorld = 200
+const sagasPerRun = 200
 
 var (
-	seedFlag  = flag.Uint64("sim.seed", 0, "simulate the world of this seed alone")
-	sagasFlag = flag.Int("sim.sagas", 0, "how many sagas to simulate; 0: as many as this build does in a minute or two")
+	seedFlag  = flag.Uint64("sim.seed", 0, "simulate this seed only")
+	sagasFlag = flag.Int("sim.sagas", 0, "number of sagas to simulate; 0: as many as this build handles in a minute or two")
 )
 
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	if *seedFlag != 0 {
-		report := sim.Run(*seedFlag, perWorld)
+		report := sim.Run(*seedFlag, sagasPerRun)
 		t.Log(report.String())
 		explain(t, *seedFlag, &report)
 		return
@@ -30,17 +30,17 @@ func TestSimulation(t *testing.T) {
 	first := uint64(1)
 	sagas := *sagasFlag
 	if sagas == 0 {
-		sagas = usually
+		sagas = defaultSagas
 	} else {
 		first = rand.Uint64()>>1 + 1
 	}
 	t.Logf("seeds from %d", first)
 	total := simulate(t, first, sagas)
 	t.Log(total.String())
-	require.Empty(t, total.Missing(), "faults that did not happen were not survived")
+	require.Empty(t, total.Missing(), "a fault that did not happen was not tested")
 }
 
-// simulate lets worlds live until there have been that many sagas, as many at a time as there are processors.
+// simulate runs simulations until they had that many sagas, one per processor at a time.
 func simulate(t *testing.T, first uint64, sagas int) sim.Report {
 	t.Helper()
 	var total sim.Report
@@ -56,7 +56,7 @@ func simulate(t *testing.T, first uint64, sagas int) sim.Report {
 	for range runtime.GOMAXPROCS(0) {
 		running.Go(func() {
 			for seed, enough := take(); !enough; seed, enough = take() {
-				report := sim.Run(seed, perWorld)
+				report := sim.Run(seed, sagasPerRun)
 				mu.Lock()
 				total.Add(report)
 				explain(t, seed, &report)
@@ -68,7 +68,7 @@ func simulate(t *testing.T, first uint64, sagas int) sim.Report {
 	return total
 }
 
-// explain fails the test for every violation, with the story of the first one's saga and how to see it again.
+// explain fails the test for every violation, with the trace of the first saga and the command that repeats it.
 func explain(t *testing.T, seed uint64, report *sim.Report) {
 	t.Helper()
 	for i, violation := range report.Violations {
@@ -81,15 +81,15 @@ func explain(t *testing.T, seed uint64, report *sim.Report) {
 	if len(report.Violations) == 0 {
 		return
 	}
-	for _, line := range sim.Tell(seed, perWorld, report.Violations[0].Saga) {
+	for _, line := range sim.TraceSaga(seed, sagasPerRun, report.Violations[0].Saga) {
 		t.Log(line)
 	}
-	t.Logf("again: go test ./internal/test/sim -run Simulation -sim.seed=%d", seed)
+	t.Logf("repeat: go test ./internal/test/sim -run Simulation -sim.seed=%d", seed)
 }
 
-func TestASeedIsOneRun(t *testing.T) {
+func TestEqualSeedsGiveEqualRuns(t *testing.T) {
 	t.Parallel()
-	first, again, other := sim.Run(42, perWorld), sim.Run(42, perWorld), sim.Run(43, perWorld)
+	first, again, other := sim.Run(42, sagasPerRun), sim.Run(42, sagasPerRun), sim.Run(43, sagasPerRun)
 	require.Equal(t, first, again)
 	require.NotEqual(t, first.Digest, other.Digest)
 }

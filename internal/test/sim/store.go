@@ -11,34 +11,34 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/memory"
 )
 
-// Store is the one database of a world, as one process reaches it: over a line on which every call can fail before it
-// does anything, or after it has done everything.
+// Store is the database as one process reaches it: over a connection on which every call can fail before or after it
+// takes effect.
 type Store struct {
 	*memory.Store
 
 	Line Line
-	// Committed is told what every transaction has written, as soon as it is committed.
+	// Committed, if non-nil, is called with what each transaction wrote, right after its commit.
 	Committed func(record.Changes)
 }
 
-// Line is the way to a database. Its methods take their time.
+// Line is the connection to a database. Its methods take simulated time.
 type Line interface {
-	// Before is called before a call is applied; an error means that it is not.
+	// Before is called before a call. On an error the call is not made.
 	Before() error
-	// After is called when a call has been applied; an error means that its caller does not hear of it.
+	// After is called after a call. On an error its caller does not get the result.
 	After() error
 }
 
-// Sound is a line on which nothing goes wrong.
-type Sound struct{}
+// ReliableLine is a connection without faults.
+type ReliableLine struct{}
 
-// Before is Line's.
-func (Sound) Before() error { return nil }
+// Before implements Line.
+func (ReliableLine) Before() error { return nil }
 
-// After is Line's.
-func (Sound) After() error { return nil }
+// After implements Line.
+func (ReliableLine) After() error { return nil }
 
-// over makes a call whose answer gets lost when the line breaks.
+// over makes a call whose result is lost if the connection breaks.
 func over[T any](line Line, call func() (T, error)) (T, error) {
 	var none T
 	if err := line.Before(); err != nil {
@@ -51,7 +51,7 @@ func over[T any](line Line, call func() (T, error)) (T, error) {
 	return answer, err
 }
 
-// Transact is engine.Store's.
+// Transact implements engine.Store.
 func (s *Store) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
@@ -69,53 +69,53 @@ func (s *Store) Transact(
 	return err
 }
 
-// Due is engine.Store's.
+// Due implements engine.Store.
 func (s *Store) Due(
 	ctx context.Context, grace time.Duration, after record.DueSaga, limit int,
 ) ([]record.DueSaga, error) {
 	return over(s.Line, func() ([]record.DueSaga, error) { return s.Store.Due(ctx, grace, after, limit) })
 }
 
-// Definition is engine.Store's.
+// Definition implements engine.Store.
 func (s *Store) Definition(ctx context.Context, name string, version int) (*saga.Definition, error) {
 	return over(s.Line, func() (*saga.Definition, error) { return s.Store.Definition(ctx, name, version) })
 }
 
-// LatestDefinition is engine.Store's.
+// LatestDefinition implements engine.Store.
 func (s *Store) LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error) {
 	return over(s.Line, func() (record.RegisteredDefinition, error) { return s.Store.LatestDefinition(ctx, name) })
 }
 
-// PutDefinition is engine.Store's.
+// PutDefinition implements engine.Store.
 func (s *Store) PutDefinition(
-	ctx context.Context, plan *saga.Definition,
+	ctx context.Context, def *saga.Definition,
 ) (latest record.RegisteredDefinition, created bool, err error) {
 	latest, err = over(s.Line, func() (record.RegisteredDefinition, error) {
 		var registered record.RegisteredDefinition
-		registered, created, err = s.Store.PutDefinition(ctx, plan)
+		registered, created, err = s.Store.PutDefinition(ctx, def)
 		return registered, err
 	})
 	return latest, created, err
 }
 
-// ClaimOutbox is relay.Rows's.
+// ClaimOutbox implements relay.Rows.
 func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
 	return over(s.Line, func() ([]wire.Command, error) { return s.Store.ClaimOutbox(ctx, claim) })
 }
 
-// ReleaseOutbox is relay.Rows's.
+// ReleaseOutbox implements relay.Rows.
 func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.ReleaseOutbox(ctx, ids) })
 	return err
 }
 
-// NoteQueueProblems is relay.Rows's.
+// NoteQueueProblems implements relay.Rows.
 func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error {
 	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.NoteQueueProblems(ctx, problems) })
 	return err
 }
 
-// MarkRefused is relay.Rows's.
+// MarkRefused implements relay.Rows.
 func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand) error {
 	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.MarkRefused(ctx, refused) })
 	return err
@@ -123,31 +123,31 @@ func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand
 
 var (
 	errLineBroke = errors.New("the connection to the database broke")
-	errStoreAway = errors.New("the database is away")
+	errStoreAway = errors.New("the database is down")
 )
 
-// unsoundLine takes time and breaks at every place, as the world's faults have it.
-type unsoundLine struct{ world *World }
+// faultyLine takes time and fails with the probabilities of the simulation.
+type faultyLine struct{ sim *Simulation }
 
-func (l unsoundLine) Before() error {
-	w := l.world
+func (l faultyLine) Before() error {
+	w := l.sim
 	w.sleep(w.between(50*time.Microsecond, 2*time.Millisecond))
 	switch {
 	case w.storeAwayUntil > w.now:
 		w.count(storeAway)
 		w.sleep(w.between(time.Millisecond, time.Second))
 		return errStoreAway
-	case w.happens(storeFailsBefore):
+	case w.draw(storeFailsBefore):
 		return errLineBroke
 	default:
 		return nil
 	}
 }
 
-func (l unsoundLine) After() error {
-	w := l.world
+func (l faultyLine) After() error {
+	w := l.sim
 	w.sleep(w.between(50*time.Microsecond, 2*time.Millisecond))
-	if w.storeAwayUntil > w.now || w.happens(storeFailsAfter) {
+	if w.storeAwayUntil > w.now || w.draw(storeFailsAfter) {
 		w.count(storeFailsAfter)
 		return errLineBroke
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// The store of a world, on a line that does not break, is held to the rules that Postgres is held to.
+// The store of a simulation, without faults, passes the tests that Postgres passes.
 func TestTheSimulatedStoreKeepsTheRules(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
@@ -20,6 +20,6 @@ func TestTheSimulatedStoreKeepsTheRules(t *testing.T) {
 		kept, err := memory.Open(memory.Config{LeaseFor: lease})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, kept.Close()) })
-		return &sim.Store{Store: kept, Line: sim.Sound{}}
+		return &sim.Store{Store: kept, Line: sim.ReliableLine{}}
 	})
 }

@@ -7,32 +7,31 @@ import (
 	"time"
 )
 
-// process is something that can die with all that it is doing, or stand still: a replica, a worker, a client.
+// process can die or freeze with everything it does: a replica, a worker, a client.
 type process struct {
 	name        string
 	dead        bool
 	frozenUntil time.Duration
 	tasks       []*task
-	held        []*delivery // what the broker waits to have settled by it
+	held        []*delivery // unsettled deliveries
 }
 
-// task is one activity of a process. It runs until it waits, and nothing else runs meanwhile: every wait is a place
-// where others go on, and where its process may die.
+// task is one activity of a process. It runs alone until it waits; then others run, and its process may die.
 type task struct {
 	schedule *schedule
 	process  *process
 	turn     uint64 // counts its waits
-	idle     bool   // it may be woken before its time
+	idle     bool   // it may be woken early
 	over     bool
 	next     func() (struct{}, bool)
 	stop     func()
 	yield    func(struct{}) bool
 }
 
-// killed unwinds a task whose process has died.
+// killed unwinds a task whose process died.
 type killed struct{}
 
-// spawn begins an activity.
+// spawn starts a task.
 func (s *schedule) spawn(p *process, body func()) *task {
 	t := &task{schedule: s, process: p}
 	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
@@ -49,7 +48,7 @@ func (s *schedule) spawn(p *process, body func()) *task {
 	return t
 }
 
-// resume lets the task run until it waits or ends.
+// resume runs the task until it waits or ends.
 func (t *task) resume() {
 	t.turn++
 	t.idle = false
@@ -60,14 +59,14 @@ func (t *task) resume() {
 	}
 }
 
-// sleep lets time pass for the current task.
+// sleep suspends the current task for a time.
 func (s *schedule) sleep(wait time.Duration) {
 	t := s.current
 	s.push(event{at: s.now + wait, process: t.process, task: t, turn: t.turn})
 	t.wait()
 }
 
-// rest lets time pass for the current task, unless it is woken before.
+// rest suspends the current task for a time, or until it is woken.
 func (s *schedule) rest(wait time.Duration) {
 	s.current.idle = true
 	s.sleep(wait)
@@ -79,7 +78,7 @@ func (t *task) wait() {
 	}
 }
 
-// wake ends the task's rest.
+// wake ends the rest of a task.
 func (t *task) wake() {
 	if t.idle && !t.over {
 		t.idle = false
@@ -87,7 +86,7 @@ func (t *task) wake() {
 	}
 }
 
-// kill ends a process with everything that it is doing, wherever that is. It is not called by a task.
+// kill ends a process with all its tasks. Tasks must not call it.
 func (s *schedule) kill(p *process) {
 	p.dead = true
 	for _, t := range p.tasks {
@@ -99,7 +98,7 @@ func (s *schedule) kill(p *process) {
 	p.tasks = nil
 }
 
-// patience is a context that ends at a time of the simulated world.
+// patience is a context that ends at a simulated time.
 type patience struct {
 	context.Context
 
@@ -107,12 +106,12 @@ type patience struct {
 	until    time.Duration
 }
 
-// patience is a caller's.
+// patience returns the context of a call.
 func (s *schedule) patience() context.Context {
 	return patience{Context: context.Background(), schedule: s, until: s.now + callTime}
 }
 
-// Err is context.Context's.
+// Err implements context.Context.
 func (p patience) Err() error {
 	if p.schedule.now >= p.until {
 		return context.DeadlineExceeded
@@ -120,5 +119,5 @@ func (p patience) Err() error {
 	return nil
 }
 
-// Deadline is context.Context's.
+// Deadline implements context.Context.
 func (p patience) Deadline() (time.Time, bool) { return epoch().Add(p.until), true }

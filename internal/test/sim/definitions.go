@@ -9,15 +9,15 @@ import (
 
 const mostSteps = 5
 
-// newPlan draws a definition: any shape of steps, with the pivot at any place, or with none.
-func (w *World) newPlan(number int) *saga.Definition {
-	b := saga.New(fmt.Sprintf("plan-%d", number))
+// newDefinition draws a definition: any graph of steps, with the pivot anywhere or without one.
+func (w *Simulation) newDefinition(number int) *saga.Definition {
+	b := saga.New(fmt.Sprintf("definition-%d", number))
 	if w.hit(0.2) {
 		b.Deadline(w.between(5*time.Second, 30*time.Second))
 	}
 	steps := 1 + w.chance.IntN(mostSteps)
-	pivot := w.chance.IntN(steps + 2) // at steps: none; at steps+1: all are retriable
-	var before, after []string        // the pivot, if there is one
+	pivot := w.chance.IntN(steps + 2) // steps: none; steps+1: all are retriable
+	var before, after []string        // the pivot, if any
 	for i := range steps {
 		name := fmt.Sprintf("s%d", i)
 		queue := queues()[w.chance.IntN(len(queues()))]
@@ -36,7 +36,7 @@ func (w *World) newPlan(number int) *saga.Definition {
 			after = append(after, name)
 		default:
 			if w.hit(0.8) {
-				options = append(options, saga.CompensatedBy(queue+".undo-"+name), w.compensationRetry())
+				options = append(options, saga.CompensatedBy(queue+".compensate-"+name), w.compensationRetry())
 			}
 			b.Step(name, command, append(options, saga.After(w.some(before, 0)...), w.retry(1, 3))...)
 			before = append(before, name)
@@ -45,8 +45,8 @@ func (w *World) newPlan(number int) *saga.Definition {
 	return b.MustBuild()
 }
 
-// some draws some of the names, and no fewer than that.
-func (w *World) some(names []string, least int) []string {
+// some draws a subset of the names with at least that many.
+func (w *Simulation) some(names []string, least int) []string {
 	var drawn []string
 	for _, name := range names {
 		if w.hit(0.5) {
@@ -59,22 +59,26 @@ func (w *World) some(names []string, least int) []string {
 	return drawn
 }
 
-func (w *World) options() []saga.StepOption {
+func (w *Simulation) options() []saga.StepOption {
 	return []saga.StepOption{
 		saga.Timeout(w.between(time.Second, 5*time.Second)), saga.CompensationTimeout(w.between(time.Second, 5*time.Second)),
 	}
 }
 
-func (w *World) policy(least, most int) []saga.RetryOption {
+func (w *Simulation) policy(least, most int) []saga.RetryOption {
 	return []saga.RetryOption{
 		saga.Attempts(least + w.chance.IntN(most-least+1)), saga.NonRetryable(codeFinal),
 		saga.Backoff(w.between(50*time.Millisecond, time.Second), 2, 2*time.Second),
 	}
 }
 
-func (w *World) retry(least, most int) saga.StepOption { return saga.Retry(w.policy(least, most)...) }
+func (w *Simulation) retry(least, most int) saga.StepOption {
+	return saga.Retry(w.policy(least, most)...)
+}
 
-func (w *World) compensationRetry() saga.StepOption { return saga.CompensationRetry(w.policy(1, 4)...) }
+func (w *Simulation) compensationRetry() saga.StepOption {
+	return saga.CompensationRetry(w.policy(1, 4)...)
+}
 
-// queues are the worker queues of a world.
+// queues returns the worker queues.
 func queues() []string { return []string{"alpha", "beta", "gamma"} }
