@@ -90,7 +90,7 @@ func TestAWatchGivesUp(t *testing.T) {
 		message  string
 	}{
 		"at once, when there is no such saga":    {[]http.HandlerFunc{says(404, `{"code":"saga_not_found"}`)}, 1, "saga_not_found"},
-		"at once, when an event is not JSON":        {[]http.HandlerFunc{says(200, "data: {\n\n")}, 1, "decode an event"},
+		"at once, when an event is not JSON":     {[]http.HandlerFunc{says(200, "data: {\n\n")}, 1, "decode an event"},
 		"when the orchestrator does not recover": {[]http.HandlerFunc{cut(running), says(503, unavailable)}, 4, "unavailable"},
 	} {
 		c, requests := answering(t, client.Config{}, given.next...)

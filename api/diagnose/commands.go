@@ -8,10 +8,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// publishAllowance is how long a command may be in the outbox before that is worth a word.
+// publishAllowance is the time for which a command may be in the outbox without being the cause.
 const publishAllowance = time.Second
 
-// command is one command that is out.
+// command is a command that a step waits for.
 type command struct {
 	id      saga.CommandID
 	step    int
@@ -37,6 +37,7 @@ func (e Evidence) commandsOut() []command {
 	return out
 }
 
+// QueuesInUse returns the queues of the commands that are out; the api package asks the broker about them.
 func (e Evidence) QueuesInUse() []string {
 	var queues []string
 	for _, c := range e.commandsOut() {
@@ -45,7 +46,7 @@ func (e Evidence) QueuesInUse() []string {
 	return queues
 }
 
-// worst explains the command out that is furthest from being answered: what keeps it is what keeps the saga.
+// worst explains the command that is furthest from its reply. The saga waits for that one.
 func (e Evidence) worst(commands []command) (finding, bool) {
 	severity := map[string]int{
 		resource.CauseUnroutable: 4, resource.CauseRefusedByBroker: 4, resource.CauseNotPublished: 3, resource.CauseNoConsumer: 2,
@@ -60,7 +61,7 @@ func (e Evidence) worst(commands []command) (finding, bool) {
 	return found, len(commands) > 0
 }
 
-// diagnose follows one command along its way: out of the outbox, into its queue, to a worker.
+// diagnose follows a command from the outbox through its queue to a worker.
 func (e Evidence) diagnose(c command) finding {
 	name := e.Instance.Steps[c.step].Name
 	queue := e.Definition.Steps[c.step].Queue
@@ -76,16 +77,16 @@ func (e Evidence) diagnose(c command) finding {
 		found.cause, found.message = resource.CauseNoConsumer, noConsumerMessage(name, queue, state.Depth)
 	case e.draining(c):
 		found.cause, found.message = resource.CauseWaitingForBranch, drainingMessage(name)
-	case e.usedUp():
-		found.cause, found.message = resource.CauseWaitingForBranch, usedUpMessage(e.Instance.Attention.Step, name)
+	case e.exhausted():
+		found.cause, found.message = resource.CauseWaitingForBranch, exhaustedMessage(e.Instance.Attention.Step, name)
 	default:
 		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker != nil)
 	}
 	return found
 }
 
-// unpublished explains a command that is still in the outbox, if that is worth a word. It is published again by itself,
-// whatever keeps it; the time is null where nothing was refused yet.
+// unpublished explains a command that is still in the outbox for longer than usual. The relay publishes it again in any
+// case; the time of the next attempt is unknown unless the broker has refused the command.
 func (e Evidence) unpublished(c command) (finding, bool) {
 	row, waiting := e.Outbox[c.id.String()]
 	if !waiting {
@@ -113,18 +114,18 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 	return found, true
 }
 
-// published is the next attempt to publish a command; at is zero where its time is not known.
+// published returns the next attempt to publish a command. A zero time is unknown.
 func published(step string, at time.Time) *resource.NextAutomatic {
 	return automatic(at, "the command of step "+step+" is published again")
 }
 
-// draining says whether a saga that goes back waits for a step that was still going forward.
+// draining reports whether a compensating saga waits for a step that is still executing.
 func (e Evidence) draining(c command) bool {
 	return e.Instance.Status == saga.Compensating && c.id.Direction == saga.Execute
 }
 
-// usedUp says whether one branch needs a person already, while others still move.
-func (e Evidence) usedUp() bool {
+// exhausted reports whether one branch already needs an operator while others still run.
+func (e Evidence) exhausted() bool {
 	if e.Instance.Attention == nil {
 		return false
 	}
@@ -136,7 +137,7 @@ func (e Evidence) usedUp() bool {
 	}
 }
 
-// dispatchedAt is when the attempt's time began, or, while it has not, when the saga last moved.
+// dispatchedAt returns the start of the attempt's timeout. Before that it returns the time of the last transition.
 func (e Evidence) dispatchedAt(c command) time.Time {
 	if deadline := e.Instance.Steps[c.step].DeadlineAt; !deadline.IsZero() {
 		return deadline.Add(-c.timeout)
@@ -144,8 +145,7 @@ func (e Evidence) dispatchedAt(c command) time.Time {
 	return e.Instance.UpdatedAt
 }
 
-// attemptEnds is when the attempt times out. Its time does not run while the command is in the outbox: a row that is
-// still there for a moment after the confirm makes no difference.
+// attemptEnds returns the timeout of the attempt. The timeout does not run while the command is in the outbox.
 func (e Evidence) attemptEnds(c command) *resource.NextAutomatic {
 	return automatic(e.Instance.Steps[c.step].DeadlineAt, "the attempt of step "+c.id.Step+" times out")
 }

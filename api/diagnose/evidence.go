@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// answer puts a finding together with what it was concluded from.
+// answer combines a finding with the evidence that supports it.
 func (e Evidence) answer(found finding, commands []command) resource.Why {
 	timers := e.timers(commands)
 	if found.next == nil && len(timers) > 0 && !e.Instance.Status.Terminal() && e.Instance.Status != saga.Paused {
@@ -61,7 +61,7 @@ func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
 	}
 	problem := e.Problems[row.Queue]
 	shown := &resource.OutboxEvidence{
-		State: resource.OutboxWritten, Since: resource.OptionalTime(row.CreatedAt), Attempts: row.Attempts, Reason: brokersWords(row.Reason),
+		State: resource.OutboxWritten, Since: resource.OptionalTime(row.CreatedAt), Attempts: row.Attempts, Reason: oneLine(row.Reason),
 	}
 	switch {
 	case !row.RefusedAt.IsZero():
@@ -72,12 +72,12 @@ func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
 		shown.State = resource.OutboxRefused
 	}
 	if row.RefusedAt.IsZero() && problem.Kind != "" {
-		shown.Since, shown.RetryAt, shown.Reason = resource.OptionalTime(problem.Since), resource.OptionalTime(problem.RetryAt), brokersWords(problem.Reason)
+		shown.Since, shown.RetryAt, shown.Reason = resource.OptionalTime(problem.Since), resource.OptionalTime(problem.RetryAt), oneLine(problem.Reason)
 	}
 	return shown
 }
 
-// waiting names every step that has a command out or waits for its next attempt.
+// waiting returns the steps that have a command out or wait for their next attempt.
 func (e Evidence) waiting() []string {
 	var names []string
 	for i := range e.Instance.Steps {
@@ -88,7 +88,7 @@ func (e Evidence) waiting() []string {
 	return names
 }
 
-// timers lists what falls due by itself, earliest first.
+// timers returns what happens without an operator, earliest first.
 func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	var timers []resource.NextAutomatic
 	for _, c := range commands {
@@ -98,7 +98,7 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	}
 	for i := range e.Instance.Steps {
 		if step := &e.Instance.Steps[i]; !step.NextAttemptAt.IsZero() {
-			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is tried again"))
+			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is retried"))
 		}
 	}
 	if e.Instance.Status == saga.Scheduled {
@@ -111,7 +111,7 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	return timers
 }
 
-// automatic is something that happens by itself at that time; zero: at a time that is not known.
+// automatic returns something that happens without an operator. A zero time is unknown.
 func automatic(at time.Time, what string) *resource.NextAutomatic {
 	return &resource.NextAutomatic{At: resource.OptionalTime(at), What: what}
 }

@@ -26,18 +26,18 @@ type Evidence struct {
 	Now    time.Time
 }
 
-// finding is one conclusion, on its way to an answer.
+// finding is a cause with what belongs to it.
 type finding struct {
 	cause   string
 	message string
 	since   time.Time
-	step    int // position, or noStep
+	step    int // its position, or noStep
 	next    *resource.NextAutomatic
 }
 
 const noStep = -1
 
-// explain concludes one cause. The order of the questions is the order in which the answers matter.
+// Explain returns the one cause that matters most, and what happens next.
 func (e Evidence) Explain() resource.Why {
 	commands := e.commandsOut()
 	found, ok := e.atRest()
@@ -53,24 +53,24 @@ func (e Evidence) Explain() resource.Why {
 	return e.answer(found, commands)
 }
 
-// atRest explains sagas that do not move by themselves, or have not begun.
+// atRest explains a saga that has ended, is stuck or paused, or has not started.
 func (e Evidence) atRest() (finding, bool) {
 	attention := e.Instance.Attention
 	switch {
 	case e.Instance.Status.Terminal() && attention != nil, e.Instance.Status == saga.Stuck && attention != nil:
-		return e.needsPerson(), true
+		return e.needsOperator(), true
 	case e.Instance.Status.Terminal():
 		return finding{cause: resource.CauseDone, message: doneMessage(e.Instance.Status), since: e.Instance.FinishedAt, step: noStep}, true
 	case e.Instance.Status == saga.Scheduled:
 		return finding{
-			cause: resource.CauseScheduled, message: "The saga starts later, as it was asked to. Nothing needs to be done.",
+			cause: resource.CauseScheduled, message: "The saga is scheduled to start later. Nothing needs to be done.",
 			since: e.Instance.CreatedAt, step: noStep,
 			next: automatic(e.Instance.StartAt, "the saga starts"),
 		}, true
 	case e.Instance.Status == saga.Paused:
 		return finding{
-			cause: resource.CausePaused, message: "A person has paused the saga. Replies are taken in, but nothing is " +
-				"dispatched until somebody resumes it.",
+			cause: resource.CausePaused, message: "An operator paused the saga. Replies are processed, but no command is " +
+				"sent until an operator resumes it.",
 			since: e.Instance.UpdatedAt, step: noStep,
 		}, true
 	default:
@@ -78,7 +78,7 @@ func (e Evidence) atRest() (finding, bool) {
 	}
 }
 
-func (e Evidence) needsPerson() finding {
+func (e Evidence) needsOperator() finding {
 	attention := e.Instance.Attention
 	return finding{
 		cause: string(attention.Reason), message: attentionMessage(*attention), since: attention.Since,
@@ -86,7 +86,7 @@ func (e Evidence) needsPerson() finding {
 	}
 }
 
-// nextRetry explains a saga in which nothing is out and something waits for its next attempt.
+// nextRetry explains a saga without a command out whose step waits for its next attempt.
 func (e Evidence) nextRetry() (finding, bool) {
 	first := noStep
 	for i := range e.Instance.Steps {
@@ -101,27 +101,27 @@ func (e Evidence) nextRetry() (finding, bool) {
 	step := &e.Instance.Steps[first]
 	return finding{
 		cause: resource.CauseRetryAt, message: retryMessage(step), since: e.Instance.UpdatedAt, step: first,
-		next: automatic(step.NextAttemptAt, "step "+step.Name+" is tried again"),
+		next: automatic(step.NextAttemptAt, "step "+step.Name+" is retried"),
 	}, true
 }
 
-// unexplained is for a saga that moves, has nothing out and waits for nothing: it was looked at between two moments, or
-// a person is asked for already.
+// unexplained covers a running saga without commands and timers: the evidence was read between two transitions, or the
+// saga already asks for an operator.
 func (e Evidence) unexplained() finding {
 	if e.Instance.Attention != nil {
-		return e.needsPerson()
+		return e.needsOperator()
 	}
 	found := finding{
 		cause: resource.CauseWaitingForBranch, since: e.Instance.UpdatedAt, step: noStep,
-		message: "The saga is between two steps. If it is still so a moment later, look at the log of the orchestrator.",
+		message: "The saga is between two steps. If this lasts, check the log of the orchestrator.",
 	}
 	if !e.Instance.WakeAt.IsZero() {
-		found.next = automatic(e.Instance.WakeAt, "the orchestrator looks at the saga again")
+		found.next = automatic(e.Instance.WakeAt, "the orchestrator checks the saga again")
 	}
 	return found
 }
 
-// position returns where the step with that name stands, or noStep.
+// position returns the position of the step with that name, or noStep.
 func (e Evidence) position(name string) int {
 	for i := range e.Instance.Steps {
 		if e.Instance.Steps[i].Name == name {

@@ -18,33 +18,33 @@ const whySagaID = "01JD0000000000000000000000"
 
 func whyNow() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
 
-// whyPlan has two branches that begin at once, then a step after both.
-func whyPlan(t *testing.T) *saga.Definition {
+// whyDefinition has two branches that start immediately, then a step after both.
+func whyDefinition(t *testing.T) *saga.Definition {
 	t.Helper()
-	plan, err := saga.ParseDefinition("order", 1, []byte(`{"steps":[
-		{"name":"a","queue":"qa","command":"a.do","compensation":"a.undo","after":[]},
-		{"name":"b","queue":"qb","command":"b.do","compensation":"b.undo","after":[],"retry":{"max_attempts":2,"jitter":0}},
+	def, err := saga.ParseDefinition("order", 1, []byte(`{"steps":[
+		{"name":"a","queue":"qa","command":"a.do","compensation":"a.release","after":[]},
+		{"name":"b","queue":"qb","command":"b.do","compensation":"b.release","after":[],"retry":{"max_attempts":2,"jitter":0}},
 		{"name":"c","queue":"qc","command":"c.do","after":["a","b"]}]}`))
 	require.NoError(t, err)
-	return plan
+	return def
 }
 
-// story is a saga that the real core has brought where it is, and what the world around it is like.
+// story is a saga in a state that the real core produced, with the evidence around it.
 type story struct {
 	t *testing.T
 	Evidence
 }
 
-// tell begins a saga at whyNow; its queues are there and have workers.
+// tell starts a saga at whyNow. Its queues exist and have workers.
 func tell(t *testing.T, begin saga.Start) *story {
 	t.Helper()
-	plan := whyPlan(t)
+	def := whyDefinition(t)
 	begin.ID, begin.At = whySagaID, whyNow()
-	decision, err := plan.Start(begin)
+	decision, err := def.Start(begin)
 	require.NoError(t, err)
 	healthy := wire.QueueState{Exists: true, Consumers: 1}
 	return &story{t: t, Evidence: Evidence{
-		Definition: plan, Instance: &decision.Next, Outbox: make(map[string]record.OutboxRow), Now: whyNow(),
+		Definition: def, Instance: &decision.Next, Outbox: make(map[string]record.OutboxRow), Now: whyNow(),
 		Queues: map[string]wire.QueueState{"qa": healthy, "qb": healthy, "qc": healthy},
 	}}
 }
@@ -69,7 +69,7 @@ func (s *story) fails(step string, direction saga.Direction, retryable bool) *st
 	})
 }
 
-// id is that of the step's command that is out.
+// id returns the id of the command that the step waits for.
 func (s *story) id(step string, direction saga.Direction) saga.CommandID {
 	s.t.Helper()
 	id, out := s.Instance.CommandOut(s.position(step))
@@ -86,7 +86,7 @@ func (s *story) inOutbox(step string, row record.OutboxRow) *story {
 	return s
 }
 
-// wants says what must come out: the cause and the step.
+// wants asserts the cause and the step.
 func (s *story) wants(cause, step string) resource.Why {
 	s.t.Helper()
 	why := s.Explain()
@@ -148,16 +148,16 @@ func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
 	fresh := record.OutboxRow{CreatedAt: whyNow().Add(-100 * time.Millisecond)}
 	s := tell(t, saga.Start{}).inOutbox("a", fresh).inOutbox("b", fresh)
 	onItsWay := s.wants(resource.CauseWaitingForWorker, "a")
-	require.NotNil(t, onItsWay.NextAutomatic, "a row that is still there for a moment changes nothing")
+	require.NotNil(t, onItsWay.NextAutomatic, "a row that exists for a moment changes nothing")
 	assert.Equal(t, s.Instance.Steps[0].DeadlineAt, onItsWay.NextAutomatic.At.Time)
 
 	s.Broker, s.Queues = errors.New("connection refused"), nil
 	why := s.wants(resource.CauseNotPublished, "a")
 	assert.Contains(t, why.Message, "cannot be reached")
 	assert.Equal(t, "unreachable", why.Evidence.Broker)
-	assert.Nil(t, why.Evidence.Queue.Depth, "nobody could be asked")
+	assert.Nil(t, why.Evidence.Queue.Depth, "the broker was not reachable")
 	require.NotNil(t, why.NextAutomatic)
-	assert.Nil(t, why.NextAutomatic.At, "it is published when the broker is back, and nobody knows when that is")
+	assert.Nil(t, why.NextAutomatic.At, "the time at which the broker comes back is unknown")
 	assert.Contains(t, why.NextAutomatic.What, "published")
 }
 
@@ -205,7 +205,7 @@ func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 	assert.Equal(t, "broken", why.Evidence.Step.Error.Code)
 }
 
-func TestWhyASagaThatTurnsWaitsForItsOtherBranch(t *testing.T) {
+func TestWhyACompensatingSagaWaitsForItsOtherBranch(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{}).fails("a", saga.Execute, false)
 	require.Equal(t, saga.Compensating, s.Instance.Status)
@@ -215,21 +215,21 @@ func TestWhyASagaThatTurnsWaitsForItsOtherBranch(t *testing.T) {
 	s.wants(resource.CauseNoConsumer, "b")
 }
 
-func TestWhyAUsedUpBranchWaitsForTheOthers(t *testing.T) {
+func TestWhyAnExhaustedBranchWaitsForTheOthers(t *testing.T) {
 	t.Parallel()
 	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).fails("c", saga.Execute, false)
 	s.fails("a", saga.Compensate, false)
-	require.NotNil(t, s.Instance.Attention, "asked for already")
-	require.Equal(t, saga.Compensating, s.Instance.Status, "b is still undone")
+	require.NotNil(t, s.Instance.Attention, "the saga already needs an operator")
+	require.Equal(t, saga.Compensating, s.Instance.Status, "b is still being compensated")
 	why := s.wants(resource.CauseWaitingForBranch, "b")
-	assert.Contains(t, why.Message, "Step a is used up")
+	assert.Contains(t, why.Message, "Step a is exhausted")
 	assert.Equal(t, saga.CompensationExhausted, why.Evidence.Attention.Reason)
 
 	s.succeeds("b", saga.Compensate)
 	why = s.wants(string(saga.CompensationExhausted), "a")
 	assert.Equal(t, s.Instance.Attention.Since, why.Since.Time)
 	assert.Contains(t, why.AllowedActions, saga.ActionSkip)
-	assert.Equal(t, "a.undo", why.Evidence.Step.Command)
+	assert.Equal(t, "a.release", why.Evidence.Step.Command)
 }
 
 func TestWhyAtRest(t *testing.T) {
@@ -240,7 +240,7 @@ func TestWhyAtRest(t *testing.T) {
 
 	s = tell(t, saga.Start{Deadline: time.Hour}).happens(saga.Action{ID: "1", Name: saga.ActionPause})
 	why = s.wants(resource.CausePaused, "")
-	assert.Nil(t, why.NextAutomatic, "nothing happens by itself")
+	assert.Nil(t, why.NextAutomatic, "a paused saga has no timer")
 	assert.Contains(t, why.AllowedActions, saga.ActionResume)
 
 	s = tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).succeeds("c", saga.Execute)
@@ -264,7 +264,7 @@ func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {
 	why := s.wants(resource.CauseNoConsumer, "a")
 	assert.Equal(t, saga.Overdue, why.Evidence.Attention.Reason)
 
-	for i := range s.Instance.Steps { // what cannot be: nothing is out and nothing is waited for
+	for i := range s.Instance.Steps { // an impossible state: a running saga without commands and timers
 		s.Instance.Steps[i].Status = saga.StepPending
 	}
 	s.wants(string(saga.Overdue), "")
