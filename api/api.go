@@ -12,43 +12,43 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Auth says who may call.
+// Auth is a way to authenticate callers.
 type Auth string
 
-// The ways of authentication.
+// The ways to authenticate callers.
 const (
 	AuthKeys Auth = "keys" // a key in the Authorization header, with a role
-	AuthNone Auth = "none" // everyone may do everything
+	AuthNone Auth = "none" // every caller may do everything
 )
 
-// Config is what the API is made of. Engine, Reads and Broker are required, Keys unless Auth is AuthNone.
+// Config configures the API. Engine, Reads and Broker are required; Keys is required unless Auth is AuthNone.
 type Config struct {
 	Engine Engine
 	Reads  Reads
 	Broker Broker
 	Keys   Keys
 	Auth   Auth // empty: AuthKeys
-	// LocalAddress, with AuthNone, is the loopback address that is listened on: only requests to it, to another loopback
-	// address or to localhost are taken. Empty: any Host is.
+	// LocalAddress is the loopback address that the server listens on. With AuthNone the API accepts only requests whose
+	// Host is this address, another loopback address or localhost. Empty: any Host.
 	LocalAddress string
 
 	Version  string               // of the program, in the OpenAPI document and /healthz
-	Logger   *slog.Logger         // nil: no log
-	Registry *prometheus.Registry // nil: one of its own
+	Logger   *slog.Logger         // nil: no logs
+	Registry *prometheus.Registry // nil: a new one
 	Now      func() time.Time     // nil: time.Now
 
-	// RequestTimeout bounds a request, less what it asks to wait for. A database that does not answer is so reported
-	// before callers give up. 0: 1.9 s.
+	// RequestTimeout bounds a request, not counting its ?wait. It is shorter than the usual timeout of callers, so that
+	// they learn that the database does not answer. 0: 1.9 s.
 	RequestTimeout time.Duration
-	// KeepAlive is how often a quiet event stream gets a comment, so that proxies keep it open. 0: 15 s.
+	// KeepAlive is the interval of comments on a quiet event stream, which keep proxies from closing it. 0: 15 s.
 	KeepAlive time.Duration
-	// StreamAllowance is how long a watcher may take to read an event before it is dropped. 0: 10 s.
+	// StreamAllowance is the time in which a watcher must read an event; a slower one is disconnected. 0: 10 s.
 	StreamAllowance time.Duration
 	// MaxQueueDepth makes /readyz fail when a worker queue holds more messages. 0: no limit.
 	MaxQueueDepth int
-	// Monitor answers /readyz and knows the queues. nil: one that looks when it is asked, at most once a second.
+	// Monitor answers /readyz. nil: a monitor that checks on request, at most once a second.
 	Monitor *Monitor
-	// Stopping is closed when the process is about to end: whoever waits for a change is answered at once. May be nil.
+	// Stopping is closed when the process is about to end: requests that wait for a change then return. May be nil.
 	Stopping <-chan struct{}
 }
 
@@ -85,7 +85,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// service is the API while it serves.
+// service holds the state of the API.
 type service struct {
 	Config
 	huma        huma.API

@@ -20,20 +20,20 @@ import (
 const (
 	maxBody           = 256 << 10
 	maxDefinitionBody = 1 << 20
-	// A definition of 100 steps has more members than other input may.
+	// A definition with 100 steps has more members than the default limit allows.
 	maxDefinitionMembers = 100_000
 )
 
-// bodyRule says what body a route takes.
+// bodyRule describes the body that a route accepts.
 type bodyRule struct {
 	shape    reflect.Type // for the documentation
 	limit    int64        // 0: maxBody
-	members  int          // 0: as everywhere
+	members  int          // 0: the default
 	optional bool         // no body means {}
-	patch    bool         // application/merge-patch+json as well
+	patch    bool         // application/merge-patch+json is accepted, too
 }
 
-// bodyOf is the rule of an ordinary body of that shape.
+// bodyOf returns the rule of an ordinary body with the shape of T.
 func bodyOf[T any]() *bodyRule { return &bodyRule{shape: reflect.TypeFor[T]()} }
 
 func (r bodyRule) mediaTypes() []string {
@@ -52,13 +52,13 @@ func (r bodyRule) schema(registry huma.Registry) *huma.Schema {
 
 type bodyKey struct{}
 
-// body is the request's body: one JSON document that was checked.
+// body returns the request's body: one JSON document that readBody has checked.
 func body(ctx context.Context) []byte {
 	content, _ := ctx.Value(bodyKey{}).([]byte)
 	return content
 }
 
-// readBody reads and checks the body before the handler runs, so that no handler meets one that was not.
+// readBody reads and checks the body before the handler runs.
 func (s *service) readBody(rule bodyRule) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		request, _ := humachi.Unwrap(ctx)
@@ -101,7 +101,7 @@ func (r bodyRule) read(request *http.Request) ([]byte, error) {
 		limits.Members = members
 	}
 	if err := saga.CheckJSON(content, limits); err != nil {
-		return nil, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
+		return nil, problem(resource.CodeInvalidBody, "The body is not valid: "+err.Error()+".")
 	}
 	return content, nil
 }
@@ -114,7 +114,7 @@ func (r bodyRule) checkType(header http.Header) error {
 	case err != nil || !slices.Contains(r.mediaTypes(), given):
 		return problem(resource.CodeUnsupportedMediaType, "Send the body with Content-Type "+wanted+".")
 	case stated && !strings.EqualFold(charset, "utf-8"):
-		return problem(resource.CodeUnsupportedMediaType, "JSON is UTF-8.")
+		return problem(resource.CodeUnsupportedMediaType, "The charset must be UTF-8.")
 	case header.Get("Content-Encoding") != "" && header.Get("Content-Encoding") != "identity":
 		return problem(resource.CodeUnsupportedMediaType, "Send the body without a Content-Encoding.")
 	default:

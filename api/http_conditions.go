@@ -8,14 +8,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// maxTags is how many entity tags a condition may list.
+// maxTags bounds the entity tags that a condition lists.
 const maxTags = 20
 
-// etag is a saga's revision as an entity tag.
+// etag returns the entity tag of a revision.
 func etag(revision int64) string { return `"` + decimal(revision) + `"` }
 
-// parseTags reads the entity tags of If-Match or If-None-Match (RFC 9110): a list of tags, weak ones too, or *. A proxy
-// that compresses makes tags weak, so weak and strong ones count alike. A bare revision counts as its tag.
+// parseTags parses the entity tags of If-Match or If-None-Match (RFC 9110): a list of tags, or *. Weak and strong tags are
+// equal, because a compressing proxy makes tags weak. A bare revision is accepted as a tag.
 func parseTags(name, header string) (revisions []int64, every bool, err error) {
 	text := strings.Trim(header, " \t")
 	if text == "*" {
@@ -41,7 +41,7 @@ func parseTags(name, header string) (revisions []int64, every bool, err error) {
 	return revisions, false, nil
 }
 
-// parseTag reads one tag: a revision in quotes, with or without W/ before them.
+// parseTag parses one tag: a quoted revision with an optional W/ before it.
 func parseTag(tag string) (revision int64, ok bool) {
 	strong, weak := strings.CutPrefix(tag, "W/")
 	text, quoted := strings.CutPrefix(strong, `"`)
@@ -56,8 +56,8 @@ func parseTag(tag string) (revision int64, ok bool) {
 	return revision, err == nil && plain && (quoted || !weak)
 }
 
-// ifMatch reads the revision that an action is for; 0 means any. Of several the one counts that the saga is at: if it
-// moves on before the action is applied, the action is refused all the same.
+// ifMatch returns the revision that an action requires; 0 is any. Of several tags it returns the one that the saga is at,
+// so that the engine still refuses the action if the saga changes in between.
 func (s *service) ifMatch(ctx context.Context, id, header string) (int64, error) {
 	if header == "" {
 		return 0, nil
@@ -78,10 +78,10 @@ func (s *service) ifMatch(ctx context.Context, id, header string) (int64, error)
 			return revision, nil
 		}
 	}
-	return revisions[0], nil // the engine refuses it, with the revision that is there
+	return revisions[0], nil // the engine refuses it and reports the actual revision
 }
 
-// unchanged reports whether If-None-Match lists the saga's revision, so that 304 is the whole answer.
+// unchanged reports whether If-None-Match lists the saga's revision.
 func unchanged(header string, in saga.Instance) (bool, error) {
 	if header == "" {
 		return false, nil

@@ -9,30 +9,29 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// localOnly guards an orchestrator without authentication against pages in the operator's browser. A page of another
-// site must not change anything here, and a name that somebody else's DNS points to this machine (DNS rebinding) must
-// not be taken for this machine.
+// localOnly protects an orchestrator without authentication from pages in the operator's browser: it refuses changes by a
+// page of another site, and host names that a foreign DNS server points to this machine (DNS rebinding).
 func (s *service) localOnly(next http.Handler) http.Handler {
 	if s.Auth != AuthNone {
-		return next // a page of another site has no key
+		return next // a page of another site does not have a key
 	}
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case s.LocalAddress != "" && !localHost(r.Host, s.LocalAddress):
-			writeProblem(w, problem(resource.CodeForbiddenHost, "Without authentication only this machine may call, by the "+
-				"Host localhost, a loopback address, or the address that is listened on. See --auth keys and --insecure."))
+			writeProblem(w, problem(resource.CodeForbiddenHost, "Without authentication the Host must be localhost, a "+
+				"loopback address, or the address that the server listens on. See --auth keys and --insecure."))
 		case protection.Check(r) != nil:
-			writeProblem(w, problem(resource.CodeForbiddenOrigin, "Without authentication a page of another site may not "+
-				"change anything here."))
+			writeProblem(w, problem(resource.CodeForbiddenOrigin, "Without authentication a page of another site must not "+
+				"change anything."))
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// localHost reports whether a Host header names this machine: localhost, a loopback address, or the host of the
-// address that is listened on. The port does not matter: it may be forwarded.
+// localHost reports whether a Host header names this machine: localhost, a loopback address, or the host that the server
+// listens on. The port may differ, because it may be forwarded.
 func localHost(given, listening string) bool {
 	host := hostOf(given)
 	if strings.EqualFold(host, "localhost") || strings.EqualFold(host, hostOf(listening)) && host != "" {
@@ -42,7 +41,7 @@ func localHost(given, listening string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-// hostOf is the host of host:port, [v6]:port, or of either without the port.
+// hostOf returns the host of host:port or [v6]:port; the port is optional.
 func hostOf(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// writeAllowance is how long writing an answer may take, once there is one.
+// writeAllowance bounds the time to write an answer.
 const writeAllowance = 10 * time.Second
 
 type requestIDKey struct{}
@@ -26,7 +26,7 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// identify gives every request an id, under which the log has it.
+// identify gives every request an id, which the log repeats.
 func (s *service) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
@@ -55,7 +55,7 @@ func (s *service) observe(next http.Handler) http.Handler {
 	})
 }
 
-// recoverPanics answers a defect like every other: with a problem that tells nothing of the inside.
+// recoverPanics answers a panic with a problem that reveals no internals.
 func (s *service) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -63,23 +63,23 @@ func (s *service) recoverPanics(next http.Handler) http.Handler {
 			if reason == nil {
 				return
 			}
-			if reason == http.ErrAbortHandler { //nolint:errorlint // the server compares it so
+			if reason == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
 				panic(reason)
 			}
 			s.Logger.ErrorContext(r.Context(), "panic while serving a request", "panic", reason,
 				"stack", string(debug.Stack()), "request_id", requestID(r.Context()))
 			if recorded, ok := w.(*statusRecorder); ok && recorded.begun {
-				panic(http.ErrAbortHandler) // half an answer is out: only closing the connection tells that it is wrong
+				panic(http.ErrAbortHandler) // the answer has begun, so only closing the connection can show the failure
 			}
-			writeProblem(w, problem(resource.CodeInternal, "Something is wrong inside. The log tells more, under the request id."))
+			writeProblem(w, problem(resource.CodeInternal, "Internal error. See the server log for this request id."))
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-// secureHeaders tells browsers to make nothing of an answer but what it says it is.
+// secureHeaders keeps browsers from interpreting an answer as anything but its content type.
 func secureHeaders(next http.Handler) http.Handler {
-	headers := map[string][]string{ // under their canonical names; nobody adds to the values
+	headers := map[string][]string{ // canonical names; the values are shared and never changed
 		"X-Content-Type-Options":  {"nosniff"},
 		"X-Frame-Options":         {"DENY"},
 		"Referrer-Policy":         {"no-referrer"},
@@ -92,13 +92,13 @@ func secureHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// refuseAmbiguity refuses requests that two readers could take for two things, and conditions that are given and empty:
-// what was meant to protect a call must not vanish.
+// refuseAmbiguity refuses repeated headers, which readers interpret differently, and empty conditions, which would
+// otherwise be ignored.
 func refuseAmbiguity(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range []string{"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-Id"} {
 			if len(r.Header.Values(name)) > 1 {
-				writeProblem(w, problem(resource.CodeInvalidHeader, "The header "+name+" stands more than once."))
+				writeProblem(w, problem(resource.CodeInvalidHeader, "The header "+name+" occurs more than once."))
 				return
 			}
 		}
@@ -109,7 +109,7 @@ func refuseAmbiguity(next http.Handler) http.Handler {
 			}
 		}
 		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-			writeProblem(w, problem(resource.CodeInvalidParameter, "The query cannot be read."))
+			writeProblem(w, problem(resource.CodeInvalidParameter, "The query string is malformed."))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -117,11 +117,10 @@ func refuseAmbiguity(next http.Handler) http.Handler {
 }
 
 func (s *service) notFound(w http.ResponseWriter, _ *http.Request) {
-	writeProblem(w, problem(resource.CodeNotFound, "There is nothing at this path. See /docs."))
+	writeProblem(w, problem(resource.CodeNotFound, "This path does not exist. See /docs."))
 }
 
-// methodNotAllowed answers a method that the path does not take, and OPTIONS, with those that it takes. HEAD is taken
-// wherever GET is.
+// methodNotAllowed lists the methods of the path, as the answer to OPTIONS or to a method that the path does not have.
 func (s *service) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{
@@ -140,20 +139,20 @@ func (s *service) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	writeProblem(w, problem(resource.CodeMethodNotAllowed, "This path does not take this method. See /docs."))
+	writeProblem(w, problem(resource.CodeMethodNotAllowed, "This path does not support this method. See /docs."))
 }
 
-// statusRecorder remembers what was answered.
+// statusRecorder records the status and the size of an answer.
 type statusRecorder struct {
 	http.ResponseWriter
 	status     int
 	bytes      int
 	begun      bool
 	onBegin    func()      // called once, when the answer begins; may be nil
-	connection *connection // nil: none that is limited
+	connection *connection // nil: the listener has no limit
 }
 
-// begin is called before anything of the answer is written.
+// begin runs before the first byte of the answer.
 func (r *statusRecorder) begin(status int) {
 	r.status, r.begun = status, true
 	r.connection.enter(phaseSending)
@@ -165,7 +164,7 @@ func (r *statusRecorder) begin(status int) {
 	}
 }
 
-// WriteHeader remembers the status.
+// WriteHeader records the status.
 func (r *statusRecorder) WriteHeader(status int) {
 	if !r.begun {
 		r.begin(status)

@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// statusOf is the table of problem codes and their HTTP statuses.
+// statusOf returns the HTTP status of a problem code.
 func statusOf(code string) int {
 	switch code {
 	case resource.CodeInvalidBody, resource.CodeInvalidHeader:
@@ -43,7 +43,7 @@ func statusOf(code string) int {
 	}
 }
 
-// problem makes the problem document of a code.
+// problem returns the problem document of a code.
 func problem(code, detail string, faults ...resource.FieldError) *resource.Problem {
 	status := statusOf(code)
 	return &resource.Problem{
@@ -51,7 +51,7 @@ func problem(code, detail string, faults ...resource.FieldError) *resource.Probl
 	}
 }
 
-// problemOf is the table of errors and their problems. What is in no row is a defect, of which nothing is told.
+// problemOf returns the problem of an error. An error without a row is a defect, whose text must not reach the caller.
 func problemOf(err error) *resource.Problem {
 	var (
 		made     *resource.Problem
@@ -63,34 +63,34 @@ func problemOf(err error) *resource.Problem {
 	case errors.As(err, &made):
 		return made
 	case errors.Is(err, record.ErrSagaNotFound):
-		return problem(resource.CodeSagaNotFound, "There is no saga with this id.")
+		return problem(resource.CodeSagaNotFound, "A saga with this id does not exist.")
 	case errors.Is(err, record.ErrPageNotFound):
 		return problem(resource.CodeInvalidParameter, invalidParameter,
-			resource.FieldError{Parameter: "cursor", Message: "names no item of this list any more: start at the first page"})
+			resource.FieldError{Parameter: "cursor", Message: "names an item that does not exist any more: start at the first page"})
 	case errors.Is(err, record.ErrDefinitionNotFound):
-		return problem(resource.CodeDefinitionNotFound, "There is no such definition, or no such version of it.")
+		return problem(resource.CodeDefinitionNotFound, "The definition, or this version of it, does not exist.")
 	case errors.Is(err, record.ErrDeadLetterNotFound):
-		return problem(resource.CodeDeadLetterNotFound, "There is no dead letter with this id.")
+		return problem(resource.CodeDeadLetterNotFound, "A dead letter with this id does not exist.")
 	case errors.Is(err, record.ErrKeyNotFound):
-		return problem(resource.CodeKeyNotFound, "There is no key with this id.")
+		return problem(resource.CodeKeyNotFound, "A key with this id does not exist.")
 	case errors.Is(err, record.ErrIdempotencyConflict):
-		return problem(resource.CodeIdempotencyConflict, "The idempotency key was used with another request.")
+		return problem(resource.CodeIdempotencyConflict, "The idempotency key was used with a different request.")
 	case errors.As(err, &keyInUse):
-		found := problem(resource.CodeKeyInUse, "The key is in use by an unfinished saga of the definition.")
+		found := problem(resource.CodeKeyInUse, "An unfinished saga of the definition holds the business key.")
 		found.SagaID = keyInUse.SagaID
 		return found
 	case errors.Is(err, record.ErrUnreadable):
-		return problem(resource.CodeUnreadable, "What is stored of it cannot be read by this version of the orchestrator: a newer one "+
-			"wrote it, or it was edited by hand.")
+		return problem(resource.CodeUnreadable, "This version of the orchestrator cannot read the stored state: a newer version wrote it, "+
+			"or it was edited by hand.")
 	case errors.As(err, &refusal):
 		return problem(refusal.Code, refusal.Message)
 	case errors.As(err, &faults):
-		return problem(resource.CodeInvalidDefinition, "The definition has faults.", fieldErrors(faults)...)
+		return problem(resource.CodeInvalidDefinition, "The definition is invalid.", fieldErrors(faults)...)
 	case unavailable(err):
-		return problem(resource.CodeUnavailable, "The request was not answered in time, and it is not known whether it "+
-			"took effect. Try again; a start that is tried again with the same Idempotency-Key starts one saga.")
+		return problem(resource.CodeUnavailable, "The request timed out, and it may or may not have taken effect. "+
+			"Retry it; a start that is retried with the same Idempotency-Key starts one saga.")
 	default:
-		return problem(resource.CodeInternal, "Something is wrong inside. The log tells more, under the request id.")
+		return problem(resource.CodeInternal, "Internal error. See the server log for this request id.")
 	}
 }
 
@@ -102,7 +102,7 @@ func fieldErrors(faults saga.Faults) []resource.FieldError {
 	return listed
 }
 
-// fail turns an error into the answer to a request, and logs what the answer does not tell.
+// fail returns the problem of an error, and logs the error if the problem hides it.
 func (s *service) fail(ctx context.Context, err error) error {
 	answer := problemOf(err)
 	if answer.Status >= http.StatusInternalServerError {
@@ -111,12 +111,12 @@ func (s *service) fail(ctx context.Context, err error) error {
 	return answer
 }
 
-// writeProblem answers where no huma operation has the request yet.
+// writeProblem answers a request that has not reached a huma operation.
 func writeProblem(w http.ResponseWriter, answer *resource.Problem) {
 	w.Header().Set("Content-Type", answer.ContentType(""))
 	if answer.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="saga orchestrator"`)
 	}
 	w.WriteHeader(answer.Status)
-	_ = jsonFormat().Marshal(w, answer) // the client has gone: there is nobody to tell
+	_ = jsonFormat().Marshal(w, answer) // an error means that the client has left
 }

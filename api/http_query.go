@@ -10,25 +10,25 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// Given is a parameter that need not be there. A zero value that was sent is not the same as none: since=0, or a time
-// in the year 1, selects something. The router fills it, so its fields are exported.
+// Given is an optional parameter. It distinguishes a zero value that was sent from an absent one: since=0 selects
+// something. Its fields are exported because the router sets them.
 type Given[T any] struct {
 	Value T
 	Set   bool
 }
 
-// Receiver is where the router puts the value.
+// Receiver returns the field that the router sets.
 func (g *Given[T]) Receiver() reflect.Value { return reflect.ValueOf(g).Elem().Field(0) }
 
-// OnParamSet is called by the router for a parameter that was sent.
+// OnParamSet records whether the parameter was sent; the router calls it.
 func (g *Given[T]) OnParamSet(set bool, _ any) { g.Set = set }
 
-// Schema is that of the value.
+// Schema returns the schema of the value.
 func (*Given[T]) Schema(registry huma.Registry) *huma.Schema {
 	return registry.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// pointer is the value if it was sent, else nil.
+// pointer returns the value if it was sent, else nil.
 func (g *Given[T]) pointer() *T {
 	if !g.Set {
 		return nil
@@ -36,8 +36,8 @@ func (g *Given[T]) pointer() *T {
 	return &g.Value
 }
 
-// checkQuery refuses parameters that the router would drop without a word: those that are given and empty, and the
-// second of two where one may stand. A filter that vanishes selects everything.
+// checkQuery refuses parameters that the router would drop silently: empty ones, and repeated ones that are not lists.
+// Dropping a filter would select everything.
 func (s *service) checkQuery(ctx huma.Context, next func(huma.Context)) {
 	address := ctx.URL()
 	if address.RawQuery == "" {

@@ -23,16 +23,16 @@ const (
 	maxKeyName   = 64
 )
 
-// NewKey draws an API key. The secret is for its holder; the key that is kept has only its hash.
+// NewKey returns a new API key and its secret. The key holds only the hash of the secret.
 func NewKey(name string, role record.Role, now time.Time) (key record.Key, secret string, err error) {
 	switch {
 	case strings.TrimSpace(name) == "" || !printable(name, maxKeyName):
-		return record.Key{}, "", fmt.Errorf("the name of a key has 1 to %d printable characters", maxKeyName)
+		return record.Key{}, "", fmt.Errorf("the name of a key must have 1 to %d printable characters", maxKeyName)
 	case !role.Includes(record.Viewer):
-		return record.Key{}, "", errors.New("the role of a key is viewer, operator or admin")
+		return record.Key{}, "", errors.New("the role of a key must be viewer, operator or admin")
 	}
 	random := make([]byte, secretBytes)
-	_, _ = rand.Read(random) // it never fails: the program would be ended
+	_, _ = rand.Read(random) // it never returns an error
 	secret = secretPrefix + base64.RawURLEncoding.EncodeToString(random)
 	hash := sha256.Sum256([]byte(secret))
 	return record.Key{
@@ -40,7 +40,7 @@ func NewKey(name string, role record.Role, now time.Time) (key record.Key, secre
 	}, secret, nil
 }
 
-// plausibleSecret spares the database what cannot be a key.
+// plausibleSecret reports whether the text has the form of a secret. It spares the database a query.
 func plausibleSecret(secret string) bool {
 	return strings.HasPrefix(secret, secretPrefix) &&
 		len(secret) == len(secretPrefix)+base64.RawURLEncoding.EncodedLen(secretBytes)
@@ -60,14 +60,14 @@ func (s *service) keyRoutes() {
 	register(s, route{
 		id: "create-key", method: http.MethodPost, path: "/v1/keys", tag: tag, role: record.Admin,
 		summary: "Create an API key", status: http.StatusCreated, body: bodyOf[resource.NewKey](),
-		about: "`key` in the answer is the key itself. It is shown this once: only its hash is kept.",
+		about: "`key` in the answer is the secret. It cannot be read again: the orchestrator stores only its hash.",
 	}, s.createKey)
 	register(s, route{
 		id: "list-keys", method: http.MethodGet, path: "/v1/keys", tag: tag, role: record.Admin, summary: "List API keys",
 	}, s.listKeys)
 	register(s, route{
 		id: "revoke-key", method: http.MethodDelete, path: "/v1/keys/{id}", tag: tag, role: record.Admin,
-		summary: "Revoke an API key", about: "It is refused everywhere within five seconds.",
+		summary: "Revoke an API key", about: "Every replica refuses the key within five seconds.",
 		errors: []int{http.StatusNotFound},
 	}, s.revokeKey)
 }
@@ -93,7 +93,7 @@ func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error
 		return nil, problem(resource.CodeInvalidField, err.Error())
 	}
 	if s.Keys == nil {
-		return nil, problem(resource.CodeNotFound, "No keys are kept here.")
+		return nil, problem(resource.CodeNotFound, "This orchestrator does not store keys.")
 	}
 	if err := s.Keys.CreateKey(ctx, key); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (s *service) revokeKey(ctx context.Context, input *keyInput) (*struct{}, er
 	return nil, nil
 }
 
-// ShowKey is the key as the API shows it: without its hash.
+// ShowKey returns the key as the API shows it, without its hash.
 func ShowKey(key record.Key) resource.Key {
 	return resource.Key{
 		ID: key.ID, Name: key.Name, Role: string(key.Role), CreatedAt: resource.Time{Time: key.CreatedAt}, RevokedAt: resource.OptionalTime(key.RevokedAt),

@@ -15,12 +15,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// anonymous is the actor when nobody is asked who they are.
+// anonymous is the actor of callers without a key.
 const anonymous = "anonymous"
 
 type callerKey struct{}
 
-// actor is the name of the caller's key, for the saga's history.
+// actor returns the name of the caller's key, for the saga's history.
 func actor(ctx context.Context) string {
 	if key, ok := ctx.Value(callerKey{}).(record.Key); ok {
 		return key.Name
@@ -28,7 +28,7 @@ func actor(ctx context.Context) string {
 	return anonymous
 }
 
-// authorize lets a request pass whose key has the role.
+// authorize passes requests whose key has the role.
 func (s *service) authorize(role record.Role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if s.Auth == AuthNone {
@@ -40,7 +40,7 @@ func (s *service) authorize(role record.Role) func(huma.Context, func(huma.Conte
 		case err != nil:
 			s.refuse(ctx, err)
 		case !key.Role.Includes(role):
-			s.refuse(ctx, problem(resource.CodeForbidden, "This needs a key with the role "+string(role)+"."))
+			s.refuse(ctx, problem(resource.CodeForbidden, "This call requires a key with the role "+string(role)+"."))
 		default:
 			next(huma.WithValue(ctx, callerKey{}, key))
 		}
@@ -61,35 +61,34 @@ func (s *service) authenticate(ctx context.Context, header string) (record.Key, 
 	return key, err
 }
 
-// keyLifetime is how long a key is taken as valid without asking the database: a revocation takes at most so long to
-// reach every replica.
+// keyLifetime is the time for which a valid key is cached. A revocation reaches every replica within this time.
 const keyLifetime = 4 * time.Second
 
-// maxRemembered bounds the keys remembered; when they are more, all are forgotten.
-const maxRemembered = 1000
+// maxCachedKeys bounds the cache of keys; a full cache is cleared.
+const maxCachedKeys = 1000
 
-// keyring finds keys by their secret, and remembers valid ones for a little while.
+// keyring finds keys by their secret and caches valid ones.
 type keyring struct {
-	keys       Keys
-	now        func() time.Time
-	mutex      sync.Mutex
-	remembered map[[sha256.Size]byte]rememberedKey
+	keys   Keys
+	now    func() time.Time
+	mutex  sync.Mutex
+	cached map[[sha256.Size]byte]cachedKey
 }
 
-type rememberedKey struct {
+type cachedKey struct {
 	key   record.Key
 	until time.Time
 }
 
 func newKeyring(keys Keys, now func() time.Time) *keyring {
-	return &keyring{keys: keys, now: now, remembered: make(map[[sha256.Size]byte]rememberedKey)}
+	return &keyring{keys: keys, now: now, cached: make(map[[sha256.Size]byte]cachedKey)}
 }
 
-// find returns the valid key with that secret. It looks for the secret's hash, so the time that it takes tells nothing
-// of the secret.
+// find returns the valid key with that secret. It searches by the hash of the secret, so that its duration reveals nothing
+// about the secret.
 func (k *keyring) find(ctx context.Context, secret string) (record.Key, error) {
 	hash := sha256.Sum256([]byte(secret))
-	if key, ok := k.recall(hash); ok {
+	if key, ok := k.cacheHit(hash); ok {
 		return key, nil
 	}
 	key, err := k.keys.KeyByHash(ctx, hash[:])
@@ -101,38 +100,38 @@ func (k *keyring) find(ctx context.Context, secret string) (record.Key, error) {
 	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	if len(k.remembered) >= maxRemembered {
-		clear(k.remembered)
+	if len(k.cached) >= maxCachedKeys {
+		clear(k.cached)
 	}
-	k.remembered[hash] = rememberedKey{key: key, until: k.now().Add(keyLifetime)}
+	k.cached[hash] = cachedKey{key: key, until: k.now().Add(keyLifetime)}
 	return key, nil
 }
 
-func (k *keyring) recall(hash [sha256.Size]byte) (record.Key, bool) {
+func (k *keyring) cacheHit(hash [sha256.Size]byte) (record.Key, bool) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	found, ok := k.remembered[hash]
+	found, ok := k.cached[hash]
 	return found.key, ok && k.now().Before(found.until)
 }
 
-// forget makes a revocation act at once in this process.
+// forget clears the cache, so that a revocation takes effect in this process immediately.
 func (k *keyring) forget() {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	clear(k.remembered)
+	clear(k.cached)
 }
 
-// CheckExposure refuses to serve without authentication on an address that others can reach.
+// CheckExposure returns an error for an API without authentication on an address that other machines can reach.
 func CheckExposure(auth Auth, address string, insecure bool) error {
 	switch {
 	case auth == AuthKeys || insecure:
 		return nil
 	case auth != AuthNone:
-		return errors.New("authentication is keys or none")
+		return errors.New("authentication must be keys or none")
 	case loopback(address):
 		return nil
 	default:
-		return errors.New("without authentication everyone who reaches " + address +
-			" may do everything: listen on 127.0.0.1, use --auth keys, or insist with --insecure")
+		return errors.New("without authentication every caller that reaches " + address +
+			" may do everything: listen on 127.0.0.1, use --auth keys, or confirm with --insecure")
 	}
 }

@@ -8,22 +8,22 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Engine changes sagas and definitions. What it answers is committed.
+// Engine changes sagas and definitions. It returns after the commit.
 type Engine interface {
-	// Start creates a saga; existed says that the idempotency key found one instead, returned as it is now.
+	// Start creates a saga. existed reports that the idempotency key was used before; in is then that saga as it is now.
 	// Errors: record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError.
 	Start(ctx context.Context, request record.StartRequest) (in saga.Instance, existed bool, err error)
-	// Act takes what a person asks for. With a *saga.Refusal comes the saga as it stands.
+	// Act performs an operator's action. With a *saga.Refusal it returns the saga as it is.
 	// Errors: record.ErrSagaNotFound, *saga.Refusal.
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
-	// RegisterDefinition stores the definition and declares its queues; created is false when it was there already.
+	// RegisterDefinition stores the definition and declares its queues. created is false if it was already registered.
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
-	// Changed gives the saga as it was committed after each change that is wanted, by whichever replica; nil wants all. Only
-	// the latest is kept for who is slow. The saga need not be there yet.
+	// Changed delivers the committed saga after each change, by any replica, for which wanted returns true; nil wants every
+	// change. A slow receiver gets only the latest one. The saga may start later.
 	Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, cancel func())
 }
 
-// Sagas reads what is kept of sagas. Errors: record.ErrSagaNotFound.
+// Sagas reads sagas and what belongs to them. Errors: record.ErrSagaNotFound.
 type Sagas interface {
 	Saga(ctx context.Context, id string) (record.StoredSaga, error)
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
@@ -44,13 +44,13 @@ type Definitions interface {
 	Definitions(ctx context.Context, page record.Page) (found []record.RegisteredDefinition, next string, err error)
 }
 
-// DeadLetters reads what was put aside. Errors: record.ErrDeadLetterNotFound.
+// DeadLetters reads messages that could not be processed. Errors: record.ErrDeadLetterNotFound.
 type DeadLetters interface {
 	DeadLetters(ctx context.Context, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 }
 
-// Reads is everything that the API reads, from one database.
+// Reads is everything that the API reads.
 type Reads interface {
 	Sagas
 	Definitions
@@ -58,7 +58,7 @@ type Reads interface {
 	Ping(ctx context.Context) error
 }
 
-// Keys keeps API keys. Errors: record.ErrKeyNotFound.
+// Keys stores API keys. Errors: record.ErrKeyNotFound.
 type Keys interface {
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
@@ -66,9 +66,9 @@ type Keys interface {
 	KeyByHash(ctx context.Context, hash []byte) (record.Key, error)
 }
 
-// Broker is asked about worker queues.
+// Broker reports the state of worker queues.
 type Broker interface {
 	Inspect(ctx context.Context, queues []string) (map[string]wire.QueueState, error)
-	// Ready is nil when commands can be published.
+	// Ready returns nil if commands can be published.
 	Ready() error
 }

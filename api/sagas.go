@@ -15,19 +15,19 @@ import (
 
 type (
 	startInput struct {
-		IdempotencyKey string `header:"Idempotency-Key" doc:"The same key with the same body gives the same saga, however often it is sent"`
-		TraceParent    string `header:"traceparent" doc:"W3C trace context, which the saga's commands carry on"`
-		Wait           string `query:"wait" doc:"Answer when the saga is terminal or needs attention, at the latest after this time (at most 60s)"`
+		IdempotencyKey string `header:"Idempotency-Key" doc:"Makes the start safe to repeat: the same key with the same body returns the same saga"`
+		TraceParent    string `header:"traceparent" doc:"W3C trace context, passed on in the saga's commands"`
+		Wait           string `query:"wait" doc:"Delay the answer until the saga has ended or needs attention, for at most this long (up to 60s)"`
 	}
-	// SagaInput names a saga. The router sees what is embedded only where its type is exported.
+	// SagaInput names a saga. It is exported because the router ignores embedded types that are not.
 	SagaInput struct {
 		ID string `path:"id" doc:"Id of the saga"`
 	}
 	getSagaInput struct {
 		SagaInput
-		Wait        string       `query:"wait" doc:"Answer at the next change, at the latest after this time (at most 60s)"`
-		Since       Given[int64] `query:"since" minimum:"0" doc:"With wait: the revision that is known already; 0: none"`
-		IfNoneMatch string       `header:"If-None-Match" doc:"ETags that are known already: 304 when the saga is still at one of them"`
+		Wait        string       `query:"wait" doc:"Delay the answer until the next change, for at most this long (up to 60s)"`
+		Since       Given[int64] `query:"since" minimum:"0" doc:"With wait: the last revision that the caller has seen; 0: none"`
+		IfNoneMatch string       `header:"If-None-Match" doc:"ETags that the caller has seen: 304 if the saga is still at one of them"`
 	}
 	sagaOutput struct {
 		Status   int
@@ -42,29 +42,29 @@ func (s *service) sagaRoutes() {
 	register(s, route{
 		id: "start-saga", method: http.MethodPost, path: "/v1/sagas", tag: tag, role: record.Operator,
 		summary: "Start a saga", status: http.StatusCreated, waits: true, body: bodyOf[resource.StartSaga](),
-		about: "Answers 201 and the saga. With an Idempotency-Key that was used before: 200 and that saga as it is now, " +
-			"or 422 `idempotency_conflict` when the body is another. 409 `key_in_use` names the saga that holds the key.",
+		about: "Returns 201 with the saga. An Idempotency-Key that was used before returns 200 with that saga as it is now, " +
+			"or 422 `idempotency_conflict` if the body differs. 409 `key_in_use` names the saga that holds the key.",
 		errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, s.startSaga)
 	register(s, route{
 		id: "list-sagas", method: http.MethodGet, path: "/v1/sagas", tag: tag, role: record.Viewer,
-		summary: "List sagas", about: "Newest first. Every filter that is given must hold.",
+		summary: "List sagas", about: "Newest first. A saga must match every filter.",
 	}, s.listSagas)
 	register(s, route{
 		id: "get-saga", method: http.MethodGet, path: "/v1/sagas/{id}", tag: tag, role: record.Viewer, waits: true,
 		summary: "Get a saga", errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
-		about: "Its revision is the ETag. With `wait` it answers once the saga has another revision than `since`, or is " +
-			"terminal, or the time is up.",
+		about: "The revision is the ETag. With `wait` the call returns when the revision differs from `since`, the saga has " +
+			"ended, or the time is up.",
 	}, s.getSaga)
 	register(s, route{
 		id: "get-saga-history", method: http.MethodGet, path: "/v1/sagas/{id}/history", tag: tag, role: record.Viewer,
-		summary: "What happened to a saga", about: "Oldest first.", errors: []int{http.StatusNotFound},
+		summary: "Get the history of a saga", about: "Oldest entry first.", errors: []int{http.StatusNotFound},
 	}, s.history)
 	register(s, route{
 		id: "why-saga", method: http.MethodGet, path: "/v1/sagas/{id}/why", tag: tag, role: record.Viewer,
-		summary: "Why a saga is not further", errors: []int{http.StatusNotFound},
-		about: "One cause, from the saga, its attempts, the outbox, the queue and the timers together, with what a person " +
-			"can do and what happens by itself.",
+		summary: "Explain what a saga is waiting for", errors: []int{http.StatusNotFound},
+		about: "Returns one cause, concluded from the saga, its attempts, the outbox, the queue and the timers, with what an " +
+			"operator can do and what happens automatically.",
 	}, s.why)
 }
 
@@ -95,11 +95,11 @@ func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput
 	return output, err
 }
 
-// startAndWait starts a saga, or finds the one of its idempotency key, and waits until it has ended or needs a person.
+// startAndWait starts a saga, or finds the saga of the idempotency key, and waits until it has ended or needs an operator.
 func (s *service) startAndWait(
 	ctx context.Context, request record.StartRequest, wait time.Duration,
 ) (in saga.Instance, existed bool, err error) {
-	request.SagaID = ulid.Make().String() // so that it can be followed from before its start
+	request.SagaID = ulid.Make().String() // known here, so that the wait can subscribe before the start
 	in, err = s.await(ctx, waiting{
 		id: request.SagaID, news: settled, wanted: func(in *saga.Instance) bool { return existed || settled(in) },
 		first: func() (saga.Instance, error) {
@@ -153,7 +153,7 @@ func (s *service) getSaga(ctx context.Context, input *getSagaInput) (*sagaOutput
 	return s.answer(ctx, in)
 }
 
-// answerUnreadable shows a saga that cannot be read with what is known of it.
+// answerUnreadable shows the readable part of a saga.
 func (s *service) answerUnreadable(ctx context.Context, id string) (*sagaOutput, error) {
 	stored, err := s.Reads.Saga(ctx, id)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *service) answerUnreadable(ctx context.Context, id string) (*sagaOutput,
 	return &sagaOutput{Status: http.StatusOK, ETag: etag(stored.Revision), Body: shown}, err
 }
 
-// answer is a saga with its revision as ETag.
+// answer shows a saga with its revision as the ETag.
 func (s *service) answer(ctx context.Context, in saga.Instance) (*sagaOutput, error) {
 	shown, err := s.show(ctx, in)
 	if err != nil {

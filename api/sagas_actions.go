@@ -13,40 +13,40 @@ import (
 )
 
 type (
-	// ActionInput names a saga, and its state if that matters to the caller.
+	// ActionInput names a saga, and optionally the revision that it must have.
 	ActionInput struct {
 		SagaInput
-		IfMatch string `header:"If-Match" doc:"The ETag that the saga was seen with, weak or strong, or a list of such: refused with 412 when it has moved"`
+		IfMatch string `header:"If-Match" doc:"ETags of the saga, weak or strong: 412 if the saga is at none of them"`
 	}
 	patchInput struct {
 		ActionInput
-		Reason string `query:"reason" doc:"Why; it goes into the saga's history"`
+		Reason string `query:"reason" doc:"Reason, recorded in the saga's history"`
 	}
 )
 
 func (s *service) actionRoutes() {
-	action(s, saga.ActionRetry, "Try again what is used up, with fresh attempts", true, readRetry)
-	action(s, saga.ActionSkip, "Count a used-up step or compensation as done", false, readSkip)
-	action(s, saga.ActionCompensate, "Cancel a saga that has not passed its pivot, or undo a late effect", false, readCompensate)
-	action(s, saga.ActionAbandon, "Close a saga as it stands", false, readReasoned)
-	action(s, saga.ActionAcknowledge, "Say that a late effect has been dealt with", false, readReasoned)
-	action(s, saga.ActionPause, "Stop dispatching", true, readOptionalReason)
-	action(s, saga.ActionResume, "Go on after a pause", true, readOptionalReason)
+	action(s, saga.ActionRetry, "Give exhausted steps new attempts", true, readRetry)
+	action(s, saga.ActionSkip, "Mark an exhausted step or compensation as done", false, readSkip)
+	action(s, saga.ActionCompensate, "Cancel a saga that has not passed its pivot, or compensate a late effect", false, readCompensate)
+	action(s, saga.ActionAbandon, "End a saga in its present state", false, readReasoned)
+	action(s, saga.ActionAcknowledge, "Record that a late effect has been handled", false, readReasoned)
+	action(s, saga.ActionPause, "Stop the dispatch of commands", true, readOptionalReason)
+	action(s, saga.ActionResume, "Continue a paused saga", true, readOptionalReason)
 	register(s, route{
 		id: "patch-saga-data", method: http.MethodPatch, path: "/v1/sagas/{id}/data", tag: "Actions", role: record.Operator,
 		summary: "Patch the data of a stuck or paused saga",
-		about:   "The body is a JSON merge patch (RFC 7396). Answers with the saga.",
+		about:   "The body is a JSON merge patch (RFC 7396). Returns the saga.",
 		body:    &bodyRule{patch: true},
 		errors:  []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed},
 	}, s.patchData)
 }
 
-// action registers the route of one action, whose body becomes what is asked for.
+// action registers the route of one action. read converts its body into the action.
 func action[T any](s *service, name saga.ActionName, summary string, optional bool, read func(T) (saga.Action, []resource.FieldError)) {
 	register(s, route{
 		id: string(name) + "-saga", method: http.MethodPost, path: "/v1/sagas/{id}/" + string(name), tag: "Actions",
 		role: record.Operator, summary: summary,
-		about: "Answers with the saga. 409 `not_applicable` says why the action does not apply, with `allowed_actions`.",
+		about: "Returns the saga. 409 `not_applicable` explains why the action does not apply and lists `allowed_actions`.",
 		body:  &bodyRule{shape: bodyOf[T]().shape, optional: optional},
 		errors: []int{
 			http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed,
@@ -100,7 +100,7 @@ func reasonFaults(reason string, required bool) []resource.FieldError {
 func (s *service) patchData(ctx context.Context, input *patchInput) (*sagaOutput, error) {
 	patch := body(ctx)
 	if !isObject(patch) {
-		return nil, problem(resource.CodeInvalidField, "The merge patch must be a JSON object: the data stays one.")
+		return nil, problem(resource.CodeInvalidField, "The merge patch must be a JSON object.")
 	}
 	if fault := checkReason(input.Reason, true); fault != "" {
 		return nil, parameter("reason", fault)
@@ -109,7 +109,7 @@ func (s *service) patchData(ctx context.Context, input *patchInput) (*sagaOutput
 	return s.act(ctx, input.ActionInput, asked)
 }
 
-// act gives the action to the engine. Its id is drawn here, so that it takes effect once however often it is applied.
+// act passes the action to the engine. The id makes the action take effect once, even if the engine repeats it.
 func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action) (*sagaOutput, error) {
 	id, err := sagaID(input.ID)
 	if err != nil {
@@ -126,10 +126,10 @@ func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action)
 	return s.answer(ctx, in)
 }
 
-// withAllowed adds to the refusal of an action what may be done instead: with a refusal comes the saga as it stands.
+// withAllowed adds the actions that do apply to a refusal. The engine returns the saga with its refusal.
 func (s *service) withAllowed(ctx context.Context, in saga.Instance, err error) error {
 	if errors.Is(err, record.ErrUnreadable) {
-		answer := problem(resource.CodeNotApplicable, "The saga cannot be read by this version of the orchestrator, so it can only be abandoned.")
+		answer := problem(resource.CodeNotApplicable, "This version of the orchestrator cannot read the saga. The only action that applies is abandon.")
 		answer.AllowedActions = []saga.ActionName{saga.ActionAbandon}
 		return answer
 	}
@@ -138,7 +138,7 @@ func (s *service) withAllowed(ctx context.Context, in saga.Instance, err error) 
 		return err
 	}
 	answer := problemOf(err)
-	if shown, err := s.show(ctx, in); err == nil { // the refusal matters more than what it tells besides
+	if shown, err := s.show(ctx, in); err == nil { // the refusal matters more than its addition
 		answer.AllowedActions = shown.AllowedActions
 	}
 	return answer

@@ -12,7 +12,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// FilterInput are the filters of the list of sagas. The router sees what is embedded only where its type is exported.
+// FilterInput holds the filters of the list of sagas. It is exported because the router ignores embedded types that are
+// not.
 type FilterInput struct {
 	Definition      Given[string]    `query:"definition" maxLength:"128" doc:"Name of the definition"`
 	Version         Given[int]       `query:"version" minimum:"1" maximum:"2147483647" doc:"Version of the definition"`
@@ -21,11 +22,11 @@ type FilterInput struct {
 	Label           []string         `query:"label,explode" maxItems:"32" doc:"name=value; repeatable: all of them"`
 	CreatedAfter    Given[time.Time] `query:"created_after"`
 	CreatedBefore   Given[time.Time] `query:"created_before"`
-	Attention       string           `query:"attention" enum:"true" doc:"Only those that need an operator"`
+	Attention       string           `query:"attention" enum:"true" doc:"Only sagas that need an operator"`
 	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
 }
 
-// filter checks what the declaration above cannot say.
+// filter checks what the tags above cannot express.
 func (f FilterInput) filter() (record.Filter, error) {
 	filter := record.Filter{
 		Definition: f.Definition.pointer(), Version: f.Version.pointer(), Key: f.Key.pointer(),

@@ -24,20 +24,20 @@ const (
 	maxStartDelay     = 10 * 365 * 24 * time.Hour
 )
 
-// DecodeStart reads the body of a start, as it comes by REST and by message alike. The request's BodyHash is over what
-// the body means: the order of its members, white space and members with their default make no difference. Its error is
-// a *resource.Problem that repeats nothing of the body.
+// DecodeStart decodes the body of a start, which is the same by REST and by message. BodyHash is the same for bodies that
+// mean the same: it ignores the order of members, white space and explicit defaults. An error is a *resource.Problem that
+// repeats nothing of the body.
 func DecodeStart(content []byte, now time.Time) (record.StartRequest, error) {
 	if len(content) > maxBody {
 		return record.StartRequest{}, tooLarge(maxBody)
 	}
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
-		return record.StartRequest{}, problem(resource.CodeInvalidBody, "The body is refused: "+err.Error()+".")
+		return record.StartRequest{}, problem(resource.CodeInvalidBody, "The body is not valid: "+err.Error()+".")
 	}
 	return decodeStart(content, now, true)
 }
 
-// decodeStart is DecodeStart for a document that was checked. Only who has an idempotency key needs the hash.
+// decodeStart is DecodeStart for a checked document. Only a start with an idempotency key needs the hash.
 func decodeStart(content []byte, now time.Time, hashed bool) (record.StartRequest, error) {
 	var data json.RawMessage
 	given, err := decode(content, func(given resource.StartSaga) []resource.FieldError {
@@ -73,7 +73,7 @@ func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError 
 	refuse(given.Priority > maxPriority, "priority", "must be 0 to %d", maxPriority)
 	refuse(given.Deadline != 0 && (given.Deadline < saga.Duration(saga.MinInterval) || given.Deadline > saga.Duration(saga.MaxDuration)),
 		"deadline", "must be %s to %s", saga.MinInterval, saga.MaxDuration)
-	refuse(given.StartAt.UTC().Year() < 1, "start_at", "must not be before the year 1") // in UTC it could not be written
+	refuse(given.StartAt.UTC().Year() < 1, "start_at", "must not be before the year 1") // RFC 3339 cannot represent it in UTC
 	refuse(given.StartAt.After(now.Add(maxStartDelay)), "start_at", "must not be more than ten years ahead")
 	refuse(len(given.Labels) > maxLabels, "labels", "must be at most %d", maxLabels)
 	for name, value := range given.Labels {
@@ -86,13 +86,13 @@ func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError 
 	return faults
 }
 
-// label says whether a label is within its limits. A name has no "=": filters are written name=value.
+// label reports whether a label is within its limits. Its name has no "=", because a filter has the form name=value.
 func label(name, value string) bool {
 	plain := bytes.ReplaceAll([]byte(name), []byte("/"), []byte("."))
 	return len(name) <= maxLabelName && identifier(string(plain)) && printable(value, maxLabelValue)
 }
 
-// startHash is over the decoded request, with the members of the data in order. Numbers count as they are spelled.
+// startHash hashes the decoded request with the members of the data sorted. Numbers are compared by their spelling.
 func startHash(given resource.StartSaga, data json.RawMessage) ([]byte, error) {
 	if data == nil {
 		data = json.RawMessage("{}")

@@ -7,13 +7,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// byMessage is the actor of a start by message. Where the message has a user-id, which the broker vouches for, that
-// user's name follows.
+// byMessage is the actor of a start by message. The message's user-id, which the broker validates, follows it if present.
 const byMessage = "amqp"
 
-// DecodeStartMessage makes a request of a message that asks for a start: its body is that of a start by REST, read by
-// the same code, and its message_id is the idempotency key. Without one a redelivery would start a second saga, so here
-// it is required. The error is a *resource.Problem that repeats nothing of the message.
+// DecodeStartMessage decodes a message that starts a saga. Its body is the body of a start by REST. Its message_id is the
+// idempotency key; it is required, because otherwise a redelivery would start a second saga. An error is a
+// *resource.Problem that repeats nothing of the message.
 func DecodeStartMessage(message wire.Message, now time.Time) (record.StartRequest, error) {
 	if message.MessageID == "" || !printable(message.MessageID, maxIdempotencyKey) {
 		return record.StartRequest{}, parameter("message_id", "must be 1 to 255 printable characters: it is the idempotency key")

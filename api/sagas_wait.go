@@ -10,18 +10,18 @@ import (
 // waiting is a wait for a saga.
 type waiting struct {
 	id     string
-	first  func() (saga.Instance, error) // takes the saga as it is
-	wanted func(*saga.Instance) bool     // says that the wait is over
-	// news says which changes are worth a look. It is asked while others wait, so it must know by itself. nil: all are.
+	first  func() (saga.Instance, error) // returns the saga as it is now
+	wanted func(*saga.Instance) bool     // reports whether the wait is over
+	// news selects the changes that can end the wait. The engine calls it, so it must not block. nil: every change.
 	news func(*saga.Instance) bool
 }
 
-// await waits until the saga is as wanted or the time is up. It returns the saga as it was then.
+// await returns the saga when w.wanted holds or the time is up.
 func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (saga.Instance, error) {
 	if wait <= 0 {
 		return w.first()
 	}
-	changes, cancel := s.Engine.Changed(w.id, w.news) // before the first look, so that no change falls between
+	changes, cancel := s.Engine.Changed(w.id, w.news) // subscribe first, so that no change is missed
 	defer cancel()
 	end := time.NewTimer(wait)
 	defer end.Stop()
@@ -43,5 +43,5 @@ func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (sag
 	return in, err
 }
 
-// settled says that a saga has ended or needs a person.
+// settled reports whether a saga has ended or needs an operator.
 func settled(in *saga.Instance) bool { return in.Status.Terminal() || in.Attention != nil }

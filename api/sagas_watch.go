@@ -16,16 +16,17 @@ import (
 
 type watchInput struct {
 	SagaInput
-	LastEventID string `header:"Last-Event-ID" doc:"The revision that is known already"`
+	LastEventID string `header:"Last-Event-ID" doc:"The last revision that the caller has seen"`
 }
 
 func (s *service) watchRoute() {
 	register(s, route{
 		id: "watch-saga", method: http.MethodGet, path: "/v1/sagas/{id}/watch", tag: "Sagas", role: record.Viewer,
 		summary: "Watch a saga", errors: []int{http.StatusNotFound}, streams: true,
-		about: "Server-sent events (text/event-stream): the saga as it is, then at each change `event: saga`, `id` its " +
-			"revision, `data` the saga, until it is terminal. 204 when the terminal saga is known already, which tells " +
-			"browsers not to connect again. A quiet stream gets a comment every 15 s. Beyond " + decimal(maxStreams) + " streams, or " +
+		about: "Sends server-sent events (text/event-stream) until the saga has ended: its state now and after each change, as " +
+			"`event: saga` with the revision as `id` and the saga as `data`. Returns 204 if Last-Event-ID is the last " +
+			"revision of a saga that has ended, so that browsers do not connect again. A quiet stream gets a comment " +
+			"every 15 s. Beyond " + decimal(maxStreams) + " streams, or " +
 			decimal(maxStreamsPerKey) + " with one key: 503 `busy` with Retry-After.",
 	}, s.watch)
 }
@@ -51,7 +52,7 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events until a buffer is full
+		w.Header().Set("X-Accel-Buffering", "no") // keeps nginx from buffering events
 		w.WriteHeader(http.StatusOK)
 		if request.Method == http.MethodHead {
 			return
@@ -65,7 +66,7 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 	}}, nil
 }
 
-// sendChanges sends the saga at each change until it is terminal, the client goes or the process stops.
+// sendChanges sends the saga after each change until the saga has ended, the client has left or the process stops.
 func (s *service) sendChanges(ctx context.Context, stream *stream, id string, known int64) error {
 	changes, cancel := s.Engine.Changed(id, nil)
 	defer cancel()
@@ -117,7 +118,7 @@ func (s *service) sendChange(ctx context.Context, stream *stream, stored record.
 	return stream.event("saga", stored.Revision, shown)
 }
 
-// stream writes server-sent events, each with a deadline of its own in place of the server's.
+// stream writes server-sent events. Each has its own write deadline, which replaces the deadline of the server.
 type stream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
@@ -136,7 +137,7 @@ func (t *stream) event(name string, id int64, data any) error {
 }
 
 func (t *stream) write(content []byte) error {
-	_ = t.controller.SetReadDeadline(time.Time{}) // a writer without deadlines has none to move
+	_ = t.controller.SetReadDeadline(time.Time{}) // a writer in a test has no deadlines
 	_ = t.controller.SetWriteDeadline(time.Now().Add(t.allowance))
 	t.connection.enter(phaseSending)
 	defer t.connection.enter(phaseWorking)
