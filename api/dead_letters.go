@@ -59,10 +59,10 @@ func (s *service) getDeadLetter(ctx context.Context, input *deadLetterInput) (*d
 	return &deadLetterOutput{Body: shown}, nil
 }
 
-// deadLetterPosition reports whether text may be a position in the list, which only the store can read.
+// deadLetterPosition reports whether text may be a position in the list. Only the store can parse it.
 func deadLetterPosition(text string) bool { return text != "" && printable(text, 300) }
 
-// deadLetterID says whether text may be an id of a dead letter: those may be derived from messages.
+// deadLetterID reports whether text may be the id of a dead letter, which may be derived from a message.
 func deadLetterID(text string) bool { return text != "" && printable(text, 255) }
 
 func showDeadLetter(l record.DeadLetter) resource.DeadLetter {

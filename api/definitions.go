@@ -36,16 +36,16 @@ func (s *service) definitionRoutes() {
 	register(s, route{
 		id: "put-definition", method: http.MethodPut, path: "/v1/definitions/{name}", tag: tag, role: record.Admin,
 		summary: "Register a definition",
-		about: "A body that differs from the latest version makes a new version (201); the same again changes nothing " +
-			"(200). White space, the order of members and defaults spelled out make no difference. Sagas keep the version " +
-			"that they were started with.",
+		about: "A body that differs from the latest version becomes a new version (201); an equal one changes nothing " +
+			"(200). White space, the order of members and explicit defaults do not count as differences. A saga keeps the " +
+			"version with which it started.",
 		body: &bodyRule{
 			shape: bodyOf[resource.DefinitionBody]().shape, limit: maxDefinitionBody, members: maxDefinitionMembers,
 		},
 	}, s.putDefinition)
 	register(s, route{
 		id: "list-definitions", method: http.MethodGet, path: "/v1/definitions", tag: tag, role: record.Viewer,
-		summary: "List definitions", about: "The latest version of each, by name.",
+		summary: "List definitions", about: "The latest version of each definition, in the order of names.",
 	}, s.listDefinitions)
 	register(s, route{
 		id: "get-definition", method: http.MethodGet, path: "/v1/definitions/{name}", tag: tag, role: record.Viewer,

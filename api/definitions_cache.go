@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// definitionCache keeps definitions that were read: a version never changes, and every saga is shown with its own.
+// definitionCache caches definitions, whose versions never change.
 type definitionCache struct {
 	reads Definitions
 	mutex sync.RWMutex
@@ -21,7 +21,7 @@ type definitionKey struct {
 	version int
 }
 
-// maxDefinitions bounds the cache; when it is full it starts anew.
+// maxDefinitions bounds the cache; a full cache is cleared.
 const maxDefinitions = 1000
 
 func newDefinitionCache(reads Definitions) *definitionCache {
@@ -49,12 +49,12 @@ func (c *definitionCache) get(ctx context.Context, name string, version int) (*s
 	return definition, nil
 }
 
-// show is the saga as the outside sees it.
+// show returns the saga as the API shows it.
 func (s *service) show(ctx context.Context, in saga.Instance) (resource.Saga, error) {
 	return s.view(ctx, record.StoredSaga{Instance: in})
 }
 
-// saga reads a saga that can be read.
+// saga reads a saga. The error of an unreadable one is record.ErrUnreadable.
 func (s *service) saga(ctx context.Context, id string) (saga.Instance, error) {
 	found, err := s.Reads.Saga(ctx, id)
 	if err != nil {

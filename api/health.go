@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// publicRoutes are those that need no key: what a load balancer, a scraper and a reader of the documentation ask.
+// publicRoutes registers the routes that do not need a key: probes, metrics and the documentation.
 func (s *service) publicRoutes() {
 	s.router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeHealth(w, checkOK, resource.Health{Status: checkOK, Version: s.Version})
@@ -24,5 +24,5 @@ func writeHealth(w http.ResponseWriter, status string, health any) {
 	if status != checkOK {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = jsonFormat().Marshal(w, health) // the client has gone: there is nobody to tell
+	_ = jsonFormat().Marshal(w, health) // an error means that the client has left
 }

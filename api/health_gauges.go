@@ -6,7 +6,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// gauges are what /metrics shows of what is broken. They are set in the background: a scrape asks nobody.
+// gauges are the metrics of what is broken. The monitor sets them, so that a scrape does not query anything.
 type gauges struct {
 	broker, database   prometheus.Gauge
 	outboxPending      prometheus.Gauge
@@ -16,7 +16,7 @@ type gauges struct {
 	sagas, definitions prometheus.Gauge
 }
 
-// maxQueueLabels bounds the queues that are named in a metric.
+// maxQueueLabels bounds the queues that a metric names.
 const maxQueueLabels = 200
 
 func newGauges(registry *prometheus.Registry, version string) *gauges {
@@ -24,17 +24,17 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
 	g := &gauges{
-		broker:        gauge("saga_broker_connected", "1 while commands can be published, else 0."),
-		database:      gauge("saga_database_connected", "1 while the database can be written, else 0."),
-		outboxPending: gauge("saga_outbox_pending", "Commands that are not confirmed to be in their queues."),
-		outboxOldest:  gauge("saga_outbox_oldest_seconds", "Age of the oldest of them; 0 when there is none."),
+		broker:        gauge("saga_broker_connected", "1 if commands can be published, else 0."),
+		database:      gauge("saga_database_connected", "1 if the database can be written, else 0."),
+		outboxPending: gauge("saga_outbox_pending", "Commands that the broker has not confirmed."),
+		outboxOldest:  gauge("saga_outbox_oldest_seconds", "Age of the oldest unconfirmed command; 0 if there are none."),
 		deadLetters: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "saga_dead_letters", Help: "Messages that could not be processed, by source.",
 		}, []string{"source"}),
 		queueProblems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "saga_queue_problem", Help: "1 for each worker queue that takes no commands at present, by kind of problem.",
+			Name: "saga_queue_problem", Help: "1 for each worker queue that accepts no commands at present, by kind of problem.",
 		}, []string{"queue", "kind"}),
-		sagas:       gauge("saga_unreadable_sagas", "Unfinished sagas that cannot be read, as far as the last pass over all of them found."),
+		sagas:       gauge("saga_unreadable_sagas", "Unfinished sagas that cannot be read, as found by the last complete scan."),
 		definitions: gauge("saga_unreadable_definitions", "Definitions whose latest version cannot be read."),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -42,19 +42,19 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	for _, source := range deadLetterSources() {
-		g.deadLetters.WithLabelValues(source) // so that it is there, as zero, before the first one
+		g.deadLetters.WithLabelValues(source) // exposes the series as zero before the first dead letter
 	}
 	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.deadLetters, g.queueProblems,
 		g.sagas, g.definitions, build)
 	return g
 }
 
-// deadLetterSources are the queues that dead letters come from.
+// deadLetterSources returns the sources of dead letters.
 func deadLetterSources() []string {
 	return []string{record.SourceCommand, record.SourceReply, record.SourceStart}
 }
 
-// connected shows what a look found.
+// connected sets the gauges from the checks.
 func (g *gauges) connected(checks map[string]string) {
 	set := func(gauge prometheus.Gauge, check string) {
 		gauge.Set(0)
@@ -66,7 +66,7 @@ func (g *gauges) connected(checks map[string]string) {
 	set(g.database, checks["database"])
 }
 
-// surveyed shows what a survey found. What it could not find keeps its value.
+// surveyed sets the gauges from a survey. A gauge without a new value keeps its old one.
 func (g *gauges) surveyed(found survey) {
 	if found.backlog != nil {
 		g.outboxPending.Set(float64(found.backlog.OutboxPending))

@@ -13,43 +13,43 @@ import (
 )
 
 const (
-	lookEvery     = time.Second      // how often database and broker are looked at
-	lookTimeout   = 2 * time.Second  // of one look
-	knownFor      = 5 * time.Second  // how long the result of a look counts
-	surveyEvery   = 10 * time.Second // how often what is broken is counted
+	lookEvery     = time.Second      // interval of the checks of database and broker
+	lookTimeout   = 2 * time.Second  // of one round of checks
+	knownFor      = 5 * time.Second  // validity of the result of the checks
+	surveyEvery   = 10 * time.Second // interval of the survey
 	surveyTimeout = 5 * time.Second
 )
 
-// MonitorConfig is what a Monitor is made of. Reads and Broker are required.
+// MonitorConfig configures a Monitor. Reads and Broker are required.
 type MonitorConfig struct {
 	Reads         Reads
 	Broker        Broker
-	MaxQueueDepth int // of a worker queue, beyond which the process is not ready; 0: no limit
+	MaxQueueDepth int // a deeper worker queue makes the process not ready; 0: no limit
 	Version       string
-	Logger        *slog.Logger         // nil: no log
-	Registry      *prometheus.Registry // gets the gauges of what is broken; nil: none
+	Logger        *slog.Logger         // nil: no logs
+	Registry      *prometheus.Registry // receives the gauges; nil: none
 }
 
-// Monitor looks at the database, the broker and the queues in the background, so that a probe is answered from what is
-// known: it asks nobody, however often it comes and however soon it leaves.
+// Monitor checks the database, the broker and the queues in the background, so that a probe is answered from memory and
+// never queries them.
 type Monitor struct {
 	config     MonitorConfig
 	inspection *inspection
 	gauges     *gauges
-	plans      *definitionCache
+	cache      *definitionCache
 
-	looking sync.Mutex // held by whoever looks
-	mutex   sync.Mutex // guards what follows
+	looking sync.Mutex // held during lookNow
+	mutex   sync.Mutex // guards the fields below
 	running bool
 	checks  map[string]string
-	lookAt  time.Time // when checks were found
+	lookAt  time.Time // time of checks
 	found   survey
 
 	surveying sync.Mutex // held while surveying; guards scan
 	scan      scan
 }
 
-// NewMonitor makes a monitor. It knows nothing before Run, or before it is asked.
+// NewMonitor returns a monitor. It has no results before Run or the first probe.
 func NewMonitor(config MonitorConfig) *Monitor {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -59,11 +59,11 @@ func NewMonitor(config MonitorConfig) *Monitor {
 	}
 	return &Monitor{
 		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version),
-		plans: newDefinitionCache(config.Reads),
+		cache: newDefinitionCache(config.Reads),
 	}
 }
 
-// Run looks until ctx ends.
+// Run checks until ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
 	m.mutex.Lock()
 	m.running = true
@@ -88,7 +88,7 @@ func every(ctx context.Context, interval time.Duration, work func(context.Contex
 	}
 }
 
-// look finds out whether this process can do its work now.
+// look checks whether this process can work.
 func (m *Monitor) look(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (m *Monitor) look(ctx context.Context) {
 		checks["queues"] = queues
 	}
 	if ctx.Err() != nil {
-		return // the process ends: what was found says nothing
+		return // the process is ending, so the result is meaningless
 	}
 	m.gauges.connected(checks)
 	m.mutex.Lock()
@@ -113,7 +113,7 @@ func (m *Monitor) look(ctx context.Context) {
 	m.checks, m.lookAt = checks, time.Now()
 }
 
-// known returns the result of the last look; each check is "unknown" if that was too long ago.
+// known returns the last result of each check, or "unknown" if the result is too old.
 func (m *Monitor) known(ctx context.Context) map[string]string {
 	m.mutex.Lock()
 	running, fresh := m.running, time.Since(m.lookAt) < lookEvery
@@ -133,8 +133,7 @@ func (m *Monitor) known(ctx context.Context) map[string]string {
 	return checks
 }
 
-// lookNow is for a monitor that nobody runs, in a program that serves the API without one: it looks when it is asked, at
-// most once a second.
+// lookNow serves a program that does not call Run: it checks on request, at most once a second.
 func (m *Monitor) lookNow(ctx context.Context) {
 	m.looking.Lock()
 	defer m.looking.Unlock()
@@ -150,7 +149,7 @@ func (m *Monitor) lookNow(ctx context.Context) {
 	}
 }
 
-// What a check may find.
+// The results of a check.
 const (
 	checkOK          = "ok"
 	checkUnknown     = "unknown"
@@ -164,7 +163,7 @@ func reachable(err error) string {
 	return checkOK
 }
 
-// queuesKept looks whether a worker queue is deeper than it may be.
+// queuesKept checks whether every worker queue is within the maximum depth.
 func (m *Monitor) queuesKept(ctx context.Context) string {
 	names, err := queueNames(ctx, m.config.Reads)
 	if err != nil {
@@ -182,7 +181,7 @@ func (m *Monitor) queuesKept(ctx context.Context) string {
 	return checkOK
 }
 
-// health is the answer of /readyz.
+// health returns the answer of /readyz.
 func (m *Monitor) health(ctx context.Context) resource.Health {
 	health := resource.Health{Status: checkOK, Version: m.config.Version, Checks: m.known(ctx)}
 	for _, found := range health.Checks {

@@ -13,13 +13,13 @@ import (
 // maxShownQueues bounds the queues that /readyz?verbose names.
 const maxShownQueues = 50
 
-// ready answers from what the monitor knows. Everyone may ask, so it shows names of queues and counts, but neither
-// addresses nor the words of servers.
+// ready answers from the results of the monitor. It is public, so it shows counts and names of queues, but neither
+// addresses nor error texts.
 func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 	health := s.Monitor.health(r.Context())
 	values, verbose := r.URL.Query()["verbose"]
 	if verbose && (len(values) != 1 || values[0] != "" && values[0] != "true" && values[0] != "1") {
-		writeProblem(w, problemOf(parameter("verbose", "takes no value")))
+		writeProblem(w, problemOf(parameter("verbose", "does not take a value")))
 		return
 	}
 	if verbose {
@@ -29,7 +29,7 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 	writeHealth(w, health.Status, health)
 }
 
-// details is what is known beyond the checks.
+// details returns the answer of /readyz?verbose.
 func (m *Monitor) details(health resource.Health) resource.HealthDetails {
 	m.mutex.Lock()
 	found, lookAt := m.found, m.lookAt
@@ -55,7 +55,7 @@ func (m *Monitor) details(health resource.Health) resource.HealthDetails {
 	return shown
 }
 
-// connections is the state of each connection to the broker, where the broker has more than one.
+// connections returns the state of each connection to the broker, or nil if the broker has only one.
 func (m *Monitor) connections() map[string]string {
 	broker, is := m.config.Broker.(interface{ Connections() map[string]error })
 	if !is {
@@ -68,7 +68,7 @@ func (m *Monitor) connections() map[string]string {
 	return shown
 }
 
-// queueNames are the worker queues of the latest definitions, once each.
+// queueNames returns the worker queues of the latest definitions, sorted and without duplicates.
 func queueNames(ctx context.Context, reads Definitions) ([]string, error) {
 	var names []string
 	err := eachDefinition(ctx, reads, func(d record.RegisteredDefinition) {

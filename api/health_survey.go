@@ -9,31 +9,31 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// survey is what was found to be broken.
+// survey holds what is broken.
 type survey struct {
 	at          time.Time
-	backlog     *record.Backlog // nil: it could not be read
+	backlog     *record.Backlog // nil: unknown
 	problems    []record.QueueProblem
-	definitions int // whose latest version cannot be read
-	sagas       int // unfinished ones that cannot be read
+	definitions int // with an unreadable latest version
+	sagas       int // unfinished and unreadable
 }
 
-// The scan for unreadable sagas reads a bounded number of rows each time, and goes on where it was.
+// The scan for unreadable sagas reads a bounded number of rows in each survey, and continues in the next.
 const (
 	scanPage  = 500
 	scanPages = 4 // of one survey
 )
 
-// scan is a pass over all unfinished sagas.
+// scan is the progress of a scan over all unfinished sagas.
 type scan struct {
-	after string // where it goes on; empty: at the start
-	found int    // in this pass
-	last  int    // in the whole of the pass before
+	after string // position; empty: the start
+	found int    // in this scan
+	last  int    // in the last complete scan
 }
 
-// survey counts what is broken. A part that cannot be read keeps what was found before.
+// survey counts what is broken. A part that fails keeps its previous result.
 func (m *Monitor) survey(ctx context.Context) {
-	m.surveying.Lock() // a monitor that is asked before it runs surveys, too
+	m.surveying.Lock() // lookNow surveys, too
 	defer m.surveying.Unlock()
 	limited, cancel := context.WithTimeout(ctx, surveyTimeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func (m *Monitor) brokenDefinitions(ctx context.Context) (broken int, err error)
 	return broken, err
 }
 
-// scanSagas goes on with the pass over unfinished sagas.
+// scanSagas continues the scan over unfinished sagas.
 func (m *Monitor) scanSagas(ctx context.Context) error {
 	var unfinished []saga.Status
 	for _, status := range saga.Statuses() {
@@ -98,16 +98,16 @@ func (m *Monitor) scanSagas(ctx context.Context) error {
 	return nil
 }
 
-// unreadable reports whether a saga, or its definition, cannot be read.
+// unreadable reports whether a saga or its definition cannot be read.
 func (m *Monitor) unreadable(ctx context.Context, stored record.StoredSaga) bool {
 	if stored.Unreadable != nil {
 		return true
 	}
-	_, err := m.plans.get(ctx, stored.Definition, stored.Version)
+	_, err := m.cache.get(ctx, stored.Definition, stored.Version)
 	return errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound)
 }
 
-// eachDefinition visits the latest version of every definition.
+// eachDefinition calls visit with the latest version of every definition.
 func eachDefinition(ctx context.Context, reads Definitions, visit func(record.RegisteredDefinition)) error {
 	page := record.Page{Limit: 500}
 	for {

@@ -10,29 +10,29 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// MaxConnections is how many connections a listener should hold at the same time. It is more than the requests that
-// the shares allow together, so that some connection can always make room for a new one.
+// MaxConnections is the number of connections that a listener should hold. It exceeds the sum of all request limits, so
+// that some connection can always be closed for a new one.
 const MaxConnections = 2048
 
-// phase is what a connection is doing. Its order does not matter; rank decides who makes room.
+// phase is the activity of a connection.
 type phase int
 
 const (
-	phaseNew       phase = iota // accepted, no request has arrived yet
+	phaseNew       phase = iota // accepted, without a request so far
 	phaseIdle                   // between two requests
 	phaseReceiving              // the body of a request is arriving
-	phaseWorking                // a request is being worked on, waits for a change, or streams
+	phaseWorking                // a request is processed, waits for a change, or streams
 	phaseSending                // an answer is being written
 )
 
-// slowAfter is how long a client may take over a request's head, its body or an answer before it counts as slow.
+// slowAfter is the time after which a client counts as slow in sending a head or a body, or in reading an answer.
 const slowAfter = time.Second
 
-// never is the rank of a connection that does not make room.
+// never is the rank of a connection that is not closed for another.
 const never = 7
 
-// rank orders connections by how little is lost when they are closed: slow senders of heads first, then idle
-// connections, slow bodies and slow readers; those that have just begun come last.
+// rank orders connections by the loss when they are closed. Slow senders of heads come first, then idle connections, slow
+// bodies and slow readers.
 func (p phase) rank(slow bool) int {
 	switch {
 	case p == phaseNew && slow:
@@ -54,9 +54,8 @@ func (p phase) rank(slow bool) int {
 	}
 }
 
-// LimitConnections makes a listener hold at most so many connections. At the limit a new connection takes the place of
-// the one that is least missed: silent, idle or slow ones never keep a probe or a start out. NewServer reports to it
-// what each connection is doing.
+// LimitConnections returns a listener that holds at most limit connections. At the limit it closes a silent, idle or slow
+// connection for a new one. The server must come from NewServer, which reports the activity of each connection.
 func LimitConnections(listener net.Listener, limit int) net.Listener {
 	return &gate{
 		Listener: listener, limit: limit, held: make(map[*connection]struct{}),
@@ -70,13 +69,13 @@ type gate struct {
 
 	mutex sync.Mutex
 	held  map[*connection]struct{}
-	left  wait.Signal // fires when a connection has left, or may be closed now
+	left  wait.Signal // fires when a connection has left or has become closable
 	once  sync.Once
 
 	closed chan struct{}
 }
 
-// Accept waits for a connection, and for room if every other connection is being worked for.
+// Accept waits for a connection, and for room if every other connection is processing a request.
 func (g *gate) Accept() (net.Conn, error) {
 	accepted, err := g.Listener.Accept()
 	if err != nil {
@@ -87,20 +86,20 @@ func (g *gate) Accept() (net.Conn, error) {
 		select {
 		case <-g.left.C():
 		case <-g.closed:
-			_ = accepted.Close() // the listener has ended, and the connection with it
+			_ = accepted.Close() // the listener is closed
 			return nil, net.ErrClosed
 		}
 	}
 	return c, nil
 }
 
-// Close ends Accept too, also one that waits for room.
+// Close also ends an Accept that waits for room.
 func (g *gate) Close() error {
 	g.once.Do(func() { close(g.closed) })
 	return g.Listener.Close()
 }
 
-// admit holds the connection, if need be in place of another one. It reports whether there was room.
+// admit adds the connection and closes another one if necessary. It reports whether there was room.
 func (g *gate) admit(c *connection) bool {
 	g.mutex.Lock()
 	var victim *connection
@@ -114,12 +113,12 @@ func (g *gate) admit(c *connection) bool {
 	g.held[c] = struct{}{}
 	g.mutex.Unlock()
 	if victim != nil {
-		_ = victim.Conn.Close() // its server goroutine sees the end and cleans up
+		_ = victim.Conn.Close() // its goroutine in the server cleans up
 	}
 	return true
 }
 
-// leastMissed finds the connection to close: the lowest rank, and of those the one that has been in it for longest.
+// leastMissed returns the connection to close: the one with the lowest rank, and among those the longest in its phase.
 func (g *gate) leastMissed(now time.Time) *connection {
 	var found *connection
 	least := never
@@ -139,7 +138,7 @@ func (g *gate) leave(c *connection) {
 	g.left.Notify()
 }
 
-// connection is a connection of a gate. Its phase belongs to the gate's mutex.
+// connection is a connection of a gate. The gate's mutex guards its phase.
 type connection struct {
 	net.Conn
 	gate  *gate
@@ -147,13 +146,13 @@ type connection struct {
 	since time.Time // when the phase began
 }
 
-// Close gives the place back.
+// Close also frees the place in the gate.
 func (c *connection) Close() error {
 	defer c.gate.leave(c)
 	return c.Conn.Close()
 }
 
-// CloseWrite ends the sending half. The HTTP server asks for it, so that a refusal reaches a client that still sends.
+// CloseWrite closes the sending half. The HTTP server calls it so that a refusal reaches a client that is still sending.
 func (c *connection) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -161,7 +160,7 @@ func (c *connection) CloseWrite() error {
 	return nil
 }
 
-// enter notes what the connection is doing from now on. A nil connection is one without a gate.
+// enter sets the phase of the connection. The connection is nil if the listener has no gate.
 func (c *connection) enter(p phase) {
 	if c == nil {
 		return
@@ -176,13 +175,13 @@ func (c *connection) enter(p phase) {
 
 type connectionKey struct{}
 
-// connectionOf returns the connection that a request came over; nil where no gate is in front.
+// connectionOf returns the connection of a request; nil if the listener has no gate.
 func connectionOf(ctx context.Context) *connection {
 	c, _ := ctx.Value(connectionKey{}).(*connection)
 	return c
 }
 
-// withConnection lets handlers find the connection of their request.
+// withConnection adds the connection to the context of its requests.
 func withConnection(ctx context.Context, accepted net.Conn) context.Context {
 	if c, ok := accepted.(*connection); ok {
 		return context.WithValue(ctx, connectionKey{}, c)
@@ -190,7 +189,7 @@ func withConnection(ctx context.Context, accepted net.Conn) context.Context {
 	return ctx
 }
 
-// followConnection takes in what the HTTP server knows of a connection.
+// followConnection maps the state that the HTTP server reports to a phase.
 func followConnection(accepted net.Conn, state http.ConnState) {
 	c, ok := accepted.(*connection)
 	if !ok {
@@ -201,6 +200,6 @@ func followConnection(accepted net.Conn, state http.ConnState) {
 		c.enter(phaseWorking)
 	case http.StateIdle:
 		c.enter(phaseIdle)
-	default: // new ones begin as such, closed ones leave by themselves
+	default: // a new connection is in phaseNew, and Close removes it
 	}
 }

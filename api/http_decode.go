@@ -13,8 +13,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// decode reads a checked body into a struct, member by member: names are case-sensitive, what is not a member is
-// refused, and null counts as absent. check looks at what was read. All faults are told at once, but one for a member.
+// decode decodes a checked body into a struct: names are case-sensitive, unknown members are refused, and null counts as
+// absent. check then validates the result. The error lists all faults, at most one for each member.
 func decode[T any](content []byte, check func(T) []resource.FieldError) (T, error) {
 	var into T
 	var members map[string]json.RawMessage
@@ -33,19 +33,19 @@ func decode[T any](content []byte, check func(T) []resource.FieldError) (T, erro
 		}
 	}
 	for _, fault := range check(into) {
-		if !slices.ContainsFunc(faults, func(told resource.FieldError) bool { return told.Pointer == fault.Pointer }) {
+		if !slices.ContainsFunc(faults, func(known resource.FieldError) bool { return known.Pointer == fault.Pointer }) {
 			faults = append(faults, fault)
 		}
 	}
 	if len(members) > 0 {
-		return into, problem(resource.CodeUnknownField, "The body has fields that are not known.",
+		return into, problem(resource.CodeUnknownField, "The body has unknown fields.",
 			append(unknownFields(members), faults...)...)
 	}
 	return into, invalid(faults)
 }
 
-// readMember reads one member, and says whether it is what it must be. Where zero stands for an absent member, it is no
-// value that may be given: who gives it means something else.
+// readMember decodes one member and reports whether its value is valid. An explicit zero is invalid where zero stands for
+// an absent member.
 func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Value) bool {
 	if json.Unmarshal(raw, into.Addr().Interface()) != nil {
 		return false
@@ -64,21 +64,21 @@ func unknownFields(members map[string]json.RawMessage) []resource.FieldError {
 	return faults[:min(len(faults), shown)]
 }
 
-// invalid is the problem of a body with such faults, or nil.
+// invalid returns the problem of a body with these faults, or nil if there are none.
 func invalid(faults []resource.FieldError) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return problem(resource.CodeInvalidField, "The body has fields that are not as they must be.", faults...)
+	return problem(resource.CodeInvalidField, "The body has invalid fields.", faults...)
 }
 
-// field names a top-level member of the body and what is wrong with it.
+// field returns the fault of a top-level member of the body.
 func field(name, message string) resource.FieldError {
 	token := strings.NewReplacer("~", "~0", "/", "~1").Replace(shortened(name))
 	return resource.FieldError{Pointer: "/" + token, Message: message}
 }
 
-// kindOf says in words what a member must be.
+// kindOf describes the valid values of a member.
 func kindOf(member reflect.StructField) string {
 	switch member.Type {
 	case reflect.TypeFor[time.Time]():
@@ -103,12 +103,12 @@ func kindOf(member reflect.StructField) string {
 	}
 }
 
-// isObject says whether a checked document is a JSON object.
+// isObject reports whether a checked document is a JSON object.
 func isObject(raw json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) }
 
 func isNull(raw json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
 
-// optionalObject reads a member that is a JSON object where it is given: nil where it is not.
+// optionalObject returns an optional member that must be a JSON object; nil if it is absent.
 func optionalObject(name string, raw json.RawMessage, faults *[]resource.FieldError) json.RawMessage {
 	if len(raw) == 0 || isNull(raw) {
 		return nil

@@ -8,21 +8,20 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// PageInput are the parameters of every list. The router sees what is embedded only where its type is exported.
+// PageInput holds the parameters of every list. It is exported because the router ignores embedded types that are not.
 type PageInput struct {
-	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500" doc:"How many items to answer with"`
-	Cursor string `query:"cursor" maxLength:"400" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500" doc:"Maximum number of items"`
+	Cursor string `query:"cursor" maxLength:"400" doc:"next_cursor of the previous page"`
 }
 
-// cursorPrefix makes a cursor of one list useless for another, and of one version for the next.
+// cursorPrefix is the version of the format of cursors.
 const cursorPrefix = "1:"
 
 func encodeCursor(after string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(cursorPrefix + after))
 }
 
-// page is what is asked of the store. valid reports what may stand in a cursor, which comes from outside like everything
-// else.
+// page returns the page to read. valid reports whether the position in the cursor has the form of this list.
 func (p PageInput) page(valid func(after string) bool) (record.Page, error) {
 	if p.Cursor == "" {
 		return record.Page{Limit: p.Limit}, nil
@@ -35,7 +34,7 @@ func (p PageInput) page(valid func(after string) bool) (record.Page, error) {
 	return record.Page{After: after, Limit: p.Limit}, nil
 }
 
-// listOf shows a page. next is the After of the page that follows, empty at the end.
+// listOf converts a page. next is the After of the next page; empty on the last one.
 func listOf[T, V any](found []T, next string, view func(T) (V, error)) (resource.List[V], error) {
 	var list resource.List[V]
 	if next != "" {
@@ -52,7 +51,7 @@ func listOf[T, V any](found []T, next string, view func(T) (V, error)) (resource
 	return list, nil
 }
 
-// listOutput is the answer of a list.
+// listOutput is the answer with a list.
 type listOutput[T any] struct {
 	Body resource.List[T]
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// maxWait is the longest that a request may wait for a change; who asks for more gets this.
+// maxWait caps the wait of a request.
 const maxWait = time.Minute
 
-// identifier says whether text may be an id or a name: [A-Za-z0-9._:-]{1,128}.
+// identifier reports whether text may be an id or a name: [A-Za-z0-9._:-]{1,128}.
 func identifier(text string) bool {
 	for _, c := range []byte(text) {
 		switch {
@@ -28,8 +28,8 @@ func identifier(text string) bool {
 	return text != "" && len(text) <= 128
 }
 
-// printable says whether text has at most so many characters, all of which can be seen: no control characters, nothing
-// that turns the direction of writing.
+// printable reports whether text has at most longest characters, all of them printable: no control characters and no
+// changes of the direction of writing.
 func printable(text string, longest int) bool {
 	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > longest {
 		return false
@@ -42,7 +42,7 @@ func printable(text string, longest int) bool {
 	return true
 }
 
-// sagaID reads the id of a saga. What is no ULID is no saga's id.
+// sagaID parses the id of a saga, which is a ULID.
 func sagaID(text string) (string, error) {
 	id, err := ulid.ParseStrict(text)
 	if err != nil {
@@ -51,10 +51,10 @@ func sagaID(text string) (string, error) {
 	return id.String(), nil
 }
 
-// invalidParameter is the detail of every problem with that code; its errors name the parameters.
+// invalidParameter is the detail of every problem with that code. The errors of the problem name the parameters.
 const invalidParameter = "Invalid parameter."
 
-// parameter is the problem of one parameter or header.
+// parameter returns the problem of one parameter or header.
 func parameter(name, message string) error {
 	return problem(resource.CodeInvalidParameter, invalidParameter,
 		resource.FieldError{Parameter: name, Message: message})
@@ -71,15 +71,15 @@ func parseWait(text string) (time.Duration, error) {
 	return min(wait, maxWait), nil
 }
 
-// maxReason is how many characters the reason of an action may have.
+// maxReason is the maximum length of a reason, in characters.
 const maxReason = 1000
 
-// checkReason is for text that goes into the history: line breaks are fine there, other control characters are not.
+// checkReason checks a reason for the history. It allows line breaks but no other control characters.
 func checkReason(reason string, required bool) (fault string) {
 	unbroken := strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(reason)
 	switch {
 	case required && strings.TrimSpace(reason) == "":
-		return "must say why: it goes into the saga's history"
+		return "is required: it is recorded in the saga's history"
 	case !printable(unbroken, maxReason):
 		return "must be at most " + strconv.Itoa(maxReason) + " printable characters"
 	default:
@@ -87,7 +87,7 @@ func checkReason(reason string, required bool) (fault string) {
 	}
 }
 
-// traceParent takes a W3C trace context from outside, and nothing that only looks like one.
+// traceParent returns the header if it is a valid W3C trace context, else "".
 func traceParent(header string) string {
 	const shape = "00-00000000000000000000000000000000-0000000000000000-00"
 	if len(header) != len(shape) || header[:3] != "00-" {

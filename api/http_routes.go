@@ -12,23 +12,23 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// route declares one call of the API. A route without a role cannot be registered: the default is to deny.
+// route declares one operation of the API. A route without a role cannot be registered.
 type route struct {
 	id      string
 	method  string
 	path    string
 	summary string
-	about   string // more than the summary, for the documentation
+	about   string // description, in addition to the summary
 	tag     string
 	role    record.Role
-	body    *bodyRule // nil: the call has no body
+	body    *bodyRule // nil: no body
 	status  int       // of success; 0: 200
-	errors  []int     // statuses of problems, besides those that every route has
-	waits   bool      // takes ?wait=, for which its time is prolonged
-	streams bool      // has no end of its own
+	errors  []int     // statuses of problems, in addition to those of every route
+	waits   bool      // accepts ?wait=, which extends its time limit
+	streams bool      // has no time limit
 }
 
-// register connects a route with its handler, whose errors become problem documents.
+// register registers a route. Errors of its handler become problem documents.
 func register[I, O any](s *service, r route, handle func(context.Context, *I) (*O, error)) {
 	if r.role == "" {
 		panic("route " + r.id + " has no role")
@@ -58,14 +58,14 @@ func (r route) operation(s *service) huma.Operation {
 	middlewares = append(middlewares, s.limitShare(r))
 	return huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
-		Description:   r.about + "\n\nNeeds the role `" + string(r.role) + "`.",
+		Description:   r.about + "\n\nRequires the role `" + string(r.role) + "`.",
 		DefaultStatus: r.status, Errors: problems, Middlewares: middlewares,
 		Security: []map[string][]string{{"key": {}}},
 		Metadata: map[string]any{"role": r.role},
 	}
 }
 
-// documentBody tells the OpenAPI document about a body that the router itself does not read.
+// documentBody adds the body, which the router does not read itself, to the OpenAPI document.
 func (s *service) documentBody(r route) {
 	item := s.huma.OpenAPI().Paths[r.path]
 	operation := map[string]*huma.Operation{
@@ -78,8 +78,7 @@ func (s *service) documentBody(r route) {
 	operation.RequestBody = &huma.RequestBody{Required: !r.body.optional, Content: content}
 }
 
-// limitTime bounds how long a request may take. The server's own deadlines are for the ordinary case: a request that
-// waits or streams gets them moved.
+// limitTime bounds the time of a request. It extends the deadlines of the server for a request that waits.
 func (s *service) limitTime(r route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if r.streams {
@@ -103,22 +102,21 @@ func (s *service) limitTime(r route) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// prolong moves the connection's deadlines for a request that takes longer than others. A writer without deadlines, as
-// in tests, has nothing to move.
+// prolong extends the deadlines of the connection. A writer in a test has none.
 func prolong(_ context.Context, w http.ResponseWriter, limit time.Duration) {
 	controller := http.NewResponseController(w)
 	deadline := time.Now().Add(limit + writeAllowance)
-	_ = controller.SetReadDeadline(deadline)                      // or the server would take a silent client for one that has gone
-	_ = controller.SetWriteDeadline(deadline.Add(writeAllowance)) // who sends too slowly is told so
+	_ = controller.SetReadDeadline(deadline)                      // otherwise the server takes a silent client for a closed one
+	_ = controller.SetWriteDeadline(deadline.Add(writeAllowance)) // leaves time to report that the body arrived too slowly
 }
 
-// refuse answers a request with a problem before its handler has it.
+// refuse answers a request with a problem before it reaches its handler.
 func (s *service) refuse(ctx huma.Context, err error) {
 	_, w := humachi.Unwrap(ctx)
 	writeProblem(w, problemOf(s.fail(ctx.Context(), err)))
 }
 
-// openAPI is the frame of the OpenAPI document, into which the routes write themselves.
+// openAPI returns the configuration of the router, with the OpenAPI document that the routes extend.
 func (s *service) openAPI() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	describeTypes(registry)
@@ -128,10 +126,10 @@ func (s *service) openAPI() huma.Config {
 			Info: &huma.Info{
 				Title: "Saga orchestrator", Version: s.Version,
 				License: &huma.License{Name: "Apache License 2.0", Identifier: "Apache-2.0"},
-				Description: "Start sagas, see why they are not further, and repair what is stuck. " +
+				Description: "Start sagas, see what they are waiting for, and repair those that are stuck. " +
 					"Every error is a problem document (RFC 9457) with a stable `code`.",
 			},
-			Servers: []*huma.Server{{URL: "/", Description: "Where this document came from"}},
+			Servers: []*huma.Server{{URL: "/", Description: "The server of this document"}},
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
@@ -139,14 +137,14 @@ func (s *service) openAPI() huma.Config {
 				},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, // json: for +json
+		Formats:                      map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, // json serves the +json types
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{ownProblem},
 	}
 }
 
-// ownProblem replaces the router's own error documents, which would repeat the values that they refuse.
+// ownProblem replaces the error documents of the router, which repeat the refused values.
 func ownProblem(_ huma.Context, status string, value any) (any, error) {
 	foreign, ok := value.(*huma.ErrorModel)
 	if !ok {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// NewServer is an HTTP server for the API's handler, with bounds on everything that a client could draw out.
+// NewServer returns an HTTP server for the handler of the API, with limits on what a client can delay or enlarge.
 func NewServer(address string, handler http.Handler, logger *slog.Logger) *http.Server {
 	server := &http.Server{
 		Addr: address, Handler: handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      15*time.Second + writeAllowance, // who sends too slowly is told so
+		WriteTimeout:      15*time.Second + writeAllowance, // leaves time to report that the body arrived too slowly
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ConnState:         followConnection,
@@ -26,7 +26,7 @@ func NewServer(address string, handler http.Handler, logger *slog.Logger) *http.
 	return server
 }
 
-// loopback says whether only this machine can reach an address to listen on.
+// loopback reports whether only this machine can reach a listen address.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

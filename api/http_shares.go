@@ -12,8 +12,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// How many requests of a kind may be under way at a time, of all callers together and with one key. Together they are
-// fewer than MaxConnections. Probes, /metrics and the documentation belong to no share.
+// The maximum number of concurrent requests of a kind, in total and per key. Their sum is less than MaxConnections. Probes,
+// /metrics and the documentation have no such limit.
 const (
 	maxStreams       = 400
 	maxStreamsPerKey = 200
@@ -22,7 +22,7 @@ const (
 	maxCalls         = 400
 )
 
-// share limits how many requests of one kind are under way.
+// share limits the concurrent requests of one kind.
 type share struct {
 	most       int
 	mostPerKey int
@@ -34,30 +34,30 @@ type share struct {
 	byKey map[string]int
 }
 
-// shares are those of every kind of request.
+// shares holds the share of each kind of request.
 type shares struct{ streams, waits, calls share }
 
 func newShares() *shares {
 	return &shares{
 		streams: share{
 			most: maxStreams, mostPerKey: maxStreamsPerKey, retryAfter: "5", byKey: make(map[string]int),
-			detail: "At most " + decimal(maxStreams) + " sagas are watched at a time, " + decimal(maxStreamsPerKey) +
-				" of them with one key. Nothing was begun: try again later, or read the saga with ?wait.",
+			detail: "The limit of " + decimal(maxStreams) + " concurrent streams, " + decimal(maxStreamsPerKey) +
+				" per key, is reached. The request was not begun: retry later, or read the saga with ?wait.",
 		},
 		waits: share{
 			most: maxWaits, mostPerKey: maxWaitsPerKey, retryAfter: "1", byKey: make(map[string]int),
-			detail: "At most " + decimal(maxWaits) + " requests wait at a time, " + decimal(maxWaitsPerKey) +
-				" of them with one key. Nothing was begun: try again later, or without ?wait.",
+			detail: "The limit of " + decimal(maxWaits) + " waiting requests, " + decimal(maxWaitsPerKey) +
+				" per key, is reached. The request was not begun: retry later, or without ?wait.",
 		},
 		calls: share{
 			most: maxCalls, mostPerKey: maxCalls, retryAfter: "1", byKey: make(map[string]int),
-			detail: "At most " + decimal(maxCalls) + " requests are worked on at a time. Nothing was begun: try again later.",
+			detail: "The limit of " + decimal(maxCalls) + " concurrent requests is reached. The request was not begun: retry later.",
 		},
 	}
 }
 
-// take reports whether there is room for one more request with that key; where nobody is asked for a key it is empty.
-// The caller leaves once.
+// take reports whether there is room for one more request with that key, which is empty without authentication. The caller
+// must then call leave once.
 func (s *share) take(keyID string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -78,7 +78,7 @@ func (s *share) leave(keyID string) {
 	}
 }
 
-// of returns the share that a request belongs to.
+// of returns the share of a request.
 func (s *shares) of(r route, ctx huma.Context) *share {
 	switch {
 	case r.streams && ctx.Method() != http.MethodHead:
@@ -90,8 +90,8 @@ func (s *shares) of(r route, ctx huma.Context) *share {
 	}
 }
 
-// limitShare lets a request pass if its share has room. An answer that is being written has left its share, unless it
-// is a stream: how fast a client reads must not keep others out.
+// limitShare passes a request if its share has room. Except for a stream, a request leaves its share when its answer
+// begins, so that a slow reader does not block others.
 func (s *service) limitShare(r route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		taken, keyID := s.shares.of(r, ctx), callerID(ctx.Context())
@@ -110,7 +110,7 @@ func (s *service) limitShare(r route) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// callerID is the id of the caller's key; empty where nobody is asked for one.
+// callerID returns the id of the caller's key; empty without authentication.
 func callerID(ctx context.Context) string {
 	key, _ := ctx.Value(callerKey{}).(record.Key)
 	return key.ID

@@ -10,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// unavailable says whether an error is the fault of the time or of the servers underneath, so that trying again may
-// help. It asks errors what they are: the API does not know the database driver.
+// unavailable reports whether an error comes from a timeout or from the servers below, so that a retry may help. It
+// inspects errors by interface, because the API does not import the database driver.
 func unavailable(err error) bool {
 	var (
 		network    net.Error
@@ -33,8 +33,8 @@ func unavailable(err error) bool {
 	}
 }
 
-// transientState reports whether an SQLSTATE speaks of the server rather than of the statement: connection, sign-in and
-// missing database, conflict with others, resources, operator intervention, system.
+// transientState reports whether an SQLSTATE concerns the server and not the statement: connection, authorization, missing
+// database, conflicts, resources, operator intervention, system.
 func transientState(state string) bool {
 	for _, class := range []string{"08", "25", "28", "3D", "40", "53", "55", "57", "58"} {
 		if strings.HasPrefix(state, class) {

@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// finishDocument adds to the OpenAPI document what the routes do not write themselves.
+// finishDocument completes the OpenAPI document after the routes are registered.
 func (s *service) finishDocument() {
 	document := s.huma.OpenAPI()
 	registry := document.Components.Schemas
@@ -22,38 +22,38 @@ func (s *service) finishDocument() {
 	step := registry.SchemaFromRef("#/components/schemas/StepEvidence")
 	step.Properties["error"] = orNull(step.Properties["error"])
 	for _, schema := range registry.Map() {
-		arraysAreThere(schema)
+		noNullArrays(schema)
 	}
 	for _, operation := range operationsOf(document) {
 		for _, parameter := range operation.Parameters {
-			arraysAreThere(parameter.Schema)
+			noNullArrays(parameter.Schema)
 		}
 	}
 }
 
-// arraysAreThere takes null out of arrays: the API answers with an empty one, or leaves the member out.
-func arraysAreThere(schema *huma.Schema) {
+// noNullArrays makes arrays not nullable: the API returns an empty array, or omits the member.
+func noNullArrays(schema *huma.Schema) {
 	if schema == nil {
 		return
 	}
 	if schema.Type == huma.TypeArray {
 		schema.Nullable = false
 	}
-	arraysAreThere(schema.Items)
+	noNullArrays(schema.Items)
 	for _, property := range schema.Properties {
-		arraysAreThere(property)
+		noNullArrays(property)
 	}
 	for _, alternatives := range [][]*huma.Schema{schema.OneOf, schema.AnyOf, schema.AllOf} {
 		for _, alternative := range alternatives {
-			arraysAreThere(alternative)
+			noNullArrays(alternative)
 		}
 	}
 	if further, is := schema.AdditionalProperties.(*huma.Schema); is {
-		arraysAreThere(further)
+		noNullArrays(further)
 	}
 }
 
-// publicOperations describe the calls that the router serves by itself. They need no key.
+// publicOperations describes the routes that do not need a key.
 func (s *service) publicOperations() []*huma.Operation {
 	registry := s.huma.OpenAPI().Components.Schemas
 	answer := func(status int, mediaType string, schema *huma.Schema) *huma.Response {
@@ -69,11 +69,11 @@ func (s *service) publicOperations() []*huma.Operation {
 			Responses: map[string]*huma.Response{"200": answer(http.StatusOK, "application/json", health)},
 		},
 		{
-			Path: "/readyz", Summary: "Report whether the process can do its work",
-			Description: "200 only while the database can be written, the broker takes messages, and --max-queue-depth (if set) is kept. " +
-				"It answers from what was found in the last seconds.",
+			Path: "/readyz", Summary: "Report whether the process can work",
+			Description: "200 only if the database can be written, the broker accepts messages, and no queue exceeds --max-queue-depth. " +
+				"The result is at most a few seconds old.",
 			Parameters: []*huma.Param{{
-				Name: "verbose", In: "query", AllowEmptyValue: true, Description: "Also what is broken: queues, dead letters, what cannot be read",
+				Name: "verbose", In: "query", AllowEmptyValue: true, Description: "Adds details: queues, dead letters, unreadable sagas and definitions",
 				Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"", "true", "1"}},
 			}},
 			Responses: map[string]*huma.Response{
@@ -81,14 +81,14 @@ func (s *service) publicOperations() []*huma.Operation {
 			},
 		},
 		{
-			Path: "/metrics", Summary: "Metrics for Prometheus",
+			Path: "/metrics", Summary: "Get the metrics in the format of Prometheus",
 			Responses: map[string]*huma.Response{"200": answer(http.StatusOK, "text/plain", &huma.Schema{Type: huma.TypeString})},
 		},
 	}
 	for _, operation := range operations {
 		operation.OperationID, operation.Method = strings.TrimPrefix(operation.Path, "/"), http.MethodGet
-		operation.Tags, operation.Security = []string{"Health"}, []map[string][]string{} // empty: no key
-		operation.Description = strings.TrimSpace(operation.Description + " Needs no key.")
+		operation.Tags, operation.Security = []string{"Health"}, []map[string][]string{} // empty: no key needed
+		operation.Description = strings.TrimSpace(operation.Description + " Does not need a key.")
 		operation.Responses["403"] = refused
 	}
 	return operations

@@ -15,20 +15,20 @@ import (
 //go:embed docs.html
 var docsPage string
 
-// openAPIDocument serves the document that the routes have written themselves into.
+// openAPIDocument serves the OpenAPI document.
 func (s *service) openAPIDocument() http.HandlerFunc {
 	s.finishDocument()
 	document, err := json.Marshal(s.huma.OpenAPI())
 	if err != nil {
-		panic("the OpenAPI document cannot be written: " + err.Error()) // a defect of the declarations, at start
+		panic("the OpenAPI document cannot be written: " + err.Error()) // a defect of the declarations
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
-		_, _ = w.Write(document) // the client has gone: there is nobody to tell
+		_, _ = w.Write(document) // an error means that the client has left
 	}
 }
 
-// docsView is what the page shows of the OpenAPI document.
+// docsView is the view model of the documentation page.
 type docsView struct {
 	Title, Version, Description string
 	Groups                      []docsGroup
@@ -43,7 +43,7 @@ type docsGroup struct {
 type docsCall struct {
 	ID, Method, Path, Summary, Description string
 	Parameters                             []docsField
-	Body                                   string // how the body's type is called
+	Body                                   string // name of the type of the body
 	BodyTypes                              string
 	Responses                              []docsResponse
 }
@@ -60,17 +60,17 @@ type docsField struct {
 	Required                    bool
 }
 
-// docs serves the page: rendered once, from the same document that programs read, with nothing from elsewhere.
+// docs serves the documentation page. It is rendered once from the OpenAPI document and loads nothing from other servers.
 func (s *service) docs() http.HandlerFunc {
 	page := template.Must(template.New("docs").Parse(docsPage))
 	var rendered bytes.Buffer
 	if err := page.Execute(&rendered, viewDocs(s.huma.OpenAPI())); err != nil {
-		panic("the documentation cannot be rendered: " + err.Error()) // a defect of the template, at start
+		panic("the documentation cannot be rendered: " + err.Error()) // a defect of the template
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		_, _ = w.Write(rendered.Bytes()) // the client has gone: there is nobody to tell
+		_, _ = w.Write(rendered.Bytes()) // an error means that the client has left
 	}
 }
 
@@ -92,7 +92,7 @@ func viewDocs(document *huma.OpenAPI) docsView {
 	return view
 }
 
-// operationsOf lists every call by path, and reading before writing.
+// operationsOf returns every operation, by path and method.
 func operationsOf(document *huma.OpenAPI) []*huma.Operation {
 	var listed []*huma.Operation
 	for _, item := range document.Paths {
@@ -149,7 +149,7 @@ func viewFields(schema *huma.Schema) []docsField {
 	return fields
 }
 
-// typeName says in a word or two what a schema is.
+// typeName returns a short name of a schema.
 func typeName(schema *huma.Schema) string {
 	switch {
 	case schema == nil:

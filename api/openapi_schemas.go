@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// jsonFormat writes answers as users put their data in: without escapes that only HTML needs.
+// jsonFormat encodes answers without escapes that only HTML needs.
 func jsonFormat() huma.Format {
 	return huma.Format{
 		Marshal: func(w io.Writer, value any) error {
@@ -27,8 +27,8 @@ func jsonFormat() huma.Format {
 	}
 }
 
-// describeTypes tells the OpenAPI document what reflection cannot see: durations are strings, statuses are
-// enumerations, and the router's error type is never sent.
+// describeTypes adds to the registry what reflection does not find: durations are strings, statuses are enumerations, and
+// the router's error type is a problem.
 func describeTypes(registry huma.Registry) {
 	registry.RegisterTypeAlias(reflect.TypeFor[saga.Duration](), reflect.TypeFor[string]())
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[resource.Problem]())
@@ -69,22 +69,22 @@ func enumeration[T ~string](values []T) []any {
 	return listed
 }
 
-// orNull is the schema of a member that is null when there is nothing to say.
+// orNull returns the schema of a nullable member.
 func orNull(schema *huma.Schema) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{schema, {Type: "null"}}}
 }
 
-// parameterName takes the name out of a location such as query.limit, cut to what fits a message.
+// parameterName returns the name in a location such as query.limit, shortened.
 func parameterName(location string) string {
 	_, name, found := strings.Cut(location, ".")
 	if !found {
 		name = location
 	}
-	name, _, _ = strings.Cut(name, "[") // one of several with this name
+	name, _, _ = strings.Cut(name, "[") // one value of several
 	return shortened(name)
 }
 
-// shortened keeps a name from outside short enough to be named.
+// shortened cuts a name from a request to a length that fits a message.
 func shortened(name string) string {
 	const longest = 64
 	if len(name) <= longest {

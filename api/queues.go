@@ -13,8 +13,8 @@ import (
 func (s *service) queueRoutes() {
 	register(s, route{
 		id: "list-queues", method: http.MethodGet, path: "/v1/queues", tag: "Operation", role: record.Viewer,
-		summary: "Every worker queue",
-		about:   "What the broker knows (exists, depth, consumers) is null when it could not be asked.",
+		summary: "List worker queues",
+		about:   "The values from the broker (exists, depth, consumers) are null if the broker did not answer.",
 	}, s.listQueues)
 }
 
@@ -33,7 +33,7 @@ func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[reso
 			shown.Exists, shown.Depth, shown.Consumers = &state.Exists, &state.Depth, &state.Consumers
 		}
 		if counted {
-			// The row of a command that is confirmed, or answered already, is there for a moment longer.
+			// The outbox row of a confirmed or answered command exists for a moment longer.
 			shown.CommandsOut, shown.Unpublished = &load.CommandsOut, new(min(load.Unpublished, load.CommandsOut))
 		}
 		output.Body.Items = append(output.Body.Items, shown)
@@ -41,9 +41,8 @@ func (s *service) listQueues(ctx context.Context, _ *struct{}) (*listOutput[reso
 	return output, nil
 }
 
-// queueLoads is what the database knows of every worker queue: those of the latest definitions, whether or not anything
-// is out for them, and those that sagas of earlier versions still wait for. Where counting takes too long it is given up:
-// what the broker says is worth more than no answer.
+// queueLoads returns the load of the worker queues of the latest definitions, and of queues that sagas of earlier versions
+// still wait for. If counting takes too long, it returns the names only, and counted is false.
 func (s *service) queueLoads(ctx context.Context) (loads map[string]record.QueueLoad, counted bool, err error) {
 	names, err := queueNames(ctx, s.Reads)
 	if err != nil {
@@ -57,7 +56,7 @@ func (s *service) queueLoads(ctx context.Context) (loads map[string]record.Queue
 	defer cancel()
 	busy, err := s.Reads.QueueLoads(limited)
 	if limited.Err() != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "commands out could not be counted in time", "error", err, "request_id", requestID(ctx))
+		s.Logger.WarnContext(ctx, "counting the commands out timed out", "error", err, "request_id", requestID(ctx))
 		return loads, false, nil
 	}
 	for _, load := range busy {

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	inspectionLife    = time.Second     // how long an answer about a queue is used
-	inspectionTimeout = 2 * time.Second // of one question to the broker
-	maxInspected      = 10_000          // queues that are remembered; beyond it all are forgotten
+	inspectionLife    = time.Second     // time for which the state of a queue is cached
+	inspectionTimeout = 2 * time.Second // of one request to the broker
+	maxInspected      = 10_000          // queues in the cache; a full cache is cleared
 )
 
-// inspection remembers what the broker said of its queues. However many callers ask, the broker is asked about a queue
-// at most once a second, and a caller that goes away ends nothing for the others.
+// inspection caches the states of queues. It asks the broker about a queue at most once a second. Concurrent callers share
+// a request, which continues when one of them leaves.
 type inspection struct {
 	broker Broker
 	logger *slog.Logger
@@ -30,7 +30,7 @@ type inspection struct {
 	known map[string]inspected
 }
 
-// inspected is what was learned of one queue.
+// inspected is the cached state of one queue.
 type inspected struct {
 	state wire.QueueState
 	ok    bool // the broker answered
@@ -41,10 +41,10 @@ func newInspection(broker Broker, logger *slog.Logger) *inspection {
 	return &inspection{broker: broker, logger: logger, known: make(map[string]inspected)}
 }
 
-// states returns what is known of the queues; those of which nothing is known are left out. It asks the broker about
-// what it knows nothing recent of.
+// states returns the states of the queues, without those that are unknown. It asks the broker about queues that the cache
+// does not have.
 func (i *inspection) states(ctx context.Context, queues []string) map[string]wire.QueueState {
-	found, unknown := i.recall(queues)
+	found, unknown := i.cached(queues)
 	if len(unknown) == 0 || i.broker.Ready() != nil {
 		return found
 	}
@@ -54,15 +54,15 @@ func (i *inspection) states(ctx context.Context, queues []string) map[string]wir
 	})
 	select {
 	case <-asked:
-		found, _ = i.recall(queues)
+		found, _ = i.cached(queues)
 	case <-ctx.Done():
 	}
 	return found
 }
 
-// recall splits queues into those of which something recent is known and the others. A question that failed is
-// something recent, too: its queues are in neither.
-func (i *inspection) recall(queues []string) (found map[string]wire.QueueState, unknown []string) {
+// cached splits queues into those with a cached state and those that the broker must be asked about. Queues of a request
+// that failed recently are in neither.
+func (i *inspection) cached(queues []string) (found map[string]wire.QueueState, unknown []string) {
 	found = make(map[string]wire.QueueState, len(queues))
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
@@ -83,7 +83,7 @@ func (i *inspection) ask(ctx context.Context, queues []string) {
 	defer cancel()
 	states, err := i.broker.Inspect(limited, queues)
 	if err != nil {
-		i.logger.WarnContext(ctx, "the broker could not be asked about its queues", "error", err)
+		i.logger.WarnContext(ctx, "the broker did not report the state of its queues", "error", err)
 	}
 	i.mutex.Lock()
 	defer i.mutex.Unlock()

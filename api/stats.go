@@ -17,7 +17,7 @@ type statsOutput struct {
 func (s *service) statsRoutes() {
 	register(s, route{
 		id: "get-stats", method: http.MethodGet, path: "/v1/stats", tag: "Operation", role: record.Viewer,
-		summary: "The state of all sagas at a glance",
+		summary: "Get counts of sagas, the throughput and the outbox",
 	}, s.stats)
 }
 

@@ -12,15 +12,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// What is wrong with a saga or a definition that cannot be read. The log has the error itself, which may repeat data.
+// The reasons why a saga or a definition cannot be read. Only the log has the error itself, which may repeat data.
 const (
-	rowUnreadable        = "The stored state cannot be read by this version of the orchestrator: a newer one wrote it, or it was edited by hand."
-	definitionUnreadable = "The stored definition cannot be read by this version of the orchestrator: a newer one wrote it, or it was edited by hand."
-	definitionGone       = "The version of the definition that the saga was started with is not stored any more."
+	rowUnreadable        = "This version of the orchestrator cannot read the stored state: a newer version wrote it, or it was edited by hand."
+	definitionUnreadable = "This version of the orchestrator cannot read the stored definition: a newer version wrote it, or it was edited by hand."
+	definitionGone       = "The version of the definition with which the saga started does not exist any more."
 )
 
-// defect is what keeps a saga from being shown with its definition, which was read with that error; empty for errors of
-// other kinds.
+// defect returns the reason why a saga cannot be shown with its definition, or "" if there is none. err is the error of
+// reading the definition.
 func defect(stored record.StoredSaga, definition *saga.Definition, err error) string {
 	switch {
 	case stored.Unreadable != nil:
@@ -30,13 +30,13 @@ func defect(stored record.StoredSaga, definition *saga.Definition, err error) st
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return definitionGone
 	case err == nil && len(stored.Steps) != len(definition.Steps):
-		return rowUnreadable // one of them was edited, or the saga was closed without having been read
+		return rowUnreadable // one of them was edited, or the saga was abandoned unread
 	default:
 		return ""
 	}
 }
 
-// view is a stored saga as the outside sees it. One that cannot be read is shown with what its columns say.
+// view returns a stored saga as the API shows it. Of an unreadable saga it shows what the columns hold.
 func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
 	if readable := stored.Unreadable == nil; !readable {
 		return partly(&stored.Instance, rowUnreadable), nil
@@ -62,7 +62,7 @@ func partly(in *saga.Instance, reason string) resource.Saga {
 	return shown
 }
 
-// showDefinition is a definition as it can be put again; one that cannot be read has a name and a version.
+// showDefinition returns a definition as the API shows it. An unreadable one has only a name and a version.
 func showDefinition(kept record.RegisteredDefinition) (resource.Definition, error) {
 	shown := resource.Definition{Steps: json.RawMessage("[]")}
 	if kept.Unreadable != nil {
@@ -80,7 +80,7 @@ func showDefinition(kept record.RegisteredDefinition) (resource.Definition, erro
 	return shown, nil
 }
 
-// unreadableDefinition finds a definition in the list of its versions, which shows broken ones too. version 0 is the
+// unreadableDefinition finds a definition in the list of its versions, which includes unreadable ones. Version 0 is the
 // latest.
 func (s *service) unreadableDefinition(ctx context.Context, name string, version int) (*definitionOutput, error) {
 	page := record.Page{Limit: 1} // newest first

@@ -1,8 +1,6 @@
 package resource
 
-import (
-	"encoding/json"
-)
+import "encoding/json"
 
 // Definition is one version of a saga definition.
 type Definition struct {
@@ -11,11 +9,11 @@ type Definition struct {
 	CreatedAt   Time            `json:"created_at" format:"date-time"`
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
-	Steps       json.RawMessage `json:"steps" doc:"The steps, with every default spelled out"`
-	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Why only the name and the version are shown: what is stored cannot be read; null: it can"`
+	Steps       json.RawMessage `json:"steps" doc:"The steps with explicit defaults"`
+	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Reason why the stored definition cannot be read, in which case only its name and version are shown; else null"`
 }
 
-// Body is the definition as it can be put again.
+// Body returns the definition in the form that PUT accepts.
 func (d Definition) Body() (json.RawMessage, error) {
 	body := map[string]any{"steps": d.Steps}
 	if d.Description != "" {
@@ -27,11 +25,11 @@ func (d Definition) Body() (json.RawMessage, error) {
 	return json.Marshal(body)
 }
 
-// DefinitionBody is the body of `PUT /v1/definitions/{name}`. It is here for its documentation: the saga package reads
-// and writes definitions.
+// DefinitionBody is the body of `PUT /v1/definitions/{name}`. It only serves the documentation: package saga parses
+// definitions.
 type DefinitionBody struct {
 	Description string           `json:"description,omitempty" maxLength:"4096"`
-	Deadline    string           `json:"deadline,omitempty" doc:"How long a saga may take before its pivot, such as 24h"`
+	Deadline    string           `json:"deadline,omitempty" doc:"Time limit of the part before the pivot, such as 24h"`
 	Steps       []DefinitionStep `json:"steps" minItems:"1" maxItems:"100"`
 }
 
@@ -42,19 +40,19 @@ type DefinitionStep struct {
 	Compensation        string       `json:"compensation,omitempty" doc:"The compensating command's name; absent: nothing to undo"`
 	Queue               string       `json:"queue,omitempty" doc:"The worker queue; absent: the part of command before the first dot"`
 	Kind                string       `json:"kind,omitempty" enum:"compensatable,pivot,retriable" doc:"compensatable where absent, before a pivot"`
-	After               []string     `json:"after,omitempty" doc:"Steps that must be done first; absent: the step listed before; []: starts at once"`
-	Timeout             string       `json:"timeout,omitempty" doc:"How long one attempt may take; 30s where absent"`
+	After               []string     `json:"after,omitempty" doc:"Steps that must be done first; absent: the previous step in the list; []: starts immediately"`
+	Timeout             string       `json:"timeout,omitempty" doc:"Time limit of one attempt; absent: 30s"`
 	Retry               *RetryPolicy `json:"retry,omitempty"`
-	CompensationTimeout string       `json:"compensation_timeout,omitempty" doc:"The same of the compensation; timeout where absent"`
+	CompensationTimeout string       `json:"compensation_timeout,omitempty" doc:"Time limit of one attempt of the compensation; absent: timeout"`
 	CompensationRetry   *RetryPolicy `json:"compensation_retry,omitempty"`
 }
 
-// RetryPolicy says how often and when a failed attempt is made again.
+// RetryPolicy determines when a failed attempt is repeated, and how often.
 type RetryPolicy struct {
-	MaxAttempts     int      `json:"max_attempts,omitempty" doc:"5; 20 for retriable steps and compensations"`
-	InitialInterval string   `json:"initial_interval,omitempty" doc:"1s where absent"`
-	Multiplier      float64  `json:"multiplier,omitempty" doc:"2 where absent"`
-	MaxInterval     string   `json:"max_interval,omitempty" doc:"1m where absent"`
-	Jitter          float64  `json:"jitter,omitempty" doc:"0.2 where absent: the share by which an interval may be longer or shorter"`
-	NonRetryable    []string `json:"non_retryable,omitempty" doc:"Error codes that fail the step at once"`
+	MaxAttempts     int      `json:"max_attempts,omitempty" doc:"Absent: 5, or 20 for retriable steps and compensations"`
+	InitialInterval string   `json:"initial_interval,omitempty" doc:"Absent: 1s"`
+	Multiplier      float64  `json:"multiplier,omitempty" doc:"Absent: 2"`
+	MaxInterval     string   `json:"max_interval,omitempty" doc:"Absent: 1m"`
+	Jitter          float64  `json:"jitter,omitempty" doc:"Fraction by which an interval varies randomly; absent: 0.2"`
+	NonRetryable    []string `json:"non_retryable,omitempty" doc:"Error codes that fail the step without a retry"`
 }

@@ -1,6 +1,3 @@
-// Package resource holds the JSON shapes of the REST API that are not the saga itself: what requests carry, what
-// answers hold, and the problem details of errors. The api package writes them and the client package reads them, so
-// that the two cannot drift apart. The `doc` tags are what the OpenAPI document says about a member.
-//
-// It holds types only, and may import saga.
+// Package resource defines the JSON types of the REST API: bodies of requests, answers, and problem documents. Package api
+// writes them and package client reads them. The doc tags are the descriptions in the OpenAPI document.
 package resource

@@ -6,13 +6,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// List is a stretch of a list.
+// List is a page of a list.
 type List[T any] struct {
 	Items      []T  `json:"items"`
-	NextCursor Text `json:"next_cursor" nullable:"true" doc:"The cursor of the next page; null on the last"`
+	NextCursor Text `json:"next_cursor" nullable:"true" doc:"Cursor of the next page; null on the last page"`
 }
 
-// HistoryEntry is a line of a saga's history.
+// HistoryEntry is an event in a saga's history.
 type HistoryEntry struct {
 	Seq     int64          `json:"seq"`
 	At      Time           `json:"at" format:"date-time"`
@@ -23,7 +23,7 @@ type HistoryEntry struct {
 	Detail  map[string]any `json:"detail,omitempty"`
 }
 
-// DeadLetter is a message that could not be processed. A list leaves out the content.
+// DeadLetter is a message that could not be processed. Lists omit its headers and body.
 type DeadLetter struct {
 	ID          string          `json:"id"`
 	Source      string          `json:"source" doc:"reply, command or start"`
@@ -37,31 +37,31 @@ type DeadLetter struct {
 	Size        int             `json:"size" doc:"Bytes of the body"`
 	Headers     json.RawMessage `json:"headers,omitempty"`
 	Body        []byte          `json:"body,omitempty" doc:"The raw bytes"`
-	Text        string          `json:"text,omitempty" doc:"The body as text, when it is valid UTF-8"`
+	Text        string          `json:"text,omitempty" doc:"The body as text, if it is valid UTF-8"`
 }
 
-// Queue is a worker queue. What the broker knows is null when it could not be asked, and what the database knows when
-// there are too many sagas to count in time.
+// Queue is a worker queue. The values from the broker are null if the broker did not answer; the values from the database
+// are null if counting took too long.
 type Queue struct {
 	Name        string `json:"name"`
 	Exists      *bool  `json:"exists"`
 	Depth       *int   `json:"depth" doc:"Messages ready for a worker"`
 	Consumers   *int   `json:"consumers"`
 	CommandsOut *int64 `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
-	Oldest      *Time  `json:"oldest" format:"date-time" doc:"When the oldest of them was dispatched"`
-	Unpublished *int64 `json:"unpublished" doc:"How many of them still wait in the outbox"`
+	Oldest      *Time  `json:"oldest" format:"date-time" doc:"When the oldest of these commands was sent"`
+	Unpublished *int64 `json:"unpublished" doc:"How many of these commands are still in the outbox"`
 }
 
-// Stats is the state of all sagas at a glance.
+// Stats holds counts over all sagas.
 type Stats struct {
-	Sagas       map[string]map[saga.Status]int64 `json:"sagas" doc:"How many, by definition and status"`
-	Attention   map[saga.AttentionReason]int64   `json:"attention" doc:"How many need a person, by reason"`
+	Sagas       map[string]map[saga.Status]int64 `json:"sagas" doc:"Number of sagas by definition and status"`
+	Attention   map[saga.AttentionReason]int64   `json:"attention" doc:"Number of sagas that need an operator, by reason"`
 	Throughput  Throughput                       `json:"throughput"`
 	Outbox      OutboxStats                      `json:"outbox"`
 	DeadLetters int64                            `json:"dead_letters"`
 }
 
-// Throughput counts what was started and what reached its end.
+// Throughput counts sagas that started and that ended.
 type Throughput struct {
 	StartedLastMinute  int64 `json:"started_last_minute"`
 	StartedLastHour    int64 `json:"started_last_hour"`
@@ -69,7 +69,7 @@ type Throughput struct {
 	FinishedLastHour   int64 `json:"finished_last_hour"`
 }
 
-// OutboxStats is what has not reached the broker yet.
+// OutboxStats counts commands that the broker has not confirmed.
 type OutboxStats struct {
 	Pending int64 `json:"pending"`
 	Oldest  *Time `json:"oldest" format:"date-time"`

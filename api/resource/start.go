@@ -11,39 +11,39 @@ import (
 type StartSaga struct {
 	Definition string            `json:"definition" doc:"Name of the definition"`
 	Version    int               `json:"version,omitempty" minimum:"1" doc:"Version of the definition; absent: the latest"`
-	Key        string            `json:"key,omitempty" maxLength:"128" doc:"Business key: in use by at most one unfinished saga of the definition"`
-	Data       json.RawMessage   `json:"data,omitempty" doc:"A JSON object: the saga's own data, that commands carry; absent: {}"`
+	Key        string            `json:"key,omitempty" maxLength:"128" doc:"Business key, held by at most one unfinished saga of the definition"`
+	Data       json.RawMessage   `json:"data,omitempty" doc:"The saga's data, a JSON object that commands carry; absent: {}"`
 	Priority   uint8             `json:"priority,omitempty" maximum:"9" doc:"Priority of the saga's commands in their queues"`
-	Labels     map[string]string `json:"labels,omitempty" doc:"At most 32, to find sagas by"`
-	StartAt    time.Time         `json:"start_at,omitzero" doc:"When to start; absent or past: at once"`
-	Deadline   saga.Duration     `json:"deadline,omitzero" doc:"How long the saga may take before its pivot, such as 24h; before the definition's"`
+	Labels     map[string]string `json:"labels,omitempty" doc:"At most 32 labels, by which sagas can be found"`
+	StartAt    time.Time         `json:"start_at,omitzero" doc:"When to start; absent or past: immediately"`
+	Deadline   saga.Duration     `json:"deadline,omitzero" doc:"Time limit of the part before the pivot, such as 24h; absent: the definition's"`
 }
 
 // RetryAction is the body of `POST /v1/sagas/{id}/retry`.
 type RetryAction struct {
-	Step   string `json:"step,omitempty" doc:"The used-up step; absent: all that are"`
+	Step   string `json:"step,omitempty" doc:"The exhausted step; absent: all exhausted steps"`
 	Reason string `json:"reason,omitempty" maxLength:"1000"`
 }
 
 // SkipAction is the body of `POST /v1/sagas/{id}/skip`.
 type SkipAction struct {
-	Step   string          `json:"step" doc:"The used-up step or compensation that counts as done"`
-	Output json.RawMessage `json:"output,omitempty" doc:"A JSON object that is merged into the saga's data, as the step's output would be"`
+	Step   string          `json:"step" doc:"The exhausted step or compensation to mark as done"`
+	Output json.RawMessage `json:"output,omitempty" doc:"A JSON object that is merged into the saga's data like the output of the step"`
 	Reason string          `json:"reason" maxLength:"1000"`
 }
 
 // CompensateAction is the body of `POST /v1/sagas/{id}/compensate`.
 type CompensateAction struct {
-	Step   string `json:"step,omitempty" doc:"With a late effect: the step to undo"`
+	Step   string `json:"step,omitempty" doc:"After a late effect: the step to compensate"`
 	Reason string `json:"reason" maxLength:"1000"`
 }
 
-// ReasonedAction is the body of the actions that need a reason and nothing else: abandon and acknowledge.
+// ReasonedAction is the body of abandon and acknowledge.
 type ReasonedAction struct {
 	Reason string `json:"reason" maxLength:"1000"`
 }
 
-// OptionalReason is the body of pause and resume; it may be absent altogether.
+// OptionalReason is the body of pause and resume. The body may be absent.
 type OptionalReason struct {
 	Reason string `json:"reason,omitempty" maxLength:"1000"`
 }

@@ -2,7 +2,7 @@ package resource
 
 import "github.com/saga-orchestrator/orchestrator/saga"
 
-// Causes of a saga not being further, besides the reasons for attention.
+// The causes for which a saga waits, in addition to the reasons for attention.
 const (
 	CauseDone             = "done"
 	CausePaused           = "paused"
@@ -17,24 +17,24 @@ const (
 	CauseUnreadable       = "unreadable"
 )
 
-// Why says why a saga is not further, and what comes next.
+// Why explains what a saga is waiting for, and what happens next.
 type Why struct {
 	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
-	Message        string            `json:"message" doc:"The cause for people, with what they can do"`
-	Since          *Time             `json:"since" format:"date-time" doc:"Since when it has been so"`
-	Step           *string           `json:"step" doc:"The step that it is about"`
-	NextAutomatic  *NextAutomatic    `json:"next_automatic" doc:"What happens by itself next, and when; null: nothing with a time"`
+	Message        string            `json:"message" doc:"Description of the cause, with what an operator can do"`
+	Since          *Time             `json:"since" format:"date-time" doc:"When the cause arose"`
+	Step           *string           `json:"step" doc:"The step that the cause concerns"`
+	NextAutomatic  *NextAutomatic    `json:"next_automatic" doc:"What happens next without an operator; null: nothing is scheduled"`
 	AllowedActions []saga.ActionName `json:"allowed_actions"`
 	Evidence       Evidence          `json:"evidence"`
 }
 
-// NextAutomatic is something that happens by itself.
+// NextAutomatic is something that happens without an operator.
 type NextAutomatic struct {
-	At   *Time  `json:"at" format:"date-time" doc:"null: the time is not known"`
+	At   *Time  `json:"at" format:"date-time" doc:"null: the time is unknown"`
 	What string `json:"what"`
 }
 
-// Evidence is what the cause was concluded from.
+// Evidence is the information from which the cause was concluded.
 type Evidence struct {
 	Status    saga.Status     `json:"status"`
 	Revision  int64           `json:"revision"`
@@ -42,12 +42,12 @@ type Evidence struct {
 	Outbox    *OutboxEvidence `json:"outbox,omitempty"`
 	Queue     *QueueEvidence  `json:"queue,omitempty"`
 	Broker    string          `json:"broker" doc:"ready, or unreachable"`
-	Waiting   []string        `json:"waiting,omitempty" doc:"Every step that has a command out or waits for its next attempt"`
-	Timers    []NextAutomatic `json:"timers,omitempty" doc:"Everything that falls due by itself, earliest first"`
+	Waiting   []string        `json:"waiting,omitempty" doc:"Steps that have a command out or wait for their next attempt"`
+	Timers    []NextAutomatic `json:"timers,omitempty" doc:"Everything that happens without an operator, earliest first"`
 	Attention *Attention      `json:"attention,omitempty"`
 }
 
-// StepEvidence is the state of the step that the cause is about.
+// StepEvidence is the state of the step that the cause concerns.
 type StepEvidence struct {
 	Name          string          `json:"name"`
 	Status        saga.StepStatus `json:"status"`
@@ -59,16 +59,16 @@ type StepEvidence struct {
 	Error         *saga.StepError `json:"error"`
 }
 
-// OutboxEvidence is what became of the command on its way to the broker.
+// OutboxEvidence is the state of the command on its way to the broker.
 type OutboxEvidence struct {
 	State    string `json:"state" enum:"written,returned,refused,confirmed"`
 	Since    *Time  `json:"since" format:"date-time"`
-	Attempts int    `json:"attempts" doc:"How often publishing it did not come off"`
-	Reason   string `json:"reason,omitempty" doc:"In the broker's words"`
-	RetryAt  *Time  `json:"retry_at,omitempty" format:"date-time" doc:"When it is published again, if it was refused"`
+	Attempts int    `json:"attempts" doc:"Number of failed attempts to publish it"`
+	Reason   string `json:"reason,omitempty" doc:"Error text of the broker"`
+	RetryAt  *Time  `json:"retry_at,omitempty" format:"date-time" doc:"Next attempt to publish it, if the broker refused it"`
 }
 
-// States of an OutboxEvidence.
+// The states of an OutboxEvidence.
 const (
 	OutboxWritten   = "written"
 	OutboxReturned  = "returned"
@@ -76,7 +76,7 @@ const (
 	OutboxConfirmed = "confirmed"
 )
 
-// QueueEvidence is the queue that the command goes to. Its numbers are null when the broker could not be asked.
+// QueueEvidence is the state of the command's queue. Its values are null if the broker did not answer.
 type QueueEvidence struct {
 	Name      string `json:"name"`
 	Exists    *bool  `json:"exists"`
