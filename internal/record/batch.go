@@ -7,47 +7,47 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Batch is what a transaction must load before anything can be decided.
+// Batch is what a transaction must load before the core can decide.
 type Batch struct {
-	SagaIDs     []string // of existing sagas; each once, in any order
-	WithOutbox  []string // those of SagaIDs for which Loaded.Unpublished is wanted
+	SagaIDs     []string // of existing sagas, each once, in any order
+	WithOutbox  []string // those of SagaIDs that need Loaded.Unpublished
 	Starts      []StartClaim
-	Confirmed   []saga.CommandID // outbox rows that are done with
-	DeadLetters []DeadLetter     // stored whatever decide says; storing the same ID again changes nothing
+	Confirmed   []saga.CommandID // outbox rows to delete
+	DeadLetters []DeadLetter     // stored whatever decide returns; storing an ID again changes nothing
 }
 
-// StartClaim is a saga that is about to be started under keys that must be unique.
+// StartClaim claims the unique keys of a saga that is about to start.
 type StartClaim struct {
 	SagaID         string
 	Definition     string
 	Version        int    // of the definition; it must be stored
-	Latest         bool   // Version was taken for the latest one: Loaded.Newer holds the newer one if it is not
+	Latest         bool   // Version was assumed to be the latest; if it is not, Loaded.Newer holds the latest
 	Key            string // business key: in use by at most one unfinished saga of the definition; empty: none
 	IdempotencyKey string // empty: none
-	BodyHash       []byte // what the idempotency key stands for
+	BodyHash       []byte // of the request that the idempotency key stands for
 }
 
-// Loaded is what a transaction found. The instances are the caller's to read, not to change.
+// Loaded is what a transaction found. The caller must not modify the instances.
 type Loaded struct {
-	Now       time.Time // the store's clock, in UTC and whole microseconds
+	Now       time.Time // by the clock of the store, in UTC and whole microseconds
 	Instances map[string]saga.Instance
-	// Unreadable holds, by saga id, why a saga that is there cannot be read. Each error wraps ErrUnreadable.
+	// Unreadable holds, by saga id, why an existing saga cannot be read. Each error wraps ErrUnreadable.
 	Unreadable map[string]error
-	// Busy are sagas that are there and were not loaded: another replica is changing them, or the batch was full. Ask
-	// again later.
+	// Busy holds existing sagas that were not loaded: another replica is changing them, or the batch was full. Retry
+	// later.
 	Busy        map[string]bool
-	Unpublished map[string]map[string]bool // saga id → ids of its commands that are still in the outbox
-	// Starts says, by SagaID, what became of each claim. A claim that found the saga itself already stored (an earlier
-	// commit of the same batch whose outcome was unknown) is StartExists with its own id.
+	Unpublished map[string]map[string]bool // saga id → ids of its commands still in the outbox
+	// Starts holds the result of each claim, by SagaID. A claim that found its own saga stored, by an earlier commit of
+	// the same batch with an unknown outcome, is StartExists with its own id.
 	Starts map[string]StartOutcome
-	// Newer holds, by name, the latest versions of definitions of which a claim gives an older one as the latest.
+	// Newer holds, by name, the latest version of definitions for which a claim assumed an older one.
 	Newer map[string]int
 }
 
-// StartOutcome is what became of a StartClaim. Only Free leaves its keys claimed; decide must then create the saga.
+// StartOutcome is the result of a StartClaim. Only StartFree claims the keys; decide must then create the saga.
 type StartOutcome struct {
 	Kind     StartKind
-	Existing string        // id of the saga that holds the key, unless Free
+	Existing string        // id of the saga that holds the key, unless StartFree
 	Instance saga.Instance // that saga, for StartExists
 }
 
@@ -56,26 +56,26 @@ type StartKind int
 
 // The kinds of outcomes.
 const (
-	StartFree      StartKind = iota // nothing stands in the way
-	StartExists                     // the same idempotency key and body: the saga is there already
+	StartFree      StartKind = iota // the keys are free
+	StartExists                     // a saga with the same idempotency key and body exists
 	StartConflict                   // the idempotency key stands for another body
-	StartKeyInUse                   // the business key is in use by an unfinished saga
+	StartKeyInUse                   // an unfinished saga holds the business key
 	StartUndefined                  // that version of the definition is not stored
 )
 
-// Changes is what a transaction writes. A saga that reached a terminal status gives its business key back.
+// Changes is what a transaction writes. A saga that reaches a terminal status releases its business key.
 type Changes struct {
 	Created []saga.Instance
 	Updated []saga.Instance
-	// Abandoned are sagas on which the core cannot decide. One that has ended already stays as it is.
+	// Abandoned holds sagas on which the core cannot decide. A saga that has ended already does not change.
 	Abandoned []Abandonment
 	Entries   []Entry
 	Commands  []wire.Command // outbox rows, claimed by this replica for the lease
-	// DeadLetters are messages that turned out to be meant for no saga; as those of the Batch.
+	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
 	DeadLetters []DeadLetter
 }
 
-// Entry is a history entry with the saga that it belongs to.
+// Entry is a history entry with the id of its saga.
 type Entry struct {
 	SagaID string
 	saga.Entry

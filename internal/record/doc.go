@@ -1,7 +1,4 @@
-// Package record holds the plain types in which the engine, the stores and the API speak of what is kept: a batch and
-// its changes, history lines, dead letters, keys, and the filters and pages of reads. It has no behaviour beyond small
-// questions about its own values, and what an instance is like once it was kept; the interfaces that use it stand with
-// their consumers.
-//
-// It may import saga and steps/wire.
+// Package record holds the plain types that the engine, the stores and the API share: batches and their changes, history
+// entries, dead letters, API keys, and the filters and pages of reads. The interfaces that use them stand with their
+// consumers.
 package record

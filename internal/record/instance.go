@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Clone shares nothing with the instance.
+// Clone returns a copy that shares nothing with the instance.
 func Clone(in saga.Instance) saga.Instance {
 	in.Labels = maps.Clone(in.Labels)
 	in.Data = slices.Clone(in.Data)
@@ -35,8 +35,8 @@ func copied[T any](p *T) *T {
 	return &value
 }
 
-// Kept is the instance as it comes out of a store, sharing nothing with what went in: times in microseconds, outputs
-// without white space.
+// Kept returns the instance as a store returns it, sharing nothing: times in microseconds, outputs without white space.
+// Error: an output that is not valid JSON.
 func Kept(in saga.Instance) (saga.Instance, error) {
 	in = Clone(in)
 	in.CreatedAt, in.UpdatedAt = micro(in.CreatedAt), micro(in.UpdatedAt)
@@ -61,7 +61,7 @@ func Kept(in saga.Instance) (saga.Instance, error) {
 	return in, nil
 }
 
-// Abandoned is an unfinished instance after an Abandonment, with one more history entry than before.
+// Abandoned returns an unfinished instance after an Abandonment, with one more history entry.
 func Abandoned(in saga.Instance, now time.Time) saga.Instance {
 	in = Clone(in)
 	in.Status, in.Phase, in.Attention = saga.Abandoned, saga.PhaseEnded, nil
@@ -75,5 +75,5 @@ func Abandoned(in saga.Instance, now time.Time) saga.Instance {
 	return in
 }
 
-// micro is a time as a column keeps it.
+// micro returns a time with the precision of a column.
 func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -6,21 +6,21 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// OutboxClaim selects the outbox rows to take over. At least one row is claimed, however large, if any qualifies.
+// OutboxClaim selects outbox rows to claim. If any row qualifies, at least one is claimed, however large.
 type OutboxClaim struct {
-	Limit  int      // commands at most
-	Bytes  int      // of their bodies together; 0: no limit
-	Except []string // queues to leave alone
-	Only   string   // if set, the only queue to claim from
+	Limit  int      // most commands
+	Bytes  int      // most bytes of their bodies in total; 0: no limit
+	Except []string // queues to skip
+	Only   string   // the only queue to claim from; empty: all
 }
 
-// QueueProblem is why a worker queue takes no commands at present. Publishing to it pauses until RetryAt; then one
-// command probes the queue. What is noted has times of the process's clock, what is read has times of the store's. Since
-// is that of the first note of the same kind; zero in a note: now.
+// QueueProblem is the reason why a worker queue accepts no commands. Publishing to it pauses until RetryAt; then one
+// command probes the queue. Noted times are by the clock of the process, read times by that of the store. Since is the
+// time of the first note of the same kind; zero in a note means now.
 type QueueProblem struct {
 	Queue   string
 	Kind    ProblemKind
-	Reason  string // in the broker's words, for operators
+	Reason  string // in the words of the broker, for operators
 	Since   time.Time
 	RetryAt time.Time
 }
@@ -30,15 +30,15 @@ type ProblemKind string
 
 // The kinds of problems.
 const (
-	QueueMissing       ProblemKind = "missing"        // the broker returned a command: there is no such queue
-	QueueRefuses       ProblemKind = "refuses"        // the broker answered with a negative confirm: the queue is full, for example
-	QueueNotConfirming ProblemKind = "not_confirming" // the broker took commands and did not confirm them in time
+	QueueMissing       ProblemKind = "missing"        // the broker returned a command because the queue does not exist
+	QueueRefuses       ProblemKind = "refuses"        // the broker sent a negative confirm, for example because the queue is full
+	QueueNotConfirming ProblemKind = "not_confirming" // the broker did not confirm commands in time
 )
 
-// RefusedCommand is a command that the broker refuses whatever its queue: it is too large, for example. It is published
-// again after RetryAfter, on a channel of its own.
+// RefusedCommand is a command that the broker refuses whatever its queue, for example because it is too large. It is
+// published again after RetryAfter, on its own channel.
 type RefusedCommand struct {
 	Command    saga.CommandID
-	Reason     string // in the broker's words
+	Reason     string // in the words of the broker
 	RetryAfter time.Duration
 }

@@ -6,8 +6,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Filter selects sagas. Fields that are nil select all sagas; all others must hold. A zero value is not the same as
-// nil: it selects what has that value.
+// Filter selects sagas that match all non-nil fields. A zero value differs from nil: it selects sagas with that value.
 type Filter struct {
 	Definition       *string
 	Version          *int
@@ -20,37 +19,37 @@ type Filter struct {
 	AttentionReasons []saga.AttentionReason
 }
 
-// Page is a stretch of a list, newest first unless the method says otherwise. A method that lists returns, beside the
-// items, the After of the next page: opaque text, empty at the end of the list. A page ends at Limit items, at PageBytes,
-// or after a bounded number of rows that the filter does not select. So it may be short, or even empty, before the end.
+// Page is a part of a list, newest first unless the method states otherwise. A method that lists also returns the After
+// of the next page: opaque text, empty at the end of the list. A page ends at Limit items, at PageBytes, or after a
+// bounded number of rows outside the filter. So it may be short, or even empty, before the end.
 type Page struct {
 	After string // empty: from the start
-	Limit int    // 0: none
+	Limit int    // 0: no limit
 }
 
-// PageBytes is the size at which a page ends, about. A page has at least one item, however large, if there is one.
+// PageBytes is the approximate size limit of a page. A page has at least one item, if there is one, however large.
 const PageBytes = 4 << 20
 
-// RegisteredDefinition is a definition as it is kept. If Unreadable is non-nil (it wraps ErrUnreadable), Definition has a
-// name and a version only. Only lists return such definitions.
+// RegisteredDefinition is a stored definition. If Unreadable is non-nil, it wraps ErrUnreadable, and Definition has
+// only a name and a version. Only lists return such definitions.
 type RegisteredDefinition struct {
 	*saga.Definition
 	CreatedAt  time.Time
 	Unreadable error
 }
 
-// Count is how many sagas of a definition have a status.
+// Count is the number of sagas of a definition with a status.
 type Count struct {
 	Definition string
 	Status     saga.Status
 	Sagas      int64
 }
 
-// Stats is the state of all sagas at a glance.
+// Stats summarizes the state of all sagas.
 type Stats struct {
 	Counts    []Count
 	Attention map[saga.AttentionReason]int64
-	// Started and Finished count the sagas of the last minute and the last hour: the throughput.
+	// Started and Finished count the sagas of the last minute and hour.
 	StartedLastMinute  int64
 	StartedLastHour    int64
 	FinishedLastMinute int64
@@ -60,21 +59,21 @@ type Stats struct {
 	DeadLetters        int64
 }
 
-// QueueLoad is what the database knows of one worker queue.
+// QueueLoad is what the database knows about one worker queue.
 type QueueLoad struct {
 	Queue       string
 	CommandsOut int64     // commands of unfinished sagas that wait for a reply
-	Oldest      time.Time // when the oldest of them was dispatched; zero: none is out
+	Oldest      time.Time // dispatch time of the oldest of them; zero: none is out
 	Unpublished int64     // of those, how many still wait in the outbox
 }
 
-// OutboxRow is a command that has not been confirmed to be in its queue.
+// OutboxRow is a command that is not confirmed to be in its queue.
 type OutboxRow struct {
 	CommandID string
 	Queue     string
 	CreatedAt time.Time
-	RefusedAt time.Time // when the broker refused it last; zero: never
-	RetryAt   time.Time // when it is published again, if it was refused; zero: it is being published
+	RefusedAt time.Time // when the broker last refused it; zero: never
+	RetryAt   time.Time // when a refused command is published again; zero: it is being published
 	Reason    string    // why the broker refused it
-	Attempts  int       // attempts to publish it that failed
+	Attempts  int       // failed attempts to publish it
 }

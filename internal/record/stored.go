@@ -6,22 +6,22 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// StoredSaga is a saga as a list or a lookup found it. If Unreadable is non-nil (it wraps ErrUnreadable), Instance holds
-// what its columns say; Steps then have names only.
+// StoredSaga is a saga as a list or a lookup found it. If Unreadable is non-nil, it wraps ErrUnreadable, and Instance
+// holds only what its columns contain; its steps then have only names.
 type StoredSaga struct {
 	saga.Instance
 	Unreadable error
 }
 
-// Abandonment closes a saga that cannot be read. The core cannot decide on it, so the store itself sets the status,
-// releases the business key and writes the history entry.
+// Abandonment closes a saga on which the core cannot decide. The store sets the status, releases the business key and
+// writes the history entry.
 type Abandonment struct {
 	SagaID string
 	Actor  string
 	Reason string
 }
 
-// DueSaga is a saga whose time to wake has come. Pages of due sagas are in the order of (WakeAt, SagaID).
+// DueSaga is a saga whose wake time has come. Pages of due sagas are in the order of (WakeAt, SagaID).
 type DueSaga struct {
 	SagaID string
 	WakeAt time.Time
