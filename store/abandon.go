@@ -10,9 +10,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// queueAbandoned closes sagas on which the core cannot decide. It changes columns only, and of the progress what it must
-// where that is readable: the rest stays as it is, byte by byte. Commands that have not left are dropped: without the
-// definition they cannot be published. A saga that has ended stays as it is.
+// queueAbandoned closes sagas on which the core cannot decide. It changes only columns and, if the progress is
+// readable, the parts that the core would change; all else stays byte by byte. Unpublished commands are dropped:
+// without the definition they cannot be published. A saga that has ended does not change.
 func (w *write) queueAbandoned(b *pgx.Batch) {
 	n := len(w.changes.Abandoned)
 	if n == 0 {
@@ -56,7 +56,8 @@ func (w *write) queueAbandoned(b *pgx.Batch) {
 		from ended e`, ids, actors, reasons, progress, w.now, w.fence.token, string(saga.EntryAbandoned))
 }
 
-// endedProgress is the progress of a readable saga after it was abandoned, as the core leaves it; nil: it stays as it is.
+// endedProgress returns the progress of a readable saga after it was abandoned, as the core would leave it. nil:
+// unchanged.
 func (w *write) endedProgress(id string) *string {
 	in, readable := w.before.instances[id]
 	if !readable {
@@ -65,7 +66,7 @@ func (w *write) endedProgress(id string) *string {
 	in = record.Abandoned(in, w.now)
 	text, err := new(texts).encode(progressOf(&in))
 	if err != nil {
-		return nil // it was read, so this cannot be
+		return nil // impossible: it was read
 	}
 	return &text
 }

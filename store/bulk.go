@@ -1,8 +1,8 @@
 package store
 
-// Statements about the rows of a batch take one array per column, and exist twice. Many rows are unnested in the select
-// list, side by side: in the from list Postgres would first copy each array into a table, at four times the cost. A single
-// row is indexed out of its arrays: there is no set to prepare for each column, and nothing to join.
+// Statements about the rows of a batch take one array per column and come in two forms. Many rows are unnested side by
+// side in the select list: in the from list Postgres would first copy each array into a table, at four times the cost.
+// A single row is taken from its arrays by index, without a set per column and without a join.
 const (
 	insertSagaInto = `insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
 			deadline_at, status, revision, data, updated_at, finished_at, wake_at,

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	cacheBytes   = 32 << 20 // of cached instances, about
+	cacheBytes   = 32 << 20 // approximate size of the cached instances
 	instanceCost = 2 << 10  // bytes of an instance besides its documents
 	maxBackoff   = 1 << 10
 )
 
-// instanceCache holds unfinished sagas as this process has committed them last, with the fences of their rows, so
-// that they need not be read before each change. It is a cache and no more: whatever is decided on it is written only if
-// the rows are still the same versions.
+// instanceCache holds the unfinished sagas that this process has committed, with the fences of their rows, so that a
+// batch need not read them first. Decisions on cached instances are written only if the rows are still at the cached
+// version.
 //
-// Where replicas share the work, each goes on where another has stopped, and caches are stale. So after a batch that was
-// decided on a stale instance some batches skip the cache, more each time, until one hits.
+// When replicas share the work, caches become stale. After a batch that was decided on a stale instance, the next
+// batches skip the cache: more each time, until a batch hits.
 type instanceCache struct {
 	mu      sync.Mutex
 	byID    map[string]*list.Element // of *cached
-	order   list.List                // the one that was changed last comes first
+	order   list.List                // the most recently changed comes first
 	bytes   int
-	backoff int // how many batches skip the cache after the next stale one
-	skip    int // how many still do
+	backoff int // number of batches that skip the cache after the next miss
+	skip    int // number of batches that still skip it
 }
 
 type cached struct {
@@ -40,9 +40,9 @@ type fenced struct {
 	fence    fence
 }
 
-// fence tells one version of a row from every other. A write of this program draws a new token, which cannot repeat: a
-// revision can, and a transaction id too, after a failover that lost them. An edit by hand, or by a program that does not
-// know the token, has another transaction.
+// fence identifies one version of a row. Each write of this program draws a new random token. A revision may repeat,
+// and so may a transaction id, after a failover that lost them. An edit by hand, or by a program that does not know the
+// token, changes the transaction.
 type fence struct {
 	token       int64
 	transaction uint32 // xmin
@@ -50,8 +50,8 @@ type fence struct {
 
 func newInstanceCache() *instanceCache { return &instanceCache{byID: make(map[string]*list.Element)} }
 
-// get returns the sagas of these ids, or false where one of them is not cached, they are too large for one batch, or the
-// cache is skipped. They must not be changed: a transition changes nothing of what it is given.
+// get returns the sagas with these ids. It returns false if one is not cached, if they are too large for one batch, or
+// if the cache is skipped. The caller must not change them.
 func (c *instanceCache) get(ids []string) (sagas, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +80,7 @@ func (c *instanceCache) recordHit() {
 	c.backoff = 0
 }
 
-// recordMiss notes that an instance was stale.
+// recordMiss records that an instance was stale.
 func (c *instanceCache) recordMiss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +88,7 @@ func (c *instanceCache) recordMiss() {
 	c.skip = c.backoff
 }
 
-// keep caches sagas as they were committed.
+// keep caches committed sagas.
 func (c *instanceCache) keep(committed []saga.Instance, fence fence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +98,7 @@ func (c *instanceCache) keep(committed []saga.Instance, fence fence) {
 	c.shrink()
 }
 
-// keepLoaded caches sagas as they were read.
+// keepLoaded caches sagas that were read.
 func (c *instanceCache) keepLoaded(loaded sagas) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +116,7 @@ func (c *instanceCache) keepOne(in *saga.Instance, fence fence) {
 	}
 	kept, err := record.Kept(*in)
 	if err != nil {
-		return // it was committed, so this cannot be; uncached it is read
+		return // impossible for a committed saga; it is read instead
 	}
 	entry := &cached{fenced: fenced{instance: kept, fence: fence}, cost: cost(&kept)}
 	c.byID[in.ID] = c.order.PushFront(entry)
@@ -164,7 +164,7 @@ func cost(in *saga.Instance) int {
 	return bytes
 }
 
-// sagas are what a batch decides on, with the fences of its writes.
+// sagas are the instances of a batch, with the fences that its writes check.
 type sagas struct {
 	instances map[string]saga.Instance
 	fences    map[string]fence

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// claimRounds bounds how often one claim looks again because all that it found was orphaned or broken.
+	// claimRounds bounds the rounds of one claim whose rows all turn out to be orphaned or broken.
 	claimRounds = 100
-	// leastShare is how many commands of one queue a claim looks at, however many queues there are.
+	// leastShare is the least number of commands that a claim reads from one queue, however many queues there are.
 	leastShare = 16
 
 	firstBrokenWait = 2 * time.Second
 	maxBrokenWait   = time.Hour
 )
 
-// claimStatement goes from queue to queue, and in each from the command that waits longest. Rows of queues that are
-// excepted are not looked at. Of all these the first of each queue come first, then the second ones, up to the limits.
-// Orphans, whose saga is gone, become dead letters by the way.
+// claimStatement visits each queue and reads its commands in the order of their waiting time, skipping excepted queues.
+// It takes the first command of each queue, then the second, and so on up to the limits. Orphans, whose saga is gone,
+// become dead letters.
 const claimStatement = `with recursive queues as (
 		(select o.queue collate "C" as queue from outbox o where $4::text is null or o.queue collate "C" = $4
 			order by o.queue collate "C" limit 1)
@@ -70,10 +70,10 @@ const claimStatement = `with recursive queues as (
 	select clock_timestamp(), moved.orphans, taken.*
 	from (select count(*) as orphans from orphans) moved left join taken on true`
 
-// ClaimOutbox takes over commands that no replica is publishing: their lease ran out, since the replica that held it is
-// gone or could not publish, or the wait after a refusal is over. It claims from all queues in turn, so that no queue
-// holds back the others; within a queue those that have waited longest come first. It returns them oldest first. With
-// commands may come an error, which is about others that cannot be published: they wait longer each time.
+// ClaimOutbox takes over commands that no replica is publishing: their lease has expired, or the wait after a refusal
+// is over. It claims from all queues in turn, so that no queue holds back the others; within a queue, the
+// longest-waiting commands come first. It returns them oldest first. An error beside commands concerns other commands
+// that cannot be published; each time, these wait longer.
 func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
 	var faults error
 	for range claimRounds {
@@ -98,7 +98,7 @@ func byAge(a, b wire.Command) int {
 	return strings.Compare(a.ID.String(), b.ID.String())
 }
 
-// claim takes over one round of commands. found is 0 when no row is left to be claimed.
+// claim takes over one round of commands. found is 0 if no claimable row is left.
 func (s *Store) claim(ctx context.Context, claim record.OutboxClaim) (claimed []claimedRow, found int, err error) {
 	bytes, except := claim.Bytes, slices.DeleteFunc(slices.Clone(claim.Except), func(q string) bool { return !storable(q) })
 	if bytes <= 0 {
@@ -118,7 +118,7 @@ func (s *Store) claim(ctx context.Context, claim record.OutboxClaim) (claimed []
 	err = readRows(rows, (*claimedRow).columns, func(row *claimedRow, fault error) {
 		s.clock.observe(row.now)
 		found = int(row.orphans)
-		if row.sagaID != nil { // there is one row without a command if none was taken
+		if row.sagaID != nil { // without commands there is one row of nulls
 			row.fault = fault
 			claimed = append(claimed, *row)
 		}
@@ -129,7 +129,7 @@ func (s *Store) claim(ctx context.Context, claim record.OutboxClaim) (claimed []
 	return claimed, len(claimed) + found, failpoint.Error("store/claimed")
 }
 
-// claimedRow is a row of the claim.
+// claimedRow is a row of claimStatement.
 type claimedRow struct {
 	now             time.Time
 	orphans         int64
@@ -137,7 +137,7 @@ type claimedRow struct {
 	command         wire.Command
 	attempts        int
 	fault           error
-	passing         bool // the fault is the database's, and concerns this try only
+	passing         bool // the fault is temporary and the database's own
 }
 
 func (r *claimedRow) columns() []any {
@@ -148,7 +148,7 @@ func (r *claimedRow) columns() []any {
 	}
 }
 
-// complete adds what the definitions know of commands. The broken ones come apart, each with its fault.
+// complete adds what the definitions know of commands. It returns the broken ones separately, each with its fault.
 func (s *Store) complete(ctx context.Context, claimed []claimedRow) (whole []wire.Command, broken []claimedRow) {
 	definitions := newDefinitionCache(s)
 	for _, row := range claimed {
@@ -187,8 +187,8 @@ func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache)
 	return nil
 }
 
-// postpone lets broken rows wait longer each time, so that they do not come before the others. Those of sagas that have
-// ended are dropped: nothing waits for them. It returns what is wrong with them. Where reading a definition failed for the moment only, the lease of the row runs out.
+// postpone makes broken rows wait longer each time, so that they do not block the others, and returns their faults.
+// Rows of sagas that have ended are dropped. A row keeps its lease if its definition could not be read for now.
 func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error) {
 	var sagas, commands []string
 	var waits []time.Duration

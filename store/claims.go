@@ -12,15 +12,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// claims are the starts of a batch and what stands in their way. Every key is claimed by inserting it: the one whose
-// row it is has it, and whoever comes at the same time waits for that transaction to end.
+// claims are the starts of a batch and what conflicts with them. A key is claimed by inserting its row: concurrent
+// claims wait for that transaction to end.
 type claims struct {
 	starts  []record.StartClaim
 	taken   map[string]string      // idempotency key that this transaction inserted → saga
-	holders map[string]holder      // idempotency key → whose it is
+	holders map[string]holder      // idempotency key → its holder
 	using   map[businessKey]string // business key → saga that holds it
 	stored  map[string]saga.Instance
-	// unreadable holds why a stored saga cannot be read; what is known of it is in stored.
+	// unreadable explains why a stored saga cannot be read; stored has its readable part.
 	unreadable map[string]error
 }
 
@@ -64,7 +64,7 @@ func (c *claims) queue(b *pgx.Batch) {
 		})
 }
 
-// queueIdempotencyKeys claims the keys, and then looks whose they are. It returns them.
+// queueIdempotencyKeys claims the keys and reads their holders. It returns the keys.
 func (c *claims) queueIdempotencyKeys(b *pgx.Batch) []string {
 	keys, sagas, hashes := idempotencyColumns(withIdempotencyKey(c.starts))
 	if len(keys) == 0 {
@@ -94,7 +94,7 @@ func (c *claims) queueIdempotencyKeys(b *pgx.Batch) []string {
 	return keys
 }
 
-// withIdempotencyKey are the starts that have one, sorted by it.
+// withIdempotencyKey returns the starts that have an idempotency key, sorted by it.
 func withIdempotencyKey(starts []record.StartClaim) []record.StartClaim {
 	keyed := slices.DeleteFunc(slices.Clone(starts), func(s record.StartClaim) bool { return s.IdempotencyKey == "" })
 	slices.SortStableFunc(keyed, func(a, b record.StartClaim) int { return strings.Compare(a.IdempotencyKey, b.IdempotencyKey) })
@@ -109,7 +109,7 @@ func idempotencyColumns(keyed []record.StartClaim) (keys, sagas []string, hashes
 	return keys, sagas, hashes
 }
 
-// queueBusinessKeys claims the business keys of those starts that have their idempotency key and are not stored yet.
+// queueBusinessKeys claims the business keys of the starts that hold their idempotency key and are not stored yet.
 func (c *claims) queueBusinessKeys(b *pgx.Batch) {
 	var definitions, keys, sagas, idempotencyKeys []string
 	for _, start := range c.starts {
@@ -121,7 +121,8 @@ func (c *claims) queueBusinessKeys(b *pgx.Batch) {
 	if len(keys) == 0 {
 		return
 	}
-	// The holder of the idempotency key is a value, not an `exists`: that Postgres 18 would answer from a hash of the table.
+	// The holder of the idempotency key is a scalar subquery: Postgres 18 would answer an `exists` from a hash of the
+	// table.
 	b.Queue(`insert into business_keys (definition, key, saga_id)
 		select n.definition, n.key, n.saga_id
 		from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
@@ -145,7 +146,7 @@ func (c *claims) queueBusinessKeys(b *pgx.Batch) {
 		})
 }
 
-// resolve says what became of each claim, the idempotency key before the business key.
+// resolve returns the outcome of each claim. The idempotency key decides before the business key.
 func (c *claims) resolve() (map[string]record.StartOutcome, error) {
 	outcomes := make(map[string]record.StartOutcome, len(c.starts))
 	for _, start := range c.starts {
@@ -189,14 +190,15 @@ func (c *claims) heldByAnother(
 	if !bytes.Equal(held.bodyHash, start.BodyHash) {
 		return record.StartOutcome{Kind: record.StartConflict, Existing: held.sagaID}
 	}
-	// The holder may be a claim before this one, which then failed over its business key: so does the same again.
+	// The holder may be an earlier claim of this batch that failed over its business key: a repetition fails the same
+	// way.
 	if first, found := before[held.sagaID]; found && first.Kind == record.StartKeyInUse {
 		return first
 	}
 	return record.StartOutcome{Kind: record.StartExists, Existing: held.sagaID, Instance: c.stored[held.sagaID]}
 }
 
-// unused are the keys that were claimed for sagas that were not created after all.
+// unused returns the keys that were claimed for sagas that were not created.
 func (c *claims) unused(created map[string]bool) (idempotencyKeys []string, business []heldKey) {
 	for key, sagaID := range c.taken {
 		if !created[sagaID] {

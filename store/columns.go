@@ -46,10 +46,10 @@ func readSagas(rows pgx.Rows, take func(found record.StoredSaga, row *sagaRow)) 
 	return readRows(rows, (*sagaRow).columns, func(row *sagaRow, fault error) { take(row.stored(fault), row) })
 }
 
-// size is that of the documents of the row.
+// size returns the size of the row's documents in bytes.
 func (r *sagaRow) size() int { return len(r.in.Data) + len(r.progress) }
 
-// stored is the saga of the row. fault is what is wrong with a column.
+// stored returns the saga of the row. fault is the first fault of a column.
 func (r *sagaRow) stored(fault error) record.StoredSaga {
 	in := &r.in
 	in.CreatedAt, in.UpdatedAt = in.CreatedAt.UTC(), in.UpdatedAt.UTC()
@@ -92,10 +92,10 @@ func (r *sagaRow) readLabels() error {
 	return nil
 }
 
-// maxRevision leaves room to count on.
+// maxRevision leaves room for later changes.
 const maxRevision = math.MaxInt64 / 2
 
-// checkColumns reports values that this program never writes, and cannot work with.
+// checkColumns reports values that this program never writes and cannot handle.
 func checkColumns(in *saga.Instance) error {
 	switch {
 	case in.Version < 1:
@@ -125,7 +125,7 @@ func timesOf(in *saga.Instance) []*time.Time {
 	return times
 }
 
-// dropBadTimes leaves times that can be shown.
+// dropBadTimes clears the times that cannot be shown.
 func dropBadTimes(in *saga.Instance) {
 	for _, at := range timesOf(in) {
 		if !shown(*at) {

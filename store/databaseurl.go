@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// ErrDatabaseURL means that a database URL cannot be read.
+// ErrDatabaseURL means that a database URL is malformed.
 var ErrDatabaseURL = errors.New("the database URL is not valid")
 
 const (
@@ -23,8 +23,8 @@ const (
 		`single quotes, with \' for ' and \\ for \ in it; or use the form postgres://…, with special characters as %XX`
 )
 
-// parsePool reads a database URL for a pool. Its error holds nothing of the URL: any part of it may be of the password,
-// where that is not encoded as it should be.
+// parsePool parses a database URL for a pool. Its error repeats no part of the URL: if the password is not encoded, any
+// part may belong to it.
 func parsePool(databaseURL string) (*pgxpool.Config, error) {
 	if err := checkURL(databaseURL); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func parsePool(databaseURL string) (*pgxpool.Config, error) {
 	return settings, nil
 }
 
-// parseConnection is parsePool for a single connection.
+// parseConnection parses a database URL for a single connection, like parsePool.
 func parseConnection(databaseURL string) (*pgx.ConnConfig, error) {
 	if err := checkURL(databaseURL); err != nil {
 		return nil, err
@@ -50,8 +50,8 @@ func parseConnection(databaseURL string) (*pgx.ConnConfig, error) {
 	return settings, nil
 }
 
-// onlyReadWrite refuses a session that cannot write, as on a standby. It may be able to in a moment: a caller should try
-// again.
+// onlyReadWrite refuses a session that cannot write, for example on a standby. Callers should retry: a standby may be
+// promoted.
 func onlyReadWrite(ctx context.Context, conn *pgconn.PgConn) error {
 	if err := pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn); err != nil {
 		return fmt.Errorf("%w: %w", record.ErrUnavailable, err)
@@ -59,8 +59,8 @@ func onlyReadWrite(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// checkURL refuses a URL whose password ends the authority early: the rest of it would be taken for the host or the
-// database, and named in errors.
+// checkURL refuses a URL whose password ends the authority early: the driver would take the rest for the host or the
+// database, and name it in errors.
 func checkURL(databaseURL string) error {
 	rest, isURL := authority(databaseURL)
 	if !isURL {
@@ -79,7 +79,7 @@ func urlFault(databaseURL string) error {
 	return fmt.Errorf("%w: %s", ErrDatabaseURL, hintKeywords)
 }
 
-// authority returns what follows the scheme of a URL.
+// authority returns the part after a URL's scheme.
 func authority(databaseURL string) (rest string, isURL bool) {
 	for _, scheme := range []string{"postgres://", "postgresql://"} {
 		if rest, isURL = strings.CutPrefix(databaseURL, scheme); isURL {

@@ -16,8 +16,8 @@ import (
 const deadLetterColumns = `d.id, d.source, d.queue, d.reason, d.message, d.saga_id, d.command_id,
 	length(d.body), d.content_type, d.received_at, d.received_at::text`
 
-// queueDeadLetters stores dead letters; one that is there already stays as it is. What comes from outside is made
-// storable but for the body, which is kept byte by byte.
+// queueDeadLetters stores dead letters; one that is already stored does not change. Text from outside is made storable;
+// the body is stored as it is.
 func queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
 	for _, d := range letters {
 		headers := storableHeaders(d.Headers)
@@ -34,11 +34,11 @@ func queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
 	}
 }
 
-// maxHeaderDepth is how deeply headers may be nested to be stored as JSON. Postgres gives up somewhere beyond.
+// maxHeaderDepth bounds the nesting of headers that are stored as JSON. Postgres fails somewhere beyond it.
 const maxHeaderDepth = 500
 
-// storableHeaders are headers as the column takes them, null if there are none. What is not JSON, or too deep, becomes a
-// string that holds its text: a dead letter is never lost over its headers.
+// storableHeaders returns the headers as their column takes them: null if there are none, and a JSON string if they are
+// not JSON or nested too deeply. A dead letter is never lost because of its headers.
 func storableHeaders(headers []byte) *string {
 	if len(headers) == 0 {
 		return nil
@@ -47,14 +47,14 @@ func storableHeaders(headers []byte) *string {
 	if !json.Valid([]byte(text)) || depth(text) > maxHeaderDepth {
 		quoted, err := new(texts).encode(text)
 		if err != nil {
-			return nil // a string can be encoded
+			return nil // impossible: a string can be encoded
 		}
 		text = quoted
 	}
 	return &text
 }
 
-// depth is how deeply a valid JSON text is nested, at most: brackets within its strings count too.
+// depth returns an upper bound of a JSON text's nesting: it counts brackets in strings too.
 func depth(text string) int {
 	deepest, open := 0, 0
 	for _, c := range []byte(text) {
@@ -70,7 +70,7 @@ func depth(text string) int {
 }
 
 // DeadLetters returns dead letters without their contents, newest first. next is page.After of the next page, empty at
-// the end; it stays valid when the dead letter that it stands for is gone.
+// the end. It stays valid after its dead letter is deleted.
 func (s *Store) DeadLetters(
 	ctx context.Context, page record.Page,
 ) (found []record.DeadLetter, next string, err error) {
@@ -106,7 +106,7 @@ func (s *Store) DeadLetters(
 	return found, next, nil
 }
 
-// DeadLetter returns one. Errors: record.ErrDeadLetterNotFound.
+// DeadLetter returns a dead letter with its contents. Errors: record.ErrDeadLetterNotFound.
 func (s *Store) DeadLetter(ctx context.Context, id string) (record.DeadLetter, error) {
 	if !storable(id) {
 		return record.DeadLetter{}, fmt.Errorf("read a dead letter: %w", record.ErrDeadLetterNotFound)
@@ -126,7 +126,7 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (record.DeadLetter, e
 	return letter, nil
 }
 
-// DeleteDeadLetter removes one that was sent again or is not wanted. Errors: record.ErrDeadLetterNotFound.
+// DeleteDeadLetter deletes a dead letter. Errors: record.ErrDeadLetterNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	if !storable(id) {
 		return fmt.Errorf("delete a dead letter: %w", record.ErrDeadLetterNotFound)
@@ -141,10 +141,10 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	return nil
 }
 
-// deadLetterRow is a row of deadLetterColumns with headers and body. Of a broken one it has what could be read.
+// deadLetterRow is a row of deadLetterColumns with headers and body. A broken row keeps its readable columns.
 type deadLetterRow struct {
 	letter     record.DeadLetter
-	receivedAt string // as text: infinity has a place in the order too
+	receivedAt string // as text: the order includes infinity
 }
 
 func (r *deadLetterRow) columns() []any {
@@ -163,7 +163,7 @@ func (r *deadLetterRow) shown() record.DeadLetter {
 	return r.letter
 }
 
-// position is where the row stands in the list: <microseconds since 1970>_<id>, or with infinity in place of the number.
+// position is the row's place in the list: <microseconds since 1970>_<id>, or infinity instead of the number.
 func (r *deadLetterRow) position() string {
 	if strings.HasSuffix(r.receivedAt, "infinity") {
 		return r.receivedAt + "_" + r.letter.ID

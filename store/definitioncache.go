@@ -6,7 +6,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// definitionCache reads each definition once, for as long as one call works with it.
+// definitionCache reads each definition once during one call.
 type definitionCache struct {
 	store *Store
 	known map[definitionKey]definitionOrError

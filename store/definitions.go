@@ -18,7 +18,7 @@ import (
 
 const definitionColumns = `d.name, d.version, d.body, d.created_at`
 
-// PutDefinition registers a definition: as the next version, and true, unless the latest version is the same plan.
+// PutDefinition registers a definition as the next version and returns true, unless the latest version is the same.
 func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.RegisteredDefinition, bool, error) {
 	var registered record.RegisteredDefinition
 	var created bool
@@ -36,8 +36,8 @@ func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.R
 
 func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.RegisteredDefinition, bool, error) {
 	var none record.RegisteredDefinition
-	// One at a time per name, so that two who put the same plan get the same version. The lock is a statement of its
-	// own: the snapshot of what follows must be taken after the wait.
+	// Registrations of one name take turns, so that two of the same definition get the same version. The lock is a
+	// separate statement: the next one needs a snapshot from after the wait.
 	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended('definition/' || $1, 0))`, d.Name); err != nil {
 		return none, false, fmt.Errorf("lock the name: %w", err)
 	}
@@ -48,7 +48,7 @@ func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.R
 	latest, err := latestDefinition(ctx, tx, d.Name)
 	version := 1
 	switch {
-	case errors.Is(err, record.ErrUnreadable): // another body, then
+	case errors.Is(err, record.ErrUnreadable): // its body differs
 		if version, err = nextVersion(ctx, tx, d.Name); err != nil {
 			return none, false, err
 		}
@@ -82,7 +82,7 @@ func (s *Store) Definition(ctx context.Context, name string, version int) (*saga
 	return registered.Definition, err
 }
 
-// DefinitionVersion is Definition with the time of its registration.
+// DefinitionVersion returns one version with the time of its registration. Errors: record.ErrDefinitionNotFound.
 func (s *Store) DefinitionVersion(ctx context.Context, name string, version int) (record.RegisteredDefinition, error) {
 	if !storable(name) || !storableVersion(version) {
 		return record.RegisteredDefinition{}, fmt.Errorf("read a definition: %w", record.ErrDefinitionNotFound)
@@ -95,7 +95,7 @@ func (s *Store) DefinitionVersion(ctx context.Context, name string, version int)
 	return found, nil
 }
 
-// LatestDefinition returns the newest version of a definition. Errors: record.ErrDefinitionNotFound.
+// LatestDefinition returns the latest version of a definition. Errors: record.ErrDefinitionNotFound.
 func (s *Store) LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error) {
 	if !storable(name) {
 		return record.RegisteredDefinition{}, fmt.Errorf("read a definition: %w", record.ErrDefinitionNotFound)
@@ -114,7 +114,7 @@ func (s *Store) Definitions(
 	if !storable(page.After) {
 		return nil, "", fmt.Errorf("list definitions: %w", record.ErrPageNotFound)
 	}
-	// From name to name, so that the many versions of one are not read.
+	// A loose index scan: it skips the older versions of each name.
 	found, next, err = s.listDefinitions(ctx, page, definitionName, `with recursive names as (
 			(select name from definitions where name > $1 order by name limit 1)
 			union all
@@ -158,8 +158,8 @@ func (s *Store) DefinitionVersions(
 	return found, next, nil
 }
 
-// listDefinitions reads a page. The statement has its limit as its second parameter. A definition that cannot be read is
-// listed with what is known of it.
+// listDefinitions reads a page. The statement takes its limit as the second parameter. A definition that cannot be read
+// is listed with its readable part.
 func (s *Store) listDefinitions(
 	ctx context.Context, page record.Page, position func(*record.RegisteredDefinition) string, statement, first string, more ...any,
 ) (found []record.RegisteredDefinition, next string, err error) {
@@ -191,7 +191,7 @@ func (s *Store) Queues(ctx context.Context) ([]string, error) {
 	return queues, nil
 }
 
-// queryer is what a pool and a transaction have in common.
+// queryer is implemented by pools and transactions.
 type queryer interface {
 	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
 }

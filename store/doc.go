@@ -1,26 +1,24 @@
-// Package store keeps sagas in Postgres. It implements what the engine, the relay and the API ask of a store; each of
-// them declares the few methods that it needs, and storetest says what all of them must do.
+// Package store keeps sagas in Postgres. It implements the store interfaces of the engine, the relay and the API.
+// storetest checks them.
 //
 // It guarantees:
 //
-//   - Everything that a batch changes is written by one transaction, however many sagas it holds: in one round trip where
-//     this process has the sagas in its cache, in two where it has to read them first.
-//   - An error from a write means that its outcome is unknown, whatever the error's type: a connection may break
-//     after the commit was taken and before it was confirmed. Only what the server itself rolled back (a serialization
-//     failure, a deadlock) is done again here.
-//   - Rows of sagas are locked in the order of their ids, and written only where they are the very versions that were read
-//     or cached: at their revision, with the random token of their last write, and in its transaction. A revision that a
-//     failover lost and another replica wrote anew, or an edit by hand, is never written over. The cache is dropped when a
-//     connection is lost.
-//   - All times are those of the database's clock, read by the transaction or estimated from an answer of the last second.
-//   - A row that cannot be read concerns its saga alone. Reads return what is known of it, with record.ErrUnreadable.
-//   - Reads are bounded: lists end at a size and after a number of rows, batches and claims at a size. Lists and counts
-//     have connections of their own, so that they keep neither the engine nor lookups waiting.
-//   - Only sessions that can write are used. One that answers that it cannot is closed, with all others.
-//   - Text that cannot be in the database (NUL bytes, invalid UTF-8) is not found by a read, which is not an error.
+//   - A batch is written in one transaction, however many sagas it holds: in one round trip if this process has them in its
+//     cache, else in two.
+//   - An error from a write means that its outcome is unknown, whatever the error's type: a connection may break after the
+//     commit and before its confirmation. The store itself retries only what the server has rolled back, such as a
+//     serialization failure or a deadlock.
+//   - Rows of sagas are locked in the order of their ids. A row is written only if it is still the version that was read or
+//     cached: the same revision, the same random token of its last write, and the same transaction. So a write never
+//     overwrites an edit by hand, or a revision that a failover lost and another replica wrote anew. A lost connection clears
+//     the cache.
+//   - All times are those of the database's clock, read by the transaction or estimated from a reading of the last second.
+//   - An unreadable row affects only its saga. Reads return its readable part with record.ErrUnreadable.
+//   - Reads are bounded: lists by size and number of rows, batches and claims by size. Lists and counts have connections of
+//     their own, so that they delay neither the engine nor lookups.
+//   - Only sessions that can write are used. If one turns read-only, all sessions are closed.
+//   - A read for text that Postgres cannot hold (NUL bytes, invalid UTF-8) finds nothing, without an error.
 //
-// The session settings that it relies on are startup parameters, so a pooler between it and Postgres must pool
-// sessions, not transactions.
-//
-// It may import saga, internal/record, steps/wire and migrations.
+// The store sets its session settings as startup parameters, so a pooler in front of Postgres must pool sessions, not
+// transactions.
 package store

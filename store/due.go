@@ -11,8 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// Due returns up to limit sagas that were to wake by now less grace, in the order of (WakeAt, SagaID) after the given
-// position. The zero value is the start.
+// Due returns up to limit sagas whose WakeAt is at least grace ago, in the order of (WakeAt, SagaID), after the given
+// position. The zero position is the start.
 func (s *Store) Due(
 	ctx context.Context, grace time.Duration, after record.DueSaga, limit int,
 ) ([]record.DueSaga, error) {

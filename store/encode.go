@@ -10,10 +10,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// identity holds, as one array per column, what of an instance never changes.
+// identity holds the immutable columns of instances, one array per column.
 type identity struct {
 	id, definition, key, labels, traceParent []string
-	names                                    []string // of the steps, as the text of an array: there are no arrays of arrays
+	names                                    []string // of the steps, as array literals: Postgres has no arrays of arrays
 	texts                                    texts
 	version                                  []int32
 	priority                                 []int16
@@ -42,7 +42,7 @@ func (c *identity) add(in *saga.Instance) error {
 	return nil
 }
 
-// stepNames is the text of an array. Names of steps hold nothing that would end the quotes; one may be "null".
+// stepNames returns an array literal. Step names need no escaping; the quotes protect one that is called "null".
 func stepNames(in *saga.Instance) string {
 	names := make([]string, len(in.Steps))
 	for i := range in.Steps {
@@ -51,7 +51,7 @@ func stepNames(in *saga.Instance) string {
 	return `{"` + strings.Join(names, `","`) + `"}`
 }
 
-// state holds, as one array per column, what a transition may change.
+// state holds the columns that a transition may change, one array per column.
 type state struct {
 	texts                                 texts
 	deadlineAt, finishedAt, wakeAt, since []*time.Time
@@ -61,7 +61,7 @@ type state struct {
 	updatedAt                             []time.Time
 }
 
-// add takes the instance's state. Data that is the same as before goes as null, so that large data is not written anew.
+// add adds the instance's state. Unchanged data becomes null, so that large data is not written again.
 func (c *state) add(in *saga.Instance, before json.RawMessage) error {
 	progress, err := c.texts.encode(progressOf(in))
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *state) add(in *saga.Instance, before json.RawMessage) error {
 	return nil
 }
 
-// texts is saga.EncodeJSON for many values, with one buffer for all of them.
+// texts is saga.EncodeJSON with a buffer that many values share.
 type texts struct {
 	buffer  bytes.Buffer
 	encoder *json.Encoder

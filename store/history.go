@@ -16,13 +16,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// decision is a row of saga_decisions: the entries of one saga that were written at the same time by the same actor.
+// decision is a row of saga_decisions: consecutive entries of one saga with the same time and actor.
 type decision struct {
 	first   *record.Entry
 	entries [][]any
 }
 
-// decisionsOf puts entries that follow one another together.
+// decisionsOf groups consecutive entries.
 func decisionsOf(entries []record.Entry) []decision {
 	all := make([]decision, 0, len(entries))
 	for i := range entries {
@@ -41,7 +41,7 @@ func (d *decision) takes(e *record.Entry) bool {
 		d.first.Actor == e.Actor
 }
 
-// parts is an entry as an array, without what is empty at its end.
+// parts returns an entry as an array without trailing empty members.
 func parts(e *record.Entry) []any {
 	switch {
 	case len(e.Detail) > 0:
@@ -90,7 +90,7 @@ func (s *Store) History(
 		return nil, "", fmt.Errorf("read the history of a saga: %w", record.ErrSagaNotFound)
 	}
 	cut := newPageCut[record.Entry](page)
-	// A row holds at least one entry, so a page of entries is in as many rows at most.
+	// A row holds at least one entry, so the page needs at most that many rows.
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `select sized.seq, sized.at, sized.actor, sized.entries from (
 				select d.*, `+sizeOf("d.entries")+` as own, sum(`+sizeOf("d.entries")+`) over (order by d.seq) as total from (
@@ -113,14 +113,14 @@ func (s *Store) History(
 		return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, err)
 	}
 	entries, next = cut.page(func(last *record.Entry) string { return strconv.FormatInt(last.Seq, 10) })
-	if len(entries) == 0 && after == 0 { // a saga has a history from its first moment on
+	if len(entries) == 0 && after == 0 { // every saga has a history from its start
 		return nil, "", fmt.Errorf("read the history of saga %s: %w", sagaID, record.ErrSagaNotFound)
 	}
 	return entries, next, nil
 }
 
-// decisionLimit is in how many rows a page is, and the first entry after it. The first row may hold no more than the last
-// entry of the page before.
+// decisionLimit returns the number of rows that cover a page and the entry after it. The first row may hold only the
+// last entry of the page before.
 func decisionLimit(page record.Page) *int {
 	if page.Limit <= 0 {
 		return nil
@@ -139,7 +139,7 @@ func afterSeq(page record.Page) (int64, error) {
 	return seq, nil
 }
 
-// entryUnreadable is the type of an entry that stands for a row that cannot be read.
+// entryUnreadable is the type of an entry that replaces an unreadable row.
 const entryUnreadable saga.EntryType = "unreadable"
 
 // decisionRow is a row of saga_decisions.
@@ -153,7 +153,7 @@ type decisionRow struct {
 
 func (r *decisionRow) columns() []any { return []any{&r.seq, &r.at, &r.actor, &r.entries} }
 
-// read returns the entries of the row. One that cannot be read is shown with what is known of it.
+// read returns the entries of the row. An unreadable entry keeps its readable part.
 func (r *decisionRow) read(sagaID string, fault error) []record.Entry {
 	if r.at = r.at.UTC(); !shown(r.at) {
 		r.at = time.Time{}
@@ -174,7 +174,7 @@ func (r *decisionRow) read(sagaID string, fault error) []record.Entry {
 	return entries
 }
 
-// readParts reads what parts wrote. It keeps numbers as the text that they were: a float64 would lose digits.
+// readParts decodes what parts encoded. Numbers stay text: a float64 would lose digits.
 func readParts(text []byte, entry *saga.Entry) error {
 	var parts []json.RawMessage
 	if err := json.Unmarshal(text, &parts); err != nil {

@@ -14,7 +14,7 @@ import (
 
 const apiKeyColumns = `id, name, role, hash, created_at, revoked_at`
 
-// CreateKey keeps an API key. CreatedAt is the database's time when it is zero.
+// CreateKey stores an API key. A zero CreatedAt becomes the database's time.
 func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 	_, err := s.pool.Exec(ctx, `insert into api_keys (`+apiKeyColumns+`)
 		values ($1, $2, $3, $4, coalesce($5, now()), $6)`,
@@ -25,7 +25,7 @@ func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 	return nil
 }
 
-// Keys returns every key, newest first, the revoked ones too.
+// Keys returns all keys, including revoked ones, newest first.
 func (s *Store) Keys(ctx context.Context) ([]record.Key, error) {
 	var keys []record.Key
 	err := s.survey(ctx, func(tx pgx.Tx) error {
@@ -41,7 +41,7 @@ func (s *Store) Keys(ctx context.Context) ([]record.Key, error) {
 	return keys, nil
 }
 
-// RevokeKey ends a key's validity; one that is revoked already stays so. Errors: record.ErrKeyNotFound.
+// RevokeKey revokes a key. A revoked key stays revoked at its first time. Errors: record.ErrKeyNotFound.
 func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	if !storable(id) {
 		return fmt.Errorf("revoke a key: %w", record.ErrKeyNotFound)
@@ -56,7 +56,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// KeyByHash returns the valid key with that hash. One that cannot be read is not valid. Errors: record.ErrKeyNotFound.
+// KeyByHash returns the valid key with this hash. An unreadable key is not valid. Errors: record.ErrKeyNotFound.
 func (s *Store) KeyByHash(ctx context.Context, hash []byte) (record.Key, error) {
 	var key record.Key
 	missing := record.ErrKeyNotFound
@@ -77,7 +77,7 @@ func (s *Store) KeyByHash(ctx context.Context, hash []byte) (record.Key, error) 
 	return key, nil
 }
 
-// keyRow is a row of apiKeyColumns. Times that cannot be shown are left out: such a key is valid, or revoked, all the same.
+// keyRow is a row of apiKeyColumns. Times that cannot be shown are left out without changing the key's validity.
 type keyRow struct {
 	key                  record.Key
 	createdAt, revokedAt pgtype.Timestamptz

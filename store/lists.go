@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// scanBound is how many rows a page looks at that its filter may not select. Then it ends, with a position to go on
-	// from.
+	// scanBound is the number of rows that a page may scan without finding enough. The page then ends early, with a
+	// position to continue from.
 	scanBound = 50_000
-	// probeBound is how many of the newest sagas are looked at before that, and before the index of labels is used: it
-	// would give every saga of a common label first.
+	// probeBound is the number of newest sagas that are scanned before the label index is used: that index would read
+	// every saga with a common label.
 	probeBound = 2_000
 )
 
-// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. next is page.After of
+// Sagas returns the sagas that the filter selects, newest first by id, since ULIDs sort by time. next is page.After of
 // the next page, empty at the end.
 func (s *Store) Sagas(
 	ctx context.Context, filter record.Filter, page record.Page,
@@ -60,21 +60,21 @@ func (s *Store) Sagas(
 	return found, next, nil
 }
 
-// sagaList is one way to the sagas of a filter. Each of its branches is in the order of an index; together they are scanned
-// from the newest saga on, and of what is scanned the filter selects.
+// sagaList is one way to find the sagas of a filter. Each branch follows the order of an index. The branches are
+// scanned together, newest first, and the filter selects from the scan.
 type sagaList struct {
 	arguments []any
-	scanned   int      // how many of the arguments are those of the branches
+	scanned   int      // how many of the arguments belong to the branches
 	branches  []string // conditions on sagas s
-	selects   []string // conditions on what is scanned, as c
+	selects   []string // conditions on the scanned rows, as c
 	bound     int
 	limit     int
-	exact     bool // the branches give nothing that the filter does not select
-	probe     bool // only a look at the newest ones, before another list
+	exact     bool // the filter selects all rows of the branches
+	probe     bool // scans only the newest sagas, before another list
 }
 
-// listsOf returns the ways to try, one after the other. The last one is complete. Where no index gives just what the
-// filter selects, the newest sagas are looked at first: they are often enough.
+// listsOf returns the lists to try in turn; the last one is complete. If no index gives exactly what the filter
+// selects, the newest sagas are scanned first: often they are enough.
 func listsOf(filter record.Filter, page record.Page) ([]*sagaList, error) {
 	whole, err := newList(filter, page)
 	if err != nil || page.Limit <= 0 || whole.exact && len(filter.Labels) == 0 {
@@ -124,14 +124,14 @@ func newList(filter record.Filter, page record.Page) (*sagaList, error) {
 	return l, nil
 }
 
-// argument takes a parameter and returns its name.
+// argument adds a parameter and returns its placeholder.
 func (l *sagaList) argument(value any) string {
 	l.arguments = append(l.arguments, value)
 	return "$" + strconv.Itoa(len(l.arguments))
 }
 
-// indexed are the branches of the filter, each one the range of an index that is in the order of the id. Statuses and
-// reasons are constants, so that the planner sees which partial index holds them.
+// indexed returns the branches of the filter, each a range of an index in the order of the id. Statuses and reasons are
+// constants, so that the planner can choose partial indexes.
 func (l *sagaList) indexed(filter record.Filter) [][]string {
 	switch {
 	case filter.Key != nil && *filter.Key != "":
@@ -157,7 +157,7 @@ func attentionBranches(filter record.Filter) (branches [][]string) {
 	reasons := filter.AttentionReasons
 	if reasons == nil {
 		reasons = saga.AttentionReasons()
-		branches = append(branches, []string{"s.attention_reason > 'overdue'"}) // what newer versions know
+		branches = append(branches, []string{"s.attention_reason > 'overdue'"}) // reasons of newer versions
 	}
 	for _, reason := range reasons {
 		if slices.Contains(saga.AttentionReasons(), reason) {
@@ -167,7 +167,7 @@ func attentionBranches(filter record.Filter) (branches [][]string) {
 	return branches
 }
 
-// definitionBranches take the unfinished sagas together, and the finished ones by status.
+// definitionBranches takes the unfinished sagas together and the finished ones by status.
 func definitionBranches(definition string, statuses []saga.Status) (branches [][]string) {
 	mine := "s.definition = " + definition
 	if statuses == nil || slices.ContainsFunc(statuses, func(s saga.Status) bool { return !s.Terminal() }) {
@@ -195,7 +195,7 @@ func statusBranches(statuses []saga.Status) (branches [][]string) {
 	return branches
 }
 
-// addSelects adds what must hold of every row, whatever its branch.
+// addSelects adds the conditions on every row, whatever its branch.
 func (l *sagaList) addSelects(filter record.Filter) {
 	if filter.Definition != nil {
 		l.selects = append(l.selects, "c.definition = "+l.argument(*filter.Definition))
@@ -217,8 +217,8 @@ func (l *sagaList) addSelects(filter record.Filter) {
 	}
 }
 
-// scan is what is looked at, newest first. Each branch ends by itself, in the order of its index: the planner would else
-// take all of a large one and sort it.
+// scan returns the query of the scanned rows, newest first. Each branch has its own limit and order: otherwise the
+// planner would read a large one completely and sort it.
 func (l *sagaList) scan() string {
 	end := " order by s.id desc limit " + strconv.Itoa(l.bound)
 	if l.exact {
@@ -244,8 +244,8 @@ func (l *sagaList) read(ctx context.Context, tx pgx.Tx, cut *pageCut[record.Stor
 	return readSagas(rows, func(one record.StoredSaga, row *sagaRow) { cut.add(one, row.size()) })
 }
 
-// statement reads a page, and little more than record.PageBytes. Limits are constants, so that the planner knows how few
-// rows are wanted.
+// statement returns the query of a page, bounded by about record.PageBytes. Limits are constants, so that the planner
+// knows how few rows are wanted.
 func (l *sagaList) statement() string {
 	return `select ` + sagaColumns + ` from (
 			select i.id, ` + sizeOf("i.data", "i.progress") + ` as own,
@@ -256,7 +256,7 @@ func (l *sagaList) statement() string {
 		order by s.id desc`
 }
 
-// bounded is what is looked at up to the bound. Without rows that are not selected it needs none.
+// bounded returns the scan up to its bound. An exact list needs no bound.
 func (l *sagaList) bounded() string {
 	if l.exact {
 		return l.scan()
@@ -264,7 +264,7 @@ func (l *sagaList) bounded() string {
 	return `select * from (` + l.scan() + `) b order by b.id desc limit ` + strconv.Itoa(l.bound)
 }
 
-// where is the filter of what is scanned. It selects again what the branches do, so that each condition stands once.
+// where returns the filter of the scanned rows. It repeats the branches' conditions, so that each exists in one place.
 func (l *sagaList) where() string {
 	if len(l.selects) == 0 {
 		return ""
@@ -279,7 +279,7 @@ func (l *sagaList) limited() string {
 	return " limit " + strconv.Itoa(l.limit+1)
 }
 
-// boundary is the last saga that was scanned where the scan ended at its bound; empty: it went to the end.
+// boundary returns the last scanned saga if the scan reached its bound, and "" if it reached the end.
 func (l *sagaList) boundary(ctx context.Context, tx pgx.Tx) (id string, err error) {
 	if len(l.branches) == 0 {
 		return "", nil
@@ -292,7 +292,7 @@ func (l *sagaList) boundary(ctx context.Context, tx pgx.Tx) (id string, err erro
 	return id, readRows(rows, func(row *string) []any { return []any{row} }, func(row *string, _ error) { id = *row })
 }
 
-// storableFilter reports whether a row can have the values that the filter asks for.
+// storableFilter reports whether the database can hold the values of the filter.
 func storableFilter(filter record.Filter) bool {
 	texts := slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))
 	for _, text := range []*string{filter.Definition, filter.Key} {

@@ -11,10 +11,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// load is the first half of a transaction: what one try has found, and holds locked.
+// load is the first half of a transaction with locks: what it has found and locked.
 //
-// Locks are taken in one order by everyone: confirmed outbox rows, idempotency keys, business keys, sagas, each of
-// them sorted. Nobody waits for the lock of a saga before it is decided.
+// All transactions lock in one order: confirmed outbox rows, idempotency keys, business keys, sagas, each sorted. A
+// batch does not wait for locked sagas: it skips them as busy.
 type load struct {
 	batch       record.Batch
 	claims      claims
@@ -48,8 +48,8 @@ func (l *load) statements() *pgx.Batch {
 	l.queueDefinitions(b)
 	l.queueSagas(b)
 	l.queueUnpublished(b)
-	// The clock is read after all waiting for locks, so that no transaction decides with an older time than the one
-	// before it wrote.
+	// The clock is read after all waits for locks: a transaction must not decide with an earlier time than the one
+	// before it.
 	l.now = queueClock(b)
 	return b
 }
@@ -63,15 +63,15 @@ func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 		sagas, commands)
 }
 
-// queueClock reads the database's clock. The time is there once the batch was sent.
+// queueClock reads the database's clock. The time is set once the batch was sent.
 func queueClock(b *pgx.Batch) *time.Time {
 	var now time.Time
 	b.Queue(`select clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
 	return &now
 }
 
-// queueDefinitions looks whether the definitions of the starts are stored, and for newer versions than those that starts
-// take for the latest.
+// queueDefinitions checks that the definitions of the starts exist, and looks for newer versions where a start claims
+// the latest.
 func (l *load) queueDefinitions(b *pgx.Batch) {
 	names, versions, latest := definitionColumnsOf(l.batch.Starts)
 	if len(names) == 0 {
@@ -95,7 +95,7 @@ func (l *load) queueDefinitions(b *pgx.Batch) {
 		})
 }
 
-// definitionColumnsOf are the definitions of starts, each once, as one array per column. A start without a version is
+// definitionColumnsOf returns the distinct definitions of starts, one array per column. A start without a version is
 // not checked.
 func definitionColumnsOf(starts []record.StartClaim) (names []string, versions []int32, latest []bool) {
 	type column struct {
@@ -116,14 +116,14 @@ func definitionColumnsOf(starts []record.StartClaim) (names []string, versions [
 }
 
 const (
-	// fewSagas are loaded whatever their size.
+	// fewSagas is the number of sagas that a batch loads whatever their size.
 	fewSagas = 8
-	// loadBytes is the size of sagas at which a load ends. The others of the batch are busy.
+	// loadBytes is the total size at which a load ends. The remaining sagas of the batch count as busy.
 	loadBytes = 8 << 20
 )
 
-// queueSagas loads and locks what nobody else has locked, and looks which of the others are there: a replica that stands
-// still in the middle of a transaction should keep nobody from other sagas than its own.
+// queueSagas loads and locks the unlocked sagas, and finds out which of the others exist. A replica that stalls in a
+// transaction blocks only its own sagas.
 func (l *load) queueSagas(b *pgx.Batch) {
 	ids := sortedStorable(l.batch.SagaIDs)
 	if len(ids) == 0 {
@@ -207,7 +207,7 @@ func sortedStorable(ids []string) []string {
 	return slices.Compact(kept)
 }
 
-// commandColumns are the keys of outbox rows as one array per column, sorted.
+// commandColumns returns the keys of outbox rows, one array per column, sorted.
 func commandColumns(ids []saga.CommandID) (sagas, commands []string) {
 	sorted := make([][2]string, 0, len(ids))
 	for _, id := range ids {

@@ -15,20 +15,20 @@ import (
 	"github.com/saga-orchestrator/orchestrator/migrations"
 )
 
-// ErrSchemaBehind means that the database lacks migrations which this program needs.
+// ErrSchemaBehind means that the database lacks migrations that this program needs.
 var ErrSchemaBehind = errors.New("the database's schema is behind this program")
 
-// A replica waits this long for another one that migrates, asking once a second.
+// A replica probes once a second while another one migrates.
 const migrationLockProbes = 300
 
-// Migration is one step of the schema.
+// Migration is a migration of the schema.
 type Migration struct {
 	Version   int64
 	Name      string
 	AppliedAt time.Time // zero: not applied
 }
 
-// Migrate brings the schema up to date. Replicas that do so at once take turns.
+// Migrate applies all missing migrations. Concurrent replicas take turns.
 func Migrate(ctx context.Context, databaseURL string) error {
 	return withProvider(databaseURL, func(p *goose.Provider) error {
 		if _, err := p.Up(ctx); err != nil {
@@ -38,7 +38,7 @@ func Migrate(ctx context.Context, databaseURL string) error {
 	})
 }
 
-// MigrateDown takes the last migration back, and with the first one everything that is stored.
+// MigrateDown reverts the last migration. Reverting the first one deletes all data.
 func MigrateDown(ctx context.Context, databaseURL string) error {
 	return withProvider(databaseURL, func(p *goose.Provider) error {
 		if _, err := p.Down(ctx); err != nil {
@@ -48,7 +48,7 @@ func MigrateDown(ctx context.Context, databaseURL string) error {
 	})
 }
 
-// MigrationStatus lists the migrations of this program, in their order.
+// MigrationStatus returns the migrations of this program in their order.
 func MigrationStatus(ctx context.Context, databaseURL string) ([]Migration, error) {
 	var list []Migration
 	err := withProvider(databaseURL, func(p *goose.Provider) error {

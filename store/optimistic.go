@@ -15,16 +15,15 @@ import (
 )
 
 // optimistic is a batch decided from cached instances and an estimated clock, on the assumption that the keys of its
-// starts are free. One round trip then writes what was decided, provided that all of it was so: each assumption is a
-// statement that fails the transaction where it does not hold. The batch is then tried again with locks, and the caller
-// does not notice.
+// starts are free, and then written in one round trip. Each assumption is a statement that fails the transaction if it
+// does not hold. The batch is then tried again with locks.
 type optimistic struct {
 	batch record.Batch
 	found sagas
 	now   time.Time
 }
 
-// optimistic returns nil where something has to be looked up.
+// optimistic returns nil if the batch needs a read.
 func (s *Store) optimistic(batch record.Batch) *optimistic {
 	if len(batch.WithOutbox) > 0 || !distinctKeys(batch.Starts) {
 		return nil
@@ -40,7 +39,7 @@ func (s *Store) optimistic(batch record.Batch) *optimistic {
 	return &optimistic{batch: batch, found: found, now: now}
 }
 
-// distinctKeys says that no start of the batch stands in the way of another.
+// distinctKeys reports whether no two starts of the batch share a key.
 func distinctKeys(starts []record.StartClaim) bool {
 	idempotencyKeys, keys := make(map[string]bool, len(starts)), make(map[businessKey]bool)
 	for _, start := range starts {
@@ -53,8 +52,8 @@ func distinctKeys(starts []record.StartClaim) bool {
 	return true
 }
 
-// take tries once. Should an assumption not hold, nothing is written and the error is one after which the batch is tried
-// again with locks.
+// take tries once. If an assumption does not hold, nothing is written, and the error makes the caller try again with
+// locks.
 func (o *optimistic) take(ctx context.Context, s *Store, decide func(record.Loaded) (record.Changes, error)) (err error) {
 	changes, err := decide(o.loaded())
 	if err != nil || len(changes.Abandoned) > 0 {
@@ -69,7 +68,7 @@ func (o *optimistic) take(ctx context.Context, s *Store, decide func(record.Load
 	if err != nil {
 		return fmt.Errorf("acquire a connection: %w", err)
 	}
-	defer conn.Release() // and closes the connection, should it still be in a transaction
+	defer conn.Release() // it closes the connection if a transaction is still open
 	failpoint.Reach("store/committing")
 	err = conn.SendBatch(ctx, statements).Close()
 	if err != nil {
@@ -99,8 +98,8 @@ func (o *optimistic) loaded() record.Loaded {
 	return record.Loaded{Now: o.now, Instances: o.found.instances, Starts: starts}
 }
 
-// statements are the whole transaction, in the order in which everyone takes locks. What is sent as one batch is one
-// transaction by itself. Where it reads the clock along, the time is there once it was sent.
+// statements returns the whole transaction, in the common order of locks: a pipelined batch is one implicit
+// transaction. If it reads the clock, the time is set once the batch was sent.
 func (o *optimistic) statements(s *Store, w *write) (*pgx.Batch, *time.Time, error) {
 	b := &pgx.Batch{}
 	queueConfirmed(b, o.batch.Confirmed)
@@ -117,7 +116,7 @@ func (o *optimistic) statements(s *Store, w *write) (*pgx.Batch, *time.Time, err
 	return b, now, nil
 }
 
-// queueKeys takes the keys of the sagas that are made, which must be free.
+// queueKeys claims the keys of the created sagas. They must be free.
 func (o *optimistic) queueKeys(b *pgx.Batch, created []saga.Instance) {
 	made := make(map[string]bool, len(created))
 	for i := range created {
@@ -147,7 +146,7 @@ func (o *optimistic) queueKeys(b *pgx.Batch, created []saga.Instance) {
 	}
 }
 
-// queueDefinitions makes sure that the definitions of starts are stored, and are the latest where starts take them for it.
+// queueDefinitions checks that the definitions of starts exist, and are the latest where a start claims that.
 func (o *optimistic) queueDefinitions(b *pgx.Batch) {
 	names, versions, latest := definitionColumnsOf(o.batch.Starts)
 	if len(names) == 0 {
@@ -160,7 +159,7 @@ func (o *optimistic) queueDefinitions(b *pgx.Batch) {
 		names, versions, latest, len(names))
 }
 
-// queueUnchanged makes sure that also those sagas are as cached of which it was decided to change nothing.
+// queueUnchanged checks that sagas which the decision does not change are still as cached.
 func (o *optimistic) queueUnchanged(b *pgx.Batch, updated []saga.Instance) {
 	unchanged := maps.Clone(o.found.fences)
 	for i := range updated {

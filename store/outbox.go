@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// queueCommands writes the commands under the lease of this replica, which publishes them as soon as they are committed.
+// queueCommands stores commands under the lease of this replica, which publishes them right after the commit.
 func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	n := len(commands)
 	if n == 0 {
@@ -31,11 +31,10 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 		sagas, ids, queues, created, bodies, s.lease)
 }
 
-// localID is a command's id without the saga's, which is a column of its own.
+// localID returns a command's id without the saga, which has a column of its own.
 func localID(id saga.CommandID) string { return strings.TrimPrefix(id.String(), id.Saga+"/") }
 
-// MarkRefused notes that the broker refuses the commands, whatever their queues. Each is claimable again after its
-// RetryAfter, and then Suspect.
+// MarkRefused records that the broker refuses these commands. Each becomes claimable after its RetryAfter, as Suspect.
 func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand) error {
 	sorted := slices.SortedFunc(slices.Values(refused), func(a, b record.RefusedCommand) int {
 		return strings.Compare(a.Command.String(), b.Command.String())
@@ -56,7 +55,7 @@ func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand
 		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, reasons, waits)
 }
 
-// ReleaseOutbox gives the lease of commands up, so that another replica may publish them at once.
+// ReleaseOutbox ends the lease of commands, so that another replica may publish them at once.
 func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	sagas, commands := commandColumns(ids)
 	return s.changeOutbox(ctx, "release commands", `update outbox o set leased = false, claimed_until = now()
@@ -77,7 +76,7 @@ func (s *Store) changeOutbox(ctx context.Context, what, statement string, column
 	return nil
 }
 
-// OutboxRows returns the commands of a saga that have not been confirmed to be in their queues, oldest first.
+// OutboxRows returns the unconfirmed commands of a saga, oldest first.
 func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error) {
 	if !storable(sagaID) {
 		return nil, nil
@@ -98,7 +97,7 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 	return found, nil
 }
 
-// outboxRow is a row of the outbox without its body. Of a broken one it has what could be read.
+// outboxRow is an outbox row without its body. A broken row keeps its readable columns.
 type outboxRow struct {
 	record.OutboxRow
 	refusedAt, retryAt *time.Time

@@ -6,17 +6,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// pageCut collects the items of one page, which ends at its limit or at record.PageBytes.
+// pageCut collects the items of a page. The page ends at its limit or at record.PageBytes.
 type pageCut[Item any] struct {
 	wanted int // 0: all
 	items  []Item
 	bytes  int
-	more   bool // there are further items
+	more   bool // further items exist
 }
 
 func newPageCut[Item any](page record.Page) *pageCut[Item] { return &pageCut[Item]{wanted: page.Limit} }
 
-// limit is that of the statement: one row more than is wanted, which shows whether there are further ones.
+// limit returns the limit of the statement: one more row than wanted shows whether there are more.
 func (c *pageCut[Item]) limit() *int {
 	if c.wanted <= 0 {
 		return nil
@@ -24,7 +24,7 @@ func (c *pageCut[Item]) limit() *int {
 	return new(c.wanted + 1)
 }
 
-// add takes the next item, unless the page is full.
+// add adds the next item unless the page is full.
 func (c *pageCut[Item]) add(item Item, bytes int) {
 	c.bytes += bytes
 	if c.more || c.wanted > 0 && len(c.items) == c.wanted || len(c.items) > 0 && c.bytes > record.PageBytes {
@@ -34,7 +34,7 @@ func (c *pageCut[Item]) add(item Item, bytes int) {
 	c.items = append(c.items, item)
 }
 
-// page returns the items, and the position of the last one if there are more.
+// page returns the items. If there are more, next is the position of the last one.
 func (c *pageCut[Item]) page(position func(*Item) string) (items []Item, next string) {
 	if c.more && len(c.items) > 0 {
 		next = position(&c.items[len(c.items)-1])
@@ -42,7 +42,7 @@ func (c *pageCut[Item]) page(position func(*Item) string) (items []Item, next st
 	return c.items, next
 }
 
-// sizeOf is the SQL of how large JSON columns of a row are together, about. Only what may be compressed is looked at.
+// sizeOf returns SQL for the approximate size of a row's JSON columns.
 func sizeOf(columns ...string) string {
 	sizes := make([]string, len(columns))
 	for i, column := range columns {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// storable says whether Postgres can hold the texts. What it cannot hold is not in it, so a read need not ask.
+// storable reports whether Postgres can hold the texts. It holds no others, so a read for them can be skipped.
 func storable(texts ...string) bool {
 	for _, text := range texts {
 		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
@@ -17,15 +17,15 @@ func storable(texts ...string) bool {
 	return true
 }
 
-// cleaned makes text storable that comes from outside and is only for people.
+// cleaned makes text from outside storable, for text that only operators read.
 func cleaned(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// storableVersion says whether a version of a definition can be in the database.
+// storableVersion reports whether the database can hold a version of a definition.
 func storableVersion(version int) bool { return version >= 0 && version <= math.MaxInt32 }
 
-// nullable is nil for the zero time, which stands for "none" in Go and is null in the database.
+// nullable returns nil for the zero time, which is null in the database.
 func nullable(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -33,7 +33,7 @@ func nullable(t time.Time) *time.Time {
 	return &t
 }
 
-// fromNullable is the time in UTC; zero for null.
+// fromNullable returns the time in UTC, and the zero time for null.
 func fromNullable(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

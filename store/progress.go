@@ -8,33 +8,33 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// progressRow is saga.Progress as its column has it. Every step of a saga writes it to the log of the database, so names
-// are short, times are microseconds after the saga's creation, and what goes without saying is left out. The view
-// saga_steps knows the names of a step's members.
+// progressRow is the encoding of saga.Progress in its column. Every step writes it to the write-ahead log, so member
+// names are short, times are microseconds since the saga's creation, and defaults are left out. The view saga_steps
+// reads it too.
 type progressRow struct {
-	Phase          saga.Phase    `json:"p"`
-	Entries        int64         `json:"n"`
-	ProgressAt     *offset       `json:"at,omitempty"` // none: when the saga was updated
+	Phase            saga.Phase    `json:"p"`
+	Entries          int64         `json:"n"`
+	ProgressAt       *offset       `json:"at,omitempty"` // absent: when the saga was updated
 	PausedByOperator bool          `json:"paused,omitempty"`
-	TurnBack       *saga.Failure `json:"turn_back,omitempty"`
-	Failure        *saga.Failure `json:"failure,omitempty"`
-	DeadlinePassed bool          `json:"deadline_passed,omitempty"`
-	ReopenedFrom   saga.Status   `json:"reopened_from,omitempty"`
-	Overdue        bool          `json:"overdue,omitempty"`
-	LastAction     string        `json:"last_action,omitempty"`
-	Steps          []stepRow     `json:"s"`
+	TurnBack         *saga.Failure `json:"turn_back,omitempty"`
+	Failure          *saga.Failure `json:"failure,omitempty"`
+	DeadlinePassed   bool          `json:"deadline_passed,omitempty"`
+	ReopenedFrom     saga.Status   `json:"reopened_from,omitempty"`
+	Overdue          bool          `json:"overdue,omitempty"`
+	LastAction       string        `json:"last_action,omitempty"`
+	Steps            []stepRow     `json:"s"`
 }
 
 type stepRow struct {
-	Status               saga.StepStatus `json:"s,omitempty"` // none: pending
-	Attempts             *int            `json:"a,omitempty"` // none: 0 of a pending step, 1 of every other
-	TookEffect           *bool           `json:"e,omitempty"` // none: if it has succeeded
+	Status               saga.StepStatus `json:"s,omitempty"` // absent: pending
+	Attempts             *int            `json:"a,omitempty"` // absent: 0 for a pending step, else 1
+	TookEffect           *bool           `json:"e,omitempty"` // absent: true if the step succeeded
 	StartedAt            *offset         `json:"b,omitempty"`
 	FinishedAt           *offset         `json:"f,omitempty"`
 	NextAttemptAt        *offset         `json:"w,omitempty"`
 	DeadlineAt           *offset         `json:"d,omitempty"`
 	CompensationAttempts int             `json:"c,omitempty"`
-	Round                int             `json:"r,omitempty"` // none: the first
+	Round                int             `json:"r,omitempty"` // absent: the first
 	Output               json.RawMessage `json:"o,omitempty"`
 	Error                *saga.StepError `json:"err,omitempty"`
 	AttemptsForgiven     int             `json:"forgiven,omitempty"`
@@ -42,11 +42,11 @@ type stepRow struct {
 	Uncertain            bool            `json:"uncertain,omitempty"`
 	Oversized            bool            `json:"oversized,omitempty"`
 	LateEffect           bool            `json:"late_effect,omitempty"`
-	LateCompensation             bool            `json:"late_undo,omitempty"`
+	LateCompensation     bool            `json:"late_undo,omitempty"`
 	Reopened             bool            `json:"reopened,omitempty"`
 }
 
-// progressOf is an instance's progress as its column has it. The names of the steps are a column of their own.
+// progressOf encodes an instance's progress. The names of the steps have a column of their own.
 func progressOf(in *saga.Instance) *progressRow {
 	created := in.CreatedAt.Truncate(time.Microsecond)
 	p := &in.Progress
@@ -87,7 +87,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 	return row
 }
 
-// usualAttempts is how often a step of that status was tried if all went well.
+// usualAttempts returns the attempts of a step in that status when all goes well.
 func usualAttempts(status saga.StepStatus) int {
 	if status == saga.StepPending {
 		return 0
@@ -95,7 +95,7 @@ func usualAttempts(status saga.StepStatus) int {
 	return 1
 }
 
-// decodeProgress reads the column of a saga that was created and updated then, with steps of these names.
+// decodeProgress decodes the progress of a saga with these times and step names.
 func decodeProgress(text []byte, created, updated time.Time, names []string) (saga.Progress, error) {
 	var row progressRow
 	if err := json.Unmarshal(text, &row); err != nil {
@@ -146,10 +146,10 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 	return s
 }
 
-// offset is how long after the creation of its saga something is, in microseconds.
+// offset is a time as microseconds since the saga's creation.
 type offset int64
 
-// after is nil for a time that is none.
+// after returns nil for the zero time.
 func after(created, at time.Time) *offset {
 	if at.IsZero() {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// maxOffset keeps offsets within what can be added to a time.
+// maxOffset keeps offsets within the range of time arithmetic.
 const maxOffset = offset(200 * 365 * 24 * time.Hour / time.Microsecond)
 
-// check refuses what a newer program or a hand may have written into the column: this program cannot work with it.
+// check refuses values that this program cannot handle, written by a newer program or by hand.
 func (r *progressRow) check() error {
 	phases := []saga.Phase{saga.PhaseScheduled, saga.PhaseForward, saga.PhaseBackward, saga.PhaseEnded}
 	switch {

@@ -11,10 +11,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// staleAfter is how long after its RetryAt a problem still counts without being noted again.
+// staleAfter is how long after its RetryAt a problem remains valid without being recorded again.
 const staleAfter = 2 * time.Minute
 
-// NoteQueueProblems stores the problems of queues, one per queue; a problem without a kind is over, and deleted.
+// NoteQueueProblems stores one problem per queue. A problem without a kind deletes the queue's problem.
 func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error {
 	latest := make(map[string]record.QueueProblem, len(problems))
 	for _, p := range problems {
@@ -22,7 +22,7 @@ func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueuePr
 	}
 	var over, queues, kinds, reasons []string
 	var ages, waits []time.Duration
-	now := time.Now() // the database's clock may be another: only spans go there
+	now := time.Now() // the database's clock may differ: only durations go there
 	for queue, p := range latest {
 		if p.Kind == "" {
 			over = append(over, queue)
@@ -59,7 +59,7 @@ func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueuePr
 	return nil
 }
 
-// QueueProblems returns why queues take no commands at present, by queue.
+// QueueProblems returns the current problems of queues, by queue.
 func (s *Store) QueueProblems(ctx context.Context) ([]record.QueueProblem, error) {
 	var problems []record.QueueProblem
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
@@ -88,7 +88,7 @@ func (r *problemRow) columns() []any {
 	return []any{&r.problem.Queue, (*string)(&r.problem.Kind), &r.problem.Reason, &r.since, &r.retryAt}
 }
 
-// Installation returns the random id of this database's installation, which the migration made.
+// Installation returns the random id of this installation, which a migration created.
 func (s *Store) Installation(ctx context.Context) (string, error) {
 	var id string
 	if err := s.pool.QueryRow(ctx, `select id from installation`).Scan(&id); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// commandsOut is how many commands of one step, in one direction, are out, and when the first of them will time out.
+// commandsOut counts the outstanding commands of one step and direction, and has the earliest of their deadlines.
 type commandsOut struct {
 	definition    string
 	version       int
@@ -28,8 +28,8 @@ func (c *commandsOut) columns() []any {
 	return []any{&c.definition, &c.version, &c.step, (*string)(&c.status), &c.count, &c.firstDeadline}
 }
 
-// commandsOutStatement does without the view saga_steps, which makes more of each step than is asked for here: with a
-// million sagas that would take longer than the caller waits. What is scheduled has no command out.
+// commandsOutStatement avoids the view saga_steps, which computes more than needed: with a million sagas it would take
+// longer than the caller waits. A scheduled saga has no outstanding commands.
 const commandsOutStatement = `select s.definition, s.version, s.step_names[step.position], step.s, count(*),
 		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where isfinite(s.created_at))
 	from sagas s, rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision))
@@ -38,8 +38,8 @@ const commandsOutStatement = `select s.definition, s.version, s.step_names[step.
 		and (step.s = 'running' or step.s = 'compensating' and step.w is null)
 	group by 1, 2, 3, 4`
 
-// lenientCommandsOut is slower, and leaves out what does not hold what this program writes. It is for when the first
-// statement fails over a row.
+// lenientCommandsOut skips values that this program does not write. It is slower, and used after the first statement
+// failed over a row.
 const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.position], step.state ->> 's', count(*),
 		min(case when isfinite(s.created_at) and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16
@@ -52,8 +52,8 @@ const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.po
 		and s.step_names[step.position] is not null
 	group by 1, 2, 3, 4`
 
-// QueueLoads returns what is out to each worker queue, by name. A queue with nothing out and nothing to come is left
-// out; Queues lists all. What cannot be read counts nowhere.
+// QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
+// all. Unreadable rows are not counted.
 func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	out, unpublished, err := s.countQueues(ctx, commandsOutStatement)
 	if isDataFault(err) {
@@ -77,7 +77,7 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	return sorted, nil
 }
 
-// countQueues counts the commands that are out, and those of each queue that are in the outbox.
+// countQueues counts the outstanding commands and, by queue, those in the outbox.
 func (s *Store) countQueues(ctx context.Context, statement string) (out []commandsOut, unpublished map[string]int64, err error) {
 	unpublished = make(map[string]int64)
 	err = s.survey(ctx, func(tx pgx.Tx) error {
@@ -107,7 +107,7 @@ func (s *Store) countQueues(ctx context.Context, statement string) (out []comman
 	return out, unpublished, err
 }
 
-// addOut asks the definitions which queue each step has, and how long before its deadline a command was dispatched.
+// addOut looks up in the definitions each step's queue and timeout.
 func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, out []commandsOut) error {
 	definitions := newDefinitionCache(s)
 	for _, c := range out {

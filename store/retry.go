@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	maxTries     = 6 // the first one and five more
+	maxTries     = 6 // including the first
 	firstBackoff = 2 * time.Millisecond
 )
 
-// Codes of errors after which the transaction is rolled back, and may well succeed next time: a unique violation too,
-// where an earlier commit of the same start was still under way, and a read-only session, which is closed.
+// Codes of errors after which the transaction is rolled back and may succeed on a retry. A unique violation is one: an
+// earlier commit of the same start may have been in progress. So is a read-only session, which is closed.
 const (
 	tooManyConnections   = "53300"
 	serializationFailure = "40001"
@@ -32,11 +32,11 @@ const (
 	checkViolation       = "23514"
 )
 
-// errVanished means that a row which stood in the way was gone when it was looked for.
-var errVanished = errors.New("a key was given back while it was being claimed")
+// errVanished means that a conflicting row was gone when it was read.
+var errVanished = errors.New("a key was released while it was being claimed")
 
-// retried runs try until it comes off, fails for good, or has failed too often. Only failures after which certainly
-// nothing is committed are tried again; pgconn.SafeToRetry does not tell them apart.
+// retried calls try until it succeeds, fails finally, or has failed maxTries times. It retries only failures after
+// which certainly nothing is committed; pgconn.SafeToRetry does not distinguish them.
 func retried(ctx context.Context, try func() error) error {
 	backoff := firstBackoff
 	for n := 1; ; n++ {
@@ -75,8 +75,8 @@ func hasCode(err error, code string) bool {
 	return errors.As(err, &refused) && refused.Code == code
 }
 
-// refused marks an error with which the server says that it will never take what it was given: data that its types
-// cannot hold, or a row that breaks a constraint.
+// refused marks an error that means that the server can never accept the data: its types cannot hold it, or it violates
+// a constraint.
 func refused(err error) error {
 	var said *pgconn.PgError
 	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "22") || said.Code == checkViolation || said.Code == uniqueViolation) {

@@ -11,9 +11,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// readRows reads rows column by column, so that a value that cannot be read concerns its row alone: pgx itself ends the
-// whole read over it. columns returns where the columns of one row go; take gets each row, with the first fault in it.
-// What could not be read of a row keeps its zero value.
+// readRows scans rows column by column, so that an unreadable value affects only its row; pgx itself would end the
+// whole read. columns returns the destinations of one row. take gets each row with its first fault. Unreadable columns
+// keep their zero value.
 func readRows[Row any](rows pgx.Rows, columns func(*Row) []any, take func(row *Row, fault error)) error {
 	defer rows.Close()
 	var plans []pgtype.ScanPlan
@@ -43,7 +43,7 @@ func scanPlans(rows pgx.Rows, into []any) []pgtype.ScanPlan {
 	return plans
 }
 
-// scanColumns reads every column that can be read. Its error names the first one that cannot.
+// scanColumns scans every readable column. Its error names the first unreadable one.
 func scanColumns(rows pgx.Rows, plans []pgtype.ScanPlan, into []any) (fault error) {
 	for i, value := range rows.RawValues() {
 		if err := plans[i].Scan(value, into[i]); err != nil && fault == nil {
@@ -53,17 +53,17 @@ func scanColumns(rows pgx.Rows, plans []pgtype.ScanPlan, into []any) (fault erro
 	return fault
 }
 
-// unreadable marks what is wrong with one stored row.
+// unreadable marks the fault of a stored row.
 func unreadable(what string, fault error) error {
 	return fmt.Errorf("%s: %w: %w", what, record.ErrUnreadable, fault)
 }
 
 var errOutOfRange = errors.New("a time out of range")
 
-// shown reports whether a time can be shown and calculated with: Postgres has others, infinity among them.
+// shown reports whether a time can be shown and calculated with. Postgres has others, such as infinity.
 func shown(t time.Time) bool { return t.IsZero() || t.Year() >= 1 && t.Year() <= 9999 }
 
-// shownTime is the time in UTC; zero for null and for what cannot be shown.
+// shownTime returns the time in UTC, and the zero time for null and for times that cannot be shown.
 func shownTime(t pgtype.Timestamptz) time.Time {
 	if !t.Valid || t.InfinityModifier != pgtype.Finite || !shown(t.Time.UTC()) {
 		return time.Time{}

@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Saga returns one saga. One that cannot be read is returned with what is known of it. Errors: record.ErrSagaNotFound.
+// Saga returns a saga. An unreadable one is returned with its readable part. Errors: record.ErrSagaNotFound.
 func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) {
 	if !storable(id) {
 		return record.StoredSaga{}, fmt.Errorf("read a saga: %w", record.ErrSagaNotFound)
@@ -30,11 +30,11 @@ func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) 
 	return found[0], nil
 }
 
-// Changed returns those of the sagas that are there at a higher revision than the one given, but for those that cannot
-// be read. What does not fit into record.PageBytes is left for the next call.
+// Changed returns the sagas whose revision is higher than the given one, without unreadable ones. Sagas beyond
+// record.PageBytes are left for the next call.
 func (s *Store) Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error) {
 	ids, known := make([]string, 0, len(revisions)), make([]int64, 0, len(revisions))
-	for id, revision := range revisions { // in any order, so that each has its turn
+	for id, revision := range revisions { // in random order, so that each gets its turn
 		if storable(id) {
 			ids, known = append(ids, id), append(known, revision)
 		}

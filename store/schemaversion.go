@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// versionTable is where this program's migrations are counted. The name that goose uses by default may be another
-// program's in the same database.
+// versionTable counts the applied migrations. The default name of goose may belong to another program in the same
+// database.
 const versionTable = "saga_schema_version"
 
-// takeOver fills the table from the one that the versions before used, where that was ours: our tables are there, and it
-// counts the first migration alone. It is not changed: replicas of the version before read it, and it may be another
-// program's by now.
+// takeOver fills the table from the one that earlier builds used, if that one is ours: our tables exist and it counts
+// the first migration only. It is not changed: replicas of the earlier build still read it, and by now it may belong to
+// another program.
 const takeOver = `do $$
 begin
 	perform pg_advisory_xact_lock(hashtextextended('` + versionTable + `', 0));
@@ -38,7 +38,7 @@ func takeOverVersions(db *sql.DB) error {
 	return err
 }
 
-// neededColumns are of every migration what tells that it is there: a table and its column.
+// neededColumns returns, for every migration, columns that prove that it was applied.
 func neededColumns() []string {
 	return []string{
 		"definitions.body", "sagas.progress", "saga_decisions.entries", "outbox.body", "idempotency_keys.body_hash",
@@ -47,8 +47,8 @@ func neededColumns() []string {
 	}
 }
 
-// CheckSchema reports whether the schema is what this program needs; if not, the error is ErrSchemaBehind. It looks for
-// the tables and columns themselves. A schema that is ahead is fine: that of a newer replica serves this one too.
+// CheckSchema returns ErrSchemaBehind if the schema lacks what this program needs. It checks the tables and columns
+// themselves. A newer schema is accepted: it serves this program too.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	wanted, err := newestMigration()
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
 	if have < wanted {
-		return fmt.Errorf("%w: it is at version %d and has to be at %d; run `orchestrator migrate up`",
+		return fmt.Errorf("%w: it is at version %d and must be at version %d; run `orchestrator migrate up`",
 			ErrSchemaBehind, have, wanted)
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// Limits of every session, so that no statement and no lock outlives its caller.
+// Limits of every session. No statement and no lock outlives its caller.
 const (
 	statementTimeout = 5 * time.Second
 	lockTimeout      = 2 * time.Second
@@ -23,17 +23,17 @@ const (
 )
 
 const (
-	// readConnections are for reads that may be slow: lists and counts. They have a pool of their own, since they would
-	// keep the engine waiting.
+	// readConnections is the size of the pool for slow reads: lists and counts. They would delay the engine on its own
+	// pool.
 	readConnections = 3
 	// readWait is how long such a read waits for a connection.
 	readWait = 2 * time.Second
 )
 
-// errReadOnly means that the server, or the session, does not take writes.
+// errReadOnly means that the server or the session refuses writes.
 var errReadOnly = errors.New("the database is read-only")
 
-// engineSettings are those of the engine's pool.
+// engineSettings returns the settings of the engine's pool.
 func (c Config) engineSettings() (*pgxpool.Config, error) {
 	settings, err := parsePool(c.DatabaseURL)
 	if err != nil {
@@ -53,8 +53,8 @@ func (c Config) engineSettings() (*pgxpool.Config, error) {
 	session["statement_timeout"] = milliseconds(statementTimeout)
 	session["lock_timeout"] = milliseconds(lockTimeout)
 	session["idle_in_transaction_session_timeout"] = milliseconds(idleInTxTimeout)
-	// Every statement of the hot path reaches its rows by a key. On a table that is empty or without statistics the
-	// planner would rather scan it, and keep that plan while the table grows. survey takes these settings back.
+	// Every statement of the hot path finds its rows by a key. On an empty table, or one without statistics, the
+	// planner would choose a scan and keep that plan while the table grows. survey reverts these settings.
 	session["enable_seqscan"] = "off"
 	session["enable_hashjoin"] = "off"
 	session["enable_mergejoin"] = "off"
@@ -65,8 +65,7 @@ func (c Config) engineSettings() (*pgxpool.Config, error) {
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
 
-// openPools connects. A session that turns out to be read-only is closed, and all others with it: the server was
-// demoted, so the others are no better.
+// openPools connects. If a session turns out to be read-only, all sessions are closed: the server was demoted.
 func (s *Store) openPools(ctx context.Context, settings *pgxpool.Config) (err error) {
 	closing := settings.ConnConfig.OnPgError
 	settings.ConnConfig.OnPgError = func(conn *pgconn.PgConn, answered *pgconn.PgError) bool {
@@ -79,7 +78,7 @@ func (s *Store) openPools(ctx context.Context, settings *pgxpool.Config) (err er
 	reads := settings.Copy()
 	reads.MaxConns, reads.MinConns, reads.MinIdleConns = readConnections, 0, 0
 	settings.BeforeClose = func(conn *pgx.Conn) {
-		if conn.IsClosed() { // it was lost, perhaps with commits
+		if conn.IsClosed() { // lost, perhaps with commits
 			s.cache.clear()
 		}
 	}
@@ -96,15 +95,15 @@ func (s *Store) openPools(ctx context.Context, settings *pgxpool.Config) (err er
 	return nil
 }
 
-// resetPools closes every session, those in use when they are given back.
+// resetPools closes every session, those in use when they are released.
 func (s *Store) resetPools() {
 	s.cache.clear()
 	s.pool.Reset()
 	s.reads.Reset()
 }
 
-// survey runs a read that may look at many rows, with the planner left free, on one snapshot. It has few connections:
-// a caller that gets none in time gets record.ErrUnavailable.
+// survey runs a read of many rows on one snapshot, with the planner left free. It has few connections: a caller that
+// gets none in time gets record.ErrUnavailable.
 func (s *Store) survey(ctx context.Context, read func(pgx.Tx) error) error {
 	conn, release, err := s.acquireForReads(ctx)
 	if err != nil {
@@ -121,8 +120,8 @@ func (s *Store) survey(ctx context.Context, read func(pgx.Tx) error) error {
 	return err
 }
 
-// acquireForReads returns a connection for a read that may be slow. Where the server has no more connections to give,
-// it is one of the engine's, of which reads take half at most.
+// acquireForReads returns a connection for a slow read. If the server has no more connections, it takes one from the
+// engine's pool; reads take at most half of those.
 func (s *Store) acquireForReads(ctx context.Context) (conn *pgxpool.Conn, release func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
@@ -145,8 +144,8 @@ func (s *Store) acquireForReads(ctx context.Context) (conn *pgxpool.Conn, releas
 	return nil, nil, err
 }
 
-// look runs a read of a few rows by their keys, on a connection of the engine's pool, of which such reads take half at
-// most. It ends what it has begun though the caller has gone: breaking off costs the connection.
+// look runs a read of a few rows by their keys on the engine's pool, of which such reads take at most half. It
+// completes even if the caller has gone: breaking off costs the connection.
 func (s *Store) look(ctx context.Context, read func(ctx context.Context, q queryer) error) error {
 	waiting, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
@@ -172,7 +171,7 @@ func (s *Store) look(ctx context.Context, read func(ctx context.Context, q query
 	return read(ending, conn)
 }
 
-// Ping reports whether the database can be written.
+// Ping checks that the database accepts writes.
 func (s *Store) Ping(ctx context.Context) error {
 	var readOnly bool
 	err := s.pool.QueryRow(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&readOnly)
@@ -186,7 +185,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close waits for what is under way and closes all connections.
+// Close waits for running statements and closes all connections.
 func (s *Store) Close() error {
 	s.reads.Close()
 	s.pool.Close()

@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Stats counts everything on one snapshot. What has ended is counted from an index, without looking at the sagas.
+// Stats counts everything on one snapshot. Finished sagas are counted from an index.
 func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 	stats := record.Stats{Attention: make(map[saga.AttentionReason]int64)}
 	b := &pgx.Batch{}

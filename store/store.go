@@ -12,34 +12,35 @@ import (
 
 const defaultLease = 3 * time.Second
 
-// ErrAsynchronousCommit means that the database would report commits that a crash can still lose.
+// ErrAsynchronousCommit means that a crash could lose commits that the database has confirmed.
 var ErrAsynchronousCommit = errors.New("synchronous_commit is off: committed sagas could be lost in a crash")
 
-// Config says where the database is and how to use it.
+// Config configures a store. Only DatabaseURL is required.
 type Config struct {
 	DatabaseURL string
-	// MaxConnections bounds the engine's pool; three more are for lists and counts. 0: twice the number of cores, at least 4; more costs more than it gives.
+	// MaxConnections limits the engine's pool; lists and counts have three more connections. 0: twice the number of
+	// cores, at least 4. More connections cost more than they gain.
 	MaxConnections int
-	// LeaseFor is how long a replica has for publishing a command before another one takes it over. 0: 3 s.
+	// LeaseFor is how long a replica may take to publish a command before another takes it over. 0: 3 s.
 	LeaseFor time.Duration
-	// ApplicationName is what pg_stat_activity shows. Empty: "saga-orchestrator".
+	// ApplicationName is shown in pg_stat_activity. Empty: "saga-orchestrator".
 	ApplicationName string
-	// Tracer follows the statements. nil: none.
+	// Tracer traces the statements. nil: none.
 	Tracer pgx.QueryTracer
 }
 
 // Store is a Postgres database that keeps sagas. It is safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool // the engine's
-	reads   *pgxpool.Pool // for reads that may be slow
-	lookups chan struct{} // has a value for each connection of pool that a caller's read uses
+	pool    *pgxpool.Pool // the engine's pool
+	reads   *pgxpool.Pool // for slow reads
+	lookups chan struct{} // a semaphore: has a value for each connection of pool that a caller's read uses
 	lease   time.Duration
 	clock   clock
 	cache   *instanceCache
 }
 
-// Open connects to the database and refuses one that could lose what it has confirmed. It does not look at the schema:
-// CheckSchema does. Close the store after use.
+// Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits. It
+// does not check the schema; CheckSchema does. Close the store after use.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	settings, err := config.engineSettings()
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 
 const rollbackTimeout = 2 * time.Second
 
-// Transact runs one batch in one transaction: it loads and locks what the batch names, lets decide decide, and writes
-// what came of it. It returns nil only when all of it is committed; an error means that the outcome is unknown, unless
-// it is decide's own, after which nothing is written. decide may be called several times.
+// Transact runs one batch in one transaction: it loads and locks the batch's sagas, calls decide, and writes the
+// changes. It returns nil only after everything is committed. An error means that the outcome is unknown, except an
+// error of decide, after which nothing is written. decide may be called several times.
 //
-// Of two claims in one batch on the same idempotency key the first wins. The other finds the first as it would find
-// any other saga, but with a zero Instance, since the first is only about to be made.
+// Of two claims in one batch on the same idempotency key, the first wins. The second finds the first like any stored
+// saga, but with a zero Instance, since that saga is not created yet.
 func (s *Store) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
@@ -42,7 +42,7 @@ func (s *Store) Transact(
 	return nil
 }
 
-// transact tries once with locks. The first round trip begins the transaction and loads, the second writes and commits.
+// transact tries once with locks. One round trip begins the transaction and loads; a second one writes and commits.
 func (s *Store) transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) (err error) {
@@ -50,7 +50,7 @@ func (s *Store) transact(
 	if err != nil {
 		return fmt.Errorf("acquire a connection: %w", err)
 	}
-	defer conn.Release() // and closes the connection, should it still be in a transaction
+	defer conn.Release() // it closes the connection if a transaction is still open
 	defer func() {
 		if err != nil {
 			rollback(ctx, conn)
@@ -88,8 +88,8 @@ func (s *Store) transact(
 	return nil
 }
 
-// evictAfter drops what a failed write leaves uncertain. Where the server did not answer that it has rolled back, the
-// outcome is unknown, or the server is another one by now, which may have lost commits: then nothing cached is certain.
+// evictAfter evicts sagas whose state is uncertain after a failed write. Unless the server has answered that it rolled
+// back, the outcome is unknown, or a failover may have lost commits: then the whole cache is uncertain.
 func (s *Store) evictAfter(err error, ids []string) {
 	var answered *pgconn.PgError
 	if errors.As(err, &answered) && !fatal(answered) {
@@ -99,14 +99,14 @@ func (s *Store) evictAfter(err error, ids []string) {
 	s.cache.clear()
 }
 
-// rollback spares the connection. Should it fail, Release closes the connection, which rolls back too.
+// rollback keeps the connection usable. If it fails, Release closes the connection, which rolls back too.
 func rollback(ctx context.Context, conn *pgxpool.Conn) {
 	if conn.Conn().IsClosed() || conn.Conn().PgConn().TxStatus() == 'I' {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	_, _ = conn.Exec(ctx, "rollback") // on purpose: see above
+	_, _ = conn.Exec(ctx, "rollback") // see above
 }
 
 // decideError is an error of decide. It is never retried, whatever it wraps.

@@ -13,17 +13,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// errNotLoaded means that decide returned an instance that does not follow from one that it was given: a defect.
+// errNotLoaded means that decide returned an instance that does not follow from one it got: a defect.
 var errNotLoaded = fmt.Errorf("%w: not loaded by this batch at this revision or an earlier one", record.ErrRejected)
 
-// write is the second half of a transaction: it writes what was decided on what was found.
+// write is the second half of a transaction: it writes the changes.
 type write struct {
 	store   *Store
 	batch   record.Batch
 	before  sagas
 	changes record.Changes
-	fence   fence   // of the rows that are written; whole when the batch was sent
-	claims  *claims // nil: the keys of all starts were taken
+	fence   fence   // of the written rows; complete once the batch was sent
+	claims  *claims // nil: all starts got their keys
 	now     time.Time
 }
 
@@ -31,7 +31,7 @@ func newWrite(s *Store, batch record.Batch, before sagas, changes record.Changes
 	return &write{store: s, batch: batch, before: before, changes: changes, fence: fence{token: rand.Int64()}}
 }
 
-// fenceColumns are rows to be found as they were, as one array per column.
+// fenceColumns are the expected versions of rows, one array per column.
 type fenceColumns struct {
 	ids               []string
 	revisions, tokens []int64
@@ -89,14 +89,13 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 	return nil
 }
 
-// queueUpdated writes each instance over the row that was found, and fails the transaction where somebody has written
-// the row since.
+// queueUpdated overwrites the rows of updated instances. It fails the transaction if another write came between.
 func (w *write) queueUpdated(b *pgx.Batch) error {
 	updated := w.changes.Updated
 	if len(updated) == 0 {
 		return nil
 	}
-	sorted := make([]*saga.Instance, len(updated)) // instances are large
+	sorted := make([]*saga.Instance, len(updated)) // pointers: instances are large
 	for i := range updated {
 		sorted[i] = &updated[i]
 	}
@@ -120,7 +119,7 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 	return nil
 }
 
-// queueKeys gives back the keys of sagas that ended or were not made, and takes those of reopened ones where free.
+// queueKeys releases the keys of sagas that ended or were not created, and claims those of reopened ones if free.
 func (w *write) queueKeys(b *pgx.Batch, created map[string]bool) {
 	var unused []string
 	var back []heldKey
