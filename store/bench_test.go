@@ -8,11 +8,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// BenchmarkTransact takes sagas of three steps from start to end, four batches each: a start and three replies.
+// BenchmarkTransact runs sagas of three steps to completion, in four batches each: a start and three replies.
 func BenchmarkTransact(b *testing.B) {
 	for _, size := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("sagas=%d", size), func(b *testing.B) {
-			w := storetest.NewWorld(b, open(b, store.Config{DatabaseURL: migrated(b)}))
+			w := storetest.NewFixture(b, open(b, store.Config{DatabaseURL: migrated(b)}))
 			n := 0
 			for b.Loop() {
 				ids := startMany(b, w, size, false)

@@ -15,12 +15,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// TestKilledBackendsLeaveWholeBatches ends server processes under running batches, each of which pauses or resumes
-// several sagas together. Whatever an error leaves open, a batch must be there whole or not at all.
+// TestKilledBackendsLeaveWholeBatches kills server processes under running batches, each of which pauses or resumes
+// several sagas. Whatever an error leaves unknown, a batch must be stored completely or not at all.
 func TestKilledBackendsLeaveWholeBatches(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url, ApplicationName: "victim"}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url, ApplicationName: "victim"}))
 	const writers, batches = 4, 60
 	var failed, committed atomic.Int64
 	groups := make([][]string, writers)
@@ -57,7 +57,7 @@ func TestKilledBackendsLeaveWholeBatches(t *testing.T) {
 	stop()
 	nemesis.Wait()
 
-	calm := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	calm := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	var revisions int64
 	for _, ids := range groups {
 		first := calm.Get(ids[0])
@@ -67,15 +67,15 @@ func TestKilledBackendsLeaveWholeBatches(t *testing.T) {
 			assert.Equal(t, first.Revision, in.Revision, "the sagas of a batch change together")
 			entries, _, err := calm.History(t.Context(), id, record.Page{})
 			require.NoError(t, err)
-			assert.Len(t, entries, int(in.Entries), "and with their history")
+			assert.Len(t, entries, int(in.Entries), "with their history")
 		}
 	}
-	assert.Positive(t, failed.Load(), "the fault happened")
-	assert.GreaterOrEqual(t, revisions, committed.Load(), "what was confirmed is there")
-	assert.LessOrEqual(t, revisions, committed.Load()+failed.Load(), "and nothing is there twice")
+	assert.Positive(t, failed.Load(), "the fault must have happened")
+	assert.GreaterOrEqual(t, revisions, committed.Load(), "no confirmed batch is lost")
+	assert.LessOrEqual(t, revisions, committed.Load()+failed.Load(), "no batch is applied twice")
 }
 
-func toggle(w *storetest.World, l record.Loaded, ids []string) (record.Changes, error) {
+func toggle(w *storetest.Fixture, l record.Loaded, ids []string) (record.Changes, error) {
 	var all record.Changes
 	for _, id := range ids {
 		action := saga.ActionPause

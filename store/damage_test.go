@@ -42,7 +42,7 @@ func (d damage) DropDefinition(name string, version int) {
 	d.exec(`delete from definitions where name = $1 and version = $2`, name, version)
 }
 
-func TestPostgresKeepsTheRulesOfDamagedStores(t *testing.T) {
+func TestPostgresPassesTheDamageSuite(t *testing.T) {
 	t.Parallel()
 	storetest.RunDamaged(t, func(t *testing.T, lease time.Duration) (storetest.Store, storetest.Damage) {
 		t.Helper()
@@ -51,7 +51,7 @@ func TestPostgresKeepsTheRulesOfDamagedStores(t *testing.T) {
 	})
 }
 
-// withoutConstraints lets rows hold what no version of the program would write.
+// withoutConstraints lets rows hold values that no version of the program would write.
 const withoutConstraints = `do $$ declare c record; begin
 	for c in select conname, conrelid::regclass as of from pg_constraint
 		where contype = 'c' and connamespace = 'public'::regnamespace loop
@@ -64,7 +64,7 @@ const withoutConstraints = `do $$ declare c record; begin
 	end loop;
 end $$`
 
-// brokenColumns are values that this version cannot work with, whatever wrote them.
+// brokenColumns are assignments of values that this version cannot handle.
 func brokenColumns() []string {
 	broken := []string{
 		`status = 'parked'`, `attention_reason = 'boredom', attention_since = now(), attention_step = '', attention_message = ''`,
@@ -98,17 +98,17 @@ func brokenColumns() []string {
 	return broken
 }
 
-// TestNoValueInARowHidesTheOthers reads everything while one row holds what it should not.
-func TestNoValueInARowHidesTheOthers(t *testing.T) {
+// A broken value in one row must not hide the other rows.
+func TestNoBrokenRowHidesTheOthers(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	first := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	first := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	d := damage{t, connect(t, url)}
 	d.exec(withoutConstraints)
 	d.exec(`alter type saga_status add value 'parked'`)
 	d.exec(`alter type attention_reason add value 'boredom'`)
 	sound := first.Start(saga.Start{})
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})) // it has nothing in its cache
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})) // with an empty cache
 	for _, broken := range brokenColumns() {
 		id := first.Start(saga.Start{}).ID
 		d.exec(`update sagas set `+broken+` where id = $1`, id)
@@ -139,7 +139,7 @@ func TestNoValueInARowHidesTheOthers(t *testing.T) {
 }
 
 // everythingIsRead makes every read of many rows.
-func everythingIsRead(t *testing.T, w *storetest.World, sagas int) {
+func everythingIsRead(t *testing.T, w *storetest.Fixture, sagas int) {
 	t.Helper()
 	ctx := t.Context()
 	listed, _, err := w.Sagas(ctx, record.Filter{}, record.Page{})
@@ -171,15 +171,15 @@ func everythingIsRead(t *testing.T, w *storetest.World, sagas int) {
 	assert.Len(t, changed, 1)
 }
 
-// TestABatchOfLargeSagasIsLoadedInPieces has data that compresses well: it is large for the program all the same.
+// The data compresses well, but it is large for the program all the same.
 func TestABatchOfLargeSagasIsLoadedInPieces(t *testing.T) {
 	t.Parallel()
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: migrated(t)}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: migrated(t)}))
 	var ids []string
 	for range 20 {
 		ids = append(ids, w.Start(saga.Start{Data: []byte(`{"a":"` + strings.Repeat("x", 1_000_000) + `"}`)}).ID)
 	}
-	for range 2 { // once from the database, and once when they are cached
+	for range 2 { // once from the database, and once from the cache
 		err := w.Transact(t.Context(), record.Batch{SagaIDs: ids}, func(l record.Loaded) (record.Changes, error) {
 			assert.InDelta(t, 8, len(l.Instances), 2)
 			assert.Len(t, l.Busy, len(ids)-len(l.Instances))
@@ -192,20 +192,20 @@ func TestABatchOfLargeSagasIsLoadedInPieces(t *testing.T) {
 func TestMembersThatANewerVersionWroteAreIgnored(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	id := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})).Start(saga.Start{}).ID
+	id := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})).Start(saga.Start{}).ID
 	d := damage{t, connect(t, url)}
 	d.exec(`update sagas set progress = (progress::jsonb || '{"later": {"x": [1]}}')::json where id = $1`, id)
 	d.exec(`update definitions set body = (body::jsonb || '{"on_failure": "park"}')::json`)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	assert.Equal(t, int64(2), w.Apply(id, storetest.Succeed(id, "reserve", `{}`)).Revision)
 	_, err := w.Definition(t.Context(), "order", 1)
 	require.NoError(t, err)
 }
 
-func TestBrokenRowsOfTheOutboxWaitLongerEachTime(t *testing.T) {
+func TestBrokenOutboxRowsWaitLongerEachTime(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url, LeaseFor: storetest.LongLease}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url, LeaseFor: storetest.LongLease}))
 	d := damage{t, connect(t, url)}
 	d.exec(withoutConstraints)
 	for _, broken := range []string{
@@ -217,7 +217,7 @@ func TestBrokenRowsOfTheOutboxWaitLongerEachTime(t *testing.T) {
 	sound := w.Start(saga.Start{}).ID
 	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{storetest.Execute(sound, "reserve")}))
 	commands, err := w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 1})
-	for len(commands) == 0 && err != nil { // each of them may be the one that is claimed first
+	for len(commands) == 0 && err != nil { // any of them may be claimed first
 		commands, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 1})
 	}
 	require.Len(t, commands, 1)
@@ -226,7 +226,7 @@ func TestBrokenRowsOfTheOutboxWaitLongerEachTime(t *testing.T) {
 		return texts(t, url, `select count(*)::text from outbox where claimed_until > now() + $1::interval and not leased`, time.Second)
 	}
 	_, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
-	require.NoError(t, err, "they sleep")
+	require.NoError(t, err, "the broken rows wait")
 	assert.Equal(t, []string{"5"}, waits())
 	d.exec(`update outbox set claimed_until = now() where not leased`)
 	_, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
@@ -237,13 +237,13 @@ func TestBrokenRowsOfTheOutboxWaitLongerEachTime(t *testing.T) {
 	d.exec(`update outbox set claimed_until = now() where not leased`)
 	_, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
 	require.Error(t, err)
-	assert.Equal(t, []string{"1"}, texts(t, url, `select count(*)::text from outbox`), "those of sagas that have ended go")
+	assert.Equal(t, []string{"1"}, texts(t, url, `select count(*)::text from outbox`), "rows of ended sagas are dropped")
 }
 
-func TestAHistoryShowsWhatCannotBeRead(t *testing.T) {
+func TestAHistoryShowsUnreadableEntries(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	d := damage{t, connect(t, url)}
 	d.exec(withoutConstraints)
 	for _, broken := range []string{

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store"
 )
 
-// TestNoPartOfThePasswordIsInAnError has URLs that cannot be read, and some that lead nowhere.
+// The URLs are malformed, or lead nowhere.
 func TestNoPartOfThePasswordIsInAnError(t *testing.T) {
 	t.Parallel()
 	const secret = "Sec@ret/99%zz"

@@ -12,13 +12,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// lostCommit has this replica commit revision 2, takes the database back to revision 1, as a failover does that lost the
-// commit, and has another replica write another revision 2: it pauses the saga.
-func lostCommit(t *testing.T) (here *storetest.World, id string) {
+// lostCommit commits revision 2 from this replica, sets the database back to revision 1, as a failover that lost the
+// commit would, and lets another replica write its own revision 2: it pauses the saga.
+func lostCommit(t *testing.T) (here *storetest.Fixture, id string) {
 	t.Helper()
 	url := migrated(t)
-	here = storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
-	there := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	here = storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
+	there := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	d := damage{t, connect(t, url)}
 	id = here.Start(saga.Start{}).ID
 	tables := []string{"sagas", "saga_decisions", "outbox"}
@@ -33,12 +33,12 @@ func lostCommit(t *testing.T) (here *storetest.World, id string) {
 	return here, id
 }
 
-func TestARevisionThatAFailoverLostIsNotWrittenOver(t *testing.T) {
+func TestARevisionAfterAFailoverIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	here, id := lostCommit(t)
 	after := here.Apply(id, storetest.Do(saga.ActionAbandon))
 	assert.Equal(t, int64(3), after.Revision)
-	assert.Equal(t, `{}`, string(after.Data), "what was lost does not come back")
+	assert.Equal(t, `{}`, string(after.Data), "the lost commit does not come back")
 	entries, _, err := here.History(t.Context(), id, record.Page{})
 	assert.NoError(t, err)
 	assert.True(t, slices.ContainsFunc(entries, func(e record.Entry) bool { return e.Type == saga.EntryPaused }),
@@ -46,7 +46,7 @@ func TestARevisionThatAFailoverLostIsNotWrittenOver(t *testing.T) {
 	assert.Len(t, entries, int(after.Entries))
 }
 
-func TestADecisionToChangeNothingIsNotMadeOnARevisionThatWasLost(t *testing.T) {
+func TestADecisionToChangeNothingIsNotBasedOnALostRevision(t *testing.T) {
 	t.Parallel()
 	here, id := lostCommit(t)
 	var status saga.Status
@@ -58,7 +58,7 @@ func TestADecisionToChangeNothingIsNotMadeOnARevisionThatWasLost(t *testing.T) {
 	assert.Equal(t, saga.Paused, status)
 }
 
-func TestAnEditByHandIsNotWrittenOver(t *testing.T) {
+func TestAnEditByHandIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]string{
 		"data":                          `data = '{"by":"hand"}'`,
@@ -70,7 +70,7 @@ func TestAnEditByHandIsNotWrittenOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := migrated(t)
-			w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+			w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 			id := w.Start(saga.Start{}).ID
 			damage{t, connect(t, url)}.exec(`update sagas set `+edit+` where id = $1`, id)
 			w.Apply(id, storetest.Succeed(id, "reserve", `{"r":1}`))
@@ -79,14 +79,14 @@ func TestAnEditByHandIsNotWrittenOver(t *testing.T) {
 	}
 }
 
-func TestRowsOfTheVersionBeforeAreFencedToo(t *testing.T) {
+func TestRowsOfThePreviousVersionAreFencedToo(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	first := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	first := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	id := first.Start(saga.Start{}).ID
 	d := damage{t, connect(t, url)}
 	d.exec(`update sagas set write_token = 0`) // as after the migration
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	decided(t, w, id) // which caches it
 	d.exec(`update sagas set data = '{"by":"hand"}' where id = $1`, id)
 	w.Apply(id, storetest.Succeed(id, "reserve", `{"r":1}`))

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// manySagas fills the table. What is rare is old, so that a scan from the newest saga on finds it last: the definition
+// manySagas fills the table. Rare values are old, so that a scan from the newest saga finds them last: the definition
 // "rare", version 2, the label tier=gold, and every status but completed.
 const manySagas = `insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at,
 		status, revision, data, updated_at, finished_at, wake_at, attention_reason, attention_since, attention_step,
@@ -35,7 +35,7 @@ const manySagas = `insert into sagas (id, definition, version, key, priority, la
 		when i % 500 = 4 then 'stuck' when i % 500 = 5 then 'compensated' when i % 500 = 6 then 'abandoned'
 		else 'completed' end)::saga_status as status) k`
 
-// listFilters are every filter that is offered, and some together.
+// listFilters are all filters, and some combinations.
 func listFilters() map[string]record.Filter {
 	day := time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC)
 	filters := map[string]record.Filter{
@@ -71,7 +71,7 @@ func TestEveryFilterOfAListReadsFewRows(t *testing.T) {
 	}
 }
 
-// TestARareVersionIsFoundPageByPage has a filter that no index serves. A page ends after a bounded number of rows.
+// No index serves this filter. A page ends after a bounded number of rows.
 func TestARareVersionIsFoundPageByPage(t *testing.T) {
 	t.Parallel()
 	const sagas = 2*scanBound + 20_000
@@ -91,7 +91,7 @@ func TestARareVersionIsFoundPageByPage(t *testing.T) {
 	assert.Equal(t, 3, pages)
 }
 
-// filled opens a store with so many sagas.
+// filled opens a store with that many sagas.
 func filled(t *testing.T, sagas int) *Store {
 	t.Helper()
 	url := env.Database(t)
@@ -109,7 +109,7 @@ func filled(t *testing.T, sagas int) *Store {
 	return s
 }
 
-// examined is how many rows of the table are looked at for a page, the ones that are not selected too.
+// examined returns the number of rows that a page reads, including those that the filter drops.
 func examined(t *testing.T, s *Store, filter record.Filter, page record.Page) int {
 	t.Helper()
 	lists, err := listsOf(filter, page)

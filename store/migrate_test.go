@@ -27,7 +27,7 @@ func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
 	require.NoError(t, s.CheckSchema(ctx))
 	up := objects(t, url)
 	assert.Greater(t, len(up), len(before))
-	require.NoError(t, store.Migrate(ctx, url), "again changes nothing")
+	require.NoError(t, store.Migrate(ctx, url), "a second run changes nothing")
 	assert.Equal(t, up, objects(t, url))
 
 	status, err := store.MigrationStatus(ctx, url)
@@ -36,15 +36,15 @@ func TestMigrationsGoUpDownAndUpAgain(t *testing.T) {
 		require.NoError(t, store.MigrateDown(ctx, url))
 	}
 	require.ErrorIs(t, s.CheckSchema(ctx), store.ErrSchemaBehind)
-	assert.Equal(t, []string{"saga_schema_version"}, tablesOf(objects(t, url)), "only the table of versions stays")
+	assert.Equal(t, []string{"saga_schema_version"}, tablesOf(objects(t, url)), "only the table of versions remains")
 
 	require.NoError(t, store.Migrate(ctx, url))
 	require.NoError(t, s.CheckSchema(ctx))
 	assert.Equal(t, up, objects(t, url))
-	storetest.NewWorld(t, s).Start(saga.Start{})
+	storetest.NewFixture(t, s).Start(saga.Start{})
 }
 
-func TestMigrationStatusSaysWhatIsApplied(t *testing.T) {
+func TestMigrationStatusReportsWhatIsApplied(t *testing.T) {
 	t.Parallel()
 	url := env.Database(t)
 	before, err := store.MigrationStatus(t.Context(), url)
@@ -75,7 +75,7 @@ func TestReplicasThatStartAtOnceMigrateOnce(t *testing.T) {
 	require.NoError(t, open(t, store.Config{DatabaseURL: url}).CheckSchema(t.Context()))
 }
 
-// objects are the names of all tables, views, indexes, functions and constraints that are not Postgres's own.
+// objects returns the names of all tables, views, indexes, functions and constraints that are not Postgres's own.
 func objects(t *testing.T, url string) []string {
 	t.Helper()
 	return texts(t, url, `select kind || ' ' || name from (
@@ -103,7 +103,7 @@ func cut(text, prefix string) (string, bool) {
 	return "", false
 }
 
-// connect opens a connection of the test's own.
+// connect opens a connection for the test.
 func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

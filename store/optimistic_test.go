@@ -13,16 +13,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// twoReplicas are two stores with memories of their own, over one database.
-func twoReplicas(t *testing.T) (here, there *storetest.World) {
+// twoReplicas returns two stores with separate caches on one database.
+func twoReplicas(t *testing.T) (here, there *storetest.Fixture) {
 	t.Helper()
 	url := migrated(t)
-	return storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})),
-		storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	return storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})),
+		storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 }
 
-// decided runs a batch about one saga, and tells how often it was decided and on which revision it ended.
-func decided(t *testing.T, w *storetest.World, id string, causes ...saga.Cause) (times int, revision int64) {
+// decided runs a batch on one saga. It returns how often decide was called and the last revision that it got.
+func decided(t *testing.T, w *storetest.Fixture, id string, causes ...saga.Cause) (times int, revision int64) {
 	t.Helper()
 	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
 		times++
@@ -36,15 +36,15 @@ func decided(t *testing.T, w *storetest.World, id string, causes ...saga.Cause) 
 	return times, revision
 }
 
-func TestWhatThisReplicaCommittedIsDecidedOnWithoutAsking(t *testing.T) {
+func TestSagasThatThisReplicaCommittedAreNotReadAgain(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	id := w.Start(saga.Start{}).ID
 	conn := connect(t, url)
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `select from sagas where id = $1 for update`, id) // whoever wants to read it first waits
+	_, err = tx.Exec(t.Context(), `select from sagas where id = $1 for update`, id) // a read with a lock would wait
 	require.NoError(t, err)
 	asked := make(chan struct{})
 	var group sync.WaitGroup
@@ -61,18 +61,18 @@ func TestWhatThisReplicaCommittedIsDecidedOnWithoutAsking(t *testing.T) {
 	assert.JSONEq(t, `{"r":1}`, string(w.Get(id).Data))
 }
 
-func TestWhatAnotherReplicaChangedIsReadAnew(t *testing.T) {
+func TestASagaThatAnotherReplicaChangedIsReadAgain(t *testing.T) {
 	t.Parallel()
 	here, there := twoReplicas(t)
 	id := here.Start(saga.Start{}).ID
 	there.Apply(id, storetest.Succeed(id, "reserve", `{}`))
 	times, revision := decided(t, here, id, storetest.Do(saga.ActionPause))
-	assert.Equal(t, 2, times, "once on what was remembered, and once on what is")
+	assert.Equal(t, 2, times, "once on the cached revision and once on the stored one")
 	assert.Equal(t, int64(2), revision)
 	assert.Equal(t, int64(3), here.Get(id).Revision)
 }
 
-func TestADecisionToChangeNothingIsMadeOnWhatIsThere(t *testing.T) {
+func TestADecisionToChangeNothingIsBasedOnTheStoredRevision(t *testing.T) {
 	t.Parallel()
 	here, there := twoReplicas(t)
 	id := here.Start(saga.Start{}).ID
@@ -87,7 +87,7 @@ func TestAStartUnderAKeyThatAnotherReplicaTookFindsItsSaga(t *testing.T) {
 	first := storetest.NewID()
 	_, err := there.TryStart(there.Claim(first, "k", "order-1"), saga.Start{})
 	require.NoError(t, err)
-	here.Start(saga.Start{}) // and so it can tell the time by itself
+	here.Start(saga.Start{}) // so that the clock is known
 	outcome, err := here.TryStart(here.Claim(storetest.NewID(), "k", "order-1"), saga.Start{})
 	require.NoError(t, err)
 	assert.Equal(t, record.StartExists, outcome.Kind)
@@ -96,7 +96,7 @@ func TestAStartUnderAKeyThatAnotherReplicaTookFindsItsSaga(t *testing.T) {
 	assert.Equal(t, record.StartOutcome{Kind: record.StartKeyInUse, Existing: first}, outcome)
 }
 
-func TestAStartByAVersionThatIsNotTheLatestAnyMoreIsTold(t *testing.T) {
+func TestAStartByAnOutdatedLatestVersionIsReported(t *testing.T) {
 	t.Parallel()
 	here, there := twoReplicas(t)
 	here.Start(saga.Start{})
@@ -115,7 +115,7 @@ func TestAStartByAVersionThatIsNotTheLatestAnyMoreIsTold(t *testing.T) {
 	assert.Equal(t, map[string]int{"order": newer.Version}, told)
 }
 
-func TestReplicasThatGoOnWhereTheOtherStoppedStopTrustingTheirMemories(t *testing.T) {
+func TestReplicasThatAlternateStopUsingTheirCaches(t *testing.T) {
 	t.Parallel()
 	here, there := twoReplicas(t)
 	decisions := 0
@@ -126,13 +126,13 @@ func TestReplicasThatGoOnWhereTheOtherStoppedStopTrustingTheirMemories(t *testin
 		times, _ := decided(t, here, id, storetest.Do(saga.ActionPause))
 		decisions += times
 	}
-	assert.Less(t, decisions, sagas+sagas/4, "most were read at once")
+	assert.Less(t, decisions, sagas+sagas/4, "most skipped the cache")
 }
 
-func TestASagaWhoseRowIsChangedByHandIsNotOverwritten(t *testing.T) {
+func TestARowChangedByHandIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	id := w.Start(saga.Start{}).ID
 	_, err := connect(t, url).Exec(t.Context(), `update sagas set revision = revision + 1, data = '{"by":"hand"}' where id = $1`, id)
 	require.NoError(t, err)
@@ -140,19 +140,19 @@ func TestASagaWhoseRowIsChangedByHandIsNotOverwritten(t *testing.T) {
 	assert.JSONEq(t, `{"by":"hand","r":1}`, string(w.Get(id).Data))
 }
 
-func TestASagaThatIsLockedKeepsNobodyFromTheOthers(t *testing.T) {
+func TestALockedSagaDoesNotBlockTheOthers(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	first := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	first := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	locked, free := first.Start(saga.Start{}).ID, first.Start(saga.Start{}).ID
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url})) // it has to read both
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})) // with an empty cache
 	tx, err := connect(t, url).Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `select from sagas where id = $1 for update`, locked)
 	require.NoError(t, err)
 	both := record.Batch{SagaIDs: []string{locked, free, storetest.NewID()}}
 	err = w.Transact(t.Context(), both, func(l record.Loaded) (record.Changes, error) {
-		assert.Equal(t, map[string]bool{locked: true}, l.Busy, "one that is not there is not busy")
+		assert.Equal(t, map[string]bool{locked: true}, l.Busy, "a missing saga is not busy")
 		assert.NotContains(t, l.Instances, locked)
 		return w.Decide(l, free, storetest.Succeed(free, "reserve", `{}`))
 	})
@@ -162,11 +162,11 @@ func TestASagaThatIsLockedKeepsNobodyFromTheOthers(t *testing.T) {
 	w.Apply(locked, storetest.Succeed(locked, "reserve", `{}`))
 }
 
-// What goes the short way is one transaction without saying so: a commit that fails is an error, and leaves nothing.
+// An optimistic batch is an implicit transaction: a failed commit is an error and leaves nothing.
 func TestACommitThatFailsIsAnErrorAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	in := w.Start(saga.Start{})
 	conn := connect(t, url)
 	_, err := conn.Exec(t.Context(), `
@@ -182,5 +182,5 @@ func TestACommitThatFailsIsAnErrorAndLeavesNothing(t *testing.T) {
 
 	_, err = conn.Exec(t.Context(), `drop trigger refuse on saga_decisions`)
 	require.NoError(t, err)
-	assert.Equal(t, in.Revision+1, w.Apply(in.ID, storetest.Succeed(in.ID, "reserve", `{}`)).Revision, "the connection goes on")
+	assert.Equal(t, in.Revision+1, w.Apply(in.ID, storetest.Succeed(in.ID, "reserve", `{}`)).Revision, "the connection stays usable")
 }

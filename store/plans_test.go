@@ -15,8 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// TestTheHotPathScansNoTable runs whole sagas on tables that are new, so that the planner knows nothing of them, and
-// asks Postgres how their rows were reached.
+// Whole sagas run on new tables, without statistics. Postgres's counters then show how the rows were reached.
 func TestTheHotPathScansNoTable(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 5} { // a single row has statements of its own
@@ -37,7 +36,7 @@ func hotPath(t *testing.T, size int) {
 	before := tableScans(t, url)
 	s, err := store.Open(t.Context(), store.Config{DatabaseURL: url, LeaseFor: time.Nanosecond, MaxConnections: 1})
 	require.NoError(t, err)
-	w := storetest.NewWorld(t, s)
+	w := storetest.NewFixture(t, s)
 	const batches = 40
 	for range batches {
 		ids := startMany(t, w, size, true)
@@ -54,7 +53,7 @@ func hotPath(t *testing.T, size int) {
 		_, _, err = s.History(t.Context(), ids[0], record.Page{})
 		require.NoError(t, err)
 	}
-	require.NoError(t, s.Close()) // and with it the server's processes say what they have counted
+	require.NoError(t, s.Close()) // which makes the server processes report their counters
 
 	var after map[string]scans
 	require.Eventually(t, func() bool {
@@ -62,19 +61,19 @@ func hotPath(t *testing.T, size int) {
 		return after["sagas"].Keyed-before["sagas"].Keyed >= batches*4
 	}, 10*time.Second, 10*time.Millisecond)
 	for table, scan := range after {
-		assert.Equal(t, before[table].Whole, scan.Whole, "%s was read from end to end", table)
+		assert.Equal(t, before[table].Whole, scan.Whole, "%s was scanned", table)
 		read := float64(scan.Rows) / float64(max(scan.Keyed, 1))
-		assert.Less(t, read, 5.0, "%s: rows read for each look into an index", table)
+		assert.Less(t, read, 5.0, "%s: rows read per index scan", table)
 	}
 	assert.Equal(t, int64(batches*size), after["sagas"].Inserted)
 	updates := after["sagas"].Updated
-	// Two of the three updates of a saga are between its start and its end. Not all of them find room in their page, as
-	// long as an older transaction still needs what stood there.
+	// Two of a saga's three updates come between its start and its end. Some do not fit into their page while an older
+	// transaction still needs the old versions.
 	assert.Greater(t, after["sagas"].HOT, updates/3, "updates between start and end change no index")
 }
 
-// scans is how a table's rows were reached, and how its updates went. Rows are live ones: what was deleted is read along
-// for as long as an older transaction keeps it there, in whichever database of the cluster.
+// scans counts how a table's rows were reached and updated. Rows are live rows; deleted rows are read too while an
+// older transaction of any database of the cluster keeps them.
 type scans struct{ Whole, Keyed, Rows, Inserted, Updated, HOT int64 }
 
 func tableScans(t *testing.T, url string) map[string]scans {
@@ -96,7 +95,7 @@ func tableScans(t *testing.T, url string) map[string]scans {
 }
 
 // startMany starts sagas in one batch.
-func startMany(t testing.TB, w *storetest.World, n int, keyed bool) []string {
+func startMany(t testing.TB, w *storetest.Fixture, n int, keyed bool) []string {
 	t.Helper()
 	var batch record.Batch
 	ids := make([]string, n)
@@ -126,8 +125,8 @@ func startMany(t testing.TB, w *storetest.World, n int, keyed bool) []string {
 	return ids
 }
 
-// succeedMany takes the success of one step of each saga in one batch, with the confirm of its command.
-func succeedMany(t testing.TB, w *storetest.World, ids []string, step string) {
+// succeedMany applies the success of one step of each saga in one batch, with the confirm of its command.
+func succeedMany(t testing.TB, w *storetest.Fixture, ids []string, step string) {
 	t.Helper()
 	batch := record.Batch{SagaIDs: ids}
 	for _, id := range ids {

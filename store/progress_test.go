@@ -12,8 +12,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// TestProgressComesBackAsItWas has every field that there is set: one that is added and forgotten here fails.
-func TestProgressComesBackAsItWas(t *testing.T) {
+// Every field is set: a field that was added and forgotten here fails the test.
+func TestProgressSurvivesEncoding(t *testing.T) {
 	t.Parallel()
 	created := time.Date(2026, 11, 25, 10, 0, 0, 123_456_000, time.UTC)
 	failure := &saga.Failure{Step: "a", Code: "declined", Message: "no"}
@@ -53,6 +53,6 @@ func requireAllSet(t *testing.T, value any) {
 	t.Helper()
 	fields := reflect.ValueOf(value)
 	for i := range fields.NumField() {
-		require.False(t, fields.Field(i).IsZero(), "%s is not set, so nobody sees whether it is kept", fields.Type().Field(i).Name)
+		require.False(t, fields.Field(i).IsZero(), "%s is not set, so the test would not notice its loss", fields.Type().Field(i).Name)
 	}
 }

@@ -16,23 +16,23 @@ import (
 func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	running, ended := w.Start(saga.Start{}), w.Start(saga.Start{})
 	w.Complete(ended.ID)
 	conn := connect(t, url)
 	for broken, change := range map[string]string{
-		"an end without its time":             `status = 'completed', wake_at = null`,
-		"a time of an end that is none":       `finished_at = now()`,
-		"no revision":                         `revision = 0`,
-		"nothing to wake it":                  `wake_at = null`,
-		"a paused one that wakes":             `status = 'paused'`,
-		"stuck without saying why":            `status = 'stuck'`,
-		"scheduled without a start":           `status = 'scheduled'`,
-		"attention without its time":          `attention_reason = 'overdue', attention_step = '', attention_message = ''`,
-		"data that is no object":              `data = '[]'`,
-		"progress that is no object":          `progress = '1'`,
-		"a version that cannot be":            `version = 0`,
-		"a priority that is no AMQP priority": `priority = 256`,
+		"an end without its time":         `status = 'completed', wake_at = null`,
+		"a time of an end before the end": `finished_at = now()`,
+		"no revision":                     `revision = 0`,
+		"nothing to wake it":              `wake_at = null`,
+		"a paused one that wakes":         `status = 'paused'`,
+		"stuck without a reason":          `status = 'stuck'`,
+		"scheduled without a start":       `status = 'scheduled'`,
+		"attention without its time":      `attention_reason = 'overdue', attention_step = '', attention_message = ''`,
+		"data that is an array":           `data = '[]'`,
+		"progress that is a number":       `progress = '1'`,
+		"an impossible version":           `version = 0`,
+		"a priority beyond AMQP's":        `priority = 256`,
 	} {
 		_, err := conn.Exec(t.Context(), `update sagas set `+change+` where id = $1`, running.ID)
 		require.ErrorContains(t, err, "check constraint", broken)
@@ -45,14 +45,14 @@ func TestTheDatabaseRefusesBrokenSagas(t *testing.T) {
 		require.ErrorContains(t, err, "invalid input value for enum "+unknown)
 	}
 	_, err := conn.Exec(t.Context(), `update sagas set wake_at = now() where id = $1`, ended.ID)
-	require.ErrorContains(t, err, "check constraint", "an ended one that wakes")
+	require.ErrorContains(t, err, "check constraint", "an ended saga that wakes")
 	assert.Equal(t, running, w.Get(running.ID))
 }
 
 func TestSagaStepsShowsARowPerStep(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	in := w.Start(saga.Start{})
 	in = w.Apply(in.ID, storetest.Succeed(in.ID, "reserve", `{"r":"<7>"}`), storetest.Fail(in.ID, "charge"))
 	type step struct {
@@ -76,10 +76,10 @@ func TestSagaStepsShowsARowPerStep(t *testing.T) {
 	assert.Len(t, texts(t, url, `select name from saga_steps where started_at = $1`, in.Steps[0].StartedAt), 1)
 }
 
-func TestAnUpdateThatReachesNoRowIsNotCommitted(t *testing.T) {
+func TestAnUpdateOfNoRowIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: url}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	in := w.Start(saga.Start{})
 	_, err := connect(t, url).Exec(t.Context(), `create function skip() returns trigger language plpgsql as
 		$$ begin return null; end $$;
@@ -91,7 +91,7 @@ func TestAnUpdateThatReachesNoRowIsNotCommitted(t *testing.T) {
 		return w.Decide(l, in.ID, storetest.Succeed(in.ID, "reserve", `{}`))
 	})
 	require.ErrorContains(t, err, "reached 0 of 1 rows")
-	assert.Greater(t, tries, 1, "it may be another one's change: the batch is decided anew")
+	assert.Greater(t, tries, 1, "another replica may have changed the row: the batch is decided again")
 	assert.Equal(t, in, w.Get(in.ID))
 	rows, err := w.OutboxRows(t.Context(), in.ID)
 	require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestAnUpdateThatReachesNoRowIsNotCommitted(t *testing.T) {
 
 func TestKeysThatCannotBeStoredAreRejected(t *testing.T) {
 	t.Parallel()
-	w := storetest.NewWorld(t, open(t, store.Config{DatabaseURL: migrated(t)}))
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: migrated(t)}))
 	for _, claim := range []record.StartClaim{
 		w.Claim(storetest.NewID(), "\x00", ""), w.Claim(storetest.NewID(), "\xff", "k"), w.Claim(storetest.NewID(), "", "k\x00"),
 	} {

@@ -17,7 +17,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// withGoose works on a database with goose's own table of versions, as other programs do, and this one once did.
+// withGoose uses a database with goose's default table of versions, as other programs and earlier builds of this one
+// do.
 func withGoose(t *testing.T, url string, files fstest.MapFS, use func(*goose.Provider)) {
 	t.Helper()
 	settings, err := pgx.ParseConfig(url)
@@ -55,10 +56,10 @@ func requireBoth(t *testing.T, url string) {
 	assert.Subset(t, tablesOf(objects(t, url)), []string{"shop", "prices", "sagas", "installation"})
 	s := open(t, store.Config{DatabaseURL: url})
 	require.NoError(t, s.CheckSchema(t.Context()))
-	storetest.NewWorld(t, s).Start(saga.Start{})
+	storetest.NewFixture(t, s).Start(saga.Start{})
 }
 
-func TestAnotherProgramsMigrationsBeforeOursDisturbNothing(t *testing.T) {
+func TestAnotherProgramsMigrationsBeforeOursDoNotInterfere(t *testing.T) {
 	t.Parallel()
 	url := env.Database(t)
 	migrateShop(t, url)
@@ -78,9 +79,8 @@ func TestAnotherProgramsMigrationsAfterOursRun(t *testing.T) {
 	require.NoError(t, store.Migrate(t.Context(), url))
 }
 
-// TestTheVersionsOfAnEarlierInstallationAreTakenOver begins with what the version before has left, alone and with
-// another program's migrations behind its own.
-func TestTheVersionsOfAnEarlierInstallationAreTakenOver(t *testing.T) {
+// The database has the table of an earlier build, alone and with another program's migrations in it.
+func TestTheVersionsOfAnEarlierBuildAreTakenOver(t *testing.T) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestTheVersionsOfAnEarlierInstallationAreTakenOver(t *testing.T) {
 				_, err := p.Up(t.Context())
 				require.NoError(t, err)
 			})
-			if shared { // which has skipped its first one
+			if shared { // the other program has skipped its first one
 				migrateShop(t, url)
 			}
 			before := booked(t, url)
@@ -100,13 +100,13 @@ func TestTheVersionsOfAnEarlierInstallationAreTakenOver(t *testing.T) {
 			require.ErrorIs(t, s.CheckSchema(t.Context()), store.ErrSchemaBehind)
 			require.NoError(t, store.Migrate(t.Context(), url))
 			require.NoError(t, s.CheckSchema(t.Context()))
-			assert.Equal(t, before, booked(t, url), "the version before still reads it")
+			assert.Equal(t, before, booked(t, url), "the earlier build still reads it")
 			status, err := store.MigrationStatus(t.Context(), url)
 			require.NoError(t, err)
 			for _, m := range status {
 				assert.False(t, m.AppliedAt.IsZero())
 			}
-			storetest.NewWorld(t, s).Start(saga.Start{})
+			storetest.NewFixture(t, s).Start(saga.Start{})
 		})
 	}
 }

@@ -42,11 +42,11 @@ func exec(t *testing.T, conn *pgx.Conn, statement string) {
 const itsSessions = `select pg_terminate_backend(pid) from pg_stat_activity
 		where datname = current_database() and application_name = 'victim' and pid <> pg_backend_pid()`
 
-func TestSessionsThatTurnReadOnlyAreClosedAndNotNoticed(t *testing.T) {
+func TestSessionsThatTurnReadOnlyAreReplacedUnnoticed(t *testing.T) {
 	t.Parallel()
 	s, _ := opened(t, Config{MaxConnections: 3})
-	w := storetest.NewWorld(t, s)
-	demote := func() map[uint32]bool { // as a server does that does not end its sessions
+	w := storetest.NewFixture(t, s)
+	demote := func() map[uint32]bool { // as a server does that keeps its sessions
 		sessions := make(map[uint32]bool)
 		for range 3 {
 			conn, err := s.pool.Acquire(t.Context())
@@ -64,7 +64,7 @@ func TestSessionsThatTurnReadOnlyAreClosedAndNotNoticed(t *testing.T) {
 		conn, err := s.pool.Acquire(t.Context())
 		require.NoError(t, err)
 		defer conn.Release()
-		assert.NotContains(t, before, conn.Conn().PgConn().PID(), "none of them stays")
+		assert.NotContains(t, before, conn.Conn().PgConn().PID(), "no old session remains")
 	}
 }
 
@@ -74,13 +74,13 @@ func TestASessionThatTurnedReadOnlyIsNotReady(t *testing.T) {
 	_, err := s.pool.Exec(t.Context(), `set default_transaction_read_only = on`)
 	require.NoError(t, err)
 	require.ErrorIs(t, s.Ping(t.Context()), errReadOnly)
-	require.NoError(t, s.Ping(t.Context()), "it was closed")
+	require.NoError(t, s.Ping(t.Context()), "the read-only session was closed")
 }
 
-func TestOnlySessionsThatCanWriteAreTaken(t *testing.T) {
+func TestOnlySessionsThatCanWriteAreUsed(t *testing.T) {
 	t.Parallel()
 	s, conn := opened(t, Config{ApplicationName: "victim"})
-	w := storetest.NewWorld(t, s)
+	w := storetest.NewFixture(t, s)
 	require.NoError(t, s.Ping(t.Context()))
 	id := w.Start(saga.Start{}).ID
 	exec(t, conn, replaceSetting("on"))
@@ -91,9 +91,9 @@ func TestOnlySessionsThatCanWriteAreTaken(t *testing.T) {
 		})
 	}
 	require.Eventually(t, func() bool { return pause() != nil && s.Ping(t.Context()) != nil }, 5*time.Second, time.Millisecond)
-	require.Error(t, s.Ping(t.Context()), "readiness means that it can write")
+	require.Error(t, s.Ping(t.Context()), "a ready database accepts writes")
 	_, err := s.Saga(t.Context(), id)
-	require.ErrorIs(t, err, record.ErrUnavailable, "a caller may try again")
+	require.ErrorIs(t, err, record.ErrUnavailable, "a caller may retry")
 	_, _, err = s.Sagas(t.Context(), record.Filter{}, record.Page{Limit: 1})
 	require.ErrorIs(t, err, record.ErrUnavailable)
 	_, err = Open(t.Context(), Config{DatabaseURL: s.pool.Config().ConnString()})
@@ -104,10 +104,10 @@ func TestOnlySessionsThatCanWriteAreTaken(t *testing.T) {
 	require.NoError(t, pause())
 }
 
-func TestAConnectionThatIsLostDropsTheCache(t *testing.T) {
+func TestALostConnectionClearsTheCache(t *testing.T) {
 	t.Parallel()
 	s, conn := opened(t, Config{ApplicationName: "victim", MaxConnections: 2})
-	w := storetest.NewWorld(t, s)
+	w := storetest.NewFixture(t, s)
 	for range 10 {
 		w.Start(saga.Start{})
 	}
@@ -122,10 +122,10 @@ func TestAConnectionThatIsLostDropsTheCache(t *testing.T) {
 	assert.Zero(t, s.cache.bytes)
 }
 
-func TestSlowListsKeepNobodyElseWaiting(t *testing.T) {
+func TestSlowListsDelayOnlyLists(t *testing.T) {
 	t.Parallel()
 	s, _ := opened(t, Config{})
-	w := storetest.NewWorld(t, s)
+	w := storetest.NewFixture(t, s)
 	in := w.Start(saga.Start{})
 	key := record.Key{ID: "k", Name: "ci", Role: record.Viewer, Hash: make([]byte, 32)}
 	require.NoError(t, s.CreateKey(t.Context(), key))
@@ -147,9 +147,9 @@ func TestSlowListsKeepNobodyElseWaiting(t *testing.T) {
 	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, _, err := s.Sagas(soon, record.Filter{}, record.Page{Limit: 1})
-	require.ErrorIs(t, err, record.ErrUnavailable, "a caller waits for so long, and no longer")
+	require.ErrorIs(t, err, record.ErrUnavailable, "the wait for a connection is bounded")
 	_, err = s.Stats(t.Context())
-	require.ErrorIs(t, err, record.ErrUnavailable, "also one that has all the time there is")
+	require.ErrorIs(t, err, record.ErrUnavailable, "even for a caller without a deadline")
 	for range 20 {
 		in = w.Start(saga.Start{})
 	}
@@ -166,7 +166,7 @@ func TestSlowListsKeepNobodyElseWaiting(t *testing.T) {
 func TestLookupsLeaveConnectionsToTheEngine(t *testing.T) {
 	t.Parallel()
 	s, _ := opened(t, Config{MaxConnections: 4})
-	w := storetest.NewWorld(t, s)
+	w := storetest.NewFixture(t, s)
 	ctx, stop := context.WithCancel(t.Context())
 	var slow sync.WaitGroup
 	begun := make(chan struct{}, 4)
@@ -208,36 +208,35 @@ func TestTheClockFollowsTheDatabaseBothWays(t *testing.T) {
 		c.observe(start.Add(time.Hour))
 		c.observe(start.Add(time.Second))
 		now, _ = c.now()
-		assert.Equal(t, start.Add(time.Second), now, "a step forward does not stick")
+		assert.Equal(t, start.Add(time.Second), now, "a step forward is followed back")
 		time.Sleep(clockFresh)
 		assert.False(t, c.fresh())
 		time.Sleep(clockTrust)
 		_, known = c.now()
-		assert.False(t, known, "the database may have been set since")
+		assert.False(t, known, "the database's clock may have changed since")
 	})
 }
 
-// TestAClockThatIsAnHourAheadForAMomentIsLeftBehind has the database tell another time: functions of the schema public
-// come before those of Postgres.
-func TestAClockThatIsAnHourAheadForAMomentIsLeftBehind(t *testing.T) {
+// Functions of the schema public come before those of Postgres, so the database can return another time.
+func TestAMomentaryClockStepOfAnHourIsForgotten(t *testing.T) {
 	t.Parallel()
 	s, conn := opened(t, Config{DatabaseURL: "&search_path=public,pg_catalog"})
 	exec(t, conn, `create table step (by interval not null); insert into step values ('1 hour');
 		create function clock_timestamp() returns timestamptz language sql volatile as
 			$$ select pg_catalog.clock_timestamp() + by from step $$`)
-	w := storetest.NewWorld(t, s)
+	w := storetest.NewFixture(t, s)
 	ahead := w.Start(saga.Start{})
 	require.Greater(t, time.Until(ahead.CreatedAt), 50*time.Minute)
 	exec(t, conn, `update step set by = '0'`)
 	require.Eventually(t, func() bool {
 		in := w.Start(saga.Start{})
 		return time.Until(in.CreatedAt) < time.Minute && time.Until(in.WakeAt) < time.Minute
-	}, clockTrust+time.Second, 10*time.Millisecond, "new sagas, and their timers, are on time")
+	}, clockTrust+time.Second, 10*time.Millisecond, "new sagas and their timers are on time")
 
 	other := w.Start(saga.Start{})
 	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{ahead.ID, other.ID}},
 		func(l record.Loaded) (record.Changes, error) {
-			assert.Less(t, time.Until(l.Now), time.Minute, "one saga that is ahead takes no other along")
+			assert.Less(t, time.Until(l.Now), time.Minute, "a saga that is ahead does not pull the clock forward")
 			return record.Changes{}, nil
 		})
 	require.NoError(t, err)

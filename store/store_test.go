@@ -18,7 +18,7 @@ var _ engine.Store = (*store.Store)(nil)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// migrated returns the URL of a new database with the schema in it.
+// migrated returns the URL of a new database with the schema.
 func migrated(t testing.TB) string {
 	t.Helper()
 	url := env.Database(t)
@@ -34,7 +34,7 @@ func open(t testing.TB, config store.Config) *store.Store {
 	return s
 }
 
-func TestPostgresKeepsTheRules(t *testing.T) {
+func TestPostgresPassesTheSuite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
 		t.Helper()

@@ -7,7 +7,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// abandon closes sagas on which the core cannot decide. One that has ended stays as it is.
+// abandon closes sagas on which the core cannot decide. A saga that has ended does not change.
 func (t *transaction) abandon(now time.Time, abandoned []record.Abandonment) error {
 	seen := make(map[string]bool, len(abandoned))
 	for _, a := range abandoned {

@@ -11,9 +11,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// ClaimOutbox takes over commands that are not being published: their lease ran out, or the wait after a refusal is
-// over. It claims from all queues in turn, so that no queue holds back the others; within a queue those that have waited
-// longest come first. It returns them oldest first. Orphans, whose saga is gone, become dead letters by the way.
+// ClaimOutbox takes over commands that are not being published: their lease has expired, or the wait after a refusal is
+// over. It claims from all queues in turn, so that no queue holds back the others; within a queue, the longest-waiting
+// commands come first. It returns them oldest first. Orphans, whose saga is gone, become dead letters.
 func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
 	var claimed []wire.Command
 	err := s.write(ctx, func(w *writing) error {
@@ -45,7 +45,7 @@ func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wi
 	return claimed, nil
 }
 
-// due are the rows that may be claimed: the first of each queue, then the second ones, and so on.
+// due returns the claimable rows: the first of each queue, then the second ones, and so on.
 func (w *writing) due(now time.Time, claim record.OutboxClaim) []outboxRow {
 	queues := make(map[string][]outboxRow)
 	for _, rows := range w.tables.outbox {
@@ -92,8 +92,7 @@ func (w *writing) orphaned(c wire.Command, now time.Time) {
 	w.put(bucketDeadLetters, letter.ID, letter, func() { w.tables.deadLetters[letter.ID] = letter })
 }
 
-// MarkRefused notes that the broker refuses the commands, whatever their queues. Each is claimable again after its
-// RetryAfter, and then Suspect.
+// MarkRefused records that the broker refuses these commands. Each becomes claimable after its RetryAfter, as Suspect.
 func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand) error {
 	err := s.write(ctx, func(w *writing) error {
 		now := s.now()

@@ -7,8 +7,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// claim says what became of each start, the idempotency key before the business key. Nothing is taken yet: that comes
-// with the sagas.
+// claim returns the outcome of each start. The idempotency key decides before the business key. The keys are stored
+// later, with the sagas.
 func (t *transaction) claim() map[string]record.StartOutcome {
 	outcomes := make(map[string]record.StartOutcome, len(t.batch.Starts))
 	claims := make(map[string]record.StartClaim)               // of this batch, by idempotency key
@@ -26,7 +26,7 @@ func (t *transaction) claim() map[string]record.StartOutcome {
 	return outcomes
 }
 
-// newer are the latest versions of the definitions of which a claim gives an older one.
+// newer returns the latest versions of the definitions for which a start claims an older one.
 func (t *transaction) newer() map[string]int {
 	newer := make(map[string]int)
 	for _, start := range t.batch.Starts {
@@ -54,7 +54,8 @@ func (t *transaction) outcome(
 		if !bytes.Equal(held.BodyHash, start.BodyHash) {
 			return record.StartOutcome{Kind: record.StartConflict, Existing: held.SagaID}
 		}
-		// The holder may be a claim before this one, which then failed over its business key: so does the same again.
+		// The holder may be an earlier claim of this batch that failed over its business key: a repetition fails the
+		// same way.
 		if first, found := before[held.SagaID]; found && first.Kind == record.StartKeyInUse {
 			return first
 		}
@@ -81,7 +82,7 @@ func (t *transaction) outcome(
 	return record.StartOutcome{Kind: record.StartFree}
 }
 
-// putKeys takes the keys of sagas that are made or opened again, and gives back those of sagas that end.
+// putKeys stores the keys of created and reopened sagas, and releases those of sagas that end.
 func (t *transaction) putKeys(loaded record.Loaded, changes record.Changes) {
 	created := make(map[string]bool, len(changes.Created))
 	for _, in := range changes.Created {
@@ -124,5 +125,5 @@ func (t *transaction) takeKey(key businessKey, sagaID string) {
 	t.put(bucketKeysInUse, key.text(), row, func() { t.writing.tables.keysInUse[key] = sagaID })
 }
 
-// text is the key's name in the file. A definition's name has no slash.
+// text is the key's name in the file. A definition's name contains no slash.
 func (k businessKey) text() string { return k.Definition + "/" + k.Key }

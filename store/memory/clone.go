@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// kept is the row of an instance.
+// kept returns the row of an instance.
 func kept(in saga.Instance) (sagaRow, error) {
 	in, err := record.Kept(in)
 	return sagaRow{Instance: in}, err

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// putDeadLetters stores dead letters; one that is there already stays as it is.
+// putDeadLetters stores dead letters; one that is already stored does not change.
 func (t *transaction) putDeadLetters(now time.Time, letters []record.DeadLetter) {
 	seen := make(map[string]bool, len(letters))
 	for _, d := range letters {
@@ -29,15 +29,15 @@ func (t *transaction) putDeadLetters(now time.Time, letters []record.DeadLetter)
 	}
 }
 
-// storableHeaders are headers as JSON. What is not becomes a string that holds its text: a dead letter is never lost
-// over its headers.
+// storableHeaders returns the headers as JSON, and headers that are not JSON as a JSON string: a dead letter is never
+// lost because of its headers.
 func storableHeaders(headers json.RawMessage) json.RawMessage {
 	if len(headers) == 0 || json.Valid(headers) {
 		return headers
 	}
 	quoted, err := saga.EncodeJSON(string(headers))
 	if err != nil {
-		return nil // a string can be encoded
+		return nil // impossible: a string can be encoded
 	}
 	return quoted
 }
@@ -48,7 +48,7 @@ func cloneDeadLetter(d record.DeadLetter) record.DeadLetter {
 }
 
 // DeadLetters returns dead letters without their contents, newest first. next is page.After of the next page, empty at
-// the end; it stays valid when the dead letter that it stands for is gone.
+// the end. It stays valid after its dead letter is deleted.
 func (s *Store) DeadLetters(
 	_ context.Context, page record.Page,
 ) (found []record.DeadLetter, next string, err error) {
@@ -78,7 +78,7 @@ func (s *Store) DeadLetters(
 	return found, "", nil
 }
 
-// DeadLetter returns one. Errors: record.ErrDeadLetterNotFound.
+// DeadLetter returns a dead letter with its contents. Errors: record.ErrDeadLetterNotFound.
 func (s *Store) DeadLetter(_ context.Context, id string) (record.DeadLetter, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -89,7 +89,7 @@ func (s *Store) DeadLetter(_ context.Context, id string) (record.DeadLetter, err
 	return cloneDeadLetter(row), nil
 }
 
-// DeleteDeadLetter removes one that was sent again or is not wanted. Errors: record.ErrDeadLetterNotFound.
+// DeleteDeadLetter deletes a dead letter. Errors: record.ErrDeadLetterNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	err := s.write(ctx, func(w *writing) error {
 		if _, found := w.tables.deadLetters[id]; !found {

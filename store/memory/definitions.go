@@ -11,12 +11,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// PutDefinition registers a definition: as the next version, and true, unless the latest version is the same plan.
+// PutDefinition registers a definition as the next version and returns true, unless the latest version is the same.
 func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.RegisteredDefinition, bool, error) {
 	var registered record.RegisteredDefinition
 	var created bool
 	err := s.write(ctx, func(w *writing) error {
-		// The same plan has the same canonical body.
+		// The same definition has the same canonical body.
 		body, err := d.MarshalJSON()
 		if err != nil {
 			return fmt.Errorf("encode: %w", err)
@@ -49,7 +49,7 @@ func (r definitionRow) registered() (record.RegisteredDefinition, error) {
 	return listed, nil
 }
 
-// listed is the definition, or what is known of it.
+// listed returns the definition, or its readable part.
 func (r definitionRow) listed() record.RegisteredDefinition {
 	d, err := saga.ReadDefinition(r.Name, r.Version, []byte(r.Body))
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) Definition(ctx context.Context, name string, version int) (*saga
 	return registered.Definition, err
 }
 
-// DefinitionVersion is Definition with the time of its registration.
+// DefinitionVersion returns one version with the time of its registration. Errors: record.ErrDefinitionNotFound.
 func (s *Store) DefinitionVersion(_ context.Context, name string, version int) (record.RegisteredDefinition, error) {
 	for _, row := range s.versions(name) {
 		if row.Version == version {
@@ -77,7 +77,7 @@ func (s *Store) DefinitionVersion(_ context.Context, name string, version int) (
 	return record.RegisteredDefinition{}, fmt.Errorf("read definition %s version %d: %w", name, version, record.ErrDefinitionNotFound)
 }
 
-// LatestDefinition returns the newest version of a definition. Errors: record.ErrDefinitionNotFound.
+// LatestDefinition returns the latest version of a definition. Errors: record.ErrDefinitionNotFound.
 func (s *Store) LatestDefinition(_ context.Context, name string) (record.RegisteredDefinition, error) {
 	rows := s.versions(name)
 	if len(rows) == 0 {
@@ -124,7 +124,7 @@ func (s *Store) DefinitionVersions(
 	return found, next, nil
 }
 
-// listed cuts rows where the page ends.
+// listed cuts the rows at the end of the page.
 func listed(
 	rows []definitionRow, page record.Page, position func(definitionRow) string,
 ) (found []record.RegisteredDefinition, next string) {

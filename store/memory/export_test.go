@@ -18,7 +18,7 @@ func (s *Store) BreakSaga(id string) {
 	s.tables.putSaga(row)
 }
 
-// DropSaga deletes the row of a saga, and nothing else.
+// DropSaga deletes only the row of a saga.
 func (s *Store) DropSaga(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

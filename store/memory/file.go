@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// The buckets of a file, one per table.
+// The buckets of a file, one for each table.
 const (
 	bucketAbout       = "about"
 	bucketDefinitions = "definitions"
@@ -34,16 +34,16 @@ const (
 	lockTimeout     = time.Second
 )
 
-var errOtherFormat = errors.New("the file was written by another version of this program; --fresh begins a new one")
+var errOtherFormat = errors.New("the file was written by another version of this program; --fresh starts a new one")
 
-// change is one row that a write puts or deletes, in the file and then in memory.
+// change puts or deletes one row, in the file and then in memory.
 type change struct {
 	bucket, key string
-	row         any // nil: deleted
+	row         any // nil: delete
 	apply       func()
 }
 
-// writing gathers the changes of one write.
+// writing collects the changes of one write.
 type writing struct {
 	tables  *tables
 	changes []change
@@ -86,7 +86,7 @@ func prepare(tx *bbolt.Tx, fresh bool) error {
 	for _, name := range buckets {
 		if fresh {
 			if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolterrors.ErrBucketNotFound) {
-				return fmt.Errorf("forget %s: %w", name, err)
+				return fmt.Errorf("clear %s: %w", name, err)
 			}
 		}
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
@@ -104,7 +104,7 @@ func prepare(tx *bbolt.Tx, fresh bool) error {
 	}
 }
 
-// installation returns the id in the file. A file without one gets the one given.
+// installation returns the id in the file, after storing otherwise if the file has none.
 func (f *file) installation(otherwise string) (id string, err error) {
 	err = f.db.Update(func(tx *bbolt.Tx) error {
 		about := tx.Bucket([]byte(bucketAbout))
@@ -119,7 +119,7 @@ func (f *file) installation(otherwise string) (id string, err error) {
 
 func (f *file) close() error { return f.db.Close() }
 
-// write makes all changes in one transaction, which is on the disk when it returns.
+// write makes all changes in one transaction, which is durable when write returns.
 func (f *file) write(changes []change) error {
 	return f.db.Update(func(tx *bbolt.Tx) error {
 		for _, c := range changes {
@@ -142,8 +142,8 @@ func (f *file) write(changes []change) error {
 	})
 }
 
-// load reads everything. The process that had the file before is gone, and its queues with it: what was delivered to
-// them has to be sent again, and what was leased is free.
+// load reads everything. The queues of the previous process are gone with it: what was delivered to them is sent again,
+// and all leases are free.
 func (f *file) load(t *tables) error {
 	return f.db.View(func(tx *bbolt.Tx) error {
 		return errors.Join(
@@ -162,7 +162,7 @@ func (f *file) load(t *tables) error {
 	})
 }
 
-// loadSagas reads every saga; of one that cannot be read it keeps what it can.
+// loadSagas reads every saga. It keeps the readable part of an unreadable one.
 func (t *tables) loadSagas(tx *bbolt.Tx) error {
 	return tx.Bucket([]byte(bucketSagas)).ForEach(func(key, text []byte) error {
 		var row sagaRow

@@ -16,7 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// killed is what a process that is killed now leaves behind: the file as it is, not closed.
+// killed copies the file of a process that is killed now: it is not closed.
 func killed(t *testing.T, path string) string {
 	t.Helper()
 	from, err := os.Open(path)
@@ -31,16 +31,16 @@ func killed(t *testing.T, path string) string {
 	return left
 }
 
-// newWorld opens a store with a file, and returns the file too.
-func newWorld(t *testing.T) (*storetest.World, string) {
+// newFixture opens a store with a file. It returns the path too.
+func newFixture(t *testing.T) (*storetest.Fixture, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dir", "sagas.db")
-	return storetest.NewWorld(t, open(t, memory.Config{File: path, LeaseFor: storetest.LongLease})), path
+	return storetest.NewFixture(t, open(t, memory.Config{File: path, LeaseFor: storetest.LongLease})), path
 }
 
 func TestEverythingIsThereAfterACrash(t *testing.T) {
 	t.Parallel()
-	w, path := newWorld(t)
+	w, path := newFixture(t)
 	ctx := t.Context()
 	data := []byte("{ \"n\": 1e300, \"html\":\"<&>\", \"a\":9007199254740993 }")
 	claim := w.Claim(storetest.NewID(), "k1", "order-1")
@@ -53,8 +53,8 @@ func TestEverythingIsThereAfterACrash(t *testing.T) {
 	letter := record.DeadLetter{ID: "d", Source: record.SourceReply, Body: []byte{0, 1}, Headers: []byte(`{"a":1}`)}
 	require.NoError(t, w.Transact(ctx, record.Batch{DeadLetters: []record.DeadLetter{letter}}, nothing))
 
-	again := storetest.NewWorld(t, open(t, memory.Config{File: killed(t, path), LeaseFor: storetest.LongLease}))
-	assert.Equal(t, w.Plan, again.Plan)
+	again := storetest.NewFixture(t, open(t, memory.Config{File: killed(t, path), LeaseFor: storetest.LongLease}))
+	assert.Equal(t, w.Order, again.Order)
 	for _, id := range []string{claim.SagaID, ended.ID} {
 		assert.Equal(t, w.Get(id), again.Get(id))
 		before, _, err := w.History(ctx, id, record.Page{})
@@ -107,24 +107,24 @@ func claimed(t *testing.T, path string) []string {
 
 func TestDeliveredCommandsAreSentAgainAfterACrash(t *testing.T) {
 	t.Parallel()
-	w, path := newWorld(t)
+	w, path := newFixture(t)
 	in := w.Start(saga.Start{})
 	first, second := storetest.Execute(in.ID, "reserve"), storetest.Execute(in.ID, "charge")
 
-	assert.Equal(t, []string{first.String()}, claimed(t, killed(t, path)), "one that was being published")
+	assert.Equal(t, []string{first.String()}, claimed(t, killed(t, path)), "the command was being published")
 	confirm(t, w, first)
 	rows, err := w.OutboxRows(t.Context(), in.ID)
 	require.NoError(t, err)
-	assert.Empty(t, rows, "for this process it is gone")
+	assert.Empty(t, rows, "hidden in this process")
 	assert.Equal(t, []string{first.String()}, claimed(t, killed(t, path)), "its queue died with the process")
 
 	w.Apply(in.ID, storetest.Succeed(in.ID, "reserve", `{}`))
-	assert.Equal(t, []string{second.String()}, claimed(t, killed(t, path)), "one that was answered is not sent again")
+	assert.Equal(t, []string{second.String()}, claimed(t, killed(t, path)), "an answered command is not sent again")
 }
 
-func TestACommandThatIsConfirmedAfterItsReplyIsForgotten(t *testing.T) {
+func TestACommandConfirmedAfterItsReplyIsForgotten(t *testing.T) {
 	t.Parallel()
-	w, path := newWorld(t)
+	w, path := newFixture(t)
 	in := w.Start(saga.Start{})
 	w.Complete(in.ID)
 	for _, step := range []string{"reserve", "charge", "confirm"} {
@@ -135,16 +135,16 @@ func TestACommandThatIsConfirmedAfterItsReplyIsForgotten(t *testing.T) {
 
 func TestACommandOfASagaThatWasClosedIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	w, path := newWorld(t)
+	w, path := newFixture(t)
 	in := w.Start(saga.Start{})
 	confirm(t, w, storetest.Execute(in.ID, "reserve"))
 	w.Apply(in.ID, storetest.Do(saga.ActionAbandon))
 	assert.Empty(t, claimed(t, killed(t, path)))
 }
 
-func TestAFreshFileForgets(t *testing.T) {
+func TestAFreshFileIsEmpty(t *testing.T) {
 	t.Parallel()
-	w, path := newWorld(t)
+	w, path := newFixture(t)
 	w.Start(saga.Start{})
 	fresh := open(t, memory.Config{File: killed(t, path), Fresh: true})
 	stats, err := fresh.Stats(t.Context())
@@ -155,7 +155,7 @@ func TestAFreshFileForgets(t *testing.T) {
 
 func TestAFileHasOneOwner(t *testing.T) {
 	t.Parallel()
-	_, path := newWorld(t)
+	_, path := newFixture(t)
 	_, err := memory.Open(memory.Config{File: path})
 	require.ErrorContains(t, err, "another process has it open")
 }
@@ -181,7 +181,7 @@ func TestAClosedStoreWritesNothing(t *testing.T) {
 func TestTheClockIsTheOneGiven(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 10, 0, 0, 123456789, time.FixedZone("east", 3600))
-	w := storetest.NewWorld(t, open(t, memory.Config{Now: func() time.Time { return now }}))
+	w := storetest.NewFixture(t, open(t, memory.Config{Now: func() time.Time { return now }}))
 	in := w.Start(saga.Start{})
 	assert.Equal(t, time.Date(2026, 11, 23, 9, 0, 0, 123456000, time.UTC), in.CreatedAt)
 	now = now.Add(10 * time.Second)

@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// CreateKey keeps an API key. CreatedAt is the store's time when it is zero.
+// CreateKey stores an API key. A zero CreatedAt becomes the store's time.
 func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 	err := s.write(ctx, func(w *writing) error {
 		for _, other := range w.tables.apiKeys {
@@ -32,7 +32,7 @@ func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 	return nil
 }
 
-// Keys returns every key, newest first, the revoked ones too.
+// Keys returns all keys, including revoked ones, newest first.
 func (s *Store) Keys(context.Context) ([]record.Key, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -43,7 +43,7 @@ func (s *Store) Keys(context.Context) ([]record.Key, error) {
 	return rows, nil
 }
 
-// RevokeKey ends a key's validity; one that is revoked already stays so. Errors: record.ErrKeyNotFound.
+// RevokeKey revokes a key. A revoked key stays revoked at its first time. Errors: record.ErrKeyNotFound.
 func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	err := s.write(ctx, func(w *writing) error {
 		key, found := w.tables.apiKeys[id]
@@ -62,7 +62,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// KeyByHash returns the valid key with that hash. Errors: record.ErrKeyNotFound, for a revoked one too.
+// KeyByHash returns the valid key with this hash. Errors: record.ErrKeyNotFound, also for a revoked key.
 func (s *Store) KeyByHash(_ context.Context, hash []byte) (record.Key, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -78,7 +78,7 @@ func (w *writing) putKey(key record.Key) {
 	w.put(bucketAPIKeys, key.ID, key, func() { w.tables.apiKeys[key.ID] = key })
 }
 
-// cloneKey is the key as every store keeps it.
+// cloneKey returns a copy of the key, as every store keeps it.
 func cloneKey(key record.Key) record.Key {
 	key.Hash = slices.Clone(key.Hash)
 	key.CreatedAt, key.RevokedAt = micro(key.CreatedAt), micro(key.RevokedAt)

@@ -14,15 +14,16 @@ const defaultLease = 3 * time.Second
 // ErrClosed means that the store was closed.
 var ErrClosed = errors.New("the store is closed")
 
-// Config says how to keep sagas. Its zero value keeps them in memory alone, by the system's clock.
+// Config configures a store. The zero value keeps sagas in memory only, by the system's clock.
 type Config struct {
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
-	// File is where everything is written through to. Empty: nowhere. One process at a time can have it open.
+	// File is the path of the file that every change is written to. Empty: none. Only one process at a time can open
+	// it.
 	File string
-	// Fresh forgets what is in the file.
+	// Fresh deletes the content of the file.
 	Fresh bool
-	// LeaseFor is how long a command may be on its way before it is claimed again. 0: 3 s.
+	// LeaseFor is how long a replica may take to publish a command before it is claimed again. 0: 3 s.
 	LeaseFor time.Duration
 }
 
@@ -38,7 +39,7 @@ type Store struct {
 	closed bool
 }
 
-// Open makes a store, and reads what is in its file. Close it after use.
+// Open returns a store with the content of its file. Close it after use.
 func Open(config Config) (*Store, error) {
 	s := &Store{clock: config.Now, lease: config.LeaseFor, tables: newTables()}
 	if s.clock == nil {
@@ -65,7 +66,7 @@ func Open(config Config) (*Store, error) {
 	return s, nil
 }
 
-// Ping says whether the store is open.
+// Ping returns ErrClosed if the store was closed.
 func (s *Store) Ping(context.Context) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -91,11 +92,11 @@ func (s *Store) Close() error {
 
 func (s *Store) now() time.Time { return micro(s.clock()) }
 
-// micro is the time as every store keeps it.
+// micro returns the time with the precision of every store.
 func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// write gathers what change asks for and makes it good: in the file first, then in memory. An error leaves everything
-// as it was.
+// write collects the changes that change makes and applies them, in the file first, then in memory. After an error
+// nothing has changed.
 func (s *Store) write(ctx context.Context, change func(*writing) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,7 +26,7 @@ func open(t *testing.T, config memory.Config) *memory.Store {
 	return s
 }
 
-func TestMemoryKeepsTheRules(t *testing.T) {
+func TestMemoryPassesTheSuite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
 		t.Helper()
@@ -34,7 +34,7 @@ func TestMemoryKeepsTheRules(t *testing.T) {
 	})
 }
 
-func TestMemoryKeepsTheRulesOfDamagedStores(t *testing.T) {
+func TestMemoryPassesTheDamageSuite(t *testing.T) {
 	t.Parallel()
 	storetest.RunDamaged(t, func(t *testing.T, lease time.Duration) (storetest.Store, storetest.Damage) {
 		t.Helper()
@@ -43,7 +43,7 @@ func TestMemoryKeepsTheRulesOfDamagedStores(t *testing.T) {
 	})
 }
 
-func TestMemoryWithFileKeepsTheRules(t *testing.T) {
+func TestMemoryWithFilePassesTheSuite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, lease time.Duration) storetest.Store {
 		t.Helper()

@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// putCommands writes the commands under a lease, since they are published as soon as they are written.
+// putCommands stores commands under a lease: they are published right after the write.
 func (t *transaction) putCommands(now time.Time, commands []wire.Command) error {
 	seen := make(map[string]bool, len(commands))
 	for _, command := range commands {
@@ -29,8 +29,8 @@ func (t *transaction) putCommands(now time.Time, commands []wire.Command) error 
 	return nil
 }
 
-// settleOutbox deals with the rows of the sagas that this batch is about. One that is confirmed is kept, unseen, as
-// long as its command is out.
+// settleOutbox updates the outbox rows of the batch's sagas. A confirmed row is kept, hidden, while its command is
+// outstanding.
 func (t *transaction) settleOutbox(changes record.Changes) {
 	after := make(map[string]*saga.Instance)
 	for _, id := range t.batch.Confirmed {
@@ -62,7 +62,7 @@ func (t *transaction) settleOutbox(changes record.Changes) {
 	}
 }
 
-// commandsOut are the ids of the commands that somebody still waits for.
+// commandsOut returns the ids of the outstanding commands.
 func commandsOut(in *saga.Instance) map[string]bool {
 	if in == nil || in.Status.Terminal() {
 		return nil
@@ -88,7 +88,7 @@ func byAge(a, b wire.Command) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID.String(), b.ID.String()))
 }
 
-// ReleaseOutbox gives the lease of commands up, so that they can be claimed at once.
+// ReleaseOutbox ends the lease of commands, so that they can be claimed at once.
 func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	err := s.write(ctx, func(w *writing) error {
 		now := s.now()
@@ -106,7 +106,7 @@ func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	return nil
 }
 
-// OutboxRows returns the commands of a saga that have not been confirmed to be in their queues, oldest first.
+// OutboxRows returns the unconfirmed commands of a saga, oldest first.
 func (s *Store) OutboxRows(_ context.Context, sagaID string) ([]record.OutboxRow, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -10,10 +10,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// staleAfter is how long after its RetryAt a problem still counts without being noted again.
+// staleAfter is how long after its RetryAt a problem remains valid without being recorded again.
 const staleAfter = 2 * time.Minute
 
-// NoteQueueProblems keeps the problems of queues, one per queue; a problem without a kind is over, and forgotten.
+// NoteQueueProblems stores one problem per queue. A problem without a kind deletes the queue's problem.
 func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error {
 	return s.write(ctx, func(w *writing) error {
 		now := s.now()
@@ -36,7 +36,7 @@ func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueuePr
 	})
 }
 
-// QueueProblems returns why queues take no commands at present, by queue.
+// QueueProblems returns the current problems of queues, by queue.
 func (s *Store) QueueProblems(context.Context) ([]record.QueueProblem, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -49,7 +49,7 @@ func (s *Store) QueueProblems(context.Context) ([]record.QueueProblem, error) {
 	}), nil
 }
 
-// Installation returns the random id of this store, which its file keeps.
+// Installation returns the random id of this store. The file keeps it.
 func (s *Store) Installation(context.Context) (string, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

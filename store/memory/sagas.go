@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Saga returns one saga. One that cannot be read is returned with what is known of it. Errors: record.ErrSagaNotFound.
+// Saga returns a saga. An unreadable one is returned with its readable part. Errors: record.ErrSagaNotFound.
 func (s *Store) Saga(_ context.Context, id string) (record.StoredSaga, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -26,8 +26,7 @@ func (s *Store) Saga(_ context.Context, id string) (record.StoredSaga, error) {
 	return row.stored(), nil
 }
 
-// Changed returns those of the sagas that are there at a higher revision than the one given, but for those that cannot
-// be read.
+// Changed returns the sagas whose revision is higher than the given one, without unreadable ones.
 func (s *Store) Changed(_ context.Context, revisions map[string]int64) ([]saga.Instance, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -40,7 +39,7 @@ func (s *Store) Changed(_ context.Context, revisions map[string]int64) ([]saga.I
 	return changed, nil
 }
 
-// Sagas returns the sagas that the filter selects, newest first: by id, since ULIDs sort by time. next is page.After of
+// Sagas returns the sagas that the filter selects, newest first by id, since ULIDs sort by time. next is page.After of
 // the next page, empty at the end.
 func (s *Store) Sagas(
 	_ context.Context, filter record.Filter, page record.Page,
@@ -83,8 +82,8 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 			in.Attention != nil && slices.Contains(filter.AttentionReasons, in.Attention.Reason))
 }
 
-// Due returns up to limit sagas that were to wake by now less grace, in the order of (WakeAt, SagaID) after the given
-// position. The zero value is the start.
+// Due returns up to limit sagas whose WakeAt is at least grace ago, in the order of (WakeAt, SagaID), after the given
+// position. The zero position is the start.
 func (s *Store) Due(
 	_ context.Context, grace time.Duration, after record.DueSaga, limit int,
 ) ([]record.DueSaga, error) {
@@ -139,7 +138,7 @@ func (s *Store) History(
 	return entries, "", nil
 }
 
-// entry keeps the numbers of the detail as the text that they were: a float64 would lose digits.
+// entry decodes a row. Numbers stay text: a float64 would lose digits.
 func (r entryRow) entry() (record.Entry, error) {
 	entry := record.Entry{SagaID: r.SagaID, Entry: saga.Entry{
 		Seq: r.Seq, At: r.At, Type: r.Type, Step: r.Step, Attempt: r.Attempt, Actor: r.Actor,

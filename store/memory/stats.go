@@ -52,7 +52,7 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 	return stats, nil
 }
 
-// within is 1 if the time is less than the span before now.
+// within returns 1 if the time is less than span before now.
 func within(span time.Duration, at, now time.Time) int64 {
 	if at.After(now.Add(-span)) {
 		return 1
@@ -70,8 +70,8 @@ func (s *Store) eachPending(visit func(outboxRow)) {
 	}
 }
 
-// QueueLoads returns what is out to each worker queue, by name. A queue with nothing out and nothing to come is left
-// out; Queues lists all. What cannot be read counts nowhere.
+// QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
+// all. Unreadable rows are not counted.
 func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -118,7 +118,7 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 	return sorted, nil
 }
 
-// definition is nil for one that is not there or cannot be read. It needs the lock.
+// definition returns nil if the definition does not exist or is unreadable. The caller holds the lock.
 func (s *Store) definition(name string, version int, known map[string]*saga.Definition) *saga.Definition {
 	key := fmt.Sprint(name, "/", version)
 	if d, found := known[key]; found {

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// tables are everything that is kept. Their rows are never changed in place.
+// tables hold all data. Their rows are never changed in place.
 type tables struct {
 	definitions map[string][]definitionRow // by name, oldest version first
 	sagas       map[string]sagaRow
@@ -24,7 +24,7 @@ type tables struct {
 	keysInUse   map[businessKey]string          // → saga
 	deadLetters map[string]record.DeadLetter
 	apiKeys     map[string]record.Key
-	problems    map[string]record.QueueProblem // by queue; not in the file, as the queues are not
+	problems    map[string]record.QueueProblem // by queue; not in the file, since the queues are not either
 }
 
 type definitionRow struct {
@@ -34,10 +34,10 @@ type definitionRow struct {
 	CreatedAt time.Time
 }
 
-// sagaRow is an instance whose JSON form keeps the text of its data as it is.
+// sagaRow is an instance whose JSON form keeps its data byte by byte.
 type sagaRow struct {
 	saga.Instance
-	Unreadable string // why the instance cannot be read; what is known of it is in Instance
+	Unreadable string // why the instance cannot be read; Instance has its readable part
 }
 
 func (r sagaRow) stored() record.StoredSaga {
@@ -62,11 +62,11 @@ type entryRow struct {
 type outboxRow struct {
 	Command      wire.Command
 	ClaimedUntil time.Time
-	Leased       bool // by whoever publishes it; false: it waits for its next turn
+	Leased       bool // by its publisher; false: waits for its next turn
 	Attempts     int
 	RefusedAt    time.Time
 	Reason       string
-	Delivered    bool // in its queue, as far as this process goes
+	Delivered    bool // in its queue, as far as this process knows
 }
 
 type claimRow struct {
@@ -139,7 +139,7 @@ type savedSaga struct {
 	Unreadable string `json:",omitempty"`
 }
 
-// MarshalJSON writes the data as a string, for encoding/json would write an embedded document anew.
+// MarshalJSON writes the data as a string: encoding/json would reformat an embedded document.
 func (r sagaRow) MarshalJSON() ([]byte, error) {
 	saved := savedSaga{Instance: r.Instance, Text: string(r.Data), Unreadable: r.Unreadable}
 	saved.Data = nil

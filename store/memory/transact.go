@@ -10,18 +10,18 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Errors about decisions that no database would take: defects.
+// Errors of decisions that no store accepts: defects.
 var (
 	errStored    = fmt.Errorf("%w: stored already", record.ErrRejected)
 	errNotLoaded = fmt.Errorf("%w: not loaded by this batch at this revision or an earlier one", record.ErrRejected)
 )
 
-// Transact runs one batch: it loads what the batch names, lets decide decide, and writes what came of it. decide is
-// called once, and must not call the store. An error means that nothing is written, unless writing the file failed:
-// then the outcome is unknown.
+// Transact runs one batch: it loads the batch's sagas, calls decide, and writes the changes. decide is called once and
+// must not call the store. After an error nothing is written, unless writing the file failed: then the outcome is
+// unknown.
 //
-// Of two claims in one batch on the same idempotency key the first wins. The other finds the first as it would find
-// any other saga, but with a zero Instance, since the first is only about to be made.
+// Of two claims in one batch on the same idempotency key, the first wins. The second finds the first like any stored
+// saga, but with a zero Instance, since that saga is not created yet.
 func (s *Store) Transact(
 	ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error),
 ) error {
@@ -43,7 +43,7 @@ func (s *Store) Transact(
 	return nil
 }
 
-// transaction is one batch under way.
+// transaction is a running batch.
 type transaction struct {
 	*Store
 	*writing

@@ -11,11 +11,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Damage does to the rows of a store what its methods never do.
+// Damage changes rows of a store in ways that its methods never do.
 type Damage interface {
 	// BreakSaga makes the row of a saga unreadable.
 	BreakSaga(id string)
-	// DropSaga deletes the row of a saga, and nothing else.
+	// DropSaga deletes only the row of a saga.
 	DropSaga(id string)
 	// BreakDefinition makes the body of a version unreadable.
 	BreakDefinition(name string, version int)
@@ -23,58 +23,58 @@ type Damage interface {
 	DropDefinition(name string, version int)
 }
 
-// OpenDamaged makes an empty store whose outbox leases last that long, and what damages it.
+// OpenDamaged opens an empty store with this lease for outbox rows, and returns what damages it.
 type OpenDamaged func(t *testing.T, lease time.Duration) (Store, Damage)
 
-// RunDamaged holds stores to what must still hold when some of their rows are broken or gone.
+// RunDamaged runs the rules that must hold even if some rows are broken or missing.
 func RunDamaged(t *testing.T, open OpenDamaged) {
 	t.Helper()
-	rules := map[string]func(*World, Damage){
-		"a batch with an unreadable saga goes on without it":     unreadableInBatch,
-		"an unreadable saga is listed with what is known of it":  unreadableListed,
-		"an unreadable saga can be abandoned, once":              unreadableAbandoned,
-		"a saga whose definition is gone can be abandoned":       undefinedAbandoned,
-		"an abandoned saga gives its business key back":          abandonedFreesKey,
-		"a broken row hides nothing else":                        brokenHidesNothing,
-		"a definition that cannot be read is listed as such":     brokenDefinitionListed,
-		"a start by a definition that is gone is told so":        startUndefined,
-		"the orphans of the outbox become dead letters":          orphansBecomeLetters,
-		"an unreadable saga that is watched hides no other news": unreadableWatched,
+	rules := map[string]func(*Fixture, Damage){
+		"a batch with an unreadable saga continues without it": unreadableInBatch,
+		"an unreadable saga is listed with its readable part":  unreadableListed,
+		"an unreadable saga can be abandoned, once":            unreadableAbandoned,
+		"a saga without its definition can be abandoned":       undefinedAbandoned,
+		"an abandoned saga releases its business key":          abandonedFreesKey,
+		"a broken row hides no other row":                      brokenHidesNothing,
+		"an unreadable definition is listed as such":           brokenDefinitionListed,
+		"a start by a missing definition is reported":          startUndefined,
+		"orphans of the outbox become dead letters":            orphansBecomeLetters,
+		"a watched unreadable saga hides no other change":      unreadableWatched,
 	}
 	for rule, test := range rules {
 		t.Run(rule, func(t *testing.T) {
 			t.Parallel()
 			store, damage := open(t, LongLease)
-			test(NewWorld(t, store), damage)
+			test(NewFixture(t, store), damage)
 		})
 	}
 }
 
-func unreadableInBatch(w *World, damage Damage) {
-	t := w.t
-	broken, sound := w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID
+func unreadableInBatch(f *Fixture, damage Damage) {
+	t := f.t
+	broken, sound := f.Start(saga.Start{}).ID, f.Start(saga.Start{}).ID
 	damage.BreakSaga(broken)
-	var loaded record.Loaded // at last: the first time may be on what is cached
-	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{broken, sound}}, func(l record.Loaded) (record.Changes, error) {
+	var loaded record.Loaded // of the last call: the first may use the cache
+	err := f.Transact(t.Context(), record.Batch{SagaIDs: []string{broken, sound}}, func(l record.Loaded) (record.Changes, error) {
 		loaded = l
-		return w.Decide(l, sound, Succeed(sound, "reserve", `{}`))
+		return f.Decide(l, sound, Succeed(sound, "reserve", `{}`))
 	})
 	require.NoError(t, err)
 	require.ErrorIs(t, loaded.Unreadable[broken], record.ErrUnreadable)
 	require.ErrorContains(t, loaded.Unreadable[broken], broken)
 	assert.NotContains(t, loaded.Instances, broken)
 	assert.Empty(t, loaded.Busy)
-	assert.Equal(t, int64(2), w.Get(sound).Revision)
+	assert.Equal(t, int64(2), f.Get(sound).Revision)
 }
 
-func unreadableListed(w *World, damage Damage) {
-	t := w.t
-	before := w.Start(saga.Start{Key: "order-1"})
-	other := w.Start(saga.Start{})
+func unreadableListed(f *Fixture, damage Damage) {
+	t := f.t
+	before := f.Start(saga.Start{Key: "order-1"})
+	other := f.Start(saga.Start{})
 	damage.BreakSaga(before.ID)
-	one, err := w.Saga(t.Context(), before.ID)
+	one, err := f.Saga(t.Context(), before.ID)
 	require.NoError(t, err)
-	listed, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	listed, _, err := f.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	require.Len(t, listed, 2)
 	assert.Equal(t, record.StoredSaga{Instance: other}, listed[0])
@@ -89,31 +89,31 @@ func unreadableListed(w *World, damage Damage) {
 	}
 }
 
-func (w *World) abandon(ids ...string) {
-	w.t.Helper()
+func (f *Fixture) abandon(ids ...string) {
+	f.t.Helper()
 	var changes record.Changes
 	for _, id := range ids {
 		changes.Abandoned = append(changes.Abandoned, record.Abandonment{SagaID: id, Actor: "somebody", Reason: "broken <row>"})
 	}
-	err := w.Transact(w.t.Context(), record.Batch{SagaIDs: ids},
+	err := f.Transact(f.t.Context(), record.Batch{SagaIDs: ids},
 		func(record.Loaded) (record.Changes, error) { return changes, nil })
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
 }
 
-func unreadableAbandoned(w *World, damage Damage) {
-	t := w.t
-	in := w.Start(saga.Start{})
+func unreadableAbandoned(f *Fixture, damage Damage) {
+	t := f.t
+	in := f.Start(saga.Start{})
 	damage.BreakSaga(in.ID)
-	w.abandon(in.ID, NewID())
-	w.abandon(in.ID)
-	found, err := w.Saga(t.Context(), in.ID)
+	f.abandon(in.ID, NewID())
+	f.abandon(in.ID)
+	found, err := f.Saga(t.Context(), in.ID)
 	require.NoError(t, err)
 	assert.Equal(t, saga.Abandoned, found.Status)
-	assert.Equal(t, in.Revision+1, found.Revision, "the second time changes nothing")
+	assert.Equal(t, in.Revision+1, found.Revision, "the second call changes nothing")
 	assert.False(t, found.FinishedAt.IsZero())
 	assert.Zero(t, found.WakeAt)
 	assert.Nil(t, found.Attention)
-	entries, _, err := w.History(t.Context(), in.ID, record.Page{})
+	entries, _, err := f.History(t.Context(), in.ID, record.Page{})
 	require.NoError(t, err)
 	last := entries[len(entries)-1]
 	assert.Equal(t, in.Entries+1, int64(len(entries)))
@@ -121,88 +121,88 @@ func unreadableAbandoned(w *World, damage Damage) {
 	assert.Equal(t, saga.EntryAbandoned, last.Type)
 	assert.Equal(t, "somebody", last.Actor)
 	assert.Equal(t, map[string]any{"reason": "broken <row>"}, last.Detail)
-	due, err := w.Due(t.Context(), -24*time.Hour, record.DueSaga{}, 10)
+	due, err := f.Due(t.Context(), -24*time.Hour, record.DueSaga{}, 10)
 	require.NoError(t, err)
-	assert.Empty(t, due, "it wakes no more")
-	rows, err := w.OutboxRows(t.Context(), in.ID)
+	assert.Empty(t, due, "it does not wake again")
+	rows, err := f.OutboxRows(t.Context(), in.ID)
 	require.NoError(t, err)
-	assert.Empty(t, rows, "and sends no more")
+	assert.Empty(t, rows, "it sends no command")
 }
 
-func undefinedAbandoned(w *World, damage Damage) {
-	t := w.t
-	in := w.Apply(w.Start(saga.Start{}).ID, Do(saga.ActionPause))
+func undefinedAbandoned(f *Fixture, damage Damage) {
+	t := f.t
+	in := f.Apply(f.Start(saga.Start{}).ID, Do(saga.ActionPause))
 	damage.DropDefinition("order", 1)
-	w.abandon(in.ID)
-	after := w.Get(in.ID)
-	assert.Equal(t, saga.Abandoned, after.Status, "and all that holds of every saga holds of it")
-	after = w.Apply(in.ID, Succeed(in.ID, "reserve", `{}`))
-	assert.Equal(t, saga.LateEffect, after.Attention.Reason, "the definition may come back")
+	f.abandon(in.ID)
+	after := f.Get(in.ID)
+	assert.Equal(t, saga.Abandoned, after.Status, "the usual rules apply")
+	after = f.Apply(in.ID, Succeed(in.ID, "reserve", `{}`))
+	assert.Equal(t, saga.LateEffect, after.Attention.Reason, "the definition may be restored")
 }
 
-func abandonedFreesKey(w *World, damage Damage) {
-	t := w.t
-	in := w.Start(saga.Start{Key: "order-1"})
+func abandonedFreesKey(f *Fixture, damage Damage) {
+	t := f.t
+	in := f.Start(saga.Start{Key: "order-1"})
 	damage.BreakSaga(in.ID)
-	outcome, err := w.TryStart(w.Claim(NewID(), "", "order-1"), saga.Start{})
+	outcome, err := f.TryStart(f.Claim(NewID(), "", "order-1"), saga.Start{})
 	require.NoError(t, err)
 	require.Equal(t, record.StartKeyInUse, outcome.Kind)
-	w.abandon(in.ID)
-	outcome, err = w.TryStart(w.Claim(NewID(), "", "order-1"), saga.Start{})
+	f.abandon(in.ID)
+	outcome, err = f.TryStart(f.Claim(NewID(), "", "order-1"), saga.Start{})
 	require.NoError(t, err)
 	assert.Equal(t, record.StartFree, outcome.Kind)
 }
 
-// brokenHidesNothing reads everything that there is to read while one saga is broken and another's definition is gone.
-func brokenHidesNothing(w *World, damage Damage) {
-	t := w.t
-	other, _, err := w.PutDefinition(t.Context(), Definition(t, "gone", orderBody))
+// brokenHidesNothing makes every read while one saga is broken and another one's definition is missing.
+func brokenHidesNothing(f *Fixture, damage Damage) {
+	t := f.t
+	other, _, err := f.PutDefinition(t.Context(), Definition(t, "gone", orderBody))
 	require.NoError(t, err)
-	elsewhere := *w
-	elsewhere.Plan = other.Definition
-	undefined, broken, sound := elsewhere.Start(saga.Start{}), w.Start(saga.Start{}), w.Start(saga.Start{})
+	elsewhere := *f
+	elsewhere.Order = other.Definition
+	undefined, broken, sound := elsewhere.Start(saga.Start{}), f.Start(saga.Start{}), f.Start(saga.Start{})
 	damage.BreakSaga(broken.ID)
 	damage.DropDefinition("gone", 1)
 	var ids []saga.CommandID
 	for _, in := range []saga.Instance{undefined, broken, sound} {
 		ids = append(ids, Execute(in.ID, "reserve"))
 	}
-	require.NoError(t, w.ReleaseOutbox(t.Context(), ids))
-	loads, err := w.QueueLoads(t.Context())
+	require.NoError(t, f.ReleaseOutbox(t.Context(), ids))
+	loads, err := f.QueueLoads(t.Context())
 	require.NoError(t, err)
 	require.Len(t, loads, 1)
 	assert.Equal(t, int64(3), loads[0].Unpublished)
 	assert.Positive(t, loads[0].CommandsOut)
 	for _, in := range []saga.Instance{undefined, broken, sound} {
-		rows, err := w.OutboxRows(t.Context(), in.ID)
+		rows, err := f.OutboxRows(t.Context(), in.ID)
 		require.NoError(t, err)
 		assert.Len(t, rows, 1)
-		entries, _, err := w.History(t.Context(), in.ID, record.Page{})
+		entries, _, err := f.History(t.Context(), in.ID, record.Page{})
 		require.NoError(t, err)
 		assert.NotEmpty(t, entries)
 	}
-	stats, err := w.Stats(t.Context())
+	stats, err := f.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), stats.OutboxPending)
-	commands, _ := w.claim(1)
-	require.Len(t, commands, 1, "a command that cannot be published does not stand before the others")
+	commands, _ := f.claim(1)
+	require.Len(t, commands, 1, "a command that cannot be published does not block the others")
 	all := commandIDs(commands)
-	commands, _ = w.claim(10)
+	commands, _ = f.claim(10)
 	assert.Contains(t, append(all, commandIDs(commands)...), Execute(sound.ID, "reserve").String())
 }
 
-func brokenDefinitionListed(w *World, damage Damage) {
-	t := w.t
-	_, _, err := w.PutDefinition(t.Context(), Definition(t, "pay", otherBody))
+func brokenDefinitionListed(f *Fixture, damage Damage) {
+	t := f.t
+	_, _, err := f.PutDefinition(t.Context(), Definition(t, "pay", otherBody))
 	require.NoError(t, err)
 	damage.BreakDefinition("order", 1)
-	_, err = w.Definition(t.Context(), "order", 1)
+	_, err = f.Definition(t.Context(), "order", 1)
 	require.ErrorIs(t, err, record.ErrUnreadable)
-	_, err = w.LatestDefinition(t.Context(), "order")
+	_, err = f.LatestDefinition(t.Context(), "order")
 	require.ErrorIs(t, err, record.ErrUnreadable)
-	latest, _, err := w.Definitions(t.Context(), record.Page{})
+	latest, _, err := f.Definitions(t.Context(), record.Page{})
 	require.NoError(t, err)
-	versions, _, err := w.DefinitionVersions(t.Context(), "order", record.Page{})
+	versions, _, err := f.DefinitionVersions(t.Context(), "order", record.Page{})
 	require.NoError(t, err)
 	require.Len(t, latest, 2)
 	require.NoError(t, latest[1].Unreadable)
@@ -212,47 +212,47 @@ func brokenDefinitionListed(w *World, damage Damage) {
 		assert.Equal(t, 1, d.Version)
 		assert.False(t, d.CreatedAt.IsZero())
 	}
-	again, created, err := w.PutDefinition(t.Context(), Definition(t, "order", orderBody))
+	again, created, err := f.PutDefinition(t.Context(), Definition(t, "order", orderBody))
 	require.NoError(t, err)
 	assert.True(t, created)
-	assert.Equal(t, 2, again.Version, "a version that can be read follows")
+	assert.Equal(t, 2, again.Version, "a readable version follows")
 }
 
-func startUndefined(w *World, damage Damage) {
-	t := w.t
-	w.Start(saga.Start{}) // and so Postgres need not be asked the time
+func startUndefined(f *Fixture, damage Damage) {
+	t := f.t
+	f.Start(saga.Start{}) // so that the clock is known
 	damage.DropDefinition("order", 1)
 	for range 2 {
-		outcome, err := w.TryStart(w.Claim(NewID(), "k", "order-1"), saga.Start{})
+		outcome, err := f.TryStart(f.Claim(NewID(), "k", "order-1"), saga.Start{})
 		require.NoError(t, err)
 		assert.Equal(t, record.StartOutcome{Kind: record.StartUndefined}, outcome)
 	}
-	registered, _, err := w.PutDefinition(t.Context(), Definition(t, "order", orderBody))
+	registered, _, err := f.PutDefinition(t.Context(), Definition(t, "order", orderBody))
 	require.NoError(t, err)
 	require.Equal(t, 1, registered.Version)
-	outcome, err := w.TryStart(w.Claim(NewID(), "k", "order-1"), saga.Start{})
+	outcome, err := f.TryStart(f.Claim(NewID(), "k", "order-1"), saga.Start{})
 	require.NoError(t, err)
 	assert.Equal(t, record.StartFree, outcome.Kind, "the keys are free")
 }
 
-func orphansBecomeLetters(w *World, damage Damage) {
-	t := w.t
+func orphansBecomeLetters(f *Fixture, damage Damage) {
+	t := f.t
 	var orphans []saga.CommandID
 	for range 40 {
-		orphans = append(orphans, Execute(w.Start(saga.Start{}).ID, "reserve"))
+		orphans = append(orphans, Execute(f.Start(saga.Start{}).ID, "reserve"))
 	}
-	sound := Execute(w.Start(saga.Start{}).ID, "reserve")
-	require.NoError(t, w.ReleaseOutbox(t.Context(), append(orphans, sound)))
+	sound := Execute(f.Start(saga.Start{}).ID, "reserve")
+	require.NoError(t, f.ReleaseOutbox(t.Context(), append(orphans, sound)))
 	for _, id := range orphans {
 		damage.DropSaga(id.Saga)
 	}
-	commands, err := w.claim(4)
+	commands, err := f.claim(4)
 	require.NoError(t, err)
-	assert.Equal(t, []string{sound.String()}, commandIDs(commands), "they hide nothing, however many they are")
-	letters, _, err := w.DeadLetters(t.Context(), record.Page{})
+	assert.Equal(t, []string{sound.String()}, commandIDs(commands), "orphans hide no other command")
+	letters, _, err := f.DeadLetters(t.Context(), record.Page{})
 	require.NoError(t, err)
 	require.Len(t, letters, len(orphans))
-	letter, err := w.DeadLetter(t.Context(), letters[0].ID)
+	letter, err := f.DeadLetter(t.Context(), letters[0].ID)
 	require.NoError(t, err)
 	assert.Equal(t, record.ReasonOrphan, letter.Reason)
 	assert.Equal(t, record.SourceCommand, letter.Source)
@@ -261,11 +261,11 @@ func orphansBecomeLetters(w *World, damage Damage) {
 	assert.NotEmpty(t, letter.Body)
 }
 
-func unreadableWatched(w *World, damage Damage) {
-	t := w.t
-	broken, sound := w.Start(saga.Start{}), w.Start(saga.Start{})
+func unreadableWatched(f *Fixture, damage Damage) {
+	t := f.t
+	broken, sound := f.Start(saga.Start{}), f.Start(saga.Start{})
 	damage.BreakSaga(broken.ID)
-	changed, err := w.Changed(t.Context(), map[string]int64{broken.ID: 0, sound.ID: 0})
+	changed, err := f.Changed(t.Context(), map[string]int64{broken.ID: 0, sound.ID: 0})
 	require.NoError(t, err)
 	assert.Equal(t, []saga.Instance{sound}, changed)
 }

@@ -1,5 +1,3 @@
-// Package storetest says what a store must do, as tests that every store runs: package store against Postgres, package
-// store/memory with and without a file. A rule stands as the name of its test.
-//
-// It may import saga, internal/record, steps/wire and the test libraries.
+// Package storetest is the conformance suite of stores: package store against Postgres, and package store/memory with
+// and without a file. Each rule is the name of its test.
 package storetest

@@ -14,90 +14,90 @@ import (
 
 func outboxRules() map[string]rule {
 	return map[string]rule{
-		"who writes a command has its lease":                  with(writerHasLease),
-		"a command whose lease ran out is claimed, as it was": leaseRunsOut,
-		"a claim is a lease again":                            with(claimIsLease),
-		"a released command is claimed at once":               with(releasedAtOnce),
-		"a refused command waits, with the reason":            with(refusedWaits),
-		"a refused command comes back when its wait is over":  with(refusedComesBack),
-		"what has waited longest is claimed first":            with(longestFirst),
-		"a confirmed command is gone":                         with(confirmedIsGone),
-		"confirming what is not there is no failure":          with(confirmedTwice),
-		"marking what is not there is no failure":             with(marksNothing),
-		"queues know what is out and what is not published":   with(queueLoads),
-		"the body of a command comes out byte by byte":        with(bodyAsItWas),
+		"the writer of a command has its lease":                  with(writerHasLease),
+		"a command with an expired lease is claimed unchanged":   leaseRunsOut,
+		"a claim is a new lease":                                 with(claimIsLease),
+		"a released command is claimed at once":                  with(releasedAtOnce),
+		"a refused command waits, with the reason":               with(refusedWaits),
+		"a refused command comes back when its wait is over":     with(refusedComesBack),
+		"the longest-waiting command is claimed first":           with(longestFirst),
+		"a confirmed command is deleted":                         with(confirmedIsGone),
+		"confirming a missing command is not an error":           with(confirmedTwice),
+		"marking a missing command is not an error":              with(marksNothing),
+		"queue loads count outstanding and unpublished commands": with(queueLoads),
+		"the body of a command is returned byte by byte":         with(bodyAsItWas),
 	}
 }
 
-func writerHasLease(w *World) {
-	t := w.t
-	w.Start(saga.Start{})
-	commands, err := w.claim(10)
+func writerHasLease(f *Fixture) {
+	t := f.t
+	f.Start(saga.Start{})
+	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
 }
 
 func leaseRunsOut(t *testing.T, open Open) {
 	t.Helper()
-	w := NewWorld(t, open(t, time.Millisecond))
+	f := NewFixture(t, open(t, time.Millisecond))
 	var written []wire.Command
-	claim := w.Claim(NewID(), "", "")
-	err := w.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
+	claim := f.Claim(NewID(), "", "")
+	err := f.Transact(t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
 		func(l record.Loaded) (record.Changes, error) {
-			changes, err := w.Begin(l, saga.Start{ID: claim.SagaID, Priority: 9, TraceParent: "00-aa-bb-01"})
+			changes, err := f.Begin(l, saga.Start{ID: claim.SagaID, Priority: 9, TraceParent: "00-aa-bb-01"})
 			written = changes.Commands
 			return changes, err
 		})
 	require.NoError(t, err)
 	var claimed []wire.Command
 	require.Eventually(t, func() bool {
-		claimed, err = w.claim(10)
+		claimed, err = f.claim(10)
 		return err != nil || len(claimed) > 0
 	}, 10*time.Second, time.Millisecond)
 	require.NoError(t, err)
 	assert.Equal(t, written, claimed)
-	rows, err := w.OutboxRows(t.Context(), claim.SagaID)
+	rows, err := f.OutboxRows(t.Context(), claim.SagaID)
 	require.NoError(t, err)
-	assert.Equal(t, 1, rows[0].Attempts, "the first try did not come off")
+	assert.Equal(t, 1, rows[0].Attempts, "the first try failed")
 }
 
-func claimIsLease(w *World) {
-	t := w.t
-	in := w.Start(saga.Start{})
-	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(in.ID, "reserve")}))
-	commands, err := w.claim(10)
+func claimIsLease(f *Fixture) {
+	t := f.t
+	in := f.Start(saga.Start{})
+	require.NoError(t, f.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(in.ID, "reserve")}))
+	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Len(t, commands, 1)
-	commands, err = w.claim(10)
+	commands, err = f.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
 }
 
-func releasedAtOnce(w *World) {
-	t := w.t
-	w.Start(saga.Start{})
-	second := w.Start(saga.Start{})
-	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(second.ID, "reserve")}))
-	commands, err := w.claim(10)
+func releasedAtOnce(f *Fixture) {
+	t := f.t
+	f.Start(saga.Start{})
+	second := f.Start(saga.Start{})
+	require.NoError(t, f.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(second.ID, "reserve")}))
+	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Equal(t, []string{Execute(second.ID, "reserve").String()}, commandIDs(commands))
-	rows, err := w.OutboxRows(t.Context(), second.ID)
+	rows, err := f.OutboxRows(t.Context(), second.ID)
 	require.NoError(t, err)
-	assert.Zero(t, rows[0].Attempts, "it was not tried")
-	require.NoError(t, w.ReleaseOutbox(t.Context(), nil))
+	assert.Zero(t, rows[0].Attempts, "it was never tried")
+	require.NoError(t, f.ReleaseOutbox(t.Context(), nil))
 }
 
-func refusedWaits(w *World) {
-	t := w.t
-	in := w.Start(saga.Start{})
+func refusedWaits(f *Fixture) {
+	t := f.t
+	in := f.Start(saga.Start{})
 	command := Execute(in.ID, "reserve")
-	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{
 		{Command: command, Reason: "no queue\x00\xff", RetryAfter: time.Hour},
 	}))
-	commands, err := w.claim(10)
+	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
-	rows, err := w.OutboxRows(t.Context(), in.ID)
+	rows, err := f.OutboxRows(t.Context(), in.ID)
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 	assert.Equal(t, command.String(), rows[0].CommandID)
@@ -109,100 +109,100 @@ func refusedWaits(w *World) {
 	assert.Equal(t, 1, rows[0].Attempts)
 }
 
-func refusedComesBack(w *World) {
-	t := w.t
-	in := w.Start(saga.Start{})
+func refusedComesBack(f *Fixture) {
+	t := f.t
+	in := f.Start(saga.Start{})
 	refused := []record.RefusedCommand{{Command: Execute(in.ID, "reserve"), Reason: "no queue"}}
-	require.NoError(t, w.MarkRefused(t.Context(), refused))
-	commands, err := w.claim(10)
+	require.NoError(t, f.MarkRefused(t.Context(), refused))
+	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Len(t, commands, 1)
-	rows, err := w.OutboxRows(t.Context(), in.ID)
+	rows, err := f.OutboxRows(t.Context(), in.ID)
 	require.NoError(t, err)
-	assert.Equal(t, 1, rows[0].Attempts, "the claim begins the second try, which has not failed")
-	assert.Equal(t, "no queue", rows[0].Reason, "it is not forgotten before it is confirmed")
+	assert.Equal(t, 1, rows[0].Attempts, "the claim starts the second try, which has not failed")
+	assert.Equal(t, "no queue", rows[0].Reason, "the reason is kept until the confirm")
 }
 
-func longestFirst(w *World) {
-	t := w.t
-	first, second, third := w.Start(saga.Start{}), w.Start(saga.Start{}), w.Start(saga.Start{})
-	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{
-		{Command: Execute(first.ID, "reserve"), RetryAfter: -time.Second}, // tried again and again
+func longestFirst(f *Fixture) {
+	t := f.t
+	first, second, third := f.Start(saga.Start{}), f.Start(saga.Start{}), f.Start(saga.Start{})
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{
+		{Command: Execute(first.ID, "reserve"), RetryAfter: -time.Second}, // tried again, many times
 		{Command: Execute(second.ID, "reserve"), RetryAfter: -time.Minute},
 		{Command: Execute(third.ID, "reserve"), RetryAfter: -time.Hour},
 	}))
-	commands, err := w.claim(2)
+	commands, err := f.claim(2)
 	require.NoError(t, err)
 	want := []string{Execute(second.ID, "reserve").String(), Execute(third.ID, "reserve").String()}
-	assert.Equal(t, want, commandIDs(commands), "and among themselves the oldest command first")
+	assert.Equal(t, want, commandIDs(commands), "equal waits: the oldest command first")
 }
 
-func confirmedIsGone(w *World) {
-	t := w.t
-	in := w.Start(saga.Start{})
+func confirmedIsGone(f *Fixture) {
+	t := f.t
+	in := f.Start(saga.Start{})
 	command := Execute(in.ID, "reserve")
-	w.confirm(command)
-	rows, err := w.OutboxRows(t.Context(), in.ID)
+	f.confirm(command)
+	rows, err := f.OutboxRows(t.Context(), in.ID)
 	require.NoError(t, err)
 	assert.Empty(t, rows)
-	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{command}))
-	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{{Command: command}}))
-	commands, err := w.claim(10)
+	require.NoError(t, f.ReleaseOutbox(t.Context(), []saga.CommandID{command}))
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{{Command: command}}))
+	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
-	stats, err := w.Stats(t.Context())
+	stats, err := f.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, stats.OutboxPending)
 	assert.Zero(t, stats.OutboxOldest)
 }
 
-func confirmedTwice(w *World) {
-	command := Execute(w.Start(saga.Start{}).ID, "reserve")
-	w.confirm(command)
-	w.confirm(command, Execute(NewID(), "reserve"))
+func confirmedTwice(f *Fixture) {
+	command := Execute(f.Start(saga.Start{}).ID, "reserve")
+	f.confirm(command)
+	f.confirm(command, Execute(NewID(), "reserve"))
 }
 
-func (w *World) confirm(commands ...saga.CommandID) {
-	w.t.Helper()
-	err := w.Transact(w.t.Context(), record.Batch{Confirmed: commands},
+func (f *Fixture) confirm(commands ...saga.CommandID) {
+	f.t.Helper()
+	err := f.Transact(f.t.Context(), record.Batch{Confirmed: commands},
 		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
-	require.NoError(w.t, err)
+	require.NoError(f.t, err)
 }
 
-func marksNothing(w *World) {
-	t := w.t
-	require.NoError(t, w.MarkRefused(t.Context(), nil))
-	require.NoError(t, w.MarkRefused(t.Context(), []record.RefusedCommand{{Command: Execute(NewID(), "reserve")}}))
-	require.NoError(t, w.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(NewID(), "reserve")}))
+func marksNothing(f *Fixture) {
+	t := f.t
+	require.NoError(t, f.MarkRefused(t.Context(), nil))
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{{Command: Execute(NewID(), "reserve")}}))
+	require.NoError(t, f.ReleaseOutbox(t.Context(), []saga.CommandID{Execute(NewID(), "reserve")}))
 }
 
-func queueLoads(w *World) {
-	t := w.t
-	first, second, third := w.Start(saga.Start{}), w.Start(saga.Start{}), w.Start(saga.Start{})
-	w.Complete(third.ID)
-	first = w.Apply(first.ID, Succeed(first.ID, "reserve", `{}`))
+func queueLoads(f *Fixture) {
+	t := f.t
+	first, second, third := f.Start(saga.Start{}), f.Start(saga.Start{}), f.Start(saga.Start{})
+	f.Complete(third.ID)
+	first = f.Apply(first.ID, Succeed(first.ID, "reserve", `{}`))
 	for _, step := range []string{"reserve", "charge", "confirm"} {
-		w.confirm(Execute(first.ID, step), Execute(third.ID, step))
+		f.confirm(Execute(first.ID, step), Execute(third.ID, step))
 	}
-	loads, err := w.QueueLoads(t.Context())
+	loads, err := f.QueueLoads(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []record.QueueLoad{
 		{Queue: "inventory", CommandsOut: 1, Oldest: second.UpdatedAt, Unpublished: 1},
 		{Queue: "payments", CommandsOut: 1, Oldest: first.UpdatedAt},
 	}, loads)
 
-	w.Apply(first.ID, Fail(first.ID, "charge"))
-	loads, err = w.QueueLoads(t.Context())
+	f.Apply(first.ID, Fail(first.ID, "charge"))
+	loads, err = f.QueueLoads(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []record.QueueLoad{
 		{Queue: "inventory", CommandsOut: 2, Oldest: second.UpdatedAt, Unpublished: 2},
 	}, loads, "the compensation of the first saga is out too")
 }
 
-func bodyAsItWas(w *World) {
-	t := w.t
-	in := w.Start(saga.Start{Data: []byte(`{"z":1e300,"a":"<&>é\u00e9 \u2028","n":9007199254740993}`)})
-	commands := w.claimAll()
+func bodyAsItWas(f *Fixture) {
+	t := f.t
+	in := f.Start(saga.Start{Data: []byte(`{"z":1e300,"a":"<&>é\u00e9 \u2028","n":9007199254740993}`)})
+	commands := f.claimAll()
 	require.Len(t, commands, 1)
 	assert.Equal(t, `{"data":`+string(in.Data)+`}`, string(commands[0].Body))
 }

@@ -15,14 +15,14 @@ func raceRules() map[string]rule {
 	return map[string]rule{
 		"a hundred starts under one idempotency key make one saga": with(racingIdempotencyKey),
 		"a hundred starts under one business key make one saga":    with(racingBusinessKey),
-		"starts that cross keys all come to an end":                with(crossingKeys),
-		"batches that cross sagas lose no change":                  with(crossingBatches),
-		"definitions put at once get one version per plan":         with(racingDefinitions),
-		"commands are claimed by one of many":                      with(racingClaims),
+		"starts with crossed keys all finish":                      with(crossingKeys),
+		"batches with crossed sagas lose no change":                with(crossingBatches),
+		"concurrent registrations get one version per definition":  with(racingDefinitions),
+		"each command is claimed by one of many":                   with(racingClaims),
 	}
 }
 
-// atOnce runs n of them at the same time and returns their errors that are not nil.
+// atOnce runs n calls concurrently and returns their non-nil errors.
 func atOnce(n int, do func(i int) error) []error {
 	var group sync.WaitGroup
 	errs := make([]error, n)
@@ -38,17 +38,17 @@ func atOnce(n int, do func(i int) error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-func racingIdempotencyKey(w *World) {
-	t := w.t
+func racingIdempotencyKey(f *Fixture) {
+	t := f.t
 	const n = 100
 	outcomes := make([]record.StartOutcome, n)
 	ids := make([]string, n)
 	require.Empty(t, atOnce(n, func(i int) (err error) {
 		ids[i] = NewID()
-		outcomes[i], err = w.TryStart(w.Claim(ids[i], "k1", "order-1"), saga.Start{})
+		outcomes[i], err = f.TryStart(f.Claim(ids[i], "k1", "order-1"), saga.Start{})
 		return err
 	}))
-	all, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	all, _, err := f.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 	for i, outcome := range outcomes {
@@ -60,19 +60,19 @@ func racingIdempotencyKey(w *World) {
 	}
 }
 
-func racingBusinessKey(w *World) {
-	t := w.t
+func racingBusinessKey(f *Fixture) {
+	t := f.t
 	require.Empty(t, atOnce(100, func(int) error {
-		_, err := w.TryStart(w.Claim(NewID(), NewID(), "order-1"), saga.Start{})
+		_, err := f.TryStart(f.Claim(NewID(), NewID(), "order-1"), saga.Start{})
 		return err
 	}))
-	all, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	all, _, err := f.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 }
 
-func crossingKeys(w *World) {
-	t := w.t
+func crossingKeys(f *Fixture) {
+	t := f.t
 	keys := []string{"a", "b", "c", "d", "e"}
 	require.Empty(t, atOnce(20, func(i int) error {
 		mine := slices.Clone(keys)
@@ -81,15 +81,15 @@ func crossingKeys(w *World) {
 		}
 		var batch record.Batch
 		for _, key := range mine {
-			batch.Starts = append(batch.Starts, w.Claim(NewID(), "i-"+key, "b-"+key))
+			batch.Starts = append(batch.Starts, f.Claim(NewID(), "i-"+key, "b-"+key))
 		}
-		return w.Transact(t.Context(), batch, func(l record.Loaded) (record.Changes, error) {
+		return f.Transact(t.Context(), batch, func(l record.Loaded) (record.Changes, error) {
 			var all record.Changes
 			for _, claim := range batch.Starts {
 				if l.Starts[claim.SagaID].Kind != record.StartFree {
 					continue
 				}
-				changes, err := w.Begin(l, saga.Start{ID: claim.SagaID, Key: claim.Key})
+				changes, err := f.Begin(l, saga.Start{ID: claim.SagaID, Key: claim.Key})
 				if err != nil {
 					return changes, err
 				}
@@ -98,18 +98,18 @@ func crossingKeys(w *World) {
 			return all, nil
 		})
 	}))
-	all, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
+	all, _, err := f.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	assert.Len(t, all, len(keys))
 }
 
-// crossingBatches changes the same sagas from many sides, each of which names them in another order.
-func crossingBatches(w *World) {
-	t := w.t
+// crossingBatches changes the same sagas concurrently. Each batch names them in another order.
+func crossingBatches(f *Fixture) {
+	t := f.t
 	const batches = 20
 	ids := make([]string, 8)
 	for i := range ids {
-		ids[i] = w.Start(saga.Start{}).ID
+		ids[i] = f.Start(saga.Start{}).ID
 	}
 	require.Empty(t, atOnce(batches, func(i int) error {
 		mine := slices.Concat(ids[i%len(ids):], ids[:i%len(ids)])
@@ -118,8 +118,8 @@ func crossingBatches(w *World) {
 		}
 		for len(mine) > 0 {
 			var busy []string
-			err := w.Transact(t.Context(), record.Batch{SagaIDs: mine}, func(l record.Loaded) (changes record.Changes, err error) {
-				changes, busy, err = w.toggle(l, mine)
+			err := f.Transact(t.Context(), record.Batch{SagaIDs: mine}, func(l record.Loaded) (changes record.Changes, err error) {
+				changes, busy, err = f.toggle(l, mine)
 				return changes, err
 			})
 			if err != nil {
@@ -130,8 +130,8 @@ func crossingBatches(w *World) {
 		return nil
 	}))
 	for _, id := range ids {
-		assert.Equal(t, int64(1+batches), w.Get(id).Revision)
-		entries, _, err := w.History(t.Context(), id, record.Page{})
+		assert.Equal(t, int64(1+batches), f.Get(id).Revision)
+		entries, _, err := f.History(t.Context(), id, record.Page{})
 		require.NoError(t, err)
 		for i, entry := range entries {
 			assert.Equal(t, int64(i+1), entry.Seq)
@@ -139,8 +139,8 @@ func crossingBatches(w *World) {
 	}
 }
 
-// toggle pauses sagas, or resumes those that are paused, but for those that somebody else is changing.
-func (w *World) toggle(l record.Loaded, ids []string) (all record.Changes, busy []string, err error) {
+// toggle pauses sagas, or resumes paused ones, except busy sagas.
+func (f *Fixture) toggle(l record.Loaded, ids []string) (all record.Changes, busy []string, err error) {
 	for _, id := range ids {
 		if l.Busy[id] {
 			busy = append(busy, id)
@@ -150,7 +150,7 @@ func (w *World) toggle(l record.Loaded, ids []string) (all record.Changes, busy 
 		if l.Instances[id].Status == saga.Paused {
 			action = Do(saga.ActionResume)
 		}
-		changes, err := w.Decide(l, id, action)
+		changes, err := f.Decide(l, id, action)
 		if err != nil {
 			return all, nil, err
 		}
@@ -159,45 +159,45 @@ func (w *World) toggle(l record.Loaded, ids []string) (all record.Changes, busy 
 	return all, busy, nil
 }
 
-func racingDefinitions(w *World) {
-	t := w.t
+func racingDefinitions(f *Fixture) {
+	t := f.t
 	plans := []*saga.Definition{
 		Definition(t, "racing", `{"steps": [{"name": "a", "command": "a.do"}]}`),
 		Definition(t, "racing", `{"steps": [{"name": "b", "command": "b.do"}]}`),
 	}
 	require.Empty(t, atOnce(30, func(i int) error {
-		_, _, err := w.PutDefinition(t.Context(), plans[i*len(plans)/30])
+		_, _, err := f.PutDefinition(t.Context(), plans[i*len(plans)/30])
 		return err
 	}))
-	versions, _, err := w.DefinitionVersions(t.Context(), "racing", record.Page{})
+	versions, _, err := f.DefinitionVersions(t.Context(), "racing", record.Page{})
 	require.NoError(t, err)
 	for i, d := range versions {
 		assert.Equal(t, len(versions)-i, d.Version, "versions have no gaps")
 		if i > 0 {
-			assert.NotEqual(t, versions[i-1].Steps[0].Name, d.Steps[0].Name, "two neighbours are different plans")
+			assert.NotEqual(t, versions[i-1].Steps[0].Name, d.Steps[0].Name, "consecutive versions differ")
 		}
 	}
 }
 
-func racingClaims(w *World) {
-	t := w.t
+func racingClaims(f *Fixture) {
+	t := f.t
 	const n = 40
 	ids := make([]saga.CommandID, n)
 	for i := range ids {
-		ids[i] = Execute(w.Start(saga.Start{}).ID, "reserve")
+		ids[i] = Execute(f.Start(saga.Start{}).ID, "reserve")
 	}
-	require.NoError(t, w.ReleaseOutbox(t.Context(), ids))
+	require.NoError(t, f.ReleaseOutbox(t.Context(), ids))
 	var mu sync.Mutex
 	var claimed []string
 	require.Empty(t, atOnce(8, func(int) error {
 		for {
-			commands, err := w.claim(3)
+			commands, err := f.claim(3)
 			if err != nil || len(commands) == 0 {
 				return err
 			}
 			mu.Lock()
 			claimed = append(claimed, commandIDs(commands)...)
-			more := len(claimed) <= n // a store that gives the same to many would never end
+			more := len(claimed) <= n // a store that hands a command out repeatedly would never end
 			mu.Unlock()
 			if !more {
 				return nil
@@ -206,7 +206,7 @@ func racingClaims(w *World) {
 	}))
 	slices.Sort(claimed)
 	assert.Len(t, slices.Compact(claimed), len(claimed), "none was claimed twice")
-	more, err := w.claim(n)
+	more, err := f.claim(n)
 	require.NoError(t, err)
 	assert.Len(t, claimed, n-len(more))
 }

@@ -12,13 +12,13 @@ import (
 
 func readRules() map[string]rule {
 	return map[string]rule{
-		"data comes out as the text that went in":     with(dataAsText),
-		"outputs and errors come out as they went in": with(outputsAsText),
-		"details of history keep their numbers":       with(detailNumbers),
-		"a saga that is not there is not found":       with(sagaNotFound),
-		"of sagas that are watched the changed come":  with(changedSagas),
-		"statistics count what there is":              with(statistics),
-		"an open store answers":                       with(answers),
+		"data is returned as the text that was stored":        with(dataAsText),
+		"outputs and errors are returned as they were stored": with(outputsAsText),
+		"details of history keep their numbers":               with(detailNumbers),
+		"a missing saga is not found":                         with(sagaNotFound),
+		"of watched sagas, the changed ones are returned":     with(changedSagas),
+		"statistics count all sagas":                          with(statistics),
+		"an open store answers a ping":                        with(answers),
 	}
 }
 
@@ -35,63 +35,63 @@ func fidelity() []string {
 	}
 }
 
-func dataAsText(w *World) {
-	t := w.t
+func dataAsText(f *Fixture) {
+	t := f.t
 	for _, text := range fidelity() {
-		in := w.Start(saga.Start{Data: []byte(text)})
+		in := f.Start(saga.Start{Data: []byte(text)})
 		assert.Equal(t, text, string(in.Data))
-		in = w.Apply(in.ID, Do(saga.ActionPause))
-		assert.Equal(t, text, string(in.Data), "after an update that leaves it alone")
+		in = f.Apply(in.ID, Do(saga.ActionPause))
+		assert.Equal(t, text, string(in.Data), "after an update that does not change it")
 	}
 }
 
-func outputsAsText(w *World) {
-	t := w.t
+func outputsAsText(f *Fixture) {
+	t := f.t
 	texts := fidelity()
-	for _, text := range texts[:len(texts)-1] { // white space is not kept
-		id := w.Start(saga.Start{}).ID
-		in := w.Apply(id, Succeed(id, "reserve", text), Fail(id, "charge"))
+	for _, text := range texts[:len(texts)-1] { // white space is dropped
+		id := f.Start(saga.Start{}).ID
+		in := f.Apply(id, Succeed(id, "reserve", text), Fail(id, "charge"))
 		assert.Equal(t, text, string(in.Steps[0].Output))
 		assert.Equal(t, "no <money> & more", in.Steps[1].Error.Message)
 	}
 }
 
-func detailNumbers(w *World) {
-	t := w.t
-	id := w.Start(saga.Start{}).ID
+func detailNumbers(f *Fixture) {
+	t := f.t
+	id := f.Start(saga.Start{}).ID
 	detail := map[string]any{"n": json.Number("9007199254740993"), "f": json.Number("1e300"), "s": "<é>", "l": []any{nil, true}}
-	err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
-		changes, err := w.Decide(l, id, Do(saga.ActionPause))
+	err := f.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(l record.Loaded) (record.Changes, error) {
+		changes, err := f.Decide(l, id, Do(saga.ActionPause))
 		changes.Entries[len(changes.Entries)-1].Detail = detail
 		return changes, err
 	})
 	require.NoError(t, err)
-	entries, _, err := w.History(t.Context(), id, record.Page{})
+	entries, _, err := f.History(t.Context(), id, record.Page{})
 	require.NoError(t, err)
 	last := entries[len(entries)-1]
 	assert.Equal(t, detail, last.Detail)
 	assert.Equal(t, "somebody", last.Actor)
 }
 
-func answers(w *World) { require.NoError(w.t, w.Ping(w.t.Context())) }
+func answers(f *Fixture) { require.NoError(f.t, f.Ping(f.t.Context())) }
 
-func sagaNotFound(w *World) {
-	t := w.t
-	_, err := w.Saga(t.Context(), NewID())
+func sagaNotFound(f *Fixture) {
+	t := f.t
+	_, err := f.Saga(t.Context(), NewID())
 	require.ErrorIs(t, err, record.ErrSagaNotFound)
 }
 
-func statistics(w *World) {
-	t := w.t
-	empty, err := w.Stats(t.Context())
+func statistics(f *Fixture) {
+	t := f.t
+	empty, err := f.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}}, empty)
 
-	first := w.Start(saga.Start{})
-	w.Start(saga.Start{})
-	w.Complete(w.Start(saga.Start{}).ID)
-	w.lateEffect("")
-	stats, err := w.Stats(t.Context())
+	first := f.Start(saga.Start{})
+	f.Start(saga.Start{})
+	f.Complete(f.Start(saga.Start{}).ID)
+	f.lateEffect("")
+	stats, err := f.Stats(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, record.Stats{
 		Counts: []record.Count{
@@ -104,22 +104,22 @@ func statistics(w *World) {
 		OutboxPending: 6, OutboxOldest: first.CreatedAt,
 	}, stats)
 
-	w.putAside(record.DeadLetter{ID: "d-1", Source: record.SourceReply}, record.DeadLetter{ID: "d-2", Source: "start"}, record.DeadLetter{ID: "d-3", Source: "start"})
-	backlog, err := w.Backlog(t.Context())
+	f.putAside(record.DeadLetter{ID: "d-1", Source: record.SourceReply}, record.DeadLetter{ID: "d-2", Source: "start"}, record.DeadLetter{ID: "d-3", Source: "start"})
+	backlog, err := f.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, record.Backlog{
 		OutboxPending: 6, OutboxOldest: first.CreatedAt, DeadLetters: map[string]int64{"reply": 1, "start": 2},
 	}, backlog)
 }
 
-func changedSagas(w *World) {
-	t := w.t
-	still, moved := w.Start(saga.Start{}), w.Start(saga.Start{})
-	moved = w.Apply(moved.ID, Succeed(moved.ID, "reserve", `{}`))
-	changed, err := w.Changed(t.Context(), map[string]int64{still.ID: 1, moved.ID: 1, NewID(): 0, "": 0})
+func changedSagas(f *Fixture) {
+	t := f.t
+	still, moved := f.Start(saga.Start{}), f.Start(saga.Start{})
+	moved = f.Apply(moved.ID, Succeed(moved.ID, "reserve", `{}`))
+	changed, err := f.Changed(t.Context(), map[string]int64{still.ID: 1, moved.ID: 1, NewID(): 0, "": 0})
 	require.NoError(t, err)
 	assert.Equal(t, []saga.Instance{moved}, changed)
-	changed, err = w.Changed(t.Context(), nil)
+	changed, err = f.Changed(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Empty(t, changed)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Store is everything that the engine, the relay and the API together ask of a store.
+// Store is the union of the store interfaces of the engine, the relay and the API.
 type Store interface {
 	Transact(ctx context.Context, batch record.Batch, decide func(record.Loaded) (record.Changes, error)) error
 	Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error)
@@ -52,18 +52,18 @@ type Store interface {
 	Close() error
 }
 
-// Open makes an empty store whose outbox leases last that long. It is closed when the test ends.
+// Open opens an empty store with this lease for outbox rows. It is closed when the test ends.
 type Open func(t *testing.T, lease time.Duration) Store
 
-// LongLease outlasts every test: what is leased with it is claimed by nobody else.
+// LongLease outlasts every test: no other claim takes a leased command.
 const LongLease = time.Hour
 
-// Run holds the stores that open makes to every rule.
+// Run runs every rule against the stores that open returns.
 func Run(t *testing.T, open Open) {
 	t.Helper()
 	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(),
-		"definitions": definitionRules(), "lists": listRules(), "reads": readRules(), "put aside": deadLetterRules(),
+		"definitions": definitionRules(), "lists": listRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(),
 	}
 	for group, rules := range groups {
@@ -79,13 +79,13 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
-// rule is one thing that a store must do.
+// rule is one requirement on a store.
 type rule func(*testing.T, Open)
 
-// with opens a store with a long lease for rules that need nothing else.
-func with(test func(*World)) rule {
+// with opens a store with a long lease.
+func with(test func(*Fixture)) rule {
 	return func(t *testing.T, open Open) {
 		t.Helper()
-		test(NewWorld(t, open(t, LongLease)))
+		test(NewFixture(t, open(t, LongLease)))
 	}
 }

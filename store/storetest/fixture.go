@@ -12,12 +12,12 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// World drives a store as the engine does: it decides by the core and stores what was decided.
-type World struct {
+// Fixture drives a store as the engine does: it decides with the core and stores the decision.
+type Fixture struct {
 	Store
 	t testing.TB
-	// Plan is the definition "order", registered as version 1: reserve, charge, confirm (the pivot).
-	Plan *saga.Definition
+	// Order is the definition "order", registered as version 1: reserve, charge, confirm (the pivot).
+	Order *saga.Definition
 }
 
 const orderBody = `{"steps": [
@@ -25,15 +25,15 @@ const orderBody = `{"steps": [
 	{"name": "charge", "command": "payments.charge", "compensation": "payments.refund", "retry": {"max_attempts": 1}},
 	{"name": "confirm", "command": "orders.confirm", "kind": "pivot"}]}`
 
-// NewWorld registers the plan.
-func NewWorld(t testing.TB, store Store) *World {
+// NewFixture registers the definition.
+func NewFixture(t testing.TB, store Store) *Fixture {
 	t.Helper()
 	registered, _, err := store.PutDefinition(t.Context(), Definition(t, "order", orderBody))
 	require.NoError(t, err)
-	return &World{Store: store, t: t, Plan: registered.Definition}
+	return &Fixture{Store: store, t: t, Order: registered.Definition}
 }
 
-// Definition reads a definition that is not registered yet.
+// Definition parses a definition that is not registered yet.
 func Definition(t testing.TB, name, body string) *saga.Definition {
 	t.Helper()
 	d, err := saga.ParseDefinition(name, 0, []byte(body))
@@ -41,75 +41,75 @@ func Definition(t testing.TB, name, body string) *saga.Definition {
 	return d
 }
 
-// NewID makes an id later than every one before it.
+// NewID returns an id that is later than every one before it.
 func NewID() string { return ulid.Make().String() }
 
-// Claim is the claim of a start that asks for the keys.
-func (w *World) Claim(id, idempotencyKey, key string) record.StartClaim {
+// Claim returns the claim of a start with these keys.
+func (f *Fixture) Claim(id, idempotencyKey, key string) record.StartClaim {
 	return record.StartClaim{
-		SagaID: id, Definition: w.Plan.Name, Version: w.Plan.Version, Key: key, IdempotencyKey: idempotencyKey, BodyHash: []byte("asked"),
+		SagaID: id, Definition: f.Order.Name, Version: f.Order.Version, Key: key, IdempotencyKey: idempotencyKey, BodyHash: []byte("asked"),
 	}
 }
 
-// Start starts a saga as it is described, and returns it.
-func (w *World) Start(start saga.Start) saga.Instance {
-	w.t.Helper()
+// Start starts a saga and returns it.
+func (f *Fixture) Start(start saga.Start) saga.Instance {
+	f.t.Helper()
 	if start.ID == "" {
 		start.ID = NewID()
 	}
-	outcome, err := w.TryStart(w.Claim(start.ID, "", start.Key), start)
-	require.NoError(w.t, err)
-	require.Equal(w.t, record.StartFree, outcome.Kind)
-	return w.Get(start.ID)
+	outcome, err := f.TryStart(f.Claim(start.ID, "", start.Key), start)
+	require.NoError(f.t, err)
+	require.Equal(f.t, record.StartFree, outcome.Kind)
+	return f.Get(start.ID)
 }
 
-// TryStart starts a saga unless the claim's keys stand in the way.
-func (w *World) TryStart(claim record.StartClaim, start saga.Start) (record.StartOutcome, error) {
+// TryStart starts a saga unless the claim's keys conflict.
+func (f *Fixture) TryStart(claim record.StartClaim, start saga.Start) (record.StartOutcome, error) {
 	var outcome record.StartOutcome
 	start.ID, start.Key = claim.SagaID, claim.Key
-	err := w.Transact(w.t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
+	err := f.Transact(f.t.Context(), record.Batch{Starts: []record.StartClaim{claim}},
 		func(loaded record.Loaded) (record.Changes, error) {
 			outcome = loaded.Starts[claim.SagaID]
 			if outcome.Kind != record.StartFree {
 				return record.Changes{}, nil
 			}
-			return w.Begin(loaded, start)
+			return f.Begin(loaded, start)
 		})
 	return outcome, err
 }
 
 // Begin decides a start.
-func (w *World) Begin(loaded record.Loaded, start saga.Start) (record.Changes, error) {
+func (f *Fixture) Begin(loaded record.Loaded, start saga.Start) (record.Changes, error) {
 	start.At = loaded.Now
-	decision, err := w.Plan.Start(start)
+	decision, err := f.Order.Start(start)
 	if err != nil {
 		return record.Changes{}, err
 	}
-	changes, err := w.changes(decision)
+	changes, err := f.changes(decision)
 	changes.Created = []saga.Instance{decision.Next}
 	return changes, err
 }
 
-// Apply puts causes to a saga, one after the other in one transaction, and returns it.
-func (w *World) Apply(id string, causes ...saga.Cause) saga.Instance {
-	w.t.Helper()
-	err := w.Transact(w.t.Context(), record.Batch{SagaIDs: []string{id}},
-		func(loaded record.Loaded) (record.Changes, error) { return w.Decide(loaded, id, causes...) })
-	require.NoError(w.t, err)
-	return w.Get(id)
+// Apply applies causes to a saga, in turn and in one transaction. It returns the saga.
+func (f *Fixture) Apply(id string, causes ...saga.Cause) saga.Instance {
+	f.t.Helper()
+	err := f.Transact(f.t.Context(), record.Batch{SagaIDs: []string{id}},
+		func(loaded record.Loaded) (record.Changes, error) { return f.Decide(loaded, id, causes...) })
+	require.NoError(f.t, err)
+	return f.Get(id)
 }
 
-// Decide decides what follows from the causes.
-func (w *World) Decide(loaded record.Loaded, id string, causes ...saga.Cause) (record.Changes, error) {
+// Decide decides the causes in turn.
+func (f *Fixture) Decide(loaded record.Loaded, id string, causes ...saga.Cause) (record.Changes, error) {
 	var all record.Changes
 	in := loaded.Instances[id]
 	for _, cause := range causes {
-		decision, err := w.Plan.Transition(in, saga.Event{At: loaded.Now, Cause: cause})
+		decision, err := f.Order.Transition(in, saga.Event{At: loaded.Now, Cause: cause})
 		if err != nil {
 			return record.Changes{}, err
 		}
-		require.True(w.t, decision.Changed, "%s %v", decision.Ignored, decision.Refused)
-		changes, err := w.changes(decision)
+		require.True(f.t, decision.Changed, "%s %v", decision.Ignored, decision.Refused)
+		changes, err := f.changes(decision)
 		if err != nil {
 			return record.Changes{}, err
 		}
@@ -121,7 +121,7 @@ func (w *World) Decide(loaded record.Loaded, id string, causes ...saga.Cause) (r
 	return all, nil
 }
 
-func (w *World) changes(decision saga.Decision) (record.Changes, error) {
+func (f *Fixture) changes(decision saga.Decision) (record.Changes, error) {
 	var changes record.Changes
 	for _, entry := range decision.Entries {
 		changes.Entries = append(changes.Entries, record.Entry{SagaID: decision.Next.ID, Entry: entry})
@@ -136,28 +136,28 @@ func (w *World) changes(decision saga.Decision) (record.Changes, error) {
 	return changes, nil
 }
 
-// Get reads a saga, which must be sound.
-func (w *World) Get(id string) saga.Instance {
-	w.t.Helper()
-	in, err := w.Saga(w.t.Context(), id)
-	require.NoError(w.t, err)
-	require.NoError(w.t, in.Unreadable)
-	require.NoError(w.t, w.Plan.Check(&in.Instance))
+// Get reads a saga and checks it.
+func (f *Fixture) Get(id string) saga.Instance {
+	f.t.Helper()
+	in, err := f.Saga(f.t.Context(), id)
+	require.NoError(f.t, err)
+	require.NoError(f.t, in.Unreadable)
+	require.NoError(f.t, f.Order.Check(&in.Instance))
 	return in.Instance
 }
 
-// Succeed is the reply of a step that took effect at its first attempt.
+// Succeed is the successful reply to a step's first attempt.
 func Succeed(id, step, output string) saga.Reply {
 	return saga.Reply{Command: Execute(id, step), Succeeded: true, Output: json.RawMessage(output)}
 }
 
-// Fail is the reply of a step that did not, finally.
+// Fail is the final failure of a step's first attempt.
 func Fail(id, step string) saga.Reply {
 	return saga.Reply{Command: Execute(id, step), Error: &saga.ReplyError{Code: "declined", Message: "no <money> & more"}}
 }
 
-// Undone is the reply of a compensation that took effect at its first attempt.
-func Undone(id, step string) saga.Reply {
+// Compensated is the successful reply to a compensation's first attempt.
+func Compensated(id, step string) saga.Reply {
 	command := Execute(id, step)
 	command.Direction = saga.Compensate
 	return saga.Reply{Command: command, Succeeded: true}
@@ -168,20 +168,20 @@ func Execute(id, step string) saga.CommandID {
 	return saga.CommandID{Saga: id, Step: step, Direction: saga.Execute, Round: 1, Attempt: 1}
 }
 
-// Do is a person's action.
+// Do is an operator's action.
 func Do(name saga.ActionName) saga.Action {
 	return saga.Action{ID: NewID(), Name: name, Actor: "somebody", Reason: "because"}
 }
 
-// Complete takes a new saga to its end.
-func (w *World) Complete(id string) saga.Instance {
-	w.t.Helper()
-	return w.Apply(id, Succeed(id, "reserve", `{}`), Succeed(id, "charge", `{}`), Succeed(id, "confirm", `{}`))
+// Complete runs a new saga to completion.
+func (f *Fixture) Complete(id string) saga.Instance {
+	f.t.Helper()
+	return f.Apply(id, Succeed(id, "reserve", `{}`), Succeed(id, "charge", `{}`), Succeed(id, "confirm", `{}`))
 }
 
 // claim claims up to limit commands of the outbox.
-func (w *World) claim(limit int) ([]wire.Command, error) {
-	return w.ClaimOutbox(w.t.Context(), record.OutboxClaim{Limit: limit})
+func (f *Fixture) claim(limit int) ([]wire.Command, error) {
+	return f.ClaimOutbox(f.t.Context(), record.OutboxClaim{Limit: limit})
 }
 
 func idsOf(list []saga.Instance) []string {

@@ -1,0 +1,181 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"slices"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+func deadLetterRules() map[string]rule {
+	return map[string]rule{
+		"a dead letter is returned as it was stored":     with(deadLetterComesOut),
+		"the same dead letter again changes nothing":     with(deadLetterOnce),
+		"dead letters are listed newest first, in pages": with(deadLetterPages),
+		"a dead letter can be deleted once":              with(deadLetterDeleted),
+		"a page after an invalid position is refused":    with(deadLetterPageRefused),
+	}
+}
+
+func (f *Fixture) putAside(letters ...record.DeadLetter) {
+	f.t.Helper()
+	err := f.Transact(f.t.Context(), record.Batch{DeadLetters: letters},
+		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
+	require.NoError(f.t, err)
+}
+
+func deadLetterComesOut(f *Fixture) {
+	t := f.t
+	put := record.DeadLetter{
+		ID: "derived-1", Source: record.SourceReply, Queue: "saga.replies", Reason: "malformed_reply", Message: "not <JSON>",
+		SagaID: "s", CommandID: "s/a/execute/1", Headers: []byte(`{"x":[1e300,"é"],"a":1}`),
+		Body: []byte{0, 255, '{', '\n'}, ContentType: "text/plain",
+	}
+	bare := record.DeadLetter{ID: "derived-2", Source: "start"}
+	f.putAside(put, bare)
+	got, err := f.DeadLetter(t.Context(), put.ID)
+	require.NoError(t, err)
+	assert.False(t, got.ReceivedAt.IsZero())
+	put.ReceivedAt, put.Size = got.ReceivedAt, len(put.Body)
+	assert.Equal(t, put, got)
+	got, err = f.DeadLetter(t.Context(), bare.ID)
+	require.NoError(t, err)
+	assert.Empty(t, got.Headers)
+	assert.Empty(t, got.Body)
+}
+
+func deadLetterOnce(f *Fixture) {
+	t := f.t
+	first := record.DeadLetter{ID: "derived-1", Source: record.SourceReply, Message: "first"}
+	again := record.DeadLetter{ID: "derived-1", Source: record.SourceReply, Message: "second"}
+	f.putAside(first, again)
+	before, err := f.DeadLetter(t.Context(), first.ID)
+	require.NoError(t, err)
+	f.putAside(again)
+	after, err := f.DeadLetter(t.Context(), first.ID)
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+	assert.Equal(t, "first", after.Message)
+	stats, err := f.Stats(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), stats.DeadLetters)
+}
+
+func (f *Fixture) deadLetterIDs(page record.Page) []string {
+	f.t.Helper()
+	letters, _, err := f.DeadLetters(f.t.Context(), page)
+	require.NoError(f.t, err)
+	ids := make([]string, len(letters))
+	for i := range letters {
+		ids[i] = letters[i].ID
+	}
+	return ids
+}
+
+func deadLetterPages(f *Fixture) {
+	t := f.t
+	want := []string{"z", "b", "x", "a", "m"} // ids of any form, in the order of arrival
+	for _, id := range want {
+		f.putAside(record.DeadLetter{ID: id, Source: record.SourceReply})
+	}
+	slices.Reverse(want)
+	assert.Equal(t, want, f.deadLetterIDs(record.Page{}))
+	assert.Equal(t, want[:2], f.deadLetterIDs(record.Page{Limit: 2}))
+	var paged []string
+	page := record.Page{Limit: 2}
+	for first := true; first || page.After != ""; first = false {
+		letters, next, err := f.DeadLetters(t.Context(), page)
+		require.NoError(t, err)
+		for _, letter := range letters {
+			paged = append(paged, letter.ID)
+			require.NoError(t, f.DeleteDeadLetter(t.Context(), letter.ID), "a position outlives its dead letter")
+		}
+		page.After = next
+	}
+	assert.Equal(t, want, paged)
+}
+
+func deadLetterDeleted(f *Fixture) {
+	t := f.t
+	f.putAside(record.DeadLetter{ID: "a", Source: record.SourceReply}, record.DeadLetter{ID: "b", Source: record.SourceReply})
+	require.NoError(t, f.DeleteDeadLetter(t.Context(), "a"))
+	require.ErrorIs(t, f.DeleteDeadLetter(t.Context(), "a"), record.ErrDeadLetterNotFound)
+	_, err := f.DeadLetter(t.Context(), "a")
+	require.ErrorIs(t, err, record.ErrDeadLetterNotFound)
+	assert.Equal(t, []string{"b"}, f.deadLetterIDs(record.Page{}))
+}
+
+func deadLetterPageRefused(f *Fixture) {
+	t := f.t
+	for _, after := range []string{"gone", "x_gone", "99999999999999999999_a", "1\x00_a"} {
+		_, _, err := f.DeadLetters(t.Context(), record.Page{After: after})
+		require.ErrorIs(t, err, record.ErrPageNotFound, after)
+	}
+}
+
+func keyRules() map[string]rule {
+	return map[string]rule{
+		"a key is found by its hash":             with(keyByHash),
+		"a revoked key is not found, but listed": with(keyRevoked),
+		"a missing key cannot be revoked":        with(keyNotThere),
+		"ids and hashes of keys are unique":      with(keyTwice),
+	}
+}
+
+func newKey(name string) record.Key {
+	hash := sha256.Sum256([]byte(name))
+	return record.Key{ID: NewID(), Name: name, Role: record.Operator, Hash: hash[:]}
+}
+
+func keyByHash(f *Fixture) {
+	t := f.t
+	key := newKey("ci")
+	require.NoError(t, f.CreateKey(t.Context(), key))
+	found, err := f.KeyByHash(t.Context(), key.Hash)
+	require.NoError(t, err)
+	assert.False(t, found.CreatedAt.IsZero())
+	key.CreatedAt = found.CreatedAt
+	assert.Equal(t, key, found)
+	_, err = f.KeyByHash(t.Context(), []byte("other"))
+	require.ErrorIs(t, err, record.ErrKeyNotFound)
+	_, err = f.KeyByHash(t.Context(), nil)
+	require.ErrorIs(t, err, record.ErrKeyNotFound)
+}
+
+func keyRevoked(f *Fixture) {
+	t := f.t
+	first, second := newKey("first"), newKey("second")
+	require.NoError(t, f.CreateKey(t.Context(), first))
+	require.NoError(t, f.CreateKey(t.Context(), second))
+	require.NoError(t, f.RevokeKey(t.Context(), first.ID))
+	_, err := f.KeyByHash(t.Context(), first.Hash)
+	require.ErrorIs(t, err, record.ErrKeyNotFound)
+	before, err := f.Keys(t.Context())
+	require.NoError(t, err)
+	require.Len(t, before, 2)
+	assert.Equal(t, second.ID, before[0].ID, "newest first")
+	assert.True(t, before[0].RevokedAt.IsZero())
+	assert.False(t, before[1].RevokedAt.IsZero())
+	require.NoError(t, f.RevokeKey(t.Context(), first.ID))
+	after, err := f.Keys(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, before, after, "revoking again changes nothing")
+}
+
+func keyNotThere(f *Fixture) {
+	t := f.t
+	require.ErrorIs(t, f.RevokeKey(t.Context(), NewID()), record.ErrKeyNotFound)
+}
+
+func keyTwice(f *Fixture) {
+	t := f.t
+	key := newKey("ci")
+	require.NoError(t, f.CreateKey(t.Context(), key))
+	sameHash, sameID := newKey("ci"), newKey("other")
+	sameID.ID = key.ID
+	require.ErrorIs(t, f.CreateKey(t.Context(), sameHash), record.ErrRejected)
+	require.ErrorIs(t, f.CreateKey(t.Context(), sameID), record.ErrRejected)
+}
