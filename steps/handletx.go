@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"time"
 
@@ -80,7 +79,7 @@ func (w *Worker) throughBarrier(ctx context.Context, b *Barrier, delivery wire.D
 		}
 		return stored(delivery.ID, reply)
 	}
-	output, err := protect(func() *slog.Logger { return w.log }, func() (json.RawMessage, error) { return work(ctx, handlersTx{t.tx}, known) })
+	output, err := protect(w.log, func() (json.RawMessage, error) { return work(ctx, handlersTx{t.tx}, known) })
 	if unanswerable(ctx, err) {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func FuzzStoredReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kept []byte) {
 		want, malformed := wire.DecodeReply(id.String(), kept)
 		output, err := stored(id, kept)
-		answer := settle(context.Background(), context.Background(), output, err, func() *slog.Logger { return silent })
+		answer := settle(context.Background(), context.Background(), output, err, silent)
 		if malformed != nil {
 			require.ErrorIs(t, err, ErrUnknown, "the first delivery's outcome is unknown")
 			require.Equal(t, wire.Rejected, answer.Settlement)

@@ -9,8 +9,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// sendAlone opens a channel for one message, sends it, and awaits its confirm. Its error is the broker's reason when
-// the broker closes the channel.
+// sendAlone opens a channel for one message, sends it and awaits its confirm. If the broker closes the channel, the
+// error is the broker's reason.
 func sendAlone(ctx context.Context, conn *connection, message outgoing) (wire.Receipt, error) {
 	channel, err := conn.channel()
 	if err != nil {

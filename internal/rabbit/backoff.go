@@ -14,10 +14,10 @@ const (
 	longestWait  = 5 * time.Second
 )
 
-// backoff counts failures in a row and spaces the tries. The zero value is ready.
+// backoff counts consecutive failures and spaces the retries. The zero value is ready.
 type backoff struct{ failures int }
 
-// next doubles with every failure, and draws from the upper half so that many clients do not come at once.
+// next doubles with every failure. It is random within the upper half, so that many clients do not retry together.
 func (b *backoff) next() time.Duration {
 	wait := longestWait
 	if b.failures < 6 {
@@ -29,9 +29,9 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.failures = 0 }
 
-// newsworthy reports whether the failure that comes now is worth a line in the log: the first one, and whenever the
-// failures in a row have doubled.
+// newsworthy reports whether the current failure should be logged: the first one, and whenever the number of
+// consecutive failures has doubled.
 func (b *backoff) newsworthy() bool { return bits.OnesCount(uint(b.failures+1)) == 1 } //nolint:gosec // a count
 
-// wait waits for the next try. It reports false when ctx has ended.
+// wait waits for the next retry. It reports false if ctx ends first.
 func (b *backoff) wait(ctx context.Context) bool { return wait.For(ctx, b.next()) }

@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// BenchmarkPublishAndConsume publishes batches from two goroutines, as the relay does, and consumes them at the same time.
+// BenchmarkPublishAndConsume publishes batches from two goroutines, as the relay does, and consumes them concurrently.
 func BenchmarkPublishAndConsume(b *testing.B) {
 	url, prefix := env.Broker(b, "payments")
 	broker := rabbit.Connect(rabbit.Config{URL: url, Prefix: prefix, Logger: slog.New(slog.DiscardHandler)})
@@ -54,6 +54,6 @@ func BenchmarkPublishAndConsume(b *testing.B) {
 		})
 	}
 	<-all
-	publishing.Wait() // a message may be consumed before it is confirmed
+	publishing.Wait() // a message may be consumed before its confirm
 	b.ReportMetric(float64(want)/time.Since(begun).Seconds(), "messages/s")
 }

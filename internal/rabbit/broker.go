@@ -10,27 +10,27 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Broker is RabbitMQ, for as long as it is not closed. All methods may be called at the same time.
+// Broker is a connection to RabbitMQ that is kept up until Close. All methods are safe for concurrent use.
 type Broker struct {
 	config     Config
 	names      names
 	publishing *link
-	declaring  *link     // for what nothing depends on at once: declarations and inspections
-	topology   *topology // nil when there is nothing to declare
+	declaring  *link     // for what is never urgent: declarations and inspections
+	topology   *topology // nil if there is nothing to declare
 	publisher  *publisher
 
-	inspecting chan struct{} // holds an element while queues are inspected
+	inspecting chan struct{} // a semaphore: has a value while queues are inspected
 
 	mu        sync.Mutex
 	consumers map[string]*link // by queue
 
-	ending context.Context // done when the Broker is closed
+	ending context.Context // done once the Broker is closed
 	cancel context.CancelFunc
 	runs   sync.WaitGroup
 }
 
-// Connect returns at once and keeps connecting until Close. Ready reports how it goes. Use Config.Validate first for
-// what will never work.
+// Connect returns at once and keeps connecting until Close. Ready reports the state. Call Config.Validate first: it
+// finds what can never work.
 func Connect(config Config) *Broker {
 	config = config.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -50,12 +50,12 @@ func Connect(config Config) *Broker {
 	return b
 }
 
-// Close ends the connections and waits for that until ctx ends. Consumers end with it, so end them first by their
-// contexts if what they hold is to be settled.
+// Close ends the connections and consumers and waits for that until ctx ends. To have unsettled messages settled, end
+// the consumers by their contexts first.
 func (b *Broker) Close(ctx context.Context) error {
 	b.cancel()
 	ended := make(chan struct{})
-	go func() { // ends with the runs, which bound their own ends
+	go func() { // ends with the runs, which have their own limits
 		b.runs.Wait()
 		close(ended)
 	}()
@@ -67,8 +67,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 }
 
-// Ready returns nil when commands can be published, every queue that is consumed has its connection, and everything
-// that the orchestrator needs is declared; else an error that says what is missing, without any secret.
+// Ready returns nil if commands can be published, every consumed queue has its connection, and everything that the
+// orchestrator needs is declared. Otherwise the error says what is missing, without any secret.
 func (b *Broker) Ready() error {
 	faults := []error{b.CanPublish()}
 	b.mu.Lock()
@@ -79,7 +79,7 @@ func (b *Broker) Ready() error {
 	return errors.Join(faults...)
 }
 
-// CanPublish returns nil when commands can be published. Losing a consumer does not stop publishing.
+// CanPublish returns nil if commands can be published. A lost consumer does not stop publishing.
 func (b *Broker) CanPublish() error {
 	if b.topology != nil {
 		return errors.Join(b.topology.ready(), b.publisher.ready())
@@ -87,7 +87,7 @@ func (b *Broker) CanPublish() error {
 	return b.publisher.ready()
 }
 
-// Connections returns what is wrong with each connection, by purpose: nil where nothing is.
+// Connections returns the problem of each connection, by purpose; nil: none.
 func (b *Broker) Connections() map[string]error {
 	states := map[string]error{"publish": b.publisher.ready()}
 	if b.topology != nil {
@@ -101,9 +101,9 @@ func (b *Broker) Connections() map[string]error {
 	return states
 }
 
-// DeclareQueues makes worker queues exist and bound. They are remembered: what cannot be declared now is declared with
-// the next connection. A queue that exists with other properties gives an error that is ErrMismatch and names it; it is
-// used as it is.
+// DeclareQueues creates and binds worker queues. It remembers them: what cannot be declared now is declared with the
+// next connection. A queue that exists with other properties is used as it is, and the error is an ErrMismatch that
+// names it.
 func (b *Broker) DeclareQueues(ctx context.Context, queues []string) error {
 	if b.topology == nil {
 		return errors.New("declare queues: a worker's connection declares nothing")
@@ -111,8 +111,8 @@ func (b *Broker) DeclareQueues(ctx context.Context, queues []string) error {
 	return b.topology.add(ctx, queues)
 }
 
-// Publish sends commands and reports the receipt of each, once, by settle: until it returns, or from another goroutine
-// soon afterwards if a queue is slow to confirm. settle must not block.
+// Publish sends commands and calls settle with the receipt of each, exactly once: before it returns, or soon afterwards
+// from another goroutine if a queue is slow to confirm. settle must not block.
 func (b *Broker) Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt)) {
 	now := time.Now()
 	messages := make([]outgoing, len(commands))
@@ -127,7 +127,7 @@ func (b *Broker) Publish(ctx context.Context, commands []wire.Command, settle fu
 	})
 }
 
-// PublishAlone sends one command on a channel of its own, for one over which the broker closes channels.
+// PublishAlone sends one command on its own channel, for a command over which the broker closes channels.
 func (b *Broker) PublishAlone(ctx context.Context, command *wire.Command) wire.Receipt {
 	if err := b.CanPublish(); err != nil {
 		return unconfirmed(err)

@@ -18,14 +18,14 @@ type connection struct {
 	socket *socket
 	limits *readLimits
 	limit  time.Duration // of one question to the broker
-	gone   chan struct{} // closed when the connection is lost
+	gone   chan struct{} // closed once the connection is lost
 
 	mu      sync.Mutex
-	blocked string // why the broker does not read from this connection; empty when it does
+	blocked string // why the broker does not read from this connection; empty: it does
 	lost    error  // set before gone is closed
 }
 
-// dial opens a connection. It heeds its context, which the library does not.
+// dial opens a connection. Unlike the library, it honours its context.
 func dial(ctx context.Context, config Config, name string, limits *readLimits) (*connection, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(name)
@@ -55,8 +55,7 @@ func dial(ctx context.Context, config Config, name string, limits *readLimits) (
 	return &connection{amqp: opened, socket: dialled, limits: limits, limit: config.Timeout, gone: make(chan struct{})}, nil
 }
 
-// watch reads what the library tells about the connection until it is lost. A listener that is not read blocks the
-// library.
+// watch reads the library's notifications until the connection is lost. An unread listener would block the library.
 func (c *connection) watch(log *slog.Logger) {
 	closed := c.amqp.NotifyClose(make(chan *amqp.Error, 1))
 	blocked := c.amqp.NotifyBlocked(make(chan amqp.Blocking, 4))
@@ -93,14 +92,14 @@ func (c *connection) setBlocked(state amqp.Blocking) {
 	}
 }
 
-// whyBlocked returns why the broker does not read from this connection, or an empty string.
+// whyBlocked returns why the broker does not read from this connection, or "".
 func (c *connection) whyBlocked() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.blocked
 }
 
-// loss says why the connection is gone.
+// loss returns why the connection was lost.
 func (c *connection) loss() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,14 +115,14 @@ func (c *connection) isGone() bool {
 	}
 }
 
-// within runs calls of the library, which know no deadline: one that takes too long loses the connection, and so ends.
+// within runs library calls, which have no deadline. A call that takes too long severs the connection and so ends.
 func (c *connection) within(call func() error) error {
 	watchdog := time.AfterFunc(c.limit, c.sever)
 	defer watchdog.Stop()
 	return call()
 }
 
-// channel opens a channel. The library's own call can block for ever.
+// channel opens a channel. The library's own call can block forever.
 func (c *connection) channel() (*amqp.Channel, error) {
 	var channel *amqp.Channel
 	err := c.within(func() (err error) {
@@ -136,17 +135,17 @@ func (c *connection) channel() (*amqp.Channel, error) {
 	return channel, nil
 }
 
-// version returns the broker's version, as it says itself.
+// version returns the broker's version as the broker reports it.
 func (c *connection) version() string {
 	version, _ := c.amqp.Properties["version"].(string)
 	return version
 }
 
-// sever breaks the connection off, whatever it is doing.
+// sever closes the socket at once.
 func (c *connection) sever() { _ = c.socket.Close() }
 
-// close ends the connection in good order, or else breaks it off. The library's deadline is not kept when the broker
-// does not read, so it is not relied on.
+// close closes the connection properly, and severs it after the timeout: the library misses its own deadline if the
+// broker does not read.
 func (c *connection) close(patience time.Duration) {
 	watchdog := time.AfterFunc(patience, c.sever)
 	defer watchdog.Stop()
@@ -154,7 +153,7 @@ func (c *connection) close(patience time.Duration) {
 	c.sever()
 }
 
-// is reports whether an error is the broker's refusal with that code.
+// is reports whether an error is the broker's refusal with this code.
 func is(err error, code int) bool {
 	var refusal *amqp.Error
 	return errors.As(err, &refusal) && refusal.Code == code

@@ -11,17 +11,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// resubscribeWait bounds how long a consumer waits before it looks again for a queue that is not there yet.
+// resubscribeWait limits how long a consumer waits before it looks again for a missing queue.
 const resubscribeWait = time.Second
 
-// startsAtOnce is how many requests to start a saga may be unsettled at a time.
+// startsAtOnce limits the unsettled requests to start a saga.
 const startsAtOnce = 64
 
-// Consume calls handle, from one goroutine, with every message of a queue until ctx ends or the Broker is closed; it
-// goes on after every loss. No more than prefetch messages are unsettled at a time. settle may be called later, from any
-// goroutine and in any order: settle(true) when the message is dealt with, settle(false) to have it delivered again,
-// which is for ending only. When ctx has ended, Consume waits some seconds for what is unsettled; the rest is delivered
-// again to whoever comes next. handle must return when ctx ends.
+// Consume calls handle, from one goroutine, with every message of a queue until ctx ends or the Broker is closed. It
+// survives every loss of the connection. At most prefetch messages are unsettled at a time. settle may be called later,
+// from any goroutine and in any order: settle(true) once the message is processed, settle(false) to have it delivered
+// again, which is meant for the end only. When ctx ends, Consume waits up to Config.Grace for unsettled messages; the
+// rest is delivered again to the next consumer. handle must return when ctx ends.
 func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle func(message wire.Message, settle func(ok bool))) {
 	b.consume(ctx, consumer{
 		queue: queue, prefetch: prefetch, grace: b.config.Grace, renew: b.config.Renew,
@@ -37,12 +37,12 @@ func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle
 	})
 }
 
-// ConsumeReplies consumes what workers answer.
+// ConsumeReplies consumes the replies of workers.
 func (b *Broker) ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
 	b.Consume(ctx, b.names.replies(), b.config.Prefetch, handle)
 }
 
-// ConsumeDead consumes the dead letters. DiedIn says where each died first, and the header x-death why.
+// ConsumeDead consumes the dead letters. DiedIn says where each died first; its header x-death says why.
 func (b *Broker) ConsumeDead(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
 	b.Consume(ctx, b.names.dead(), b.config.Prefetch, func(message wire.Message, settle func(bool)) {
 		message.DiedIn = b.names.diedIn(message.Headers)
@@ -50,13 +50,13 @@ func (b *Broker) ConsumeDead(ctx context.Context, handle func(message wire.Messa
 	})
 }
 
-// ConsumeStarts consumes the requests to start a saga. They are fewer at a time than replies: a flood of new sagas
-// should not crowd out those that are under way.
+// ConsumeStarts consumes the requests to start a saga, fewer at a time than replies: a flood of new sagas must not
+// crowd out running ones.
 func (b *Broker) ConsumeStarts(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
 	b.Consume(ctx, b.names.start(), min(b.config.Prefetch, startsAtOnce), handle)
 }
 
-// consume subscribes, and subscribes again after every loss.
+// consume subscribes, and again after every loss.
 func (b *Broker) consume(ctx context.Context, c consumer) {
 	var retry backoff
 	log := b.config.Logger.With("queue", c.queue)
@@ -79,7 +79,7 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 			return
 		}
 		if isClosed(yielded) {
-			log.Error("not consuming: the prefix belongs to another installation")
+			log.Error("cannot consume: the prefix belongs to another installation")
 			continue
 		}
 		if c.adapt(err, conn) {
@@ -87,18 +87,19 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 			continue
 		}
 		if retry.newsworthy() {
-			log.Warn("not consuming, will try again", "error", err)
+			log.Warn("consuming failed, trying again", "error", err)
 		}
-		if conn.isGone() { // the link itself waits before it connects again
+		if conn.isGone() { // the link waits before it reconnects
 			retry.reset()
 			continue
 		}
-		b.publisher.redeclare() // the queue may be gone
+		b.publisher.redeclare() // the queue may be missing
 		wait.For(ctx, min(retry.next(), resubscribeWait))
 	}
 }
 
-// run consumes by one subscription until it is lost, ctx ends, or the prefix turns out to be another installation's.
+// run consumes with one subscription until it is lost, ctx ends, or the prefix turns out to belong to another
+// installation.
 func (c *consumer) run(ctx context.Context, conn *connection, yielded <-chan struct{}) error {
 	s, err := subscribe(conn, *c)
 	if err != nil {
@@ -127,10 +128,10 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// leastPrefetch is how many messages are taken at a time, however large they are.
+// leastPrefetch is the minimum number of unsettled messages, however large they are.
 const leastPrefetch = 4
 
-// adapt chooses how many messages the next subscription takes at a time. It is false where something went wrong.
+// adapt chooses the prefetch of the next subscription. It returns false if the subscription ended with a failure.
 func (c *consumer) adapt(end error, conn *connection) bool {
 	switch {
 	case errors.Is(end, errCrowded) || conn.limits.flooded.Load():
@@ -145,9 +146,8 @@ func (c *consumer) adapt(end error, conn *connection) bool {
 	return true
 }
 
-// consuming returns the link of a queue. Each queue that the orchestrator consumes has a connection of its own, so that
-// a message over which one is lost stops no other. The workers of a process share one: their broker then has fewer to
-// serve.
+// consuming returns the link of a queue. Each queue that the orchestrator consumes has its own connection, so that a
+// message that breaks one stops no other. The workers of a process share one connection, to spare the broker.
 func (b *Broker) consuming(queue string) *link {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// sendReplies puts replies into the reply queue the way any worker does.
+// sendReplies publishes replies as any worker does.
 func sendReplies(t *testing.T, config rabbit.Config, from, count int) {
 	t.Helper()
 	channel := plainChannel(t, config.URL)
@@ -32,7 +32,7 @@ func sendReplies(t *testing.T, config rabbit.Config, from, count int) {
 	}
 }
 
-func TestASlowMessageDoesNotHoldUpThoseAfterIt(t *testing.T) {
+func TestASlowMessageDoesNotDelayLaterOnes(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	config.Prefetch = 3
@@ -53,7 +53,7 @@ func TestASlowMessageDoesNotHoldUpThoseAfterIt(t *testing.T) {
 	settles[0](true)
 }
 
-func TestWhatIsSettledInAnyOrderDoesNotComeAgain(t *testing.T) {
+func TestMessagesSettledInAnyOrderAreNotDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	config.Grace = 200 * time.Millisecond
@@ -65,17 +65,17 @@ func TestWhatIsSettledInAnyOrderDoesNotComeAgain(t *testing.T) {
 	for i, settle := range slices.Backward(settles) {
 		if i%10 != 0 {
 			go settle(true)
-			go settle(true) // a second time has no effect
+			go settle(true) // only the first call counts
 		}
 	}
-	settles[10](false) // to be delivered again: it is so, at once, to this same consumer
+	settles[10](false) // delivered again at once, to this consumer
 	messages, _ := in.await(t, 101)
 	assert.Equal(t, "10", messages[100].MessageID)
 	assert.True(t, messages[100].Redelivered)
-	// Every other settlement is through when the consumer has ended; what it left unsettled comes to the next.
+	// Every other settlement is done when the consumer has ended; the next consumer gets the unsettled messages.
 	require.Eventually(t, func() bool { return len(in.ids()) == 100 }, patience, 10*time.Millisecond)
 	stop()
-	settles[0](true) // the channel is gone: no effect
+	settles[0](true) // the channel is lost: no effect
 
 	var next inbox
 	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, next.addAndAck) })
@@ -86,7 +86,7 @@ func TestWhatIsSettledInAnyOrderDoesNotComeAgain(t *testing.T) {
 	assert.Len(t, next.ids(), 10)
 }
 
-func TestAConsumerThatEndsWaitsForWhatIsUnsettled(t *testing.T) {
+func TestAStoppingConsumerWaitsForUnsettledMessages(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	b := connect(t, config)
@@ -114,7 +114,7 @@ func TestAConsumerThatEndsWaitsForWhatIsUnsettled(t *testing.T) {
 	assert.Zero(t, queue.Messages)
 }
 
-func TestAQueueDeletedUnderItsConsumerIsDeclaredAgainAndConsumed(t *testing.T) {
+func TestADeletedQueueIsDeclaredAgainAndConsumed(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	b := connect(t, config)
@@ -138,7 +138,7 @@ func TestAQueueDeletedUnderItsConsumerIsDeclaredAgainAndConsumed(t *testing.T) {
 	in.await(t, 2)
 }
 
-func TestNothingIsLostWhileEveryConnectionIsCutAgainAndAgain(t *testing.T) {
+func TestNoMessageIsLostWhileConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	const cuts = 8
 	url, prefix := env.Broker(t, "payments")
@@ -170,8 +170,8 @@ func TestNothingIsLostWhileEveryConnectionIsCutAgainAndAgain(t *testing.T) {
 	t.Logf("%d cuts, %d deliveries of %d commands", cuts, len(messages), count)
 }
 
-// A broker may forget a consumer without a word; then nothing comes, and nothing else tells.
-func TestAConsumerToWhomNothingComesSubscribesAnewAndMissesNothing(t *testing.T) {
+// A broker may silently forget a consumer: then no message comes.
+func TestAnIdleConsumerSubscribesAgainAndMissesNoMessage(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	config.Renew = 30 * time.Millisecond
@@ -193,10 +193,10 @@ func TestAConsumerToWhomNothingComesSubscribesAnewAndMissesNothing(t *testing.T)
 	for id, deliveries := range in.ids() {
 		assert.Equal(t, 1, deliveries, "message %s", id)
 	}
-	t.Logf("in %d of 40 moments it was between two subscriptions", absent)
+	t.Logf("at %d of 40 moments the consumer was between two subscriptions", absent)
 }
 
-func TestOnAnEmptyBrokerConsumersWaitForTheirQueues(t *testing.T) {
+func TestConsumersWaitForMissingQueues(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	var said bytes.Buffer
@@ -215,7 +215,7 @@ func TestOnAnEmptyBrokerConsumersWaitForTheirQueues(t *testing.T) {
 	assert.Empty(t, said.String())
 }
 
-func TestAConsumerEndsWithABrokerThatNeverConnected(t *testing.T) {
+func TestAConsumerEndsOnABrokerThatNeverConnected(t *testing.T) {
 	t.Parallel()
 	b := rabbit.Connect(rabbit.Config{URL: "amqp://guest:guest@127.0.0.1:1", Logger: slog.New(slog.DiscardHandler)})
 	ended := make(chan struct{})

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// damageHeader is the header by which a mended message says what of it could not be read, or was cut.
+// damageHeader is the header in which a mended message describes what was unreadable or cut.
 const damageHeader = "saga-damage"
 
 const (
@@ -19,27 +19,27 @@ const (
 	flagHeaders         = 0x2000
 )
 
-// Limits of headers that are read as they are: a little below those of amqp091-go.
+// Limits of headers that pass unchanged, slightly below those of amqp091-go.
 const (
 	maxHeaderDepth    = 30
 	maxHeaderElements = 8000
 )
 
-// What is kept of headers that cannot be read.
+// Limits of what is kept of unreadable headers.
 const (
 	maxKeptValue   = 1 << 10
 	maxKeptHeaders = 16 << 10
 )
 
-// contentHeader is the header frame of a message: AMQP 0-9-1, section 4.2.6.1.
+// contentHeader is the header frame of a message (AMQP 0-9-1, section 4.2.6.1).
 type contentHeader struct {
 	payload    []byte
 	bodySize   uint64
 	flags      uint16
-	start, end int // of the headers table in the payload; equal where there is none
+	start, end int // of the headers table in the payload; equal: none
 }
 
-// parseContentHeader finds the headers table. It is false for what is not the header of a message.
+// parseContentHeader finds the headers table. It returns false if the frame is not the header of a message.
 func parseContentHeader(payload []byte) (h contentHeader, ok bool) {
 	const fixed = 14
 	if len(payload) < fixed || binary.BigEndian.Uint16(payload) != basicClass {
@@ -67,7 +67,7 @@ func parseContentHeader(payload []byte) (h contentHeader, ok bool) {
 	return h, h.end <= len(payload)
 }
 
-// table is the content of the headers table, without its length.
+// table returns the content of the headers table, without its length.
 func (h *contentHeader) table() []byte {
 	if h.start == h.end {
 		return nil
@@ -75,7 +75,7 @@ func (h *contentHeader) table() []byte {
 	return h.payload[h.start+4 : h.end]
 }
 
-// fault returns why the library would not read this header, or an empty string.
+// fault returns why the library would refuse this header, or "".
 func (h *contentHeader) fault(frameLimit int) string {
 	if len(h.payload) > frameLimit {
 		return fmt.Sprintf("headers: %d bytes, the limit of a frame is %d", len(h.payload), frameLimit)
@@ -87,7 +87,7 @@ func (h *contentHeader) fault(frameLimit int) string {
 	return check.fault
 }
 
-// mended is the payload with headers that can be read, the size of the body that is kept, and the damage told.
+// mended returns the payload with readable headers, the kept body size, and a description of the damage.
 func (h *contentHeader) mended(damage string, kept uint64) []byte {
 	table := h.table()
 	if damage != "" {
@@ -105,8 +105,8 @@ func (h *contentHeader) mended(damage string, kept uint64) []byte {
 	return append(payload, h.payload[h.end:]...)
 }
 
-// simpleEntries keeps the entries of a table that are short and simple, as far as it can be read: first those that say
-// whose message it is and where it died.
+// simpleEntries keeps the short and simple readable entries of a table, starting with those that identify the message
+// and its first death.
 func simpleEntries(table []byte) []byte {
 	var vital, other []byte
 	read := fieldReader{rest: table}
@@ -141,16 +141,16 @@ func appendText(table []byte, name, value string) []byte {
 	return append(table, value...)
 }
 
-// fieldReader walks through a table without building anything of it.
+// fieldReader parses a table without allocating its values.
 type fieldReader struct {
 	rest     []byte
 	elements int
 	fault    string
-	// skippable: rest stands behind the entry at fault, so that the walk can go on.
+	// skippable means that rest is positioned after the faulty entry, so that parsing can continue.
 	skippable bool
 }
 
-// entry reads one entry of a table. simple reports whether its value contains no others.
+// entry reads one entry of a table. simple reports whether its value contains no other values.
 func (f *fieldReader) entry(depth int) (name []byte, simple bool) {
 	name = f.take(f.length(1))
 	kind := f.take(1)
@@ -187,7 +187,7 @@ func (f *fieldReader) value(kind byte, depth int) (simple bool) {
 	return true
 }
 
-// container checks what an array or a table holds. Its length is known, so that what follows can be read all the same.
+// container checks the content of an array or a table. Its length is known, so what follows it stays readable.
 func (f *fieldReader) container(kind byte, depth int) {
 	inside := fieldReader{rest: f.take(f.length(4)), elements: f.elements}
 	if f.fault != "" {
@@ -209,7 +209,7 @@ func (f *fieldReader) container(kind byte, depth int) {
 	}
 }
 
-// length reads a length of that many bytes.
+// length reads a length field of this many bytes.
 func (f *fieldReader) length(bytes int) int {
 	head := f.take(bytes)
 	switch {
@@ -228,7 +228,7 @@ func (f *fieldReader) length(bytes int) int {
 
 func (f *fieldReader) take(bytes int) []byte {
 	if f.fault == "" && bytes > len(f.rest) {
-		f.fail("headers: a value ends behind its table")
+		f.fail("headers: a value ends after its table")
 	}
 	if f.fault != "" {
 		return nil

@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// maxPriority is that of the contract's priorities, on queues that order by them.
+// maxPriority is the highest priority of the protocol, for queues that order by it.
 const maxPriority = 10
 
 const (
@@ -21,22 +21,22 @@ const (
 )
 
 const (
-	// unlimited is the delivery limit of the queues that the orchestrator itself consumes. It dead-letters what it cannot
-	// use, so only lost connections have a message delivered again, and a reply must not be lost to many of those.
+	// unlimited is the delivery limit of the orchestrator's own queues. The orchestrator dead-letters unusable messages
+	// itself, so only lost connections cause redeliveries, and many of them must not lose a reply.
 	unlimited = int64(math.MaxInt32)
-	// formerLimit is what versions before 0.1 declared. Such a queue is used as it is.
+	// formerLimit is the limit that builds before 0.1 declared. Such a queue is used as it is.
 	formerLimit = int64(20)
-	// consumerTimeout is how long a worker may take for one command, where the broker has a setting for each queue. The
-	// time of an attempt is the definition's business; the broker's own limit, 30 minutes by default, would have a command
-	// that takes longer delivered again and again. It is the same for all queues, since it can never be changed.
+	// consumerTimeout limits a worker's time for one command, on brokers with a timeout for each queue. The definition
+	// limits an attempt; the broker's default of 30 minutes would redeliver a longer command again and again. It is the
+	// same for all queues, since it can never be changed.
 	consumerTimeout = 30 * 24 * time.Hour
 )
 
-// ownDeclarations are what the orchestrator needs whatever the definitions are.
+// ownDeclarations are what the orchestrator needs for any definition.
 func (t *topology) ownDeclarations() []declaration {
 	n := t.names
 	return append(t.exchanges(),
-		// The last resting place: a delivery limit would make it drop what it holds.
+		// A delivery limit would make the dead-letter queue drop its messages.
 		queue(n.dead(), t.arguments(amqp.Table{deliveryLimitArg: unlimited})),
 		binding(n.dead(), "", n.dead()),
 		queue(n.replies(), t.deadLettering(nil, unlimited), t.deadLettering(nil, formerLimit)),
@@ -53,8 +53,8 @@ func (t *topology) exchanges() []declaration {
 	}
 }
 
-// workerDeclarations are the worker queues and their bindings. A queue that exists with other properties is bound all
-// the same: it holds commands.
+// workerDeclarations are the worker queues and their bindings. A queue that exists with other properties is bound too:
+// it holds commands.
 func (t *topology) workerDeclarations(queues []string, brokerVersion string) []declaration {
 	var all []declaration
 	for _, name := range queues {
@@ -78,7 +78,7 @@ func (t *topology) workerArguments() amqp.Table {
 	return t.deadLettering(arguments, int64(t.config.DeliveryLimit))
 }
 
-// timesEachQueue reports whether a version of RabbitMQ has a consumer timeout for each queue: 3.12 and later.
+// timesEachQueue reports whether a version of RabbitMQ supports a consumer timeout for each queue: 3.12 and later.
 func timesEachQueue(version string) bool {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -90,8 +90,8 @@ func timesEachQueue(version string) bool {
 	return first > 3 || err == nil && first == 3 && second >= 12
 }
 
-// marker is a queue that nothing is ever published to. It says whose installation uses the prefix: the broker refuses
-// to declare it with another id.
+// marker is an unused queue whose arguments contain the installation's id: the broker refuses to declare it with
+// another id.
 func (t *topology) marker() declaration {
 	return queue(t.names.installation(), amqp.Table{
 		amqp.QueueTypeArg: string(Classic), deadExchangeArg: t.names.dead(), deadKeyArg: t.config.Installation,
@@ -110,7 +110,7 @@ func exchange(name, kind string) declaration {
 	}
 }
 
-// queue declares a queue with the first arguments, or as an earlier version has declared it.
+// queue declares a queue with the first arguments, and accepts the alternatives of earlier builds.
 func queue(name string, alternatives ...amqp.Table) declaration {
 	d := declaration{
 		what: "declare queue " + name,
@@ -128,7 +128,7 @@ func queue(name string, alternatives ...amqp.Table) declaration {
 	return d
 }
 
-// binding binds a queue. Whether a binding exists cannot be asked: where it may not be made, it is taken as there.
+// binding binds a queue. AMQP cannot ask whether a binding exists: without the right to bind, it is assumed to exist.
 func binding(queue, key, exchange string) declaration {
 	return declaration{
 		what: "bind queue " + queue,
@@ -139,8 +139,8 @@ func binding(queue, key, exchange string) declaration {
 	}
 }
 
-// deadLettering adds what makes a queue keep what it cannot deliver. By default RabbitMQ may lose a message on its way
-// to the dead letters, and delivers a message that is never settled for ever.
+// deadLettering adds the arguments that keep undeliverable messages. By default RabbitMQ may lose a message on its way
+// to the dead letters, and redelivers an unsettled message forever.
 func (t *topology) deadLettering(arguments amqp.Table, deliveryLimit int64) amqp.Table {
 	if arguments == nil {
 		arguments = amqp.Table{}
@@ -154,7 +154,7 @@ func (t *topology) deadLettering(arguments amqp.Table, deliveryLimit int64) amqp
 	return t.arguments(arguments)
 }
 
-// arguments names the kind of queue, and leaves out what that kind does not know.
+// arguments adds the queue type, and removes the arguments that the type does not support.
 func (t *topology) arguments(arguments amqp.Table) amqp.Table {
 	arguments[amqp.QueueTypeArg] = string(t.config.QueueType)
 	if t.config.QueueType == Classic {

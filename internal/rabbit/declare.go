@@ -7,23 +7,23 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// declaration makes one thing exist. Each call is made on a channel that may be closed by it.
+// declaration creates one thing. The broker may close the channel of each call.
 type declaration struct {
 	what string
-	// tries are made in order until one is not refused because the thing exists with other properties.
+	// tries run in order until one is not refused for other properties.
 	tries []func(*amqp.Channel) error
-	// passive finds out whether the thing exists, for a user without the right to make it.
+	// passive checks that the thing exists, for a user without the right to create it.
 	passive func(*amqp.Channel) error
 }
 
-// declarer makes declarations on one channel, and on a new one when the broker has closed it over a refusal.
+// declarer makes declarations on one channel, and opens a new one after the broker has closed it.
 type declarer struct {
 	conn    *connection
 	channel *amqp.Channel
 }
 
-// declareEach makes declarations in order and goes on after those that fail. It tells what exists with other properties
-// (mismatch) from what failed in other ways.
+// declareEach makes declarations in order and continues after failures. mismatch reports what exists with other
+// properties, fault all other failures.
 func declareEach(conn *connection, declarations []declaration) (mismatch, fault error) {
 	d := declarer{conn: conn}
 	defer d.close()
@@ -43,7 +43,7 @@ func declareEach(conn *connection, declarations []declaration) (mismatch, fault 
 	return mismatch, fault
 }
 
-// make returns the refusal of the first try where no other does better.
+// make returns the refusal of the first try if all others fail too.
 func (d *declarer) make(one declaration) error {
 	var first error
 	for _, try := range one.tries {

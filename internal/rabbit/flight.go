@@ -13,20 +13,20 @@ import (
 type flight struct {
 	number   uint64 // in the order of sending
 	id       string
-	queue    string // where it goes to: exchange and key
+	queue    string // its destination: exchange and key
 	since    time.Time
 	confirm  *amqp.DeferredConfirmation
 	returned string // why the broker returned it; guarded by the session
 	settle   func(wire.Receipt)
-	// awaited: its sender still waits, so that it can be published again by itself should the channel be lost over it.
+	// awaited means that the sender still waits, and can publish the message alone if the channel is lost over it.
 	// Guarded by the session.
 	awaited bool
 	written bool // guarded by the session
-	// suspected is set by the session's end, before gone is closed: the channel may have been lost over this message.
+	// suspected means that the channel may have been lost over this message. It is set before gone is closed.
 	suspected bool
 }
 
-// answered reports whether the broker has confirmed the message, one way or the other, or the channel is lost.
+// answered reports whether the broker has confirmed or refused the message, or the channel is lost.
 func (f *flight) answered() bool {
 	select {
 	case <-f.confirm.Done():
@@ -36,19 +36,19 @@ func (f *flight) answered() bool {
 	}
 }
 
-// suspect keeps the receipt of a message back that its sender publishes again by itself.
+// suspect withholds the receipt of a message that its sender will publish alone.
 func (f *flight) suspect(reason error) bool {
 	f.suspected = f.awaited && f.written && overOneMessage(reason)
 	return f.suspected
 }
 
-// overOneMessage reports whether a channel or a connection may have been lost because of what one message is like.
+// overOneMessage reports whether one message may have caused the loss of a channel or a connection.
 func overOneMessage(reason error) bool {
 	var said *amqp.Error
 	return errors.As(reason, &said) && said.Server && said.Code != amqp.ConnectionForced && said.Code != amqp.NotFound
 }
 
-// receive takes what the broker said of messages: of those that were answered.
+// receive processes the broker's answers to these messages.
 func (s *session) receive(answered []*flight) {
 	type settled struct {
 		flight  *flight
@@ -70,8 +70,8 @@ func (s *session) receive(answered []*flight) {
 	}
 }
 
-// receipt makes a receipt of the broker's answer. For a lost channel the library answers that no message was taken; the
-// session's end gives those their receipts.
+// receipt turns the broker's answer into a receipt. For a lost channel the library reports every message as refused;
+// the session's end settles those.
 func (s *session) receipt(f *flight) (receipt wire.Receipt, known bool) {
 	acked := f.confirm.Acked()
 	if !acked && s.channel.IsClosed() {
@@ -88,7 +88,7 @@ func (s *session) receipt(f *flight) (receipt wire.Receipt, known bool) {
 	}
 }
 
-// settle gives a message its receipt; the first one stands.
+// settle gives a message its receipt. The first one counts.
 func (s *session) settle(f *flight, receipt wire.Receipt) {
 	s.mu.Lock()
 	open := s.close(f)
@@ -99,7 +99,7 @@ func (s *session) settle(f *flight, receipt wire.Receipt) {
 	}
 }
 
-// close ends the wait for a message's receipt; it is false if that had ended before.
+// close ends the wait for a message's receipt. It returns false if the wait had already ended.
 func (s *session) close(f *flight) bool {
 	if _, open := s.flights[f]; !open {
 		return false
@@ -115,7 +115,7 @@ func (s *session) close(f *flight) bool {
 	return true
 }
 
-// letGo leaves messages whose confirms are late to the session.
+// letGo leaves late messages to the session.
 func (s *session) letGo(late []*flight) {
 	if len(late) == 0 {
 		return
@@ -133,9 +133,8 @@ func (s *session) letGo(late []*flight) {
 	s.added.Notify()
 }
 
-// takeReturns marks the messages that the broker has returned. The library hands a return over before the confirm of
-// the same message, so a confirm is believed only after all returns that are there were taken. A return names its
-// message by id only.
+// takeReturns marks returned messages. The library delivers a return before the confirm of the same message, so a
+// confirm counts only after all pending returns were processed. A return names its message by id only.
 func (s *session) takeReturns() {
 	for {
 		select {
@@ -150,7 +149,7 @@ func (s *session) takeReturns() {
 	}
 }
 
-// noteReturn marks the message that was sent first under that id: returns come in the order of publishing.
+// noteReturn marks the oldest message with this id: returns come in the order of publishing.
 func (s *session) noteReturn(r amqp.Return) {
 	var first *flight
 	for f := range s.flights {

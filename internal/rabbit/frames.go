@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// Kinds of AMQP 0-9-1 frames, and the size of what surrounds a frame's payload.
+// Kinds of AMQP 0-9-1 frames, and the size of a frame's head and tail.
 const (
 	frameMethod    = 1
 	frameHeader    = 2
@@ -18,34 +18,32 @@ const (
 	frameOverhead = frameHead + frameTail
 )
 
-// maxHeaderFrame bounds what is read into memory to mend one content header. A broker exceeds frame_max only by the
-// headers that it adds itself, which takes kilobytes.
+// maxHeaderFrame limits a content header that is read into memory to be mended. A broker exceeds frame_max only by the
+// headers that it adds itself: kilobytes.
 const maxHeaderFrame = 16 << 20
 
-// frameReader hands the broker's frames to amqp091-go and mends the messages that the library would end the connection
-// over: the message would be delivered again, and end the next connection, forever. The library refuses headers that
-// are nested too deeply, have too many elements or unknown types, and frames beyond frame_max, which RabbitMQ itself
-// sends when it adds x-death to large headers. Bodies beyond a limit are cut, so that a few messages cannot fill the
-// memory. A mended message carries damageHeader.
-//
-// All other bytes pass unchanged.
+// frameReader passes the broker's frames to amqp091-go and mends messages over which the library would end the
+// connection: they would be delivered again and end the next connection, forever. The library refuses headers that are
+// nested too deeply, have too many elements or unknown types, and frames beyond frame_max, which RabbitMQ itself sends
+// when it adds x-death to large headers. Bodies beyond a limit are cut, so that a few messages cannot fill the memory.
+// A mended message carries damageHeader. All other bytes pass unchanged.
 type frameReader struct {
 	from      *bufio.Reader
 	limits    *readLimits
-	ready     []byte // mended bytes, handed out before anything else
-	remaining int    // bytes of the present frame that pass unchanged
-	raw       bool   // not frames: the rest passes unchanged
+	ready     []byte // mended bytes, returned before anything else
+	remaining int    // bytes of the current frame that pass unchanged
+	raw       bool   // not AMQP frames: the rest passes unchanged
 	cuts      map[uint16]*bodyCut
 }
 
-// bodyCut is what is left to do with a body that is cut, on one channel.
+// bodyCut is the rest of a body that is being cut, on one channel.
 type bodyCut struct{ keep, drop uint64 }
 
 func newFrameReader(from io.Reader, limits *readLimits) *frameReader {
 	return &frameReader{from: bufio.NewReaderSize(from, socketBuffer), limits: limits, cuts: make(map[uint16]*bodyCut)}
 }
 
-// Read fills content with what has arrived, and blocks only while there is nothing.
+// Read fills content with what has arrived. It blocks only if nothing has.
 func (r *frameReader) Read(content []byte) (n int, err error) {
 	for n < len(content) {
 		if len(r.ready) == 0 && r.remaining == 0 && !r.raw {
@@ -68,7 +66,7 @@ func (r *frameReader) Read(content []byte) (n int, err error) {
 	return n, nil
 }
 
-// some hands out bytes of the present frame.
+// some returns bytes of the current frame.
 func (r *frameReader) some(content []byte) (int, error) {
 	if len(r.ready) > 0 {
 		n := copy(content, r.ready)
@@ -85,7 +83,7 @@ func (r *frameReader) some(content []byte) (int, error) {
 	return n, err
 }
 
-// arrived reports whether the next frame can be looked at without waiting for the broker.
+// arrived reports whether the next frame can be inspected without waiting for the broker.
 func (r *frameReader) arrived() bool {
 	if r.from.Buffered() < frameHead {
 		return false
@@ -102,12 +100,12 @@ func (r *frameReader) peek() (kind byte, channel uint16, size int) {
 	return head[0], binary.BigEndian.Uint16(head[1:3]), int(binary.BigEndian.Uint32(head[3:7]))
 }
 
-// whole reports whether a frame has to be read as a whole, since it may have to be mended.
+// whole reports whether a frame must be read completely, since it may need mending.
 func (r *frameReader) whole(kind byte, channel uint16, size int) bool {
 	return size <= maxHeaderFrame && (kind == frameHeader || kind == frameBody && r.cuts[channel] != nil)
 }
 
-// next begins with the next frame.
+// next starts the next frame.
 func (r *frameReader) next() error {
 	if _, err := r.from.Peek(frameHead); err != nil {
 		return err
@@ -115,7 +113,7 @@ func (r *frameReader) next() error {
 	kind, channel, size := r.peek()
 	switch {
 	case kind != frameMethod && kind != frameHeader && kind != frameBody && kind != frameHeartbeat:
-		r.raw = true // a broker of another protocol answers with its own greeting
+		r.raw = true // a broker of another protocol version answers with its own greeting
 		return nil
 	case !r.whole(kind, channel, size):
 		r.remaining = frameOverhead + size
@@ -132,7 +130,7 @@ func (r *frameReader) next() error {
 	return r.header(channel, frame)
 }
 
-// look returns the whole present frame, without taking it if it fits into the buffer.
+// look returns the whole current frame. It does not consume a frame that fits into the buffer.
 func (r *frameReader) look(size int) ([]byte, error) {
 	if size <= r.from.Size() {
 		return r.from.Peek(size)
@@ -142,7 +140,7 @@ func (r *frameReader) look(size int) ([]byte, error) {
 	return frame, err
 }
 
-// discard takes a frame that look has returned.
+// discard consumes a frame that look has returned.
 func (r *frameReader) discard(frame []byte) error {
 	if len(frame) > r.from.Size() {
 		return nil
@@ -151,7 +149,7 @@ func (r *frameReader) discard(frame []byte) error {
 	return err
 }
 
-// pass hands a frame that look has returned on as it is.
+// pass passes a frame that look has returned unchanged.
 func (r *frameReader) pass(frame []byte) error {
 	if len(frame) > r.from.Size() {
 		r.ready = frame
@@ -161,7 +159,7 @@ func (r *frameReader) pass(frame []byte) error {
 	return nil
 }
 
-// header mends a content header where it has to be, and takes note of a body that is to be cut.
+// header mends a content header if necessary, and records a body that must be cut.
 func (r *frameReader) header(channel uint16, frame []byte) error {
 	content, ok := parseContentHeader(frame[frameHead : len(frame)-frameTail])
 	if !ok {
@@ -182,7 +180,7 @@ func (r *frameReader) header(channel uint16, frame []byte) error {
 	return r.discard(frame)
 }
 
-// shorten takes what is to be dropped off the end of a body frame.
+// shorten removes the dropped part of a body frame.
 func (r *frameReader) shorten(channel uint16, frame []byte) []byte {
 	cut := r.cuts[channel]
 	payload := frame[frameHead : len(frame)-frameTail]

@@ -18,10 +18,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// patience is how long anything may take; a quorum queue on a busy machine takes its time.
+// patience limits every wait; a quorum queue on a busy machine is slow.
 const patience = 30 * time.Second
 
-// connect returns a broker that is ready, with the worker queues declared.
+// connect returns a ready broker with these worker queues.
 func connect(t *testing.T, config rabbit.Config, queues ...string) *rabbit.Broker {
 	t.Helper()
 	b := start(t, config)
@@ -50,14 +50,14 @@ func ready(t *testing.T, b *rabbit.Broker) {
 	require.Eventually(t, func() bool { return b.Ready() == nil }, patience, 10*time.Millisecond, "the broker is not ready")
 }
 
-// corner is a test's own corner of the broker: a config that leads there, for tests that need no proxy.
+// corner returns a config with a prefix of the test's own, for tests without a proxy.
 func corner(t *testing.T, queues ...string) rabbit.Config {
 	t.Helper()
 	url, prefix := env.Broker(t, queues...)
 	return rabbit.Config{URL: url, Prefix: prefix}
 }
 
-// plainChannel is what any AMQP client has.
+// plainChannel opens a channel as any AMQP client does.
 func plainChannel(t *testing.T, url string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(url)
@@ -68,7 +68,7 @@ func plainChannel(t *testing.T, url string) *amqp.Channel {
 	return channel
 }
 
-// command makes a command that can be told from others by its number.
+// command returns a command that its number identifies.
 func command(queue string, number int) wire.Command {
 	return wire.Command{
 		ID:         saga.CommandID{Saga: fmt.Sprintf("saga-%d", number), Step: "step", Direction: saga.Execute, Round: 1, Attempt: 1},
@@ -85,7 +85,7 @@ func commands(queue string, count int) []wire.Command {
 	return all
 }
 
-// publish publishes until all is confirmed.
+// publish publishes until all commands are confirmed.
 func publish(t *testing.T, b *rabbit.Broker, all []wire.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -97,10 +97,10 @@ func publish(t *testing.T, b *rabbit.Broker, all []wire.Command) {
 		}
 		all = open
 		return len(all) == 0
-	}, patience, 20*time.Millisecond, "not everything was confirmed")
+	}, patience, 20*time.Millisecond, "some commands were not confirmed")
 }
 
-// background runs a function that ends with its context, and ends it before the broker is closed.
+// background runs a function until stop is called or the test ends, before the broker is closed.
 func background(t *testing.T, run func(ctx context.Context)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -138,7 +138,7 @@ func (i *inbox) all() ([]wire.Message, []func(bool)) {
 	return append([]wire.Message(nil), i.messages...), append([]func(bool){}, i.settles...)
 }
 
-// ids returns how often each message came.
+// ids counts how often each message came.
 func (i *inbox) ids() map[string]int {
 	messages, _ := i.all()
 	seen := make(map[string]int)
@@ -148,7 +148,7 @@ func (i *inbox) ids() map[string]int {
 	return seen
 }
 
-// await waits for a number of messages.
+// await waits for count messages.
 func (i *inbox) await(t *testing.T, count int) ([]wire.Message, []func(bool)) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -158,7 +158,7 @@ func (i *inbox) await(t *testing.T, count int) ([]wire.Message, []func(bool)) {
 	return i.all()
 }
 
-// depth is how many commands the queue payments holds; -1 if the broker does not say.
+// depth returns the number of commands in the queue payments, or -1 if the broker does not answer.
 func depth(t *testing.T, b *rabbit.Broker) int {
 	t.Helper()
 	states, err := b.Inspect(t.Context(), []string{"payments"})
@@ -168,7 +168,7 @@ func depth(t *testing.T, b *rabbit.Broker) int {
 	return states["payments"].Depth
 }
 
-// startProxy returns a proxy to the broker, for as long as the test runs, and the URL by which to go through it.
+// startProxy starts a proxy to the broker for the test. It returns the URL that leads through the proxy.
 func startProxy(t *testing.T, brokerURL string) (*proxy.Proxy, string) {
 	t.Helper()
 	p, through, err := proxy.Start(brokerURL)
@@ -177,7 +177,7 @@ func startProxy(t *testing.T, brokerURL string) (*proxy.Proxy, string) {
 	return p, through
 }
 
-// publishAll publishes and waits for the receipt of every command.
+// publishAll publishes and waits for all receipts.
 func publishAll(t *testing.T, b *rabbit.Broker, all []wire.Command) []wire.Receipt {
 	t.Helper()
 	return publishWithin(t.Context(), b, all)

@@ -17,7 +17,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// unreadable are headers that the broker takes and amqp091-go does not read.
+// unreadable are headers that the broker accepts and amqp091-go refuses to read.
 func unreadable() map[string]struct {
 	kind    byte
 	content []byte
@@ -33,7 +33,7 @@ func unreadable() map[string]struct {
 	}
 }
 
-func TestAReplyWhoseHeadersTheLibraryCannotReadIsDeliveredAndSettled(t *testing.T) {
+func TestAReplyWithUnreadableHeadersIsDeliveredAndSettled(t *testing.T) {
 	t.Parallel()
 	for name, header := range unreadable() {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestAReplyWhoseHeadersTheLibraryCannotReadIsDeliveredAndSettled(t *testing.
 	}
 }
 
-func TestAHeaderThatTheBrokerMakesTooLargeForAFrameIsADeadLetter(t *testing.T) {
+func TestADeadLetterWhoseHeadersOutgrowAFrameIsDelivered(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
@@ -85,7 +85,7 @@ func TestAHeaderThatTheBrokerMakesTooLargeForAFrameIsADeadLetter(t *testing.T) {
 	assert.Equal(t, "rejected", messages[0].Headers["x-first-death-reason"])
 }
 
-func TestABodyBeyondEveryLimitIsCutAndSaysSo(t *testing.T) {
+func TestAnOversizedBodyIsCutAndMarked(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	b := connect(t, config)
@@ -109,7 +109,7 @@ func TestABodyBeyondEveryLimitIsCutAndSaysSo(t *testing.T) {
 	assert.JSONEq(t, `{"status":"succeeded"}`, string(messages[2].Body))
 }
 
-func TestManyLargeMessagesAreTakenAFewAtATime(t *testing.T) {
+func TestLargeMessagesAreConsumedAFewAtATime(t *testing.T) {
 	t.Parallel()
 	const count, size = 120, 1 << 20
 	config := corner(t)
@@ -128,7 +128,7 @@ func TestManyLargeMessagesAreTakenAFewAtATime(t *testing.T) {
 	var in inbox
 	background(t, func(ctx context.Context) {
 		b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
-			m.Body = nil // this inbox keeps no bodies
+			m.Body = nil // to save memory
 			in.addAndAck(m, settle)
 		})
 	})
@@ -155,7 +155,7 @@ func TestACommandThatTheBrokerRefusesHarmsNoOther(t *testing.T) {
 	require.NoError(t, b.Ready())
 	assert.Equal(t, wire.Refused, b.PublishAlone(t.Context(), &all[20]).Outcome)
 	assert.Equal(t, wire.Confirmed, b.PublishAlone(t.Context(), &all[21]).Outcome)
-	require.NoError(t, b.Ready(), "refusing one command says nothing of the broker")
+	require.NoError(t, b.Ready(), "one refused command does not make the broker unready")
 }
 
 func TestAQueueThatDoesNotConfirmDelaysNoOther(t *testing.T) {
@@ -177,16 +177,16 @@ func TestAQueueThatDoesNotConfirmDelaysNoOther(t *testing.T) {
 					assert.Equal(t, wire.Confirmed, receipt.Outcome, "command %d: %s", i, receipt.Reason)
 				}
 			})
-		assert.Less(t, time.Since(begun), 1500*time.Millisecond, "nobody waits for the queue that does not confirm")
+		assert.Less(t, time.Since(begun), 1500*time.Millisecond, "other queues must not wait for the slow one")
 	}
 	b.Publish(t.Context(), commands("slow", 300), collect)
 	for range 310 {
 		assert.Contains(t, []wire.Outcome{wire.NotConfirmed, wire.Unconfirmed}, (<-slow).Outcome)
 	}
-	require.NoError(t, b.Ready(), "other queues take messages")
+	require.NoError(t, b.Ready(), "other queues accept messages")
 }
 
-func TestConfirmsAreTakenInAnyOrder(t *testing.T) {
+func TestConfirmsMayComeInAnyOrder(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments", "full")
 	peer, url := startPeer(t, config.URL)
@@ -222,10 +222,10 @@ func TestTwoInstallationsDoNotShareAPrefix(t *testing.T) {
 	sendReplies(t, config, 0, 50)
 	ours.await(t, 50)
 	assert.Empty(t, theirs.ids())
-	connect(t, config) // another replica of the first
+	connect(t, config) // another replica of the first installation
 }
 
-func TestAMarkerThatIsDeletedIsWrittenAgain(t *testing.T) {
+func TestADeletedMarkerIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	config.Installation = "first"
@@ -246,7 +246,7 @@ func TestAMarkerThatIsDeletedIsWrittenAgain(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-func TestAPrefixThatAnotherInstallationHasTakenIsLeft(t *testing.T) {
+func TestAPrefixOfAnotherInstallationIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	config.Installation = "first"
@@ -277,7 +277,7 @@ func TestAPrefixThatAnotherInstallationHasTakenIsLeft(t *testing.T) {
 	ready(t, first)
 }
 
-func TestAUserWithoutTheRightToDeclareUsesWhatIsThere(t *testing.T) {
+func TestAUserWithoutTheRightToDeclareUsesExistingQueues(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	connect(t, config, "payments")
@@ -288,11 +288,11 @@ func TestAUserWithoutTheRightToDeclareUsesWhatIsThere(t *testing.T) {
 	publish(t, b, commands("payments", 5))
 }
 
-func TestAnInspectionWhoseCallerHasGoneLeavesNoChannelBehind(t *testing.T) {
+func TestAnAbandonedInspectionLeavesNoChannelOpen(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
-	for range 2500 { // a connection has 2,047 channels
+	for range 2500 { // a connection has at most 2,047 channels
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := b.Inspect(ctx, []string{"payments"})
@@ -300,7 +300,7 @@ func TestAnInspectionWhoseCallerHasGoneLeavesNoChannelBehind(t *testing.T) {
 	}
 	for range 200 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		_, _ = b.Inspect(ctx, []string{"payments", "missing", "payments"}) // it may or may not make it
+		_, _ = b.Inspect(ctx, []string{"payments", "missing", "payments"}) // it may finish or not
 		cancel()
 	}
 	require.Eventually(t, func() bool { return depth(t, b) == 0 }, patience, 10*time.Millisecond)

@@ -10,7 +10,7 @@ import (
 )
 
 // Inspect returns the state of worker queues. One inspection runs at a time, on a connection that neither publishes nor
-// consumes, so that inspecting never takes anything from those.
+// consumes.
 func (b *Broker) Inspect(ctx context.Context, queues []string) (map[string]wire.QueueState, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	defer cancel()
@@ -38,8 +38,7 @@ func (b *Broker) Inspect(ctx context.Context, queues []string) (map[string]wire.
 	return states, nil
 }
 
-// inspection asks about queues on a channel, and on another one when the broker closes it: it does so over a queue that
-// is missing.
+// inspection asks about queues on a channel, and opens another one when the broker closes it over a missing queue.
 type inspection struct {
 	conn    *connection
 	channel *amqp.Channel

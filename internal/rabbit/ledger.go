@@ -12,21 +12,21 @@ type verdict int
 
 const (
 	ack     verdict = iota
-	requeue         // deliver it again
-	reject          // make it a dead letter
+	requeue         // deliver again
+	reject          // dead-letter
 )
 
-// ledger keeps, for one channel, which deliveries are settled and what of that the broker was not told yet. Anybody may
-// settle; one goroutine alone talks to the broker: settling from several has been seen to break channels.
+// ledger tracks, for one channel, which deliveries are settled and what the broker has not been told yet. Any goroutine
+// may settle, but only one talks to the broker: concurrent settling can break channels.
 type ledger struct {
 	mu      sync.Mutex
-	over    bool // the channel is gone: settling has no effect
+	over    bool // the channel is lost: settling has no effect
 	handed  uint64
 	low     uint64          // every delivery below it is settled
-	settled map[uint64]bool // those above
-	due     []settlement    // what the broker was not told yet
+	settled map[uint64]bool // settled deliveries above low
+	due     []settlement    // what the broker has not been told yet
 	wake    wait.Signal     // fires when something is due
-	limits  *readLimits     // which counts the bytes that are not settled
+	limits  *readLimits     // counts the unsettled bytes
 }
 
 type settlement struct {
@@ -38,14 +38,15 @@ func newLedger(limits *readLimits) *ledger {
 	return &ledger{low: 1, settled: make(map[uint64]bool), wake: wait.NewSignal(), limits: limits}
 }
 
-// hand notes a delivery before it is handed to the consumer. Tags count from 1 without gaps.
+// hand records a delivery before the consumer gets it. Tags count from 1 without gaps.
 func (l *ledger) hand(tag uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.handed = tag
 }
 
-// settle settles a delivery of so many bytes. It has an effect the first time only, and none when the channel is gone.
+// settle settles a delivery of this many bytes. Only the first call for a tag counts, and none after the channel is
+// lost.
 func (l *ledger) settle(tag uint64, v verdict, bytes int) {
 	l.mu.Lock()
 	if l.over || tag < l.low || l.settled[tag] {
@@ -63,15 +64,15 @@ func (l *ledger) settle(tag uint64, v verdict, bytes int) {
 	l.wake.Notify()
 }
 
-// orders are what to tell the broker, in this order.
+// orders are the settlements to send to the broker, in this order.
 type orders struct {
 	single []settlement
-	upTo   uint64 // acknowledge this one and every one below it; 0: none
+	upTo   uint64 // acknowledge this tag and all below it; 0: none
 }
 
-// take returns what is due. Everything below `low` is settled, so one acknowledgement covers what is due there and
-// positive, once the broker has been told of the rest; what lies above, out of order, is told one by one, so that a slow
-// message does not hold up those after it.
+// take returns what is due. Everything below `low` is settled, so one acknowledgement covers the acknowledged part of
+// it once the rest was sent. Tags above, out of order, are sent one by one, so that a slow message does not delay later
+// ones.
 func (l *ledger) take() orders {
 	l.mu.Lock()
 	due, low := l.due, l.low
@@ -89,14 +90,14 @@ func (l *ledger) take() orders {
 	return o
 }
 
-// pressing says that the broker should be told at once: so much is due, or something that is no acknowledgement.
+// pressing reports whether the broker should be told at once: because enough is due, or because of a requeue or reject.
 func (l *ledger) pressing(enough int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.due) >= enough || slices.ContainsFunc(l.due, func(s settlement) bool { return s.verdict != ack })
 }
 
-// count says how much was handed over so far, and how much of that is not settled.
+// count returns the number of deliveries and how many of them are unsettled.
 func (l *ledger) count() (handed uint64, unsettled int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

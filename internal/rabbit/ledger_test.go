@@ -7,9 +7,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever is settled in which order and taken when: the broker hears of every delivery what its consumer said, once,
-// and of none that is not settled.
-func TestTheBrokerHearsOfEveryDeliveryWhatWasSaid(t *testing.T) {
+// In whatever order deliveries are settled and taken, the broker gets each verdict exactly once, and none for an
+// unsettled delivery.
+func TestTheBrokerGetsTheVerdictOfEveryDelivery(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(1, 30).Draw(t, "count")
@@ -20,7 +20,7 @@ func TestTheBrokerHearsOfEveryDeliveryWhatWasSaid(t *testing.T) {
 		for _, tag := range order {
 			said[tag] = rapid.SampledFrom([]verdict{ack, requeue, reject}).Draw(t, "verdict")
 			l.settle(tag, said[tag], 0)
-			l.settle(tag, reject, 0) // a second word counts for nothing
+			l.settle(tag, reject, 0) // only the first verdict counts
 			if rapid.Bool().Draw(t, "take") {
 				hear(t, l.take(), heard, said)
 			}
@@ -35,14 +35,14 @@ func TestTheBrokerHearsOfEveryDeliveryWhatWasSaid(t *testing.T) {
 	})
 }
 
-// hear does what the broker does with orders.
+// hear applies orders as the broker does.
 func hear(t *rapid.T, o orders, heard, said map[uint64]verdict) {
 	for _, one := range o.single {
 		assert.NotContains(t, heard, one.tag)
 		heard[one.tag] = one.verdict
 	}
 	if o.upTo > 0 {
-		assert.NotContains(t, heard, o.upTo, "the broker refuses a tag that it has forgotten")
+		assert.NotContains(t, heard, o.upTo, "the broker refuses an already settled tag")
 	}
 	for tag := uint64(1); tag <= o.upTo; tag++ {
 		assert.Contains(t, said, tag, "not settled")
@@ -60,12 +60,12 @@ func sequence(count int) []uint64 {
 	return tags
 }
 
-// Acknowledgements wait for company; what is to come again, or to be put aside, does not.
-func TestAcknowledgementsWaitForCompany(t *testing.T) {
+// Acknowledgements wait for others; requeues and rejects do not.
+func TestAcknowledgementsWaitForOthers(t *testing.T) {
 	t.Parallel()
 	l := newLedger(newReadLimits())
 	l.hand(10)
-	assert.False(t, l.pressing(2), "nothing is due")
+	assert.False(t, l.pressing(2), "no settlement is due")
 	l.settle(3, ack, 0)
 	assert.False(t, l.pressing(2), "one may wait")
 	l.settle(1, ack, 0)
@@ -73,8 +73,8 @@ func TestAcknowledgementsWaitForCompany(t *testing.T) {
 	l.take()
 	assert.False(t, l.pressing(2), "the broker was told")
 	l.settle(5, requeue, 0)
-	assert.True(t, l.pressing(2), "somebody else may be waiting for it")
+	assert.True(t, l.pressing(2), "another consumer may be waiting for the message")
 	l.take()
 	l.settle(6, reject, 0)
-	assert.True(t, l.pressing(2), "somebody else may be waiting for it")
+	assert.True(t, l.pressing(2), "an operator may be waiting for the dead letter")
 }

@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	// closePatience is how long a connection has to close in good order.
+	// closePatience limits the proper close of a connection.
 	closePatience = 2 * time.Second
-	// settled is how long something has to last for its loss to be news, and not the next failure in a row.
+	// settled is how long a connection must last to end a row of failures.
 	settled = time.Second
 )
 
-// link keeps one connection up until it is told to end.
+// link keeps one connection up until ctx of run ends.
 type link struct {
 	name   string
 	config Config
 	log    *slog.Logger
-	// body is how many bytes of a delivered body are kept.
+	// body is the number of bytes that are kept of a delivered body.
 	body uint64
-	// crowded, if non-nil, has a value when more bytes wait for their settlement than should.
+	// crowded, if set, fires when too many bytes are unsettled.
 	crowded wait.Signal
 
 	mu      sync.Mutex
-	current *connection   // nil while there is none
+	current *connection   // nil: none
 	problem error         // why there is none
-	changed chan struct{} // closed, and made anew, with every change
+	changed chan struct{} // closed and replaced with every change
 }
 
 func newLink(config Config, purpose string) *link {
@@ -41,14 +41,14 @@ func newLink(config Config, purpose string) *link {
 	}
 }
 
-// run connects, and connects again whenever the connection is lost, until ctx ends.
+// run connects, and reconnects after every loss, until ctx ends.
 func (l *link) run(ctx context.Context) {
 	var retry backoff
 	for ctx.Err() == nil {
 		conn, err := dial(ctx, l.config, l.name, l.limits())
 		if err != nil {
 			l.set(nil, fmt.Errorf("%w: %w", ErrNotConnected, err))
-			l.report(&retry, "no connection to RabbitMQ, will try again", err)
+			l.report(&retry, "no connection to RabbitMQ, trying again", err)
 			retry.wait(ctx)
 			continue
 		}
@@ -61,7 +61,7 @@ func (l *link) run(ctx context.Context) {
 		if time.Since(begun) > settled {
 			retry.reset()
 		}
-		l.report(&retry, "connection to RabbitMQ lost, will connect again", conn.loss())
+		l.report(&retry, "connection to RabbitMQ lost, reconnecting", conn.loss())
 		retry.wait(ctx)
 	}
 	l.set(nil, ErrClosed)
@@ -74,7 +74,7 @@ func (l *link) limits() *readLimits {
 	return limits
 }
 
-// report logs a failure once, and when the failures in a row have doubled.
+// report logs the first failure, and again whenever the number of consecutive failures has doubled.
 func (l *link) report(retry *backoff, message string, err error) {
 	if retry.newsworthy() {
 		l.log.Warn(message, "error", err, "failures", retry.failures+1)
@@ -110,7 +110,7 @@ func (l *link) now() (*connection, error) {
 	return l.current, l.problem
 }
 
-// await waits for a connection that is not lost. Its error is ErrClosed, or that of ctx.
+// await waits for a working connection. Its error is ErrClosed, or that of ctx.
 func (l *link) await(ctx context.Context) (*connection, error) {
 	for {
 		l.mu.Lock()
@@ -119,7 +119,7 @@ func (l *link) await(ctx context.Context) (*connection, error) {
 		if current != nil && !current.isGone() {
 			return current, nil
 		}
-		if problem == ErrClosed { //nolint:errorlint // set as it is, by run alone
+		if problem == ErrClosed { //nolint:errorlint // only run sets it, unwrapped
 			return nil, ErrClosed
 		}
 		select {
@@ -130,7 +130,7 @@ func (l *link) await(ctx context.Context) (*connection, error) {
 	}
 }
 
-// ready returns nil when the connection is up and the broker reads from it.
+// ready returns nil if the connection is up and the broker reads from it.
 func (l *link) ready() error {
 	conn, problem := l.now()
 	if problem != nil {

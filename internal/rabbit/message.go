@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	maxShort = 255     // bytes of a name or a property; the library breaks the connection over a longer one
-	maxBody  = 8 << 20 // bytes of a message that is sent, or kept of one that is received
-	// maxOwnBody is what is kept of a message in the orchestrator's own queues: more than any that is valid.
+	maxShort = 255     // bytes of a name or a property; a longer one makes the library end the connection
+	maxBody  = 8 << 20 // bytes of a message, sent or received
+	// maxOwnBody is kept of a message in the orchestrator's own queues: more than a valid one has.
 	maxOwnBody = 2 << 20
 )
 
-// outgoing is a message and where it goes to.
+// outgoing is a message and its destination.
 type outgoing struct {
 	exchange, key string
 	message       amqp.Publishing
 }
 
-// command makes the message of a command.
+// command returns the message of a command.
 func (b *Broker) command(c *wire.Command, now time.Time) outgoing {
 	m := c.Message(b.names.replies(), now)
 	return outgoing{exchange: b.names.commands(), key: c.Queue, message: amqp.Publishing{
@@ -34,7 +34,7 @@ func (b *Broker) command(c *wire.Command, now time.Time) outgoing {
 	}}
 }
 
-// reply makes the message of a worker's reply. It goes through the default exchange, whose keys are names of queues.
+// reply returns the message of a reply. It goes to the default exchange, whose keys are queue names.
 func reply(to, correlationID string, body []byte) outgoing {
 	return outgoing{key: to, message: amqp.Publishing{
 		MessageId: correlationID, CorrelationId: correlationID, ContentType: wire.ContentType,
@@ -42,7 +42,7 @@ func reply(to, correlationID string, body []byte) outgoing {
 	}}
 }
 
-// check refuses what would break the channel or the connection, and with it the messages beside this one.
+// check refuses a message that would break the channel or the connection, and so harm others.
 func (o *outgoing) check() error {
 	m := &o.message
 	for _, text := range []string{o.key, m.MessageId, m.CorrelationId, m.Type, m.ReplyTo} {
@@ -56,7 +56,7 @@ func (o *outgoing) check() error {
 	return m.Headers.Validate()
 }
 
-// incoming makes a Message of a delivery.
+// incoming converts a delivery.
 func incoming(queue string, d *amqp.Delivery) wire.Message {
 	headers := map[string]any(d.Headers) // the library keeps no reference
 	for name, value := range headers {
@@ -71,7 +71,7 @@ func incoming(queue string, d *amqp.Delivery) wire.Message {
 	}
 }
 
-// diedIn returns the kind of the queue in which a dead letter died first.
+// diedIn returns the kind of queue in which a dead letter first died.
 func (n names) diedIn(headers map[string]any) string {
 	queue, known := headers["x-first-death-queue"].(string)
 	if !known {
@@ -100,7 +100,7 @@ func firstDeath(deaths any) string {
 	return queue
 }
 
-// plain turns a header's value into what encoding/json makes of JSON, but for integers, which are int64.
+// plain converts a header's value to what encoding/json decodes, except that integers are int64.
 func plain(value any) any {
 	switch v := value.(type) {
 	case amqp.Table:
@@ -144,7 +144,7 @@ func plain(value any) any {
 	}
 }
 
-// number keeps a float that JSON can write; others become text.
+// number keeps a float that JSON can encode; others become text.
 func number(v float64) any {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Sprint(v)

@@ -2,7 +2,7 @@ package rabbit
 
 import amqp "github.com/rabbitmq/amqp091-go"
 
-// names are those of the exchanges and queues under one prefix.
+// names are the names of the exchanges and queues under a prefix.
 type names struct{ prefix string }
 
 func (n names) commands() string { return n.prefix + ".commands" }
@@ -13,11 +13,11 @@ func (n names) start() string    { return n.prefix + ".start" }
 
 func (n names) worker(queue string) string { return n.prefix + ".commands." + queue }
 
-// installation is the queue that marks whose installation uses the prefix.
+// installation is the queue that marks which installation uses the prefix.
 func (n names) installation() string { return n.prefix + ".installation" }
 
-// probe is a message that belongs to no queue: the broker returns and confirms it, which shows that it takes messages.
-// A worker may write to the default exchange only.
+// probe is a message that the broker returns and confirms, which shows that it accepts messages. A worker may write to
+// the default exchange only.
 func (n names) probe(worker bool) outgoing {
 	exchange := n.commands()
 	if worker {

@@ -2,12 +2,11 @@ package rabbit
 
 import "time"
 
-// settlePatience is how long what is settled waits for company. To a quorum queue each acknowledgement is a write to disk
-// like a message, and one that comes beside a message keeps that one waiting. Nobody waits for an acknowledgement; what
-// it costs is that a process which dies leaves so much more to be delivered again.
+// settlePatience is how long a settlement waits for others. For a quorum queue each acknowledgement is a disk write,
+// like a message, and delays messages beside it. The wait costs only redeliveries after a crash.
 const settlePatience = 20 * time.Millisecond
 
-// patience tells when what is due has waited long enough.
+// patience reports when settlements have waited long enough.
 type patience struct {
 	timer   *time.Timer
 	waiting bool
@@ -19,7 +18,7 @@ func newPatience() *patience {
 	return p
 }
 
-// begin counts from the first that is due.
+// begin starts the wait with the first settlement.
 func (p *patience) begin() {
 	if !p.waiting {
 		p.waiting = true
@@ -27,7 +26,7 @@ func (p *patience) begin() {
 	}
 }
 
-// end forgets what it has waited for.
+// end stops the wait.
 func (p *patience) end() {
 	p.waiting = false
 	p.timer.Stop()

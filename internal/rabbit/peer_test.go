@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/amqpproxy"
 )
 
-// startPeer returns a hostile peer before the broker, for as long as the test runs, and its URL.
+// startPeer starts a hostile peer in front of the broker for the test. It returns the URL that leads through it.
 func startPeer(t *testing.T, brokerURL string) (*amqpproxy.Proxy, string) {
 	t.Helper()
 	p, through, err := amqpproxy.Start(brokerURL)
@@ -21,7 +21,7 @@ func startPeer(t *testing.T, brokerURL string) (*amqpproxy.Proxy, string) {
 	return p, through
 }
 
-// refusing closes the channel of the message with that id, as a broker does over one that is too large.
+// refusing closes the channel over the message with this id, as a broker does over one that is too large.
 func refusing(messageID string) amqpproxy.Rules {
 	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
 		if f.Kind == amqpproxy.KindHeader && bytes.Contains(f.Payload, []byte(messageID)) {
@@ -51,7 +51,7 @@ func confirmingLate(late, full string) amqpproxy.Rules {
 	}}
 }
 
-// withoutConfigure refuses every declaration that is not passive, and every binding, as for a user without rights.
+// withoutConfigure refuses every active declaration and every binding, as for a user without the right to configure.
 func withoutConfigure() amqpproxy.Rules {
 	declares := []amqpproxy.Method{amqpproxy.ExchangeDeclare, amqpproxy.QueueDeclare, amqpproxy.QueueBind}
 	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
@@ -63,7 +63,7 @@ func withoutConfigure() amqpproxy.Rules {
 	}}
 }
 
-// passive reports whether a declaration only asks: its bits stand behind its names.
+// passive reports whether a declaration is passive: its flags come after its names.
 func passive(f amqpproxy.Frame) bool {
 	at := 6 + 1 + int(f.Payload[6])
 	switch f.Method() {

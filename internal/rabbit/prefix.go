@@ -11,11 +11,11 @@ import (
 const (
 	maxAMQPName  = 255 // bytes of a name on the wire
 	maxQueueName = 128 // bytes of a worker queue's name in a definition
-	// maxPrefix leaves room for the longest name that is made of it: <prefix>.commands.<queue>.
+	// maxPrefix leaves room for the longest name with it: <prefix>.commands.<queue>.
 	maxPrefix = maxAMQPName - len(".commands.") - maxQueueName
 )
 
-// checkPrefix refuses prefixes of which a name cannot be made that the broker takes.
+// checkPrefix refuses a prefix if the broker would not accept names with it.
 func checkPrefix(prefix string) error {
 	switch {
 	case len(prefix) > maxPrefix:

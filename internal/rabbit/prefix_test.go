@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
 
-func TestAPrefixOfWhichNoNameCanBeMadeIsRefused(t *testing.T) {
+func TestAPrefixThatMakesInvalidNamesIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
 		"amq", "amq.", "amq.saga", strings.Repeat("p", 118), strings.Repeat("é", 59), "a b", " ", "\t", "a\x00b", "a\nb", "\xff", "\u00a0", "\u200b",
@@ -22,7 +22,7 @@ func TestAPrefixOfWhichNoNameCanBeMadeIsRefused(t *testing.T) {
 	}
 }
 
-func TestNoPartOfAPasswordIsInARefusal(t *testing.T) {
+func TestAnInvalidURLIsRefusedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"amqp://app:Sec@ret/99%zz@host/", "amqp://app:Sec%zzret@host", "amqp://app:Sec ret@host:5672/", "amqp://app:Sec#ret@host:x/",

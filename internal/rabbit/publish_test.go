@@ -38,7 +38,7 @@ func TestACommandIsConfirmedOnlyIfItReachedAQueue(t *testing.T) {
 	assert.Empty(t, publishAll(t, b, nil))
 }
 
-func TestACommandCarriesThePropertiesOfTheContract(t *testing.T) {
+func TestACommandCarriesThePropertiesOfTheProtocol(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
@@ -69,11 +69,11 @@ func TestACommandCarriesThePropertiesOfTheContract(t *testing.T) {
 	assert.JSONEq(t, `{"data":{"orderId":"42"}}`, string(got.Body))
 }
 
-func TestOneCommandThatCannotBeEncodedDoesNotHurtItsNeighbours(t *testing.T) {
+func TestAnInvalidCommandDoesNotHarmOthers(t *testing.T) {
 	t.Parallel()
 	b := connect(t, corner(t, "payments"), "payments")
 	all := commands("payments", 3)
-	all[1].Name = strings.Repeat("x", 300) // the library would break the connection over it
+	all[1].Name = strings.Repeat("x", 300) // the library would end the connection
 	receipts := publishAll(t, b, all)
 	assert.Equal(t, wire.Confirmed, receipts[0].Outcome, receipts[0].Reason)
 	assert.Equal(t, wire.Refused, receipts[1].Outcome)
@@ -82,7 +82,7 @@ func TestOneCommandThatCannotBeEncodedDoesNotHurtItsNeighbours(t *testing.T) {
 	require.NoError(t, b.Ready())
 }
 
-func TestABrokerThatIsUnreachableAtStartIsFoundWhenItComesUp(t *testing.T) {
+func TestABrokerUnreachableAtStartIsFoundLater(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "payments")
 	p, through := startProxy(t, url)
@@ -92,7 +92,7 @@ func TestABrokerThatIsUnreachableAtStartIsFoundWhenItComesUp(t *testing.T) {
 	require.ErrorIs(t, b.DeclareQueues(t.Context(), []string{"payments"}), rabbit.ErrNotConnected)
 	begun := time.Now()
 	receipts := publishAll(t, b, commands("payments", 2))
-	assert.Less(t, time.Since(begun), time.Second, "without a connection the answer comes at once")
+	assert.Less(t, time.Since(begun), time.Second, "without a connection, Publish returns at once")
 	assert.Equal(t, wire.Unconfirmed, receipts[1].Outcome)
 
 	p.Up()
@@ -108,7 +108,7 @@ func TestPublishingIntoAHalfOpenLinkEndsWithItsDeadline(t *testing.T) {
 	p.Stall()
 	all := commands("payments", 400)
 	for i := range all {
-		all[i].Body = make([]byte, 64<<10) // more than the buffers on the way can hold, so that the socket blocks
+		all[i].Body = make([]byte, 64<<10) // more than all buffers hold, so that the socket blocks
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -131,7 +131,7 @@ func TestASilentLinkIsNoticed(t *testing.T) {
 	p.Stall()
 	begun := time.Now()
 	require.Eventually(t, func() bool { return b.Ready() != nil }, 10*time.Second, 10*time.Millisecond)
-	assert.Less(t, time.Since(begun), 4*time.Second, "two heartbeats, and one second for a busy machine")
+	assert.Less(t, time.Since(begun), 4*time.Second, "two heartbeats, plus time for a busy machine")
 }
 
 func TestAMissingExchangeIsDeclaredAgain(t *testing.T) {

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// probeEvery is how long a broker may have confirmed nothing before it is probed.
+	// probeEvery is how long the broker may confirm nothing before it is probed.
 	probeEvery = 2 * time.Second
-	// reopening is how long a lost channel may be missing until that shows: opening one takes a moment.
+	// reopening is how long a lost channel may be missing before callers notice.
 	reopening = time.Second
 )
 
-// publisher keeps a session up and publishes on it.
+// publisher keeps a session open and publishes on it.
 type publisher struct {
 	link     *link
-	topology *topology // nil when there is nothing to declare
+	topology *topology // nil if there is nothing to declare
 	config   Config
 	names    names
 
 	mu      sync.Mutex
-	session *session  // nil while there is none
-	problem error     // why there is none, or why the broker takes no messages
+	session *session  // nil: none
+	problem error     // why there is none, or why the broker accepts no messages
 	since   time.Time // of the problem
 	changed chan struct{}
 }
@@ -38,10 +38,10 @@ func newPublisher(link *link, topology *topology, config Config, names names) *p
 	}
 }
 
-// run opens a session, and opens another whenever it is lost, until ctx ends.
+// run opens a session, and another after every loss, until ctx ends.
 func (p *publisher) run(ctx context.Context) {
 	defer func() { p.set(nil, ErrClosed) }()
-	if !p.topology.awaitDeclared(ctx) { // a message for an exchange that does not exist costs the channel
+	if !p.topology.awaitDeclared(ctx) { // a message for a missing exchange closes the channel
 		return
 	}
 	var retry backoff
@@ -57,13 +57,13 @@ func (p *publisher) run(ctx context.Context) {
 			retry.reset()
 		}
 		if ctx.Err() == nil && retry.newsworthy() {
-			p.link.log.Warn("publishing interrupted, will go on", "reason", reason)
+			p.link.log.Warn("publishing interrupted, opening a new channel", "reason", reason)
 		}
-		if conn.isGone() { // the link itself waits before it connects again
+		if conn.isGone() { // the link waits before it reconnects
 			retry.reset()
 			continue
 		}
-		p.redeclare() // a message for an exchange that is not there costs the channel alone
+		p.redeclare() // a message for a missing exchange closes only the channel
 		if retry.failures > 0 || !overOneMessage(reason) {
 			retry.wait(ctx)
 		}
@@ -88,7 +88,7 @@ func (p *publisher) serve(ctx context.Context, conn *connection) error {
 	return s.serve()
 }
 
-// probe sees from time to time that a broker that has confirmed nothing for a while still takes messages.
+// probe checks periodically whether a broker that has confirmed nothing for a while still accepts messages.
 func (p *publisher) probe(ctx context.Context, s *session) {
 	for wait.For(ctx, probeEvery) {
 		if time.Since(s.lastConfirm()) < probeEvery {
@@ -103,7 +103,7 @@ func (p *publisher) probe(ctx context.Context, s *session) {
 	}
 }
 
-// judge keeps what a probe has shown of the present session.
+// judge records the result of a probe of the current session.
 func (p *publisher) judge(s *session, problem error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +123,7 @@ func (p *publisher) set(s *session, problem error) {
 	p.changed = make(chan struct{})
 }
 
-// await returns the session. For one that is being opened again it waits a moment.
+// await returns the session. If it is being reopened, await waits a moment.
 func (p *publisher) await(ctx context.Context) (*session, error) {
 	for {
 		p.mu.Lock()
@@ -150,9 +150,9 @@ func (p *publisher) redeclare() {
 	}
 }
 
-// publish sends messages and reports the receipt of each, once, by settle: until it returns, or from another goroutine
-// afterwards if its confirm is late. It sends nothing when there is no connection, or when the broker does not read:
-// what is written then may be delivered much later.
+// publish sends messages and calls settle with the receipt of each, exactly once: before it returns, or afterwards from
+// another goroutine if the confirm is late. It sends nothing without a connection, or while the broker does not read:
+// such a message could be delivered much later.
 func (p *publisher) publish(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) {
 	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()
@@ -171,7 +171,7 @@ func (p *publisher) publish(ctx context.Context, messages []outgoing, settle fun
 	}
 }
 
-// publishAlone sends one message on a channel of its own: if the broker closes the channel, it is over this message.
+// publishAlone sends one message on its own channel: if the broker closes that channel, this message is the cause.
 func (p *publisher) publishAlone(ctx context.Context, message outgoing) wire.Receipt {
 	if err := message.check(); err != nil {
 		return wire.Receipt{Outcome: wire.Refused, Reason: err.Error()}
@@ -201,11 +201,11 @@ func (p *publisher) collect(ctx context.Context, messages []outgoing) []wire.Rec
 		receipts[i] = receipt
 		open.Done()
 	})
-	open.Wait() // bounded: a late confirm is given up after Config.Confirm
+	open.Wait() // bounded by Config.Confirm
 	return receipts
 }
 
-// ready returns nil when messages can be published.
+// ready returns nil if messages can be published.
 func (p *publisher) ready() error {
 	if err := p.link.ready(); err != nil {
 		return err

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	replyPatience = 30 * time.Second // how long a reply is tried to be sent
-	replyGrace    = 3 * time.Second  // the same, when the worker is ending
+	replyPatience = 30 * time.Second // how long a reply is retried
+	replyGrace    = 3 * time.Second  // the same, once the worker stops
 )
 
-// Receive is a worker's side of a queue: it calls handle with every command, many at the same time and with no more than
-// limit unsettled, until ctx ends. It then takes no more, waits for the calls that have begun, settles them
-// and returns. A command is settled only after the broker has confirmed its reply.
+// Receive is a worker's side of a queue: it calls handle with every command, concurrently and at most limit at a time,
+// until ctx ends. It then waits for the running calls, settles them and returns. A command is settled only after the
+// broker has confirmed its reply.
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
-	var calls crew
+	var calls sync.WaitGroup
 	b.consume(ctx, consumer{
 		queue: b.names.worker(queue), prefetch: limit, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
-			calls.do(func() {
-				v := requeue // stands if handle never returns
+			calls.Go(func() {
+				v := requeue // kept if handle never returns
 				defer func() { settle(v) }()
 				answer := handle(message)
 				failpoint.Reach("worker/replying")
@@ -33,41 +33,11 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 			})
 		},
 	})
-	calls.end()
+	calls.Wait()
 	return nil
 }
 
-// crew runs calls, each as soon as it comes. Its goroutines stay for the next call: a new one for every command would
-// have to grow its stack every time.
-type crew struct {
-	idle    chan func()
-	members sync.WaitGroup
-}
-
-func (c *crew) do(call func()) {
-	if c.idle == nil {
-		c.idle = make(chan func())
-	}
-	select {
-	case c.idle <- call:
-	default:
-		c.members.Go(func() {
-			for more := true; more; call, more = <-c.idle {
-				call()
-			}
-		})
-	}
-}
-
-// end waits for the calls that have begun. Nothing is to be done afterwards.
-func (c *crew) end() {
-	if c.idle != nil {
-		close(c.idle)
-	}
-	c.members.Wait()
-}
-
-// conclude sends the reply, if there is one, and says how to settle the command.
+// conclude sends the reply, if any, and returns how to settle the command.
 func (b *Broker) conclude(ctx context.Context, command wire.Message, answer wire.Answer) verdict {
 	switch answer.Settlement {
 	case wire.Replied:
@@ -81,8 +51,8 @@ func (b *Broker) conclude(ctx context.Context, command wire.Message, answer wire
 	}
 }
 
-// sendReply tries until the broker has confirmed the reply. It goes on when the command's own channel is lost: the
-// command then comes again, but its deadline may have passed by that time, and what was done would go unsaid.
+// sendReply retries until the broker has confirmed the reply. It continues after the command's own channel is lost: the
+// command is delivered again, but perhaps after its deadline, and its effect would then go unreported.
 func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byte) verdict {
 	answer := []outgoing{reply(command.ReplyTo, command.CorrelationID, body)}
 	lasting := context.WithoutCancel(ctx)
@@ -100,7 +70,7 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	defer stop()
 	var retry backoff
 	for retry.wait(trying) {
-		if receipt.Outcome == wire.Refused { // it stays too large, or whatever the broker said
+		if receipt.Outcome == wire.Refused { // it stays refused, for example as too large
 			break
 		}
 		if receipt = b.publisher.collect(trying, answer)[0]; receipt.Outcome == wire.Confirmed {
@@ -109,7 +79,7 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	}
 	log := b.config.Logger.With("command_id", command.CorrelationID, "reason", receipt.Reason)
 	if (receipt.Outcome == wire.Returned || receipt.Outcome == wire.Refused) && ctx.Err() == nil {
-		log.Error("the broker does not take the reply, so its command becomes a dead letter", "reply_to", command.ReplyTo)
+		log.Error("the broker refuses the reply, its command becomes a dead letter", "reply_to", command.ReplyTo)
 		return reject
 	}
 	log.Warn("a reply could not be sent, its command will be delivered again")

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// work lets a worker answer every command of the queue payments.
+// work runs a worker that answers every command of the queue payments.
 func work(t *testing.T, config rabbit.Config, handle func(wire.Message) wire.Answer) (stop func()) {
 	t.Helper()
 	config.WorkerOnly = true
@@ -28,7 +28,7 @@ func done(wire.Message) wire.Answer {
 	return wire.Answer{Settlement: wire.Replied, Reply: []byte(`{"status":"succeeded"}`)}
 }
 
-func TestAWorkerThatComesBeforeItsQueueWaitsForIt(t *testing.T) {
+func TestAWorkerWaitsForItsQueue(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	work(t, config, done)
@@ -64,7 +64,7 @@ func TestEveryCommandIsAnsweredWhileConnectionsAreCut(t *testing.T) {
 	t.Logf("%d commands, handled %d times, %d replies", count, handled.Load(), len(replies.messages))
 }
 
-func TestARejectedCommandIsADeadLetterThatSaysWhereItDied(t *testing.T) {
+func TestARejectedCommandBecomesADeadLetterWithItsOrigin(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
@@ -86,7 +86,7 @@ func TestARejectedCommandIsADeadLetterThatSaysWhereItDied(t *testing.T) {
 	assert.IsType(t, "", death["time"])
 }
 
-func TestACommandThatKeepsComingBackBecomesADeadLetter(t *testing.T) {
+func TestACommandRequeuedTooOftenBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
@@ -102,7 +102,7 @@ func TestACommandThatKeepsComingBackBecomesADeadLetter(t *testing.T) {
 	assert.Equal(t, int64(5), deliveries.Load())
 }
 
-func TestAWorkerThatEndsAnswersWhatItHasBegun(t *testing.T) {
+func TestAStoppingWorkerAnswersRunningCommands(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")

@@ -7,9 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Remove deletes the exchanges and queues of a prefix, and these worker queues with all that they hold: for those who
-// made a prefix for themselves and are done with it. Nobody may be connected under it any more. What is not there counts
-// as deleted.
+// Remove deletes the exchanges and queues of a prefix and the given worker queues, with their content. No client may be
+// connected under the prefix. A missing queue or exchange is not an error.
 func Remove(ctx context.Context, config Config, workerQueues []string) error {
 	config = config.withDefaults()
 	conn, err := dial(ctx, config, config.Name, newReadLimits())

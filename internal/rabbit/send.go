@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// writeMoment is how long a write may still take after the deadline of its batch.
+	// writeMoment is how long a write may continue after the deadline of its batch.
 	writeMoment = 50 * time.Millisecond
-	// confirmPatience is how long a sender waits for the confirms of its batch. What is confirmed later is reported later.
+	// confirmPatience is how long a sender waits for the confirms of its batch. Later confirms are reported later.
 	confirmPatience = 200 * time.Millisecond
-	// windows is how many windows of messages may be without a receipt, all queues together: a few queues that do not
-	// confirm leave room for the others.
+	// windows limits the messages without a receipt, over all queues, as a multiple of Config.Window: a few queues that
+	// do not confirm leave room for the others.
 	windows = 4
 )
 
@@ -24,8 +24,8 @@ var (
 	errNotSent   = errors.New("not sent in time")
 )
 
-// publish sends messages and reports the receipt of each by settle, from this goroutine or from the session's. It
-// returns the indexes of those that may each have been the reason why the channel was lost; these have no receipt yet.
+// publish sends messages and calls settle with the receipt of each, from this goroutine or the session's. It returns
+// the indexes of the messages that may have caused the loss of the channel; these have no receipt yet.
 func (s *session) publish(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) (suspects []int) {
 	flights := s.send(ctx, messages, settle)
 	answered, late := s.await(ctx, flights)
@@ -34,7 +34,7 @@ func (s *session) publish(ctx context.Context, messages []outgoing, settle func(
 	return s.suspects(flights)
 }
 
-// await waits for the confirms of messages, but not long, and not for queues that are slow to confirm already.
+// await waits briefly for the confirms of messages, except of queues that are already slow.
 func (s *session) await(ctx context.Context, flights []*flight) (answered, late []*flight) {
 	answered = make([]*flight, 0, len(flights))
 	patience := time.NewTimer(confirmPatience)
@@ -62,7 +62,7 @@ func (s *session) await(ctx context.Context, flights []*flight) (answered, late 
 	return answered, late
 }
 
-// suspects waits for the end of a lost session, which knows who may be the reason.
+// suspects waits for the end of a lost session and returns the messages that may have caused it.
 func (s *session) suspects(flights []*flight) (suspects []int) {
 	if !s.channel.IsClosed() {
 		return nil
@@ -76,11 +76,11 @@ func (s *session) suspects(flights []*flight) (suspects []int) {
 	return suspects
 }
 
-// send writes messages one after the other without awaiting their confirms. What it does not send gets its receipt, and
-// has no flight.
+// send writes messages without awaiting their confirms. A message that it does not send gets its receipt, and no
+// flight.
 //
-// It holds the socket from before its turn: those whose turn it is leave the writing to those who wait, so what is sent
-// at the same time leaves together.
+// It holds the socket before its turn: a sender leaves the flush to the waiting ones, so that concurrent messages leave
+// together.
 func (s *session) send(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) []*flight {
 	flights := make([]*flight, len(messages))
 	s.conn.socket.hold()
@@ -139,12 +139,12 @@ func (s *session) sendOne(ctx context.Context, o *outgoing, now time.Time, settl
 	}
 	if err := s.write(f, o); err != nil {
 		s.settle(f, unconfirmed(err))
-		return nil, nil //nolint:nilnil // it has its receipt
+		return nil, nil //nolint:nilnil // its receipt was settled
 	}
 	return f, nil
 }
 
-// note takes down that a message waits for its confirm: before it is written, or its return could come unnoticed.
+// note registers a message before it is written: otherwise its return could be missed.
 func (s *session) note(f *flight) error {
 	if err := s.blockedError(); err != nil {
 		return err
@@ -186,8 +186,8 @@ func (s *session) waiting(queue string) int {
 	return s.slow[queue]
 }
 
-// enterWindow waits until there is room for one more message without a receipt. What has gathered must be on its way
-// before, or its confirms would never come.
+// enterWindow waits for room for one more message without a receipt. It flushes the socket first: unsent messages are
+// never confirmed.
 func (s *session) enterWindow(ctx context.Context) error {
 	select {
 	case s.window <- struct{}{}:
@@ -207,14 +207,14 @@ func (s *session) enterWindow(ctx context.Context) error {
 	}
 }
 
-// severOn breaks the connection off after a write that failed: the library takes for written what only gathered.
+// severOn severs the connection after a failed write: the library believes that buffered messages were written.
 func (s *session) severOn(err error) {
 	if err != nil {
 		s.conn.sever()
 	}
 }
 
-// freeWrite ends a write that goes on after its batch's time: only the loss of the connection does.
+// freeWrite ends a write that exceeds its batch's deadline, by severing the connection.
 func (s *session) freeWrite() {
 	stuck := s.writes.Load()
 	if stuck%2 == 0 {

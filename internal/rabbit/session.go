@@ -15,30 +15,30 @@ import (
 )
 
 const (
-	// lateLook is how often messages are looked at whose confirms are late.
+	// lateLook is how often late messages are checked.
 	lateLook = 20 * time.Millisecond
-	// maxAge is how long the library may keep a message in mind that is never confirmed; then the channel is replaced.
+	// maxAge is how long an unconfirmed message may stay in the library's memory before the channel is replaced.
 	maxAge = 30 * time.Second
 )
 
-// errAged means that a channel was replaced because of messages that were never confirmed.
-var errAged = errors.New("messages are not confirmed, will go on with a new channel")
+// errAged means that a channel was replaced because some messages were never confirmed.
+var errAged = errors.New("messages are not confirmed, opening a new channel")
 
-// session is one channel in confirm mode, until it is lost. Confirms are taken per message and in any order: a queue
-// that does not confirm delays no other.
+// session is one channel in confirm mode, until it is lost. Confirms are processed for each message and in any order: a
+// queue that does not confirm delays no other.
 type session struct {
 	conn    *connection
 	channel *amqp.Channel
 	config  Config
-	turn    chan struct{} // holds an element while somebody publishes
-	window  chan struct{} // holds an element for every message that has no receipt
+	turn    chan struct{} // a semaphore: has a value while a sender publishes
+	window  chan struct{} // a semaphore: has a value for each message without a receipt
 	writes  atomic.Uint64 // odd while a message is being written
 	gone    chan struct{} // closed when the channel is lost and every message has its receipt
 	added   wait.Signal   // fires when a message has become late
-	// slowQueues is len(slow), for those who look without the lock.
+	// slowQueues is len(slow), readable without the lock.
 	slowQueues atomic.Int64
 
-	// The listeners exist before the first message, or its return would be missed.
+	// The listeners exist before the first message: otherwise its return could be missed.
 	closed  chan *amqp.Error
 	returns chan amqp.Return
 
@@ -46,12 +46,12 @@ type session struct {
 	sent      uint64               // messages so far
 	flights   map[*flight]struct{} // messages without a receipt
 	late      []*flight            // messages whose senders no longer wait for their confirms, with or without a receipt
-	slow      map[string]int       // how many of them without a receipt, by queue
-	confirmed time.Time            // when the message was sent that the broker confirmed last
-	lost      error                // why the session is over
+	slow      map[string]int       // number of late messages without a receipt, by queue
+	confirmed time.Time            // sending time of the last message that the broker confirmed
+	lost      error                // why the session has ended
 }
 
-// openSession opens a channel, puts it in confirm mode, and makes sure that the broker takes messages.
+// openSession opens a channel in confirm mode and checks that the broker accepts messages.
 func openSession(ctx context.Context, conn *connection, config Config, names names) (*session, error) {
 	channel, err := conn.channel()
 	if err != nil {
@@ -80,8 +80,8 @@ func openSession(ctx context.Context, conn *connection, config Config, names nam
 	return s, nil
 }
 
-// probe publishes a message that belongs to no queue, and awaits its confirm. A broker that is out of memory or disk
-// says so only to a connection that publishes, and may deliver much later what it has not read by then.
+// probe publishes a message that no queue gets, and awaits its confirm. A broker that is out of memory or disk reports
+// that only to a publishing connection, and may deliver unread messages much later.
 func (s *session) probe(ctx context.Context, to outgoing) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Confirm)
 	defer cancel()
@@ -101,7 +101,7 @@ func (s *session) probe(ctx context.Context, to outgoing) error {
 	case receipt.Reason == "": // the channel is lost
 		return errors.New("the broker closed the channel of a first message")
 	default:
-		return fmt.Errorf("the broker does not take messages: %s", receipt.Reason)
+		return fmt.Errorf("the broker does not accept messages: %s", receipt.Reason)
 	}
 }
 
@@ -112,7 +112,7 @@ func (s *session) blockedError() error {
 	return nil
 }
 
-// serve looks after late messages until the channel is lost, and returns why it was.
+// serve processes late messages until the channel is lost, and returns the reason.
 func (s *session) serve() error {
 	look := time.NewTicker(lateLook)
 	look.Stop()
@@ -139,7 +139,7 @@ func (s *session) serve() error {
 	}
 }
 
-// lookAtLate gives receipts to late messages that were confirmed meanwhile, or for too long were not.
+// lookAtLate settles late messages that were confirmed meanwhile, or are overdue.
 func (s *session) lookAtLate(now time.Time) (waiting, aged bool) {
 	s.mu.Lock()
 	late := s.late
@@ -165,7 +165,8 @@ func (s *session) lookAtLate(now time.Time) (waiting, aged bool) {
 	return len(s.late) > 0, aged
 }
 
-// overdue is the receipt of a message that was not confirmed in time. A blocked connection says nothing of the queue.
+// overdue is the receipt of a message that was not confirmed in time. On a blocked connection that says nothing about
+// the queue.
 func (s *session) overdue() wire.Receipt {
 	if err := s.blockedError(); err != nil {
 		return unconfirmed(err)
@@ -173,7 +174,7 @@ func (s *session) overdue() wire.Receipt {
 	return wire.Receipt{Outcome: wire.NotConfirmed, Reason: errNoConfirm.Error()}
 }
 
-// end gives every message that waits a receipt.
+// end settles every message without a receipt.
 func (s *session) end(reason error) error {
 	s.mu.Lock()
 	s.lost = reason
@@ -189,7 +190,7 @@ func (s *session) end(reason error) error {
 	return reason
 }
 
-// lastConfirm returns when the message was sent that the broker confirmed last.
+// lastConfirm returns the sending time of the last confirmed message.
 func (s *session) lastConfirm() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,25 +11,25 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// socketBuffer is how much is read at once, and gathers at most before it is written: amqp091-go itself writes every
-// message by itself and reads a few at a time, and each of both costs the broker as much as us.
+// socketBuffer is the size of reads, and the most that gathers before a write. amqp091-go writes each message alone and
+// reads a few at a time, which costs the broker as much as this process.
 const socketBuffer = 64 << 10
 
-// socket bounds what amqp091-go leaves unbounded: a write into a connection that the broker does not read from blocks
-// for ever, whatever the publisher's context says. While somebody holds it, what is written gathers; it leaves when the
-// last one lets go, so that messages of many senders leave together and none waits for a timer.
+// socket adds the limits that amqp091-go lacks: a write to a connection that the broker does not read blocks forever,
+// whatever the publisher's context. While the socket is held, writes gather; the last release flushes them, so that the
+// messages of many senders leave together without a timer.
 type socket struct {
 	net.Conn
 	reader     *frameReader
 	writeLimit time.Duration // of each write
-	silence    time.Duration // how long the peer may say nothing
+	silence    time.Duration // after which the peer is lost
 
 	holders  atomic.Int64
-	mu       sync.Mutex // of writing, which can take as long as writeLimit
+	mu       sync.Mutex // held while writing, for up to writeLimit
 	gathered []byte
 }
 
-// Read reads large pieces, and mends what the library could not read.
+// Read reads large pieces, and mends what the library would refuse.
 func (s *socket) Read(content []byte) (int, error) { return s.reader.Read(content) }
 
 func (s *socket) Write(content []byte) (int, error) {
@@ -59,11 +59,10 @@ func (s *socket) send() error {
 	return err
 }
 
-// hold lets what is written gather until release.
+// hold makes writes gather until release.
 func (s *socket) hold() { s.holders.Add(1) }
 
-// release ends one hold, and writes what has gathered if it was the last. Before that it lets go those go first who are
-// about to send something, too: on few cores they would else come one by one.
+// release ends a hold. The last release flushes, after other goroutines had the chance to add their messages.
 func (s *socket) release() error {
 	wait.Yield()
 	if s.holders.Add(-1) > 0 {
@@ -72,14 +71,14 @@ func (s *socket) release() error {
 	return s.flush()
 }
 
-// flush writes what has gathered, whoever holds the socket: for those who have to wait for an answer to it.
+// flush writes what has gathered, even while the socket is held: for a caller that waits for the answer.
 func (s *socket) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.send()
 }
 
-// SetReadDeadline is called by the library with three heartbeats from now; that is longer than we want to wait.
+// SetReadDeadline overrides the library's deadline of three heartbeats with a shorter one.
 func (s *socket) SetReadDeadline(deadline time.Time) error {
 	if limit := time.Now().Add(s.silence); deadline.After(limit) {
 		deadline = limit
@@ -87,7 +86,7 @@ func (s *socket) SetReadDeadline(deadline time.Time) error {
 	return s.Conn.SetReadDeadline(deadline)
 }
 
-// dialSocket connects, and bounds the handshake that follows.
+// dialSocket connects. The deadline also covers the handshake.
 func dialSocket(ctx context.Context, network, address string, config Config, limits *readLimits) (*socket, error) {
 	dialer := net.Dialer{Timeout: config.Timeout}
 	conn, err := dialer.DialContext(ctx, network, address)

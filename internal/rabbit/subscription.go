@@ -15,16 +15,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// consumerTag names the one consumer of a channel.
+// consumerTag names the only consumer of a channel.
 const consumerTag = "orchestrator"
 
-// consumer is what is consumed, and by whom.
+// consumer describes what is consumed and how.
 type consumer struct {
 	queue    string
-	wanted   int           // messages that may be unsettled at a time
-	prefetch int           // the same for now: fewer while messages are large
-	renew    time.Duration // how long without a message until the subscription is made anew
-	grace    time.Duration // how long to wait at the end for what is unsettled; 0: for as long as it takes
+	wanted   int           // maximum of unsettled messages
+	prefetch int           // the current maximum: fewer while messages are large
+	renew    time.Duration // time without a message after which it subscribes again
+	grace    time.Duration // how long to wait at the end for unsettled messages; 0: no limit
 	handle   func(message wire.Message, settle func(verdict))
 }
 
@@ -60,7 +60,7 @@ func subscribe(conn *connection, c consumer) (*subscription, error) {
 	return s, nil
 }
 
-// run hands deliveries over until the subscription is lost, or ctx has ended and all is settled. It returns why.
+// run dispatches deliveries until the subscription is lost, or ctx has ended and all is settled. It returns the reason.
 func (s *subscription) run(ctx context.Context) error {
 	var dispatch sync.WaitGroup
 	ended := make(chan struct{})
@@ -70,7 +70,7 @@ func (s *subscription) run(ctx context.Context) error {
 	})
 	err := s.settleUntil(ctx, ended)
 	s.ledger.close()
-	_ = s.conn.within(s.channel.Close) // what is unsettled is delivered again
+	_ = s.conn.within(s.channel.Close) // unsettled messages are delivered again
 	dispatch.Wait()
 	if fault := <-s.closed; fault != nil {
 		return fmt.Errorf("consume %s: %w", s.queue, fault)
@@ -78,12 +78,12 @@ func (s *subscription) run(ctx context.Context) error {
 	return err
 }
 
-// dispatch ends when the library closes the deliveries: when the connection, the channel or the consumer is lost. A
-// queue that is deleted takes the consumer away and leaves the channel open, so the channel's end is no sign.
+// dispatch ends when the library closes the deliveries: the connection, the channel or the consumer is lost. Deleting a
+// queue cancels the consumer but leaves the channel open.
 func (s *subscription) dispatch(ctx context.Context) {
 	for d := range s.deliveries {
 		if ctx.Err() != nil {
-			continue // the channel's end gives it back
+			continue // delivered again after the channel's end
 		}
 		s.ledger.hand(d.DeliveryTag)
 		tag, size := d.DeliveryTag, len(d.Body)
@@ -91,14 +91,14 @@ func (s *subscription) dispatch(ctx context.Context) {
 	}
 }
 
-// Why a subscription was given up although nothing is wrong with it, as far as is known.
+// Reasons to end a working subscription.
 var (
-	errQuiet   = errors.New("nothing came for a while")
+	errQuiet   = errors.New("no message for a while")
 	errCrowded = errors.New("the messages are too large to take so many at a time")
 	errRoom    = errors.New("there is room for more messages at a time")
 )
 
-// settleUntil tells the broker what is settled until the subscription is over.
+// settleUntil sends settlements to the broker until the subscription ends.
 func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) error {
 	renewal := time.NewTicker(s.renew)
 	defer renewal.Stop()
@@ -145,7 +145,7 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 	}
 }
 
-// finish takes no more, and waits for what is unsettled.
+// finish cancels the consumer and waits for unsettled messages.
 func (s *subscription) finish(ended <-chan struct{}) error {
 	if err := s.conn.within(func() error { return s.channel.Cancel(consumerTag, false) }); err != nil {
 		return fmt.Errorf("cancel the consumer: %w", err)
@@ -180,7 +180,7 @@ func (s *subscription) settleDue() error {
 	failpoint.Reach("rabbit/acknowledging")
 	o := s.ledger.take()
 	s.conn.socket.hold()
-	defer func() { // what was not written leaves the broker with what it believes to be unsettled, until the connection ends
+	defer func() { // after a failed write, the broker and the ledger disagree until the connection ends
 		if s.conn.socket.release() != nil {
 			s.conn.sever()
 		}

@@ -11,31 +11,30 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// claimEvery is how often the marker of the prefix is looked at.
+// claimEvery is how often the prefix's marker is checked.
 const claimEvery = 2 * time.Second
 
-// redeclarePause keeps a broker that loses things all the time from being asked all the time.
+// redeclarePause limits how often a broker that keeps losing queues is asked.
 const redeclarePause = 500 * time.Millisecond
 
-// topology sees to it that exchanges and queues exist. It declares them on the connection that does not publish, which
-// the broker never blocks.
+// topology makes exchanges and queues exist. It uses a connection that does not publish, which the broker never blocks.
 type topology struct {
 	link   *link
 	config Config
 	names  names
 	asked  wait.Signal   // fires when something was found missing
-	turn   chan struct{} // holds an element while somebody declares
-	// reported is what was logged last; run's own.
+	turn   chan struct{} // a semaphore: has a value while declaring
+	// reported is the last logged error; only run uses it.
 	reported string
 
 	mu       sync.Mutex
-	queues   []string      // worker queues that are to exist
-	problem  error         // why what the orchestrator itself needs is not there
-	yielded  chan struct{} // closed when the prefix turns out to be another installation's; another one once it is not
-	regained chan struct{} // closed while it is not
+	queues   []string      // worker queues that must exist
+	problem  error         // why the orchestrator's own declarations are missing
+	yielded  chan struct{} // closed when the prefix belongs to another installation; replaced afterwards
+	regained chan struct{} // closed while it does not
 	complete bool
-	declared chan struct{} // closed when everything was declared once
-	ended    chan struct{} // closed when run has ended
+	declared chan struct{} // closed once everything was declared
+	ended    chan struct{} // closed once run has ended
 }
 
 func newTopology(link *link, config Config) *topology {
@@ -53,7 +52,7 @@ func closedChannel() chan struct{} {
 	return c
 }
 
-// run declares everything with every new connection, and when something is found missing, until ctx ends.
+// run declares everything with every new connection, and when something is missing, until ctx ends.
 func (t *topology) run(ctx context.Context) {
 	defer close(t.ended)
 	var retry backoff
@@ -66,7 +65,7 @@ func (t *topology) run(ctx context.Context) {
 		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil && t.newsworthy(err, &retry) {
 			t.link.log.Error("exchanges and queues are not as they should be", "error", err)
 		}
-		if fault != nil { // a mismatch is not cured by trying again
+		if fault != nil { // retrying does not cure a mismatch
 			retry.wait(ctx)
 			continue
 		}
@@ -78,8 +77,8 @@ func (t *topology) run(ctx context.Context) {
 	}
 }
 
-// hold looks at the marker of the prefix again and again until something else is to be declared; it is false when ctx
-// has ended. A marker that was deleted is written again, before another installation comes.
+// hold checks the prefix's marker periodically until something must be declared. It returns false when ctx ends. A
+// deleted marker is written again, before another installation claims the prefix.
 func (t *topology) hold(ctx context.Context, conn *connection) bool {
 	look := time.NewTicker(claimEvery)
 	defer look.Stop()
@@ -100,14 +99,14 @@ func (t *topology) hold(ctx context.Context, conn *connection) bool {
 	}
 }
 
-// newsworthy reports whether what is wrong is worth a line in the log: something new, or the same for twice as long.
+// newsworthy reports whether to log a problem: a new one, or the same when its failures have doubled.
 func (t *topology) newsworthy(err error, retry *backoff) bool {
 	known := t.reported == err.Error()
 	t.reported = err.Error()
 	return !known || retry.failures > 0 && retry.newsworthy()
 }
 
-// redeclare has everything declared again soon.
+// redeclare makes run declare everything again soon.
 func (t *topology) redeclare() {
 	t.asked.Notify()
 }
@@ -134,7 +133,7 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 	return errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
 }
 
-// claim marks the prefix as this installation's, or finds that it is another's. Two installations on one prefix would
+// claim marks the prefix as this installation's, or finds that it is another's. Two installations with one prefix would
 // take each other's replies.
 func (t *topology) claim(conn *connection) error {
 	if t.config.Installation == "" {
@@ -148,8 +147,8 @@ func (t *topology) claim(conn *connection) error {
 	return fault
 }
 
-// note keeps what came of the orchestrator's own declarations. What exists with other properties is logged and used as
-// it is: not to publish at all would be worse.
+// note records the result of the orchestrator's own declarations. A mismatch is logged and used as it is: not
+// publishing would be worse.
 func (t *topology) note(fault error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -161,7 +160,7 @@ func (t *topology) note(fault error) {
 	}
 }
 
-// yield ends or allows consuming: what is in the queues of another installation is not ours.
+// yield stops or allows consuming: the messages of another installation are not ours.
 func (t *topology) yield(foreign bool) {
 	switch was := errors.Is(t.problem, ErrForeign); {
 	case foreign && !was:
@@ -173,8 +172,8 @@ func (t *topology) yield(foreign bool) {
 	}
 }
 
-// awaitOwn waits until the prefix is not known to be another installation's, and returns what is closed when it turns
-// out to be; ok is false when ctx has ended. There is nothing to wait for where there is no topology.
+// awaitOwn waits until the prefix does not belong to another installation. yielded is closed when it turns out to; ok
+// is false if ctx ends. Without a topology it returns at once.
 func (t *topology) awaitOwn(ctx context.Context) (yielded <-chan struct{}, ok bool) {
 	if t == nil {
 		return nil, true
@@ -194,7 +193,7 @@ func (t *topology) awaitOwn(ctx context.Context) (yielded <-chan struct{}, ok bo
 	}
 }
 
-// add remembers worker queues and declares them at once, if that can be done.
+// add remembers worker queues and declares them now, if possible.
 func (t *topology) add(ctx context.Context, queues []string) error {
 	t.mu.Lock()
 	for _, queue := range queues {
@@ -216,12 +215,12 @@ func (t *topology) add(ctx context.Context, queues []string) error {
 	if err != nil {
 		return fmt.Errorf("declare queues: %w", err)
 	}
-	// The exchange is among them: the first definition may come before the first declaration is through.
+	// This includes the exchange: the first definition may come before the first declaration.
 	return errors.Join(declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues, conn.version())...)))
 }
 
-// awaitDeclared returns when what the orchestrator itself needs was declared, and is false when ctx or the
-// topology ended before. There is nothing to wait for where there is no topology.
+// awaitDeclared waits until the orchestrator's own needs were declared. It returns false if ctx or the topology ends
+// first. Without a topology it returns at once.
 func (t *topology) awaitDeclared(ctx context.Context) bool {
 	if t == nil {
 		return true
@@ -236,7 +235,7 @@ func (t *topology) awaitDeclared(ctx context.Context) bool {
 	}
 }
 
-// foreign returns ErrForeign when the prefix is known to be another installation's.
+// foreign returns ErrForeign if the prefix belongs to another installation.
 func (t *topology) foreign() error {
 	if err := t.ready(); errors.Is(err, ErrForeign) {
 		return err
@@ -244,7 +243,7 @@ func (t *topology) foreign() error {
 	return nil
 }
 
-// ready returns nil when what the orchestrator itself needs was declared.
+// ready returns nil once the orchestrator's own needs were declared.
 func (t *topology) ready() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

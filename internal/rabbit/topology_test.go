@@ -27,7 +27,7 @@ func TestAQueueWithOtherPropertiesIsNamedAndUsedAsItIs(t *testing.T) {
 	publish(t, b, []wire.Command{command("foreign", 1), command("fine", 2)})
 }
 
-func TestAWorkerQueueThatIsDeletedIsDeclaredAgain(t *testing.T) {
+func TestADeletedWorkerQueueIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
@@ -37,7 +37,7 @@ func TestAWorkerQueueThatIsDeletedIsDeclaredAgain(t *testing.T) {
 	publish(t, b, commands("payments", 1))
 }
 
-func TestInspectTellsDepthAndConsumersAndWhatIsMissing(t *testing.T) {
+func TestInspectReturnsDepthConsumersAndMissingQueues(t *testing.T) {
 	t.Parallel()
 	config := corner(t, "busy", "idle")
 	b := connect(t, config, "busy", "idle")
@@ -47,7 +47,7 @@ func TestInspectTellsDepthAndConsumersAndWhatIsMissing(t *testing.T) {
 	want := map[string]wire.QueueState{
 		"busy": {Exists: true, Depth: 5}, "idle": {Exists: true, Consumers: 1}, "missing": {}, "gone": {},
 	}
-	require.Eventually(t, func() bool { // a quorum queue's numbers come a moment later
+	require.Eventually(t, func() bool { // a quorum queue's numbers lag behind
 		got, err := b.Inspect(t.Context(), []string{"missing", "busy", "gone", "idle"})
 		return err == nil && assert.ObjectsAreEqual(want, got)
 	}, patience, 50*time.Millisecond)
@@ -70,7 +70,7 @@ func TestClassicQueuesOrderByPriority(t *testing.T) {
 	}
 }
 
-func TestConfigThatCanNeverWorkIsRefusedWithoutTellingThePassword(t *testing.T) {
+func TestAnInvalidConfigIsRefusedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	err := rabbit.Config{URL: "http://user:secret@host"}.Validate()
 	require.Error(t, err)
@@ -87,7 +87,7 @@ func TestRemoveLeavesNothingUnderAPrefix(t *testing.T) {
 	require.NoError(t, b.DeclareQueues(t.Context(), []string{"payments"}))
 	publish(t, b, commands("payments", 1))
 	require.NoError(t, b.Close(t.Context()))
-	for range 2 { // what is not there counts as removed
+	for range 2 { // a missing queue counts as removed
 		require.NoError(t, rabbit.Remove(t.Context(), config, []string{"payments"}))
 	}
 	for _, queue := range []string{".replies", ".start", ".dead", ".commands.payments"} {
