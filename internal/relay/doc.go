@@ -1,10 +1,9 @@
-// Package relay publishes what the outbox holds. The process that committed a command hands it over from memory; the
-// table is for the case that it could not publish it, and is asked for rows whose lease ran out.
+// Package relay publishes the outbox. The process that committed a command hands it over from memory. The table is for
+// commands that their process could not publish: the relay claims rows whose lease has expired.
 //
-// It guarantees that a command counts as published only when the broker has acknowledged it and not sent it back, and
-// that one which cannot be published keeps no other one back. It never gives up on a row and never keeps a cursor.
-// Nothing is inferred from a publish that failed: the row's lease runs out and it is published again, under the same
-// id with the same bytes.
-//
-// It declares the interfaces that it needs and may import saga (identifiers), internal/record and steps/wire.
+//   - A command counts as published only after the broker has acknowledged and not returned it.
+//   - A command that cannot be published blocks no other.
+//   - No row is given up, and the table is read by claims, never by a cursor.
+//   - A failed publish says nothing: the row's lease expires, and the command is published again, under the same id with
+//     the same bytes.
 package relay

@@ -15,15 +15,15 @@ const (
 	maxPause   = 15 * time.Second
 	// probeTime is how long a probe may go without a result before the next one is due.
 	probeTime = 3 * time.Second
-	// openAt is how many commands a queue has to take at once to count as healthy again; each probe sends four times as
-	// many as the one before it.
+	// openAt is the number of commands that a queue must accept at once to count as healthy. Each probe sends four
+	// times as many as the one before.
 	openAt = 256
-	// idleTime is how long probes find no command until the gate opens: those that wait may be leased for some seconds.
+	// idleTime is how long probes may find no command before the gate opens: waiting commands may still be leased.
 	idleTime = 10 * time.Second
 )
 
-// gates know the worker queues that take no commands at present. A closed gate costs one command per pause, however
-// many commands wait, and concerns its own queue alone.
+// gates tracks the worker queues that currently refuse commands. A closed gate costs one command per pause, however
+// many are waiting, and affects only its own queue.
 type gates struct {
 	clock func() time.Time
 
@@ -31,13 +31,13 @@ type gates struct {
 	closed map[string]*gate
 }
 
-// gate is one queue that takes no commands.
+// gate is a queue that refuses commands.
 type gate struct {
 	problem   record.QueueProblem
-	failures  uint      // in a row
-	probing   bool      // commands of a probe are on their way
-	allowed   int       // commands of the next probe
-	confirmed int       // commands of the present probe that have reached the queue
+	failures  uint      // consecutive
+	probing   bool      // a probe is in progress
+	allowed   int       // size of the next probe
+	confirmed int       // commands of the current probe that have reached the queue
 	idleSince time.Time // since when probes have found no command; zero: the last one found some
 }
 
@@ -45,7 +45,7 @@ func newGates(clock func() time.Time) *gates {
 	return &gates{clock: clock, closed: make(map[string]*gate)}
 }
 
-// problemOf returns which problem of a queue an outcome of publishing shows, or an empty kind.
+// problemOf returns the queue problem that an outcome shows; empty: none.
 func problemOf(outcome wire.Outcome) record.ProblemKind {
 	switch outcome {
 	case wire.Returned:
@@ -62,12 +62,12 @@ func problemOf(outcome wire.Outcome) record.ProblemKind {
 // closure is a gate that was just closed.
 type closure struct {
 	problem record.QueueProblem
-	times   uint // in a row
+	times   uint // consecutive
 }
 
-// fail closes the gate of a queue, or closes it again for twice as long if a probe was under way: for a short time if
-// the probe was taken in part, as by a queue that is full and has workers. It is false for further receipts of commands
-// that were already on their way.
+// fail closes the gate of a queue. If a probe was in progress, it closes it again for twice as long, or briefly if the
+// queue accepted a part of the probe, as a full queue with workers does. news is false for further receipts of commands
+// that were already sent.
 func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (closed closure, news bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -90,7 +90,7 @@ func (g *gates) fail(queue string, kind record.ProblemKind, reason string) (clos
 	return closure{known.problem, known.failures}, true
 }
 
-// confirm takes note of a command that has reached its queue.
+// confirm records a command that has reached its queue.
 func (g *gates) confirm(queue string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -99,8 +99,8 @@ func (g *gates) confirm(queue string) {
 	}
 }
 
-// isClosed reports whether a queue is to get no commands at present. Where no command waits, the next one that is
-// committed is the probe.
+// isClosed reports whether a queue gets no commands now. If no command is waiting, the next committed one serves as the
+// probe.
 func (g *gates) isClosed(queue string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -108,7 +108,7 @@ func (g *gates) isClosed(queue string) bool {
 	return known != nil && known.idleSince.IsZero()
 }
 
-// list returns the queues that take no commands; due selects those whose probe is due.
+// list returns the closed queues, or only those whose probe is due.
 func (g *gates) list(due bool) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -135,8 +135,8 @@ func (g *gates) beginProbe(queue string) int {
 	return known.allowed
 }
 
-// endProbe judges a probe that has sent so many commands. again: all have arrived, so the next one may be larger;
-// opened: the queue is healthy, or nothing waits for it.
+// endProbe ends a probe that has sent this many commands. again means that all arrived, so that a larger probe may
+// follow; opened means that the queue is healthy, or that no command is waiting for it.
 func (g *gates) endProbe(queue string, sent int) (again, opened bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,7 +156,7 @@ func (g *gates) endProbe(queue string, sent int) (again, opened bool) {
 	}
 }
 
-// idle returns for how long probes have found no command.
+// idle returns how long probes have found no command.
 func (g *gate) idle(now time.Time) time.Duration {
 	if g.idleSince.IsZero() {
 		g.idleSince = now
@@ -164,7 +164,7 @@ func (g *gate) idle(now time.Time) time.Duration {
 	return now.Sub(g.idleSince)
 }
 
-// missingFor returns for how long a queue has been missing.
+// missingFor returns how long a queue has been missing.
 func (g *gates) missingFor(problem *record.QueueProblem) time.Duration {
 	if problem.Kind != record.QueueMissing {
 		return 0
@@ -172,13 +172,13 @@ func (g *gates) missingFor(problem *record.QueueProblem) time.Duration {
 	return g.clock().Sub(problem.Since)
 }
 
-// streak counts failures in a row, so that a cause that lasts is not logged with every one of them.
+// streak counts consecutive failures, so that a lasting cause is not logged each time.
 type streak struct {
 	mu       sync.Mutex
 	failures uint
 }
 
-// failed reports whether this failure is worth a line in the log: the first one, and whenever the number has doubled.
+// failed reports whether to log this failure: the first one, and whenever the number has doubled.
 func (s *streak) failed() (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// table is an outbox in virtual time: who holds a row, and until when.
+// table is an outbox in virtual time.
 type table struct {
 	mu       sync.Mutex
 	rows     []*row
@@ -94,7 +94,7 @@ func (o *table) forget(ids []saga.CommandID) {
 	o.rows = kept
 }
 
-// moody is a broker whose queues answer as a test says.
+// moody is a broker whose queues answer as the test decides.
 type moody struct {
 	mu        sync.Mutex
 	answers   map[string]func(*wire.Command) (wire.Outcome, time.Duration)
@@ -161,7 +161,7 @@ func (m *moody) count(queue string) int {
 	return n
 }
 
-// waiting runs a relay in virtual time over so many commands that wait in the table for each queue.
+// waiting runs a relay in virtual time with this many commands in the table for each queue.
 func waiting(t *testing.T, commands int, queues ...string) (*table, *moody) {
 	t.Helper()
 	rows := &table{problems: make(map[string]record.QueueProblem), refused: make(map[saga.CommandID]record.RefusedCommand)}
@@ -213,7 +213,7 @@ func look[T any](mu *sync.Mutex, read func() T) T {
 	return read()
 }
 
-func TestAQueueThatTakesNoCommandsIsProbedWithOneAndDelaysNoOther(t *testing.T) {
+func TestARefusingQueueIsProbedWithOneCommandAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	for kind, outcome := range map[record.ProblemKind]wire.Outcome{
 		record.QueueRefuses: wire.Nacked, record.QueueMissing: wire.Returned, record.QueueNotConfirming: wire.NotConfirmed,
@@ -228,26 +228,26 @@ func TestAQueueThatTakesNoCommandsIsProbedWithOneAndDelaysNoOther(t *testing.T) 
 				rows, broker := waiting(t, 2000, "bad", "good")
 				broker.set("bad", always(outcome, after))
 				time.Sleep(10 * time.Second)
-				assert.Zero(t, rows.left("good"), "the healthy queue has its commands")
+				assert.Zero(t, rows.left("good"), "the healthy queue has got its commands")
 				broker.count("bad")
 				time.Sleep(time.Minute)
-				assert.InDelta(t, 4, broker.count("bad"), 3, "one command a pause")
+				assert.InDelta(t, 4, broker.count("bad"), 3, "one command per pause")
 				problem := rows.problem("bad")
 				assert.Equal(t, kind, problem.Kind)
 				assert.Equal(t, "said the broker", problem.Reason)
-				assert.Less(t, look(&rows.mu, func() int { return rows.notes }), 20, "a note each time that the pause grows")
+				assert.Less(t, look(&rows.mu, func() int { return rows.notes }), 20, "one note for each longer pause")
 				assert.Equal(t, kind == record.QueueMissing, look(&broker.mu, func() int { return len(broker.declared) }) > 0, "a queue that stays missing is declared")
 
 				broker.set("bad", nil)
 				time.Sleep(20 * time.Second)
-				assert.Zero(t, rows.left("bad"), "all commands arrive once the queue takes them")
-				assert.Empty(t, rows.problem("bad").Kind, "and the note is gone")
+				assert.Zero(t, rows.left("bad"), "all commands arrive once the queue accepts them")
+				assert.Empty(t, rows.problem("bad").Kind, "the note is deleted")
 			})
 		})
 	}
 }
 
-func TestACommandThatTheBrokerRefusesWaitsLongerEachTimeAndGoesAlone(t *testing.T) {
+func TestARefusedCommandWaitsLongerEachTimeAndIsPublishedAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rows, broker := waiting(t, 50, "q")
@@ -264,12 +264,12 @@ func TestACommandThatTheBrokerRefusesWaitsLongerEachTimeAndGoesAlone(t *testing.
 		time.Sleep(2 * time.Second)
 		require.Equal(t, 1, rows.left("q"), "the others are published")
 		require.Equal(t, 5*time.Second, wait())
-		require.Empty(t, rows.problem("q").Kind, "it says nothing of the queue")
+		require.Empty(t, rows.problem("q").Kind, "a refused command says nothing about its queue")
 		time.Sleep(10 * time.Second)
 		require.Equal(t, 10*time.Second, wait())
 		time.Sleep(5 * time.Hour)
-		require.Equal(t, 10*time.Minute, wait(), "at the longest")
-		require.Positive(t, look(&broker.mu, func() int { return broker.alone }), "on a channel of its own")
+		require.Equal(t, 10*time.Minute, wait(), "the longest wait")
+		require.Positive(t, look(&broker.mu, func() int { return broker.alone }), "published alone")
 		broker.set("q", nil)
 		time.Sleep(11 * time.Minute)
 		require.Zero(t, rows.left("q"))

@@ -21,8 +21,7 @@ func (r *Relay) probeQueues(ctx context.Context) {
 	}
 }
 
-// ProbeQueues publishes one command to each queue that takes none at present and whose pause is over, then more while
-// they arrive.
+// ProbeQueues publishes one command to each closed queue whose pause is over, and more while they arrive.
 func (r *Relay) ProbeQueues(ctx context.Context) {
 	for _, queue := range r.gates.list(true) {
 		for again := true; again && ctx.Err() == nil && r.config.Publisher.CanPublish() == nil; {
@@ -31,7 +30,7 @@ func (r *Relay) ProbeQueues(ctx context.Context) {
 	}
 }
 
-// probe reports whether the next, larger probe may follow at once.
+// probe reports whether a larger probe may follow at once.
 func (r *Relay) probe(ctx context.Context, queue string) (again bool) {
 	allowed := r.gates.beginProbe(queue)
 	if allowed == 0 {
@@ -46,7 +45,7 @@ func (r *Relay) probe(ctx context.Context, queue string) (again bool) {
 	}
 	again, opened := r.gates.endProbe(queue, len(commands))
 	if opened {
-		r.config.Logger.Info("a queue takes commands again", "queue", queue)
+		r.config.Logger.Info("a queue accepts commands again", "queue", queue)
 		r.note(ctx, []record.QueueProblem{{Queue: queue}})
 	}
 	return again

@@ -19,10 +19,10 @@ import (
 type published struct {
 	command *wire.Command
 	receipt wire.Receipt
-	waited  bool // it reached its queue so late after its commit that its attempt's time begins only now
+	waited  bool // it reached its queue so late that its attempt's time starts only now
 }
 
-// receipts collects what became of commands, until somebody has the time to deal with it.
+// receipts collects receipts until settle processes them.
 type receipts struct {
 	came wait.Signal // fires when all may not be empty
 
@@ -45,13 +45,12 @@ func (r *receipts) take() []published {
 	return taken
 }
 
-// publish publishes one batch and deals with the receipts that are there when it returns; those that come later are
-// settled by settleLate. since is when its first command was handed over; zero means that the commands have waited in
-// the table.
+// publish publishes one batch and settles the receipts that exist when it returns; settleLate settles later ones. since
+// is when the first command was handed over; zero means that the commands come from the table.
 func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time.Time) {
 	failpoint.Reach("relay/publishing")
 	note := func(command *wire.Command, receipt wire.Receipt) {
-		took := r.config.Now().Sub(since) // for ever, when it has waited in the table
+		took := r.config.Now().Sub(since) // very long for commands from the table
 		r.receipts.add(published{command, receipt, took > max(promptly, command.Timeout/20)})
 	}
 	sound := make([]wire.Command, 0, len(commands))
@@ -70,7 +69,7 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 	r.settle(ctx)
 }
 
-// settleLate deals with the receipts that come after their batch.
+// settleLate settles the receipts that come after their batch.
 func (r *Relay) settleLate(ctx context.Context) {
 	for {
 		select {
@@ -82,7 +81,7 @@ func (r *Relay) settleLate(ctx context.Context) {
 	}
 }
 
-// settle deals with the receipts that are there.
+// settle processes the available receipts.
 func (r *Relay) settle(ctx context.Context) {
 	var refused []record.RefusedCommand
 	closed := make(map[string]closure)
@@ -103,7 +102,7 @@ func (r *Relay) settle(ctx context.Context) {
 			refused = append(refused, record.RefusedCommand{
 				Command: one.command.ID, Reason: one.receipt.Reason, RetryAfter: r.refusals.add(one.command.ID),
 			})
-		default: // its lease runs out, and it is claimed and published again
+		default: // its lease expires, and it is claimed and published again
 			unconfirmed++
 		}
 	}
@@ -114,7 +113,7 @@ func (r *Relay) settle(ctx context.Context) {
 	r.reportClosed(ctx, closed)
 }
 
-// confirm lets a row be forgotten; where the command has waited, only after the saga knows that its time runs from now.
+// confirm lets a row be deleted. If the command had to wait, the saga first records that its time starts now.
 func (r *Relay) confirm(ctx context.Context, one published) {
 	id := one.command.ID
 	if one.waited {
@@ -124,8 +123,8 @@ func (r *Relay) confirm(ctx context.Context, one published) {
 	r.ReturnConfirmed([]saga.CommandID{id})
 }
 
-// reportRefused notes commands that the broker refuses for themselves. Each is published again by itself, after longer
-// and longer pauses.
+// reportRefused records commands that the broker refuses. Each is published again, alone and after longer and longer
+// pauses.
 func (r *Relay) reportRefused(ctx context.Context, refused []record.RefusedCommand) {
 	if len(refused) == 0 {
 		return
@@ -137,8 +136,8 @@ func (r *Relay) reportRefused(ctx context.Context, refused []record.RefusedComma
 	}
 }
 
-// reportClosed notes the queues that take no commands, and has queues declared that stay missing: another process may
-// have registered the definition, or somebody deleted the queue.
+// reportClosed records the queues that refuse commands, and declares queues that stay missing: another process may have
+// registered the definition, or an operator may have deleted the queue.
 func (r *Relay) reportClosed(ctx context.Context, closed map[string]closure) {
 	if len(closed) == 0 {
 		return
@@ -151,8 +150,8 @@ func (r *Relay) reportClosed(ctx context.Context, closed map[string]closure) {
 		if r.gates.missingFor(&problem) >= redeclareAfter {
 			missing = append(missing, queue)
 		}
-		if bits.OnesCount(closed[queue].times) == 1 { // the first time, and when the failures in a row have doubled
-			r.config.Logger.Warn("a queue takes no commands", "queue", queue, "problem", problem.Kind,
+		if bits.OnesCount(closed[queue].times) == 1 { // the first failure, and whenever the number of consecutive failures has doubled
+			r.config.Logger.Warn("a queue accepts no commands", "queue", queue, "problem", problem.Kind,
 				"reason", problem.Reason, "retry_at", problem.RetryAt)
 		}
 	}
@@ -177,7 +176,7 @@ const (
 	maxRefusals  = 10_000
 )
 
-// refusals count how often the broker has refused a command for itself.
+// refusals counts how often the broker has refused each command.
 type refusals struct {
 	mu    sync.Mutex
 	times map[saga.CommandID]int
@@ -188,7 +187,7 @@ func (r *refusals) add(id saga.CommandID) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.times == nil || len(r.times) >= maxRefusals {
-		r.times = make(map[saga.CommandID]int) // some begin with short pauses again
+		r.times = make(map[saga.CommandID]int) // some start with short pauses again
 	}
 	wait := min(firstRefusal<<min(r.times[id], 10), maxRefusal)
 	r.times[id]++

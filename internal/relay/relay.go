@@ -12,66 +12,67 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Rows is the outbox as a table.
+// Rows is the outbox table.
 type Rows interface {
-	// ClaimOutbox takes over commands whose lease ran out.
+	// ClaimOutbox takes over commands whose lease has expired.
 	ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error)
-	// MarkRefused notes that the broker refuses these commands for themselves.
+	// MarkRefused records that the broker refuses these commands.
 	MarkRefused(ctx context.Context, refused []record.RefusedCommand) error
-	// NoteQueueProblems notes why queues take no commands; an empty kind takes the note away.
+	// NoteQueueProblems records why queues accept no commands; an empty kind deletes the record.
 	NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error
 }
 
-// Publisher is the broker's side.
+// Publisher is the broker.
 type Publisher interface {
-	// Publish publishes commands and reports the receipt of each, once, by settle: until it returns, or from another
-	// goroutine soon afterwards if a queue is slow to confirm. It ends within its own deadline.
+	// Publish publishes commands and calls settle with the receipt of each, exactly once: before it returns, or soon
+	// afterwards from another goroutine if a queue is slow to confirm. It has its own deadline.
 	Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt))
 	// PublishAlone publishes a command that the broker has refused before, so that it harms no other.
 	PublishAlone(ctx context.Context, command *wire.Command) wire.Receipt
-	// DeclareQueues makes sure that worker queues exist.
+	// DeclareQueues creates worker queues that do not exist.
 	DeclareQueues(ctx context.Context, queues []string) error
-	// CanPublish returns why nothing can be published now, or nil.
+	// CanPublish returns why publishing is impossible now, or nil.
 	CanPublish() error
 }
 
-// Config says what a relay works with. Rows, Publisher and Published are required.
+// Config configures a relay. Rows, Publisher and Published are required.
 type Config struct {
 	Rows      Rows
 	Publisher Publisher
-	// Published is told of commands that had to wait before they reached their queues, so that the time of their
-	// attempts runs only from now. It calls done once that is stored.
+	// Published is called with commands that waited before they reached their queues, since the time of their attempts
+	// starts only now. It calls done once that is stored.
 	Published func(ctx context.Context, id saga.CommandID, done func())
-	// Sent is told how many commands were published together, whatever became of them, for metrics; it must return at
-	// once. nil: nobody.
+	// Sent, if non-nil, is called with the number of commands that were published together, for metrics. It must not
+	// block.
 	Sent   func(commands int)
 	Logger *slog.Logger // nil: no log
 
-	Publishers int           // batches being published at the same time; 0: 2
+	Publishers int           // concurrent batches; 0: 2
 	BatchSize  int           // commands in one batch; 0: 256
-	Lease      time.Duration // how long a command handed over is this process's to publish; 0: 3 s, as in the store
-	ClaimEvery time.Duration // how often the table is asked; 0: 1 s
-	Capacity   int           // commands kept in memory; what comes beyond is left to the table; 0: 20,000
+	Lease      time.Duration // how long this process may publish a command from memory; 0: 3 s, as in the store
+	ClaimEvery time.Duration // time between claims; 0: 1 s
+	Capacity   int           // commands in memory; the rest is left to the table; 0: 20,000
 
-	// Now is this process's clock. It only tells how long something has taken. nil: time.Now.
+	// Now is this process's clock, used only for durations. nil: time.Now.
 	Now func() time.Time
 }
 
 const (
-	// promptly is how soon after its commit a command's confirm must come for its attempt's time to have been right
-	// from the start; a twentieth of the timeout, if that is more.
+	// promptly is the delay within which a confirm must come for the attempt's time to count from the commit; or a
+	// twentieth of the timeout, if longer.
 	promptly = 100 * time.Millisecond
-	// margin is left of a lease when a command is still published from memory: the next holder should not overlap.
+	// margin is the rest of a lease in which a command is no longer published from memory, so that two publishers do
+	// not overlap.
 	margin = 500 * time.Millisecond
 
 	redeclareAfter = 3 * time.Second
 	probeLook      = 100 * time.Millisecond
 
-	// roomAt is the share of the capacity up to which commands are handed over without a pause of at most crowdPause.
+	// roomAt is the share of the capacity beyond which Await pauses, for at most crowdPause.
 	roomAt     = 0.25
 	crowdPause = 200 * time.Millisecond
 
-	// batchBytes bounds the bodies of one batch, and maxHandedBytes those that are kept in memory.
+	// batchBytes limits the bodies of a batch, maxHandedBytes those in memory.
 	batchBytes     = 4 << 20
 	maxHandedBytes = 32 << 20
 )
@@ -103,7 +104,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Relay brings commands from the outbox to the broker. It is the engine's Outbox.
+// Relay publishes commands from the outbox to the broker. It is the engine's Outbox.
 type Relay struct {
 	config      Config
 	filled      wait.Signal // fires when handed may not be empty
@@ -120,13 +121,13 @@ type Relay struct {
 	confirmed   []saga.CommandID
 }
 
-// handed is a command that this process has committed and may publish until its lease runs out.
+// handed is a command that this process has committed and may publish until its lease expires.
 type handed struct {
 	command wire.Command
 	since   time.Time
 }
 
-// New makes a relay; Run lets it work.
+// New returns a relay. Run starts it.
 func New(config Config) *Relay {
 	config = config.withDefaults()
 	return &Relay{
@@ -135,7 +136,7 @@ func New(config Config) *Relay {
 	}
 }
 
-// Dispatch takes committed commands over. It never waits: what does not fit in memory is left to the table.
+// Dispatch takes over committed commands. It never blocks: what exceeds the memory limits is left to the table.
 func (r *Relay) Dispatch(commands []wire.Command) {
 	if len(commands) == 0 {
 		return
@@ -153,8 +154,8 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 	r.filled.Notify()
 }
 
-// Await lets those who are about to hand commands over wait while many have not been published yet: a moment at most, for
-// a broker that is away should keep nobody from storing sagas.
+// Await slows callers down while many commands are unpublished, for a moment at most: an unavailable broker must not
+// keep sagas from being stored.
 func (r *Relay) Await(ctx context.Context) {
 	if !r.crowded() {
 		return
@@ -170,7 +171,7 @@ func (r *Relay) Await(ctx context.Context) {
 			return
 		}
 	}
-	r.taken.Notify() // others may be waiting
+	r.taken.Notify() // other callers may be waiting
 }
 
 func (r *Relay) crowded() bool {
@@ -179,8 +180,8 @@ func (r *Relay) crowded() bool {
 	return float64(len(r.handed)) > roomAt*float64(r.config.Capacity)
 }
 
-// TakeConfirmed returns the ids of commands that are in their queues, for their rows to be deleted: at most so many, and
-// none where there are fewer than least.
+// TakeConfirmed returns at most `most` ids of published commands whose rows can be deleted, or none if there are fewer
+// than `least`.
 func (r *Relay) TakeConfirmed(least, most int) []saga.CommandID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,15 +194,15 @@ func (r *Relay) TakeConfirmed(least, most int) []saga.CommandID {
 	return taken
 }
 
-// ReturnConfirmed takes back ids whose rows were not deleted after all.
+// ReturnConfirmed returns ids whose rows were not deleted after all.
 func (r *Relay) ReturnConfirmed(ids []saga.CommandID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.confirmed = append(r.confirmed, ids...)
 }
 
-// Run publishes until ctx ends, and waits for what it has begun. All that it does over and over is PublishHanded,
-// PublishClaimed and ProbeQueues, each in loops of its own; a simulation calls these itself.
+// Run publishes until ctx ends, and waits for what is in progress. It calls PublishHanded, PublishClaimed and
+// ProbeQueues in loops; a simulation calls them itself.
 func (r *Relay) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	for range r.config.Publishers {
@@ -213,7 +214,7 @@ func (r *Relay) Run(ctx context.Context) {
 	work.Wait()
 }
 
-// publishHanded publishes what this process has committed, whenever there is something.
+// publishHanded publishes what this process has committed, as it comes.
 func (r *Relay) publishHanded(ctx context.Context) {
 	for {
 		select {
@@ -226,7 +227,7 @@ func (r *Relay) publishHanded(ctx context.Context) {
 	}
 }
 
-// PublishHanded publishes a batch of what this process has committed; it is false when there is nothing.
+// PublishHanded publishes a batch of commands that this process has committed. It returns false if there are none.
 func (r *Relay) PublishHanded(ctx context.Context) bool {
 	batch := r.takeHanded()
 	if len(batch) == 0 {
@@ -244,7 +245,7 @@ func (r *Relay) PublishHanded(ctx context.Context) bool {
 	return true
 }
 
-// takeHanded takes a batch of what is still this process's to publish. The rest is left to the table.
+// takeHanded takes a batch of commands whose lease still holds. Expired ones are left to the table.
 func (r *Relay) takeHanded() []handed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -268,14 +269,14 @@ func (r *Relay) takeHanded() []handed {
 	r.handedBytes -= bytes
 	r.taken.Notify()
 	if len(r.handed) == 0 {
-		r.handed = nil // release what has been published
+		r.handed = nil // release the memory of published commands
 	} else {
-		r.filled.Notify() // another publisher may begin on the rest
+		r.filled.Notify() // another publisher may take the rest
 	}
 	return batch
 }
 
-// publishClaimed asks the table for what nobody else publishes, again and again.
+// publishClaimed claims and publishes periodically until ctx ends.
 func (r *Relay) publishClaimed(ctx context.Context) {
 	for pause := time.Duration(0); wait.For(ctx, pause); pause = r.config.ClaimEvery {
 		for r.PublishClaimed(ctx) && ctx.Err() == nil { // until nothing is left
@@ -283,8 +284,8 @@ func (r *Relay) publishClaimed(ctx context.Context) {
 	}
 }
 
-// PublishClaimed publishes a batch of commands of a process that died, or that could not be published; more reports
-// that there may be more.
+// PublishClaimed claims and publishes a batch of commands that no process is publishing. more reports that there may be
+// others.
 func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
 	if r.config.Publisher.CanPublish() != nil {
 		return false
@@ -295,7 +296,7 @@ func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
 	if err == nil {
 		r.unread.ended()
 	} else if ctx.Err() == nil && r.unread.failed() {
-		r.config.Logger.Warn("the outbox was not read, trying again", "error", err)
+		r.config.Logger.Warn("reading the outbox failed, trying again", "error", err)
 	}
 	if len(commands) > 0 {
 		r.publish(ctx, commands, time.Time{})

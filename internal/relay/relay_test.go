@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is a relay between the store in memory and the in-process broker.
-type rig struct {
+// fixture is a relay between the store in memory and the in-process broker.
+type fixture struct {
 	*relay.Relay
 	store  *memory.Store
 	broker *local.Broker
@@ -30,11 +30,11 @@ type rig struct {
 	late []saga.CommandID
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *fixture {
 	t.Helper()
 	store, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
-	r := &rig{store: store, broker: local.New()}
+	r := &fixture{store: store, broker: local.New()}
 	r.Relay = relay.New(relay.Config{
 		Rows: store, Publisher: r.broker, ClaimEvery: 20 * time.Millisecond,
 		Published: func(_ context.Context, id saga.CommandID, done func()) {
@@ -52,7 +52,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // commit stores a saga with its first command, as the engine would, and returns the command.
-func (r *rig) commit(t *testing.T) wire.Command {
+func (r *fixture) commit(t *testing.T) wire.Command {
 	t.Helper()
 	plan := saga.New("d").Step("a", "q.a").MustBuild()
 	plan, err := saga.ParseDefinition("d", 1, must(plan.MarshalJSON()))
@@ -79,7 +79,7 @@ func must(content []byte, err error) []byte {
 	return content
 }
 
-func (r *rig) confirmed(t *testing.T) []saga.CommandID {
+func (r *fixture) confirmed(t *testing.T) []saga.CommandID {
 	t.Helper()
 	var taken []saga.CommandID
 	require.Eventually(t, func() bool {
@@ -96,21 +96,21 @@ func TestACommittedCommandIsPublishedFromMemory(t *testing.T) {
 	command := r.commit(t)
 	r.Dispatch([]wire.Command{command})
 	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t))
-	require.Empty(t, r.late, "its time was right from the start")
+	require.Empty(t, r.late, "its time counts from the commit")
 }
 
-func TestACommandThatNobodyPublishedIsClaimedAndItsTimeRunsFromThen(t *testing.T) {
+func TestAnUnpublishedCommandIsClaimedAndItsTimeStartsThen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	require.NoError(t, r.broker.DeclareQueues(t.Context(), []string{"q"}))
-	command := r.commit(t) // and the process that should hand it over is gone
+	command := r.commit(t) // the process that should hand it over is gone
 	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	require.Equal(t, []saga.CommandID{command.ID}, r.late)
 }
 
-func TestACommandWithoutAQueueStaysInTheOutboxUntilThereIsOne(t *testing.T) {
+func TestACommandWaitsInTheOutboxForItsQueue(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	command := r.commit(t)
@@ -121,10 +121,10 @@ func TestACommandWithoutAQueueStaysInTheOutboxUntilThereIsOne(t *testing.T) {
 		return len(problems) == 1 && problems[0].Queue == command.Queue && problems[0].Kind == record.QueueMissing
 	}, 10*time.Second, 5*time.Millisecond, "the missing queue should be noted")
 	require.Empty(t, r.TakeConfirmed(1, 10))
-	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t), "the relay has the missing queue declared by itself")
+	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t), "the relay declares the missing queue")
 }
 
-func TestCommandsThatWaitInGreatNumberSlowWhoBringsMore(t *testing.T) {
+func TestManyUnpublishedCommandsSlowTheirSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		broker := local.New()
@@ -138,8 +138,8 @@ func TestCommandsThatWaitInGreatNumberSlowWhoBringsMore(t *testing.T) {
 		require.Zero(t, time.Since(began), "there is room")
 		r.Dispatch([]wire.Command{{Queue: "q"}, {Queue: "q"}, {Queue: "q"}})
 		r.Await(t.Context())
-		require.Positive(t, time.Since(began), "nobody publishes")
-		require.Less(t, time.Since(began), time.Second, "but it is a moment only")
+		require.Positive(t, time.Since(began), "no publisher runs")
+		require.Less(t, time.Since(began), time.Second, "the pause is short")
 
 		began = time.Now()
 		waited := make(chan time.Duration)
@@ -149,11 +149,11 @@ func TestCommandsThatWaitInGreatNumberSlowWhoBringsMore(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.True(t, r.PublishHanded(t.Context()))
-		require.Zero(t, <-waited, "there is room as soon as something was taken")
+		require.Zero(t, <-waited, "room appears as soon as a command was taken")
 	})
 }
 
-func TestConfirmedRowsThatWereNotDeletedComeBack(t *testing.T) {
+func TestConfirmedRowsThatWereNotDeletedAreReturned(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	require.NoError(t, r.broker.DeclareQueues(t.Context(), []string{"q"}))
@@ -165,12 +165,12 @@ func TestConfirmedRowsThatWereNotDeletedComeBack(t *testing.T) {
 	require.Equal(t, taken, r.TakeConfirmed(1, 10))
 }
 
-func TestSoManyConfirmedRowsAreTakenAsAreWanted(t *testing.T) {
+func TestConfirmedRowsAreTakenWithinTheLimits(t *testing.T) {
 	t.Parallel()
 	r := relay.New(relay.Config{})
 	ids := []saga.CommandID{{Saga: "a"}, {Saga: "b"}, {Saga: "c"}}
 	r.ReturnConfirmed(ids)
-	require.Empty(t, r.TakeConfirmed(4, 10), "too few for a batch to bother")
+	require.Empty(t, r.TakeConfirmed(4, 10), "fewer than the batch's minimum")
 	require.Equal(t, ids[:2], r.TakeConfirmed(2, 2))
 	require.Empty(t, r.TakeConfirmed(2, 2))
 	require.Equal(t, ids[2:], r.TakeConfirmed(1, 2))

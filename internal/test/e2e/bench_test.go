@@ -16,7 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
-// bench runs `orchestrator bench` for a moment, and returns its report.
+// bench runs `orchestrator bench` briefly, and returns its report.
 func bench(t *testing.T, environment []string, arguments ...string) loadtest.Report {
 	t.Helper()
 	arguments = append([]string{"bench", "--warmup", "200ms", "--duration", "1s", "--in-flight", "8", "--output", "json"}, arguments...)
@@ -33,7 +33,7 @@ func bench(t *testing.T, environment []string, arguments ...string) loadtest.Rep
 	return report
 }
 
-func TestABenchOnRealServersReportsEveryFigureAndLeavesNothing(t *testing.T) {
+func TestABenchOnRealServersReportsEveryFigureAndCleansUp(t *testing.T) {
 	t.Parallel()
 	server := env.Database(t)
 	url, _ := env.Broker(t)
@@ -67,7 +67,7 @@ func TestABenchOnRealServersReportsEveryFigureAndLeavesNothing(t *testing.T) {
 	assert.Zero(t, left, "databases of the run")
 }
 
-func TestABenchOfTheEmbeddedOrchestratorNeedsNothing(t *testing.T) {
+func TestABenchOfTheEmbeddedOrchestratorNeedsNoServers(t *testing.T) {
 	t.Parallel()
 	report := bench(t, []string{"HOME=" + t.TempDir()}, "--embedded", "--rate", "40", "--steps", "2", "--parallel", "--fail-rate", "0.5")
 	assert.InDelta(t, 40, report.Rate, 0)

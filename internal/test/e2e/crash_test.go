@@ -26,7 +26,7 @@ const (
 	orders       = 200
 )
 
-// effect is a line of a service's own ledger.
+// effect is a line of a service's ledger.
 type effect struct {
 	Saga   string    `json:"saga"`
 	Step   string    `json:"step"`
@@ -35,8 +35,8 @@ type effect struct {
 	At     time.Time `json:"at"`
 }
 
-// order is the data of the order with that number: of every five, one has a card that is declined, and one is so large
-// that it is refused when all but its confirmation is done.
+// order returns the data of an order. Of every five orders, one has a card that is declined, and one is so large that
+// its confirmation is refused.
 func order(number int) map[string]any {
 	card, amount := goodCard, smallOrder
 	switch number % 5 {
@@ -50,7 +50,7 @@ func order(number int) map[string]any {
 	}
 }
 
-// startOrders starts the orders, and calls midway when half are acknowledged.
+// startOrders starts the orders, and calls midway once half are acknowledged.
 func startOrders(a *api, midway func()) []string {
 	ids := make([]string, orders)
 	for i := range ids {
@@ -62,8 +62,8 @@ func startOrders(a *api, midway func()) []string {
 	return ids
 }
 
-// judge holds the sagas' ends against what the services themselves say they did, in their order.
-func judge(t *testing.T, ended map[string]resource.Saga, ledger []effect) {
+// check compares the ends of the sagas with the effects in the services' ledgers.
+func check(t *testing.T, ended map[string]resource.Saga, ledger []effect) {
 	t.Helper()
 	did := make(map[string][]string)
 	for _, e := range ledger {
@@ -85,7 +85,7 @@ func judge(t *testing.T, ended map[string]resource.Saga, ledger []effect) {
 	}, counts)
 }
 
-// effectsOf are the effects of an order, in their order, by how it ended: what was done last is undone first.
+// effectsOf returns the effects of an order, in order, by how it ended. The last effect is compensated first.
 func effectsOf() map[string][]string {
 	return map[string][]string{
 		"completed": {
@@ -108,7 +108,7 @@ func putOrderDefinition(t *testing.T, a *api) {
 	}}, nil)
 }
 
-func (w *world) ledger() []effect {
+func (w *fixture) ledger() []effect {
 	w.t.Helper()
 	ctx := context.Background()
 	connection, err := pgx.Connect(ctx, w.databaseURL)
@@ -121,9 +121,9 @@ func (w *world) ledger() []effect {
 	return ledger
 }
 
-func TestAnOrchestratorKilledInTheMiddleOfItsSagasCarriesOn(t *testing.T) {
+func TestAKilledOrchestratorContinuesItsSagas(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	address := freeAddress(t)
 	serving, a := w.serve(address)
 	w.workers()
@@ -137,13 +137,13 @@ func TestAnOrchestratorKilledInTheMiddleOfItsSagasCarriesOn(t *testing.T) {
 	serving, _ = w.serve(address)
 	ended := a.ends(ids)
 	t.Logf("%d sagas had ended %s after the second kill", orders, time.Since(began).Round(time.Millisecond))
-	judge(t, ended, w.ledger())
+	check(t, ended, w.ledger())
 	require.Less(t, serving.stop(), 10*time.Second)
 }
 
-func TestOfTwoReplicasOneIsKilledAndNothingIsStranded(t *testing.T) {
+func TestAKilledReplicaStrandsNoSaga(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	first, a := w.serve(freeAddress(t))
 	_, b := w.serve(freeAddress(t))
 	w.workers()
@@ -162,10 +162,10 @@ func TestOfTwoReplicasOneIsKilledAndNothingIsStranded(t *testing.T) {
 	began := time.Now()
 	ended := b.ends(ids)
 	t.Logf("%d sagas had ended %s after the last start", orders, time.Since(began).Round(time.Millisecond))
-	judge(t, ended, w.ledger())
+	check(t, ended, w.ledger())
 }
 
-func TestTheEmbeddedOrchestratorKilledCarriesOnFromItsFile(t *testing.T) {
+func TestAKilledEmbeddedOrchestratorContinuesFromItsFile(t *testing.T) {
 	t.Parallel()
 	folder, state, address := programs(t), t.TempDir(), freeAddress(t)
 	serve := func() (*process, *api) {
@@ -175,7 +175,7 @@ func TestTheEmbeddedOrchestratorKilledCarriesOnFromItsFile(t *testing.T) {
 		return p, a
 	}
 	serving, a := serve()
-	require.Eventually(t, func() bool { // the example registers its definition by itself
+	require.Eventually(t, func() bool { // the example registers its definition itself
 		status, err := a.call(http.MethodGet, "/v1/definitions/order", "", nil, nil)
 		return err == nil && status == http.StatusOK
 	}, 10*time.Second, 10*time.Millisecond)
@@ -192,7 +192,7 @@ func TestTheEmbeddedOrchestratorKilledCarriesOnFromItsFile(t *testing.T) {
 		ledger = append(ledger, readLedger(t, filepath.Join(state, service+".ledger"))...)
 	}
 	slices.SortStableFunc(ledger, func(a, b effect) int { return a.At.Compare(b.At) })
-	judge(t, ended, ledger)
+	check(t, ended, ledger)
 }
 
 func readLedger(t *testing.T, path string) []effect {

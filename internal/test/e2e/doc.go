@@ -1,3 +1,3 @@
-// Package e2e holds tests of the whole: the orchestrator and the example's services as processes of their own, on real
-// servers, killed in the middle of their work. It has no code but tests.
+// Package e2e tests the whole system: the orchestrator and the example's services as separate processes, on real
+// servers, killed while they work.
 package e2e

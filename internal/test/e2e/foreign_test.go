@@ -18,17 +18,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// debianPython is the system's own: Debian's packages of Python libraries are for it.
+// debianPython is the system's Python: Debian's packages of libraries belong to it.
 const debianPython = "/usr/bin/python3"
 
-// needPython sees to a Python with an AMQP client, and fails clearly where there is none to be had.
+// needPython installs a Python with an AMQP client, or fails the test.
 func needPython(t *testing.T) {
 	t.Helper()
 	require.NoError(t, pythonInstalled(), "this test needs the Debian package python3-pika")
 }
 
-// pythonInstalled installs it once, for all tests that need it. A fresh machine may have no list of packages yet, and
-// something else may be installing just now.
+// pythonInstalled installs it once for all tests. A fresh machine may have no package lists, and another process may be
+// installing at the same time.
 var pythonInstalled = sync.OnceValue(func() error {
 	if exec.Command(debianPython, "-c", "import pika").Run() == nil {
 		return nil
@@ -55,7 +55,7 @@ func paymentsDefinition() map[string]any {
 func TestAWorkerInAnotherLanguageNeedsOnlyAnAMQPClient(t *testing.T) {
 	t.Parallel()
 	needPython(t)
-	w := newWorld(t)
+	w := newFixture(t)
 	_, a := w.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 	start(t, w.environment, debianPython, "testdata/worker.py")
@@ -71,10 +71,10 @@ func TestAWorkerInAnotherLanguageNeedsOnlyAnAMQPClient(t *testing.T) {
 	require.Equal(t, "card_declined", large.Failure.Code)
 }
 
-func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
+func TestAMalformedReplyIsDeadLetteredAndStopsNoSaga(t *testing.T) {
 	t.Parallel()
 	needPython(t)
-	w := newWorld(t)
+	w := newFixture(t)
 	_, a := w.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 
@@ -103,16 +103,16 @@ func TestAMalformedReplyIsPutAsideAndStopsNothing(t *testing.T) {
 	}, 15*time.Second, 50*time.Millisecond, "every bad reply should be a dead letter")
 	var now resource.Saga
 	a.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+waiting.ID, nil, &now)
-	require.Equal(t, waiting.Revision, now.Revision, "bad replies change nothing")
+	require.Equal(t, waiting.Revision, now.Revision, "a bad reply must not change the saga")
 
 	start(t, w.environment, debianPython, "testdata/worker.py")
 	require.Equal(t, saga.Completed, a.ends([]string{waiting.ID})[waiting.ID].Status)
 }
 
-// B2: what a worker in another language says clearly counts, however its text came about.
-func TestAClearNoCountsWhateverItsTextIsLike(t *testing.T) {
+// A clear verdict of a worker in another language counts, whatever its text is like.
+func TestAClearVerdictCountsWhateverItsTextIsLike(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFixture(t)
 	_, a := w.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 	for name, c := range map[string]struct {
@@ -123,7 +123,7 @@ func TestAClearNoCountsWhateverItsTextIsLike(t *testing.T) {
 		"a NUL":          {`{"status":"failed","error":{"code":"card_declined","message":"\u0000","retryable":false}}`, "card_declined", saga.Compensated},
 		"undecodable":    {`{"status":"failed","error":{"code":"card_declined","message":"\udcff","retryable":false}}`, "card_declined", saga.Compensated},
 		"an odd error":   {`{"status":"failed","error":{"code":402,"message":{"a":1},"retryable":false}}`, "402", saga.Compensated},
-		"an odd output":  {`{"status":"succeeded","output":{"x":"\u0000"}}`, saga.CodeInvalidOutput, saga.Compensating}, // it did take effect
+		"an odd output":  {`{"status":"succeeded","output":{"x":"\u0000"}}`, saga.CodeInvalidOutput, saga.Compensating}, // the step took effect
 	} {
 		var started, now resource.Saga
 		a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "pay"}, &started)
@@ -138,7 +138,7 @@ func TestAClearNoCountsWhateverItsTextIsLike(t *testing.T) {
 }
 
 // reply sends bodies to the reply queue as any AMQP client might.
-func (w *world) reply(correlationID string, bodies ...string) {
+func (w *fixture) reply(correlationID string, bodies ...string) {
 	w.t.Helper()
 	connection, err := amqp.Dial(os.Getenv("AMQP_URL"))
 	require.NoError(w.t, err)

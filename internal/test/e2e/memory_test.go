@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A7: 256 sagas whose data grows to 1 MB are under way at the same time, and serve stays under 512 MiB.
-func TestServeStaysSmallWithLargeSagasUnderWay(t *testing.T) {
+// serve stays under 512 MiB with 256 running sagas whose data grows to 1 MB.
+func TestServeStaysSmallWithLargeSagas(t *testing.T) {
 	t.Parallel()
 	const sagas, part = 256, 240_000
-	w := newWorld(t)
+	w := newFixture(t)
 	p, a := w.serve(freeAddress(t))
 	var plan []map[string]any
 	for i := range 5 {
@@ -38,7 +38,7 @@ func TestServeStaysSmallWithLargeSagasUnderWay(t *testing.T) {
 		})
 	}
 	starts.Wait()
-	close(hold) // all answers come at once
+	close(hold) // all replies come at once
 	ended := 0
 	require.Eventually(t, func() bool {
 		var stats struct{ Sagas map[string]map[string]int }
@@ -80,7 +80,7 @@ func growing(t *testing.T, url, prefix string, part int, hold <-chan struct{}) {
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// largestMemory is the most that a process ever had in memory.
+// largestMemory returns the peak memory of a process.
 func largestMemory(t *testing.T, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -22,10 +22,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
-// settled is how long sagas may take to reach their ends after the last fault.
+// settled is how long sagas may take to end after the last fault.
 const settled = 60 * time.Second
 
-// programs builds the two programs once, and returns the folder that they are in.
+// programs builds the two programs once, and returns their folder.
 func programs(t *testing.T) string {
 	t.Helper()
 	folder, err := built()
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// process is a program that runs until it is killed, or the test ends.
+// process is a running program. It is killed when the test ends.
 type process struct {
 	t       *testing.T
 	command *exec.Cmd
@@ -81,7 +81,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop ends the process as an operator would, and says how long that took.
+// stop ends the process as an operator would. It returns how long that took.
 func (p *process) stop() time.Duration {
 	began := time.Now()
 	require.NoError(p.t, p.command.Process.Signal(syscall.SIGTERM))
@@ -89,7 +89,7 @@ func (p *process) stop() time.Duration {
 	return time.Since(began)
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// freeAddress returns an unused loopback address.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -98,8 +98,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// world is a database and a broker of one test, and what runs on them.
-type world struct {
+// fixture is the database and the broker of one test, and what runs on them.
+type fixture struct {
 	t           *testing.T
 	programs    string
 	databaseURL string
@@ -107,16 +107,16 @@ type world struct {
 	environment []string
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := &world{t: t, programs: programs(t), databaseURL: env.Database(t)}
+	w := &fixture{t: t, programs: programs(t), databaseURL: env.Database(t)}
 	url, prefix := env.Broker(t, "inventory", "payments", "orders")
 	w.prefix = prefix
 	w.environment = []string{"DATABASE_URL=" + w.databaseURL, "AMQP_URL=" + url, "AMQP_PREFIX=" + prefix, "ORCHESTRATOR_URL="}
 	return w
 }
 
-func (w *world) serve(address string) (*process, *api) {
+func (w *fixture) serve(address string) (*process, *api) {
 	w.t.Helper()
 	p := start(w.t, w.environment, filepath.Join(w.programs, "orchestrator"), "serve", "--migrate", "--auth", "none", "--listen", address)
 	a := &api{t: w.t, base: "http://" + address}
@@ -124,14 +124,14 @@ func (w *world) serve(address string) (*process, *api) {
 	return p, a
 }
 
-func (w *world) workers() {
+func (w *fixture) workers() {
 	w.t.Helper()
 	for _, service := range []string{"inventory", "payments", "orders"} {
 		start(w.t, w.environment, filepath.Join(w.programs, "order-saga"), "worker", "--service", service)
 	}
 }
 
-// api is a plain HTTP client, as anybody's would be.
+// api is a plain HTTP client.
 type api struct {
 	t    *testing.T
 	base string
@@ -167,7 +167,7 @@ func (a *api) call(method, path, key string, body, into any) (int, error) {
 	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
 }
 
-// must calls and insists on the status.
+// must calls and requires the status.
 func (a *api) must(status int, method, path string, body, into any) {
 	a.t.Helper()
 	got, err := a.call(method, path, "", body, into)
@@ -183,7 +183,7 @@ func (a *api) ready() {
 	}, 30*time.Second, 50*time.Millisecond, "%s should be ready", a.base)
 }
 
-// startOrder starts an order, again and again until it is acknowledged: the key makes that one saga.
+// startOrder retries until the start of an order is acknowledged: the key makes the retries one saga.
 func (a *api) startOrder(number int) string {
 	a.t.Helper()
 	body := map[string]any{"definition": "order", "data": order(number)}
@@ -195,7 +195,7 @@ func (a *api) startOrder(number int) string {
 	return started.ID
 }
 
-// ends waits until every saga has ended, and returns how each did.
+// ends waits until every saga has ended. It returns their final states.
 func (a *api) ends(ids []string) map[string]resource.Saga {
 	a.t.Helper()
 	ended := make(map[string]resource.Saga, len(ids))

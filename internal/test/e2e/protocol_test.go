@@ -23,10 +23,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// protocolBlock is a fenced block of docs/protocol.md: its language, what it shows, and its text.
+// protocolBlock matches a fenced block of docs/protocol.md: its language, its subject, and its text.
 var protocolBlock = regexp.MustCompile("(?ms)^```(json|sql) ([a-z, ]+)\n(.*?)^```$")
 
-// protocolExamples returns the examples of the page by what they show.
+// protocolExamples returns the examples of the page by subject.
 func protocolExamples(t *testing.T) map[string][]string {
 	t.Helper()
 	page, err := os.ReadFile("../../../docs/protocol.md")
@@ -45,7 +45,7 @@ type documentedCommand struct {
 	Body       any            `json:"body"`
 }
 
-// A worker reads from RabbitMQ what docs/protocol.md shows.
+// The worker reads from RabbitMQ what docs/protocol.md shows.
 func TestTheProtocolsCommandsAreWhatTheBrokerDelivers(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "payments")
@@ -72,7 +72,7 @@ func TestTheProtocolsCommandsAreWhatTheBrokerDelivers(t *testing.T) {
 	}
 }
 
-// commandOf makes the command that the example shows, through the code that makes every command.
+// commandOf returns the command of an example, made by the production code.
 func commandOf(t *testing.T, shown documentedCommand) wire.Command {
 	t.Helper()
 	id, err := saga.ParseCommandID(shown.Properties["correlation_id"].(string))
@@ -97,7 +97,7 @@ func encoded(t *testing.T, value any) json.RawMessage {
 	return text
 }
 
-// documented shows a delivery as the page does. The page's times and prefix stand for those of the delivery.
+// documented shows a delivery as the page does. The page's times and prefix replace those of the delivery.
 func documented(t *testing.T, d amqp.Delivery, prefix string) documentedCommand {
 	t.Helper()
 	deadline, err := time.Parse(time.RFC3339, d.Headers["saga-deadline"].(string))
@@ -122,8 +122,8 @@ func documented(t *testing.T, d amqp.Delivery, prefix string) documentedCommand 
 	return shown
 }
 
-// Each reply on the page is read as the page says.
-func TestTheProtocolsRepliesAreReadAsItSays(t *testing.T) {
+// Each reply on the page is decoded as the page says.
+func TestTheProtocolsRepliesAreDecodedAsItSays(t *testing.T) {
 	t.Parallel()
 	const id = "01JDBV8M5ZK7Q9GW3N1T4RXYEA/charge-payment/execute/2"
 	examples := protocolExamples(t)
@@ -146,7 +146,7 @@ func TestTheProtocolsRepliesAreReadAsItSays(t *testing.T) {
 	}
 }
 
-func TestTheProtocolsStartIsTaken(t *testing.T) {
+func TestTheProtocolsStartIsAccepted(t *testing.T) {
 	t.Parallel()
 	examples := protocolExamples(t)["start"]
 	require.Len(t, examples, 1)
@@ -155,7 +155,7 @@ func TestTheProtocolsStartIsTaken(t *testing.T) {
 	assert.Equal(t, "order-42", request.Key)
 }
 
-// The barrier transaction on the page takes effect once, however often it is run.
+// The barrier transaction on the page takes effect once, however often it runs.
 func TestTheProtocolsBarrierTransactionTakesEffectOnce(t *testing.T) {
 	t.Parallel()
 	conn, err := pgxpool.New(t.Context(), env.Database(t))

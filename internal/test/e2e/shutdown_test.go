@@ -15,22 +15,22 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 )
 
-// Contract, command line: on SIGTERM it ends within 10 s, whatever is away, however much it has taken in, and whoever
-// still listens.
-func TestServeEndsWithinTenSecondsWhateverIsAway(t *testing.T) { //nolint:tparallel // each subtest measures a time
+// On SIGTERM, serve ends within 10 s, whatever is unavailable, however much it has taken in, and with callers still
+// connected.
+func TestServeEndsWithinTenSecondsWhateverIsUnavailable(t *testing.T) { //nolint:tparallel // each subtest measures a time
 	t.Parallel()
 	nothing := func(*proxy.Proxy) {}
-	for name, away := range map[string]struct{ database, broker func(*proxy.Proxy) }{ // nil: it is there
-		"nothing is away":               {},
-		"Postgres stands still":         {database: nothing}, // it stands still already while messages pile up
-		"Postgres is gone":              {database: (*proxy.Proxy).Down},
-		"RabbitMQ stands still":         {broker: (*proxy.Proxy).Stall},
-		"both stand still":              {database: nothing, broker: (*proxy.Proxy).Stall},
-		"both are gone":                 {database: (*proxy.Proxy).Down, broker: (*proxy.Proxy).Down},
-		"one stands, the other is gone": {database: nothing, broker: (*proxy.Proxy).Down},
+	for name, away := range map[string]struct{ database, broker func(*proxy.Proxy) }{ // nil: available
+		"everything is available":       {},
+		"Postgres stalls":               {database: nothing}, // it stands still already while messages pile up
+		"Postgres is down":              {database: (*proxy.Proxy).Down},
+		"RabbitMQ stalls":               {broker: (*proxy.Proxy).Stall},
+		"both stall":                    {database: nothing, broker: (*proxy.Proxy).Stall},
+		"both are down":                 {database: (*proxy.Proxy).Down, broker: (*proxy.Proxy).Down},
+		"one stalls, the other is down": {database: nothing, broker: (*proxy.Proxy).Down},
 	} {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // each measures a time
-			w := newWorld(t)
+			w := newFixture(t)
 			directURL := strings.TrimPrefix(w.environment[1], "AMQP_URL=")
 			database, databaseURL, err := proxy.Start(w.databaseURL)
 			require.NoError(t, err)
@@ -59,12 +59,12 @@ func TestServeEndsWithinTenSecondsWhateverIsAway(t *testing.T) { //nolint:tparal
 			took := p.stop()
 			t.Logf("ended after %s", took.Round(10*time.Millisecond))
 			require.Less(t, took, 10*time.Second)
-			require.NotContains(t, p.output.String(), "left behind", "every part ends by itself")
+			require.NotContains(t, p.output.String(), "left behind", "every part must end in time")
 		})
 	}
 }
 
-// holdCalls leaves a stream and calls that wait open until the test ends.
+// holdCalls keeps a stream and waiting calls open until the test ends.
 func holdCalls(t *testing.T, address, sagaID string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +78,7 @@ func holdCalls(t *testing.T, address, sagaID string) {
 			}
 			request.Header.Set("Content-Type", "application/json")
 			response, err := http.DefaultClient.Do(request)
-			if err == nil { // nothing is read: this client has stopped listening
+			if err == nil { // this client has stopped reading
 				<-ctx.Done()
 				_ = response.Body.Close()
 			}
@@ -108,7 +108,7 @@ func flood(t *testing.T, url, prefix, sagaID string) {
 			}))
 		}
 	}
-	require.Eventually(t, func() bool { // the consumers have taken what they take
+	require.Eventually(t, func() bool { // the consumers have reached their prefetch
 		for _, queue := range []string{"replies", "dead", "start"} {
 			state, err := channel.QueueDeclarePassive(prefix+"."+queue, true, false, false, false, nil)
 			if err != nil || state.Messages > messages-50 {
