@@ -34,7 +34,7 @@ func parseTags(name, header string) (revisions []int64, every bool, err error) {
 	}
 	switch {
 	case len(revisions) == 0:
-		return nil, false, parameter(name, "must not be empty: leave the header out, or send an ETag")
+		return nil, false, parameter(name, "must not be empty: omit the header, or send an ETag")
 	case len(revisions) > maxTags:
 		return nil, false, parameter(name, "must list at most "+decimal(maxTags)+" ETags")
 	}

@@ -104,7 +104,7 @@ func refuseAmbiguity(next http.Handler) http.Handler {
 		}
 		for _, name := range []string{"Idempotency-Key", "If-Match", "If-None-Match"} {
 			if values := r.Header.Values(name); len(values) == 1 && strings.TrimSpace(values[0]) == "" {
-				writeProblem(w, problemOf(parameter(name, "must not be empty: leave it out, or give a value")))
+				writeProblem(w, problemOf(parameter(name, "must not be empty: omit it, or set a value")))
 				return
 			}
 		}

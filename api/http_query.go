@@ -65,9 +65,9 @@ func queryFaults(query url.Values, declared []*huma.Param) []resource.FieldError
 		}
 		switch {
 		case blank:
-			faults = append(faults, resource.FieldError{Parameter: parameter.Name, Message: "must not be empty: leave it out, or give a value"})
+			faults = append(faults, resource.FieldError{Parameter: parameter.Name, Message: "must not be empty: omit it, or set a value"})
 		case len(values) > 1 && !repeatable:
-			faults = append(faults, resource.FieldError{Parameter: parameter.Name, Message: "must be given once"})
+			faults = append(faults, resource.FieldError{Parameter: parameter.Name, Message: "must occur only once"})
 		}
 	}
 	return faults

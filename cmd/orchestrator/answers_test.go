@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestJSONIsHandedOnAsItCame(t *testing.T) {
+func TestJSONOutputIsTheAnswerUnchanged(t *testing.T) {
 	t.Parallel()
 	const answer = `{"items":[], "id":"1","data":{"n":1e2,"html":"<&>"},"of_a_later_version":true}`
 	url, _ := pretending(t, http.StatusOK, answer+"\n\n")
@@ -38,7 +38,7 @@ func table(t *testing.T, answer, line string) result {
 	return r
 }
 
-func TestTheTableOfWhatIsStuck(t *testing.T) {
+func TestStuckSagasAreATable(t *testing.T) {
 	t.Parallel()
 	since := time.Now().Add(-3*time.Hour - time.Minute).UTC().Format(time.RFC3339)
 	r := table(t, `{"next_cursor":"c2","items":[{"id":"S1","definition":"order","key":"o-1","status":"stuck",
@@ -48,16 +48,16 @@ func TestTheTableOfWhatIsStuck(t *testing.T) {
 	assert.Contains(t, r.err, "--cursor c2")
 }
 
-func TestWhySaysWhatIsKnown(t *testing.T) {
+func TestWhyShowsTheEvidence(t *testing.T) {
 	t.Parallel()
 	next := time.Now().Add(90 * time.Second).UTC().Format(time.RFC3339)
-	out := table(t, `{"cause":"no_consumer","message":"nobody reads","step":"a","since":"2026-01-01T00:00:00Z",
+	out := table(t, `{"cause":"no_consumer","message":"a queue without a worker","step":"a","since":"2026-01-01T00:00:00Z",
 		"next_automatic":{"at":"`+next+`","what":"the attempt times out"},"allowed_actions":["pause"],
 		"evidence":{"step":{"name":"a","command_id":"S1/a/execute/1"},"outbox":{"state":"confirmed"},
 			"queue":{"name":"stock","depth":3,"consumers":null}}}`, "sagas why S1").out
 	for _, want := range []string{
-		`cause\s+no_consumer`, "nobody reads", `next\s+the attempt times out, in \d+s`, `command\s+S1/a/execute/1 confirmed`,
-		`queue\s+stock, 3 waiting, \? consumers`, `may be done\s+pause`,
+		`cause\s+no_consumer`, "a queue without a worker", `next\s+the attempt times out, in \d+s`, `command\s+S1/a/execute/1 confirmed`,
+		`queue\s+stock, 3 waiting, \? consumers`, `actions\s+pause`,
 	} {
 		assert.Regexp(t, want, out)
 	}
@@ -74,7 +74,7 @@ func TestQueuesThatTheBrokerDoesNotKnow(t *testing.T) {
 	assert.Regexp(t, `mail\s+\?\s+\?\s+\?\s+\?`, out)
 }
 
-func TestDeadLettersOfAnyKind(t *testing.T) {
+func TestDeadLettersAreShownAsTextOrBytes(t *testing.T) {
 	t.Parallel()
 	out := table(t, `{"id":"D1","source":"reply","queue":"saga.replies","reason":"malformed","message":"no JSON",
 		"size":3,"headers":{"a":1},"body":"e3t7","text":"{{{"}`, "dead-letters show D1").out
@@ -87,23 +87,23 @@ func TestDeadLettersOfAnyKind(t *testing.T) {
 	assert.Regexp(t, `D1\s+-\s+start\s+-\s+malformed`, out)
 }
 
-func TestADefinitionOfALaterVersionIsShownAsItIs(t *testing.T) {
+func TestADefinitionOfALaterVersionIsShownAsJSON(t *testing.T) {
 	t.Parallel()
 	const steps = `[{"name":"a","command":"x.y","later":true}]`
 	assert.Contains(t, table(t, `{"name":"order","version":2,"steps":`+steps+`}`, "definitions show order").out, steps)
 	assert.Regexp(t, `order\s+2\s+\?`, table(t, `{"items":[{"name":"order","version":2,"steps":`+steps+`}]}`, "definitions list").out)
 }
 
-func TestAProblemIsOneReadableLine(t *testing.T) {
+func TestAProblemIsOneLine(t *testing.T) {
 	t.Parallel()
 	url, _ := pretending(t, http.StatusConflict, `{"code":"not_applicable","detail":"The saga is\nrunning.","allowed_actions":["pause","abandon"]}`)
 	r := execute(t, "", "sagas", "resume", "ID", "--server", url)
-	assert.Equal(t, result{code: exitFailed, err: "orchestrator: not_applicable: The saga is running. (what may be done: [pause abandon])\n"}, r)
+	assert.Equal(t, result{code: exitFailed, err: "orchestrator: not_applicable: The saga is running. (allowed actions: [pause abandon])\n"}, r)
 	url, _ = pretending(t, http.StatusBadGateway, "<html>")
 	assert.Contains(t, execute(t, "", "queues", "--server", url).err, "502")
 }
 
-func TestDurationsAreHumane(t *testing.T) {
+func TestDurationsAreInTheirLargestUnit(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 90 * time.Second: "90s", 5 * time.Minute: "5m", 3 * time.Hour: "3h", 50 * time.Hour: "2d",

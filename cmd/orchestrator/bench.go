@@ -17,31 +17,31 @@ import (
 
 // benchCommand is `orchestrator bench`.
 type benchCommand struct {
-	DatabaseURL string `env:"DATABASE_URL" help:"Postgres to start an orchestrator on, in a database that is made for the run and dropped afterwards. With --server: that server's own, which is only looked at."`
-	AMQPURL     string `name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ for that orchestrator, under a prefix that is removed afterwards. With --server: that server's own, where the workers are started."`
-	Embedded    bool   `help:"Start an embedded orchestrator, which needs neither and simulates the workers."`
-	Server      string `help:"URL of an orchestrator that is there, instead of one that is started; its sagas stay there."`
-	Key         string `env:"ORCHESTRATOR_KEY" help:"API key for --server, of an admin: the load's definition is registered."`
+	DatabaseURL string `env:"DATABASE_URL" help:"Postgres server for the orchestrator to start. The run creates a database and drops it afterwards. With --server: the database of that server, which is only read."`
+	AMQPURL     string `name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ for the orchestrator to start. The run uses a prefix and removes it afterwards. With --server: the RabbitMQ of that server, for the workers."`
+	Embedded    bool   `help:"Start an embedded orchestrator with simulated workers, without Postgres and RabbitMQ."`
+	Server      string `help:"URL of a running orchestrator to use instead of starting one. The sagas of the run remain there."`
+	Key         string `env:"ORCHESTRATOR_KEY" help:"API key for --server with the role admin, which is needed to register the definition."`
 	AMQPPrefix  string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of --server, for the workers."`
-	QueueType   string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Kind of the queues of an orchestrator that is started."`
-	Replicas    int    `default:"1" help:"How many processes serve, with the load spread over them."`
+	QueueType   string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Queue type of the orchestrator to start."`
+	Replicas    int    `default:"1" help:"Number of orchestrator processes, which share the load."`
 
-	Variant  string  `default:"A" enum:"A,B" help:"A: all sagas succeed. B: the last step of each fails for good, and what went before is compensated."`
-	FailRate float64 `help:"Share of sagas, 0 to 1, whose last step fails for good; B is 1."`
-	Steps    int     `default:"3" help:"Steps of each saga, one after the other."`
-	Parallel bool    `help:"All steps at once instead."`
-	Payload  int     `help:"Bytes of data that each saga carries."`
+	Variant  string  `default:"A" enum:"A,B" help:"A: all sagas succeed. B: the last step of each saga fails, and the steps before it are compensated."`
+	FailRate float64 `help:"Fraction of sagas, 0 to 1, whose last step fails; variant B is 1."`
+	Steps    int     `default:"3" help:"Steps of each saga, in sequence."`
+	Parallel bool    `help:"Run the steps of a saga in parallel."`
+	Payload  int     `help:"Bytes of data in each saga."`
 
-	InFlight    int           `help:"Sagas under way at a time. Closed loop: exactly so many (64). Open loop: at most (500)."`
-	Rate        float64       `help:"Open loop: begin so many sagas per second, however long they take. Latencies count from when a saga should have begun."`
-	Warmup      time.Duration `default:"3s" help:"How long the load runs before it is measured."`
-	Duration    time.Duration `default:"10s" help:"How long it is measured."`
-	Concurrency int           `default:"64" help:"Commands that each of the three workers does at the same time."`
+	InFlight    int           `help:"Number of concurrent sagas. Closed loop: exactly this many, default 64. Open loop: at most this many, default 500."`
+	Rate        float64       `help:"Open loop: sagas to start per second, however long they take. Latencies count from the intended start."`
+	Warmup      time.Duration `default:"3s" help:"Duration of the load before the measurement."`
+	Duration    time.Duration `default:"10s" help:"Duration of the measurement."`
+	Concurrency int           `default:"64" help:"Concurrent commands of each of the three workers."`
 
-	Output string `default:"text" enum:"text,json" help:"text for people; json has the same figures under names that stay."`
+	Output string `default:"text" enum:"text,json" help:"text, or json with the same figures under stable names."`
 }
 
-// Run puts the load on, and is a failure when a saga did not end as it should.
+// Run runs the load. It fails if a saga did not end as expected.
 func (c *benchCommand) Run(ctx context.Context, out *streams) error {
 	tune()
 	options, err := c.options()
@@ -59,7 +59,7 @@ func (c *benchCommand) Run(ctx context.Context, out *streams) error {
 		return err
 	}
 	if report.Failed > 0 {
-		return fmt.Errorf("%d sagas did not end as they should", report.Failed)
+		return fmt.Errorf("%d sagas did not end as expected", report.Failed)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (c *benchCommand) options() (bench.Options, error) {
 	failRate := c.FailRate
 	switch {
 	case c.Variant == "B" && failRate != 0:
-		return bench.Options{}, usage("--variant B and --fail-rate are two ways to say how many fail")
+		return bench.Options{}, usage("--variant B and --fail-rate exclude each other")
 	case c.Variant == "B":
 		failRate = 1
 	}
@@ -100,12 +100,12 @@ const (
 	maxLoad        = 30 * 24 * time.Hour
 )
 
-// checkNumbers names the first flag that is out of its limits.
+// checkNumbers returns an error for the first flag outside its limits.
 func (c *benchCommand) checkNumbers() error {
 	switch {
 	case c.InFlight < 0 || c.InFlight > maxInFlight:
 		return usage("--in-flight must be 0 to %d", maxInFlight)
-	case !(c.Rate >= 0 && c.Rate <= maxRate): // NaN is neither
+	case !(c.Rate >= 0 && c.Rate <= maxRate): // false for NaN
 		return usage("--rate must be 0 to %d", maxRate)
 	case c.Warmup < 0 || c.Warmup > maxLoad:
 		return usage("--warmup must be 0s to %s", maxLoad)
@@ -129,14 +129,14 @@ func (c *benchCommand) print(report loadtest.Report, out *streams) error {
 	return encoder.Encode(report)
 }
 
-// benchWorkerCommand is `orchestrator bench-worker`: what bench starts, or a person on another machine.
+// benchWorkerCommand is `orchestrator bench-worker`, which bench starts, or an operator on another machine.
 type benchWorkerCommand struct {
-	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that brings the commands."`
+	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that delivers the commands."`
 	AMQPPrefix  string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
-	Concurrency int    `default:"64" help:"Commands that each of the three workers does at the same time."`
+	Concurrency int    `default:"64" help:"Concurrent commands of each of the three workers."`
 }
 
-// Run works until it is told to end.
+// Run works until a signal ends it.
 func (c *benchWorkerCommand) Run(ctx context.Context, out *streams) error {
 	config := rabbit.Config{URL: c.AMQPURL, Prefix: c.AMQPPrefix}
 	if err := config.Validate(); err != nil {
@@ -145,7 +145,7 @@ func (c *benchWorkerCommand) Run(ctx context.Context, out *streams) error {
 	if c.Concurrency < 1 || c.Concurrency > maxConcurrency {
 		return usage("--concurrency must be 1 to %d", maxConcurrency)
 	}
-	// What fails, fails because the load asks for it: no line of log for each.
+	// The load makes steps fail on purpose, so failures are not logged.
 	log := slog.New(slog.NewTextHandler(out.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	tune()
 	fmt.Fprintln(out.out, "working")

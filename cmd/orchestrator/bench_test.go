@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestABenchSaysWhatItMisses(t *testing.T) {
+func TestBenchNamesTheMissingFlags(t *testing.T) {
 	t.Parallel()
 	for rule, line := range map[string][]string{
 		"--embedded":              {"bench", "--database-url=", "--amqp-url="},
-		"two ways":                {"bench", "--embedded", "--variant=B", "--fail-rate=0.5"},
+		"exclude each other":      {"bench", "--embedded", "--variant=B", "--fail-rate=0.5"},
 		"--duration":              {"bench", "--embedded", "--duration=0s"},
 		"--rate":                  {"bench", "--embedded", "--rate=-1"},
 		"want 1 to 100":           {"bench", "--embedded", "--steps=0"},
@@ -27,7 +27,7 @@ func TestABenchSaysWhatItMisses(t *testing.T) {
 	}
 }
 
-func TestABenchOfAServerThatIsAwayFails(t *testing.T) {
+func TestABenchOfAnUnreachableServerFails(t *testing.T) {
 	t.Parallel()
 	url, _ := pretending(t, 403, `{"code":"forbidden","detail":"The key may not."}`)
 	r := execute(t, "", "bench", "--server", url, "--database-url=", "--amqp-url=", "--warmup=0s", "--duration=1s")
@@ -36,12 +36,12 @@ func TestABenchOfAServerThatIsAwayFails(t *testing.T) {
 	assert.Empty(t, r.out)
 }
 
-func TestTheProgressOfALoad(t *testing.T) {
+func TestProgressIsABarOnATerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := newProgress(&streams{err: &out}, time.Second, 3*time.Second)
 	p.update(10, time.Second)
-	assert.Empty(t, out.String(), "a bar is for terminals")
+	assert.Empty(t, out.String(), "only a terminal has a bar")
 	p.say("a line")
 	assert.Equal(t, "a line\n", out.String())
 
@@ -55,5 +55,5 @@ func TestTheProgressOfALoad(t *testing.T) {
 	out.Reset()
 	p.say("said")
 	p.clear()
-	assert.Equal(t, "\r\x1b[Ksaid\n", out.String(), "the bar gives way, once")
+	assert.Equal(t, "\r\x1b[Ksaid\n", out.String(), "a message clears the bar once")
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// checkBlank refuses arguments that are given and empty, which in a script is a variable that was not set: a filter or
-// a document must not vanish. An empty --database-url, --amqp-url or --key takes back the environment's; the commands
-// that need them refuse it themselves.
+// checkBlank refuses empty arguments, which usually come from an unset variable in a script. An empty --database-url,
+// --amqp-url or --key overrides the environment; the commands that require them check them.
 func checkBlank(arguments []string) error {
 	before := ""
 	for _, argument := range arguments {
@@ -18,9 +17,9 @@ func checkBlank(arguments []string) error {
 		isFlag := strings.HasPrefix(argument, "-")
 		switch {
 		case isFlag && assigned && strings.TrimSpace(value) == "" && !mayBeEmpty(name):
-			return usage("%s must not be empty: leave it out, or give a value", name)
+			return usage("%s must not be empty: omit it, or set a value", name)
 		case strings.TrimSpace(argument) == "" && strings.HasPrefix(before, "-") && !mayBeEmpty(before):
-			return usage("%s must not be empty: leave it out, or give a value", before)
+			return usage("%s must not be empty: omit it, or set a value", before)
 		case strings.TrimSpace(argument) == "" && !strings.HasPrefix(before, "-"):
 			return usage("an argument is empty")
 		}
@@ -33,7 +32,7 @@ func mayBeEmpty(flag string) bool {
 	return slices.Contains([]string{"--database-url", "--amqp-url", "--key"}, flag)
 }
 
-// ignoreEmptyVariables makes an environment variable that is set, but empty, count as not set.
+// ignoreEmptyVariables unsets empty environment variables.
 func ignoreEmptyVariables(k *kong.Kong) error {
 	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
 		if flag, is := node.(*kong.Flag); is {

@@ -26,13 +26,13 @@ const orderSaga = `{"steps":[
 	{"name":"confirm","queue":"orders","command":"orders.confirm","kind":"pivot"},
 	{"name":"receipt","queue":"mail","command":"mail.receipt","kind":"retriable"}]}`
 
-// terminal runs command lines against an orchestrator in this process.
+// terminal runs commands against an orchestrator in this process.
 type terminal struct {
 	t   *testing.T
 	url string
 }
 
-// result is what a command line came to.
+// result is the outcome of a command.
 type result struct {
 	code     int
 	out, err string
@@ -61,7 +61,7 @@ func (c terminal) run(line ...string) result {
 	return execute(c.t, orderSaga, append(line, "--server", c.url)...)
 }
 
-// done wants the command line to succeed.
+// done runs a command that must succeed, and returns its output.
 func (c terminal) done(line ...string) string {
 	c.t.Helper()
 	r := c.run(line...)
@@ -69,7 +69,7 @@ func (c terminal) done(line ...string) string {
 	return r.out
 }
 
-// decoded wants the command line to answer with JSON.
+// decoded runs a command with JSON output and decodes it.
 func decoded[T any](c terminal, line ...string) T {
 	c.t.Helper()
 	var value T
@@ -97,10 +97,10 @@ func TestASagaFromStartToEnd(t *testing.T) {
 	assert.Regexp(t, `mail\s+yes\s+0\s+1`, c.done("queues"))
 }
 
-func TestWhatIsStuckIsRepaired(t *testing.T) {
+func TestAStuckSagaIsRepaired(t *testing.T) {
 	c := open(t)
 	c.done("definitions", "put", "order", "-")
-	assert.Contains(t, c.done("stuck"), "nothing needs a person")
+	assert.Contains(t, c.done("stuck"), "no saga needs an operator")
 	id := decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s").ID
 	assert.Regexp(t, id+`.*receipt\s+retries_exhausted\s+retry, skip, patch-data, abandon`, c.done("stuck"))
 	c.done("sagas", "patch-data", id, `{"simulate":null}`, "--reason", "mended")
@@ -113,7 +113,7 @@ func TestWhatIsStuckIsRepaired(t *testing.T) {
 	assert.Contains(t, string(skipped.Data), "hand")
 }
 
-func TestASagaIsStoppedByHand(t *testing.T) {
+func TestASagaIsCancelledPausedAndAbandoned(t *testing.T) {
 	c := open(t)
 	c.done("definitions", "put", "order", "-")
 	far := c.run("sagas", "start", "order", "--start-at", "2126-01-01T00:00:00Z")
@@ -129,11 +129,11 @@ func TestASagaIsStoppedByHand(t *testing.T) {
 	moved := c.run("sagas", "compensate", id, "--reason", "cancelled", "--if-revision", "1")
 	assert.Contains(t, moved.err, "revision_moved")
 	assert.Equal(t, saga.Compensated, status("compensate", id, "--reason", "cancelled"))
-	assert.Contains(t, c.done("sagas", "show", id), "failure      cancelled: cancelled\n", "no step made it go back")
+	assert.Contains(t, c.done("sagas", "show", id), "failure     cancelled: cancelled\n", "the failure names no step")
 	id = decoded[resource.Saga](c, "sagas", "start", "order", "--start-at", later).ID
 	refused := c.run("sagas", "acknowledge", id, "--reason", "x")
 	assert.Equal(t, exitFailed, refused.code)
-	assert.Contains(t, refused.err, "what may be done")
+	assert.Contains(t, refused.err, "allowed actions")
 	assert.Equal(t, saga.Abandoned, status("abandon", id, "--reason", "by hand"))
 }
 
@@ -165,16 +165,16 @@ func TestExitCodes(t *testing.T) {
 	assert.Equal(t, result{code: exitDone, out: "dev\n"}, execute(t, "", "version"))
 }
 
-func TestCheckNeedsNoServer(t *testing.T) {
+func TestCheckWorksWithoutAServer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "order.json")
 	require.NoError(t, os.WriteFile(path, []byte(orderSaga), 0o600))
-	assert.Contains(t, execute(t, "", "definitions", "check", path).out, "is sound: 3 steps")
+	assert.Contains(t, execute(t, "", "definitions", "check", path).out, "is valid: 3 steps")
 	faulty := execute(t, `{"steps":[{"name":"A","command":"x.y"}]}`, "definitions", "check", "-")
 	assert.Equal(t, exitFailed, faulty.code)
 	assert.Contains(t, faulty.err, "/steps/0/name")
 }
 
-func TestTheFirstKeyIsMadeOnTheDatabaseWithoutAnOrchestrator(t *testing.T) {
+func TestTheFirstKeyIsCreatedInTheDatabase(t *testing.T) {
 	t.Setenv("DATABASE_URL", env.Database(t))
 	require.Equal(t, exitDone, execute(t, "", "migrate", "up").code)
 	created := execute(t, "", "keys", "create", "--role", "admin", "--name", "first")
@@ -185,8 +185,8 @@ func TestTheFirstKeyIsMadeOnTheDatabaseWithoutAnOrchestrator(t *testing.T) {
 	assert.Contains(t, execute(t, "", "keys", "list").out, "first")
 }
 
-func TestAKeyIsTheOnlyThingOnStandardOutput(t *testing.T) {
-	t.Setenv("DATABASE_URL", "") // with one, keys are made there
+func TestStandardOutputHasOnlyTheKey(t *testing.T) {
+	t.Setenv("DATABASE_URL", "") // with a database the command does not call the API
 	c := open(t)
 	created := c.run("keys", "create", "--role", "operator", "--name", "ci")
 	require.Equal(t, exitDone, created.code)
@@ -199,12 +199,12 @@ func TestAKeyIsTheOnlyThingOnStandardOutput(t *testing.T) {
 	assert.Contains(t, c.run("dead-letters", "show", "x").err, "dead_letter_not_found")
 }
 
-func TestWhatWorkersWroteCannotMoveTheCursor(t *testing.T) {
+func TestTextOfWorkersCannotControlTheTerminal(t *testing.T) {
 	assert.Equal(t, " [31mred ", plain("\x1b[31mred\x07"))
 	assert.Equal(t, "-", plain(""))
 }
 
-func TestACheckAnswersAsJSON(t *testing.T) {
+func TestCheckWritesJSON(t *testing.T) {
 	t.Parallel()
 	sound := execute(t, orderSaga, "definitions", "check", "-", "--output", "json")
 	assert.Equal(t, exitDone, sound.code, sound.err)

@@ -18,8 +18,8 @@ type deadLettersCommand struct {
 }
 
 type deadLettersList struct {
-	Limit  pageSize `default:"50" help:"How many at most, up to 500."`
-	Cursor string   `help:"Cursor of the page."`
+	Limit  pageSize `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor string   `help:"Cursor of the page, from the previous one."`
 }
 
 // Run lists one page.
@@ -42,7 +42,7 @@ type deadLettersShow struct {
 	ID string `arg:"" help:"Id of the dead letter."`
 }
 
-// Run shows one.
+// Run shows one dead letter.
 func (c *deadLettersShow) Run(ctx context.Context, group *deadLettersCommand, out *streams) error {
 	l, err := group.client().DeadLetter(ctx, c.ID)
 	if err != nil {

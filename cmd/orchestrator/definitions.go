@@ -16,15 +16,15 @@ import (
 type definitionsCommand struct {
 	remote `embed:""`
 
-	Put   definitionsPut   `cmd:"" help:"Register a definition: a new version, if it is not the same as the latest."`
+	Put   definitionsPut   `cmd:"" help:"Register a definition. It becomes a new version unless it equals the latest."`
 	List  definitionsList  `cmd:"" help:"List definitions."`
-	Show  definitionsShow  `cmd:"" help:"Show a definition, with every default spelled out."`
-	Check definitionsCheck `cmd:"" help:"Check a definition, without any server."`
+	Show  definitionsShow  `cmd:"" help:"Show a definition with explicit defaults."`
+	Check definitionsCheck `cmd:"" help:"Check a definition without a server."`
 }
 
 type definitionsPut struct {
 	Name string `arg:"" help:"Name of the definition."`
-	File string `arg:"" help:"File with its JSON; - is standard input."`
+	File string `arg:"" help:"File with the definition as JSON, or - for standard input."`
 }
 
 // Run registers the definition.
@@ -43,8 +43,8 @@ func (c *definitionsPut) Run(ctx context.Context, group *definitionsCommand, out
 }
 
 type definitionsList struct {
-	Limit  pageSize `default:"50" help:"How many at most, up to 500."`
-	Cursor string   `help:"Cursor of the page."`
+	Limit  pageSize `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor string   `help:"Cursor of the page, from the previous one."`
 }
 
 // Run lists one page.
@@ -59,24 +59,24 @@ func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, ou
 		row(table, "NAME", "VERSION", "STEPS", "REGISTERED")
 		for _, d := range list.Items {
 			steps := "?"
-			if plan, err := planOf(d); err == nil {
-				steps = fmt.Sprint(len(plan.Steps))
+			if definition, err := definitionOf(d); err == nil {
+				steps = fmt.Sprint(len(definition.Steps))
 			}
 			row(table, d.Name, d.Version, steps, p.ago(d.CreatedAt))
 		}
 	})
 }
 
-// more tells people how to see the next page.
+// more shows how to get the next page.
 func (s *streams) more(p printer, cursor resource.Text) {
 	if cursor != "" && !p.json {
-		fmt.Fprintf(s.err, "there is more: --cursor %s\n", cursor)
+		fmt.Fprintf(s.err, "next page: --cursor %s\n", cursor)
 	}
 }
 
 type definitionsShow struct {
 	Name    string        `arg:"" help:"Name of the definition."`
-	Version versionNumber `help:"Its version; default: the latest."`
+	Version versionNumber `help:"Version; default: the latest."`
 }
 
 // Run shows one version.
@@ -92,16 +92,16 @@ func (c *definitionsShow) Run(ctx context.Context, group *definitionsCommand, ou
 			fmt.Fprintln(table, plain(string(found.Unreadable)))
 			return
 		}
-		plan, err := planOf(found)
-		if err != nil { // of a later version of this program, perhaps
+		definition, err := definitionOf(found)
+		if err != nil { // perhaps from a later version of this program
 			fmt.Fprintln(table, string(found.Steps))
 			return
 		}
-		showPlan(table, plan)
+		showSteps(table, definition)
 	})
 }
 
-func planOf(d resource.Definition) (*saga.Definition, error) {
+func definitionOf(d resource.Definition) (*saga.Definition, error) {
 	body, err := d.Body()
 	if err != nil {
 		return nil, err
@@ -109,20 +109,20 @@ func planOf(d resource.Definition) (*saga.Definition, error) {
 	return saga.ParseDefinition(d.Name, d.Version, body)
 }
 
-func showPlan(table *tabwriter.Writer, plan *saga.Definition) {
+func showSteps(table *tabwriter.Writer, definition *saga.Definition) {
 	row(table, "STEP", "KIND", "QUEUE", "COMMAND", "COMPENSATION", "AFTER", "TIMEOUT", "ATTEMPTS")
-	for _, step := range plan.Steps {
+	for _, step := range definition.Steps {
 		after := strings.Join(step.After, " ")
 		row(table, step.Name, step.Kind, step.Queue, step.Command, step.Compensation, after, step.Timeout, step.Retry.MaxAttempts)
 	}
 }
 
 type definitionsCheck struct {
-	File string `arg:"" help:"File with its JSON; - is standard input."`
-	Name string `default:"definition" help:"Name that it is to have."`
+	File string `arg:"" help:"File with the definition as JSON, or - for standard input."`
+	Name string `default:"definition" help:"Name of the definition."`
 }
 
-// checked is the result of a check as JSON.
+// checked is the JSON result of a check.
 type checked struct {
 	Name     string      `json:"name"`
 	Valid    bool        `json:"valid"`
@@ -132,16 +132,16 @@ type checked struct {
 	Warnings saga.Faults `json:"warnings"`
 }
 
-// Run names every fault.
+// Run lists every fault.
 func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 	body, err := file(c.File, out.in)
 	if err != nil {
 		return err
 	}
-	plan, err := saga.ParseDefinition(c.Name, 0, body)
+	definition, err := saga.ParseDefinition(c.Name, 0, body)
 	faults, found := errors.AsType[saga.Faults](err)
 	if group.Output == "json" && (err == nil || found) {
-		return c.showJSON(group, plan, faults, out)
+		return c.showJSON(group, definition, faults, out)
 	}
 	if found {
 		for _, fault := range faults {
@@ -152,19 +152,19 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range plan.Warnings() {
+	for _, warning := range definition.Warnings() {
 		fmt.Fprintln(out.err, "warning:", plain(warning.Pointer), plain(warning.Message))
 	}
-	fmt.Fprintf(out.out, "%s is sound: %d steps, queues %v\n", c.File, len(plan.Steps), plan.Queues())
+	fmt.Fprintf(out.out, "%s is valid: %d steps, queues %v\n", c.File, len(definition.Steps), definition.Queues())
 	return nil
 }
 
-// showJSON writes the result as JSON. Faults are a failure all the same.
-func (c *definitionsCheck) showJSON(group *definitionsCommand, plan *saga.Definition, faults saga.Faults, out *streams) error {
+// showJSON writes the result as JSON, and returns an error if there are faults.
+func (c *definitionsCheck) showJSON(group *definitionsCommand, definition *saga.Definition, faults saga.Faults, out *streams) error {
 	result := checked{Name: c.Name, Valid: len(faults) == 0, Queues: []string{}, Errors: append(saga.Faults{}, faults...), Warnings: saga.Faults{}}
-	if plan != nil && result.Valid {
-		result.Steps, result.Queues = len(plan.Steps), plan.Queues()
-		result.Warnings = append(result.Warnings, plan.Warnings()...)
+	if definition != nil && result.Valid {
+		result.Steps, result.Queues = len(definition.Steps), definition.Queues()
+		result.Warnings = append(result.Warnings, definition.Warnings()...)
 	}
 	if err := group.printer(out).show(result, nil); err != nil {
 		return err

@@ -10,17 +10,17 @@ import (
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
-// devCommand is `orchestrator dev`: everything in one process, nothing to install.
+// devCommand is `orchestrator dev`: everything in one process, without Postgres and RabbitMQ.
 type devCommand struct {
-	File        string `env:"ORCHESTRATOR_FILE" type:"path" help:"File that keeps the state; default: orchestrator/dev.db in the user's cache folder."`
-	Fresh       bool   `help:"Forget what the file holds."`
-	Auth        string `default:"none" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Who may call: holders of keys, or everyone."`
-	Simulate    bool   `help:"Answer every command in this process, as if its worker had succeeded. A member \"simulate\" of a saga's data, such as {\"charge-payment\": \"card_declined\"}, makes steps fail with that code."`
-	Sagas       bool   `default:"true" negatable:"" help:"With --simulate: define the saga order and start one every second, for an hour; some fail, some get stuck."`
+	File        string `env:"ORCHESTRATOR_FILE" type:"path" help:"File for the state; default: orchestrator/dev.db in the user's cache folder."`
+	Fresh       bool   `help:"Delete the state in the file first."`
+	Auth        string `default:"none" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
+	Simulate    bool   `help:"Simulate workers that succeed. The member \"simulate\" in a saga's data, such as {\"charge-payment\": \"card_declined\"}, makes a step fail with that code."`
+	Sagas       bool   `default:"true" negatable:"" help:"With --simulate: register the definition order and start a saga every second for an hour. Some of them fail, and some get stuck."`
 	serverFlags `embed:""`
 }
 
-// Run serves until it is told to end.
+// Run serves until a signal ends it.
 func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	file, err := c.file()
 	if err != nil {
@@ -33,31 +33,31 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
 		fmt.Fprintf(out.out, "serving %s, docs at %s/docs\n", url, url)
-		fmt.Fprintf(out.out, "embedded: the state is in %s (--fresh forgets it)\n", file)
+		fmt.Fprintf(out.out, "embedded: the state is in %s (--fresh deletes it)\n", file)
 		if c.Simulate {
-			fmt.Fprintln(out.out, "every command is answered here, as if its worker had succeeded")
+			fmt.Fprintln(out.out, "simulated workers answer every command")
 			if c.Sagas {
 				fmt.Fprintf(out.out, "an order saga starts every second: see `orchestrator sagas list --server %s`\n", url)
 			}
 		} else {
-			fmt.Fprintln(out.out, "workers run only inside this process; to see sagas move, add --simulate, or embed it as examples/order-saga does")
+			fmt.Fprintln(out.out, "there are no workers: add --simulate, or embed the orchestrator as examples/order-saga does")
 		}
-		fmt.Fprintln(out.out, "for real work: `orchestrator serve`, with Postgres and RabbitMQ")
+		fmt.Fprintln(out.out, "for production: `orchestrator serve` with Postgres and RabbitMQ")
 	})
 }
 
-// file is where the state is kept.
+// file returns the path of the state.
 func (c *devCommand) file() (string, error) {
 	if c.File != "" {
 		return c.File, nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a folder for the state, name one by --file: %w", err)
+		return "", fmt.Errorf("find a folder for the state (set --file): %w", err)
 	}
 	folder := filepath.Join(cache, "orchestrator")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", fmt.Errorf("make a folder for the state: %w", err)
+		return "", fmt.Errorf("create a folder for the state: %w", err)
 	}
 	return filepath.Join(folder, "dev.db"), nil
 }

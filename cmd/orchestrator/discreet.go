@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// discreet takes the secrets out of text that is about to be shown: the user and the password of URLs, also of broken
-// ones, passwords in the keyword form, and API keys. The messages of this program have none; those of libraries and of
-// the parser of the command line, which repeat what they were given, might.
+// discreet removes secrets from text: users and passwords in URLs, also in malformed ones, passwords in the keyword form,
+// and API keys. Error messages of libraries and of the command line parser may contain them.
 func discreet(text string) string {
-	const example, kept = "://user:password@", "\x00" // what messages show as an example
+	const example, kept = "://user:password@", "\x00" // an example in help texts
 	text = strings.ReplaceAll(text, example, kept)
 	for pattern, shown := range map[string]string{
 		`(?is)://.*@`: "://…@",

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// secretURLs hold the password Sec@ret/99%zz, or a part of it, in every form that somebody might write it in.
+// secretURLs returns URLs with the password Sec@ret/99%zz, or a part of it, in every form that a user might write.
 func secretURLs() []string {
 	return []string{
 		"postgres://app:Sec@ret/99%zz@127.0.0.1:1/db", "postgres://app:Sec@ret/99%zz@/db", "postgres://app:Sec%zzret@127.0.0.1:1/db",
@@ -52,7 +52,7 @@ func TestNoCommandRepeatsAPassword(t *testing.T) {
 		for _, url := range secretURLs() {
 			if name == "listen" && !strings.Contains(url, "://") || name == "wrong word" && !strings.Contains(url, "://") ||
 				(name == "unknown" || name == "misplaced" || name == "wrong type") && strings.HasPrefix(url, "app:") {
-				continue // nothing marks it as a URL
+				continue // it is not recognizable as a URL
 			}
 			r := execute(t, "", command(url)...)
 			for _, part := range []string{"Sec", "ret", "99", "zz"} {
@@ -79,7 +79,7 @@ func TestNoCommandRepeatsAKey(t *testing.T) {
 	}
 }
 
-func TestALogLineHasNoSecrets(t *testing.T) {
+func TestLogLinesDoNotContainSecrets(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		var written strings.Builder

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestAVariableThatIsEmptyCountsAsNotSet(t *testing.T) {
+func TestAnEmptyVariableCountsAsUnset(t *testing.T) {
 	for _, name := range []string{
 		"LISTEN_ADDR", "ORCHESTRATOR_AUTH", "ORCHESTRATOR_OVERDUE_AFTER", "ORCHESTRATOR_MAX_QUEUE_DEPTH", "ORCHESTRATOR_LOG_FORMAT",
 		"ORCHESTRATOR_LOG_LEVEL", "ORCHESTRATOR_QUEUE_TYPE", "ORCHESTRATOR_MIGRATE", "ORCHESTRATOR_INSECURE", "AMQP_PREFIX", "ORCHESTRATOR_URL", "ORCHESTRATOR_KEY",
@@ -14,7 +14,7 @@ func TestAVariableThatIsEmptyCountsAsNotSet(t *testing.T) {
 		t.Setenv(name, "")
 	}
 	c := execute(t, "", "serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/", "--listen=127.0.0.1:0")
-	assert.Equal(t, exitFailed, c.code, "the settings are sound; the database is not there: %s", c.err)
+	assert.Equal(t, exitFailed, c.code, "the settings are valid, but the database is unreachable: %s", c.err)
 	c = execute(t, "", "queues", "--server=http://127.0.0.1:1")
 	assert.Equal(t, exitFailed, c.code, c.err)
 	t.Setenv("DATABASE_URL", " ")

@@ -12,22 +12,22 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store"
 )
 
-// keysCommand is `orchestrator keys`. With a database it works there, so that the first key needs no key.
+// keysCommand is `orchestrator keys`. With a database it does not call the API, so that the first key can be created.
 type keysCommand struct {
 	remote      `embed:""`
-	DatabaseURL string `env:"DATABASE_URL" help:"Work on this database directly, without an orchestrator."`
+	DatabaseURL string `env:"DATABASE_URL" help:"Access this database directly instead of an orchestrator."`
 
-	Create keysCreate `cmd:"" help:"Create a key. It is shown this once."`
+	Create keysCreate `cmd:"" help:"Create a key and show its secret once."`
 	List   keysList   `cmd:"" help:"List keys."`
-	Revoke keysRevoke `cmd:"" help:"Revoke a key: it is refused within five seconds."`
+	Revoke keysRevoke `cmd:"" help:"Revoke a key. Every replica refuses it within five seconds."`
 }
 
 type keysCreate struct {
 	Role string `required:"" enum:"viewer,operator,admin" help:"viewer reads, operator starts and repairs, admin does everything."`
-	Name string `required:"" help:"Whom it is for: the actor in histories."`
+	Name string `required:"" help:"Name of the holder, which histories show as the actor."`
 }
 
-// Run creates a key. The key itself is the only thing on standard output, so that scripts can take it.
+// Run creates a key. Standard output has only the secret, for scripts.
 func (c *keysCreate) Run(ctx context.Context, group *keysCommand, out *streams) error {
 	created, err := c.create(ctx, group)
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *keysCreate) Run(ctx context.Context, group *keysCommand, out *streams) 
 	}
 	p := group.printer(out)
 	if !p.json {
-		fmt.Fprintf(out.err, "key %s for %s, role %s; it is shown this once:\n", created.ID, plain(created.Name), created.Role)
+		fmt.Fprintf(out.err, "key %s for %s, role %s; its secret cannot be shown again:\n", created.ID, plain(created.Name), created.Role)
 	}
 	return p.show(created, func(table *tabwriter.Writer) { fmt.Fprintln(table, created.Secret) })
 }
@@ -53,7 +53,7 @@ func (c *keysCreate) create(ctx context.Context, group *keysCommand) (resource.K
 	return created, group.onDatabase(ctx, func(kept *store.Store) error { return kept.CreateKey(ctx, key) })
 }
 
-// onDatabase works on the database for as long as work takes.
+// onDatabase calls work with the open database.
 func (c *keysCommand) onDatabase(ctx context.Context, work func(*store.Store) error) error {
 	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL})
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *keysCommand) list(ctx context.Context) (resource.List[resource.Key], er
 		}
 		return err
 	})
-	return list, err // not in one line with the call, which changes the list: the order would be the compiler's choice
+	return list, err // not in the line of the call, which changes the list: Go does not specify the order
 }
 
 type keysRevoke struct {

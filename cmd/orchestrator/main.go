@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// version is that of the program; releases are linked with their own.
+// version is the version of the program. The linker sets it in releases.
 var version = "dev"
 
 // Exit codes.
@@ -24,28 +24,28 @@ const (
 
 // commands is the command line.
 type commands struct {
-	Dev         devCommand         `cmd:"" help:"Everything in one process, nothing to install."`
+	Dev         devCommand         `cmd:"" help:"Serve from one process, without Postgres and RabbitMQ."`
 	Serve       serveCommand       `cmd:"" help:"Serve with Postgres and RabbitMQ."`
-	Migrate     migrateCommand     `cmd:"" help:"The schema of the database."`
-	Definitions definitionsCommand `cmd:"" help:"Saga definitions: register, look at, check."`
-	Sagas       sagasCommand       `cmd:"" help:"Sagas: start, look at, repair."`
-	Stuck       stuckCommand       `cmd:"" help:"What needs a person: since when, why, and what can be done."`
-	Queues      queuesCommand      `cmd:"" help:"Worker queues: depth, consumers, commands out."`
-	DeadLetters deadLettersCommand `cmd:"" help:"Messages that could not be processed."`
-	Keys        keysCommand        `cmd:"" help:"API keys: create, list, revoke."`
-	Bench       benchCommand       `cmd:"" help:"Put a load on an orchestrator and see what it costs."`
-	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"The workers of bench: they do nothing, and say that it is done."`
+	Migrate     migrateCommand     `cmd:"" help:"Manage the schema of the database."`
+	Definitions definitionsCommand `cmd:"" help:"Register, show and check definitions."`
+	Sagas       sagasCommand       `cmd:"" help:"Start, inspect and repair sagas."`
+	Stuck       stuckCommand       `cmd:"" help:"List sagas that need an operator, with the reason and the actions that apply."`
+	Queues      queuesCommand      `cmd:"" help:"List worker queues with their depth, consumers and commands out."`
+	DeadLetters deadLettersCommand `cmd:"" help:"Show messages that could not be processed."`
+	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`
+	Bench       benchCommand       `cmd:"" help:"Measure the throughput, latency and cost of sagas."`
+	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"Run the workers of bench, which succeed without doing anything."`
 	Version     versionCommand     `cmd:"" help:"Show the version."`
 }
 
-// streams are what a command reads and writes.
+// streams holds the standard streams of a command.
 type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
 }
 
-// usageError is a fault of the command line that only the command itself can see.
+// usageError is a fault of the command line that the parser cannot detect.
 type usageError struct{ error }
 
 func usage(format string, arguments ...any) error {
@@ -61,9 +61,9 @@ func main() {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, arguments []string, out *streams) int {
-	helped := false // the parser goes on after --help, and would find fault with what is not there
+	helped := false // after --help the parser continues and would report missing arguments
 	parser, err := kong.New(&commands{},
-		kong.Name("orchestrator"), kong.Description("A saga orchestrator: see `orchestrator dev` for a first look."),
+		kong.Name("orchestrator"), kong.Description("A saga orchestrator. To try it: `orchestrator dev --simulate`."),
 		kong.Writers(out.out, out.err), kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out), kong.PostBuild(ignoreEmptyVariables),
 	)
@@ -87,7 +87,7 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(out.err, "orchestrator:", plain(discreet(err.Error()))) // it may hold what somebody else wrote
+	fmt.Fprintln(out.err, "orchestrator:", plain(discreet(err.Error()))) // the error may contain text of workers
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		return exitUsage
 	}

@@ -11,14 +11,14 @@ import (
 
 // migrateCommand is `orchestrator migrate`: the schema of the database.
 type migrateCommand struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that keeps the sagas."`
+	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that stores the sagas."`
 
-	Up     migrateUpCommand     `cmd:"" help:"Bring the schema up to date."`
-	Down   migrateDownCommand   `cmd:"" help:"Take the last migration back; what its tables hold is lost."`
-	Status migrateStatusCommand `cmd:"" help:"Show which migrations are applied."`
+	Up     migrateUpCommand     `cmd:"" help:"Apply all pending migrations."`
+	Down   migrateDownCommand   `cmd:"" help:"Revert the last migration. The data in its tables is lost."`
+	Status migrateStatusCommand `cmd:"" help:"List the migrations and whether they are applied."`
 }
 
-// Validate is called by the parser. A variable that is set, but empty, would lead to whatever database is the default.
+// Validate refuses an empty URL, which would select the default database. The parser calls it.
 func (c *migrateCommand) Validate() error {
 	if c.DatabaseURL == "" {
 		return errors.New("--database-url must not be empty")
@@ -28,7 +28,7 @@ func (c *migrateCommand) Validate() error {
 
 type migrateUpCommand struct{}
 
-// Run applies every migration that is missing.
+// Run applies all pending migrations.
 func (migrateUpCommand) Run(ctx context.Context, c *migrateCommand, out *streams) error {
 	if err := store.Migrate(ctx, c.DatabaseURL); err != nil {
 		return err
@@ -39,12 +39,12 @@ func (migrateUpCommand) Run(ctx context.Context, c *migrateCommand, out *streams
 
 type migrateDownCommand struct{}
 
-// Run takes one migration back.
+// Run reverts one migration.
 func (migrateDownCommand) Run(ctx context.Context, c *migrateCommand, out *streams) error {
 	if err := store.MigrateDown(ctx, c.DatabaseURL); err != nil {
 		return err
 	}
-	fmt.Fprintln(out.out, "the last migration is taken back")
+	fmt.Fprintln(out.out, "reverted the last migration")
 	return nil
 }
 

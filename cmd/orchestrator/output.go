@@ -13,11 +13,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// printer writes what a command has to say.
+// printer writes the result of a command.
 type printer struct {
 	out    io.Writer
 	json   bool
-	answer []byte // what the API has answered, if it was asked
+	answer []byte // the answer of the API, if it was called
 	now    time.Time
 }
 
@@ -25,8 +25,7 @@ func (r *remote) printer(out *streams) printer {
 	return printer{out: out.out, json: r.Output == "json", answer: r.answer, now: time.Now()}
 }
 
-// show writes the API's answer as it came, or the value as JSON where none was asked for, or lets table write it for
-// people.
+// show writes a table, or JSON: the answer of the API unchanged, or the value if the API was not called.
 func (p printer) show(value any, table func(*tabwriter.Writer)) error {
 	if p.json && p.answer != nil {
 		_, err := fmt.Fprintln(p.out, string(bytes.TrimSpace(p.answer)))
@@ -45,7 +44,7 @@ func (p printer) show(value any, table func(*tabwriter.Writer)) error {
 	return aligned.Flush()
 }
 
-// row writes the cells of a table's row.
+// row writes a row of a table.
 func row(table io.Writer, cells ...any) {
 	for i, cell := range cells {
 		if i > 0 {
@@ -56,7 +55,7 @@ func row(table io.Writer, cells ...any) {
 	fmt.Fprintln(table)
 }
 
-// plain makes text fit for a terminal: what workers wrote may hold anything, and an empty cell is hard to see.
+// plain makes text safe for a terminal, and shows an empty cell as a dash. Text from workers may contain anything.
 func plain(text string) string {
 	text = strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
@@ -70,7 +69,7 @@ func plain(text string) string {
 	return text
 }
 
-// ago says how long ago a time was.
+// ago formats the time since t.
 func (p printer) ago(t resource.Time) string {
 	if t.IsZero() {
 		return ""
@@ -85,7 +84,7 @@ func (p printer) agoOf(t *resource.Time) string {
 	return p.ago(*t)
 }
 
-// rough is a duration in its largest unit.
+// rough formats a duration in its largest unit.
 func rough(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -109,7 +108,7 @@ func words(actions []saga.ActionName) string {
 	return strings.Join(names, ", ")
 }
 
-// count shows a number that may not be known.
+// count formats a number that may be unknown.
 func count[T int | int64](number *T) string {
 	if number == nil {
 		return "?"

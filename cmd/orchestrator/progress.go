@@ -9,14 +9,14 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows on a terminal how far a load is. Where standard error is no terminal there is no bar, only what is said.
+// progress shows the progress of a load: a bar if standard error is a terminal, and messages.
 type progress struct {
 	out      io.Writer
 	terminal bool
 	warmup   time.Duration
 	total    time.Duration
 
-	done  int // when it was last shown
+	done  int // at the last update
 	at    time.Duration
 	pace  float64 // sagas per second, since then
 	drawn bool    // a bar is on the line
@@ -36,7 +36,7 @@ func isTerminal(out io.Writer) bool {
 	return isFile && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
 }
 
-// update draws the bar anew.
+// update redraws the bar.
 func (p *progress) update(done int, elapsed time.Duration) {
 	if !p.terminal {
 		return
@@ -58,13 +58,13 @@ func (p *progress) update(done int, elapsed time.Duration) {
 	p.drawn = true
 }
 
-// say writes a line for people, above the bar.
+// say writes a message above the bar.
 func (p *progress) say(line string) {
 	p.clear()
 	fmt.Fprintln(p.out, line)
 }
 
-// clear takes the bar away.
+// clear removes the bar.
 func (p *progress) clear() {
 	if p.drawn {
 		fmt.Fprint(p.out, "\r\x1b[K")

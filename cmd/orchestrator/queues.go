@@ -18,13 +18,13 @@ func (c *queuesCommand) Run(ctx context.Context, out *streams) error {
 	}
 	p := c.printer(out)
 	return p.show(list, func(table *tabwriter.Writer) {
-		row(table, "QUEUE", "THERE", "WAITING", "CONSUMERS", "COMMANDS OUT", "OLDEST", "UNPUBLISHED")
+		row(table, "QUEUE", "EXISTS", "WAITING", "CONSUMERS", "COMMANDS OUT", "OLDEST", "UNPUBLISHED")
 		for _, q := range list.Items {
-			there := "?"
+			exists := "?"
 			if q.Exists != nil {
-				there = map[bool]string{true: "yes", false: "NO"}[*q.Exists]
+				exists = map[bool]string{true: "yes", false: "NO"}[*q.Exists]
 			}
-			row(table, q.Name, there, count(q.Depth), count(q.Consumers),
+			row(table, q.Name, exists, count(q.Depth), count(q.Consumers),
 				count(q.CommandsOut), p.agoOf(q.Oldest), count(q.Unpublished))
 		}
 	})

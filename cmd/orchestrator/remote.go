@@ -11,13 +11,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// remote are the flags of every command that calls an orchestrator.
+// remote holds the flags of every command that calls an orchestrator.
 type remote struct {
 	Server serverURL `default:"http://127.0.0.1:8080" env:"ORCHESTRATOR_URL" help:"URL of the orchestrator."`
 	Key    string    `env:"ORCHESTRATOR_KEY" help:"API key."`
-	Output string    `default:"table" enum:"table,json" help:"table for people, json as the API answers."`
+	Output string    `default:"table" enum:"table,json" help:"table, or json: the unchanged answer of the API."`
 
-	answer []byte // the last one, for --output json
+	answer []byte // the last answer, for --output json
 }
 
 func (r *remote) client() *client.Client {
@@ -26,8 +26,8 @@ func (r *remote) client() *client.Client {
 	})
 }
 
-// document reads a flag or an argument that is a JSON document: as it stands, @FILE, or - for standard input. Empty is
-// none.
+// document returns the JSON document of a flag or an argument: the text itself, @FILE, or - for standard input. Empty is
+// nil.
 func document(text string, in io.Reader) ([]byte, error) {
 	var content []byte
 	var err error
@@ -44,14 +44,14 @@ func document(text string, in io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// It is checked here too: a slip of the shell's quoting should not need a server to be seen.
+	// The check here reports quoting mistakes without a server.
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
-		return nil, usage("not JSON as it must be: %w", err)
+		return nil, usage("not valid JSON: %w", err)
 	}
 	return bytes.TrimSpace(content), nil
 }
 
-// file reads an argument that names a file; - is standard input.
+// file returns the content of a file; - is standard input.
 func file(path string, in io.Reader) ([]byte, error) {
 	if path == "-" {
 		return io.ReadAll(in)

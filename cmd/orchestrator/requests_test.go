@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked is a request as an orchestrator would have got it.
+// asked is a request as the orchestrator receives it.
 type asked struct {
 	line   string // method and URL
 	body   string
 	header http.Header
 }
 
-// pretending is the URL of a server that gives every request the same answer, and the last of these requests.
+// pretending returns the URL of a server with a fixed answer, and the last request to it.
 func pretending(t *testing.T, status int, answer string) (string, *asked) {
 	t.Helper()
 	last := &asked{}
@@ -34,7 +34,7 @@ func pretending(t *testing.T, status int, answer string) (string, *asked) {
 	return served.URL, last
 }
 
-func TestWhatIsTypedReachesTheAPI(t *testing.T) {
+func TestArgumentsReachTheAPI(t *testing.T) {
 	t.Parallel()
 	url, last := pretending(t, http.StatusOK, `{}`)
 	for _, given := range []struct {
@@ -113,13 +113,13 @@ func TestTheEnvironmentNamesServerAndKey(t *testing.T) {
 	assert.Equal(t, "Bearer sk_2", last.header.Get("Authorization"))
 }
 
-func TestDocumentsComeFromFilesToo(t *testing.T) {
+func TestDocumentsAreReadFromFiles(t *testing.T) {
 	t.Parallel()
 	url, last := pretending(t, http.StatusOK, `{}`)
 	path := filepath.Join(t.TempDir(), "data.json")
 	require.NoError(t, os.WriteFile(path, []byte("{\"n\": 12345678901234567890}\n"), 0o600))
 	require.Equal(t, exitDone, execute(t, "", "sagas", "start", "order", "--data", "@"+path, "--server", url).code)
-	assert.Contains(t, last.body, `12345678901234567890`, "numbers stay as they were written")
+	assert.Contains(t, last.body, `12345678901234567890`, "numbers keep their spelling")
 
 	missing := execute(t, "", "sagas", "start", "order", "--data", "@"+path+".not", "--server", url)
 	assert.Equal(t, exitFailed, missing.code)

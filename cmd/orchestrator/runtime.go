@@ -7,19 +7,17 @@ import (
 )
 
 const (
-	// collectAt is how much the heap may grow, in percent of what is in use, until it is collected. An orchestrator keeps
-	// little and allocates much: at Go's own 100 collecting takes a fifth of its time.
+	// collectAt is the growth of the heap, in percent of the live heap, that starts a garbage collection. The orchestrator
+	// has a small live heap and allocates much: with Go's default of 100, collection takes a fifth of its CPU time.
 	collectAt = 400
-	// softLimit is where memory counts more than time, in bytes.
+	// softLimit is the heap size, in bytes, above which memory matters more than CPU time.
 	softLimit = 192 << 20
 )
 
-// tune makes the process one that works for many and waits most of the time. What the environment says of it stands:
-// GOGC, GOMEMLIMIT and GOMAXPROCS.
+// tune sets the parameters of the Go runtime for a server. The variables GOGC, GOMEMLIMIT and GOMAXPROCS take precedence.
 //
-// It runs on half of the processors, for the same reason for which the engine has a lane for every two: Postgres and
-// RabbitMQ do most of the work. On more, Go wakes threads for pieces of work too small for that, and what would have been
-// a batch is taken apart.
+// It uses half of the processors, because Postgres and RabbitMQ do most of the work. With more, Go wakes threads for very
+// small pieces of work, and batches become smaller.
 func tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)

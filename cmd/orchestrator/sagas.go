@@ -18,17 +18,17 @@ type sagasCommand struct {
 	Start   sagasStart   `cmd:"" help:"Start a saga."`
 	List    sagasList    `cmd:"" help:"List sagas, newest first."`
 	Show    sagasShow    `cmd:"" help:"Show a saga and its steps."`
-	Why     sagasWhy     `cmd:"" help:"Say why a saga is not further."`
-	Watch   sagasWatch   `cmd:"" help:"Follow a saga until it ends."`
-	History sagasHistory `cmd:"" help:"Show what happened to a saga."`
+	Why     sagasWhy     `cmd:"" help:"Explain what a saga is waiting for."`
+	Watch   sagasWatch   `cmd:"" help:"Show each state of a saga until it ends."`
+	History sagasHistory `cmd:"" help:"Show the history of a saga."`
 
-	Retry       sagasRetry       `cmd:"" help:"Try again what is used up, with fresh attempts."`
-	Skip        sagasSkip        `cmd:"" help:"Count a used-up step or compensation as done."`
-	Compensate  sagasCompensate  `cmd:"" help:"Cancel a saga that has not passed its pivot, or undo a late effect."`
-	Abandon     sagasAbandon     `cmd:"" help:"Close a saga as it stands."`
-	Acknowledge sagasAcknowledge `cmd:"" help:"Say that a late effect has been dealt with."`
-	Pause       sagasPause       `cmd:"" help:"Stop dispatching."`
-	Resume      sagasResume      `cmd:"" help:"Go on after a pause."`
+	Retry       sagasRetry       `cmd:"" help:"Give exhausted steps new attempts."`
+	Skip        sagasSkip        `cmd:"" help:"Mark an exhausted step or compensation as done."`
+	Compensate  sagasCompensate  `cmd:"" help:"Cancel a saga that has not passed its pivot, or compensate a late effect."`
+	Abandon     sagasAbandon     `cmd:"" help:"End a saga in its present state."`
+	Acknowledge sagasAcknowledge `cmd:"" help:"Record that a late effect has been handled."`
+	Pause       sagasPause       `cmd:"" help:"Stop the dispatch of commands."`
+	Resume      sagasResume      `cmd:"" help:"Continue a paused saga."`
 	PatchData   sagasPatchData   `cmd:"" help:"Change the data of a stuck or paused saga by a JSON merge patch."`
 }
 
@@ -36,13 +36,13 @@ type sagasStart struct {
 	Definition     string            `arg:"" help:"Name of the definition."`
 	Version        versionNumber     `help:"Version of the definition; default: the latest."`
 	Data           string            `help:"The saga's data: a JSON object, @FILE, or - for standard input."`
-	BusinessKey    string            `help:"Business key, in use by at most one unfinished saga of the definition."`
-	IdempotencyKey string            `help:"The same key with the same request gives the same saga."`
-	Label          map[string]string `mapsep:"none" help:"Label k=v; repeatable."`
-	Priority       priority          `help:"0 to 9."`
-	StartAt        time.Time         `help:"When to start, such as 2026-11-23T10:00:00Z; default: at once."`
-	Deadline       positiveDuration  `help:"How long the saga may take before its pivot."`
-	Wait           positiveDuration  `help:"Wait until the saga has ended or needs a person, at most so long (up to 60s)."`
+	BusinessKey    string            `help:"Business key, held by at most one unfinished saga of the definition."`
+	IdempotencyKey string            `help:"Makes the start safe to repeat: the same key with the same request returns the same saga."`
+	Label          map[string]string `mapsep:"none" help:"Label name=value; repeatable."`
+	Priority       priority          `help:"Priority of the saga's commands in their queues, 0 to 9."`
+	StartAt        time.Time         `help:"When to start, such as 2026-11-23T10:00:00Z; default: now."`
+	Deadline       positiveDuration  `help:"Time limit of the part before the pivot."`
+	Wait           positiveDuration  `help:"Wait until the saga has ended or needs an operator, for at most this long (up to 60s)."`
 }
 
 // Run starts the saga and shows it.
@@ -63,17 +63,17 @@ func (c *sagasStart) Run(ctx context.Context, group *sagasCommand, out *streams)
 }
 
 type sagasList struct {
-	Definition      *string           `help:"Only of this definition."`
-	Version         *versionNumber    `help:"Only of this version of it."`
-	Status          []string          `enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" help:"Only with one of these statuses; repeatable."`
-	BusinessKey     *string           `help:"Only with this business key."`
-	Label           map[string]string `mapsep:"none" help:"Only with this label k=v; repeatable."`
-	CreatedAfter    *time.Time        `help:"Only those created after this time."`
-	CreatedBefore   *time.Time        `help:"Only those created before this time."`
-	Attention       bool              `help:"Only those that need a person."`
-	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" help:"Only those that need one for this reason; repeatable."`
-	Limit           pageSize          `default:"50" help:"How many at most, up to 500."`
-	Cursor          string            `help:"Cursor of the page."`
+	Definition      *string           `help:"Only sagas of this definition."`
+	Version         *versionNumber    `help:"Only sagas of this version of the definition."`
+	Status          []string          `enum:"scheduled,running,compensating,stuck,paused,completed,compensated,abandoned" help:"Only sagas with this status; repeatable."`
+	BusinessKey     *string           `help:"Only sagas with this business key."`
+	Label           map[string]string `mapsep:"none" help:"Only sagas with this label name=value; repeatable."`
+	CreatedAfter    *time.Time        `help:"Only sagas created after this time."`
+	CreatedBefore   *time.Time        `help:"Only sagas created before this time."`
+	Attention       bool              `help:"Only sagas that need an operator."`
+	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" help:"Only sagas that need an operator for this reason; repeatable."`
+	Limit           pageSize          `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor          string            `help:"Cursor of the page, from the previous one."`
 }
 
 // Run lists one page.
@@ -95,7 +95,7 @@ func (c *sagasList) Run(ctx context.Context, group *sagasCommand, out *streams) 
 	p := group.printer(out)
 	defer out.more(p, list.NextCursor)
 	return p.show(list, func(table *tabwriter.Writer) {
-		row(table, "SAGA", "DEFINITION", "STATUS", "KEY", "CREATED", "NEEDS A PERSON")
+		row(table, "SAGA", "DEFINITION", "STATUS", "KEY", "CREATED", "ATTENTION")
 		for _, s := range list.Items {
 			attention := ""
 			if s.Attention != nil {
@@ -119,7 +119,7 @@ func (c *sagasShow) Run(ctx context.Context, group *sagasCommand, out *streams) 
 	return group.showSaga(found, out)
 }
 
-// showSaga writes one saga with its steps.
+// showSaga writes a saga with its steps.
 func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 	p := c.printer(out)
 	return p.show(s, func(table *tabwriter.Writer) {
@@ -140,9 +140,9 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 			row(table, "attention", fmt.Sprintf("%s, since %s: %s", s.Attention.Reason, p.ago(s.Attention.Since), s.Attention.Message))
 		}
 		row(table, "data", string(s.Data))
-		row(table, "may be done", words(s.AllowedActions))
+		row(table, "actions", words(s.AllowedActions))
 		fmt.Fprintln(table)
-		row(table, "STEP", "STATUS", "ATTEMPTS", "UNDO ATTEMPTS", "STARTED", "ERROR")
+		row(table, "STEP", "STATUS", "ATTEMPTS", "COMPENSATIONS", "STARTED", "ERROR")
 		for _, step := range s.Steps {
 			failed := ""
 			if step.Error != nil {
@@ -153,7 +153,7 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 	})
 }
 
-// failure says why a saga went back, and which step made it, if one did.
+// failure formats the reason why a saga compensates.
 func failure(f resource.Failure) string {
 	text := f.Code + ": " + f.Message
 	if f.Step != "" {

@@ -16,7 +16,7 @@ type sagasWhy struct {
 	ID string `arg:"" help:"Id of the saga."`
 }
 
-// Run says why the saga is not further.
+// Run explains what the saga is waiting for.
 func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) error {
 	why, err := group.client().Why(ctx, c.ID)
 	if err != nil {
@@ -33,7 +33,7 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 		if next := why.NextAutomatic; next != nil {
 			row(table, "next", fmt.Sprintf("%s, %s", next.What, p.when(next.At)))
 		}
-		row(table, "may be done", words(why.AllowedActions))
+		row(table, "actions", words(why.AllowedActions))
 		if outbox := why.Evidence.Outbox; outbox != nil && why.Evidence.Step != nil {
 			row(table, "command", fmt.Sprintf("%s %s", why.Evidence.Step.CommandID, outbox.State))
 		}
@@ -43,10 +43,10 @@ func (c *sagasWhy) Run(ctx context.Context, group *sagasCommand, out *streams) e
 	})
 }
 
-// when says how far away a time is.
+// when formats the time until t.
 func (p printer) when(t *resource.Time) string {
 	if t == nil {
-		return "at a time that is not known"
+		return "at an unknown time"
 	}
 	if t.Before(p.now) {
 		return "now"
@@ -58,7 +58,7 @@ type sagasWatch struct {
 	ID string `arg:"" help:"Id of the saga."`
 }
 
-// Run shows each state of the saga on a line of its own.
+// Run shows each state of the saga on one line.
 func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams) error {
 	for s, err := range group.client().Watch(ctx, c.ID) {
 		if err != nil {
@@ -81,11 +81,11 @@ func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams)
 
 type sagasHistory struct {
 	ID     string   `arg:"" help:"Id of the saga."`
-	Limit  pageSize `default:"500" help:"How many entries at most, up to 500."`
-	Cursor string   `help:"Cursor of the page."`
+	Limit  pageSize `default:"500" help:"Maximum number of entries, up to 500."`
+	Cursor string   `help:"Cursor of the page, from the previous one."`
 }
 
-// Run shows what happened.
+// Run shows the history.
 func (c *sagasHistory) Run(ctx context.Context, group *sagasCommand, out *streams) error {
 	list, err := group.client().HistoryPage(ctx, c.ID, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *sagasHistory) Run(ctx context.Context, group *sagasCommand, out *stream
 	p := group.printer(out)
 	defer out.more(p, list.NextCursor)
 	return p.show(list, func(table *tabwriter.Writer) {
-		row(table, "SEQ", "AT", "WHAT", "STEP", "ATTEMPT", "BY", "DETAIL")
+		row(table, "SEQ", "AT", "EVENT", "STEP", "ATTEMPT", "BY", "DETAIL")
 		for _, e := range list.Items {
 			attempt := ""
 			if e.Attempt > 0 {

@@ -14,19 +14,19 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store"
 )
 
-// serverFlags are those of serve and dev alike.
+// serverFlags holds the flags of serve and dev.
 type serverFlags struct {
 	Listen       string       `default:"127.0.0.1:8080" env:"LISTEN_ADDR" help:"Address of the REST API."`
-	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that others can reach."`
-	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"How long without progress until a saga asks for attention; negative: never."`
-	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"Not ready (/readyz) while a worker queue holds more commands; 0: no limit."`
-	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"auto: text on a terminal, else json."`
-	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Least level that is logged."`
+	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that other machines can reach."`
+	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
+	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
+	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
+	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Lowest level that is logged."`
 }
 
 func (f serverFlags) logger(out *streams) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has checked the word
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has validated the level
 	terminal := isTerminal(out.err)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && terminal {
 		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal, ReplaceAttr: discreetAttribute}))
@@ -34,20 +34,20 @@ func (f serverFlags) logger(out *streams) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level, ReplaceAttr: discreetAttribute}))
 }
 
-// serveCommand is `orchestrator serve`: for real work, on Postgres and RabbitMQ.
+// serveCommand is `orchestrator serve`: with Postgres and RabbitMQ.
 type serveCommand struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that keeps the sagas."`
-	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that brings commands to workers."`
+	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that stores the sagas."`
+	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that delivers commands to workers."`
 	AMQPPrefix  string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
-	QueueType   string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Kind of the queues that are declared."`
-	Auth        string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Who may call: holders of keys, or everyone."`
-	Migrate     bool   `env:"ORCHESTRATOR_MIGRATE" help:"Bring the database schema up to date first."`
+	QueueType   string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Type of the queues to declare."`
+	Auth        string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
+	Migrate     bool   `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
 	serverFlags `embed:""`
 }
 
-// Run serves until it is told to end.
+// Run serves until a signal ends it.
 func (c *serveCommand) Run(ctx context.Context, out *streams) error {
-	if c.DatabaseURL == "" || c.AMQPURL == "" { // without them the sagas would live in memory
+	if c.DatabaseURL == "" || c.AMQPURL == "" { // an empty URL would select the embedded store
 		return usage("--database-url and --amqp-url must not be empty")
 	}
 	return serve(ctx, server.Config{
@@ -57,7 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	}, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 
-// serve opens an orchestrator, says where it is, and runs it until ctx ends.
+// serve opens an orchestrator, announces its URL, and runs it until ctx ends.
 func serve(ctx context.Context, config server.Config, announce func(url string)) error {
 	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
 		return usageError{err}
@@ -67,7 +67,7 @@ func serve(ctx context.Context, config server.Config, announce func(url string))
 	}
 	orchestrator, err := server.Open(ctx, config)
 	if errors.Is(err, store.ErrSchemaBehind) {
-		return fmt.Errorf("%w, or serve with --migrate", err)
+		return fmt.Errorf("%w, or use serve --migrate", err)
 	}
 	if err != nil {
 		return err

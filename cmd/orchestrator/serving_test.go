@@ -16,7 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
-func TestDevServesUntilItIsToldToEnd(t *testing.T) {
+func TestDevServesUntilItIsInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -28,7 +28,7 @@ func TestDevServesUntilItIsToldToEnd(t *testing.T) {
 		_ = out.Close()
 	}()
 	lines := bufio.NewScanner(said)
-	require.True(t, lines.Scan(), "it says where it is")
+	require.True(t, lines.Scan(), "it prints its URL")
 	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(lines.Text())
 	rest := make(chan string, 1)
 	go func() {
@@ -39,10 +39,10 @@ func TestDevServesUntilItIsToldToEnd(t *testing.T) {
 	stop()
 	assert.Equal(t, exitDone, <-ended)
 	<-rest
-	assert.Equal(t, exitFailed, execute(t, "", "queues", "--server", url).code, "nobody listens any more")
+	assert.Equal(t, exitFailed, execute(t, "", "queues", "--server", url).code, "the server has stopped")
 }
 
-func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
+func TestAMissingSchemaIsReported(t *testing.T) {
 	t.Parallel()
 	url := env.Database(t)
 	behind := execute(t, "", "keys", "list", "--database-url", url)
@@ -50,8 +50,8 @@ func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
 	assert.Contains(t, behind.err, "orchestrator migrate up")
 	behind = execute(t, "", "serve", "--database-url", url, "--amqp-url", "amqp://127.0.0.1:1/", "--listen", "127.0.0.1:0")
 	assert.Equal(t, exitFailed, behind.code)
-	assert.Contains(t, behind.err, "run `orchestrator migrate up`, or serve with --migrate")
-	assert.Equal(t, 1, strings.Count(behind.err, "migrate up"), "it is said once")
+	assert.Contains(t, behind.err, "run `orchestrator migrate up`, or use serve --migrate")
+	assert.Equal(t, 1, strings.Count(behind.err, "migrate up"), "the hint occurs once")
 	assert.Contains(t, execute(t, "", "migrate", "status", "--database-url", url).out, "no")
 
 	require.Equal(t, exitDone, execute(t, "", "migrate", "up", "--database-url", url).code)
@@ -63,7 +63,7 @@ func TestADatabaseWithoutTheSchemaIsNamed(t *testing.T) {
 	assert.Equal(t, exitFailed, execute(t, "", "keys", "list", "--database-url", "postgres://127.0.0.1:1/x").code)
 }
 
-func TestServingEveryoneIsWrongUsageUnlessItIsInsistedOn(t *testing.T) {
+func TestServingWithoutAuthenticationRequiresInsecure(t *testing.T) {
 	t.Parallel()
 	refused := execute(t, "", "serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/",
 		"--auth=none", "--listen=0.0.0.0:0")
@@ -71,7 +71,7 @@ func TestServingEveryoneIsWrongUsageUnlessItIsInsistedOn(t *testing.T) {
 	assert.Contains(t, refused.err, "--insecure")
 }
 
-func TestSettingsOutOfRangeAreWrongUsage(t *testing.T) {
+func TestSettingsOutsideTheirLimitsAreUsageErrors(t *testing.T) {
 	t.Parallel()
 	for _, line := range [][]string{
 		{"serve", "--database-url=", "--amqp-url=amqp://127.0.0.1:1/"},
@@ -85,14 +85,14 @@ func TestSettingsOutOfRangeAreWrongUsage(t *testing.T) {
 	}
 }
 
-func TestASettingThatCannotWorkIsWrongUsage(t *testing.T) {
+func TestInvalidSettingsAreUsageErrors(t *testing.T) {
 	t.Parallel()
 	serve := []string{"serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=amqp://127.0.0.1:1/"}
 	bench := []string{"bench", "--embedded"}
 	for _, c := range []struct {
 		command []string
-		flag    string // as it is given
-		named   string // in the message
+		flag    string // as written
+		named   string // name in the message
 	}{
 		{serve, "--amqp-prefix=amq", "AMQP prefix"},
 		{serve, "--amqp-prefix=amq.x", "AMQP prefix"},

@@ -12,12 +12,12 @@ import (
 type stuckCommand struct {
 	remote `embed:""`
 
-	Definition *string  `help:"Only of this definition."`
-	Limit      pageSize `default:"50" help:"How many at most, up to 500."`
-	Cursor     string   `help:"Cursor of the page."`
+	Definition *string  `help:"Only sagas of this definition."`
+	Limit      pageSize `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor     string   `help:"Cursor of the page, from the previous one."`
 }
 
-// Run lists what needs a person.
+// Run lists sagas that need an operator.
 func (c *stuckCommand) Run(ctx context.Context, out *streams) error {
 	filter := client.Filter{Definition: c.Definition, NeedsAttention: true}
 	list, err := c.client().Sagas(ctx, filter, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
@@ -28,10 +28,10 @@ func (c *stuckCommand) Run(ctx context.Context, out *streams) error {
 	defer out.more(p, list.NextCursor)
 	return p.show(list, func(table *tabwriter.Writer) {
 		if len(list.Items) == 0 {
-			fmt.Fprintln(table, "nothing needs a person")
+			fmt.Fprintln(table, "no saga needs an operator")
 			return
 		}
-		row(table, "SAGA", "DEFINITION", "KEY", "STATUS", "SINCE", "STEP", "WHY", "MAY BE DONE", "MESSAGE")
+		row(table, "SAGA", "DEFINITION", "KEY", "STATUS", "SINCE", "STEP", "REASON", "ACTIONS", "MESSAGE")
 		for _, s := range list.Items {
 			if s.Attention != nil {
 				row(table, s.ID, s.Definition, s.Key, s.Status, p.ago(s.Attention.Since), s.Attention.Step, s.Attention.Reason,

@@ -11,22 +11,21 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// The types of flags that have limits. They are checked where they are read, so that the limits hold for flags and for
-// environment variables alike.
+// The types of flags with limits. The parser checks them, also for environment variables.
 
-// pageSize is how many items of a list are asked for.
+// pageSize is the maximum number of items in a page.
 type pageSize int
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (p *pageSize) UnmarshalText(text []byte) (err error) {
 	*p, err = whole[pageSize](text, 1, 500)
 	return err
 }
 
-// versionNumber is a version of a definition. Zero is none: it cannot be given.
+// versionNumber is a version of a definition, 1 or more.
 type versionNumber int
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (v *versionNumber) UnmarshalText(text []byte) (err error) {
 	*v, err = whole[versionNumber](text, 1, math.MaxInt32)
 	return err
@@ -35,26 +34,26 @@ func (v *versionNumber) UnmarshalText(text []byte) (err error) {
 // queueDepth is a number of commands in a queue.
 type queueDepth int
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (d *queueDepth) UnmarshalText(text []byte) (err error) {
 	*d, err = whole[queueDepth](text, 0, math.MaxInt32)
 	return err
 }
 
-// priority is that of a saga's commands.
+// priority is the priority of a saga's commands.
 type priority uint8
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (p *priority) UnmarshalText(text []byte) error {
 	number, err := whole[int](text, 0, 9)
 	*p = priority(number)
 	return err
 }
 
-// positiveDuration is a time to wait, or to allow.
+// positiveDuration is a duration above zero.
 type positiveDuration time.Duration
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (d *positiveDuration) UnmarshalText(text []byte) error {
 	given, err := time.ParseDuration(string(text))
 	if err != nil || given <= 0 || given > saga.MaxDuration {
@@ -64,20 +63,20 @@ func (d *positiveDuration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// serverURL is where an orchestrator is.
+// serverURL is the URL of an orchestrator.
 type serverURL string
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (s *serverURL) UnmarshalText(text []byte) error {
 	given, err := url.Parse(string(text))
 	if err != nil || given.Host == "" || given.Scheme != "http" && given.Scheme != "https" {
-		return errors.New("must be a URL such as http://host:port") // the parser's own error may repeat a password
+		return errors.New("must be a URL such as http://host:port") // the error of url.Parse may repeat a password
 	}
 	*s = serverURL(text)
 	return nil
 }
 
-// whole reads a whole number within limits.
+// whole parses a whole number within limits.
 func whole[T ~int](text []byte, least, most int) (T, error) {
 	number, err := strconv.Atoi(string(text))
 	if err != nil || number < least || number > most {
@@ -86,14 +85,14 @@ func whole[T ~int](text []byte, least, most int) (T, error) {
 	return T(number), nil
 }
 
-// overdueAfter is a time without progress; negative means never.
+// overdueAfter is a time without progress; a negative one means never.
 type overdueAfter time.Duration
 
-// UnmarshalText is called by the parser.
+// UnmarshalText parses the value.
 func (o *overdueAfter) UnmarshalText(text []byte) error {
 	given, err := time.ParseDuration(string(text))
 	if err != nil || given >= 0 && given < time.Second || given > saga.MaxDuration {
-		return fmt.Errorf("must be a duration from 1s to %s such as 15m, or a negative one: never", saga.MaxDuration)
+		return fmt.Errorf("must be a duration from 1s to %s such as 15m, or negative for never", saga.MaxDuration)
 	}
 	*o = overdueAfter(given)
 	return nil
