@@ -12,34 +12,34 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
 
-// Config says what an orchestrator works with. With DatabaseURL and AMQPURL it keeps its state in Postgres and sends
-// commands over RabbitMQ; with neither it is embedded: state in memory or in File, workers in this process.
+// Config configures an orchestrator. With DatabaseURL and AMQPURL it stores its state in Postgres and sends commands over
+// RabbitMQ. With neither it is embedded: its state is in memory or in File, and its workers run in this process.
 type Config struct {
 	DatabaseURL string
 	AMQPURL     string
-	AMQPPrefix  string // of every name on the broker; default: saga
+	AMQPPrefix  string // prefix of every name on the broker; default: saga
 	QueueType   string // quorum or classic; default: quorum
-	Migrate     bool   // bring the database schema up to date before anything else
+	Migrate     bool   // apply pending migrations first
 
-	File  string // embedded: the file that the state is written through to; empty: memory only
-	Fresh bool   // embedded: forget what the file holds
-	// SimulateWorkers, embedded, answers every command as if its worker had succeeded.
+	File  string // embedded: the file for the state, synced at each commit; empty: memory only
+	Fresh bool   // embedded: delete the state in the file first
+	// SimulateWorkers makes an embedded orchestrator answer every command as a worker that succeeds.
 	SimulateWorkers bool
-	// Demo, with SimulateWorkers, defines the saga order and starts one every second, for an hour.
+	// Demo, with SimulateWorkers, registers the definition order and starts a saga every second for an hour.
 	Demo bool
 
-	Listen       string        // address of the REST API; default: 127.0.0.1:8080, port 0: any free one
-	Auth         string        // keys or none; default: keys
-	Insecure     bool          // allow Auth none on an address that others can reach
-	OverdueAfter time.Duration // how long without progress until a saga asks for attention; default: 15 m, negative: never
-	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. 0: no limit.
+	Listen       string        // address of the REST API; default: 127.0.0.1:8080; port 0: a free port
+	Auth         string        // keys, or none for no authentication; default: keys
+	Insecure     bool          // allow Auth none on an address that other machines can reach
+	OverdueAfter time.Duration // time without progress after which a saga needs attention; default: 15 min; negative: never
+	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
-	Version       string       // of the program
-	Logger        *slog.Logger // nil: no log
+	Version       string       // of the program, shown by the API
+	Logger        *slog.Logger // nil: no logs
 }
 
-// ErrHalfConfigured means that only one of DatabaseURL and AMQPURL was given.
-var ErrHalfConfigured = errors.New("the database URL and the AMQP URL belong together: give both, or neither for embedded")
+// ErrHalfConfigured means that only one of DatabaseURL and AMQPURL is set.
+var ErrHalfConfigured = errors.New("only one of the database URL and the AMQP URL is set: set both, or neither for an embedded orchestrator")
 
 func (c Config) embedded() bool { return c.DatabaseURL == "" && c.AMQPURL == "" }
 
@@ -60,7 +60,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate reports what can never work: what is out of its limits, or contradicts another field.
+// Validate returns an error for a field that is outside its limits or contradicts another one. It does not connect.
 func (c Config) Validate() error {
 	if (c.DatabaseURL == "") != (c.AMQPURL == "") {
 		return ErrHalfConfigured
@@ -80,7 +80,7 @@ func (c Config) Validate() error {
 	return c.broker().Validate()
 }
 
-// checkListen looks at an address before it is listened on, so that a slip is named as such.
+// checkListen checks the form of a listen address.
 func checkListen(address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {
@@ -92,7 +92,7 @@ func checkListen(address string) error {
 	return nil
 }
 
-// localAddress is the address whose Host the API insists on: without authentication, unless Insecure.
+// localAddress returns the address that the API requires as the Host without authentication, unless Insecure is set.
 func (c Config) localAddress() string {
 	if c.Auth != string(api.AuthNone) || c.Insecure {
 		return ""

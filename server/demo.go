@@ -12,13 +12,13 @@ import (
 
 const (
 	demoEvery = time.Second
-	demoSagas = 3600 // an hour's worth: a demo that is forgotten must not fill the disk
+	demoSagas = 3600 // one hour, so that a forgotten demo does not fill the disk
 	demoActor = "demo"
 )
 
-// demoSaga is what the demo starts.
+// demoSaga returns the definition of the demo.
 func demoSaga() *saga.Definition {
-	return saga.New("order").Describe("what dev --simulate starts: reserve, charge, confirm, send a receipt").
+	return saga.New("order").Describe("the demo of dev --simulate: reserve, charge, confirm, send a receipt").
 		Step("reserve-inventory", "inventory.reserve", saga.CompensatedBy("inventory.release")).
 		Step("charge-payment", "payments.charge", saga.CompensatedBy("payments.refund")).
 		Pivot("confirm-order", "orders.confirm").
@@ -26,23 +26,22 @@ func demoSaga() *saga.Definition {
 		MustBuild()
 }
 
-// demo starts an order every second, so that somebody who has a first look sees sagas that move. One in five is
-// declined and compensated, one in seven gets stuck. An order saga that somebody else has defined is left alone: then
-// nothing is started.
+// demo starts an order every second, for users who try the orchestrator. One order in five is declined and compensated, and
+// one in seven gets stuck. If the user has registered another definition with this name, demo starts nothing.
 func (s *Server) demo(ctx context.Context) {
 	if _, err := s.store.LatestDefinition(ctx, "order"); err == nil && !s.demoIsOurs(ctx) {
-		s.config.Logger.Info("a definition order is there already: no sagas are started by themselves")
+		s.config.Logger.Info("the demo does not start sagas: another definition named order is registered")
 		return
 	}
 	if _, _, err := s.engine.RegisterDefinition(ctx, demoSaga()); err != nil {
-		s.config.Logger.Warn("the demo's definition could not be registered", "error", err)
+		s.config.Logger.Warn("registering the definition of the demo failed", "error", err)
 		return
 	}
 	ticker := time.NewTicker(demoEvery)
 	defer ticker.Stop()
 	for n := 1; n <= demoSagas; n++ {
 		if _, _, err := s.engine.Start(ctx, demoStart(n)); err != nil && ctx.Err() == nil {
-			s.config.Logger.Warn("an order of the demo could not be started", "error", err)
+			s.config.Logger.Warn("starting an order of the demo failed", "error", err)
 		}
 		select {
 		case <-ticker.C:
@@ -52,18 +51,18 @@ func (s *Server) demo(ctx context.Context) {
 	}
 }
 
-// demoIsOurs reports whether the definition that is there is the demo's, from an earlier run.
+// demoIsOurs reports whether the registered definition is the demo's, from an earlier run.
 func (s *Server) demoIsOurs(ctx context.Context) bool {
 	kept, err := s.store.LatestDefinition(ctx, "order")
 	if err != nil {
 		return false
 	}
-	there, err := json.Marshal(kept.Definition)
+	registered, err := json.Marshal(kept.Definition)
 	ours, failure := json.Marshal(demoSaga())
-	return err == nil && failure == nil && string(there) == string(ours)
+	return err == nil && failure == nil && string(registered) == string(ours)
 }
 
-// demoStart is the nth order.
+// demoStart returns the nth order.
 func demoStart(n int) record.StartRequest {
 	simulate := "{}"
 	switch {

@@ -1,9 +1,12 @@
-// Package server is one orchestrator in this process: it puts the store, the broker, the engine, the relay and the API
-// together, runs them, and ends them in the right order. Programs use it to embed an orchestrator (nothing to install)
-// or to serve with Postgres and RabbitMQ; cmd/orchestrator does no more.
+// Package server runs an orchestrator in this process: the REST API, the engine, and connections to Postgres and RabbitMQ.
+// A program can also embed an orchestrator without either, for tests and small installations:
 //
-// It guarantees that at the end nothing new is taken, what was begun is finished or left to others, and no goroutine
-// stays behind.
+//	s, err := server.Open(ctx, server.Config{Auth: "none"})
+//	if err != nil {
+//		return err
+//	}
+//	return s.Run(ctx)
 //
-// It may import every package of ours but the commands: store, api and internal/rabbit meet only here.
+// When the context of Run ends, the server accepts no new work, finishes what it has begun within ten seconds, and leaves
+// the rest to other replicas or to the next start.
 package server

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// By when each part must have ended, counted from the moment at which the server begins to end. Each part has a limit of
-// its own that is shorter; these hold when something below does not heed it. Together they keep the promise of ten seconds.
+// The time limits for stopping each part, from the begin of the shutdown. Each part also has a shorter limit of its own;
+// these apply if a part exceeds it. They keep the whole shutdown below ten seconds.
 const (
 	answersBy = 3500 * time.Millisecond
 	intakeBy  = 4500 * time.Millisecond
@@ -20,7 +20,7 @@ const (
 	brokerGrace  = 2 * time.Second
 )
 
-// ending is the end of a server under way.
+// ending is a shutdown in progress.
 type ending struct {
 	log   *slog.Logger
 	began time.Time
@@ -28,11 +28,11 @@ type ending struct {
 
 func newEnding(log *slog.Logger) *ending { return &ending{log: log, began: time.Now()} }
 
-// within runs what ends a part, and returns when that has ended, or when its time is up: ended is false then, and the
-// goroutine stays behind until the process ends.
+// within calls end and returns when it has returned or the time is up. In the second case ended is false, and the goroutine
+// stays until the process exits.
 func (e *ending) within(by time.Duration, end func()) (ended bool) {
 	done := make(chan struct{})
-	go func() { // may outlive the server: see above
+	go func() { // may outlive the server, see above
 		defer close(done)
 		end()
 	}()
@@ -46,10 +46,10 @@ func (e *ending) within(by time.Duration, end func()) (ended bool) {
 	}
 }
 
-// must is within for a part that has a shorter limit of its own: one that misses this limit is a defect.
+// must is within for a part that has a shorter limit of its own. Exceeding the limit is then a defect, and logged.
 func (e *ending) must(by time.Duration, part string, end func()) (ended bool) {
 	if ended = e.within(by, end); !ended {
-		e.log.Error("a part of the server did not end in time and is left behind", "part", part, "after", by.String())
+		e.log.Error("a part of the server did not stop in time", "part", part, "after", by.String())
 	}
 	return ended
 }

@@ -15,8 +15,8 @@ import (
 
 const declareAgain = time.Second
 
-// receive hands messages to the engine until taking ends: a consumer whose lane is full while the store is away must not
-// wait longer. What the engine has taken by then is decided, the rest is delivered again.
+// receive passes messages to the engine until taking ends, even if a lane is full because the store is unavailable. The
+// engine processes the messages that it has accepted; the broker delivers the others again.
 func (s *Server) receive(
 	taking context.Context, queue string, take func(context.Context, wire.Message, func(bool)),
 ) func(wire.Message, func(bool)) {
@@ -27,15 +27,14 @@ func (s *Server) receive(
 	}
 }
 
-// startQueue is a broker that other programs can reach, and ask for sagas by message. The embedded one is none: who is in
-// this process has the API.
+// startQueue is a broker through which other programs can start sagas by message. The in-process broker does not implement
+// it.
 type startQueue interface {
 	ConsumeStarts(ctx context.Context, handle func(message wire.Message, settle func(ok bool)))
 }
 
-// consumeStarts starts sagas by message until taking ends, each in a goroutine of its own: a start waits for its commit,
-// and those that wait at the same time are committed together. One that is not stored by the end is left to the next
-// replica, which finds by the idempotency key what became of it.
+// consumeStarts starts sagas by message until taking ends. Each start has its own goroutine, so that concurrent starts are
+// committed in one batch. A start without a commit at the end is delivered again, and its idempotency key makes it safe.
 func (s *Server) consumeStarts(taking context.Context) {
 	queue, is := s.broker.(startQueue)
 	if !is {
@@ -54,7 +53,7 @@ func decodeStart(message wire.Message) (record.StartRequest, error) {
 	return api.DecodeStartMessage(message, time.Now())
 }
 
-// declare makes the queues of all registered definitions known to the broker, which keeps them declared from then on.
+// declare declares the queues of all registered definitions. The broker then keeps them declared.
 func (s *Server) declare(ctx context.Context) {
 	for {
 		queues, err := s.store.Queues(ctx)
@@ -65,10 +64,10 @@ func (s *Server) declare(ctx context.Context) {
 			return
 		}
 		if errors.Is(err, rabbit.ErrMismatch) {
-			s.config.Logger.Warn("a worker queue exists with other properties, it is used as it is", "error", err)
-			return // asking again changes nothing
+			s.config.Logger.Warn("a worker queue exists with different properties and is used unchanged", "error", err)
+			return // a retry does not help
 		}
-		s.config.Logger.Warn("worker queues are not declared yet, trying again", "error", err)
+		s.config.Logger.Warn("declaring worker queues failed, retrying", "error", err)
 		if !wait.For(ctx, declareAgain) {
 			return
 		}

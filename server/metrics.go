@@ -2,8 +2,7 @@ package server
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics is what /metrics says of the way of events and messages through this process. How large the batches are tells
-// whether it keeps up one by one or gathers what waits.
+// metrics holds the metrics of events and messages. The size of batches shows the load: an idle process has batches of one.
 type metrics struct {
 	registry  *prometheus.Registry
 	committed prometheus.Histogram
@@ -11,7 +10,7 @@ type metrics struct {
 	received  *prometheus.CounterVec
 }
 
-// Labels of what is received.
+// The labels of received messages.
 const (
 	fromReplies = "replies"
 	fromDead    = "dead"
@@ -19,21 +18,21 @@ const (
 )
 
 func newMetrics() *metrics {
-	sizes := prometheus.ExponentialBuckets(1, 2, 9) // 1 to 256, the most that a batch holds by default
+	sizes := prometheus.ExponentialBuckets(1, 2, 9) // 1 to 256, the default limit of a batch
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		committed: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "saga_committed_batch_events", Help: "Events that one transaction stored together.", Buckets: sizes,
+			Name: "saga_committed_batch_events", Help: "Events in one transaction.", Buckets: sizes,
 		}),
 		published: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "saga_published_batch_commands", Help: "Commands published together, confirmed or not.", Buckets: sizes,
+			Name: "saga_published_batch_commands", Help: "Commands in one publication, confirmed or not.", Buckets: sizes,
 		}),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "saga_messages_received_total", Help: "Messages taken from the orchestrator's own queues, by queue.",
+			Name: "saga_messages_received_total", Help: "Messages received from the orchestrator's queues, by queue.",
 		}, []string{"queue"}),
 	}
 	for _, queue := range []string{fromReplies, fromDead, fromStart} {
-		m.received.WithLabelValues(queue) // so that it is there, as zero, before the first message
+		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
 	m.registry.MustRegister(m.committed, m.published, m.received)
 	return m

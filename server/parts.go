@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/memory"
 )
 
-// storage is what keeps everything: Postgres, or memory.
+// storage stores all state, in Postgres or in memory.
 type storage interface {
 	engine.Store
 	relay.Rows
@@ -25,7 +25,7 @@ type storage interface {
 	Close() error
 }
 
-// broker is what brings commands to workers and replies back: RabbitMQ, or queues in this process.
+// broker delivers commands to workers and replies to the engine, by RabbitMQ or in this process.
 type broker interface {
 	relay.Publisher
 	api.Broker
@@ -35,7 +35,7 @@ type broker interface {
 	Close(ctx context.Context) error
 }
 
-// parts opens the store and the broker that the config asks for.
+// parts opens the store and the broker of the configuration.
 func (c Config) parts(ctx context.Context) (storage, broker, error) {
 	if c.embedded() {
 		kept, err := memory.Open(memory.Config{File: c.File, Fresh: c.Fresh})
@@ -57,18 +57,18 @@ func (c Config) parts(ctx context.Context) (storage, broker, error) {
 		return nil, nil, err
 	}
 	if err := kept.CheckSchema(ctx); err != nil {
-		_ = kept.Close() // the schema is what the caller must hear of
+		_ = kept.Close() // the schema error is the one to return
 		return nil, nil, err
 	}
 	connection := c.broker()
 	if connection.Installation, err = kept.Installation(ctx); err != nil {
-		_ = kept.Close() // why there is no id is what the caller must hear of
+		_ = kept.Close() // the first error is the one to return
 		return nil, nil, err
 	}
 	return kept, rabbit.Connect(connection), nil
 }
 
-// inProcess is the in-process broker with a Close: there is nothing to close.
+// inProcess adds a Close, which does nothing, to the in-process broker.
 type inProcess struct{ *local.Broker }
 
 func (inProcess) Close(context.Context) error { return nil }

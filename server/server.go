@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// Server is one orchestrator. Open it, then Run it once.
+// Server is an orchestrator. Call Open to create one, then Run once.
 type Server struct {
 	config   Config
 	store    storage
@@ -29,8 +29,8 @@ type Server struct {
 	stopping chan struct{}
 }
 
-// Open connects to what the config names and takes the address; nothing is served before Run. A broker that is away is
-// no error: it is connected to when it is there.
+// Open opens the store and listens on the address; Run then serves. An unreachable database is an error. An unreachable
+// broker is not: the server connects when the broker is available.
 func Open(ctx context.Context, config Config) (*Server, error) {
 	config = config.withDefaults()
 	if err := config.Validate(); err != nil {
@@ -78,13 +78,14 @@ func (s *Server) assemble(ctx context.Context) error {
 	return nil
 }
 
-// URL is where the REST API is.
+// URL returns the base URL of the REST API, with the port that was chosen if Config.Listen has port 0.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Transport is for workers in this process. End them before the server.
+// Transport returns the transport for workers in this process. Stop the workers before the server.
 func (s *Server) Transport() steps.Transport { return s.broker }
 
-// Run works until ctx ends. It then takes no more, finishes what it has begun, and closes everything.
+// Run serves until ctx ends. It then accepts no new work, finishes what it has begun within ten seconds, and closes the
+// store and the broker. It returns an error if serving or closing fails.
 func (s *Server) Run(ctx context.Context) error {
 	deciding, stopDeciding := context.WithCancel(context.WithoutCancel(ctx))
 	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
@@ -117,16 +118,16 @@ func (s *Server) Run(ctx context.Context) error {
 	if end.must(answersBy, "the HTTP server", func() { s.endHTTP(context.WithoutCancel(ctx)); late = <-served }) {
 		failure = errors.Join(failure, late)
 	}
-	end.within(intakeBy, intake.Wait) // while the store is away the engine gives up what intake waits for
+	end.within(intakeBy, intake.Wait) // the intake may wait for the engine, which stops below
 	stopDeciding()
 	end.must(engineBy, "the engine", engine.Wait)
-	end.must(engineBy, "taking in messages", intake.Wait)
+	end.must(engineBy, "the intake of messages", intake.Wait)
 	stopPublishing()
 	end.must(relayBy, "the relay", relay.Wait)
 	return errors.Join(failure, s.close(context.WithoutCancel(ctx), end))
 }
 
-// serveHTTP serves until the HTTP server is ended. The channel gets an error if that was not asked for, and is closed.
+// serveHTTP serves until the HTTP server is shut down. The channel receives an unexpected error, and is then closed.
 func (s *Server) serveHTTP() <-chan error {
 	served := make(chan error, 1)
 	go func() { // ends with Shutdown or Close
@@ -138,22 +139,22 @@ func (s *Server) serveHTTP() <-chan error {
 	return served
 }
 
-// endHTTP lets calls that have begun finish, for a while.
+// endHTTP waits for running requests for answersGrace, then closes the connections.
 func (s *Server) endHTTP(ctx context.Context) {
 	answers, cancel := context.WithTimeout(ctx, answersGrace)
 	defer cancel()
 	if err := s.http.Shutdown(answers); err != nil {
-		_ = s.http.Close() // whoever still waits has waited long enough
+		_ = s.http.Close() // the grace period is over
 	}
 }
 
-// close lets go of what Open has taken. A server that does not answer may keep its client from closing; the process
-// then ends without that.
+// close closes what Open has opened. It does not wait longer than the shutdown allows, because an unresponsive database or
+// broker can block its client.
 func (s *Server) close(ctx context.Context, end *ending) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerGrace)
 	defer cancel()
 	if s.listener != nil {
-		_ = s.listener.Close() // usually closed by the HTTP server already
+		_ = s.listener.Close() // the HTTP server has usually closed it
 	}
 	var fromBroker, fromStore error
 	brokerClosed := end.within(brokerBy, func() { fromBroker = s.broker.Close(ctx) })

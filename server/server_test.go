@@ -94,10 +94,10 @@ func TestAnEmbeddedOrchestratorWithSimulatedWorkersDrivesSagasToTheirEnds(t *tes
 	_, answer = request(t, http.MethodGet, s.URL()+"/metrics", "")
 	require.Contains(t, answer, "saga_published_batch_commands_sum 5", "two sagas of two steps, and a compensation")
 	require.Contains(t, answer, `saga_messages_received_total{queue="replies"} 5`)
-	require.Regexp(t, `saga_committed_batch_events_sum [7-9]`, answer, "the starts, the replies, and timers if any")
+	require.Regexp(t, `saga_committed_batch_events_sum [7-9]`, answer, "starts, replies, and perhaps timers")
 }
 
-func TestADemoHasSagasThatMove(t *testing.T) {
+func TestTheDemoStartsSagas(t *testing.T) {
 	t.Parallel()
 	s := embedded(t, server.Config{SimulateWorkers: true, Demo: true})
 	require.Eventually(t, func() bool {
@@ -106,7 +106,7 @@ func TestADemoHasSagasThatMove(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 }
 
-func TestADemoLeavesADefinitionOfThatNameAlone(t *testing.T) {
+func TestTheDemoKeepsADefinitionOfTheUser(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/state.db"
 	first, end := serving(t, server.Config{SimulateWorkers: true, File: file})
@@ -131,10 +131,10 @@ func TestWithoutAuthenticationAnotherHostIsRefusedUnlessInsecure(t *testing.T) {
 	}
 }
 
-func TestHalfAConfigurationIsRefused(t *testing.T) {
+func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := server.Open(t.Context(), server.Config{DatabaseURL: "postgres://localhost/x"})
 	require.ErrorIs(t, err, server.ErrHalfConfigured)
 	_, err = server.Open(t.Context(), server.Config{Auth: "none", Listen: "0.0.0.0:0"})
-	require.Error(t, err, "an open door on an address that others can reach")
+	require.Error(t, err, "no authentication on a public address")
 }

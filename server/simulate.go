@@ -12,11 +12,11 @@ import (
 
 const simulatedAtOnce = 16
 
-// simulation is the in-process broker with a worker on every queue that is declared. Each command succeeds, unless the
-// saga's data says otherwise: {"simulate": {"charge-payment": "card_declined"}} makes that step fail for good.
+// simulation is the in-process broker with a worker on every declared queue. Each command succeeds, unless the saga's data
+// names an error code for the step: {"simulate": {"charge-payment": "card_declined"}}.
 type simulation struct {
 	*local.Broker
-	ctx    context.Context // that of the workers
+	ctx    context.Context // context of the workers
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
@@ -29,7 +29,7 @@ func newSimulation(broker *local.Broker) *simulation {
 	return &simulation{Broker: broker, ctx: ctx, cancel: cancel, served: make(map[string]bool)}
 }
 
-// DeclareQueues declares the queues and sets a worker to each new one.
+// DeclareQueues declares the queues and starts a worker for each new one.
 func (s *simulation) DeclareQueues(ctx context.Context, queues []string) error {
 	if err := s.Broker.DeclareQueues(ctx, queues); err != nil {
 		return err
@@ -42,27 +42,27 @@ func (s *simulation) DeclareQueues(ctx context.Context, queues []string) error {
 		}
 		s.served[queue] = true
 		s.workers.Go(func() {
-			_ = s.Receive(s.ctx, queue, simulatedAtOnce, simulated) // in process, receiving cannot fail
+			_ = s.Receive(s.ctx, queue, simulatedAtOnce, simulated) // the in-process broker does not fail
 		})
 	}
 	return nil
 }
 
-// Close ends the workers.
+// Close stops the workers.
 func (s *simulation) Close(context.Context) error {
 	s.cancel()
 	s.workers.Wait()
 	return nil
 }
 
-// simulated answers a command as its worker might.
+// simulated answers a command.
 func simulated(message wire.Message) wire.Answer {
 	delivery, err := wire.DecodeCommand(message)
 	if err != nil {
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	reply := wire.Succeeded(nil)
-	if code := wished(delivery); code != "" {
+	if code := simulatedError(delivery); code != "" {
 		reply = wire.Failed(code, "simulated", false)
 	}
 	body, err := reply.Encode()
@@ -72,8 +72,8 @@ func simulated(message wire.Message) wire.Answer {
 	return wire.Answer{Settlement: wire.Replied, Reply: body}
 }
 
-// wished is the code with which the saga's data wants the step to fail; compensations always succeed.
-func wished(delivery wire.Delivery) string {
+// simulatedError returns the error code that the saga's data sets for the step. Compensations always succeed.
+func simulatedError(delivery wire.Delivery) string {
 	var data struct {
 		Simulate map[string]string `json:"simulate"`
 	}

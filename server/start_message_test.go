@@ -18,7 +18,7 @@ import (
 
 const patience = 30 * time.Second
 
-// starter is any program with an AMQP client that asks for sagas by message.
+// starter is a program that starts sagas by message.
 type starter struct {
 	t       *testing.T
 	channel *amqp.Channel
@@ -52,7 +52,7 @@ func ready(t *testing.T, s *server.Server) {
 	}, patience, 20*time.Millisecond)
 }
 
-// left is how many messages wait in the start queue.
+// left returns the number of messages in the start queue.
 func (s *starter) left() int {
 	s.t.Helper()
 	state, err := s.channel.QueueDeclarePassive(s.queue, true, false, false, false, nil)
@@ -103,7 +103,7 @@ func TestSagasAreStartedByMessage(t *testing.T) {
 	}
 	program.send(good)
 	require.Eventually(t, func() bool { return len(list[shownSaga](t, s.URL()+"/v1/sagas")) == 1 }, patience, 20*time.Millisecond)
-	for _, message := range append(bad, good) { // the good one comes twice
+	for _, message := range append(bad, good) { // the valid message is sent twice
 		program.send(message)
 	}
 	require.Eventually(t, func() bool {
@@ -111,7 +111,7 @@ func TestSagasAreStartedByMessage(t *testing.T) {
 	}, patience, 20*time.Millisecond)
 	reasons := make(map[string]int)
 	started := list[shownSaga](t, s.URL()+"/v1/sagas")
-	require.Len(t, started, 1, "the same message again is the same saga")
+	require.Len(t, started, 1, "a repeated message returns the same saga")
 	for _, letter := range list[shownLetter](t, s.URL()+"/v1/dead-letters?limit=500") {
 		require.Equal(t, "start", letter.Source)
 		reasons[letter.Reason]++
@@ -127,11 +127,11 @@ func TestSagasAreStartedByMessage(t *testing.T) {
 	command, found, err := program.channel.Get(prefix+".commands.shop", true)
 	require.NoError(t, err)
 	require.True(t, found)
-	require.Equal(t, trace, command.Headers["traceparent"], "the trace goes on")
+	require.Equal(t, trace, command.Headers["traceparent"], "the command carries the trace")
 	_, history := request(t, http.MethodGet, s.URL()+"/v1/sagas/"+started[0].ID+"/history", "")
 	require.Contains(t, history, `"actor":"amqp"`)
 
-	// By REST under the same key and with the same body it is the same saga, too.
+	// A start by REST with the same key and body also returns the same saga.
 	status, answer = requestAs(t, "m-1", s.URL()+"/v1/sagas", string(good.Body))
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Contains(t, answer, started[0].ID)

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
-func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
+func TestEditedSagasAreShownAndCanBeAbandoned(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "shop")
 	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
@@ -59,7 +59,7 @@ func TestWhatSomebodyHasEditedIsShownAndAbandoned(t *testing.T) {
 			status, answer := request(t, http.MethodGet, path+what, "")
 			require.Equal(t, http.StatusOK, status, answer)
 		}
-		status, answer := request(t, http.MethodPost, path+"/retry", `{"reason":"mended"}`)
+		status, answer := request(t, http.MethodPost, path+"/retry", `{"reason":"repaired"}`)
 		require.Equal(t, http.StatusConflict, status, "%s: %s", one.Definition, answer)
 		status, answer = request(t, http.MethodPost, path+"/abandon", `{"reason":"cannot be read"}`)
 		require.Equal(t, http.StatusOK, status, "%s: %s", one.Definition, answer)

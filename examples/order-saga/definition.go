@@ -6,8 +6,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// orderSaga is the plan: what happens, in which order, and how each step is undone. Up to confirm-order everything can
-// still be taken back; once the order is confirmed, the receipt must go out.
+// orderSaga returns the definition: the steps, their order, and the compensation of each. Up to confirm-order every step can
+// be compensated. After the order is confirmed, the receipt must be sent.
 func orderSaga() *saga.Definition {
 	return saga.New("order").
 		Describe("reserve the goods, charge the card, confirm the order, send the receipt").
@@ -21,7 +21,7 @@ func orderSaga() *saga.Definition {
 		MustBuild()
 }
 
-// Order is the saga's data: what the customer ordered, and what the steps have added to it.
+// Order is the saga's data: the customer's order, and what the steps have added to it.
 type Order struct {
 	OrderID       string `json:"orderId"`
 	Item          string `json:"item"`

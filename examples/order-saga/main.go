@@ -1,6 +1,6 @@
-// Command order-saga is what a team's own project looks like: a saga definition in Go, and the three services whose
-// work it puts together. Alone it starts an orchestrator in its own process and shows three orders: one that goes
-// through, one whose card is declined, and one that gets stuck and is repaired over the REST API.
+// Command order-saga is an example of a user's project: a saga definition in Go, and the three services that execute its
+// steps. Without arguments it starts an orchestrator in its own process and shows three orders: one that succeeds, one
+// whose card is declined, and one that gets stuck and is repaired over the REST API.
 package main
 
 import (
@@ -29,12 +29,12 @@ type options struct {
 	databaseURL string
 	amqpURL     string
 	amqpPrefix  string
-	server      string // an orchestrator that runs already
+	server      string // URL of a running orchestrator
 	key         string
 	listen      string
-	state       string // a directory for everything that is kept without a database
+	state       string // directory of the state without a database
 	serve       bool
-	only        string // the service of a worker process
+	only        string // service of a worker process
 	trouble     trouble
 }
 
@@ -64,16 +64,16 @@ func parse(name string, arguments []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.databaseURL, "database-url", os.Getenv("DATABASE_URL"), "Postgres, for the orchestrator and the services")
 	flags.StringVar(&o.amqpURL, "amqp-url", os.Getenv("AMQP_URL"), "RabbitMQ")
 	flags.StringVar(&o.amqpPrefix, "amqp-prefix", or(os.Getenv("AMQP_PREFIX"), "saga"), "prefix of all names on RabbitMQ")
-	flags.StringVar(&o.server, "server", os.Getenv("ORCHESTRATOR_URL"), "show the three orders on an orchestrator that runs already, with its workers elsewhere")
-	flags.StringVar(&o.key, "key", os.Getenv("ORCHESTRATOR_KEY"), "key for that orchestrator")
+	flags.StringVar(&o.server, "server", os.Getenv("ORCHESTRATOR_URL"), "URL of a running orchestrator, with the workers in other processes")
+	flags.StringVar(&o.key, "key", os.Getenv("ORCHESTRATOR_KEY"), "API key for that orchestrator")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "address of the embedded orchestrator's REST API")
-	flags.StringVar(&o.state, "state", "", "directory to keep the state in, embedded; default: a temporary one")
-	flags.BoolVar(&o.serve, "serve", false, "stay up after the three orders")
-	flags.StringVar(&o.only, "service", "", "worker: the service to run: orders, payments or inventory")
-	flags.BoolVar(&o.trouble.decline, "decline", false, "trouble: every card is declined")
-	flags.StringVar(&slow, "slow", "", "trouble: slow services, such as payments=2s")
-	flags.StringVar(&down, "down", "", "trouble: services that are down, such as inventory,orders")
-	flags.StringVar(&crash, "crash", "", "trouble: services that crash before they answer")
+	flags.StringVar(&o.state, "state", "", "embedded: directory of the state; default: a temporary one")
+	flags.BoolVar(&o.serve, "serve", false, "keep serving after the three orders")
+	flags.StringVar(&o.only, "service", "", "worker: service to run: orders, payments or inventory")
+	flags.BoolVar(&o.trouble.decline, "decline", false, "decline every card")
+	flags.StringVar(&slow, "slow", "", "slow services, such as payments=2s")
+	flags.StringVar(&down, "down", "", "services that are down, such as inventory,orders")
+	flags.StringVar(&crash, "crash", "", "services that crash before they reply")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// runAll starts an orchestrator and the three services in this process and shows the three orders.
+// runAll runs the orchestrator and the three services in this process, and shows the three orders.
 func runAll(ctx context.Context, o options, out io.Writer) (err error) {
 	if o.state == "" {
 		if o.state, err = os.MkdirTemp("", "order-saga-"); err != nil {
-			return fmt.Errorf("make a place for the state: %w", err)
+			return fmt.Errorf("create the directory of the state: %w", err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(o.state)) }()
 	} else if err := os.MkdirAll(o.state, 0o700); err != nil {
-		return fmt.Errorf("make a place for the state: %w", err)
+		return fmt.Errorf("create the directory of the state: %w", err)
 	}
 	config := server.Config{
 		DatabaseURL: o.databaseURL, AMQPURL: o.amqpURL, AMQPPrefix: o.amqpPrefix, Migrate: true,
@@ -59,13 +59,13 @@ func runAll(ctx context.Context, o options, out io.Writer) (err error) {
 	return errors.Join(err, ended)
 }
 
-// showAgainst shows the three orders on an orchestrator, and with workers, in other processes.
+// showAgainst shows the three orders with an orchestrator and workers in other processes.
 func showAgainst(ctx context.Context, o options, out io.Writer) error {
 	fmt.Fprintf(out, "Orchestrator at %s, workers in their own processes.\n", o.server)
 	return show(ctx, client.New(client.Config{Server: o.server, Key: o.key}), out)
 }
 
-// runWorker is one service as a process of its own.
+// runWorker runs one service in this process.
 func runWorker(ctx context.Context, o options, out io.Writer) error {
 	if o.databaseURL == "" || o.amqpURL == "" {
 		return errors.New("a worker process needs --database-url and --amqp-url")
@@ -79,14 +79,14 @@ func runWorker(ctx context.Context, o options, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s works\n", s.queue)
+		fmt.Fprintf(out, "%s is working\n", s.queue)
 		working.Wait()
 		return nil
 	}
 	return fmt.Errorf("--service %q: want orders, payments or inventory", o.only)
 }
 
-// startWorkers lets each service work until ctx ends; the group waits for them.
+// startWorkers runs the services until ctx ends. The group waits for them.
 func startWorkers(ctx context.Context, o options, asked []service, transport steps.Transport) (*sync.WaitGroup, error) {
 	var working sync.WaitGroup
 	for _, s := range asked {
@@ -105,7 +105,7 @@ func startWorkers(ctx context.Context, o options, asked []service, transport ste
 	return &working, nil
 }
 
-// openState opens the state of one service: in Postgres, or in a file.
+// openState opens the state of a service, in Postgres or in a file.
 func (o options) openState(ctx context.Context, service string) (state, func(), error) {
 	if o.databaseURL != "" {
 		kept, err := openPostgresState(ctx, o.databaseURL)
@@ -118,7 +118,7 @@ func (o options) openState(ctx context.Context, service string) (state, func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	return kept, func() { _ = kept.file.Close() }, nil // every line was synced when it was written
+	return kept, func() { _ = kept.file.Close() }, nil // every line is synced when it is written
 }
 
 func announce(out io.Writer, o options, url string) {
@@ -126,10 +126,10 @@ func announce(out io.Writer, o options, url string) {
 		fmt.Fprintf(out, "Orchestrator with Postgres and RabbitMQ in this process; REST API at %s\n", url)
 		return
 	}
-	fmt.Fprintf(out, "Embedded orchestrator, nothing installed; REST API at %s, state in %s\n", url, o.state)
+	fmt.Fprintf(out, "Embedded orchestrator; REST API at %s, state in %s\n", url, o.state)
 }
 
-// quiet lets only warnings through: the timeline is what a person came for.
+// quiet logs only warnings, so that the timeline stays readable.
 func quiet() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// effect is what a service does for one command. It returns the step's output and a line for the service's ledger.
+// effect executes a command. It returns the step's output and a line for the ledger of the service.
 type effect func(cmd steps.Command[Order]) (output map[string]any, line string, err error)
 
-// service is one of the three: a worker queue, and what it does for each command.
+// service is a worker queue with its commands.
 type service struct {
 	queue    string
 	commands map[string]effect
 }
 
-// services are the order, payment and inventory services. In a company each would be a program of its own.
+// services returns the inventory, payment and order services. In production each is a separate program.
 func services() []service {
 	return []service{
 		{queue: "inventory", commands: map[string]effect{"inventory.reserve": reserve, "inventory.release": release}},
@@ -34,7 +34,7 @@ func release(cmd steps.Command[Order]) (map[string]any, string, error) {
 	return nil, "released " + cmd.Data.Item, nil
 }
 
-// declinedCard is a card that the bank never charges.
+// declinedCard is a card that the bank always declines.
 const declinedCard = "4000-0000-0000-0002"
 
 func charge(cmd steps.Command[Order]) (map[string]any, string, error) {
@@ -48,7 +48,7 @@ func refund(cmd steps.Command[Order]) (map[string]any, string, error) {
 	return nil, fmt.Sprintf("refunded %d", cmd.Data.Amount), nil
 }
 
-// largestOrder is what the order service takes without asking anybody.
+// largestOrder is the largest amount that the order service confirms.
 const largestOrder = 10_000
 
 func confirm(cmd steps.Command[Order]) (map[string]any, string, error) {
@@ -60,13 +60,13 @@ func confirm(cmd steps.Command[Order]) (map[string]any, string, error) {
 
 func sendReceipt(cmd steps.Command[Order]) (map[string]any, string, error) {
 	if !strings.Contains(cmd.Data.Email, "@") {
-		return nil, "", steps.Retry("mail_refused", fmt.Sprintf("%q is no address", cmd.Data.Email))
+		return nil, "", steps.Retry("mail_refused", fmt.Sprintf("%q is not an email address", cmd.Data.Email))
 	}
 	return nil, "sent receipt to " + cmd.Data.Email, nil
 }
 
-// worker makes the service's worker: every command goes through the trouble that was asked for, and takes effect once,
-// by the state.
+// worker returns the worker of the service. Each command suffers the requested trouble, and the state makes it take effect
+// once.
 func (s service) worker(kept state, asked trouble, config steps.Config) *steps.Worker {
 	worker := steps.NewWorker(s.queue, config)
 	for name, do := range s.commands {

@@ -12,10 +12,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// patience is how long an order may take before the example gives up on it.
+// patience is the time limit of an order in the example.
 const patience = 30 * time.Second
 
-// show registers the definition and drives three orders to their ends.
+// show registers the definition and starts three orders, one after the other.
 func show(ctx context.Context, orchestrator *client.Client, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
@@ -31,22 +31,22 @@ func show(ctx context.Context, orchestrator *client.Client, out io.Writer) error
 }
 
 func goesThrough(ctx context.Context, orchestrator *client.Client, line *timeline) error {
-	line.title("1", "An order goes through")
+	line.title("1", "An order succeeds")
 	order := Order{OrderID: "1001", Item: "a teapot", Amount: 40, Card: "4242-4242-4242-4242", Email: "ada@example.com"}
 	_, err := follow(ctx, orchestrator, line, order, saga.Completed)
 	return err
 }
 
 func isDeclined(ctx context.Context, orchestrator *client.Client, line *timeline) error {
-	line.title("2", "A card is declined: what was reserved is released")
+	line.title("2", "A card is declined: the reservation is released")
 	order := Order{OrderID: "1002", Item: "a piano", Amount: 9000, Card: declinedCard, Email: "bo@example.com"}
 	_, err := follow(ctx, orchestrator, line, order, saga.Compensated)
 	return err
 }
 
-// getsStuck shows what a person does with a saga that cannot go on by itself: look, understand, mend, retry.
+// getsStuck shows how an operator repairs a stuck saga: find the cause, correct the data, retry.
 func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline) error {
-	line.title("3", "A receipt cannot be sent: the saga is stuck, and a person repairs it")
+	line.title("3", "A receipt cannot be sent: the saga is stuck, and an operator repairs it")
 	order := Order{OrderID: "1003", Item: "a lamp", Amount: 25, Card: "4242-4242-4242-4242", Email: "cy-at-example.com"}
 	stuck, err := follow(ctx, orchestrator, line, order, saga.Stuck)
 	if err != nil {
@@ -58,7 +58,7 @@ func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline)
 	}
 	line.say("GET /v1/sagas/%s…/why", stuck.ID[:10])
 	line.say("  %s: %s", why.Cause, why.Message)
-	line.say("  a person may: %v", why.AllowedActions)
+	line.say("  allowed actions: %v", why.AllowedActions)
 	line.say("PATCH …/data {\"email\": \"cy@example.com\"}")
 	if _, err := orchestrator.PatchData(ctx, stuck.ID, []byte(`{"email":"cy@example.com"}`),
 		client.ActionOptions{Reason: "typing error in the address"}); err != nil {
@@ -71,7 +71,7 @@ func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline)
 	return line.until(ctx, orchestrator, stuck.ID, saga.Completed)
 }
 
-// follow starts a saga for the order and shows it until it has that status.
+// follow starts a saga for the order and shows its history until it has the wanted status.
 func follow(
 	ctx context.Context, orchestrator *client.Client, line *timeline, order Order, wanted saga.Status,
 ) (resource.Saga, error) {

@@ -16,33 +16,33 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// work is an effect with its context.
+// work executes a command in a context.
 type work func(ctx context.Context, cmd steps.Command[Order]) (output map[string]any, line string, err error)
 
-// state is where a service keeps what it did, so that it does nothing twice.
+// state records the effects of a service, so that a repeated command takes effect once.
 type state interface {
 	serve(worker *steps.Worker, service, command string, do work)
 }
 
-// fileState is a service's state without a database: a file with a line per effect, synced before the command is
-// answered. It keeps the same three rules as the barrier in Postgres does.
+// fileState is the state of a service without a database: a file with one line per effect, synced before the reply. It has
+// the same three rules as the barrier in Postgres.
 type fileState struct {
 	mu   sync.Mutex
 	file *os.File
 	done map[string]ledgerLine // by saga, step and direction
 }
 
-// ledgerLine is one effect, or the note that there was none.
+// ledgerLine is one effect, or a note that a command had no effect.
 type ledgerLine struct {
 	Saga   string         `json:"saga"`
 	Step   string         `json:"step"`
 	Action saga.Direction `json:"action"`
-	Line   string         `json:"line"` // empty: nothing was done
+	Line   string         `json:"line"` // empty: no effect
 	Output map[string]any `json:"output,omitempty"`
 	At     time.Time      `json:"at"`
 }
 
-// openFileState reads what the service did before it was last stopped.
+// openFileState opens the ledger of a service and reads its lines.
 func openFileState(directory, service string) (*fileState, error) {
 	path := filepath.Join(directory, service+".ledger")
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
@@ -53,7 +53,7 @@ func openFileState(directory, service string) (*fileState, error) {
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		var line ledgerLine
-		if json.Unmarshal(lines.Bytes(), &line) == nil { // a last line cut by a crash was never answered
+		if json.Unmarshal(lines.Bytes(), &line) == nil { // the reply to an incomplete last line was never sent
 			s.done[line.key(line.Action)] = line
 		}
 	}
@@ -63,7 +63,7 @@ func openFileState(directory, service string) (*fileState, error) {
 	return s, nil
 }
 
-// endCutLine makes sure that the next line begins on a line of its own, should a crash have cut the last one.
+// endCutLine completes a last line that a crash has cut.
 func (s *fileState) endCutLine() error {
 	info, err := s.file.Stat()
 	if err != nil || info.Size() == 0 {
@@ -87,7 +87,8 @@ func (s *fileState) serve(worker *steps.Worker, _, command string, do work) {
 	})
 }
 
-// once does a command unless it was done before, was undone before it came, or undoes what never was.
+// once executes a command, unless it was executed before, comes after its compensation, or compensates a command that was
+// never executed.
 func (s *fileState) once(ctx context.Context, cmd steps.Command[Order], do work) (map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,13 +96,13 @@ func (s *fileState) once(ctx context.Context, cmd steps.Command[Order], do work)
 	if before, repeated := s.done[line.key(cmd.Action)]; repeated {
 		return before.Output, nil
 	}
-	_, undone := s.done[line.key(saga.Compensate)]
+	_, compensated := s.done[line.key(saga.Compensate)]
 	_, executed := s.done[line.key(saga.Execute)]
 	switch {
-	case cmd.Action == saga.Execute && undone:
+	case cmd.Action == saga.Execute && compensated:
 		return nil, steps.Fail(steps.CodeCompensated, "the command came after its compensation")
 	case cmd.Action == saga.Compensate && !executed:
-		return nil, s.note(line) // nothing to undo: the note keeps the command from coming through later
+		return nil, s.note(line) // the note makes a late command fail
 	}
 	output, text, err := do(ctx, cmd)
 	if err != nil {
@@ -111,18 +112,18 @@ func (s *fileState) once(ctx context.Context, cmd steps.Command[Order], do work)
 	return output, s.note(line)
 }
 
-// note writes a line and has it on disk before it counts.
+// note writes and syncs a line.
 func (s *fileState) note(line ledgerLine) error {
 	line.At = time.Now().UTC()
 	text, err := json.Marshal(line)
 	if err != nil {
-		return fmt.Errorf("note in the ledger: %w", err)
+		return fmt.Errorf("write the ledger: %w", err)
 	}
 	if _, err := s.file.Write(append(text, '\n')); err != nil {
-		return fmt.Errorf("note in the ledger: %w", errors.Join(err, steps.ErrUnknown))
+		return fmt.Errorf("write the ledger: %w", errors.Join(err, steps.ErrUnknown))
 	}
 	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("note in the ledger: %w", errors.Join(err, steps.ErrUnknown))
+		return fmt.Errorf("write the ledger: %w", errors.Join(err, steps.ErrUnknown))
 	}
 	s.done[line.key(line.Action)] = line
 	return nil

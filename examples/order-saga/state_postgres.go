@@ -10,14 +10,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// postgresState is a service's state in its own table. The barrier makes a command take effect once, in the same
-// transaction as the line in the ledger.
+// postgresState is the state of a service in a table. The barrier and the line in the ledger commit in one transaction.
 type postgresState struct {
 	pool    *pgxpool.Pool
 	barrier *steps.Barrier
 }
 
-// The services of the example share a database, so the ledger says whose line it is.
+// The services of the example share a database, so a line names its service.
 const createLedger = `
 select pg_advisory_xact_lock(hashtext('order_saga_ledger'));
 create table if not exists order_saga_ledger (

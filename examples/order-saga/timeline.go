@@ -11,10 +11,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// timeline shows a saga's history as it happens, one line an entry.
+// timeline prints a saga's history as it happens, one line per entry.
 type timeline struct {
 	out   io.Writer
-	began time.Time // of the first entry
+	began time.Time // time of the first entry
 	shown int64     // seq of the last entry shown
 }
 
@@ -26,7 +26,7 @@ func (l *timeline) say(format string, arguments ...any) {
 	fmt.Fprintf(l.out, "           » "+format+"\n", arguments...)
 }
 
-// until shows the saga until it has that status, and fails when it ends with another one.
+// until prints the history until the saga has the wanted status. It returns an error if the saga ends with another one.
 func (l *timeline) until(ctx context.Context, orchestrator *client.Client, id string, wanted saga.Status) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -49,7 +49,7 @@ func (l *timeline) until(ctx context.Context, orchestrator *client.Client, id st
 	}
 }
 
-// entries shows what is new in the history.
+// entries prints the new entries of the history.
 func (l *timeline) entries(ctx context.Context, orchestrator *client.Client, id string) error {
 	entries, err := orchestrator.History(ctx, id)
 	if err != nil {
@@ -63,15 +63,15 @@ func (l *timeline) entries(ctx context.Context, orchestrator *client.Client, id 
 			l.began = entry.At.Time
 		}
 		l.shown = entry.Seq
-		if mark, text := tell(entry); text != "" {
+		if mark, text := describe(entry); text != "" {
 			fmt.Fprintf(l.out, "  %5d ms %s %s\n", entry.At.Sub(l.began).Milliseconds(), mark, text)
 		}
 	}
 	return nil
 }
 
-// tell puts an entry into words. Entries that only repeat what the next one says have none.
-func tell(entry resource.HistoryEntry) (mark, text string) {
+// describe returns the text of an entry, or "" for an entry that the next one repeats.
+func describe(entry resource.HistoryEntry) (mark, text string) {
 	detail := func(name string) any { return entry.Detail[name] }
 	switch entry.Type {
 	case saga.EntryStarted:
@@ -83,13 +83,13 @@ func tell(entry resource.HistoryEntry) (mark, text string) {
 	case saga.EntryStepAttemptFailed:
 		return "✗", fmt.Sprintf("%-18s %v: %v", entry.Step, detail("code"), detail("message"))
 	case saga.EntryStepTimedOut:
-		return "?", fmt.Sprintf("%-18s no answer in time", entry.Step)
+		return "?", fmt.Sprintf("%-18s no reply in time", entry.Step)
 	case saga.EntryCompensating:
-		return "↩", "the saga turns back"
+		return "↩", "the saga compensates"
 	case saga.EntryCompensationSent:
 		return "←", fmt.Sprintf("%-18s compensation sent (attempt %d)", entry.Step, entry.Attempt)
 	case saga.EntryStepCompensated:
-		return "✓", fmt.Sprintf("%-18s undone", entry.Step)
+		return "✓", fmt.Sprintf("%-18s compensated", entry.Step)
 	case saga.EntryStuck:
 		return "!", fmt.Sprintf("the saga is stuck: %v", detail("message"))
 	case saga.EntryDataPatched:
@@ -99,7 +99,7 @@ func tell(entry resource.HistoryEntry) (mark, text string) {
 	case saga.EntryCompleted:
 		return "■", "completed"
 	case saga.EntryCompensated:
-		return "■", "compensated: nothing of it is left"
+		return "■", "compensated"
 	default:
 		return "", ""
 	}

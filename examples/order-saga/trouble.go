@@ -11,15 +11,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// trouble is what a person asks the services to suffer, to see what the orchestrator makes of it.
+// trouble is a set of faults that a user can inject into the services.
 type trouble struct {
 	decline bool                     // every card is declined
-	slow    map[string]time.Duration // services that take their time
+	slow    map[string]time.Duration // services that are slow
 	down    map[string]bool          // services that refuse everything
-	crash   map[string]bool          // services that die between their work and their answer
+	crash   map[string]bool          // services that crash between their work and their reply
 }
 
-// before is suffered before a command is worked on.
+// before injects faults before a command is executed.
 func (t trouble) before(ctx context.Context, service string, cmd steps.Command[Order]) error {
 	if wait := t.slow[service]; wait > 0 {
 		timer := time.NewTimer(wait)
@@ -34,20 +34,20 @@ func (t trouble) before(ctx context.Context, service string, cmd steps.Command[O
 		return steps.Retry("service_down", service+" is down")
 	}
 	if t.decline && service == "payments" && cmd.Action == saga.Execute {
-		return steps.Fail("card_declined", "every card is declined today")
+		return steps.Fail("card_declined", "every card is declined")
 	}
 	return nil
 }
 
-// after is suffered once the work is done and nobody knows of it yet.
+// after injects faults between the work and the reply.
 func (t trouble) after(service string) {
 	if t.crash[service] {
-		fmt.Fprintf(os.Stderr, "%s crashes before it can answer\n", service)
-		os.Exit(3) //nolint:gocritic // a crash runs no deferred calls: that is the point
+		fmt.Fprintf(os.Stderr, "%s crashes before it replies\n", service)
+		os.Exit(3) //nolint:gocritic // a crash must not run deferred calls
 	}
 }
 
-// parseSlow reads "payments=2s,orders=1s".
+// parseSlow parses "payments=2s,orders=1s".
 func parseSlow(text string) (map[string]time.Duration, error) {
 	slow := make(map[string]time.Duration)
 	for _, part := range listOf(text) {

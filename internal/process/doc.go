@@ -1,8 +1,6 @@
-// Package process runs programs of ours for the time of a run: an orchestrator, its workers. Whatever a program says first
-// on standard output means that it has begun; what it says last is kept, for the day on which it ends by itself.
+// Package process runs programs such as an orchestrator and its workers as child processes. The first line on standard
+// output means that the program is ready. The package keeps the end of the output, and reports it if the program exits
+// unexpectedly.
 //
-// It guarantees that no process stays behind: whoever starts one stops it, and it also dies with its parent where the
-// system can do that.
-//
-// It may import nothing of ours.
+// The caller must stop each process. On Linux a process also dies with its parent.
 package process

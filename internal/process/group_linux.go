@@ -2,8 +2,8 @@ package process
 
 import "syscall"
 
-// ownGroup keeps an interrupt at the terminal from ending a process before the load that is on it. It dies with this one,
-// however that ends.
+// ownGroup protects the process from an interrupt at the terminal, which must stop the load first. The process dies with
+// its parent.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }

@@ -4,6 +4,5 @@ package process
 
 import "syscall"
 
-// ownGroup would keep an interrupt at the terminal from ending a process before the load that is on it, where that is the
-// same on all systems.
+// ownGroup does nothing: process groups differ between the other systems.
 func ownGroup() *syscall.SysProcAttr { return nil }

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// output keeps the end of what a process says, and hands on its first line on standard output.
+// output keeps the end of a process's output, and sends its first line on standard output to a channel.
 type output struct {
 	line chan string
 
 	mu   sync.Mutex
 	kept []byte
-	said []byte // of the first line, until it is complete
+	said []byte // the first line, until it is complete
 	done bool
 }
 
@@ -20,7 +20,7 @@ const keptOutput = 4 << 10
 
 func newOutput() *output { return &output{line: make(chan string, 1)} }
 
-// Write keeps what is said.
+// Write appends to the output.
 func (o *output) Write(content []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -35,12 +35,12 @@ func (o *output) tail() string {
 	return strings.TrimSpace(string(o.kept))
 }
 
-// first is the output for standard output.
+// first is the writer for standard output.
 func (o *output) first() firstLine { return firstLine{o} }
 
 type firstLine struct{ *output }
 
-// Write keeps what is said, and hands on the first line.
+// Write appends to the output, and sends the first line.
 func (f firstLine) Write(content []byte) (int, error) {
 	f.mu.Lock()
 	if !f.done {

@@ -11,34 +11,34 @@ import (
 )
 
 const (
-	startPatience = 30 * time.Second // for a program to say that it has begun
-	stopPatience  = 12 * time.Second // a little more than ours promise to need
+	startPatience = 30 * time.Second // time for a program to become ready
+	stopPatience  = 12 * time.Second // longer than the programs need to shut down
 )
 
-// Program is what is to be run.
+// Program describes a program to run.
 type Program struct {
-	Name        string // for people: the orchestrator, the worker
+	Name        string // for messages: the orchestrator, the worker
 	Path        string
-	Environment []string // beside this process's own
+	Environment []string // in addition to the environment of this process
 	Arguments   []string
 }
 
-// Process is a program that runs.
+// Process is a running program.
 type Process struct {
 	program Program
 	command *exec.Cmd
 	output  *output
 	began   time.Time
-	ended   chan struct{} // closed when it has ended
-	err     error         // how it ended; set before ended is closed
+	ended   chan struct{} // closed when the process has ended
+	err     error         // result of the process; set before ended is closed
 }
 
-// Start starts the program and waits until it has said its first line on standard output, which is returned: whatever
-// runs after that is in its place.
+// Start starts the program, waits for its first line on standard output, and returns that line. It fails if the program
+// exits before, is not ready within startPatience, or ctx ends.
 func (p Program) Start(ctx context.Context) (*Process, string, error) {
 	running := &Process{program: p, output: newOutput(), ended: make(chan struct{})}
-	// Not CommandContext: it would kill, and a process that is to end may finish what it has begun.
-	running.command = exec.Command(p.Path, p.Arguments...) //nolint:noctx // as said
+	// CommandContext would kill the process; Stop lets it shut down.
+	running.command = exec.Command(p.Path, p.Arguments...) //nolint:noctx // see above
 	running.command.Env = append(os.Environ(), p.Environment...)
 	running.command.Stdout, running.command.Stderr = running.output.first(), running.output
 	running.command.SysProcAttr = ownGroup()
@@ -46,7 +46,7 @@ func (p Program) Start(ctx context.Context) (*Process, string, error) {
 	if err := running.command.Start(); err != nil {
 		return nil, "", fmt.Errorf("start the %s: %w", p.Name, err)
 	}
-	go func() { // ends with the process, which Stop waits for
+	go func() { // ends with the process; Stop waits for it
 		running.err = running.command.Wait()
 		close(running.ended)
 	}()
@@ -67,27 +67,27 @@ func (p *Process) firstLine(ctx context.Context) (string, error) {
 	case <-p.ended:
 		return "", p.Fault()
 	case <-patience.C:
-		problem = fmt.Errorf("the %s did not begin within %s:\n%s", p.program.Name, startPatience, p.output.tail())
+		problem = fmt.Errorf("the %s was not ready within %s:\n%s", p.program.Name, startPatience, p.output.tail())
 	case <-ctx.Done():
 		problem = context.Cause(ctx)
 	}
 	return "", errors.Join(problem, p.Stop())
 }
 
-// Began is when it was started.
+// Began returns the time of the start.
 func (p *Process) Began() time.Time { return p.began }
 
-// Ended is closed when the process has ended.
+// Ended returns a channel that is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Fault says how the process ended although nobody had asked it to.
+// Fault returns an error that describes an unexpected end of the process, with the end of its output.
 func (p *Process) Fault() error {
-	return fmt.Errorf("the %s ended by itself: %w\n%s", p.program.Name, errors.Join(p.err, errors.New("it said")), p.output.tail())
+	return fmt.Errorf("the %s ended unexpectedly: %w\n%s", p.program.Name, errors.Join(p.err, errors.New("its output")), p.output.tail())
 }
 
-// Stop ends the process and waits for it.
+// Stop sends SIGTERM and waits for the process. It kills a process that does not end in time, and returns an error.
 func (p *Process) Stop() error {
-	_ = p.command.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = p.command.Process.Signal(syscall.SIGTERM) // an error means that it has ended
 	patience := time.NewTimer(stopPatience)
 	defer patience.Stop()
 	select {
@@ -100,5 +100,5 @@ func (p *Process) Stop() error {
 	return fmt.Errorf("the %s did not end within %s and was killed", p.program.Name, stopPatience)
 }
 
-// PID is the process's.
+// PID returns the id of the process.
 func (p *Process) PID() int { return p.command.Process.Pid }

@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shell runs a script as if it were a program of ours.
+// shell runs a script as a Program.
 func shell(ctx context.Context, script string) (*Process, string, error) {
 	return Program{Name: "script", Path: "/bin/sh", Environment: []string{"WORD=ready"}, Arguments: []string{"-c", script}}.Start(ctx)
 }
 
-func TestAProcessHasBegunWhenItSaysSo(t *testing.T) {
+func TestTheFirstLineMeansReady(t *testing.T) {
 	t.Parallel()
 	p, line, err := shell(t.Context(), `echo "to be kept" >&2; printf "I am "; echo "$WORD"; echo more; exec sleep 600`)
 	require.NoError(t, err)
@@ -22,10 +22,10 @@ func TestAProcessHasBegunWhenItSaysSo(t *testing.T) {
 	require.Eventually(t, func() bool { return len(p.output.tail()) > len("to be kept\nI am ready") }, 10*time.Second, time.Millisecond)
 	assert.Contains(t, p.output.tail(), "to be kept")
 	require.NoError(t, p.Stop())
-	require.NoError(t, p.Stop(), "it has ended already")
+	require.NoError(t, p.Stop(), "the process has already ended")
 }
 
-func TestAProcessThatEndsByItselfSaysWhy(t *testing.T) {
+func TestAnUnexpectedEndIsReportedWithTheOutput(t *testing.T) {
 	t.Parallel()
 	_, _, err := shell(t.Context(), `echo "the port is taken" >&2; exit 3`)
 	assert.ErrorContains(t, err, "the port is taken")
@@ -39,13 +39,13 @@ func TestAProcessThatEndsByItselfSaysWhy(t *testing.T) {
 	require.NoError(t, p.Stop())
 }
 
-func TestAProgramThatIsNotThere(t *testing.T) {
+func TestAMissingProgramIsAnError(t *testing.T) {
 	t.Parallel()
 	_, _, err := Program{Name: "script", Path: "/does/not/exist"}.Start(t.Context())
 	assert.ErrorContains(t, err, "start the script")
 }
 
-func TestWhoIsNotPatientLeavesNoProcess(t *testing.T) {
+func TestACancelledStartLeavesNoProcess(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
@@ -53,7 +53,7 @@ func TestWhoIsNotPatientLeavesNoProcess(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-func TestOnlyTheEndOfALongOutputIsKept(t *testing.T) {
+func TestOnlyTheEndOfALongOutputIsStored(t *testing.T) {
 	t.Parallel()
 	o := newOutput()
 	for range 10_000 {

@@ -14,23 +14,23 @@ import (
 	"time"
 )
 
-// Callers are hostile callers of one server.
+// Callers configures hostile callers of a server.
 type Callers struct {
 	Address    string // host:port
-	Definition string // that sagas are started of: one that is there, or not
-	SagaID     string // that actions and reads are for: one that is there, or not
+	Definition string // definition of the sagas to start; it need not exist
+	SagaID     string // saga of actions and reads; it need not exist
 	Seed       uint64
 	AtOnce     int
 }
 
-// Report is what the callers have seen.
+// Report is the result of a run.
 type Report struct {
 	Sent    int
-	Answers map[int]int // by status; what was cut off is not in it
-	Faults  []string    // answers that say that something is wrong inside, with what was sent
+	Answers map[int]int // number of answers by status, without interrupted ones
+	Faults  []string    // answers that report an internal error, with the request
 }
 
-// Run sends until ctx ends, at least everything once. When it returns, every connection is closed.
+// Run sends every request at least once, and repeats them until ctx ends. It closes every connection before it returns.
 func (c Callers) Run(ctx context.Context) Report {
 	report := Report{Answers: make(map[int]int)}
 	var mutex sync.Mutex
@@ -73,13 +73,13 @@ func (r *Report) add(j job, statuses []int) {
 	}
 }
 
-// maySay reports whether a status is the server's fair answer to a request that asks for what HTTP/1.1 servers need not
-// have: a version or an encoding.
+// maySay reports whether a status is a correct answer to a request for an optional feature of HTTP/1.1: a version or an
+// encoding.
 func (j job) maySay(status int) bool {
 	return status == http.StatusHTTPVersionNotSupported || status == http.StatusNotImplemented && bytes.Contains(j.bytes, []byte("Transfer-Encoding"))
 }
 
-// manner is how something is sent.
+// manner is a way to send a request.
 type manner int
 
 const (
@@ -97,8 +97,8 @@ type job struct {
 	random *rand.Rand
 }
 
-// plan is everything that is sent in a round: every odd head plainly, every body to a few calls, and streams, each in
-// one manner or another.
+// plan returns the requests of a round: every malformed head, every body to several calls, and streams, each in some
+// manner.
 func (c Callers) plan() []job {
 	var all []job
 	random := rand.New(rand.NewPCG(c.Seed, 1))
@@ -126,14 +126,14 @@ func request(method, path, body string) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
 }
 
-// run makes the request over a connection of its own, and returns the statuses of the answers that were read.
+// run sends the request over a new connection and returns the statuses of the answers that it read.
 func (j job) run(address string) []int {
 	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
 	if err != nil {
 		return nil
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(3 * time.Second)) // a stream would go on
+	_ = conn.SetDeadline(time.Now().Add(3 * time.Second)) // a stream would not end
 	if !j.send(conn) {
 		return nil
 	}
@@ -147,7 +147,7 @@ func (j job) run(address string) []int {
 	return statuses(conn)
 }
 
-// send reports whether all of it was sent.
+// send reports whether it sent the whole request.
 func (j job) send(conn net.Conn) bool {
 	rest := j.bytes
 	if j.manner == cutting {
@@ -171,7 +171,7 @@ func pause(wait time.Duration) {
 	<-timer.C
 }
 
-// statuses reads answers until there are no more. What does not look like HTTP ends it.
+// statuses returns the statuses of the answers, until the end or the first malformed one.
 func statuses(conn net.Conn) []int {
 	var found []int
 	reader := bufio.NewReader(conn)

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Crowd opens so many connections that send nothing, or the beginning of a request, and holds them until ctx ends. One
-// that the server closes is opened again.
+// Crowd holds connections open until ctx ends. They send nothing, or only the beginning of a request. Crowd reopens a
+// connection that the server closes.
 func Crowd(ctx context.Context, address string, members int) {
 	beginnings := []string{"", "GET /v1/sagas HTTP/1.1\r\nX-Slow: ", "POST /v1/sagas HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"}
 	var crowd sync.WaitGroup
@@ -21,7 +21,7 @@ func Crowd(ctx context.Context, address string, members int) {
 	crowd.Wait()
 }
 
-// hold keeps one connection until the server or ctx ends it.
+// hold holds one connection until the server closes it or ctx ends.
 func hold(ctx context.Context, address, beginning string) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)

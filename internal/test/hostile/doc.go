@@ -1,7 +1,5 @@
-// Package hostile is what the outside may send to an HTTP server: heads and bodies that come slowly or never end,
-// callers that vanish while they are answered, streams that are not read, and bytes that are hardly HTTP. A run is
-// seeded, so that it can be had again.
+// Package hostile sends malformed and abusive requests to an HTTP server: slow or endless heads and bodies, connections that
+// close during the answer, streams without a reader, and malformed HTTP. A seed makes a run repeatable.
 //
-// It judges one thing by itself: that no answer says that something is wrong inside (a 5xx other than 503). What else
-// must hold meanwhile and afterwards, its users look at.
+// It reports answers that indicate an internal error (a 5xx other than 503). Its users check everything else.
 package hostile

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// heads are requests that are odd in their first lines. ID stands for a saga's id, NAME for
-// a definition's name of five letters, which their lengths count on.
+// heads returns requests with unusual or malformed heads. ID stands for a saga's id, and NAME for a definition's name, which
+// must have five letters to match the lengths.
 func heads() []string {
 	const host = "Host: localhost\r\n"
 	get := func(target, headers string) string {
@@ -41,7 +41,7 @@ func heads() []string {
 	}
 }
 
-// documents are JSON at its edges, and beyond.
+// documents returns unusual and malformed JSON.
 func documents() []string {
 	return []string{
 		"", " ", "{", "[]", "null", "true", "1", `""`, "\xef\xbb\xbf{}", `{}x`, `{} {}`, "{\x00}", `{"a":1,"a":2}`, `{"\u0000":1}`, `{"a":"\u0000"}`, `{"a":"\ud800"}`,
@@ -52,7 +52,7 @@ func documents() []string {
 	}
 }
 
-// bodies are what the calls that take a body are sent, made of a document.
+// bodies returns request bodies that contain a document.
 func bodies(document string) []string {
 	return []string{
 		document,
@@ -64,7 +64,7 @@ func bodies(document string) []string {
 	}
 }
 
-// calls are those that take a body.
+// calls returns the calls that accept a body.
 func calls() [][2]string {
 	all := [][2]string{
 		{"POST", "/v1/sagas"}, {"POST", "/v1/sagas?wait=1s"}, {"PATCH", "/v1/sagas/ID/data?reason=hostile"}, {"PUT", "/v1/definitions/hostile"}, {"POST", "/v1/keys"},
