@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -11,12 +12,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/internal/loadtest"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
-// orchestrator runs an orchestrator in this process, with or without the load's workers.
+// orchestrator runs an orchestrator in this process, with or without the load's workers. It waits until it is ready.
 func orchestrator(t *testing.T, workers bool) (url string) {
 	t.Helper()
 	s, err := server.Open(t.Context(), server.Config{Listen: "127.0.0.1:0", Auth: "none"})
@@ -29,6 +31,8 @@ func orchestrator(t *testing.T, workers bool) (url string) {
 		work.Go(func() { assert.NoError(t, Work(working, s.Transport(), 8, slog.New(slog.DiscardHandler))) })
 	}
 	t.Cleanup(func() { end(); work.Wait(); stop(); serving.Wait() })
+	c := client.New(client.Config{Server: s.URL(), HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+	require.NoError(t, await(ctx, readyPatience, "the orchestrator is ready", func() (bool, error) { return ready(ctx, c) }))
 	return s.URL()
 }
 
@@ -54,9 +58,10 @@ func TestAnExistingOrchestratorIsLoadedWithItsOwnWorkers(t *testing.T) {
 
 func TestQueuesWithoutWorkersAreAnError(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	url := orchestrator(t, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_, err := Options{Server: orchestrator(t, false), Scenario: Scenario{Steps: 3}}.Run(ctx)
+	_, err := Options{Server: url, Scenario: Scenario{Steps: 3}}.Run(ctx)
 	assert.ErrorContains(t, err, "every queue has a worker")
 }
 
