@@ -10,6 +10,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 )
 
 // Auth is a way to authenticate callers.
@@ -90,7 +92,7 @@ type service struct {
 	Config
 	huma        huma.API
 	router      chi.Router
-	definitions *definitionCache
+	definitions *definitions.Cache
 	keyring     *keyring
 	observed    *observed
 	shares      *shares
@@ -99,7 +101,7 @@ type service struct {
 // New returns the handler of the whole API.
 func New(config Config) http.Handler {
 	s := &service{Config: config.withDefaults(), router: chi.NewRouter()}
-	s.definitions = newDefinitionCache(s.Reads)
+	s.definitions = definitions.NewCache(s.Reads.Definition, maxDefinitions)
 	s.keyring = newKeyring(s.Keys, s.Now)
 	s.observed = newObserved(s.Registry)
 	s.shares = newShares()

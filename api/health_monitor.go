@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 )
 
 const (
@@ -36,7 +37,7 @@ type Monitor struct {
 	config     MonitorConfig
 	inspection *inspection
 	gauges     *gauges
-	cache      *definitionCache
+	cache      *definitions.Cache
 
 	looking sync.Mutex // held during lookNow
 	mutex   sync.Mutex // guards the fields below
@@ -59,7 +60,7 @@ func NewMonitor(config MonitorConfig) *Monitor {
 	}
 	return &Monitor{
 		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version),
-		cache: newDefinitionCache(config.Reads),
+		cache: definitions.NewCache(config.Reads.Definition, maxDefinitions),
 	}
 }
 

@@ -103,7 +103,7 @@ func (m *Monitor) unreadable(ctx context.Context, stored record.StoredSaga) bool
 	if stored.Unreadable != nil {
 		return true
 	}
-	_, err := m.cache.get(ctx, stored.Definition, stored.Version)
+	_, err := m.cache.Get(ctx, stored.Definition, stored.Version)
 	return errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound)
 }
 

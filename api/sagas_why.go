@@ -23,7 +23,7 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		return nil, err
 	}
 	in := &stored.Instance
-	definition, err := s.definitions.get(ctx, in.Definition, in.Version)
+	definition, err := s.definitions.Get(ctx, in.Definition, in.Version)
 	if text := defect(stored, definition, err); text != "" {
 		return &whyOutput{Body: diagnose.ExplainUnread(in, text)}, nil
 	}

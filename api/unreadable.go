@@ -41,7 +41,7 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.
 	if readable := stored.Unreadable == nil; !readable {
 		return partly(&stored.Instance, rowUnreadable), nil
 	}
-	definition, err := s.definitions.get(ctx, stored.Definition, stored.Version)
+	definition, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
 	if text := defect(stored, definition, err); text != "" {
 		return partly(&stored.Instance, text), nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -150,10 +151,10 @@ func (r *claimedRow) columns() []any {
 
 // complete adds what the definitions know of commands. It returns the broken ones separately, each with its fault.
 func (s *Store) complete(ctx context.Context, claimed []claimedRow) (whole []wire.Command, broken []claimedRow) {
-	definitions := newDefinitionCache(s)
+	memo := definitions.NewMemo(s.Definition)
 	for _, row := range claimed {
 		if row.fault == nil {
-			row.fault = row.complete(ctx, definitions)
+			row.fault = row.complete(ctx, memo)
 		}
 		if row.fault != nil {
 			broken = append(broken, row)
@@ -164,7 +165,7 @@ func (s *Store) complete(ctx context.Context, claimed []claimedRow) (whole []wir
 	return whole, broken
 }
 
-func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache) (err error) {
+func (r *claimedRow) complete(ctx context.Context, memo *definitions.Cache) (err error) {
 	c := &r.command
 	if c.ID, err = saga.ParseCommandID(*r.sagaID + "/" + *r.localID); err != nil {
 		return err
@@ -175,7 +176,7 @@ func (r *claimedRow) complete(ctx context.Context, definitions *definitionCache)
 	if c.Body == nil {
 		return errors.New("it has no body")
 	}
-	d, err := definitions.get(ctx, c.Definition, c.Version)
+	d, err := memo.Get(ctx, c.Definition, c.Version)
 	if err != nil {
 		r.passing = !errors.Is(err, record.ErrUnreadable) && !errors.Is(err, record.ErrDefinitionNotFound)
 		return err

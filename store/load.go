@@ -95,6 +95,12 @@ func (l *load) queueDefinitions(b *pgx.Batch) {
 		})
 }
 
+// definitionKey names one version of a definition.
+type definitionKey struct {
+	name    string
+	version int
+}
+
 // definitionColumnsOf returns the distinct definitions of starts, one array per column. A start without a version is
 // not checked.
 func definitionColumnsOf(starts []record.StartClaim) (names []string, versions []int32, latest []bool) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -109,9 +110,9 @@ func (s *Store) countQueues(ctx context.Context, statement string) (out []comman
 
 // addOut looks up in the definitions each step's queue and timeout.
 func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, out []commandsOut) error {
-	definitions := newDefinitionCache(s)
+	memo := definitions.NewMemo(s.Definition)
 	for _, c := range out {
-		d, err := definitions.get(ctx, c.definition, c.version)
+		d, err := memo.Get(ctx, c.definition, c.version)
 		if errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound) {
 			continue
 		}

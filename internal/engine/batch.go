@@ -14,7 +14,7 @@ import (
 // batchState decides the requests of one batch on what a transaction has loaded. Every try makes a new one: the same
 // requests on the same sagas give the same changes.
 type batchState struct {
-	definitions *definitions
+	definitions *knownDefinitions
 	overdue     time.Duration
 	loaded      record.Loaded
 	now         time.Time
@@ -43,7 +43,7 @@ type sagaState struct {
 	fault     error // why the core cannot decide on this saga; wraps record.ErrUnreadable
 }
 
-func newBatchState(definitions *definitions, overdue time.Duration, loaded record.Loaded, requests int) *batchState {
+func newBatchState(definitions *knownDefinitions, overdue time.Duration, loaded record.Loaded, requests int) *batchState {
 	return &batchState{
 		definitions: definitions, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaState, requests),
 		order: make([]string, 0, requests), commands: make([]wire.Command, 0, requests), answers: make([]answer, 0, requests),

@@ -7,19 +7,20 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// definitions caches definitions. A registered version never changes, so entries stay valid. Which version is the
-// latest may change; the transaction of a start detects that.
-type definitions struct {
+// knownDefinitions caches definitions for decisions, and the versions that are broken. Which version is the latest may
+// change; the transaction of a start detects that.
+type knownDefinitions struct {
 	store Store
 	now   func() time.Time
 
+	cache  *definitions.Cache
 	mu     sync.RWMutex
 	broken map[missingDefinition]*brokenDefinition
-	known  map[missingDefinition]*saga.Definition
 	latest map[string]*saga.Definition // by name; the newest that this process knows
 }
 
@@ -48,21 +49,22 @@ const (
 	maxBroken       = 10_000
 )
 
-func newDefinitions(store Store, now func() time.Time) *definitions {
-	return &definitions{
-		store: store, now: now, broken: make(map[missingDefinition]*brokenDefinition), known: make(map[missingDefinition]*saga.Definition), latest: make(map[string]*saga.Definition),
+func newKnownDefinitions(store Store, now func() time.Time) *knownDefinitions {
+	return &knownDefinitions{
+		store: store, now: now, cache: definitions.NewCache(store.Definition, 0),
+		broken: make(map[missingDefinition]*brokenDefinition), latest: make(map[string]*saga.Definition),
 	}
 }
 
 // get returns a cached definition. The error is a *missingDefinition if it is not cached, and wraps
 // record.ErrUnreadable if it was unreadable a moment ago.
-func (p *definitions) get(name string, version int) (*saga.Definition, error) {
+func (p *knownDefinitions) get(name string, version int) (*saga.Definition, error) {
+	if def := p.cache.Cached(name, version); def != nil {
+		return def, nil
+	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	wanted := missingDefinition{name: name, version: version}
-	if def, found := p.known[wanted]; found {
-		return def, nil
-	}
 	if broken, found := p.broken[wanted]; found && p.now().Before(broken.until) {
 		return nil, broken.fault
 	}
@@ -70,7 +72,7 @@ func (p *definitions) get(name string, version int) (*saga.Definition, error) {
 }
 
 // load caches a definition, or the fact that it is unreadable. It returns an error only if the store does not answer.
-func (p *definitions) load(ctx context.Context, wanted *missingDefinition) error {
+func (p *knownDefinitions) load(ctx context.Context, wanted *missingDefinition) error {
 	def, err := p.store.Definition(ctx, wanted.name, wanted.version)
 	switch {
 	case err == nil:
@@ -85,7 +87,7 @@ func (p *definitions) load(ctx context.Context, wanted *missingDefinition) error
 	return nil
 }
 
-func (p *definitions) setBroken(which missingDefinition, fault error) {
+func (p *knownDefinitions) setBroken(which missingDefinition, fault error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	broken := p.broken[which]
@@ -101,14 +103,14 @@ func (p *definitions) setBroken(which missingDefinition, fault error) {
 	broken.until = p.now().Add(broken.wait)
 }
 
-func (p *definitions) brokenCount() int {
+func (p *knownDefinitions) brokenCount() int {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return len(p.broken)
 }
 
 // forget drops a latest version whose row is missing, so that the next start reads it again.
-func (p *definitions) forget(name string, version int) {
+func (p *knownDefinitions) forget(name string, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if latest := p.latest[name]; latest != nil && latest.Version == version {
@@ -116,26 +118,25 @@ func (p *definitions) forget(name string, version int) {
 	}
 }
 
-func (p *definitions) put(def *saga.Definition) {
+func (p *knownDefinitions) put(def *saga.Definition) {
+	p.cache.Put(def)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	which := missingDefinition{name: def.Name, version: def.Version}
-	p.known[which] = def
-	delete(p.broken, which)
+	delete(p.broken, missingDefinition{name: def.Name, version: def.Version})
 	if latest := p.latest[def.Name]; latest != nil && latest.Version < def.Version {
 		p.latest[def.Name] = def
 	}
 }
 
 // seen returns the latest version that this process knows, or nil.
-func (p *definitions) seen(name string) *saga.Definition {
+func (p *knownDefinitions) seen(name string) *saga.Definition {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.latest[name]
 }
 
 // look reads the latest version from the store.
-func (p *definitions) look(ctx context.Context, name string) (*saga.Definition, error) {
+func (p *knownDefinitions) look(ctx context.Context, name string) (*saga.Definition, error) {
 	found, err := p.store.LatestDefinition(ctx, name)
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (p *definitions) look(ctx context.Context, name string) (*saga.Definition, 
 }
 
 // find returns a version of a definition. Version 0 means the latest, which may be a moment old.
-func (p *definitions) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
+func (p *knownDefinitions) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
 	if version == 0 {
 		if latest := p.seen(name); latest != nil {
 			return latest, nil

@@ -69,7 +69,7 @@ func positive(given, otherwise int) int {
 type Engine struct {
 	config      Config
 	lanes       []*lane
-	definitions *definitions
+	definitions *knownDefinitions
 	timers      *timers
 	watchers    *watchers
 
@@ -80,7 +80,7 @@ type Engine struct {
 // New returns an engine. It accepts events at once, but decides them only while Run runs.
 func New(config Config) *Engine {
 	config = config.withDefaults()
-	e := &Engine{config: config, definitions: newDefinitions(config.Store, config.Now), watchers: newWatchers()}
+	e := &Engine{config: config, definitions: newKnownDefinitions(config.Store, config.Now), watchers: newWatchers()}
 	e.timers, e.quarantine, e.limiter = newTimers(config.Now), newQuarantine(config.Now), newLogLimiter(config.Now)
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))

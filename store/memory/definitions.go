@@ -69,7 +69,11 @@ func (s *Store) Definition(ctx context.Context, name string, version int) (*saga
 
 // DefinitionVersion returns one version with the time of its registration. Errors: record.ErrDefinitionNotFound.
 func (s *Store) DefinitionVersion(_ context.Context, name string, version int) (record.RegisteredDefinition, error) {
-	for _, row := range s.versions(name) {
+	return findVersion(s.versions(name), name, version)
+}
+
+func findVersion(rows []definitionRow, name string, version int) (record.RegisteredDefinition, error) {
+	for _, row := range rows {
 		if row.Version == version {
 			return row.registered()
 		}

@@ -3,11 +3,11 @@ package memory
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -72,7 +72,7 @@ func (s *Store) eachPending(visit func(outboxRow)) {
 
 // QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
 // all. Unreadable rows are not counted.
-func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
+func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	loads := make(map[string]*record.QueueLoad)
@@ -83,13 +83,16 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 		return loads[queue]
 	}
 	s.eachPending(func(row outboxRow) { load(row.Command.Queue).Unpublished++ })
-	definitions := make(map[string]*saga.Definition)
+	memo := definitions.NewMemo(func(_ context.Context, name string, version int) (*saga.Definition, error) {
+		registered, err := findVersion(s.tables.definitions[name], name, version)
+		return registered.Definition, err
+	})
 	for _, row := range s.tables.sagas {
 		if row.Status.Terminal() || row.Unreadable != "" {
 			continue
 		}
-		d := s.definition(row.Definition, row.Version, definitions)
-		if d == nil {
+		d, err := memo.Get(ctx, row.Definition, row.Version)
+		if err != nil {
 			continue
 		}
 		for i := range row.Steps {
@@ -116,21 +119,4 @@ func (s *Store) QueueLoads(context.Context) ([]record.QueueLoad, error) {
 	}
 	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })
 	return sorted, nil
-}
-
-// definition returns nil if the definition does not exist or is unreadable. The caller holds the lock.
-func (s *Store) definition(name string, version int, known map[string]*saga.Definition) *saga.Definition {
-	key := fmt.Sprint(name, "/", version)
-	if d, found := known[key]; found {
-		return d
-	}
-	known[key] = nil
-	for _, row := range s.tables.definitions[name] {
-		if row.Version == version {
-			if registered, err := row.registered(); err == nil {
-				known[key] = registered.Definition
-			}
-		}
-	}
-	return known[key]
 }

@@ -10,15 +10,16 @@ const all = "*"
 func imports() map[string][]string {
 	return map[string][]string{
 		"saga":                     {},
+		"internal/definitions":     {"saga"},
 		"internal/record":          {"saga", "steps/wire"},
-		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait"},
+		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
 		"saga/sagatest":            {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory"},
 		"steps":                    {"saga", "steps/wire", "internal/rabbit", "internal/failpoint", "internal/wait"},
 		"steps/wire":               {"saga"},
-		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait"},
-		"store/memory":             {"saga", "internal/record", "steps/wire"},
+		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait", "internal/definitions"},
+		"store/memory":             {"saga", "internal/record", "steps/wire", "internal/definitions"},
 		"store/storetest":          {"saga", "internal/record", "steps/wire"},
-		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait"},
+		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait", "internal/definitions"},
 		"api/diagnose":             {"saga", "internal/record", "steps/wire", "api/resource"},
 		"api/resource":             {"saga"},
 		"bench":                    {"internal/loadtest", "bench/scaling"}, // it runs the compared systems as programs
