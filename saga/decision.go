@@ -25,10 +25,10 @@ type Decision struct {
 // Command asks a worker to execute or to compensate a step.
 type Command struct {
 	ID       CommandID
-	Name     string
+	Name     string // what the worker does, from the definition
 	Queue    string
-	Timeout  time.Duration
-	Priority uint8
+	Timeout  time.Duration   // of this attempt
+	Priority uint8           // in its queue, 0 to 9
 	Data     json.RawMessage // the data of the saga at dispatch
 	Output   json.RawMessage // the output of the step, if this compensates a step that succeeded
 }
@@ -38,9 +38,9 @@ type Entry struct {
 	Seq     int64
 	At      time.Time
 	Type    EntryType
-	Step    string
-	Attempt int
-	Actor   string
+	Step    string // empty: it concerns the saga
+	Attempt int    // 0: it concerns no single attempt
+	Actor   string // the operator or caller; empty: the orchestrator
 	Detail  map[string]any
 }
 

@@ -29,7 +29,7 @@ type Step struct {
 	Name                string
 	Command             string
 	Compensation        string // empty: none
-	Queue               string
+	Queue               string // worker queue of its commands
 	Kind                Kind
 	After               []string // names of the steps that must be done first, in the order of the definition
 	Timeout             Duration // of one attempt, from its dispatch
@@ -40,12 +40,12 @@ type Step struct {
 
 // RetryPolicy decides how often and when a failed attempt is repeated.
 type RetryPolicy struct {
-	MaxAttempts     int      `json:"max_attempts"`
-	InitialInterval Duration `json:"initial_interval"`
-	Multiplier      float64  `json:"multiplier"`
-	MaxInterval     Duration `json:"max_interval"`
-	Jitter          float64  `json:"jitter"` // the share by which an interval may be longer or shorter, 0 to 1
-	NonRetryable    []string `json:"non_retryable,omitempty"`
+	MaxAttempts     int      `json:"max_attempts"`            // 1 to 1000; a failure of the last one is final
+	InitialInterval Duration `json:"initial_interval"`        // wait before the second attempt
+	Multiplier      float64  `json:"multiplier"`              // growth of the wait per attempt, 1 to 100
+	MaxInterval     Duration `json:"max_interval"`            // longest wait
+	Jitter          float64  `json:"jitter"`                  // the share by which an interval may be longer or shorter, 0 to 1
+	NonRetryable    []string `json:"non_retryable,omitempty"` // error codes after which a failure is final
 }
 
 // Defaults and limits of a definition.

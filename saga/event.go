@@ -53,7 +53,7 @@ type ReplyError struct {
 type Action struct {
 	ID         string
 	Name       ActionName
-	Step       string
+	Step       string          // empty: the saga, or the only step that it can mean
 	Output     json.RawMessage // of ActionSkip: a JSON object, or nil
 	Patch      json.RawMessage // of ActionPatchData: a JSON merge patch that is an object
 	Reason     string
@@ -86,10 +86,10 @@ func (Action) cause()    {}
 type Start struct {
 	ID           string
 	At           time.Time
-	OverdueAfter time.Duration
-	Key          string
+	OverdueAfter time.Duration   // as in Event
+	Key          string          // business key; empty: none
 	Data         json.RawMessage // a JSON object; nil means {}
-	Priority     uint8
+	Priority     uint8           // of its commands, 0 to 9
 	Labels       map[string]string
 	StartAt      time.Time     // zero: now
 	Deadline     time.Duration // overrides that of the definition; 0: no override

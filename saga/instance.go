@@ -59,26 +59,26 @@ const (
 // Instance is one execution of a definition, with its own data. It is a value: Transition takes one and returns
 // another. Copies share raw JSON and maps, and nothing writes to them.
 type Instance struct {
-	ID          string
+	ID          string // a ULID
 	Definition  string
-	Version     int
-	Key         string
-	Priority    uint8
+	Version     int    // of the definition
+	Key         string // business key, held by one unfinished saga of the definition; empty: none
+	Priority    uint8  // of its commands in their queues, 0 to 9
 	Labels      map[string]string
-	TraceParent string
+	TraceParent string // W3C trace context of the start; empty: none
 	CreatedAt   time.Time
 	StartAt     time.Time // zero: it started at once
 	DeadlineAt  time.Time // zero: none
 
 	Status     Status
-	Revision   int64
-	Data       json.RawMessage
+	Revision   int64           // grows by one with every change, from 1
+	Data       json.RawMessage // a JSON object
 	UpdatedAt  time.Time
 	FinishedAt time.Time // zero until the saga ends
 	// WakeAt is the time of the next wake; zero if nothing will be due. It may be too early but never too late, because
 	// it moves later only when it fires. That saves updates of its index.
 	WakeAt    time.Time
-	Attention *Attention
+	Attention *Attention // nil: no operator is needed
 
 	Progress
 }

@@ -179,7 +179,7 @@ func (l *lane) gather(ctx context.Context) {
 	patience := time.NewTimer(gatherFor)
 	defer patience.Stop()
 	select {
-	case <-l.enough.C(): // left over from an earlier wait
+	case <-l.enough.C():
 	case <-patience.C:
 	case <-ctx.Done():
 	}
@@ -190,7 +190,7 @@ func (l *lane) want(events int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-l.enough.C(): // of an earlier wait
+	case <-l.enough.C(): // left over from an earlier wait
 	default:
 	}
 	l.wanted = events
