@@ -7,9 +7,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Broker returns the URL of AMQP_URL and a prefix for the names of exchanges and queues that no other test has. What
-// the orchestrator declares under the prefix is deleted when the test ends; so are the command queues of the worker
-// queues named here. They have to be named because AMQP cannot list queues.
+// Broker returns the URL of AMQP_URL and a unique prefix for the names of exchanges and queues. When the test ends, it
+// deletes the orchestrator's exchanges and queues under the prefix, and the command queues of the worker queues named
+// here. They must be named because AMQP cannot list queues.
 func Broker(t testing.TB, workerQueues ...string) (url, prefix string) {
 	t.Helper()
 	url = require(t, "AMQP_URL", "RabbitMQ")
@@ -27,8 +27,7 @@ func Broker(t testing.TB, workerQueues ...string) (url, prefix string) {
 	return url, prefix
 }
 
-// deleteAll deletes queues and exchanges, whatever they hold. RabbitMQ takes the deletion of one that is not there as
-// done.
+// deleteAll deletes queues and exchanges with their content. RabbitMQ accepts the deletion of missing ones.
 func deleteAll(url string, queues, exchanges []string) error {
 	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(patience)})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Database creates an empty database on the server of DATABASE_URL and returns its URL. The database is dropped when
-// the test ends, whoever is still connected to it.
+// the test ends, even if it has connections.
 func Database(t testing.TB) string {
 	t.Helper()
 	server := require(t, "DATABASE_URL", "Postgres")
@@ -19,7 +19,7 @@ func Database(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("read DATABASE_URL: %v", err)
 	}
-	// template0 and not template1: what somebody added to template1 would make the database less than empty.
+	// template0, because template1 may have been changed.
 	if err := execute(server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
 		t.Fatalf("create a database for the test: %v", err)
 	}
@@ -42,12 +42,12 @@ func withDatabase(server, name string) (string, error) {
 	}
 	u.Path = "/" + name
 	query := u.Query()
-	query.Del("dbname") // it would outrank the path
+	query.Del("dbname") // it would override the path
 	u.RawQuery = query.Encode()
 	return u.String(), nil
 }
 
-// execute runs one statement on a connection of its own. It does not use the test's context, which is over by cleanup.
+// execute runs one statement on its own connection. It does not use the test's context, which has ended by cleanup.
 func execute(server, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -1,7 +1,6 @@
-// Package env gives a test its own corner of real servers: an empty Postgres database, a prefix for the names of
-// RabbitMQ queues and, for tests that break things on purpose, the means to stop and start the servers themselves.
+// Package env gives a test its own part of real servers: an empty Postgres database, a prefix for the names of RabbitMQ
+// queues and, for destructive tests, the means to stop and start the servers themselves.
 //
-// It reads DATABASE_URL and AMQP_URL and never skips: a test that asks for a server that is not there fails and says
-// how to get one. The program in with-servers starts private servers and sets both variables; `make test` and
-// `make servers` run it.
+// It reads DATABASE_URL and AMQP_URL and never skips: without a server the test fails and says how to get one. The
+// program with-servers starts private servers and sets both variables; `make test` and `make servers` run it.
 package env

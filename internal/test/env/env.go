@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// patience bounds every single call to a server, so that a dead server fails a test instead of hanging it.
+// patience limits every call to a server, so that a dead server fails a test instead of hanging it.
 const patience = 30 * time.Second
 
 // require returns the value of an environment variable that `make test` sets.
@@ -22,7 +22,7 @@ func require(t testing.TB, variable, what string) string {
 	return value
 }
 
-// unique returns a short name part that no other test has, in this process or in any other.
+// unique returns a unique part of a name.
 func unique() string {
 	return strings.ToLower(rand.Text()[:10])
 }

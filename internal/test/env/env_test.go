@@ -24,7 +24,7 @@ func TestDatabasesAreIndependent(t *testing.T) {
 	assert.False(t, exists(t, second, "SELECT to_regclass('mine') IS NOT NULL"), "a table of another test's database")
 }
 
-func TestDatabaseIsDroppedAlthoughSomebodyIsConnected(t *testing.T) {
+func TestDatabaseIsDroppedDespiteAConnection(t *testing.T) {
 	var name string
 	t.Run("the test that uses it", func(t *testing.T) {
 		conn, err := pgx.Connect(t.Context(), env.Database(t))
@@ -35,7 +35,7 @@ func TestDatabaseIsDroppedAlthoughSomebodyIsConnected(t *testing.T) {
 	assert.False(t, exists(t, other, "SELECT count(*) > 0 FROM pg_database WHERE datname = $1", name))
 }
 
-func TestBrokerIsLeftAsItWas(t *testing.T) {
+func TestBrokerCleansUp(t *testing.T) {
 	var url, prefix string
 	t.Run("the test that uses it", func(t *testing.T) {
 		url, prefix = env.Broker(t, "payments")
@@ -48,7 +48,7 @@ func TestBrokerIsLeftAsItWas(t *testing.T) {
 			require.NoError(t, channel.ExchangeDeclare(prefix+exchange, "direct", true, false, false, false, nil))
 		}
 	})
-	// The broker closes a channel on which something unknown is asked for: every question needs one of its own.
+	// The broker closes a channel over an unknown name, so each question needs its own.
 	for _, queue := range []string{".replies", ".dead", ".start", ".commands.payments"} {
 		_, err := open(t, url).QueueDeclarePassive(prefix+queue, true, false, false, false, nil)
 		assert.ErrorContains(t, err, "NOT_FOUND", queue)
@@ -65,7 +65,7 @@ func TestBrokerPrefixesDiffer(t *testing.T) {
 	assert.NotEqual(t, first, second)
 }
 
-func TestWithoutServersATestFailsAndSaysWhatToDo(t *testing.T) {
+func TestWithoutServersATestFailsWithInstructions(t *testing.T) {
 	for variable, use := range map[string]func(testing.TB){
 		"DATABASE_URL":         func(t testing.TB) { env.Database(t) },
 		"AMQP_URL":             func(t testing.TB) { env.Broker(t) },
@@ -87,7 +87,7 @@ func TestWithoutServersATestFailsAndSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// recorder is a test whose failure is looked at instead of reported.
+// recorder is a test that records its failure.
 type recorder struct {
 	testing.TB
 	fatal string

@@ -13,29 +13,28 @@ import (
 	"time"
 )
 
-// Server is a private server that with-servers keeps up, for tests that take it away. Such a test has the server for
-// itself only if no other package is tested at the same time.
+// Server is a private server of with-servers, for tests that stop it. Such a test must not run beside other packages.
 type Server struct {
 	t   testing.TB
 	dir string
 }
 
-// Postgres is the private Postgres server of this run.
+// Postgres returns the private Postgres server of this run.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
 	return &Server{t: t, dir: require(t, "TESTENV_POSTGRES_DIR", "a private Postgres that it may stop")}
 }
 
-// RabbitMQ is the private RabbitMQ server of this run.
+// RabbitMQ returns the private RabbitMQ server of this run.
 func RabbitMQ(t testing.TB) *Server {
 	t.Helper()
 	return &Server{t: t, dir: require(t, "TESTENV_RABBITMQ_DIR", "a private RabbitMQ that it may stop")}
 }
 
-// ServerIn is the server with its files in that directory, brought up by package servers.
+// ServerIn returns the server that package servers started in this directory.
 func ServerIn(t testing.TB, dir string) *Server { return &Server{t: t, dir: dir} }
 
-// Signal sends a signal to the server. One that dies of it is started again at once.
+// Signal sends a signal to the server. If it dies, it is restarted at once.
 func (s *Server) Signal(signal syscall.Signal) {
 	s.t.Helper()
 	pid, err := s.pid()
@@ -51,7 +50,7 @@ func (s *Server) Signal(signal syscall.Signal) {
 func (s *Server) Stop(signal syscall.Signal) {
 	s.t.Helper()
 	if err := os.WriteFile(s.hold(), nil, 0o600); err != nil {
-		s.t.Fatalf("ask for the server to be kept down: %v", err)
+		s.t.Fatalf("create the file that keeps the server down: %v", err)
 	}
 	s.t.Cleanup(s.Start)
 	s.Signal(signal)
@@ -63,18 +62,17 @@ func (s *Server) Stop(signal syscall.Signal) {
 	s.t.Fatalf("the server did not end within %s of %s", patience, signal)
 }
 
-// Start lets a stopped server come up again. It does not wait: how a client deals with a server that is not up yet is
-// what the caller tests.
+// Start lets a stopped server start again. It does not wait for the server.
 func (s *Server) Start() {
 	s.t.Helper()
 	if err := os.Remove(s.hold()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.t.Fatalf("let the server come up again: %v", err)
+		s.t.Fatalf("delete the file that keeps the server down: %v", err)
 	}
 }
 
 func (s *Server) hold() string { return filepath.Join(s.dir, "hold") }
 
-// pid reads the number of the server's process from the file that is there while it runs.
+// pid reads the pid file, which exists while the server runs.
 func (s *Server) pid() (int, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, "pid"))
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// grace is how long a process that was asked to end may take, before it is killed.
+// grace is how long a process may take to end before it is killed.
 const grace = 10 * time.Second
 
-// Run runs the command to its end, or until ctx is done, and returns its exit code.
+// Run runs the command until it ends or ctx is done, and returns its exit code.
 func (s *Session) Run(ctx context.Context, command []string, env map[string]string) int {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -19,7 +19,7 @@ func (s *Session) Run(ctx context.Context, command []string, env map[string]stri
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	// A group of its own, so that what the command started ends with it: `go test` leaves its test binaries behind.
+	// A process group, so that all processes of the command end with it: `go test` leaves its test binaries behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		say("start the command: %v", err)
@@ -30,18 +30,18 @@ func (s *Session) Run(ctx context.Context, command []string, env map[string]stri
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // how it ended stands in cmd.ProcessState
+		_ = cmd.Wait() // cmd.ProcessState has the result
 	}()
 	select {
 	case <-ended:
 	case <-ctx.Done():
 		end(cmd.Process.Pid, syscall.SIGTERM, ended)
 	}
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whatever is left of the group; most often nothing
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the rest of the group, if any
 	return exitCode(cmd.ProcessState)
 }
 
-// exitCode is the code that a shell would report.
+// exitCode returns the code that a shell would report.
 func exitCode(state *os.ProcessState) int {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())
@@ -49,9 +49,9 @@ func exitCode(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// end asks a process group to end, and kills it when it has not ended in time.
+// end signals a process group, and kills it after the grace period.
 func end(group int, ask syscall.Signal, ended <-chan struct{}) {
-	_ = syscall.Kill(-group, ask) // fails only if the group is gone already, and then ended says so
+	_ = syscall.Kill(-group, ask) // fails only if the group has ended
 	select {
 	case <-ended:
 	case <-time.After(grace):

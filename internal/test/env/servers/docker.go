@@ -12,23 +12,23 @@ import (
 // imagePull is how long Docker may take to fetch an image.
 const imagePull = 10 * time.Minute
 
-// image is how a server runs in a container.
+// image describes a server in a container.
 type image struct {
 	name      string
 	port      int
 	options   []string // for docker run
 	arguments []string // for the server
-	url       string   // with a place for the port
+	url       string   // with a placeholder for the port
 }
 
-// hasDocker reports whether a Docker engine answers.
+// hasDocker reports whether a Docker engine is available.
 func hasDocker(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	return exec.CommandContext(ctx, "docker", "info").Run() == nil
 }
 
-// startContainer runs a server in a container that is removed when the session closes.
+// startContainer starts a server in a container that is removed when the session closes.
 func startContainer(ctx context.Context, s *Session, v server) (map[string]string, error) {
 	port, err := FreePort()
 	if err != nil {
@@ -48,7 +48,7 @@ func startContainer(ctx context.Context, s *Session, v server) (map[string]strin
 	}
 	url := fmt.Sprintf(v.image.url, port)
 	if err := poll(ctx, func(ctx context.Context) error { return v.check(ctx, url) }, nil); err != nil {
-		return nil, fmt.Errorf("%s does not come up in its container: %w", v.name, err)
+		return nil, fmt.Errorf("%s does not start in its container: %w", v.name, err)
 	}
 	return map[string]string{v.variable: url}, nil
 }

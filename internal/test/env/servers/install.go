@@ -9,17 +9,17 @@ import (
 	"os/exec"
 )
 
-// policy is the script that Debian asks before it starts a service. While it is there, a new package starts nothing.
+// policy is the script that Debian calls before it starts a service. This one makes new packages start none.
 const policy = "/usr/sbin/policy-rc.d"
 
-// canInstall reports whether packages can be installed without asking anybody.
+// canInstall reports whether packages can be installed without a prompt.
 func canInstall() bool {
 	_, noDebian := os.Stat("/etc/debian_version")
 	_, noApt := exec.LookPath("apt-get")
 	return os.Geteuid() == 0 && noDebian == nil && noApt == nil
 }
 
-// install installs the Debian packages of the servers and starts none of them.
+// install installs the Debian packages of the servers without starting them.
 func install(ctx context.Context, missing []server) error {
 	say("installing %s", list(missing, packageOf))
 	if _, err := os.Stat(policy); errors.Is(err, fs.ErrNotExist) {

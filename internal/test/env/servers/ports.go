@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// FreePort finds a port of the loopback interface that nobody listens on. It looks below the range that the kernel
-// gives to outgoing connections: a server may listen only seconds later, and by then one of those could have the port.
+// FreePort returns an unused port of the loopback interface. It is below the kernel's range for outgoing connections,
+// which could take the port before the server listens.
 func FreePort() (int, error) {
 	for range 100 {
 		port := 15000 + rand.IntN(15000)
@@ -21,7 +21,7 @@ func FreePort() (int, error) {
 	return 0, fmt.Errorf("find a free port on 127.0.0.1: none of 100 that were tried")
 }
 
-// freePorts finds several different ones.
+// freePorts returns several free ports.
 func freePorts(n int) ([]int, error) {
 	seen := map[int]bool{}
 	var ports []int

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// postgresSettings keep what is promised to a client (fsync, synchronous_commit) as it is in production.
+// postgresSettings keep the durability settings (fsync, synchronous_commit) of production.
 const postgresSettings = `
 listen_addresses = '127.0.0.1'
 port = %d
@@ -27,14 +27,14 @@ max_connections = 300
 log_min_messages = warning
 `
 
-// findPostgres returns the directory of the newest installed programs. Debian does not put them on the PATH.
+// findPostgres returns the directory of the newest installed programs, which Debian does not put on the PATH.
 func findPostgres() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
 		return "", fmt.Errorf("look for Postgres: %w", err)
 	}
 	version := func(path string) int {
-		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // what is no number counts as oldest
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // a name without a number counts as oldest
 		return n
 	}
 	if len(found) > 0 {
@@ -48,7 +48,7 @@ func findPostgres() (string, error) {
 	return filepath.Dir(initdb), nil
 }
 
-// startPostgres creates a cluster in the session's directory and runs a server on it.
+// startPostgres creates a cluster in the session's directory and starts a server on it.
 func startPostgres(ctx context.Context, s *Session, bin string) (map[string]string, error) {
 	port, err := FreePort()
 	if err != nil {
@@ -84,7 +84,7 @@ func startPostgres(ctx context.Context, s *Session, bin string) (map[string]stri
 	}, nil
 }
 
-// initdb creates the cluster. It has a password because others on this machine can reach the port too.
+// initdb creates the cluster, with a password because other users of this machine can reach the port.
 func initdb(ctx context.Context, bin, dir, password string, owner *syscall.Credential) error {
 	secret := filepath.Join(dir, "password")
 	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
@@ -104,8 +104,8 @@ func initdb(ctx context.Context, bin, dir, password string, owner *syscall.Crede
 	return nil
 }
 
-// makeOwned makes a directory for Postgres, which refuses to run as root. It returns the user to run it as; nil is the
-// present one.
+// makeOwned creates a directory for Postgres, which refuses to run as root. It returns the user to run it as; nil: the
+// current one.
 func makeOwned(dir string) (*syscall.Credential, error) {
 	if err := os.Mkdir(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("create a directory for Postgres: %w", err)
@@ -128,7 +128,7 @@ func makeOwned(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// CheckPostgres reports whether a client can use the server.
+// CheckPostgres checks that a client can use the server.
 func CheckPostgres(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// pause is the time between two looks at something that is not ready.
+// pause is the time between two checks.
 const pause = 50 * time.Millisecond
 
 // process is a server program that is kept running until the session closes. Its files are in dir: log, pid while it
-// runs, and hold while a test wants it kept down.
+// runs, and hold while a test keeps it down.
 type process struct {
 	name string
 	dir  string
@@ -26,8 +26,8 @@ type process struct {
 	env  []string
 	user *syscall.Credential // nil: as this program
 
-	ready atomic.Bool   // once it was, it is started again when it ends
-	ended chan struct{} // closed when it is not started again
+	ready atomic.Bool   // set once it was ready: from then on it is restarted
+	ended chan struct{} // closed once it is not restarted any more
 }
 
 // start starts the program and registers its end with the session.
@@ -69,13 +69,13 @@ func (p *process) launch(s *Session) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// supervise waits for the program's end, starts it again when it was not meant to end, and ends it when ctx is done.
+// supervise restarts the program after an unexpected end, and stops it when ctx is done.
 func (p *process) supervise(ctx context.Context, s *Session, cmd *exec.Cmd) {
 	for cmd != nil {
 		died := make(chan struct{})
 		go func() {
 			defer close(died)
-			_ = cmd.Wait() // how it ended stands in cmd.ProcessState
+			_ = cmd.Wait() // cmd.ProcessState has the result
 		}()
 		select {
 		case <-died:
@@ -92,7 +92,7 @@ func (p *process) supervise(ctx context.Context, s *Session, cmd *exec.Cmd) {
 	}
 }
 
-// relaunch starts the program again, once nobody holds it down. It returns nil when ctx is done before that.
+// relaunch restarts the program once no file holds it down. It returns nil if ctx is done first.
 func (p *process) relaunch(ctx context.Context, s *Session) *exec.Cmd {
 	for {
 		select {
@@ -111,11 +111,11 @@ func (p *process) relaunch(ctx context.Context, s *Session) *exec.Cmd {
 	}
 }
 
-// await returns when check succeeds for the first time, or when that cannot be any more.
+// await waits until check succeeds. It fails when ctx is done or the program has ended.
 func (p *process) await(ctx context.Context, check func(context.Context) error) error {
 	err := poll(ctx, check, p.ended)
 	if err != nil {
-		return fmt.Errorf("%s does not come up: %w; the end of its log:\n%s", p.name, err, p.tail())
+		return fmt.Errorf("%s does not start: %w; the end of its log:\n%s", p.name, err, p.tail())
 	}
 	p.ready.Store(true)
 	return nil
@@ -133,7 +133,7 @@ func (p *process) tail() string {
 
 func (p *process) file(name string) string { return filepath.Join(p.dir, name) }
 
-// poll repeats check until it succeeds, ctx is done, or ended is closed. A nil ended never is.
+// poll repeats check until it succeeds, ctx is done, or ended is closed. ended may be nil.
 func poll(ctx context.Context, check func(context.Context) error, ended <-chan struct{}) error {
 	for {
 		err := check(ctx)
@@ -142,7 +142,7 @@ func poll(ctx context.Context, check func(context.Context) error, ended <-chan s
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w, at last: %w", ctx.Err(), err)
+			return fmt.Errorf("%w; last error: %w", ctx.Err(), err)
 		case <-ended:
 			return errors.New("it has ended")
 		case <-time.After(pause):

@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// startup is how long the servers may take to come up; on a busy machine RabbitMQ needs a good part of it.
+// startup limits the start of the servers; on a busy machine RabbitMQ needs a large part of it.
 const startup = 90 * time.Second
 
-// The names of the two servers.
+// Names of the two servers.
 const (
 	Postgres = "Postgres"
 	RabbitMQ = "RabbitMQ"
 )
 
-// server is one of the two kinds of server.
+// server describes one kind of server.
 type server struct {
 	name     string
-	variable string                                      // where its URL goes
+	variable string                                      // the environment variable of its URL
 	debian   string                                      // the Debian package
 	image    image                                       // the container
 	find     func() (string, error)                      // the directory of its programs
-	check    func(ctx context.Context, url string) error // can it be used now?
+	check    func(ctx context.Context, url string) error // whether it is usable
 	start    func(ctx context.Context, s *Session, bin string) (map[string]string, error)
 }
 
@@ -51,7 +51,7 @@ func servers() []server {
 	}
 }
 
-// Provide sees to it that both servers are up, and returns the variables that lead to them.
+// Provide makes both servers available and returns their environment variables.
 func (s *Session) Provide(ctx context.Context) (map[string]string, error) {
 	patience := startup
 	missing, faults := lacking(servers())
@@ -63,8 +63,8 @@ func (s *Session) Provide(ctx context.Context) (map[string]string, error) {
 	}
 	if len(missing) > 0 {
 		if !hasDocker(ctx) {
-			return nil, fmt.Errorf("no servers to run with: %w; and no Docker engine answers.\nInstall %s, or Docker, "+
-				"or set %s to servers that you have", faults, list(missing, packageOf), list(missing, variableOf))
+			return nil, fmt.Errorf("no servers available: %w; and no Docker engine answers.\nInstall %s, or Docker, "+
+				"or set %s to existing servers", faults, list(missing, packageOf), list(missing, variableOf))
 		}
 		patience = imagePull
 	}
@@ -73,8 +73,8 @@ func (s *Session) Provide(ctx context.Context) (map[string]string, error) {
 	return sideBySide(servers(), func(v server) (map[string]string, error) { return v.up(ctx, s) })
 }
 
-// Own brings up servers that nobody else uses, whatever the environment names: for tests that break them. It takes
-// Postgres, RabbitMQ or both, from installed programs.
+// Own starts servers for exclusive use, whatever the environment names: for tests that break them. It starts Postgres,
+// RabbitMQ or both, from installed programs.
 func (s *Session) Own(ctx context.Context, names ...string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startup)
 	defer cancel()
@@ -88,7 +88,7 @@ func (s *Session) Own(ctx context.Context, names ...string) (map[string]string, 
 	})
 }
 
-// sideBySide does the same for several servers at once, and merges the variables.
+// sideBySide runs do for several servers concurrently, and merges the variables.
 func sideBySide(all []server, do func(server) (map[string]string, error)) (map[string]string, error) {
 	env, errs := make([]map[string]string, len(all)), make([]error, len(all))
 	var wait sync.WaitGroup
@@ -103,7 +103,7 @@ func sideBySide(all []server, do func(server) (map[string]string, error)) (map[s
 	return merged, errors.Join(errs...)
 }
 
-// up brings one server up, or waits for the one that is given.
+// up starts one server, or waits for the given one.
 func (v server) up(ctx context.Context, s *Session) (map[string]string, error) {
 	if url := os.Getenv(v.variable); url != "" {
 		check := func(ctx context.Context) error { return v.check(ctx, url) }
@@ -119,7 +119,7 @@ func (v server) up(ctx context.Context, s *Session) (map[string]string, error) {
 	return v.start(ctx, s, bin)
 }
 
-// lacking returns those that have no URL and no installed programs, and what was looked for.
+// lacking returns the servers without a URL and without installed programs, and why.
 func lacking(servers []server) ([]server, error) {
 	var missing []server
 	var faults []error
@@ -137,7 +137,7 @@ func lacking(servers []server) ([]server, error) {
 func packageOf(s server) string  { return s.debian }
 func variableOf(s server) string { return s.variable }
 
-// list names something of every server, for a sentence.
+// list joins a property of every server for a sentence.
 func list(servers []server, what func(server) string) string {
 	var names []string
 	for _, server := range servers {

@@ -13,7 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// rabbitmqSettings keep all of the log in one place and the port away from the network.
+// rabbitmqSettings keep the log in one place, and the port off the network.
 const rabbitmqSettings = `
 listeners.tcp.1 = 127.0.0.1:%d
 log.console = true
@@ -21,8 +21,8 @@ log.console.level = info
 log.file = false
 `
 
-// findRabbitMQ returns the directory of the server's own scripts. What Debian puts on the PATH is a wrapper that changes
-// to the user and the directories of the system's broker; the script itself serves any user.
+// findRabbitMQ returns the directory of the server's own scripts. Debian's wrapper on the PATH switches to the user and
+// directories of the system's broker; the script itself serves any user.
 func findRabbitMQ() (string, error) {
 	if _, err := exec.LookPath("epmd"); err != nil {
 		return "", errors.New("no RabbitMQ: epmd, which comes with Erlang, is not on the PATH")
@@ -38,7 +38,7 @@ func findRabbitMQ() (string, error) {
 	return filepath.Dir(script), nil
 }
 
-// startRabbitMQ runs a node of its own, with its own port mapper and cookie, so that it meets no other node.
+// startRabbitMQ starts a node with its own port mapper and cookie, so that it meets no other node.
 func startRabbitMQ(ctx context.Context, s *Session, bin string) (map[string]string, error) {
 	ports, err := freePorts(3)
 	if err != nil {
@@ -49,13 +49,13 @@ func startRabbitMQ(ctx context.Context, s *Session, bin string) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	// Erlang starts a port mapper by itself, but one that outlives it.
+	// Erlang would start a port mapper that outlives the node.
 	mapper := &process{name: "epmd", dir: filepath.Join(dir, "epmd"), argv: []string{"epmd"}, env: env}
 	if err := s.start(mapper); err != nil {
 		return nil, err
 	}
 	mapper.ready.Store(true)
-	// Asked to allow input, the script becomes the server instead of a shell in front of it; -noinput takes that back.
+	// With RABBITMQ_ALLOW_INPUT the script execs the server instead of wrapping it; -noinput turns the input off again.
 	argv := []string{filepath.Join(bin, "rabbitmq-server"), "-noinput"}
 	p := &process{name: "RabbitMQ", dir: dir, argv: argv, env: append(env, "RABBITMQ_ALLOW_INPUT=true")}
 	if err := s.start(p); err != nil {
@@ -70,8 +70,8 @@ func startRabbitMQ(ctx context.Context, s *Session, bin string) (map[string]stri
 	}, nil
 }
 
-// configureRabbitMQ writes the node's files and returns its settings. They are in the file env too, in the form that a
-// shell can read, for rabbitmqctl.
+// configureRabbitMQ writes the node's files and returns its settings. The file env has them for rabbitmqctl, as shell
+// code.
 func configureRabbitMQ(dir string, port, distribution, mapper int) ([]string, error) {
 	env := []string{
 		"HOME=" + dir, // for the cookie
@@ -84,7 +84,7 @@ func configureRabbitMQ(dir string, port, distribution, mapper int) ([]string, er
 		"RABBITMQ_CONF_ENV_FILE=" + filepath.Join(dir, "rabbitmq-env.conf"),
 		"RABBITMQ_CONFIG_FILE=" + filepath.Join(dir, "rabbitmq.conf"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE=" + filepath.Join(dir, "plugins"),
-		// The scheduler's short busy wait takes a quarter off the start.
+		// A short busy wait of the scheduler shortens the start by a quarter.
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +sbwt very_short",
 	}
 	var script strings.Builder
@@ -109,7 +109,7 @@ func configureRabbitMQ(dir string, port, distribution, mapper int) ([]string, er
 	return env, nil
 }
 
-// CheckRabbitMQ reports whether a client can use the server.
+// CheckRabbitMQ checks that a client can use the server.
 func CheckRabbitMQ(_ context.Context, url string) error {
 	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	if err != nil {

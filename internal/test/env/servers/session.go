@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// guardScript outlives this program by a moment. It reads lines, each with all process groups that run now; when the
-// pipe closes, be it because this program was killed, it ends those of the last line and deletes the directory.
+// guardScript outlives this program briefly. Each line that it reads lists all running process groups. When the pipe
+// closes, even because this program was killed, it ends the groups of the last line and deletes the directory.
 const guardScript = `
 while read -r line; do groups=$line; done
 for group in $groups; do kill -s QUIT -- "-$group"; done
@@ -21,7 +21,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
 rm -rf -- "$1"
 `
 
-// Session is what one run has started: processes and a directory for their files.
+// Session is a set of processes and a directory for their files.
 type Session struct {
 	dir   string
 	guard *exec.Cmd
@@ -32,17 +32,17 @@ type Session struct {
 	stops  []func()
 }
 
-// Open makes a session whose files are below parent; empty: the temporary directory. Close it after use.
+// Open starts a session whose files are below parent; empty: the temporary directory. Close it after use.
 func Open(parent string) (*Session, error) {
 	dir, err := os.MkdirTemp(parent, "testenv-")
 	if err != nil {
 		return nil, fmt.Errorf("create a directory for the servers: %w", err)
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { // Postgres runs as another user when this program is root
+	if err := os.Chmod(dir, 0o711); err != nil { // Postgres runs as another user if this program is root
 		return nil, fmt.Errorf("open the directory for the servers: %w", err)
 	}
 	guard := exec.Command("/bin/sh", "-c", guardScript, "guard", dir)
-	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the guard must survive Ctrl-C
 	pipe, err := guard.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("open a pipe to the guard: %w", err)
@@ -53,14 +53,14 @@ func Open(parent string) (*Session, error) {
 	return &Session{dir: dir, guard: guard, pipe: pipe}, nil
 }
 
-// onClose registers what close has to do; the last one registered is done first.
+// onClose registers a function for Close, which calls them in reverse order.
 func (s *Session) onClose(stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stops = append(s.stops, stop)
 }
 
-// running tells the guard that a process group runs, or that it has ended.
+// running tells the guard that a process group has started or ended.
 func (s *Session) running(group int, runs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *Session) running(group int, runs bool) {
 	}
 }
 
-// Close stops all that was started, and waits until the guard has deleted the directory.
+// Close stops everything and waits until the guard has deleted the directory.
 func (s *Session) Close() {
 	s.mu.Lock()
 	stops := slices.Clone(s.stops)
@@ -93,7 +93,7 @@ func (s *Session) Close() {
 	}
 }
 
-// say tells the person at the terminal; standard output belongs to the command.
+// say prints to the terminal; standard output belongs to the command.
 func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "servers: "+format+"\n", args...)
 }

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Standby brings up a copy of the session's Postgres that follows it until it is promoted. primary are the variables
-// that Own or Provide returned; those of the standby have the same names.
+// Standby starts a standby of the session's Postgres, which replicates it until it is promoted. primary are the
+// variables that Own or Provide returned; the standby's variables have the same names.
 func (s *Session) Standby(ctx context.Context, primary map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startup)
 	defer cancel()
@@ -37,7 +37,7 @@ func (s *Session) Standby(ctx context.Context, primary map[string]string) (map[s
 	if err != nil {
 		return nil, fmt.Errorf("open the settings of the standby: %w", err)
 	}
-	_, err = fmt.Fprintf(conf, postgresSettings, port, dir) // what stands last counts
+	_, err = fmt.Fprintf(conf, postgresSettings, port, dir) // the last setting counts
 	if err := errors.Join(err, conf.Close()); err != nil {
 		return nil, fmt.Errorf("write the settings of the standby: %w", err)
 	}

@@ -3,12 +3,12 @@
 //	with-servers -- go test ./...    run the command, stop the servers, exit with the command's code
 //	with-servers                     keep the servers up until interrupted, for use from another terminal
 //
-// A variable that is set already is left alone. For one that is not, a private server is started, in a directory of
-// its own and on free ports of the loopback interface: from installed programs; else from Debian packages that it
-// installs, when it runs as root on Debian; else with Docker. All of it is gone when the program ends, however it ends.
+// A variable that is already set is used as it is. For a missing one, a private server is started, in its own directory
+// and on free ports of the loopback interface: from installed programs; else from Debian packages that it installs, as
+// root on Debian; else with Docker. Everything is removed when the program ends, even after a kill.
 //
-// The command also finds TESTENV_POSTGRES_DIR and TESTENV_RABBITMQ_DIR, with the files pid, log and, for RabbitMQ, env
-// (the settings that rabbitmqctl needs). A server that dies is started again, as soon as no file named hold is there.
+// The command also gets TESTENV_POSTGRES_DIR and TESTENV_RABBITMQ_DIR, with the files pid, log and, for RabbitMQ, env
+// (the settings for rabbitmqctl). A server that dies is restarted unless a file named hold exists.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/servers"
 )
 
-// notProvided is the exit code when there are no servers to run the command with.
+// notProvided is the exit code when no servers are available.
 const notProvided = 2
 
 func main() {
@@ -40,7 +40,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run brings the servers up, runs the command or waits, and takes the servers down. It returns the exit code.
+// run starts the servers, runs the command or waits, and stops the servers. It returns the exit code.
 func run(ctx context.Context, command []string) int {
 	s, err := servers.Open("")
 	if err != nil {
@@ -64,19 +64,19 @@ func run(ctx context.Context, command []string) int {
 	for _, variable := range []string{"DATABASE_URL", "AMQP_URL"} {
 		fmt.Printf("export %s='%s'\n", variable, env[variable])
 	}
-	say("kept up until interrupted")
+	say("running until interrupted")
 	<-ctx.Done()
 	return 0
 }
 
-// watchParent ends the run when the process that started it is gone. `go run` dies of SIGTERM without passing it on.
+// watchParent cancels the run when the parent process has ended: `go run` dies of SIGTERM without passing it on.
 func watchParent(cancel func()) {
 	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(500 * time.Millisecond) {
 	}
 	cancel()
 }
 
-// say tells the person at the terminal; standard output belongs to the command.
+// say prints to the terminal; standard output belongs to the command.
 func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "with-servers: "+format+"\n", args...)
 }

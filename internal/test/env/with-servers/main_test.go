@@ -20,10 +20,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/servers"
 )
 
-// report is a command that writes what it was given, and stays until it is told to go.
+// report is a command that prints its environment and exits with the code that it reads.
 const report = `env; echo; read -r code; exit "$code"`
 
-func TestExitCodeIsThatOfTheCommandAndNothingIsLeft(t *testing.T) {
+func TestTheExitCodeIsTheCommandsAndEverythingIsRemoved(t *testing.T) {
 	t.Parallel()
 	run := begin(t, "DATABASE_URL=", "AMQP_URL=")
 	require.NoError(t, servers.CheckPostgres(t.Context(), run.env["DATABASE_URL"]))
@@ -36,7 +36,7 @@ func TestExitCodeIsThatOfTheCommandAndNothingIsLeft(t *testing.T) {
 	run.assertNothingLeft(t, "DATABASE_URL", "AMQP_URL")
 }
 
-func TestServerThatIsGivenIsUsedAsItIs(t *testing.T) {
+func TestAGivenServerIsUsedAsItIs(t *testing.T) {
 	t.Parallel()
 	broker, _ := env.Broker(t)
 	run := begin(t, "DATABASE_URL=", "AMQP_URL="+broker)
@@ -50,7 +50,7 @@ func TestServerThatIsGivenIsUsedAsItIs(t *testing.T) {
 	require.NoError(t, servers.CheckRabbitMQ(t.Context(), broker))
 }
 
-func TestNothingIsLeftAfterASignal(t *testing.T) {
+func TestEverythingIsRemovedAfterASignal(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		run := begin(t, "DATABASE_URL=")
@@ -60,7 +60,7 @@ func TestNothingIsLeftAfterASignal(t *testing.T) {
 	}
 }
 
-func TestNothingIsLeftAfterAKill(t *testing.T) {
+func TestEverythingIsRemovedAfterAKill(t *testing.T) {
 	t.Parallel()
 	run := begin(t, "DATABASE_URL=")
 	require.NoError(t, run.cmd.Process.Kill())
@@ -68,7 +68,7 @@ func TestNothingIsLeftAfterAKill(t *testing.T) {
 	run.assertNothingLeft(t, "DATABASE_URL")
 }
 
-func TestServerThatDiesComesBackUnlessItIsHeldDown(t *testing.T) {
+func TestADeadServerIsRestartedUnlessItIsHeldDown(t *testing.T) {
 	run := begin(t, "DATABASE_URL=")
 	t.Setenv("TESTENV_POSTGRES_DIR", run.env["TESTENV_POSTGRES_DIR"])
 	up := func() bool { return servers.CheckPostgres(context.Background(), run.env["DATABASE_URL"]) == nil }
@@ -88,14 +88,14 @@ func TestServerThatDiesComesBackUnlessItIsHeldDown(t *testing.T) {
 	}, 30*time.Second, 50*time.Millisecond)
 }
 
-// session under test: the program, running, with the environment that its command was given.
+// running is the program under test, with the environment that its command got.
 type running struct {
 	cmd   *exec.Cmd
 	stdin *os.File
 	env   map[string]string
 }
 
-// begin builds and starts the program and returns once its command runs.
+// begin builds and starts the program, and returns once its command runs.
 func begin(t *testing.T, env ...string) *running {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "with-servers")
@@ -113,7 +113,7 @@ func begin(t *testing.T, env ...string) *running {
 	require.NoError(t, stdin.Close())
 	run := &running{cmd: cmd, stdin: input, env: map[string]string{}}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // most tests have ended it themselves
+		_ = cmd.Process.Signal(syscall.SIGTERM) // most tests have ended it already
 		_ = cmd.Wait()
 		_ = input.Close()
 	})
@@ -136,8 +136,8 @@ func (r *running) wait(t *testing.T) int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// assertNothingLeft looks for the servers' files, and for somebody who still listens on their ports. It gives the
-// guard a moment: after a kill it works alone.
+// assertNothingLeft checks that the servers' files and listeners are gone. The guard gets a moment: after a kill it
+// works alone.
 func (r *running) assertNothingLeft(t *testing.T, variables ...string) {
 	t.Helper()
 	dir := filepath.Dir(r.env["TESTENV_POSTGRES_DIR"])
