@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// api is one replica as any HTTP client sees it.
+// api is one replica, as any HTTP client sees it.
 type api struct {
 	base   string
 	client *http.Client
@@ -52,7 +52,7 @@ func (a *api) call(method, path, key string, body, into any) (int, error) {
 	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
 }
 
-// must calls and insists on one of the statuses.
+// must calls and requires one of the statuses.
 func (a *api) must(t *testing.T, method, path string, body, into any, statuses ...int) {
 	t.Helper()
 	got, err := a.call(method, path, "", body, into)

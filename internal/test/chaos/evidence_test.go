@@ -22,28 +22,28 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// evidence is everything that is known of a scenario's sagas when all is quiet again.
+// evidence is everything known about a scenario's sagas after it has settled.
 type evidence struct {
 	checker.Run
 	answered map[string]resource.Saga
 	entries  []entry // of all sagas, in the order of time
 }
 
-// entry is a history line with the saga that it belongs to.
+// entry is a history entry with its saga.
 type entry struct {
 	SagaID string
 	saga.Entry
 }
 
-// gather reads the answers, the rows, the histories, the ledger and the queues. None of it goes through the same hands.
-func (w *world) gather() evidence {
-	w.t.Helper()
-	e := evidence{answered: w.answers(), entries: w.histories()}
-	stored := collect(w, w.sql, `select id, status from sagas`, func(row pgx.CollectableRow) (pair, error) {
+// gather reads the answers, the rows, the histories, the ledger and the queues, each from its own source.
+func (fx *fixture) gather() evidence {
+	fx.t.Helper()
+	e := evidence{answered: fx.answers(), entries: fx.histories()}
+	stored := collect(fx, fx.sql, `select id, status from sagas`, func(row pgx.CollectableRow) (pair, error) {
 		return pgx.RowToStructByPos[pair](row)
 	})
-	effects := collect(w, w.ledger, `select saga_id, step, undone from ledger order by id`, pgx.RowToStructByPos[effect])
-	shapes := w.shapes()
+	effects := collect(fx, fx.ledger, `select saga_id, step, compensated from ledger order by id`, pgx.RowToStructByPos[effect])
+	shapes := fx.shapes()
 	sagas := make(map[string]checker.Saga, len(stored))
 	for _, row := range stored {
 		answer := e.answered[row.ID]
@@ -62,22 +62,22 @@ func (w *world) gather() evidence {
 		sagas[one.SagaID] = s
 	}
 	for _, one := range effects {
-		if w.lost[one.SagaID] {
+		if fx.lost[one.SagaID] {
 			continue
 		}
 		s := sagas[one.SagaID]
-		s.Effects = append(s.Effects, checker.Effect{Step: one.Step, Compensated: one.Undone})
+		s.Effects = append(s.Effects, checker.Effect{Step: one.Step, Compensated: one.Compensated})
 		sagas[one.SagaID] = s
 	}
-	w.sample(e.answered, e.entries)
+	fx.sample(e.answered, e.entries)
 	for id, s := range sagas {
 		slices.SortFunc(s.History, func(a, b saga.Entry) int { return int(a.Seq - b.Seq) })
 		sagas[id] = s
 	}
 	e.Run = checker.Run{
-		Acknowledged: slices.Collect(maps.Keys(w.load.known)), Sagas: sagas,
-		Outbox: w.count(`select count(*) from outbox`), Queues: w.depths(),
-		DeadLetters: collect(w, w.sql, `select reason from dead_letters`, pgx.RowTo[string]),
+		Acknowledged: slices.Collect(maps.Keys(fx.load.known)), Sagas: sagas,
+		Outbox: fx.count(`select count(*) from outbox`), Queues: fx.depths(),
+		DeadLetters: collect(fx, fx.sql, `select reason from dead_letters`, pgx.RowTo[string]),
 	}
 	return e
 }
@@ -86,28 +86,28 @@ type pair struct{ ID, Value string }
 
 type effect struct {
 	SagaID, Step string
-	Undone       bool
+	Compensated  bool
 }
 
-func collect[T any](w *world, pool *pgxpool.Pool, query string, scan pgx.RowToFunc[T]) []T {
-	w.t.Helper()
+func collect[T any](fx *fixture, pool *pgxpool.Pool, query string, scan pgx.RowToFunc[T]) []T {
+	fx.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	rows, err := pool.Query(ctx, query)
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
 	all, err := pgx.CollectRows(rows, scan)
-	require.NoError(w.t, err, query)
+	require.NoError(fx.t, err, query)
 	return all
 }
 
-// answers reads every saga by the API, page after page.
-func (w *world) answers() map[string]resource.Saga {
-	w.t.Helper()
+// answers reads every saga through the API.
+func (fx *fixture) answers() map[string]resource.Saga {
+	fx.t.Helper()
 	all := make(map[string]resource.Saga)
 	path := "/v1/sagas?limit=500"
 	for {
 		var page resource.List[resource.Saga]
-		w.anyAPI(0).must(w.t, http.MethodGet, path, nil, &page, http.StatusOK)
+		fx.anyAPI(0).must(fx.t, http.MethodGet, path, nil, &page, http.StatusOK)
 		for _, one := range page.Items {
 			all[one.ID] = one
 		}
@@ -118,9 +118,9 @@ func (w *world) answers() map[string]resource.Saga {
 	}
 }
 
-// sample reads some histories by the API too, and holds them against the table.
-func (w *world) sample(answered map[string]resource.Saga, entries []entry) {
-	w.t.Helper()
+// sample reads some histories through the API too, and compares them with the table.
+func (fx *fixture) sample(answered map[string]resource.Saga, entries []entry) {
+	fx.t.Helper()
 	stored := make(map[string]int)
 	for _, one := range entries {
 		stored[one.SagaID]++
@@ -131,14 +131,14 @@ func (w *world) sample(answered map[string]resource.Saga, entries []entry) {
 			return
 		}
 		var page resource.List[resource.HistoryEntry]
-		w.anyAPI(asked).must(w.t, http.MethodGet, "/v1/sagas/"+id+"/history?limit=500", nil, &page, http.StatusOK)
-		require.Len(w.t, page.Items, stored[id], "the history of %s, as the API gives it", id)
+		fx.anyAPI(asked).must(fx.t, http.MethodGet, "/v1/sagas/"+id+"/history?limit=500", nil, &page, http.StatusOK)
+		require.Len(fx.t, page.Items, stored[id], "the history of %s, as the API gives it", id)
 	}
 }
 
-func (w *world) histories() []entry {
-	w.t.Helper()
-	return collect(w, w.sql, `select saga_id, seq, at, type, step, attempt, coalesce(detail, '{}')::text from saga_history order by at, saga_id, seq`,
+func (fx *fixture) histories() []entry {
+	fx.t.Helper()
+	return collect(fx, fx.sql, `select saga_id, seq, at, type, step, attempt, coalesce(detail, '{}')::text from saga_history order by at, saga_id, seq`,
 		func(row pgx.CollectableRow) (entry, error) {
 			var e entry
 			var detail string
@@ -150,10 +150,10 @@ func (w *world) histories() []entry {
 		})
 }
 
-// shapes tells the judge what it has to know of each definition.
-func (w *world) shapes() map[string][]checker.Step {
+// shapes returns what the checker needs to know of each definition.
+func (fx *fixture) shapes() map[string][]checker.Step {
 	shapes := make(map[string][]checker.Step)
-	for name, definition := range w.definitions {
+	for name, definition := range fx.definitions {
 		for _, s := range definition.Steps {
 			shapes[name] = append(shapes[name], checker.Step{
 				Name: s.Name, After: s.After, Compensatable: s.Compensation != "", Pivot: s.Kind == saga.Pivot,
@@ -163,63 +163,63 @@ func (w *world) shapes() map[string][]checker.Step {
 	return shapes
 }
 
-// queueNames are all queues of the scenario.
-func (w *world) queueNames() []string {
-	names := []string{w.prefix + ".replies", w.prefix + ".dead", w.prefix + ".start", w.prefix + ".installation"}
+// queueNames returns all queues of the scenario.
+func (fx *fixture) queueNames() []string {
+	names := []string{fx.prefix + ".replies", fx.prefix + ".dead", fx.prefix + ".start", fx.prefix + ".installation"}
 	for _, queue := range append(Queues(), limbo, narrow) {
-		names = append(names, w.prefix+".commands."+queue)
+		names = append(names, fx.prefix+".commands."+queue)
 	}
 	return names
 }
 
-// depths counts what is ready in each queue, and what consumers hold: a consumer that is gone gives it back.
-func (w *world) depths() map[string]int {
+// depths counts the ready and unacknowledged messages of each queue: a lost consumer returns them.
+func (fx *fixture) depths() map[string]int {
 	depths := make(map[string]int)
-	for line := range strings.SplitSeq(strings.TrimSpace(w.control(w.t, "list_queues", "name", "messages")), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(fx.control(fx.t, "list_queues", "name", "messages")), "\n") {
 		var name string
 		var messages int
-		if _, err := fmt.Sscan(line, &name, &messages); err == nil && strings.HasPrefix(name, w.prefix+".") {
+		if _, err := fmt.Sscan(line, &name, &messages); err == nil && strings.HasPrefix(name, fx.prefix+".") {
 			depths[name] = messages
 		}
 	}
 	return depths
 }
 
-// channel opens a channel that lasts as long as the test.
-func (w *world) channel() *amqp.Channel {
-	w.t.Helper()
-	connection, channel := w.connect()
-	w.t.Cleanup(func() { _ = connection.Close() })
+// channel opens a channel for the rest of the test.
+func (fx *fixture) channel() *amqp.Channel {
+	fx.t.Helper()
+	connection, channel := fx.connect()
+	fx.t.Cleanup(func() { _ = connection.Close() })
 	return channel
 }
 
-// connect opens a connection, to be closed by the caller, with a channel.
-func (w *world) connect() (*amqp.Connection, *amqp.Channel) {
-	w.t.Helper()
-	connection, err := amqp.DialConfig(w.broker, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
-	require.NoError(w.t, err)
+// connect opens a connection with a channel. The caller closes it.
+func (fx *fixture) connect() (*amqp.Connection, *amqp.Channel) {
+	fx.t.Helper()
+	connection, err := amqp.DialConfig(fx.broker, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
+	require.NoError(fx.t, err)
 	channel, err := connection.Channel()
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
 	return connection, channel
 }
 
 // removeQueues deletes what the scenario declared.
-func (w *world) removeQueues() {
-	connection, err := amqp.DialConfig(w.broker, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
+func (fx *fixture) removeQueues() {
+	connection, err := amqp.DialConfig(fx.broker, amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	if err != nil {
-		return // the arena is broken, and goes as a whole
+		return // the servers are broken, and are discarded as a whole
 	}
 	defer connection.Close()
 	channel, err := connection.Channel()
-	for _, name := range w.queueNames() {
+	for _, name := range fx.queueNames() {
 		if err == nil {
 			_, err = channel.QueueDelete(name, false, false, false)
 		}
 	}
 }
 
-// awaitRabbitMQ waits until any client can use the broker.
-func (w *world) awaitRabbitMQ() {
-	w.t.Helper()
-	w.await(90*time.Second, "RabbitMQ should be back", func() bool { return servers.CheckRabbitMQ(context.Background(), w.amqpURL()) == nil })
+// awaitRabbitMQ waits until a client can use the broker.
+func (fx *fixture) awaitRabbitMQ() {
+	fx.t.Helper()
+	fx.await(90*time.Second, "RabbitMQ should be back", func() bool { return servers.CheckRabbitMQ(context.Background(), fx.amqpURL()) == nil })
 }

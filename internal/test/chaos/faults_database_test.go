@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/pgproxy"
 )
 
-// databaseFaults are what a server, a pooler or a proxy may answer in the place of Postgres.
+// databaseFaults are answers that a server, a pooler or a proxy may give in the place of Postgres.
 func databaseFaults() []scenario {
 	return []scenario{
 		{number: 64, name: "the database answers with errors of every class", short: true, inject: answerWithErrors, arrange: throughPostgresPeer},
@@ -21,15 +21,15 @@ func databaseFaults() []scenario {
 	}
 }
 
-func throughPostgresPeer(w *world) {
+func throughPostgresPeer(fx *fixture) {
 	var err error
-	w.postgresPeer, w.replicaDatabase, err = pgproxy.Start(w.database)
-	require.NoError(w.t, err)
-	w.t.Cleanup(w.postgresPeer.Close)
+	fx.postgresPeer, fx.replicaDatabase, err = pgproxy.Start(fx.database)
+	require.NoError(fx.t, err)
+	fx.t.Cleanup(fx.postgresPeer.Close)
 }
 
-// serverFaults are errors that speak of the server, of others, or of resources: all that may go away by itself. Errors
-// about the content of a statement (classes 22 and 23) are decided by the content, so that a proxy cannot make them up.
+// serverFaults are errors about the server, other transactions or resources: all are temporary. Errors about the
+// content of a statement (classes 22 and 23) depend on the content, so a proxy cannot invent them.
 func serverFaults() []pgproxy.Fault {
 	return []pgproxy.Fault{
 		{Code: "08006", Fatal: true},
@@ -59,12 +59,12 @@ func serverFaults() []pgproxy.Fault {
 	}
 }
 
-func answerWithErrors(w *world) int {
-	whole := w.broken()
-	random, faults := rand.New(rand.NewPCG(w.seed, 64)), serverFaults()
+func answerWithErrors(fx *fixture) int {
+	whole := fx.broken()
+	random, faults := rand.New(rand.NewPCG(fx.seed, 64)), serverFaults()
 	var mu sync.Mutex
 	var answered atomic.Int64
-	w.postgresPeer.Fail(func(string) *pgproxy.Fault {
+	fx.postgresPeer.Fail(func(string) *pgproxy.Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		if random.Float64() > 0.02 {
@@ -73,17 +73,17 @@ func answerWithErrors(w *world) int {
 		answered.Add(1)
 		return &faults[random.IntN(len(faults))]
 	})
-	w.let(lasting(30*time.Second, 6*time.Second))
-	w.postgresPeer.Fail(nil)
+	fx.let(lasting(30*time.Second, 6*time.Second))
+	fx.postgresPeer.Fail(nil)
 	whole()
 	return int(answered.Load())
 }
 
-// demote refuses every statement that writes, as a server that has become a standby does to the sessions it has kept.
-func demote(w *world) int {
-	whole := w.broken()
+// demote refuses every statement that writes, as a demoted server does on its remaining sessions.
+func demote(fx *fixture) int {
+	whole := fx.broken()
 	var refused atomic.Int64
-	w.postgresPeer.Fail(func(statements string) *pgproxy.Fault {
+	fx.postgresPeer.Fail(func(statements string) *pgproxy.Fault {
 		words := strings.ToLower(statements)
 		if strings.Contains(words, "select ") && !strings.Contains(words, "for update") && !strings.Contains(words, "insert ") &&
 			!strings.Contains(words, "update ") && !strings.Contains(words, "delete ") {
@@ -92,13 +92,13 @@ func demote(w *world) int {
 		refused.Add(1)
 		return &pgproxy.Fault{Code: "25006"}
 	})
-	w.await(10*time.Second, "a replica that cannot write should not be ready", func() bool {
-		status, err := w.anyAPI(0).call(http.MethodGet, "/readyz", "", nil, nil)
+	fx.await(10*time.Second, "a replica without writes should not be ready", func() bool {
+		status, err := fx.anyAPI(0).call(http.MethodGet, "/readyz", "", nil, nil)
 		return err == nil && status == http.StatusServiceUnavailable
 	})
-	w.let(lasting(10*time.Second, 3*time.Second))
-	w.postgresPeer.Fail(nil)
-	w.ready()
+	fx.let(lasting(10*time.Second, 3*time.Second))
+	fx.postgresPeer.Fail(nil)
+	fx.ready()
 	whole()
 	return int(refused.Load())
 }

@@ -18,35 +18,36 @@ func workerPoints() []string {
 	return []string{"barrier/committing", "barrier/committed", "worker/replying", "worker/acknowledging"}
 }
 
-// crashAtEveryPoint lets one replica, and then one worker, die at one place after the other, in the middle of its work.
-func crashAtEveryPoint(w *world) int {
-	replica, worker := w.replicas[len(w.replicas)-1], w.workers[0]
+// crashAtEveryPoint kills one replica, and then one worker, at one place after the other, while they work.
+func crashAtEveryPoint(fx *fixture) int {
+	replica, worker := fx.replicas[len(fx.replicas)-1], fx.workers[0]
 	points := 0
 	for round := range times(2, 1) {
 		for _, name := range orchestratorPoints() {
-			points += w.crashAt(replica, name, 5+20*round)
+			points += fx.crashAt(replica, name, 5+20*round)
 		}
 		for _, name := range workerPoints() {
-			points += w.crashAt(worker, name, 5+10*round)
+			points += fx.crashAt(worker, name, 5+10*round)
 		}
 	}
 	for _, name := range append(orchestratorPoints(), workerPoints()...) {
-		if hits(w.t, w.hitsLog)[name] == 0 {
-			w.t.Errorf("no process died at %s", name)
+		if hits(fx.t, fx.hitsLog)[name] == 0 {
+			fx.t.Errorf("no process died at %s", name)
 		}
 	}
 	return points
 }
 
-// crashAt starts the process anew, to die the n-th time that it comes to the place, and then once more without that.
-func (w *world) crashAt(p *process, name string, n int) int {
-	whole := w.broken()
+// crashAt restarts the process so that it dies when it reaches the place for the n-th time, and then restarts it
+// without the failpoint.
+func (fx *fixture) crashAt(p *process, name string, n int) int {
+	whole := fx.broken()
 	defer whole()
 	p.kill()
 	p.start(fmt.Sprintf("FAILPOINTS=%s=exit@%d", name, n))
 	for deadline := time.Now().Add(30 * time.Second); p.running(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Errorf("nobody came to %s", name)
+			fx.t.Errorf("no process reached %s", name)
 			return 0
 		}
 	}
@@ -54,51 +55,51 @@ func (w *world) crashAt(p *process, name string, n int) int {
 	return 1
 }
 
-// stopInsideTransaction lets one replica stand still with locks held.
-func stopInsideTransaction(w *world) int {
-	whole := w.broken()
-	stopped := w.replicas[len(w.replicas)-1]
+// stopInsideTransaction stalls one replica with locks held.
+func stopInsideTransaction(fx *fixture) int {
+	whole := fx.broken()
+	stopped := fx.replicas[len(fx.replicas)-1]
 	stopped.kill()
 	stopped.start("FAILPOINTS=store/committing=stop@40")
-	w.await(30*time.Second, "a replica should stand still inside a transaction", func() bool {
-		return hits(w.t, w.hitsLog)["store/committing"] > 0
+	fx.await(30*time.Second, "a replica should stall inside a transaction", func() bool {
+		return hits(fx.t, fx.hitsLog)["store/committing"] > 0
 	})
-	w.let(12 * time.Second)
+	fx.let(12 * time.Second)
 	stopped.signal(syscall.SIGCONT)
 	whole()
 	return 1
 }
 
-// workersDie lets workers die between an effect and its reply, and between the reply and the acknowledgement.
-func workersDie(w *world) int {
-	whole := w.broken()
+// workersDie kills workers between an effect and its reply, and between the reply and the acknowledgement.
+func workersDie(fx *fixture) int {
+	whole := fx.broken()
 	var stops []func() int
-	for i, p := range w.workers {
+	for i, p := range fx.workers {
 		environment := fmt.Sprintf("FAILPOINTS=%s=exit%%0.02", []string{"barrier/committed", "worker/acknowledging"}[i%2])
 		p.kill()
 		stops = append(stops, p.keep(environment))
 	}
-	w.let(lasting(20*time.Second, 4*time.Second))
+	fx.let(lasting(20*time.Second, 4*time.Second))
 	died := 0
 	for _, stop := range stops {
 		died += stop()
 	}
-	for _, p := range w.workers {
+	for _, p := range fx.workers {
 		p.kill()
 		p.start()
 	}
 	whole()
-	return hits(w.t, w.hitsLog)["barrier/committed"] + hits(w.t, w.hitsLog)["worker/acknowledging"]
+	return hits(fx.t, fx.hitsLog)["barrier/committed"] + hits(fx.t, fx.hitsLog)["worker/acknowledging"]
 }
 
-// succeedAndFail lets the store report what it has done as failed, now and then.
-func succeedAndFail(w *world) int {
-	whole := w.broken()
-	for _, p := range w.replicas {
+// succeedAndFail makes the store report some successful calls as failed.
+func succeedAndFail(fx *fixture) int {
+	whole := fx.broken()
+	for _, p := range fx.replicas {
 		p.kill()
 		p.start("FAILPOINTS=store/committed=error%0.02;store/claimed=error%0.05;store/due=error%0.05;store/outbox-changed=error%0.05")
 	}
-	w.let(lasting(20*time.Second, 5*time.Second))
+	fx.let(lasting(20*time.Second, 5*time.Second))
 	whole()
-	return hits(w.t, w.hitsLog)["store/committed"]
+	return hits(fx.t, fx.hitsLog)["store/committed"]
 }

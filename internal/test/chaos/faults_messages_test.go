@@ -11,34 +11,34 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// message is something that is put into the reply queue.
+// message is a message for the reply queue.
 type message struct {
 	correlationID string
 	body          string
 	properties    amqp.Publishing
 }
 
-// reply puts messages into the reply queue as any AMQP client might, and waits until the broker has them all.
-func (w *world) reply(messages []message) {
-	w.t.Helper()
-	channel := w.channel()
-	require.NoError(w.t, channel.Confirm(false))
+// reply publishes messages to the reply queue as any AMQP client might, and waits for the broker's confirms.
+func (fx *fixture) reply(messages []message) {
+	fx.t.Helper()
+	channel := fx.channel()
+	require.NoError(fx.t, channel.Confirm(false))
 	var confirms []*amqp.DeferredConfirmation
 	for _, m := range messages {
 		sent := m.properties
 		sent.CorrelationId, sent.Body, sent.DeliveryMode = m.correlationID, []byte(m.body), amqp.Persistent
-		confirm, err := channel.PublishWithDeferredConfirm("", w.prefix+".replies", false, false, sent)
-		require.NoError(w.t, err)
+		confirm, err := channel.PublishWithDeferredConfirm("", fx.prefix+".replies", false, false, sent)
+		require.NoError(fx.t, err)
 		confirms = append(confirms, confirm)
 	}
 	for _, confirm := range confirms {
-		taken, err := confirm.WaitContext(w.t.Context())
-		require.NoError(w.t, err)
-		require.True(w.t, taken)
+		taken, err := confirm.WaitContext(fx.t.Context())
+		require.NoError(fx.t, err)
+		require.True(fx.t, taken)
 	}
 }
 
-// malformed are bodies that do not say what happened. A clear verdict counts whatever its text is like.
+// malformed are bodies without a clear verdict. A clear verdict counts, whatever its text is like.
 func malformed() []string {
 	good := `{"status":"succeeded"}`
 	return []string{
@@ -51,10 +51,10 @@ func malformed() []string {
 	}
 }
 
-// sendMalformed sends what is no reply, for a command that exists, and good replies that belong to no command.
-func sendMalformed(w *world) int {
-	whole := w.broken()
-	victim := w.startOne("linear", Data{Number: 1_000_000})
+// sendMalformed sends invalid replies for an existing command, and valid replies that belong to no command.
+func sendMalformed(fx *fixture) int {
+	whole := fx.broken()
+	victim := fx.startOne("linear", Data{Number: 1_000_000})
 	var messages []message
 	for range times(10, 2) {
 		for _, body := range malformed() {
@@ -62,40 +62,40 @@ func sendMalformed(w *world) int {
 		}
 		for _, id := range []string{
 			"", "nonsense", "/", "///", victim, victim + "/first/execute/0", victim + "/first/execute/x",
-			victim + "/first/undo/1", strings.Repeat("x", 200),
+			victim + "/first/reverse/1", strings.Repeat("x", 200),
 		} {
 			messages = append(messages, message{correlationID: id, body: `{"status":"succeeded"}`})
 		}
 	}
-	w.reply(messages)
+	fx.reply(messages)
 	whole()
-	w.expectDead = len(messages)
+	fx.expectDead = len(messages)
 	return len(messages)
 }
 
-// eachPutAside: what could not be understood is a dead letter, once.
-func eachPutAside(w *world, e evidence) []string {
-	return unequal("dead letters", len(e.DeadLetters), w.expectDead)
+// eachDeadLettered: each unintelligible message is a dead letter, once.
+func eachDeadLettered(fx *fixture, e evidence) []string {
+	return unequal("dead letters", len(e.DeadLetters), fx.expectDead)
 }
 
-// sendForUnknownSagas sends good replies for sagas that never were.
-func sendForUnknownSagas(w *world) int {
-	whole := w.broken()
+// sendForUnknownSagas sends valid replies for sagas that never existed.
+func sendForUnknownSagas(fx *fixture) int {
+	whole := fx.broken()
 	messages := make([]message, times(10_000, 500))
 	for i := range messages {
 		messages[i] = message{correlationID: "01" + rand.Text()[:24] + "/first/execute/1", body: `{"status":"succeeded"}`}
 	}
-	w.reply(messages)
+	fx.reply(messages)
 	whole()
-	w.expectDead = len(messages)
+	fx.expectDead = len(messages)
 	return len(messages)
 }
 
-// forge answers for others: for steps and attempts that the sagas do not have, and for compensations that were never
-// asked for, with the user-id that the broker lets through and without one.
-func forge(w *world) int {
-	whole := w.broken()
-	ids := w.startMany(times(100, 10), "linear", map[string]Behaviour{"second": Slow})
+// forge sends replies for steps and attempts that the sagas do not have, and for compensations that were never sent,
+// with and without a user-id that the broker accepts.
+func forge(fx *fixture) int {
+	whole := fx.broken()
+	ids := fx.startMany(times(100, 10), "linear", map[string]Behaviour{"second": Slow})
 	var messages []message
 	for i, id := range ids {
 		for _, command := range []string{"/first/execute/7", "/other/execute/1", "/second/compensate/1", "/fourth/execute/9", "/first/compensate-2/1"} {
@@ -106,30 +106,30 @@ func forge(w *world) int {
 			messages = append(messages, m)
 		}
 	}
-	w.reply(messages)
+	fx.reply(messages)
 	whole()
-	w.expectDead = len(messages)
+	fx.expectDead = len(messages)
 	return len(messages)
 }
 
-// nothingForged: no forged output has come into any saga's data, and each forgery was put aside.
-func nothingForged(w *world, e evidence) []string {
+// nothingForged: no saga's data has a forged output, and each forgery is a dead letter.
+func nothingForged(fx *fixture, e evidence) []string {
 	var faults []string
 	for id, answer := range e.answered {
 		if strings.Contains(string(answer.Data), "forged") {
-			faults = append(faults, id+" has taken a forged output in")
+			faults = append(faults, id+" has a forged output")
 		}
 	}
-	return append(faults, eachPutAside(w, e)...)
+	return append(faults, eachDeadLettered(fx, e)...)
 }
 
-// replay sends all replies of the past again, when the sagas have long ended.
-func replay(w *world) int {
-	w.startMany(times(750, 20), "linear", nil)
-	w.startMany(times(100, 5), "linear", map[string]Behaviour{"third": Decline})
-	w.atRest()
+// replay sends all earlier replies again after the sagas have ended.
+func replay(fx *fixture) int {
+	fx.startMany(times(750, 20), "linear", nil)
+	fx.startMany(times(100, 5), "linear", map[string]Behaviour{"third": Decline})
+	fx.atRest()
 	var messages []message
-	for _, one := range w.histories() {
+	for _, one := range fx.histories() {
 		id := saga.CommandID{Saga: one.SagaID, Step: one.Step, Direction: saga.Execute, Round: 1, Attempt: one.Attempt}
 		body := `{"status":"succeeded"}`
 		switch one.Type {
@@ -144,13 +144,13 @@ func replay(w *world) int {
 		id.Attempt = max(1, id.Attempt)
 		messages = append(messages, message{correlationID: id.String(), body: body})
 	}
-	w.revisions = w.count(`select sum(revision) from sagas`)
-	w.reply(messages)
-	w.await(60*time.Second, "the replies should have been taken", w.empty)
+	fx.revisions = fx.count(`select sum(revision) from sagas`)
+	fx.reply(messages)
+	fx.await(60*time.Second, "the replies should have been consumed", fx.empty)
 	return len(messages)
 }
 
-// nothingMoved: the past changes nothing.
-func nothingMoved(w *world, _ evidence) []string {
-	return unequal("revisions of all sagas together", w.count(`select sum(revision) from sagas`), w.revisions)
+// nothingMoved: old replies change no saga.
+func nothingMoved(fx *fixture, _ evidence) []string {
+	return unequal("revisions of all sagas together", fx.count(`select sum(revision) from sagas`), fx.revisions)
 }

@@ -21,71 +21,71 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/servers"
 )
 
-func crashPostgres(w *world) int {
+func crashPostgres(fx *fixture) int {
 	n := times(4, 1)
 	for range n {
-		whole := w.broken()
-		w.postgres(w.t).Stop(syscall.SIGQUIT)
-		w.let(time.Second)
-		w.postgres(w.t).Start()
-		w.awaitPostgres()
+		whole := fx.broken()
+		fx.postgres(fx.t).Stop(syscall.SIGQUIT)
+		fx.let(time.Second)
+		fx.postgres(fx.t).Start()
+		fx.awaitPostgres()
 		whole()
-		w.let(lasting(4*time.Second, 2*time.Second))
+		fx.let(lasting(4*time.Second, 2*time.Second))
 	}
 	return n
 }
 
-func (w *world) awaitPostgres() {
-	w.await(60*time.Second, "Postgres should be back", func() bool { return w.count(`select 1`) == 1 })
+func (fx *fixture) awaitPostgres() {
+	fx.await(60*time.Second, "Postgres should be back", func() bool { return fx.count(`select 1`) == 1 })
 }
 
-// throughProxy leads the replicas to the database by a way that can be interfered with.
-func throughProxy(w *world) {
+// throughProxy connects the replicas to the database through a proxy that can fail.
+func throughProxy(fx *fixture) {
 	var err error
-	w.proxy, w.replicaDatabase, err = proxy.Start(w.database)
-	require.NoError(w.t, err)
-	w.t.Cleanup(w.proxy.Close)
+	fx.proxy, fx.replicaDatabase, err = proxy.Start(fx.database)
+	require.NoError(fx.t, err)
+	fx.t.Cleanup(fx.proxy.Close)
 }
 
-// loseCommits keeps the server's word that it has committed from one replica transaction in ten.
-func loseCommits(w *world) int {
+// loseCommits drops the confirmation of one replica commit in ten.
+func loseCommits(fx *fixture) int {
 	said := []byte("C\x00\x00\x00\x0bCOMMIT\x00")
 	var lost atomic.Int64
-	whole := w.broken()
-	w.proxy.Lose(func(answer []byte) bool {
+	whole := fx.broken()
+	fx.proxy.Lose(func(answer []byte) bool {
 		if !bytes.Contains(answer, said) || rand.IntN(10) > 0 {
 			return false
 		}
 		lost.Add(1)
 		return true
 	})
-	w.let(lasting(30*time.Second, 5*time.Second))
-	w.proxy.Lose(func([]byte) bool { return false })
+	fx.let(lasting(30*time.Second, 5*time.Second))
+	fx.proxy.Lose(func([]byte) bool { return false })
 	whole()
 	return int(lost.Load())
 }
 
 // killBackends ends a connection of a replica every second.
-func killBackends(w *world) int {
-	whole := w.broken()
+func killBackends(fx *fixture) int {
+	whole := fx.broken()
 	killed := 0
 	for range times(15, 4) {
-		killed += max(0, w.count(`select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity
+		killed += max(0, fx.count(`select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity
 			where application_name = 'saga-orchestrator' and datname = current_database() order by random() limit 1) as one`))
-		w.let(time.Second)
+		fx.let(time.Second)
 	}
 	whole()
 	return killed
 }
 
-// smallDisk is a Postgres with its files in a small file system of its own.
-func smallDisk(t *testing.T, lane *arena) *arena {
+// smallDisk is a Postgres with its files in a small file system.
+func smallDisk(t *testing.T, lane *serverSet) *serverSet {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "chaos-disk-") //nolint:usetesting // Postgres, as its own user, must get to it
+	folder, err := os.MkdirTemp("", "chaos-disk-") //nolint:usetesting // Postgres, as its own user, must reach it
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(folder, 0o711))
 	require.NoError(t, syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=512m,mode=0711"),
-		"this scenario has to mount a file system of its own: it needs root")
+		"this scenario mounts a file system, which needs root")
 	t.Cleanup(func() {
 		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err == nil {
 			_ = os.RemoveAll(folder)
@@ -94,10 +94,10 @@ func smallDisk(t *testing.T, lane *arena) *arena {
 	return ownPostgres(t, lane, folder)
 }
 
-// ownPostgres is the lane's RabbitMQ with a Postgres of the scenario's own.
-func ownPostgres(t *testing.T, lane *arena, folder string) *arena {
+// ownPostgres combines the lane's RabbitMQ with a Postgres for the scenario.
+func ownPostgres(t *testing.T, lane *serverSet, folder string) *serverSet {
 	t.Helper()
-	own, err := openArena(t.Context(), folder, servers.Postgres)
+	own, err := openServers(t.Context(), folder, servers.Postgres)
 	require.NoError(t, err)
 	t.Cleanup(own.session.Close)
 	for name, value := range lane.env {
@@ -108,23 +108,23 @@ func ownPostgres(t *testing.T, lane *arena, folder string) *arena {
 	return own
 }
 
-// fillDisk leaves Postgres without a byte to write, and gives the space back.
-func fillDisk(w *world) int {
-	whole := w.broken()
-	path := filepath.Join(filepath.Dir(w.env["TESTENV_POSTGRES_DIR"]), "filling")
+// fillDisk leaves Postgres no space to write, and frees it again.
+func fillDisk(fx *fixture) int {
+	whole := fx.broken()
+	path := filepath.Join(filepath.Dir(fx.env["TESTENV_POSTGRES_DIR"]), "filling")
 	file, err := os.Create(path)
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
 	chunk, full := make([]byte, 1<<20), false
 	for end := time.Now().Add(lasting(8*time.Second, 5*time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		for err = nil; err == nil; { // what Postgres gives back is taken at once
+		for err = nil; err == nil; { // Postgres frees some space, which is filled at once
 			_, err = file.Write(chunk)
 		}
 		full = true
 	}
-	require.ErrorIs(w.t, err, syscall.ENOSPC)
-	require.NoError(w.t, file.Close())
-	require.NoError(w.t, os.Remove(path))
-	w.awaitPostgres()
+	require.ErrorIs(fx.t, err, syscall.ENOSPC)
+	require.NoError(fx.t, file.Close())
+	require.NoError(fx.t, os.Remove(path))
+	fx.awaitPostgres()
 	whole()
 	if !full {
 		return 0
@@ -132,8 +132,8 @@ func fillDisk(w *world) int {
 	return 1
 }
 
-// standbyGround is a Postgres that confirms a commit only when its standby has it.
-func standbyGround(t *testing.T, lane *arena) *arena {
+// syncStandby is a Postgres that confirms a commit only after its standby has it.
+func syncStandby(t *testing.T, lane *serverSet) *serverSet {
 	t.Helper()
 	own := ownPostgres(t, lane, "")
 	standby, err := own.session.Standby(t.Context(), own.env)
@@ -142,64 +142,65 @@ func standbyGround(t *testing.T, lane *arena) *arena {
 	return own
 }
 
-// throughSwitch makes the standby synchronous, and leads everybody to the primary by a way that can be switched.
-func throughSwitch(w *world) {
-	w.execute(`alter system set synchronous_standby_names = '*'`)
-	w.execute(`select pg_reload_conf()`)
-	p, through, err := proxy.Start(w.database)
-	require.NoError(w.t, err)
-	w.t.Cleanup(p.Close)
+// throughSwitch makes the standby synchronous, and connects all clients to the primary through a switchable proxy.
+func throughSwitch(fx *fixture) {
+	fx.execute(`alter system set synchronous_standby_names = '*'`)
+	fx.execute(`select pg_reload_conf()`)
+	p, through, err := proxy.Start(fx.database)
+	require.NoError(fx.t, err)
+	fx.t.Cleanup(p.Close)
 	u, err := url.Parse(through)
-	require.NoError(w.t, err)
-	w.proxy, w.database, w.replicaDatabase = p, through, through
-	services, err := url.Parse(w.services)
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
+	fx.proxy, fx.database, fx.replicaDatabase = p, through, through
+	services, err := url.Parse(fx.services)
+	require.NoError(fx.t, err)
 	services.Host = u.Host
-	w.services = services.String()
-	w.await(30*time.Second, "the standby should be synchronous", func() bool {
-		pool := w.open(w.databaseURL())
+	fx.services = services.String()
+	fx.await(30*time.Second, "the standby should be synchronous", func() bool {
+		pool := fx.open(fx.databaseURL())
 		defer pool.Close()
 		return countIn(pool, `select count(*) from pg_stat_replication where sync_state = 'sync'`) == 1
 	})
 }
 
 // failOver kills the primary for good and promotes the standby.
-func failOver(w *world) int {
-	whole := w.broken()
-	w.postgres(w.t).Stop(syscall.SIGKILL)
-	conn, err := pgx.Connect(w.t.Context(), w.env["STANDBY_URL"])
-	require.NoError(w.t, err)
+func failOver(fx *fixture) int {
+	whole := fx.broken()
+	fx.postgres(fx.t).Stop(syscall.SIGKILL)
+	conn, err := pgx.Connect(fx.t.Context(), fx.env["STANDBY_URL"])
+	require.NoError(fx.t, err)
 	defer conn.Close(context.Background())
-	_, err = conn.Exec(w.t.Context(), `select pg_promote()`)
-	require.NoError(w.t, err)
-	u, err := url.Parse(w.env["STANDBY_URL"])
-	require.NoError(w.t, err)
-	w.proxy.Lead(u.Host)
-	w.proxy.Cut()
-	w.awaitPostgres()
+	_, err = conn.Exec(fx.t.Context(), `select pg_promote()`)
+	require.NoError(fx.t, err)
+	u, err := url.Parse(fx.env["STANDBY_URL"])
+	require.NoError(fx.t, err)
+	fx.proxy.Lead(u.Host)
+	fx.proxy.Cut()
+	fx.awaitPostgres()
 	whole()
 	return 1
 }
 
-// fewConnections gives the replicas a role that may have two connections, all of them together.
-func fewConnections(w *world) {
-	u, err := url.Parse(w.database)
-	require.NoError(w.t, err)
+// fewConnections gives the replicas a role that may have two connections in total.
+func fewConnections(fx *fixture) {
+	u, err := url.Parse(fx.database)
+	require.NoError(fx.t, err)
 	role := "few" + u.Path[len("/sagas_"):]
-	w.execute(fmt.Sprintf(`create role %s login password 'few' connection limit 2`, role))
-	w.execute(fmt.Sprintf(`alter database %s owner to %s`, u.Path[1:], role))
+	fx.execute(fmt.Sprintf(`create role %s login password 'few' connection limit 2`, role))
+	fx.execute(fmt.Sprintf(`alter database %s owner to %s`, u.Path[1:], role))
 	u.User = url.UserPassword(role, "few")
-	w.replicaDatabase = u.String()
+	fx.replicaDatabase = u.String()
 }
 
-// starve sends far more calls at once than there are connections. None may hang, and all must be as before afterwards.
-func starve(w *world) int {
-	whole := w.broken()
+// starve sends far more concurrent calls than there are connections. No call may hang, and afterwards all must work as
+// before.
+func starve(fx *fixture) int {
+	whole := fx.broken()
 	var slowest, unavailable, other atomic.Int64
 	n := times(1000, 200)
-	w.sideBySide(200, n, func(int) {
+	fx.sideBySide(200, n, func(int) {
 		began := time.Now()
-		status, err := w.anyAPI(0).call(http.MethodGet, "/v1/sagas?limit=10", "", nil, nil)
+		status, err := fx.anyAPI(0).call(http.MethodGet, "/v1/sagas?limit=10", "", nil, nil)
 		slowest.Store(max(slowest.Load(), int64(time.Since(began))))
 		switch {
 		case err != nil:
@@ -211,27 +212,27 @@ func starve(w *world) int {
 		}
 	})
 	whole()
-	w.t.Logf("of %d calls %d were told to come again, %d went wrong, the slowest took %s", n, unavailable.Load(), other.Load(), time.Duration(slowest.Load()))
-	require.Zero(w.t, other.Load(), "calls that were neither answered nor told to come again")
+	fx.t.Logf("of %d calls %d should be retried, %d failed otherwise, the slowest took %s", n, unavailable.Load(), other.Load(), time.Duration(slowest.Load()))
+	require.Zero(fx.t, other.Load(), "calls that failed otherwise")
 	return n
 }
 
-// lockTables keeps everybody out of the sagas, as a migration would.
-func lockTables(w *world) int {
-	whole := w.broken()
-	conn, err := pgx.Connect(w.t.Context(), w.database)
-	require.NoError(w.t, err)
+// lockTables locks the sagas exclusively, as a migration would.
+func lockTables(fx *fixture) int {
+	whole := fx.broken()
+	conn, err := pgx.Connect(fx.t.Context(), fx.database)
+	require.NoError(fx.t, err)
 	defer conn.Close(context.Background())
-	tx, err := conn.Begin(w.t.Context())
-	require.NoError(w.t, err)
+	tx, err := conn.Begin(fx.t.Context())
+	require.NoError(fx.t, err)
 	for {
-		if _, err = tx.Exec(w.t.Context(), `lock table sagas in access exclusive mode`); err == nil {
+		if _, err = tx.Exec(fx.t.Context(), `lock table sagas in access exclusive mode`); err == nil {
 			break
 		}
-		require.NoError(w.t, err)
+		require.NoError(fx.t, err)
 	}
-	w.let(lasting(15*time.Second, 5*time.Second))
-	require.NoError(w.t, tx.Rollback(w.t.Context()))
+	fx.let(lasting(15*time.Second, 5*time.Second))
+	require.NoError(fx.t, tx.Rollback(fx.t.Context()))
 	whole()
 	return 1
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// times is how often a fault is repeated.
+// times is how often a fault is repeated, in full and in the short mix.
 func times(all, short int) int {
 	if *everything {
 		return all
@@ -13,7 +13,7 @@ func times(all, short int) int {
 	return short
 }
 
-// lasting is how long a fault lasts.
+// lasting is how long a fault lasts, in full and in the short mix.
 func lasting(all, short time.Duration) time.Duration {
 	if *everything {
 		return all
@@ -21,43 +21,43 @@ func lasting(all, short time.Duration) time.Duration {
 	return short
 }
 
-func killReplicas(w *world) int {
+func killReplicas(fx *fixture) int {
 	n := times(3, 1)
 	for i := range n {
-		whole := w.broken()
-		w.replicas[i%len(w.replicas)].kill()
-		w.let(lasting(5*time.Second, 4*time.Second))
-		w.replicas[i%len(w.replicas)].start()
+		whole := fx.broken()
+		fx.replicas[i%len(fx.replicas)].kill()
+		fx.let(lasting(5*time.Second, 4*time.Second))
+		fx.replicas[i%len(fx.replicas)].start()
 		whole()
-		w.let(time.Second)
+		fx.let(time.Second)
 	}
 	return n
 }
 
-func killAllReplicas(w *world) int {
-	whole := w.broken()
-	for _, p := range w.replicas {
+func killAllReplicas(fx *fixture) int {
+	whole := fx.broken()
+	for _, p := range fx.replicas {
 		p.kill()
 	}
-	w.let(lasting(10*time.Second, 2*time.Second))
-	for _, p := range w.replicas {
+	fx.let(lasting(10*time.Second, 2*time.Second))
+	for _, p := range fx.replicas {
 		p.start()
 	}
-	w.ready()
+	fx.ready()
 	whole()
-	return len(w.replicas)
+	return len(fx.replicas)
 }
 
-// standStill stops a replica for longer than its leases last, and lets it go on as if nothing had been.
-func standStill(w *world) int {
+// standStill freezes a replica for longer than its leases, and resumes it.
+func standStill(fx *fixture) int {
 	n := times(2, 1)
 	for i := range n {
-		whole := w.broken()
-		w.replicas[i].signal(syscall.SIGSTOP)
-		w.let(lasting(12*time.Second, 5*time.Second))
-		w.replicas[i].signal(syscall.SIGCONT)
+		whole := fx.broken()
+		fx.replicas[i].signal(syscall.SIGSTOP)
+		fx.let(lasting(12*time.Second, 5*time.Second))
+		fx.replicas[i].signal(syscall.SIGCONT)
 		whole()
-		w.let(2 * time.Second)
+		fx.let(2 * time.Second)
 	}
 	return n
 }

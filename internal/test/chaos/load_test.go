@@ -14,7 +14,7 @@ import (
 
 // load starts sagas at a steady rate, however long each takes: an open loop.
 type load struct {
-	w       *world
+	fx      *fixture
 	random  *rand.Rand
 	running sync.WaitGroup
 	quit    chan struct{}
@@ -22,20 +22,20 @@ type load struct {
 
 	mu                               sync.Mutex
 	known                            map[string]Data // acknowledged saga → its data
-	begun                            time.Time       // when the load began
+	begun                            time.Time       // when the load started
 	ended                            time.Time       // when the last start was sent
 	attempts, refused, unsaid, worst atomic.Int64
 }
 
-// planned is one saga that is to be started.
+// planned is a saga to start.
 type planned struct {
 	definition string
 	data       Data
 }
 
-func newLoad(w *world) *load {
+func newLoad(fx *fixture) *load {
 	return &load{
-		w: w, random: rand.New(rand.NewPCG(w.seed, uint64(w.scenario.number))), quit: make(chan struct{}),
+		fx: fx, random: rand.New(rand.NewPCG(fx.seed, uint64(fx.scenario.number))), quit: make(chan struct{}),
 		known: make(map[string]Data),
 	}
 }
@@ -61,19 +61,19 @@ func (l *load) begin(rate float64) {
 	})
 }
 
-// stop ends the loop and waits until every start is acknowledged, or given up.
+// stop ends the loop and waits until every start is acknowledged or given up.
 func (l *load) stop() {
 	l.once.Do(func() { close(l.quit) })
 	l.running.Wait()
 }
 
-// start sends one start again and again until it is acknowledged: the key makes that one saga.
+// start retries one start until it is acknowledged: the key makes the retries one saga.
 func (l *load) start(number int, plan planned) {
 	body := map[string]any{"definition": plan.definition, "data": plan.data, "labels": map[string]string{"load": "yes"}}
 	for attempt := range 600 {
 		l.attempts.Add(1)
 		var started resource.Saga
-		status, err := l.w.anyAPI(number+attempt).call(http.MethodPost, "/v1/sagas", fmt.Sprintf("load-%d", number), body, &started)
+		status, err := l.fx.anyAPI(number+attempt).call(http.MethodPost, "/v1/sagas", fmt.Sprintf("load-%d", number), body, &started)
 		if err == nil && (status == http.StatusCreated || status == http.StatusOK) {
 			l.most(attempt + 1)
 			l.acknowledged(started.ID, plan.data)
@@ -85,7 +85,7 @@ func (l *load) start(number int, plan planned) {
 	l.unsaid.Add(1)
 }
 
-// most remembers the start that took most tries.
+// most records the largest number of tries of a start.
 func (l *load) most(tries int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,25 +99,25 @@ func (l *load) acknowledged(id string, data Data) {
 }
 
 // startOne starts a saga outside the loop and returns its id.
-func (w *world) startOne(definition string, data Data) string {
-	w.t.Helper()
+func (fx *fixture) startOne(definition string, data Data) string {
+	fx.t.Helper()
 	var started resource.Saga
 	body := map[string]any{"definition": definition, "data": data}
-	w.anyAPI(data.Number).must(w.t, http.MethodPost, "/v1/sagas", body, &started, http.StatusCreated)
-	w.load.acknowledged(started.ID, data)
+	fx.anyAPI(data.Number).must(fx.t, http.MethodPost, "/v1/sagas", body, &started, http.StatusCreated)
+	fx.load.acknowledged(started.ID, data)
 	return started.ID
 }
 
-// startMany starts sagas with the same script, some at a time.
-func (w *world) startMany(count int, definition string, script map[string]Behaviour) []string {
-	w.t.Helper()
+// startMany starts sagas with the same script, a few at a time.
+func (fx *fixture) startMany(count int, definition string, script map[string]Behaviour) []string {
+	fx.t.Helper()
 	ids := make([]string, count)
-	w.sideBySide(8, count, func(i int) { ids[i] = w.startOne(definition, Data{Number: i, Script: script}) })
+	fx.sideBySide(8, count, func(i int) { ids[i] = fx.startOne(definition, Data{Number: i, Script: script}) })
 	return ids
 }
 
-// sideBySide does something count times, as many at once as there are hands.
-func (w *world) sideBySide(hands, count int, do func(i int)) {
+// sideBySide calls do count times, from a number of goroutines.
+func (fx *fixture) sideBySide(hands, count int, do func(i int)) {
 	var next atomic.Int64
 	var working sync.WaitGroup
 	for range hands {
@@ -130,7 +130,7 @@ func (w *world) sideBySide(hands, count int, do func(i int)) {
 	working.Wait()
 }
 
-// draw decides what the next saga is: its shape, and what goes wrong with it.
+// draw decides the next saga: its shape, and what goes wrong with it.
 func (l *load) draw(number int) planned {
 	shapes := []string{"linear", "parallel", "pivot"}
 	p := planned{definition: shapes[l.random.IntN(len(shapes))], data: Data{Number: number, Script: map[string]Behaviour{}}}
@@ -147,9 +147,9 @@ func (l *load) draw(number int) planned {
 		switch dice := l.random.Float64(); {
 		case step.Compensation == "":
 		case dice < 0.15:
-			p.data.Script[step.Name+"/undo"] = Flaky
+			p.data.Script[step.Name+"/compensate"] = Flaky
 		case dice < 0.16:
-			p.data.Script[step.Name+"/undo"] = Reluctant
+			p.data.Script[step.Name+"/compensate"] = Reluctant
 		}
 	}
 	return p

@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// figures are what a scenario is measured by.
+// figures are the measurements of a scenario.
 type figures struct {
 	Fault    int    `json:"fault"`
 	Name     string `json:"name"`
@@ -20,10 +20,10 @@ type figures struct {
 
 	Completed, Compensated, Stuck int
 
-	Stall    seconds `json:"stall_s"`          // longest time in which no saga at all moved, from a fault on
-	Slowest  seconds `json:"slowest_saga_s"`   // longest time until a saga moved that was under way when a fault struck
-	Progress seconds `json:"first_progress_s"` // from the end of a fault to the next move of any saga
-	Settled  seconds `json:"settled_s"`        // from the last end of a fault, or the last start, to the last move
+	Stall    seconds `json:"stall_s"`          // longest time without any transition, after a fault
+	Slowest  seconds `json:"slowest_saga_s"`   // longest time until a saga moved that was running when a fault began
+	Progress seconds `json:"first_progress_s"` // from the end of a fault to the next transition of any saga
+	Settled  seconds `json:"settled_s"`        // from the last end of a fault, or the last start, to the last transition
 
 	Late50  seconds `json:"timer_late_p50_s"`
 	Late99  seconds `json:"timer_late_p99_s"`
@@ -31,10 +31,10 @@ type figures struct {
 	Timers  int     `json:"timers"`
 	Early   int     `json:"timers_early"`
 
-	Refused    int      `json:"starts_refused"`           // tries of a start that were not acknowledged
-	Tries      int      `json:"start_tries"`              // of the start that took most
-	Unscripted int      `json:"unscripted_compensations"` // sagas undone because of the fault alone
-	Duplicates int      `json:"commands_repeated"`        // commands that came twice, side by side
+	Refused    int      `json:"starts_refused"`           // unacknowledged tries of starts
+	Tries      int      `json:"start_tries"`              // of the start with the most
+	Unscripted int      `json:"unscripted_compensations"` // sagas compensated only because of the fault
+	Duplicates int      `json:"commands_repeated"`        // commands delivered twice, concurrently
 	Deliveries int      `json:"poison_deliveries,omitempty"`
 	Violations int      `json:"violations"`
 	Faults     []string `json:"faults,omitempty"` // why it did not pass
@@ -56,7 +56,7 @@ func (f figures) line() string {
 	return "CHAOS " + string(content)
 }
 
-// measure reads the times off the histories.
+// measure computes the times from the histories.
 func (f *figures) measure(e evidence, spells []spell, quiet time.Time, storeAway bool) {
 	f.Sagas = len(e.Sagas)
 	for _, s := range e.answered {
@@ -76,7 +76,7 @@ func (f *figures) measure(e evidence, spells []spell, quiet time.Time, storeAway
 	f.timers(e, spells)
 }
 
-// recovery looks at the time after each fault. quiet is when the last fault had ended and the last saga was started.
+// recovery examines the time after each fault. quiet is when the last fault had ended and the last saga was started.
 func (f *figures) recovery(e evidence, spells []spell, quiet time.Time) {
 	ends := lastMoves(e.entries)
 	for i, s := range spells {
@@ -115,7 +115,7 @@ func lastMoves(entries []entry) map[string]time.Time {
 	return last
 }
 
-// underWay are the sagas that had begun and not ended at that time.
+// underWay returns the sagas that were running at that time.
 func underWay(entries []entry, ends map[string]time.Time, at time.Time) map[string]bool {
 	found := make(map[string]bool)
 	for _, one := range entries {
@@ -129,23 +129,23 @@ func underWay(entries []entry, ends map[string]time.Time, at time.Time) map[stri
 	return found
 }
 
-// timers compares when a step was sent again with when its policy, which has no jitter here, wanted that. Attempts whose
-// command had to wait in the outbox are left out: their time did not run.
-// So are those that were due while the store was away.
+// timers compares when a step was sent again with when its policy, which has no jitter here, required it. It leaves out
+// attempts whose command waited in the outbox, since their time did not run, and those due while the store was
+// unavailable.
 func (f *figures) timers(e evidence, away []spell) {
 	type attempt struct {
-		saga, step string
-		undo       bool
+		saga, step   string
+		compensating bool
 	}
 	planned := make(map[attempt]time.Time)
 	var late []time.Duration
 	for _, one := range e.entries {
-		undo := one.Type == saga.EntryCompensationRetry || one.Type == saga.EntryCompensationSent ||
+		compensating := one.Type == saga.EntryCompensationRetry || one.Type == saga.EntryCompensationSent ||
 			one.Type == saga.EntryCompensationExhausted
-		key := attempt{one.SagaID, one.Step, undo}
+		key := attempt{one.SagaID, one.Step, compensating}
 		switch one.Type {
 		case saga.EntryCompensationExhausted:
-			delete(planned, key) // what a person asks for again comes at once
+			delete(planned, key) // an operator's retry comes at once
 		case saga.EntryStepAttemptFailed, saga.EntryCompensationRetry:
 			wait := time.Second
 			if one.Attempt < 5 {
@@ -167,7 +167,7 @@ func (f *figures) timers(e evidence, away []spell) {
 	f.Early, _ = slices.BinarySearch(late, -time.Millisecond)
 }
 
-// during says whether something was due in a spell, or in the moments that it takes to connect again.
+// during reports whether a time lies in a spell, or in the moments needed to reconnect.
 func during(spells []spell, due time.Time) bool {
 	for _, s := range spells {
 		if due.After(s.struck.Add(-time.Second)) && due.Before(s.healed.Add(3*time.Second)) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// programs builds the orchestrator and the worker, once with and once without failpoints.
+// programs builds the orchestrator and the worker, each with and without failpoints.
 type programs struct {
 	folder string
 
@@ -22,7 +22,7 @@ type programs struct {
 	built map[string]error
 }
 
-// path builds a program where that was not done before, and says where it is.
+// path returns the path of a program, which it builds once.
 func (p *programs) path(t *testing.T, source string, failpoints bool) string {
 	t.Helper()
 	tags := ""
@@ -45,7 +45,7 @@ func (p *programs) path(t *testing.T, source string, failpoints bool) string {
 	return target
 }
 
-// process is a program that may be killed, stopped and started again under the same name.
+// process is a program that can be killed, stopped and restarted under the same name.
 type process struct {
 	t           *testing.T
 	name        string
@@ -76,7 +76,7 @@ func newProcess(t *testing.T, name, program string, environment []string, argume
 	return p
 }
 
-// start starts the program, again if need be.
+// start starts the program, or restarts it.
 func (p *process) start(environment ...string) {
 	p.t.Helper()
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -108,14 +108,14 @@ func (p *process) signal(signal syscall.Signal) {
 	_ = command.Process.Signal(signal) // it may have ended
 }
 
-// kill ends the process as a crash would, also one that stands still.
+// kill ends the process as a crash would, even if it is stopped.
 func (p *process) kill() {
 	_, ended := p.now()
 	p.signal(syscall.SIGKILL)
 	<-ended
 }
 
-// running says whether the process has not ended.
+// running reports whether the process has not ended.
 func (p *process) running() bool {
 	_, ended := p.now()
 	select {
@@ -126,7 +126,7 @@ func (p *process) running() bool {
 	}
 }
 
-// keep starts the process again whenever it has ended, until stop is called, and counts how often.
+// keep restarts the process whenever it ends, until stop is called. stop returns the number of restarts.
 func (p *process) keep(environment ...string) (stop func() int) {
 	quit, done, restarts := make(chan struct{}), make(chan struct{}), 0
 	go func() {
@@ -159,9 +159,9 @@ func (p *process) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// says counts the lines of the log that hold a text.
+// says counts the lines of the log that contain a text.
 func (p *process) says(text string) int {
-	content, _ := os.ReadFile(p.log) // a log that cannot be read says nothing
+	content, _ := os.ReadFile(p.log) // an unreadable log has no lines
 	count := 0
 	for line := range strings.SplitSeq(string(content), "\n") {
 		if strings.Contains(line, text) {

@@ -24,10 +24,10 @@ var (
 	everything = flag.Bool("chaos.all", false, "run every scenario, not only the short mix")
 	seedFlag   = flag.Uint64("chaos.seed", 0, "seed of the load; 0: a new one")
 	rateFlag   = flag.Float64("chaos.rate", 0, "starts per second; 0: 25, and 12 in the short mix")
-	lanesFlag  = flag.Int("chaos.lanes", 2, "scenarios that run side by side")
+	lanesFlag  = flag.Int("chaos.lanes", 2, "scenarios that run concurrently")
 
-	built   *programs
-	grounds *arenas
+	built       *programs
+	testServers *serverPool
 )
 
 func TestMain(m *testing.M) {
@@ -38,44 +38,44 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	built = &programs{folder: folder, built: make(map[string]error)}
-	grounds = newArenas(*lanesFlag)
+	testServers = newServerPool(*lanesFlag)
 	code := m.Run()
-	grounds.closeAll()
+	testServers.closeAll()
 	_ = os.RemoveAll(folder)
 	os.Exit(code)
 }
 
-// scenario is one fault: how it is brought about under load, and what is expected beyond what every scenario is held to.
+// scenario is one fault: how it is caused under load, and what is expected beyond the common rules.
 type scenario struct {
 	number int
 	name   string
 	short  bool // part of the short mix
-	// inject breaks something and heals it again, and says how often it did.
-	inject func(w *world) int
+	// inject breaks something and heals it again. It returns how often it did.
+	inject func(fx *fixture) int
 	expect limits
-	verify func(w *world, e evidence) []string // what else must hold; nil: nothing
+	verify func(fx *fixture, e evidence) []string // what else must hold; nil: nothing
 
 	replicas           int  // 0: 3, and 2 in the short mix
-	unloaded           bool // inject brings its own sagas
-	failpoints         bool // the programs are built with them
+	unloaded           bool // inject starts its own sagas
+	failpoints         bool // the programs are built with failpoints
 	storeAway          bool // the fault keeps the replicas from the store
-	damaged            bool // some rows cannot be read, and the replicas say so
-	arrange            func(w *world)
+	damaged            bool // some rows are unreadable, and the replicas report that
+	arrange            func(fx *fixture)
 	replicaEnvironment []string
 	workerEnvironment  []string
-	// ground makes servers of the scenario's own, of what the lane's cannot be made to do.
-	ground func(t *testing.T, lane *arena) *arena
+	// servers starts servers for the scenario, if the lane's are unsuitable.
+	servers func(t *testing.T, lane *serverSet) *serverSet
 }
 
-// limits are what a scenario's figures may be at most. Zero: what holds for all.
+// limits are the maxima of a scenario's figures. Zero: the default.
 type limits struct {
-	stall    time.Duration // zero: not judged
-	slowest  time.Duration // zero: not judged
+	stall    time.Duration // zero: no limit
+	slowest  time.Duration // zero: no limit
 	progress time.Duration // 10 s
 	settled  time.Duration // 30 s
-	late     time.Duration // of timers, at p99: 2 s. Those due while the store was away are not counted
-	tries    int           // of one start; zero: not judged
-	refused  float64       // share of all tries of starts; zero: not judged
+	late     time.Duration // of timers, at p99: 2 s. Timers that were due while the store was unavailable do not count
+	tries    int           // of one start; zero: no limit
+	refused  float64       // share of all tries of starts; zero: no limit
 }
 
 func (s scenario) replicaCount() int {
@@ -125,55 +125,55 @@ func play(t *testing.T, s scenario, seed uint64) figures {
 		rate = *rateFlag
 	}
 	f := figures{Fault: s.number, Name: s.name, Seed: seed, Rate: int(rate)}
-	ground := grounds.take(t)
-	if s.ground != nil {
-		ground = s.ground(t, ground)
+	servers := testServers.take(t)
+	if s.servers != nil {
+		servers = s.servers(t, servers)
 	}
-	w := newWorld(t, ground, s, seed)
-	defer w.removeQueues()
+	fx := newFixture(t, servers, s, seed)
+	defer fx.removeQueues()
 	if s.unloaded {
 		f.Rate = 0
 	} else {
-		w.load.begin(rate)
-		w.let(warm)
+		fx.load.begin(rate)
+		fx.let(warm)
 	}
-	f.Injected = s.inject(w)
+	f.Injected = s.inject(fx)
 	if !s.unloaded {
-		w.let(warm)
+		fx.let(warm)
 	}
-	w.load.stop()
+	fx.load.stop()
 	quiet := time.Now()
-	for _, one := range w.spells {
-		require.False(t, one.healed.IsZero(), "a fault was not healed")
+	for _, one := range fx.spells {
+		require.False(t, one.healed.IsZero(), "a fault did not end")
 	}
-	settled := w.settle(s.expect.settled)
-	e := w.gather()
-	f.measure(e, w.spells, quiet, s.storeAway)
-	f.Refused, f.Tries = int(w.load.refused.Load()), int(w.load.worst.Load())
-	f.Deliveries, f.Duplicates = w.deliveries(), w.notes("command repeated")
-	f.Unscripted = w.unscripted(e)
-	f.hold(w, e, settled)
+	settled := fx.settle(s.expect.settled)
+	e := fx.gather()
+	f.measure(e, fx.spells, quiet, s.storeAway)
+	f.Refused, f.Tries = int(fx.load.refused.Load()), int(fx.load.worst.Load())
+	f.Deliveries, f.Duplicates = fx.deliveries(), fx.notes("command repeated")
+	f.Unscripted = fx.unscripted(e)
+	f.hold(fx, e, settled)
 	t.Log(f.line())
 	return f
 }
 
-// settle waits until no saga can move any more without a person and nothing is under way.
-func (w *world) settle(limit time.Duration) bool {
+// settle waits until no saga can move without an operator and all queues are empty.
+func (fx *fixture) settle(limit time.Duration) bool {
 	patience := max(limit, 30*time.Second) + 15*time.Second
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(100 * time.Millisecond) {
-		open := w.count(`select count(*) from sagas where status not in ('completed', 'compensated', 'abandoned', 'stuck')`)
-		if open == 0 && w.count(`select count(*) from outbox`) == 0 && w.empty() {
+		open := fx.count(`select count(*) from sagas where status not in ('completed', 'compensated', 'abandoned', 'stuck')`)
+		if open == 0 && fx.count(`select count(*) from outbox`) == 0 && fx.empty() {
 			return true
 		}
 	}
 	return false
 }
 
-// empty says whether the queues are, now and a moment later.
-func (w *world) empty() bool {
+// empty reports whether the queues are empty, now and a moment later.
+func (fx *fixture) empty() bool {
 	for range 20 {
 		messages := 0
-		for _, n := range w.depths() {
+		for _, n := range fx.depths() {
 			messages += n
 		}
 		if messages == 0 {
@@ -183,13 +183,13 @@ func (w *world) empty() bool {
 	return false
 }
 
-// hold compares the figures with what is expected, and every saga with the rules.
-func (f *figures) hold(w *world, e evidence, settled bool) {
-	t, s := w.t, w.scenario
+// hold compares the figures with the limits, and every saga with the rules.
+func (f *figures) hold(fx *fixture, e evidence, settled bool) {
+	t, s := fx.t, fx.scenario
 	fail := func(format string, arguments ...any) {
 		f.Faults = append(f.Faults, fmt.Sprintf(format, arguments...))
 	}
-	violations := slices.DeleteFunc(e.Violations(), w.unprovable)
+	violations := slices.DeleteFunc(e.Violations(), fx.unprovable)
 	f.Violations = len(violations)
 	for i, v := range violations {
 		if i < 10 {
@@ -200,17 +200,17 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 		fail("the fault never happened")
 	}
 	if f.Duplicates == 0 && f.Sagas > 100 && !s.unloaded {
-		fail("no command came twice")
+		fail("no command was delivered twice")
 	}
 	if !settled {
-		fail("not all is at rest")
+		fail("the system is not at rest")
 	}
 	within := func(what string, have seconds, limit, otherwise time.Duration) {
 		if limit == 0 {
 			limit = otherwise
 		}
 		if limit > 0 && time.Duration(float64(have)*float64(time.Second)) > limit {
-			fail("%s took %s s, at most %s are right", what, have, limit)
+			fail("%s took %s s, the limit is %s", what, have, limit)
 		}
 	}
 	within("the stall", f.Stall, s.expect.stall, 0)
@@ -222,55 +222,55 @@ func (f *figures) hold(w *world, e evidence, settled bool) {
 		fail("%d timers were early", f.Early)
 	}
 	if s.expect.tries > 0 && f.Tries > s.expect.tries {
-		fail("a start took %d tries, at most %d are right", f.Tries, s.expect.tries)
+		fail("a start took %d tries, the limit is %d", f.Tries, s.expect.tries)
 	}
-	if share := float64(f.Refused) / float64(max(1, w.load.attempts.Load())); s.expect.refused > 0 && share > s.expect.refused {
+	if share := float64(f.Refused) / float64(max(1, fx.load.attempts.Load())); s.expect.refused > 0 && share > s.expect.refused {
 		fail("%.1f %% of all tries of starts were refused", 100*share)
 	}
 	if s.verify != nil {
-		f.Faults = append(f.Faults, s.verify(w, e)...)
+		f.Faults = append(f.Faults, s.verify(fx, e)...)
 	}
-	if unsaid := w.load.unsaid.Load(); unsaid > 0 {
+	if unsaid := fx.load.unsaid.Load(); unsaid > 0 {
 		fail("%d starts were never acknowledged", unsaid)
 	}
 	for id, answer := range e.answered {
-		if answer.Status == saga.Stuck && !foreseen(w.load.known[id]) {
-			fail("%s is stuck, %s, and nothing in its script is the reason", id, answer.Attention.Reason)
+		if answer.Status == saga.Stuck && !foreseen(fx.load.known[id]) {
+			fail("%s is stuck, %s, for no reason in its script", id, answer.Attention.Reason)
 		}
 	}
-	for _, p := range w.replicas {
+	for _, p := range fx.replicas {
 		n := p.says("panic")
 		if !s.damaged {
 			n += p.says("cannot decide on")
 		}
 		if n > 0 {
-			fail("the log of %s speaks of a defect %d times", p.name, n)
+			fail("the log of %s reports %d defects", p.name, n)
 		}
 	}
 	assert.Empty(t, f.Faults, "fault %d, %s", s.number, s.name)
 }
 
-// foreseen says whether the script lets the saga wait for a person: with a compensation that is refused, or with a pivot
-// that is declined, when an attempt before that was lost to the fault. Its outcome is then unknown.
+// foreseen reports whether the script lets the saga wait for an operator: through a refused compensation, or a declined
+// pivot with an earlier attempt lost to the fault, so that its outcome is unknown.
 func foreseen(data Data) bool {
 	for name, behaviour := range data.Script {
-		if strings.HasSuffix(name, "/undo") && behaviour == Reluctant {
+		if strings.HasSuffix(name, "/compensate") && behaviour == Reluctant {
 			return true
 		}
 	}
 	return data.Script["confirm"] == Decline
 }
 
-// unscripted counts the sagas that were undone although every step of theirs would have succeeded in the end: the fault
-// alone has used their attempts up.
-func (w *world) unscripted(e evidence) int {
+// unscripted counts the sagas that were compensated although every step would have succeeded in the end: the fault
+// alone exhausted their attempts.
+func (fx *fixture) unscripted(e evidence) int {
 	n := 0
 	for id, answer := range e.answered {
 		if answer.Status != saga.Compensated {
 			continue
 		}
-		fails := w.cancelled[id] || answer.Definition == "brief" || answer.Definition == "again"
-		for _, behaviour := range w.load.known[id].Script {
+		fails := fx.cancelled[id] || answer.Definition == "brief" || answer.Definition == "again"
+		for _, behaviour := range fx.load.known[id].Script {
 			fails = fails || behaviour == Decline || behaviour == Deny
 		}
 		if !fails {
@@ -280,16 +280,16 @@ func (w *world) unscripted(e evidence) int {
 	return n
 }
 
-// deliveries is how often the message that was delivered most often was, of those that kill their worker.
-func (w *world) deliveries() int {
-	return max(0, countIn(w.ledger, `select coalesce(max(n), 0) from (
+// deliveries returns the largest number of deliveries of a message that kills its worker.
+func (fx *fixture) deliveries() int {
+	return max(0, countIn(fx.ledger, `select coalesce(max(n), 0) from (
 		select count(*) as n from notes where kind = 'lethal' group by command) as each`))
 }
 
 func table(all []figures) string {
 	var text strings.Builder
 	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "fault\tname\tstarts/s\tsagas\tinjected\tstall s\tslowest s\tfirst progress s\tsettled s\tlate p99 s\tundone by it\tviolations\tpass")
+	fmt.Fprintln(out, "fault\tname\tstarts/s\tsagas\tinjected\tstall s\tslowest s\tfirst progress s\tsettled s\tlate p99 s\tcompensated by it\tviolations\tpass")
 	for _, f := range all {
 		fmt.Fprintf(out, "%d\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%v\n", f.Fault, f.Name, f.Rate, f.Sagas, f.Injected,
 			f.Stall, f.Slowest, f.Progress, f.Settled, f.Late99, f.Unscripted, f.Violations, len(f.Faults) == 0)

@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// scenarios is the table of faults. The numbers are those of the list of faults in the project's documentation.
-// Every scenario is held to the rules of package judge, besides what stands here; what it injects, and how the result
-// is looked at, is in the file of its group.
+// scenarios is the table of faults, numbered as in docs/failure-modes.md. Package checker checks every scenario against
+// the common rules. What a scenario injects and checks is in the file of its group.
 func scenarios() []scenario {
 	return slices.Concat(processFaults(), postgresFaults(), rabbitmqFaults(), messageFaults(), boundaryFaults(), databaseFaults(), togetherFaults(), callerFaults())
 }
@@ -16,13 +15,13 @@ func processFaults() []scenario {
 	return []scenario{
 		{
 			number: 1, name: "a replica is killed repeatedly", short: true, inject: killReplicas,
-			// A timer may have fired in a replica that died before it published what came of it: that waits for the lease.
+			// A timer may have fired in a replica that died before it published the command: that waits for the lease.
 			expect: limits{stall: 5 * time.Second, slowest: 5 * time.Second, late: 4 * time.Second, tries: 3},
 		},
 		{number: 2, name: "all replicas are killed", inject: killAllReplicas, storeAway: true},
 		{
 			number: 3, name: "a replica freezes and resumes", short: true, inject: standStill,
-			// What it has locked is free when its transaction has been idle for ten seconds.
+			// Its locks are released once its transaction has been idle for ten seconds.
 			expect: limits{stall: 5 * time.Second, slowest: 14 * time.Second, late: 12 * time.Second},
 		},
 		{
@@ -31,7 +30,7 @@ func processFaults() []scenario {
 		},
 		{
 			number: 5, name: "a crash at every critical point", short: true, inject: crashAtEveryPoint, failpoints: true,
-			// A process dies every few seconds, and its timers are found by another one's poll.
+			// A process dies every few seconds, and another one's poll finds its timers.
 			expect: limits{late: 4 * time.Second},
 		},
 		{number: 9, name: "workers die between effect and acknowledgement", inject: workersDie, failpoints: true},
@@ -42,7 +41,7 @@ func processFaults() []scenario {
 			number: 13, name: "the compensation overtakes its step", inject: overtake, verify: nothingTookEffect, unloaded: true,
 			workerEnvironment: []string{"CHAOS_IGNORE_DEADLINE=yes"},
 		},
-		{number: 14, name: "a compensation fails permanently", inject: refuseToUndo, verify: noneIsStuck, unloaded: true},
+		{number: 14, name: "a compensation fails permanently", inject: refuseToCompensate, verify: noneIsStuck, unloaded: true},
 		{number: 15, name: "the replies of two attempts cross", inject: crossAttempts, verify: advancedOnce, unloaded: true},
 	}
 }
@@ -53,11 +52,11 @@ func postgresFaults() []scenario {
 		{number: 17, name: "the answers to commits are lost", inject: loseCommits, arrange: throughProxy},
 		{number: 18, name: "successful calls of the store are reported as failed", inject: succeedAndFail, failpoints: true},
 		{number: 19, name: "connections to Postgres are killed", inject: killBackends, expect: limits{refused: 0.01}},
-		{number: 21, name: "the disk of Postgres is full", inject: fillDisk, ground: smallDisk, storeAway: true},
-		{number: 24, name: "Postgres fails over to its synchronous standby", inject: failOver, ground: standbyGround, arrange: throughSwitch, storeAway: true},
+		{number: 21, name: "the disk of Postgres is full", inject: fillDisk, servers: smallDisk, storeAway: true},
+		{number: 24, name: "Postgres fails over to its synchronous standby", inject: failOver, servers: syncStandby, arrange: throughSwitch, storeAway: true},
 		{
 			number: 25, name: "Postgres fails over to a standby that lacks the last commits", inject: failOverBehind, verify: noCancelLost,
-			ground: behindGround, arrange: throughSwitchBehind, replicas: 2, storeAway: true, expect: limits{late: 4 * time.Second},
+			servers: asyncStandby, arrange: throughSwitchBehind, replicas: 2, storeAway: true, expect: limits{late: 4 * time.Second},
 		},
 		{number: 27, name: "only two connections to Postgres", inject: starve, arrange: fewConnections, replicas: 1, unloaded: true},
 		{number: 28, name: "a migration locks the sagas", inject: lockTables, storeAway: true, expect: limits{progress: 3 * time.Second}},
@@ -81,9 +80,9 @@ func rabbitmqFaults() []scenario {
 
 func messageFaults() []scenario {
 	return []scenario{
-		{number: 42, name: "malformed replies", short: true, inject: sendMalformed, verify: eachPutAside},
+		{number: 42, name: "malformed replies", short: true, inject: sendMalformed, verify: eachDeadLettered},
 		{number: 42, name: "commands that kill their workers", inject: poisonCommands, verify: fiveDeliveries},
-		{number: 43, name: "replies for sagas that never existed", inject: sendForUnknownSagas, verify: eachPutAside},
+		{number: 43, name: "replies for sagas that never existed", inject: sendForUnknownSagas, verify: eachDeadLettered},
 		{number: 44, name: "forged replies", inject: forge, verify: nothingForged},
 		{number: 45, name: "every command and reply is delivered many times", inject: repeatEverything, verify: sameHistories, unloaded: true},
 		{number: 46, name: "old replies are delivered again", inject: replay, verify: nothingMoved, unloaded: true},

@@ -7,21 +7,21 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Behaviour is what the worker is to do about one command of a saga.
+// Behaviour is what the worker does with one command of a saga.
 type Behaviour string
 
-// The behaviours. A saga's data says for each step, and for "<step>/undo", which it is; by default all goes well.
+// The behaviours. A saga's data names one for each step and for "<step>/compensate"; by default all succeed.
 const (
-	Flaky      Behaviour = "flaky"      // the first attempt fails, and may be tried again
-	Decline    Behaviour = "decline"    // fails for good
-	Reluctant  Behaviour = "reluctant"  // fails for good, until a person asks for it again
-	Slow       Behaviour = "slow"       // takes a good while
+	Flaky      Behaviour = "flaky"      // the first attempt fails, retryable
+	Decline    Behaviour = "decline"    // fails finally
+	Reluctant  Behaviour = "reluctant"  // fails finally until an operator retries it
+	Slow       Behaviour = "slow"       // takes long
 	Mute       Behaviour = "mute"       // takes effect; the first attempt's reply is never sent
-	Late       Behaviour = "late"       // takes effect; the reply comes after everybody has given up
-	Contradict Behaviour = "contradict" // after the reply comes its opposite
-	Deny       Behaviour = "deny"       // fails for good; after that reply comes its opposite
-	Cross      Behaviour = "cross"      // the first attempt's reply comes when the second is out
-	Hold       Behaviour = "hold"       // the command lies about until after its compensation
+	Late       Behaviour = "late"       // takes effect; the reply comes after all timeouts
+	Contradict Behaviour = "contradict" // its reply is followed by the opposite
+	Deny       Behaviour = "deny"       // fails finally; its reply is followed by the opposite
+	Cross      Behaviour = "cross"      // the first attempt's reply comes after the second was sent
+	Hold       Behaviour = "hold"       // the command is held until after its compensation
 	Lethal     Behaviour = "lethal"     // the command kills the worker's process, every time
 )
 
@@ -29,34 +29,34 @@ const (
 type Data struct {
 	Number int                  `json:"number"`
 	Script map[string]Behaviour `json:"script,omitempty"`
-	Copies int                  `json:"copies,omitempty"` // how often each command and each reply comes
+	Copies int                  `json:"copies,omitempty"` // how often each command and each reply is delivered
 }
 
-// Of is the behaviour asked for of a command.
+// Of returns the behaviour of a command.
 func (d Data) Of(step string, direction saga.Direction) Behaviour {
 	if direction == saga.Compensate {
-		step += "/undo"
+		step += "/compensate"
 	}
 	return d.Script[step]
 }
 
-// JSON is the data as it is sent.
+// JSON encodes the data.
 func (d Data) JSON() json.RawMessage {
-	content, _ := json.Marshal(d) // strings and numbers
+	content, _ := json.Marshal(d) // strings and numbers cannot fail
 	return content
 }
 
-// Times of the suite: short, so that a saga that was hit settles within a scenario.
+// Times of the suite: short, so that an affected saga settles within a scenario.
 const (
 	AttemptTimeout = 3 * time.Second
-	BriefTimeout   = 500 * time.Millisecond // of the definition "brief", for what has to time out
+	BriefTimeout   = 500 * time.Millisecond // of the definition "brief", for steps that must time out
 	SlowWork       = 300 * time.Millisecond
 )
 
-// Queues are the services' worker queues.
+// Queues returns the services' worker queues.
 func Queues() []string { return []string{"inventory", "payments", "orders"} }
 
-// Definitions are the shapes of the load, by name.
+// Definitions returns the shapes of the load, by name.
 func Definitions() map[string]*saga.Definition {
 	persistent := policy(50)
 	pivot, tail := step("confirm", "orders", "charge"), step("notify", "inventory", "confirm")
@@ -87,7 +87,7 @@ func linear() []saga.Step {
 	}
 }
 
-// patient gives the steps so much time that only a lost message makes them time out.
+// patient gives the steps so much time that they time out only over a lost message.
 func patient(steps []saga.Step) []saga.Step {
 	for i := range steps {
 		steps[i].Timeout = saga.Duration(2 * time.Minute)
@@ -104,7 +104,7 @@ func policy(attempts int) saga.RetryPolicy {
 
 func step(name, queue string, before ...string) saga.Step {
 	return saga.Step{
-		Name: name, Queue: queue, Command: queue + ".do", Compensation: queue + ".undo", Kind: saga.Compensatable,
+		Name: name, Queue: queue, Command: queue + ".do", Compensation: queue + ".compensate", Kind: saga.Compensatable,
 		After: append([]string{}, before...), Timeout: saga.Duration(AttemptTimeout), Retry: policy(5),
 		CompensationTimeout: saga.Duration(AttemptTimeout), CompensationRetry: policy(50),
 	}

@@ -108,45 +108,45 @@ func putOrderDefinition(t *testing.T, a *api) {
 	}}, nil)
 }
 
-func (w *fixture) ledger() []effect {
-	w.t.Helper()
+func (fx *fixture) ledger() []effect {
+	fx.t.Helper()
 	ctx := context.Background()
-	connection, err := pgx.Connect(ctx, w.databaseURL)
-	require.NoError(w.t, err)
+	connection, err := pgx.Connect(ctx, fx.databaseURL)
+	require.NoError(fx.t, err)
 	defer connection.Close(ctx)
 	rows, err := connection.Query(ctx, `select saga_id as saga, step, action, line, at from order_saga_ledger order by id`)
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
 	ledger, err := pgx.CollectRows(rows, pgx.RowToStructByName[effect])
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
 	return ledger
 }
 
 func TestAKilledOrchestratorContinuesItsSagas(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
+	fx := newFixture(t)
 	address := freeAddress(t)
-	serving, a := w.serve(address)
-	w.workers()
+	serving, a := fx.serve(address)
+	fx.workers()
 	putOrderDefinition(t, a)
 	ids := startOrders(a, func() {
 		serving.kill()
-		serving, _ = w.serve(address)
+		serving, _ = fx.serve(address)
 	})
 	began := time.Now()
 	serving.kill()
-	serving, _ = w.serve(address)
+	serving, _ = fx.serve(address)
 	ended := a.ends(ids)
 	t.Logf("%d sagas had ended %s after the second kill", orders, time.Since(began).Round(time.Millisecond))
-	check(t, ended, w.ledger())
+	check(t, ended, fx.ledger())
 	require.Less(t, serving.stop(), 10*time.Second)
 }
 
 func TestAKilledReplicaStrandsNoSaga(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	first, a := w.serve(freeAddress(t))
-	_, b := w.serve(freeAddress(t))
-	w.workers()
+	fx := newFixture(t)
+	first, a := fx.serve(freeAddress(t))
+	_, b := fx.serve(freeAddress(t))
+	fx.workers()
 	putOrderDefinition(t, a)
 	ids := make([]string, orders)
 	for i := range ids {
@@ -162,7 +162,7 @@ func TestAKilledReplicaStrandsNoSaga(t *testing.T) {
 	began := time.Now()
 	ended := b.ends(ids)
 	t.Logf("%d sagas had ended %s after the last start", orders, time.Since(began).Round(time.Millisecond))
-	check(t, ended, w.ledger())
+	check(t, ended, fx.ledger())
 }
 
 func TestAKilledEmbeddedOrchestratorContinuesFromItsFile(t *testing.T) {

@@ -55,10 +55,10 @@ func paymentsDefinition() map[string]any {
 func TestAWorkerInAnotherLanguageNeedsOnlyAnAMQPClient(t *testing.T) {
 	t.Parallel()
 	needPython(t)
-	w := newFixture(t)
-	_, a := w.serve(freeAddress(t))
+	fx := newFixture(t)
+	_, a := fx.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
-	start(t, w.environment, debianPython, "testdata/worker.py")
+	start(t, fx.environment, debianPython, "testdata/worker.py")
 
 	var small, large resource.Saga
 	a.must(http.StatusCreated, http.MethodPost, "/v1/sagas?wait=15s",
@@ -74,8 +74,8 @@ func TestAWorkerInAnotherLanguageNeedsOnlyAnAMQPClient(t *testing.T) {
 func TestAMalformedReplyIsDeadLetteredAndStopsNoSaga(t *testing.T) {
 	t.Parallel()
 	needPython(t)
-	w := newFixture(t)
-	_, a := w.serve(freeAddress(t))
+	fx := newFixture(t)
+	_, a := fx.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 
 	var waiting resource.Saga
@@ -86,10 +86,10 @@ func TestAMalformedReplyIsDeadLetteredAndStopsNoSaga(t *testing.T) {
 		"", "{", "[]", `{"status":"succeeded"} x`, `{"status":"maybe"}`, `{"status":"succeeded","error":{"code":"x"}}`,
 		`{"status":"succeeded","status":"failed"}`, `{"status":"succeeded","output":{"x":"` + strings.Repeat("x", 300<<10) + `"}}`, "\xff\xfe",
 	}
-	w.reply(id, bodies...)
-	w.reply("nonsense", `{"status":"succeeded"}`)
-	w.reply(waiting.ID+"/charge/execute/7", `{"status":"succeeded"}`)
-	w.reply(waiting.ID+"/other/execute/1", `{"status":"succeeded"}`)
+	fx.reply(id, bodies...)
+	fx.reply("nonsense", `{"status":"succeeded"}`)
+	fx.reply(waiting.ID+"/charge/execute/7", `{"status":"succeeded"}`)
+	fx.reply(waiting.ID+"/other/execute/1", `{"status":"succeeded"}`)
 	wanted := len(bodies) + 3
 
 	var list struct {
@@ -105,15 +105,15 @@ func TestAMalformedReplyIsDeadLetteredAndStopsNoSaga(t *testing.T) {
 	a.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+waiting.ID, nil, &now)
 	require.Equal(t, waiting.Revision, now.Revision, "a bad reply must not change the saga")
 
-	start(t, w.environment, debianPython, "testdata/worker.py")
+	start(t, fx.environment, debianPython, "testdata/worker.py")
 	require.Equal(t, saga.Completed, a.ends([]string{waiting.ID})[waiting.ID].Status)
 }
 
 // A clear verdict of a worker in another language counts, whatever its text is like.
 func TestAClearVerdictCountsWhateverItsTextIsLike(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	_, a := w.serve(freeAddress(t))
+	fx := newFixture(t)
+	_, a := fx.serve(freeAddress(t))
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 	for name, c := range map[string]struct {
 		body, code string
@@ -127,7 +127,7 @@ func TestAClearVerdictCountsWhateverItsTextIsLike(t *testing.T) {
 	} {
 		var started, now resource.Saga
 		a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "pay"}, &started)
-		w.reply(started.ID+"/charge/execute/1", c.body)
+		fx.reply(started.ID+"/charge/execute/1", c.body)
 		require.Eventually(t, func() bool {
 			a.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+started.ID, nil, &now)
 			return now.Status == c.status
@@ -138,18 +138,18 @@ func TestAClearVerdictCountsWhateverItsTextIsLike(t *testing.T) {
 }
 
 // reply sends bodies to the reply queue as any AMQP client might.
-func (w *fixture) reply(correlationID string, bodies ...string) {
-	w.t.Helper()
+func (fx *fixture) reply(correlationID string, bodies ...string) {
+	fx.t.Helper()
 	connection, err := amqp.Dial(os.Getenv("AMQP_URL"))
-	require.NoError(w.t, err)
+	require.NoError(fx.t, err)
 	defer connection.Close()
 	channel, err := connection.Channel()
-	require.NoError(w.t, err)
-	require.NoError(w.t, channel.Confirm(false))
+	require.NoError(fx.t, err)
+	require.NoError(fx.t, channel.Confirm(false))
 	for _, body := range bodies {
-		confirm, err := channel.PublishWithDeferredConfirmWithContext(context.Background(), "", w.prefix+".replies", true, false,
+		confirm, err := channel.PublishWithDeferredConfirmWithContext(context.Background(), "", fx.prefix+".replies", true, false,
 			amqp.Publishing{CorrelationId: correlationID, Body: []byte(body)})
-		require.NoError(w.t, err)
-		require.True(w.t, confirm.Wait())
+		require.NoError(fx.t, err)
+		require.True(fx.t, confirm.Wait())
 	}
 }

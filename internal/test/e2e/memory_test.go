@@ -21,15 +21,15 @@ import (
 func TestServeStaysSmallWithLargeSagas(t *testing.T) {
 	t.Parallel()
 	const sagas, part = 256, 240_000
-	w := newFixture(t)
-	p, a := w.serve(freeAddress(t))
+	fx := newFixture(t)
+	p, a := fx.serve(freeAddress(t))
 	var plan []map[string]any
 	for i := range 5 {
 		plan = append(plan, map[string]any{"name": fmt.Sprintf("s%d", i), "command": "payments.grow", "compensation": "payments.shrink", "timeout": "5m"})
 	}
 	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/large", map[string]any{"steps": plan}, nil)
 	hold := make(chan struct{})
-	growing(t, strings.TrimPrefix(w.environment[1], "AMQP_URL="), w.prefix, part, hold)
+	growing(t, strings.TrimPrefix(fx.environment[1], "AMQP_URL="), fx.prefix, part, hold)
 	var starts sync.WaitGroup
 	for i := range sagas {
 		starts.Go(func() {

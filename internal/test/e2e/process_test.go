@@ -109,25 +109,25 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	w := &fixture{t: t, programs: programs(t), databaseURL: env.Database(t)}
+	fx := &fixture{t: t, programs: programs(t), databaseURL: env.Database(t)}
 	url, prefix := env.Broker(t, "inventory", "payments", "orders")
-	w.prefix = prefix
-	w.environment = []string{"DATABASE_URL=" + w.databaseURL, "AMQP_URL=" + url, "AMQP_PREFIX=" + prefix, "ORCHESTRATOR_URL="}
-	return w
+	fx.prefix = prefix
+	fx.environment = []string{"DATABASE_URL=" + fx.databaseURL, "AMQP_URL=" + url, "AMQP_PREFIX=" + prefix, "ORCHESTRATOR_URL="}
+	return fx
 }
 
-func (w *fixture) serve(address string) (*process, *api) {
-	w.t.Helper()
-	p := start(w.t, w.environment, filepath.Join(w.programs, "orchestrator"), "serve", "--migrate", "--auth", "none", "--listen", address)
-	a := &api{t: w.t, base: "http://" + address}
+func (fx *fixture) serve(address string) (*process, *api) {
+	fx.t.Helper()
+	p := start(fx.t, fx.environment, filepath.Join(fx.programs, "orchestrator"), "serve", "--migrate", "--auth", "none", "--listen", address)
+	a := &api{t: fx.t, base: "http://" + address}
 	a.ready()
 	return p, a
 }
 
-func (w *fixture) workers() {
-	w.t.Helper()
+func (fx *fixture) workers() {
+	fx.t.Helper()
 	for _, service := range []string{"inventory", "payments", "orders"} {
-		start(w.t, w.environment, filepath.Join(w.programs, "order-saga"), "worker", "--service", service)
+		start(fx.t, fx.environment, filepath.Join(fx.programs, "order-saga"), "worker", "--service", service)
 	}
 }
 

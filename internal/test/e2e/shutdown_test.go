@@ -30,18 +30,18 @@ func TestServeEndsWithinTenSecondsWhateverIsUnavailable(t *testing.T) { //nolint
 		"one stalls, the other is down": {database: nothing, broker: (*proxy.Proxy).Down},
 	} {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // each measures a time
-			w := newFixture(t)
-			directURL := strings.TrimPrefix(w.environment[1], "AMQP_URL=")
-			database, databaseURL, err := proxy.Start(w.databaseURL)
+			fx := newFixture(t)
+			directURL := strings.TrimPrefix(fx.environment[1], "AMQP_URL=")
+			database, databaseURL, err := proxy.Start(fx.databaseURL)
 			require.NoError(t, err)
 			t.Cleanup(database.Close)
 			broker, brokerURL, err := proxy.Start(directURL)
 			require.NoError(t, err)
 			t.Cleanup(broker.Close)
 			t.Cleanup(func() { database.Flow(); broker.Flow() })
-			w.environment = append(w.environment, "DATABASE_URL="+databaseURL, "AMQP_URL="+brokerURL)
+			fx.environment = append(fx.environment, "DATABASE_URL="+databaseURL, "AMQP_URL="+brokerURL)
 			address := freeAddress(t)
-			p, a := w.serve(address)
+			p, a := fx.serve(address)
 			a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/pay", paymentsDefinition(), nil)
 			var started struct{ ID string }
 			a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "pay"}, &started)
@@ -50,7 +50,7 @@ func TestServeEndsWithinTenSecondsWhateverIsUnavailable(t *testing.T) { //nolint
 				database.Stall() // so that what comes in piles up
 			}
 			holdCalls(t, address, started.ID)
-			flood(t, directURL, w.prefix, started.ID)
+			flood(t, directURL, fx.prefix, started.ID)
 			for proxy, breaks := range map[*proxy.Proxy]func(*proxy.Proxy){database: away.database, broker: away.broker} {
 				if breaks != nil {
 					breaks(proxy)

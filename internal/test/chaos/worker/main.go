@@ -1,8 +1,8 @@
-// Program worker is the services of the chaos suite: a worker per queue, with the barrier, on a database of their own. It
-// does what each saga's script asks for, and takes down every effect in a ledger that would show one that came twice.
+// Program worker is the services of the chaos suite: a worker for each queue, with the barrier, on their own database.
+// It follows each saga's script and records every effect in a ledger that would show a repeated one.
 //
-// Settings: DATABASE_URL (the services'), AMQP_URL, AMQP_PREFIX, CHAOS_DUPLICATES (the share of commands and of replies
-// that come twice), CHAOS_IGNORE_DEADLINE (do commands whose time has passed).
+// Settings: DATABASE_URL (the services'), AMQP_URL, AMQP_PREFIX, CHAOS_DUPLICATES (the share of commands and replies
+// that are delivered twice), CHAOS_IGNORE_DEADLINE (handle commands whose deadline has passed).
 package main
 
 import (
@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	if err := s.install(ctx); err != nil {
 		return err
 	}
-	share, _ := strconv.ParseFloat(os.Getenv("CHAOS_DUPLICATES"), 64) // none where it is not set
+	share, _ := strconv.ParseFloat(os.Getenv("CHAOS_DUPLICATES"), 64) // 0 if unset
 	url, log := os.Getenv("AMQP_URL"), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	transport := &unruly{
 		Transport: steps.AMQP(steps.AMQPConfig{URL: url, Prefix: os.Getenv("AMQP_PREFIX"), Logger: log}), notes: s,
@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 	for _, queue := range chaos.Queues() {
 		worker := steps.NewWorker(queue, config)
 		steps.HandleTx(worker, s.barrier, queue+".do", s.work)
-		steps.HandleTx(worker, s.barrier, queue+".undo", s.work)
+		steps.HandleTx(worker, s.barrier, queue+".compensate", s.work)
 		working.Go(func() {
 			if err := worker.Run(ctx, transport); err != nil {
 				fmt.Fprintln(os.Stderr, queue, err)

@@ -15,23 +15,23 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
 
-// services is what the workers do, and where they take it down.
+// services is what the workers do, and where they record it.
 type services struct {
 	pool    *pgxpool.Pool
 	barrier *steps.Barrier
 }
 
-// The ledger has no key but its own numbers: an effect that takes place twice stands there twice.
+// The ledger's only key is its own number: an effect that happens twice has two rows.
 const tables = `
 select pg_advisory_xact_lock(hashtext('chaos'));
 create table if not exists ledger (
 	id bigint generated always as identity primary key,
-	saga_id text not null, step text not null, undone boolean not null, attempt integer not null,
+	saga_id text not null, step text not null, compensated boolean not null, attempt integer not null,
 	worker integer not null, at timestamptz not null default clock_timestamp());
 create table if not exists notes (
 	kind text not null, command text not null, at timestamptz not null default clock_timestamp())`
 
-// install makes the tables, however long the database is away.
+// install creates the tables, however long the database is unavailable.
 func (s services) install(ctx context.Context) error {
 	for {
 		err := s.barrier.Install(ctx)
@@ -42,12 +42,12 @@ func (s services) install(ctx context.Context) error {
 			return nil
 		}
 		if !wait.For(ctx, 200*time.Millisecond) {
-			return fmt.Errorf("make the services' tables: %w", err)
+			return fmt.Errorf("create the services' tables: %w", err)
 		}
 	}
 }
 
-// work is what every command does: as its script says, and a line in the ledger.
+// work handles every command: it follows the script and writes to the ledger.
 func (s services) work(ctx context.Context, tx pgx.Tx, cmd steps.Command[chaos.Data]) (map[string]any, error) {
 	switch behaviour := cmd.Data.Of(cmd.Step, cmd.Action); {
 	case behaviour == chaos.Flaky && cmd.Attempt == 1:
@@ -57,7 +57,7 @@ func (s services) work(ctx context.Context, tx pgx.Tx, cmd steps.Command[chaos.D
 	case behaviour == chaos.Slow:
 		wait.For(ctx, chaos.SlowWork)
 	}
-	_, err := tx.Exec(ctx, `insert into ledger (saga_id, step, undone, attempt, worker) values ($1, $2, $3, $4, $5)`,
+	_, err := tx.Exec(ctx, `insert into ledger (saga_id, step, compensated, attempt, worker) values ($1, $2, $3, $4, $5)`,
 		cmd.SagaID, cmd.Step, cmd.Action == saga.Compensate, cmd.Attempt, os.Getpid())
 	if err != nil {
 		return nil, err
@@ -65,9 +65,9 @@ func (s services) work(ctx context.Context, tx pgx.Tx, cmd steps.Command[chaos.D
 	return map[string]any{"by-" + cmd.Step: cmd.Attempt}, nil
 }
 
-// note takes down that something was done to a command, outside of any transaction of its work.
+// note records an event of a command, outside any transaction of its work.
 func (s services) note(kind, command string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, _ = s.pool.Exec(ctx, `insert into notes (kind, command) values ($1, $2)`, kind, command) // a count, no more
+	_, _ = s.pool.Exec(ctx, `insert into notes (kind, command) values ($1, $2)`, kind, command) // only a count
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// unruly is a transport that does to commands and replies what brokers, networks and bad workers do.
+// unruly is a transport that treats commands and replies as brokers, networks and bad workers do.
 type unruly struct {
 	steps.Transport
 	notes      interface{ note(kind, command string) }
@@ -26,8 +26,8 @@ type unruly struct {
 	duplicates float64
 }
 
-// Receive is the transport's, with every command and every reply going through what its script asks for. More commands
-// are out than the worker works on: those that are held must keep none of the others back.
+// Receive applies the script to every command and every reply. It takes more commands than the worker handles, so that
+// held ones do not block the others.
 func (u *unruly) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
 	return u.Transport.Receive(ctx, queue, 2*limit, func(m wire.Message) wire.Answer { return u.deal(ctx, m, handle) })
 }
@@ -38,7 +38,7 @@ func (u *unruly) deal(ctx context.Context, m wire.Message, handle func(wire.Mess
 		return handle(m)
 	}
 	var data chaos.Data
-	_ = json.Unmarshal(delivery.Data, &data) // data that is not the suite's has no script
+	_ = json.Unmarshal(delivery.Data, &data) // foreign data has no script
 	behaviour := data.Of(delivery.ID.Step, delivery.ID.Direction)
 	u.before(ctx, behaviour, m.MessageID)
 	copies := data.Copies
@@ -52,7 +52,7 @@ func (u *unruly) deal(ctx context.Context, m wire.Message, handle func(wire.Mess
 	return u.after(ctx, behaviour, delivery.ID, m, answer, copies)
 }
 
-// before is what happens to a command before the worker sees it.
+// before applies the script before the worker gets the command.
 func (u *unruly) before(ctx context.Context, behaviour chaos.Behaviour, command string) {
 	switch behaviour {
 	case chaos.Lethal:
@@ -65,7 +65,7 @@ func (u *unruly) before(ctx context.Context, behaviour chaos.Behaviour, command 
 	}
 }
 
-// repeat hands the command over as often as it comes, all at the same time.
+// repeat delivers the command several times, concurrently.
 func (u *unruly) repeat(m wire.Message, handle func(wire.Message) wire.Answer, copies int) wire.Answer {
 	var working sync.WaitGroup
 	for range copies - 1 {
@@ -79,7 +79,7 @@ func (u *unruly) repeat(m wire.Message, handle func(wire.Message) wire.Answer, c
 	return answer
 }
 
-// after is what happens to a reply on its way.
+// after applies the script to a reply.
 func (u *unruly) after(
 	ctx context.Context, behaviour chaos.Behaviour, id saga.CommandID, m wire.Message, answer wire.Answer, copies int,
 ) wire.Answer {
@@ -97,7 +97,7 @@ func (u *unruly) after(
 	case behaviour == chaos.Cross:
 		wait.For(ctx, chaos.BriefTimeout*4/5)
 	case behaviour == chaos.Contradict, behaviour == chaos.Deny:
-		// The second comes when the first is stored: replicas side by side take replies in any order.
+		// The second reply is sent once the first is stored: replicas take concurrent replies in any order.
 		if u.sender.send(m.ReplyTo, m.CorrelationID, answer.Reply) && wait.For(ctx, 2*time.Second) && u.sender.send(m.ReplyTo, m.CorrelationID, opposite(answer.Reply)) {
 			u.notes.note("contradict", m.MessageID)
 		}
@@ -109,26 +109,26 @@ func (u *unruly) after(
 	return answer
 }
 
-// chosen picks the commands that come twice by their ids: every delivery of one is treated alike.
+// chosen selects the commands that are delivered twice by their ids, so that all deliveries of one are treated alike.
 func (u *unruly) chosen(command string) bool {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(command)) // a hash never fails to write
 	return float64(hash.Sum32()%1000) < u.duplicates*1000
 }
 
-// opposite says that it failed where the reply says that it succeeded, and the other way round.
+// opposite returns a failure for a success, and a success for a failure.
 func opposite(reply []byte) []byte {
 	var said wire.Reply
-	_ = json.Unmarshal(reply, &said) // it was encoded a moment ago
+	_ = json.Unmarshal(reply, &said) // it was just encoded
 	contrary := wire.Succeeded(nil)
 	if said.Error == nil {
 		contrary = wire.Failed("contradicted", "the same command, another answer", false)
 	}
-	content, _ := contrary.Encode() // a plain reply
+	content, _ := contrary.Encode() // a plain reply cannot fail
 	return content
 }
 
-// sender publishes replies beside the worker's own, on a connection of its own.
+// sender publishes extra replies on its own connection.
 type sender struct {
 	url string
 
@@ -136,7 +136,7 @@ type sender struct {
 	channel *amqp.Channel
 }
 
-// send publishes one reply, and says whether it could.
+// send publishes one reply, and reports whether it could.
 func (s *sender) send(queue, correlationID string, body []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,31 +15,31 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/servers"
 )
 
-// arena is a private Postgres and a private RabbitMQ, which one scenario at a time may break.
-type arena struct {
+// serverSet is a private Postgres and a private RabbitMQ, which one scenario at a time may break.
+type serverSet struct {
 	session *servers.Session
 	env     map[string]string
 }
 
-// arenas are as many as scenarios run side by side; each is made when it is first needed, and used again by the next
-// scenario unless one has failed in it.
-type arenas struct {
-	free chan *arena // nil stands for one that is still to be made
+// serverPool has one set for each lane of concurrent scenarios. A set is started when it is first needed, and reused by
+// the next scenario unless a scenario failed on it.
+type serverPool struct {
+	free chan *serverSet // nil: still to be started
 
 	mu  sync.Mutex
-	all []*arena
+	all []*serverSet
 }
 
-func newArenas(lanes int) *arenas {
-	a := &arenas{free: make(chan *arena, lanes)}
+func newServerPool(lanes int) *serverPool {
+	a := &serverPool{free: make(chan *serverSet, lanes)}
 	for range lanes {
 		a.free <- nil
 	}
 	return a
 }
 
-// take waits for an arena that is the test's until it ends.
-func (a *arenas) take(t *testing.T) *arena {
+// take waits for a set and reserves it until the test ends.
+func (a *serverPool) take(t *testing.T) *serverSet {
 	t.Helper()
 	got := <-a.free
 	t.Cleanup(func() {
@@ -51,7 +51,7 @@ func (a *arenas) take(t *testing.T) *arena {
 	})
 	if got == nil {
 		var err error
-		got, err = openArena(t.Context(), "", servers.Postgres, servers.RabbitMQ)
+		got, err = openServers(t.Context(), "", servers.Postgres, servers.RabbitMQ)
 		require.NoError(t, err)
 		a.mu.Lock()
 		a.all = append(a.all, got)
@@ -60,8 +60,8 @@ func (a *arenas) take(t *testing.T) *arena {
 	return got
 }
 
-// openArena starts servers with their files below a directory.
-func openArena(ctx context.Context, parent string, names ...string) (*arena, error) {
+// openServers starts servers with their files below a directory.
+func openServers(ctx context.Context, parent string, names ...string) (*serverSet, error) {
 	session, err := servers.Open(parent)
 	if err != nil {
 		return nil, err
@@ -71,10 +71,10 @@ func openArena(ctx context.Context, parent string, names ...string) (*arena, err
 		session.Close()
 		return nil, err
 	}
-	return &arena{session: session, env: env}, nil
+	return &serverSet{session: session, env: env}, nil
 }
 
-func (a *arenas) close(one *arena) {
+func (a *serverPool) close(one *serverSet) {
 	if one == nil {
 		return
 	}
@@ -89,33 +89,33 @@ func (a *arenas) close(one *arena) {
 	}
 }
 
-func (a *arenas) closeAll() {
+func (a *serverPool) closeAll() {
 	for len(a.all) > 0 {
 		a.close(a.all[0])
 	}
 }
 
-func (a *arena) databaseURL() string { return a.env["DATABASE_URL"] }
-func (a *arena) amqpURL() string     { return a.env["AMQP_URL"] }
+func (a *serverSet) databaseURL() string { return a.env["DATABASE_URL"] }
+func (a *serverSet) amqpURL() string     { return a.env["AMQP_URL"] }
 
-// check says whether the next scenario can use the servers.
-func (a *arena) check() error {
+// check reports whether the next scenario can use the servers.
+func (a *serverSet) check() error {
 	ctx := context.Background()
 	return errors.Join(servers.CheckPostgres(ctx, a.databaseURL()), servers.CheckRabbitMQ(ctx, a.amqpURL()))
 }
 
-func (a *arena) postgres(t *testing.T) *env.Server {
+func (a *serverSet) postgres(t *testing.T) *env.Server {
 	t.Helper()
 	return env.ServerIn(t, a.env["TESTENV_POSTGRES_DIR"])
 }
 
-func (a *arena) rabbitmq(t *testing.T) *env.Server {
+func (a *serverSet) rabbitmq(t *testing.T) *env.Server {
 	t.Helper()
 	return env.ServerIn(t, a.env["TESTENV_RABBITMQ_DIR"])
 }
 
-// control runs rabbitmqctl on the arena's broker and returns what it says.
-func (a *arena) control(t *testing.T, arguments ...string) string {
+// control runs rabbitmqctl on the set's broker and returns its output.
+func (a *serverSet) control(t *testing.T, arguments ...string) string {
 	t.Helper()
 	script := `. "$1"; shift; exec "$@"`
 	program := filepath.Join(a.env["TESTENV_RABBITMQ_BIN"], "rabbitmqctl")
