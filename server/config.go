@@ -60,7 +60,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate returns an error for a field that is outside its limits or contradicts another one. It does not connect.
+// Validate returns an error for a field that is outside its limits or contradicts another one. It applies no defaults and
+// does not connect.
 func (c Config) Validate() error {
 	if (c.DatabaseURL == "") != (c.AMQPURL == "") {
 		return ErrHalfConfigured
