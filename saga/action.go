@@ -182,8 +182,8 @@ func (t *transition) reopen(a Action) {
 	t.compensateOnceMore(i)
 }
 
-// lateStep returns the step that an action on a late effect means: the named one, or the only one. It returns -1 if
-// there is no such step.
+// lateStep returns the step that an action on a late effect means: the named one, or the only one. It returns -1
+// for any other step.
 func (t *transition) lateStep(name string) int {
 	found := -1
 	for i := range t.next.Steps {

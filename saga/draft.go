@@ -116,8 +116,8 @@ func (b *Builder) Describe(description string) *Builder {
 	return b
 }
 
-// Deadline limits the time from the start of a saga to the success of its pivot. A saga that passes it turns back. The
-// default is no limit.
+// Deadline limits the time from the start of a saga to the success of its pivot. A saga that passes it turns back. By
+// default the time is unlimited.
 func (b *Builder) Deadline(limit time.Duration) *Builder {
 	b.draft.deadline = new(Duration(limit))
 	return b

@@ -52,15 +52,15 @@ func newBatchState(definitions *knownDefinitions, overdue time.Duration, loaded 
 
 // take decides one request. It returns an error only if the whole batch fails: a definition is not cached, or a start
 // cannot be decided. Errors of the request alone go into its answer.
-func (w *batchState) take(r *request) (err error) {
+func (b *batchState) take(r *request) (err error) {
 	var a answer
 	switch r.kind {
 	case startSaga:
-		a, err = w.start(r)
+		a, err = b.start(r)
 	case applyEvent:
-		a, err = w.event(r)
+		a, err = b.event(r)
 	}
-	w.answers = append(w.answers, a)
+	b.answers = append(b.answers, a)
 	return err
 }
 
@@ -74,10 +74,10 @@ func guarded(decide func() (saga.Decision, error)) (decision saga.Decision, err 
 	return decide()
 }
 
-func (w *batchState) start(r *request) (answer, error) {
-	switch outcome := w.loaded.Starts[r.sagaID]; outcome.Kind {
+func (b *batchState) start(r *request) (answer, error) {
+	switch outcome := b.loaded.Starts[r.sagaID]; outcome.Kind {
 	case record.StartExists:
-		return w.existing(outcome, r.sagaID), nil
+		return b.existing(outcome, r.sagaID), nil
 	case record.StartConflict:
 		return answer{err: record.ErrIdempotencyConflict}, nil
 	case record.StartKeyInUse:
@@ -85,37 +85,37 @@ func (w *batchState) start(r *request) (answer, error) {
 	case record.StartUndefined:
 		return answer{err: record.ErrDefinitionNotFound}, nil
 	}
-	def, err := w.latest(r)
+	def, err := b.latest(r)
 	if err != nil {
 		return answer{}, err
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
 		return def.Start(saga.Start{
-			ID: r.sagaID, At: w.now, OverdueAfter: w.overdue, Key: r.start.Key, Data: r.start.Data,
+			ID: r.sagaID, At: b.now, OverdueAfter: b.overdue, Key: r.start.Key, Data: r.start.Data,
 			Priority: r.start.Priority, Labels: r.start.Labels, StartAt: r.start.StartAt, Deadline: r.start.Deadline,
 			TraceParent: r.start.TraceParent, Actor: r.start.Actor,
 		})
 	})
 	s := &sagaState{def: def, created: true}
 	if err == nil {
-		err = w.apply(s, decision)
+		err = b.apply(s, decision)
 	}
 	if err != nil {
 		// The claims of its keys cannot be rolled back alone.
 		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
-	w.sagas[r.sagaID] = s
-	w.order = append(w.order, r.sagaID)
+	b.sagas[r.sagaID] = s
+	b.order = append(b.order, r.sagaID)
 	return answer{instance: s.instance}, nil
 }
 
 // latest returns the definition of a start: a newer one than requested if it was registered in the meantime.
-func (w *batchState) latest(r *request) (*saga.Definition, error) {
-	newer := w.loaded.Newer[r.def.Name]
+func (b *batchState) latest(r *request) (*saga.Definition, error) {
+	newer := b.loaded.Newer[r.def.Name]
 	if r.start.Version != 0 || newer <= r.def.Version {
 		return r.def, nil
 	}
-	def, err := w.definitions.get(r.def.Name, newer)
+	def, err := b.definitions.get(r.def.Name, newer)
 	if errors.Is(err, record.ErrUnreadable) {
 		return nil, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
@@ -124,95 +124,95 @@ func (w *batchState) latest(r *request) (*saga.Definition, error) {
 
 // existing answers a start whose saga exists: stored before, or by an earlier request of this batch. A saga with the
 // same id is this very start, after a commit whose outcome was unknown.
-func (w *batchState) existing(outcome record.StartOutcome, ownID string) answer {
+func (b *batchState) existing(outcome record.StartOutcome, ownID string) answer {
 	a := answer{instance: outcome.Instance, existed: outcome.Existing != ownID}
-	if made, here := w.sagas[outcome.Existing]; here {
+	if made, here := b.sagas[outcome.Existing]; here {
 		a.instance = made.instance
 	}
 	return a
 }
 
-func (w *batchState) event(r *request) (answer, error) {
-	_, touched := w.sagas[r.sagaID]
-	if w.loaded.Busy[r.sagaID] || !touched && w.bytes > stateBytes {
+func (b *batchState) event(r *request) (answer, error) {
+	_, touched := b.sagas[r.sagaID]
+	if b.loaded.Busy[r.sagaID] || !touched && b.bytes > stateBytes {
 		return answer{busy: true}, nil
 	}
-	s, err := w.find(r.sagaID)
+	s, err := b.find(r.sagaID)
 	switch {
 	case err != nil:
 		return answer{}, err
 	case s == nil:
 		if r.dead != nil && !r.keepDead {
-			w.addDeadLetter(r, "unknown_saga", "the saga does not exist")
+			b.addDeadLetter(r, "unknown_saga", "the saga does not exist")
 		}
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
-		return w.undecidable(r, s), nil //nolint:nilerr // the fault affects this saga only
-	case r.lost != nil && w.mayStillBeInProgress(r, s):
+		return b.undecidable(r, s), nil //nolint:nilerr // the fault affects this saga only
+	case r.lost != nil && b.mayStillBeInProgress(r, s):
 		return answer{instance: s.instance}, nil
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
-		return s.def.Transition(s.instance, saga.Event{At: w.timeFor(r, &s.instance), OverdueAfter: w.overdue, Cause: w.causeOf(r)})
+		return s.def.Transition(s.instance, saga.Event{At: b.timeFor(r, &s.instance), OverdueAfter: b.overdue, Cause: b.causeOf(r)})
 	})
 	if err == nil {
-		err = w.apply(s, decision)
+		err = b.apply(s, decision)
 	}
 	if err != nil {
 		s.fault = fmt.Errorf("decide on saga %s: %w: %w", r.sagaID, record.ErrUnreadable, err)
-		return w.undecidable(r, s), nil
+		return b.undecidable(r, s), nil
 	}
 	switch {
 	case r.dead == nil || r.keepDead:
 	case decision.Refused != nil:
-		w.addDeadLetter(r, decision.Refused.Code, decision.Refused.Message)
+		b.addDeadLetter(r, decision.Refused.Code, decision.Refused.Message)
 	case decision.OutputFault != "":
-		w.addDeadLetter(r, decision.OutputFault, "the step took effect, but its output was not taken")
+		b.addDeadLetter(r, decision.OutputFault, "the step took effect, but its output was not taken")
 	}
 	return answer{instance: s.instance, refused: decision.Refused}, nil
 }
 
 // causeOf returns the cause of a request, completed with what the transaction has loaded for it.
-func (w *batchState) causeOf(r *request) saga.Cause {
+func (b *batchState) causeOf(r *request) saga.Cause {
 	if _, wakes := r.cause.(saga.Wake); wakes {
-		return saga.Wake{Unpublished: w.loaded.Unpublished[r.sagaID]}
+		return saga.Wake{Unpublished: b.loaded.Unpublished[r.sagaID]}
 	}
 	return r.cause
 }
 
 // timeOf returns the time for an event of the saga. The time of a saga never runs backwards. A saga that is ahead,
 // because the clock of the database was, keeps its own time and does not affect others.
-func (w *batchState) timeOf(in *saga.Instance) time.Time {
-	if in.UpdatedAt.After(w.now) {
+func (b *batchState) timeOf(in *saga.Instance) time.Time {
+	if in.UpdatedAt.After(b.now) {
 		return in.UpdatedAt
 	}
-	return w.now
+	return b.now
 }
 
 // timeFor returns the time for the event of a request. If the clock of the database was set back, a saga would wait
 // until it has caught up, so the time measured by this process counts too.
-func (w *batchState) timeFor(r *request, in *saga.Instance) time.Time {
-	now := w.timeOf(in)
-	if now.After(w.now) && r.measured.After(now) {
+func (b *batchState) timeFor(r *request, in *saga.Instance) time.Time {
+	now := b.timeOf(in)
+	if now.After(b.now) && r.measured.After(now) {
 		return r.measured
 	}
 	return now
 }
 
 // find returns the current state of a saga in this batch, or nil if the saga does not exist.
-func (w *batchState) find(id string) (*sagaState, error) {
-	if s, known := w.sagas[id]; known {
+func (b *batchState) find(id string) (*sagaState, error) {
+	if s, known := b.sagas[id]; known {
 		return s, nil
 	}
-	if fault := w.loaded.Unreadable[id]; fault != nil {
-		w.sagas[id] = &sagaState{fault: fault}
-		return w.sagas[id], nil //nolint:nilerr // the fault affects this saga only
+	if fault := b.loaded.Unreadable[id]; fault != nil {
+		b.sagas[id] = &sagaState{fault: fault}
+		return b.sagas[id], nil //nolint:nilerr // the fault affects this saga only
 	}
-	instance, found := w.loaded.Instances[id]
+	instance, found := b.loaded.Instances[id]
 	if !found {
 		return nil, nil //nolint:nilnil // a missing saga is not an error here
 	}
 	s := &sagaState{instance: instance}
-	def, err := w.definitions.get(instance.Definition, instance.Version)
+	def, err := b.definitions.get(instance.Definition, instance.Version)
 	switch {
 	case errors.Is(err, record.ErrUnreadable):
 		s.fault = fmt.Errorf("saga %s: %w", id, err)
@@ -224,9 +224,9 @@ func (w *batchState) find(id string) (*sagaState, error) {
 			s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrUnreadable, fault)
 		}
 	}
-	w.sagas[id] = s
-	w.order = append(w.order, id)
-	w.bytes += sizeOf(&instance)
+	b.sagas[id] = s
+	b.order = append(b.order, id)
+	b.bytes += sizeOf(&instance)
 	return s, nil
 }
 
@@ -239,21 +239,21 @@ func sizeOf(in *saga.Instance) int {
 }
 
 // apply makes a decision the current state of a saga and collects its effects. On an error it changes nothing.
-func (w *batchState) apply(s *sagaState, decision saga.Decision) error {
+func (b *batchState) apply(s *sagaState, decision saga.Decision) error {
 	if !decision.Changed {
 		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
 		s.instance = decision.Next
 		return nil
 	}
-	known := len(w.commands)
+	known := len(b.commands)
 	for _, command := range decision.Commands {
 		encoded, err := wire.EncodeCommand(&decision.Next, command)
 		if err != nil {
-			w.commands = w.commands[:known]
+			b.commands = b.commands[:known]
 			return err
 		}
-		w.commands = append(w.commands, encoded)
-		w.bytes += len(encoded.Body)
+		b.commands = append(b.commands, encoded)
+		b.bytes += len(encoded.Body)
 	}
 	s.changed = true
 	s.instance = decision.Next
@@ -261,20 +261,20 @@ func (w *batchState) apply(s *sagaState, decision saga.Decision) error {
 	return nil
 }
 
-func (w *batchState) addDeadLetter(r *request, reason, message string) {
+func (b *batchState) addDeadLetter(r *request, reason, message string) {
 	dead := *r.dead
 	explain(&dead, reason, message)
-	w.deadLetters = append(w.deadLetters, dead)
+	b.deadLetters = append(b.deadLetters, dead)
 }
 
 // changes returns what the transaction has to write.
-func (w *batchState) changes() (record.Changes, error) {
-	changes := record.Changes{Commands: w.commands, DeadLetters: w.deadLetters, Abandoned: w.abandoned}
-	created, updated, entries := w.count()
+func (b *batchState) changes() (record.Changes, error) {
+	changes := record.Changes{Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned}
+	created, updated, entries := b.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)
 	changes.Entries = make([]record.Entry, 0, entries)
-	for _, id := range w.order {
-		s := w.sagas[id]
+	for _, id := range b.order {
+		s := b.sagas[id]
 		switch {
 		case s.created:
 			changes.Created = append(changes.Created, s.instance)
@@ -289,8 +289,8 @@ func (w *batchState) changes() (record.Changes, error) {
 }
 
 // count returns the sizes of the lists to write. Instances are large, so their lists are allocated once.
-func (w *batchState) count() (created, updated, entries int) {
-	for _, s := range w.sagas {
+func (b *batchState) count() (created, updated, entries int) {
+	for _, s := range b.sagas {
 		entries += len(s.entries)
 		switch {
 		case s.created:

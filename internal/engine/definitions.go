@@ -31,8 +31,8 @@ type missingDefinition struct {
 	version int
 }
 
-func (p *missingDefinition) Error() string {
-	return fmt.Sprintf("definition %s version %d is not loaded", p.name, p.version)
+func (d *missingDefinition) Error() string {
+	return fmt.Sprintf("definition %s version %d is not loaded", d.name, d.version)
 }
 
 // brokenDefinition is a version that is unreadable or missing. It affects its own sagas only, and is read again after a
@@ -58,114 +58,114 @@ func newKnownDefinitions(store Store, now func() time.Time) *knownDefinitions {
 
 // get returns a cached definition. The error is a *missingDefinition if it is not cached, and wraps
 // record.ErrUnreadable if it was unreadable a moment ago.
-func (p *knownDefinitions) get(name string, version int) (*saga.Definition, error) {
-	if def := p.cache.Cached(name, version); def != nil {
+func (d *knownDefinitions) get(name string, version int) (*saga.Definition, error) {
+	if def := d.cache.Cached(name, version); def != nil {
 		return def, nil
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	wanted := missingDefinition{name: name, version: version}
-	if broken, found := p.broken[wanted]; found && p.now().Before(broken.until) {
+	if broken, found := d.broken[wanted]; found && d.now().Before(broken.until) {
 		return nil, broken.fault
 	}
 	return nil, &wanted
 }
 
 // load caches a definition, or the fact that it is unreadable. It returns an error only if the store does not answer.
-func (p *knownDefinitions) load(ctx context.Context, wanted *missingDefinition) error {
-	def, err := p.store.Definition(ctx, wanted.name, wanted.version)
+func (d *knownDefinitions) load(ctx context.Context, wanted *missingDefinition) error {
+	def, err := d.store.Definition(ctx, wanted.name, wanted.version)
 	switch {
 	case err == nil:
-		p.put(def)
+		d.put(def)
 	case errors.Is(err, record.ErrDefinitionNotFound):
-		p.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is missing", record.ErrUnreadable, wanted.name, wanted.version))
+		d.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is missing", record.ErrUnreadable, wanted.name, wanted.version))
 	case errors.Is(err, record.ErrUnreadable):
-		p.setBroken(*wanted, err)
+		d.setBroken(*wanted, err)
 	default:
 		return err
 	}
 	return nil
 }
 
-func (p *knownDefinitions) setBroken(which missingDefinition, fault error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	broken := p.broken[which]
+func (d *knownDefinitions) setBroken(which missingDefinition, fault error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	broken := d.broken[which]
 	if broken == nil {
-		if len(p.broken) >= maxBroken {
-			clear(p.broken)
+		if len(d.broken) >= maxBroken {
+			clear(d.broken)
 		}
 		broken = &brokenDefinition{}
-		p.broken[which] = broken
+		d.broken[which] = broken
 	}
 	broken.fault = fault
 	broken.wait = min(max(2*broken.wait, firstBrokenWait), maxBrokenWait)
-	broken.until = p.now().Add(broken.wait)
+	broken.until = d.now().Add(broken.wait)
 }
 
-func (p *knownDefinitions) brokenCount() int {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return len(p.broken)
+func (d *knownDefinitions) brokenCount() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.broken)
 }
 
 // forget drops a latest version whose row is missing, so that the next start reads it again.
-func (p *knownDefinitions) forget(name string, version int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if latest := p.latest[name]; latest != nil && latest.Version == version {
-		delete(p.latest, name)
+func (d *knownDefinitions) forget(name string, version int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if latest := d.latest[name]; latest != nil && latest.Version == version {
+		delete(d.latest, name)
 	}
 }
 
-func (p *knownDefinitions) put(def *saga.Definition) {
-	p.cache.Put(def)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.broken, missingDefinition{name: def.Name, version: def.Version})
-	if latest := p.latest[def.Name]; latest != nil && latest.Version < def.Version {
-		p.latest[def.Name] = def
+func (d *knownDefinitions) put(def *saga.Definition) {
+	d.cache.Put(def)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.broken, missingDefinition{name: def.Name, version: def.Version})
+	if latest := d.latest[def.Name]; latest != nil && latest.Version < def.Version {
+		d.latest[def.Name] = def
 	}
 }
 
 // seen returns the latest version that this process knows, or nil.
-func (p *knownDefinitions) seen(name string) *saga.Definition {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.latest[name]
+func (d *knownDefinitions) seen(name string) *saga.Definition {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.latest[name]
 }
 
 // look reads the latest version from the store.
-func (p *knownDefinitions) look(ctx context.Context, name string) (*saga.Definition, error) {
-	found, err := p.store.LatestDefinition(ctx, name)
+func (d *knownDefinitions) look(ctx context.Context, name string) (*saga.Definition, error) {
+	found, err := d.store.LatestDefinition(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	p.put(found.Definition)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if latest := p.latest[name]; latest == nil || latest.Version < found.Version {
-		p.latest[name] = found.Definition
+	d.put(found.Definition)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if latest := d.latest[name]; latest == nil || latest.Version < found.Version {
+		d.latest[name] = found.Definition
 	}
-	return p.latest[name], nil
+	return d.latest[name], nil
 }
 
 // find returns a version of a definition. Version 0 means the latest, which may be a moment old.
-func (p *knownDefinitions) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
+func (d *knownDefinitions) find(ctx context.Context, name string, version int) (*saga.Definition, error) {
 	if version == 0 {
-		if latest := p.seen(name); latest != nil {
+		if latest := d.seen(name); latest != nil {
 			return latest, nil
 		}
-		return p.look(ctx, name)
+		return d.look(ctx, name)
 	}
-	if def, err := p.get(name, version); err == nil {
+	if def, err := d.get(name, version); err == nil {
 		return def, nil
 	}
-	def, err := p.store.Definition(ctx, name, version)
+	def, err := d.store.Definition(ctx, name, version)
 	if err != nil {
 		return nil, err
 	}
-	p.put(def)
+	d.put(def)
 	return def, nil
 }
 

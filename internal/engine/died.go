@@ -114,7 +114,7 @@ func deathOf(message wire.Message, now time.Time) *death {
 // closes the channel of a consumer that does not acknowledge for long (30 minutes by default) and redelivers, so the
 // command reaches its limit while its worker is busy. Then the deadline of the attempt decides. A command that crashes
 // its workers reaches the limit within seconds.
-func (w *batchState) mayStillBeInProgress(r *request, s *sagaState) bool {
+func (b *batchState) mayStillBeInProgress(r *request, s *sagaState) bool {
 	d := r.lost
 	lost, is := r.cause.(saga.Lost)
 	if !is || !d.limit {

@@ -185,7 +185,7 @@ func (l *lane) gather(ctx context.Context) {
 	}
 }
 
-// want arms enough for that many events. It returns false if there is no reason to wait.
+// want arms enough for that many events. It returns false if waiting is pointless.
 func (l *lane) want(events int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

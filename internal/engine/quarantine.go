@@ -35,51 +35,51 @@ func newQuarantine(now func() time.Time) *quarantine {
 }
 
 // add keeps a saga for longer than the last time. loud reports whether to log the saga individually.
-func (t *quarantine) add(sagaID string) (wait time.Duration, loud bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.now()
-	known := t.bySaga[sagaID]
+func (q *quarantine) add(sagaID string) (wait time.Duration, loud bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	known := q.bySaga[sagaID]
 	if known == nil {
-		if len(t.bySaga) >= maxQuarantined {
-			for other := range t.bySaga { // any will do: it is only retried earlier
-				delete(t.bySaga, other)
+		if len(q.bySaga) >= maxQuarantined {
+			for other := range q.bySaga { // any will do: it is only retried earlier
+				delete(q.bySaga, other)
 				break
 			}
 		}
 		known = &quarantined{}
-		t.bySaga[sagaID] = known
+		q.bySaga[sagaID] = known
 	}
 	known.wait = min(max(2*known.wait, firstQuarantineWait), maxQuarantineWait)
 	known.until = now.Add(known.wait)
-	if now.Sub(t.minute) >= time.Minute {
-		t.minute, t.lines = now, 0
+	if now.Sub(q.minute) >= time.Minute {
+		q.minute, q.lines = now, 0
 	}
-	t.lines++
-	return known.wait, t.lines <= quarantineLines
+	q.lines++
+	return known.wait, q.lines <= quarantineLines
 }
 
 // holds reports whether the saga must not be retried yet.
-func (t *quarantine) holds(sagaID string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	known := t.bySaga[sagaID]
-	return known != nil && t.now().Before(known.until)
+func (q *quarantine) holds(sagaID string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	known := q.bySaga[sagaID]
+	return known != nil && q.now().Before(known.until)
 }
 
 // release removes a saga on which a decision was possible.
-func (t *quarantine) release(sagaID string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.bySaga) > 0 {
-		delete(t.bySaga, sagaID)
+func (q *quarantine) release(sagaID string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.bySaga) > 0 {
+		delete(q.bySaga, sagaID)
 	}
 }
 
-func (t *quarantine) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.bySaga)
+func (q *quarantine) count() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.bySaga)
 }
 
 // setAside puts a saga into quarantine after its wake could not be decided.

@@ -12,17 +12,17 @@ const reasonUnreadableSaga = "unreadable_saga"
 
 // undecidable answers an event of a saga on which no decision is possible. Messages become dead letters, because the
 // saga may be repaired. The store handles an abandon.
-func (w *batchState) undecidable(r *request, s *sagaState) answer {
+func (b *batchState) undecidable(r *request, s *sagaState) answer {
 	if action, acts := r.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
-		return w.abandon(r.sagaID, s, action)
+		return b.abandon(r.sagaID, s, action)
 	}
 	if r.dead != nil && !r.keepDead {
-		w.addDeadLetter(r, reasonUnreadableSaga, "no decision is possible on the saga")
+		b.addDeadLetter(r, reasonUnreadableSaga, "no decision is possible on the saga")
 	}
 	return answer{err: s.fault}
 }
 
-func (w *batchState) abandon(id string, s *sagaState, action saga.Action) answer {
+func (b *batchState) abandon(id string, s *sagaState, action saga.Action) answer {
 	readable := s.instance.ID != ""
 	switch {
 	case s.changed:
@@ -35,10 +35,10 @@ func (w *batchState) abandon(id string, s *sagaState, action saga.Action) answer
 		return s.refuse(saga.RefusedNotApplicable, "abandon does not apply to a saga that is %s", s.instance.Status)
 	}
 	if !s.abandoned {
-		w.abandoned = append(w.abandoned, record.Abandonment{SagaID: id, Actor: action.Actor, Reason: action.Reason})
+		b.abandoned = append(b.abandoned, record.Abandonment{SagaID: id, Actor: action.Actor, Reason: action.Reason})
 		s.abandoned = true
 	}
-	return answer{instance: s.asAbandoned(id, w.now)}
+	return answer{instance: s.asAbandoned(id, b.now)}
 }
 
 func (s *sagaState) refuse(code, format string, arguments ...any) answer {

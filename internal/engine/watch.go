@@ -35,32 +35,32 @@ func newWatchers() *watchers {
 	return &watchers{begun: wait.NewSignal(), bySaga: make(map[string]*watchedSaga)}
 }
 
-func (c *watchers) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-chan saga.Instance, func()) {
+func (w *watchers) subscribe(sagaID string, wanted func(*saga.Instance) bool) (<-chan saga.Instance, func()) {
 	watcher := make(chan saga.Instance, 1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bySaga[sagaID] == nil {
-		c.bySaga[sagaID] = &watchedSaga{watchers: make(map[chan saga.Instance]func(*saga.Instance) bool)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bySaga[sagaID] == nil {
+		w.bySaga[sagaID] = &watchedSaga{watchers: make(map[chan saga.Instance]func(*saga.Instance) bool)}
 	}
-	c.bySaga[sagaID].watchers[watcher] = wanted
-	c.begun.Notify()
-	return watcher, func() { c.unsubscribe(sagaID, watcher) }
+	w.bySaga[sagaID].watchers[watcher] = wanted
+	w.begun.Notify()
+	return watcher, func() { w.unsubscribe(sagaID, watcher) }
 }
 
-func (c *watchers) unsubscribe(sagaID string, watcher chan saga.Instance) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.bySaga[sagaID].watchers, watcher)
-	if len(c.bySaga[sagaID].watchers) == 0 {
-		delete(c.bySaga, sagaID)
+func (w *watchers) unsubscribe(sagaID string, watcher chan saga.Instance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.bySaga[sagaID].watchers, watcher)
+	if len(w.bySaga[sagaID].watchers) == 0 {
+		delete(w.bySaga, sagaID)
 	}
 }
 
 // announce delivers a state. It never blocks: it replaces a state that was not received yet.
-func (c *watchers) announce(in saga.Instance) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	seen := c.bySaga[in.ID]
+func (w *watchers) announce(in saga.Instance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := w.bySaga[in.ID]
 	if seen == nil || in.Revision <= seen.revision {
 		return
 	}
@@ -78,11 +78,11 @@ func (c *watchers) announce(in saga.Instance) {
 }
 
 // revisions returns the revision of each watched saga that was delivered last.
-func (c *watchers) revisions() map[string]int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known := make(map[string]int64, len(c.bySaga))
-	for id, seen := range c.bySaga {
+func (w *watchers) revisions() map[string]int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := make(map[string]int64, len(w.bySaga))
+	for id, seen := range w.bySaga {
 		known[id] = seen.revision
 	}
 	return known

@@ -42,7 +42,7 @@ func engineMutants() []mutant {
 		},
 		{
 			"a measured time held back by the database's clock", "internal/engine/batch.go",
-			"if now.After(w.now) && r.measured.After(now) {", "if now.After(w.now) && r.measured.Before(now) {", engine,
+			"if now.After(b.now) && r.measured.After(now) {", "if now.After(b.now) && r.measured.Before(now) {", engine,
 		},
 		{
 			"a clear verdict rejected because of its code", "steps/wire/verdict.go",

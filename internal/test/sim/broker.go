@@ -46,21 +46,21 @@ type delivery struct {
 	number int
 }
 
-func newBroker(w *Simulation) *broker {
-	return &broker{sim: w, queues: make(map[string]*queue)}
+func newBroker(s *Simulation) *broker {
+	return &broker{sim: s, queues: make(map[string]*queue)}
 }
 
 // put enqueues a message. A fault may duplicate or delay it.
 func (b *broker) put(m wire.Message) {
-	w := b.sim
+	s := b.sim
 	times := 1
-	if w.draw(duplicated) {
+	if s.draw(duplicated) {
 		times = 2
 	}
 	for range times {
-		wait := w.between(100*time.Microsecond, 5*time.Millisecond)
-		if w.draw(delayed) {
-			wait = w.between(10*time.Millisecond, 15*time.Second)
+		wait := s.between(100*time.Microsecond, 5*time.Millisecond)
+		if s.draw(delayed) {
+			wait = s.between(10*time.Millisecond, 15*time.Second)
 		}
 		b.inside++
 		b.offer(&message{Message: m, life: b.life(m.Queue)}, wait)

@@ -57,10 +57,10 @@ func (e *evidence) reportStalled(when string) {
 			e.violate(d.id, "every saga comes to an end", fmt.Sprintf("%s it is still %s (attention: %v)", when, in.Status, in.Attention))
 		}
 	}
-	w := e.sim
+	s := e.sim
 	if len(e.violations) == before {
 		e.violate("", "everything comes to rest", fmt.Sprintf("%s %d messages are in the broker, outbox empty: %t, zombies: %d",
-			when, w.broker.inside, e.outboxEmpty(), w.zombies))
+			when, s.broker.inside, e.outboxEmpty(), s.zombies))
 	}
 }
 

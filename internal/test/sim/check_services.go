@@ -67,7 +67,7 @@ func (v *sagaCheck) checkServices() {
 	}
 }
 
-// checkDone: a step is done after its predecessors. Without a compensation there is no tombstone to stop a late
+// checkDone: a step is done after its predecessors. Without a compensation no tombstone stops a late
 // command; the saga must then report an unknown outcome.
 func (v *sagaCheck) checkDone(i int, done, compensated map[string]bool) {
 	step := &v.def.Steps[i]

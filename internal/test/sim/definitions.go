@@ -10,35 +10,35 @@ import (
 const mostSteps = 5
 
 // newDefinition draws a definition: any graph of steps, with the pivot anywhere or without one.
-func (w *Simulation) newDefinition(number int) *saga.Definition {
+func (s *Simulation) newDefinition(number int) *saga.Definition {
 	b := saga.New(fmt.Sprintf("definition-%d", number))
-	if w.hit(0.2) {
-		b.Deadline(w.between(5*time.Second, 30*time.Second))
+	if s.hit(0.2) {
+		b.Deadline(s.between(5*time.Second, 30*time.Second))
 	}
-	steps := 1 + w.chance.IntN(mostSteps)
-	pivot := w.chance.IntN(steps + 2) // steps: none; steps+1: all are retriable
+	steps := 1 + s.chance.IntN(mostSteps)
+	pivot := s.chance.IntN(steps + 2) // steps: none; steps+1: all are retriable
 	var before, after []string        // the pivot, if any
 	for i := range steps {
 		name := fmt.Sprintf("s%d", i)
-		queue := queues()[w.chance.IntN(len(queues()))]
-		command, options := queue+"."+name, w.options()
+		queue := queues()[s.chance.IntN(len(queues()))]
+		command, options := queue+"."+name, s.options()
 		switch {
 		case pivot > steps || i > pivot:
 			if i > pivot {
-				options = append(options, saga.After(w.some(after, 1)...))
+				options = append(options, saga.After(s.some(after, 1)...))
 			} else {
-				options = append(options, saga.After(w.some(after, 0)...))
+				options = append(options, saga.After(s.some(after, 0)...))
 			}
-			b.Retriable(name, command, append(options, w.retry(2, 4))...)
+			b.Retriable(name, command, append(options, s.retry(2, 4))...)
 			after = append(after, name)
 		case i == pivot:
-			b.Pivot(name, command, append(options, saga.After(before...), w.retry(1, 3))...)
+			b.Pivot(name, command, append(options, saga.After(before...), s.retry(1, 3))...)
 			after = append(after, name)
 		default:
-			if w.hit(0.8) {
-				options = append(options, saga.CompensatedBy(queue+".compensate-"+name), w.compensationRetry())
+			if s.hit(0.8) {
+				options = append(options, saga.CompensatedBy(queue+".compensate-"+name), s.compensationRetry())
 			}
-			b.Step(name, command, append(options, saga.After(w.some(before, 0)...), w.retry(1, 3))...)
+			b.Step(name, command, append(options, saga.After(s.some(before, 0)...), s.retry(1, 3))...)
 			before = append(before, name)
 		}
 	}
@@ -46,10 +46,10 @@ func (w *Simulation) newDefinition(number int) *saga.Definition {
 }
 
 // some draws a subset of the names with at least that many.
-func (w *Simulation) some(names []string, least int) []string {
+func (s *Simulation) some(names []string, least int) []string {
 	var drawn []string
 	for _, name := range names {
-		if w.hit(0.5) {
+		if s.hit(0.5) {
 			drawn = append(drawn, name)
 		}
 	}
@@ -59,25 +59,25 @@ func (w *Simulation) some(names []string, least int) []string {
 	return drawn
 }
 
-func (w *Simulation) options() []saga.StepOption {
+func (s *Simulation) options() []saga.StepOption {
 	return []saga.StepOption{
-		saga.Timeout(w.between(time.Second, 5*time.Second)), saga.CompensationTimeout(w.between(time.Second, 5*time.Second)),
+		saga.Timeout(s.between(time.Second, 5*time.Second)), saga.CompensationTimeout(s.between(time.Second, 5*time.Second)),
 	}
 }
 
-func (w *Simulation) policy(least, most int) []saga.RetryOption {
+func (s *Simulation) policy(least, most int) []saga.RetryOption {
 	return []saga.RetryOption{
-		saga.Attempts(least + w.chance.IntN(most-least+1)), saga.NonRetryable(codeFinal),
-		saga.Backoff(w.between(50*time.Millisecond, time.Second), 2, 2*time.Second),
+		saga.Attempts(least + s.chance.IntN(most-least+1)), saga.NonRetryable(codeFinal),
+		saga.Backoff(s.between(50*time.Millisecond, time.Second), 2, 2*time.Second),
 	}
 }
 
-func (w *Simulation) retry(least, most int) saga.StepOption {
-	return saga.Retry(w.policy(least, most)...)
+func (s *Simulation) retry(least, most int) saga.StepOption {
+	return saga.Retry(s.policy(least, most)...)
 }
 
-func (w *Simulation) compensationRetry() saga.StepOption {
-	return saga.CompensationRetry(w.policy(1, 4)...)
+func (s *Simulation) compensationRetry() saga.StepOption {
+	return saga.CompensationRetry(s.policy(1, 4)...)
 }
 
 // queues returns the worker queues.

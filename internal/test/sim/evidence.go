@@ -67,8 +67,8 @@ type effect struct {
 	at          time.Time
 }
 
-func newEvidence(w *Simulation, traced string) *evidence {
-	return &evidence{sim: w, known: make(map[string]*sagaEvidence), requests: make(map[int]string), traced: traced}
+func newEvidence(s *Simulation, traced string) *evidence {
+	return &evidence{sim: s, known: make(map[string]*sagaEvidence), requests: make(map[int]string), traced: traced}
 }
 
 func (e *evidence) violate(sagaID, rule, what string) {

@@ -42,12 +42,12 @@ func (b *Broker) Publish(commands ...wire.Command) (receipts []wire.Receipt) {
 
 // do calls a function with the connection of a replica.
 func (b *Broker) do(something func(publisher)) {
-	w, done := b.sim, false
-	w.spawn(w.operators, func() {
-		something(publisher{sim: w, replica: w.replicas[0]})
+	s, done := b.sim, false
+	s.spawn(s.operators, func() {
+		something(publisher{sim: s, replica: s.replicas[0]})
 		done = true
 	})
-	w.run(w.now+time.Hour, func() bool { return done })
+	s.run(s.now+time.Hour, func() bool { return done })
 }
 
 // Take waits for the next delivery of a worker queue, and returns it with a function that settles it.

@@ -58,15 +58,15 @@ func rates() [faultKinds]float64 {
 }
 
 // draw decides whether a fault happens here. After the faults are over it returns false.
-func (w *Simulation) draw(f fault) bool {
-	if w.healed || !w.hit(w.rates[f]) {
+func (s *Simulation) draw(f fault) bool {
+	if s.healed || !s.hit(s.rates[f]) {
 		return false
 	}
-	w.count(f)
+	s.count(f)
 	return true
 }
 
-func (w *Simulation) count(f fault) {
-	w.Faults[f]++
-	w.mix(uint64(f))
+func (s *Simulation) count(f fault) {
+	s.Faults[f]++
+	s.mix(uint64(f))
 }

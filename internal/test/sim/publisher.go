@@ -30,13 +30,13 @@ func (p publisher) CanPublish() error {
 
 // Publish implements relay.Publisher.
 func (p publisher) Publish(_ context.Context, commands []wire.Command, settle func(int, wire.Receipt)) {
-	w := p.sim
-	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
+	s := p.sim
+	s.sleep(s.between(100*time.Microsecond, 3*time.Millisecond))
 	receipts := make([]wire.Receipt, len(commands))
 	for i := range commands {
 		receipts[i] = p.publish(&commands[i])
 	}
-	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
+	s.sleep(s.between(100*time.Microsecond, 3*time.Millisecond))
 	for i := range commands {
 		settle(i, receipts[i])
 	}
@@ -49,46 +49,46 @@ func (p publisher) PublishAlone(_ context.Context, command *wire.Command) wire.R
 }
 
 func (p publisher) publish(command *wire.Command) wire.Receipt {
-	w := p.sim
+	s := p.sim
 	message := command.Message(repliesQueue, p.replica.clock())
 	message.Queue = workerQueue + command.Queue
 	switch {
 	case p.CanPublish() != nil:
 		return wire.Receipt{Reason: errBrokerAway.Error()}
-	case !w.broker.exists(command.Queue):
-		w.count(unroutable)
+	case !s.broker.exists(command.Queue):
+		s.count(unroutable)
 		return wire.Receipt{Outcome: wire.Returned, Reason: "no queue " + message.Queue}
-	case w.draw(publishLost):
+	case s.draw(publishLost):
 		return wire.Receipt{Reason: "the connection broke"}
-	case w.draw(publishZombie):
-		w.zombies++
-		w.after(w.ambient, w.between(time.Second, longestZombie), func() { w.arrive(command, message) })
+	case s.draw(publishZombie):
+		s.zombies++
+		s.after(s.ambient, s.between(time.Second, longestZombie), func() { s.arrive(command, message) })
 		return wire.Receipt{Reason: "no confirm in time"}
 	}
-	w.evidence.published(command)
-	w.broker.put(message)
-	if w.draw(publishStored) {
+	s.evidence.published(command)
+	s.broker.put(message)
+	if s.draw(publishStored) {
 		return wire.Receipt{Reason: "the connection broke"}
 	}
 	return wire.Receipt{Outcome: wire.Confirmed}
 }
 
 // arrive delivers a zombie publish.
-func (w *Simulation) arrive(command *wire.Command, message wire.Message) {
-	w.zombies--
-	if w.broker.exists(command.Queue) {
-		w.evidence.published(command)
-		w.broker.put(message)
+func (s *Simulation) arrive(command *wire.Command, message wire.Message) {
+	s.zombies--
+	if s.broker.exists(command.Queue) {
+		s.evidence.published(command)
+		s.broker.put(message)
 	}
 }
 
 // DeclareQueues implements relay.Publisher and engine.Queues.
 func (p publisher) DeclareQueues(_ context.Context, queues []string) error {
-	w := p.sim
-	w.sleep(w.between(100*time.Microsecond, 3*time.Millisecond))
+	s := p.sim
+	s.sleep(s.between(100*time.Microsecond, 3*time.Millisecond))
 	if err := p.CanPublish(); err != nil {
 		return err
 	}
-	w.broker.declare(queues)
+	s.broker.declare(queues)
 	return nil
 }

@@ -35,13 +35,13 @@ type replica struct {
 }
 
 // newReplica starts a process. It knows only what is stored.
-func (w *Simulation) newReplica(number int) *replica {
-	r := &replica{sim: w, process: &process{name: fmt.Sprintf("replica %d", number)}}
-	if w.draw(replicaSkew) {
-		r.skew = w.between(-10*time.Minute, 10*time.Minute)
+func (s *Simulation) newReplica(number int) *replica {
+	r := &replica{sim: s, process: &process{name: fmt.Sprintf("replica %d", number)}}
+	if s.draw(replicaSkew) {
+		r.skew = s.between(-10*time.Minute, 10*time.Minute)
 	}
-	store := &Store{Store: w.store, Line: faultyLine{w}, Committed: w.committed}
-	connection := publisher{sim: w, replica: r}
+	store := &Store{Store: s.store, Line: faultyLine{s}, Committed: s.committed}
+	connection := publisher{sim: s, replica: r}
 	r.relay = relay.New(relay.Config{
 		Rows: store, Publisher: connection, Now: r.clock, Publishers: publishers,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) {
@@ -52,7 +52,7 @@ func (w *Simulation) newReplica(number int) *replica {
 	r.engine = engine.New(engine.Config{
 		Store: store, Outbox: outbox{r.relay, r}, Queues: connection,
 		Lanes: lanes, LaneCapacity: unbounded, ForgetAt: 1, OverdueAfter: overdue,
-		Environment: engine.Environment{Now: r.clock, NewID: w.newID, Pause: r.pause, Await: r.await},
+		Environment: engine.Environment{Now: r.clock, NewID: s.newID, Pause: r.pause, Await: r.await},
 	})
 	r.run(context.Background())
 	return r
@@ -60,7 +60,7 @@ func (w *Simulation) newReplica(number int) *replica {
 
 // run replaces the loops of engine.Run and relay.Run.
 func (r *replica) run(ctx context.Context) {
-	w := r.sim
+	s := r.sim
 	for lane := range lanes {
 		r.deciding = append(r.deciding, r.loop(func() bool {
 			decided := r.engine.DecideBatch(ctx, lane)
@@ -73,11 +73,11 @@ func (r *replica) run(ctx context.Context) {
 	for range publishers {
 		r.publishing = append(r.publishing, r.loop(func() bool { return r.relay.PublishHanded(ctx) }))
 	}
-	r.firing = w.spawn(r.process, func() {
+	r.firing = s.spawn(r.process, func() {
 		for {
 			wait := r.engine.FireTimers(ctx)
 			r.added()
-			w.rest(wait)
+			s.rest(wait)
 		}
 	})
 	r.every(loopEvery, func() bool {
@@ -110,14 +110,14 @@ func (r *replica) loop(turn func() bool) *task {
 
 // every calls turn at an interval.
 func (r *replica) every(interval time.Duration, turn func() bool) {
-	w := r.sim
-	w.spawn(r.process, func() {
-		w.sleep(w.between(0, interval))
+	s := r.sim
+	s.spawn(r.process, func() {
+		s.sleep(s.between(0, interval))
 		for {
 			if turn() {
-				w.sleep(interval / 10)
+				s.sleep(interval / 10)
 			} else {
-				w.sleep(interval)
+				s.sleep(interval)
 			}
 		}
 	})
@@ -167,13 +167,13 @@ func (r *replica) await(ctx context.Context, answered <-chan struct{}) bool {
 
 // take gives a message to the engine, which settles it after the commit.
 func (r *replica) take(d *delivery) {
-	w := r.sim
+	s := r.sim
 	settle := func(ok bool) {
-		w.after(r.process, w.between(50*time.Microsecond, 2*time.Millisecond), func() {
+		s.after(r.process, s.between(50*time.Microsecond, 2*time.Millisecond), func() {
 			if ok {
-				w.broker.acknowledge(d)
+				s.broker.acknowledge(d)
 			} else {
-				w.broker.requeue(d)
+				s.broker.requeue(d)
 			}
 		})
 	}

@@ -29,11 +29,11 @@ func Run(seed uint64, sagas int) Report { return run(seed, sagas, "") }
 func TraceSaga(seed uint64, sagas int, sagaID string) []string { return run(seed, sagas, sagaID).Trace }
 
 func run(seed uint64, sagas int, traced string) Report {
-	w := newSimulation(seed, traced)
-	w.simulate(sagas)
-	e := w.evidence
+	s := newSimulation(seed, traced)
+	s.simulate(sagas)
+	e := s.evidence
 	report := Report{
-		Seeds: 1, Sagas: len(e.sagas), Events: w.events, Faults: w.Faults, Ends: make(map[saga.Status]int),
+		Seeds: 1, Sagas: len(e.sagas), Events: s.events, Faults: s.Faults, Ends: make(map[saga.Status]int),
 		Violations: e.check(), Trace: e.trace,
 	}
 	for _, d := range e.sagas {
@@ -42,7 +42,7 @@ func run(seed uint64, sagas int, traced string) Report {
 		report.Effects += len(d.effects)
 		report.Ends[d.instance.Status]++
 	}
-	report.Digest = w.digest
+	report.Digest = s.digest
 	return report
 }
 

@@ -26,34 +26,34 @@ type work struct {
 }
 
 // serve lets a worker handle a delivery and settle it.
-func (w *Simulation) serve(worker *process, d *delivery) {
-	w.spawn(worker, func() {
+func (s *Simulation) serve(worker *process, d *delivery) {
+	s.spawn(worker, func() {
 		command, err := wire.DecodeCommand(d.Message)
 		if err != nil {
 			panic(err) // the relay published an invalid command
 		}
-		k := &work{sim: w, delivery: d, command: command, worker: worker}
-		w.pause()
+		k := &work{sim: s, delivery: d, command: command, worker: worker}
+		s.pause()
 		k.settle(k.handle())
 	})
 }
 
 // handle retries the command until its transaction succeeds, and returns how to settle it.
 func (k *work) handle() wire.Answer {
-	w := k.sim
-	if w.draw(workerRejects) {
+	s := k.sim
+	if s.draw(workerRejects) {
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	for {
 		if k.late() && k.command.ID.Direction == saga.Execute {
-			w.count(workerLate)
+			s.count(workerLate)
 			return wire.Answer{Settlement: wire.Dropped}
 		}
 		answer, err := k.pass()
 		if err == nil {
 			return answer
 		}
-		w.sleep(w.between(10*time.Millisecond, 100*time.Millisecond))
+		s.sleep(s.between(10*time.Millisecond, 100*time.Millisecond))
 	}
 }
 
@@ -63,11 +63,11 @@ func (k *work) late() bool {
 
 // pass handles the command in one barrier transaction.
 func (k *work) pass() (wire.Answer, error) {
-	w := k.sim
+	s := k.sim
 	key := k.command.ID.IdempotencyKey()
-	tx := w.barrier.Begin()
+	tx := s.barrier.Begin()
 	defer tx.Rollback()
-	stored, output, err := w.enter(tx, key, k.command.ID.Attempt)
+	stored, output, err := s.enter(tx, key, k.command.ID.Attempt)
 	if err != nil {
 		return wire.Answer{}, err
 	}
@@ -75,9 +75,9 @@ func (k *work) pass() (wire.Answer, error) {
 		tx.Commit()
 		return wire.Answer{Settlement: wire.Replied, Reply: stored}, nil
 	}
-	w.pause()
-	if w.draw(workerSlow) {
-		w.sleep(w.between(time.Second, 20*time.Second))
+	s.pause()
+	if s.draw(workerSlow) {
+		s.sleep(s.between(time.Second, 20*time.Second))
 	}
 	if k.late() && k.command.ID.Direction == saga.Execute {
 		return wire.Answer{Settlement: wire.Dropped}, nil // the deadline passed, so its work is rolled back
@@ -86,15 +86,15 @@ func (k *work) pass() (wire.Answer, error) {
 	if err := tx.Leave(key, reply); err != nil {
 		return wire.Answer{}, err
 	}
-	w.pause()
-	unknown := w.draw(workerCommit)
-	if unknown && w.hit(0.5) {
+	s.pause()
+	unknown := s.draw(workerCommit)
+	if unknown && s.hit(0.5) {
 		return wire.Answer{}, errCommit
 	}
 	tx.Commit()
 	if effect {
-		w.evidence.given(k.command, output)
-		w.evidence.effect(k.command, readReply(reply).Output)
+		s.evidence.given(k.command, output)
+		s.evidence.effect(k.command, readReply(reply).Output)
 	}
 	if unknown {
 		return wire.Answer{}, errCommit
@@ -103,29 +103,29 @@ func (k *work) pass() (wire.Answer, error) {
 }
 
 // enter retries until the rows are free.
-func (w *Simulation) enter(tx *BarrierTx, key string, attempt int) (reply, output json.RawMessage, err error) {
+func (s *Simulation) enter(tx *BarrierTx, key string, attempt int) (reply, output json.RawMessage, err error) {
 	for {
 		reply, output, err = tx.Enter(key, attempt)
 		if !errors.Is(err, ErrBusy) {
 			return reply, output, err
 		}
 		tx.Rollback()
-		w.sleep(w.between(time.Millisecond, 20*time.Millisecond))
+		s.sleep(s.between(time.Millisecond, 20*time.Millisecond))
 	}
 }
 
 // attempt does the work and reports whether it had an effect.
 func (k *work) attempt() (reply json.RawMessage, effect bool) {
-	w := k.sim
+	s := k.sim
 	switch {
-	case w.draw(failsFinally) && k.command.ID.Direction == saga.Execute:
-		return encoded(wire.Failed(codeFinal, "simulated", w.hit(0.5))), false
-	case w.draw(failsOnce):
+	case s.draw(failsFinally) && k.command.ID.Direction == saga.Execute:
+		return encoded(wire.Failed(codeFinal, "simulated", s.hit(0.5))), false
+	case s.draw(failsOnce):
 		return encoded(wire.Failed(codeFailed, "simulated", true)), false
 	case k.command.ID.Direction == saga.Compensate:
 		return encoded(wire.Succeeded(nil)), true
 	default:
-		output := `{"` + k.command.ID.Step + `":` + strconv.Itoa(w.chance.IntN(1_000_000)) + `}`
+		output := `{"` + k.command.ID.Step + `":` + strconv.Itoa(s.chance.IntN(1_000_000)) + `}`
 		return encoded(wire.Succeeded(json.RawMessage(output))), true
 	}
 }
@@ -140,27 +140,27 @@ func encoded(reply wire.Reply) json.RawMessage {
 
 // settle sends the reply and then settles the command.
 func (k *work) settle(answer wire.Answer) {
-	w := k.sim
-	w.pause()
+	s := k.sim
+	s.pause()
 	switch answer.Settlement {
 	case wire.Rejected:
-		w.broker.reject(k.delivery)
+		s.broker.reject(k.delivery)
 		return
 	case wire.Replied:
-		if w.draw(workerSilent) {
+		if s.draw(workerSilent) {
 			break
 		}
-		if w.draw(workerContradicts) {
-			w.evidence.contradicts(k.command.ID)
+		if s.draw(workerContradicts) {
+			s.evidence.contradicts(k.command.ID)
 			k.reply(encoded(wire.Failed(codeFinal, "contradicts itself", false)))
 		}
 		k.reply(answer.Reply)
-		if w.draw(workerRepeats) {
+		if s.draw(workerRepeats) {
 			k.reply(answer.Reply)
 		}
 	}
-	w.pause()
-	w.broker.acknowledge(k.delivery)
+	s.pause()
+	s.broker.acknowledge(k.delivery)
 }
 
 func (k *work) reply(body []byte) {

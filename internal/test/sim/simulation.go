@@ -49,48 +49,48 @@ type Simulation struct {
 
 // newSimulation makes everything that a seed determines.
 func newSimulation(seed uint64, traced string) *Simulation {
-	w := &Simulation{
+	s := &Simulation{
 		schedule: newSchedule(seed), barrier: NewBarrier(),
 		ambient: &process{name: "ambient"}, operators: &process{name: "operators"},
 	}
-	kept, err := memory.Open(memory.Config{Now: w.time})
+	kept, err := memory.Open(memory.Config{Now: s.time})
 	if err != nil {
 		panic(err) // a store without a file does not fail
 	}
-	w.store, w.receive = kept, w.take
-	w.broker = newBroker(w)
-	w.evidence = newEvidence(w, traced)
+	s.store, s.receive = kept, s.take
+	s.broker = newBroker(s)
+	s.evidence = newEvidence(s, traced)
 	for n := range replicas {
-		w.replicas = append(w.replicas, w.newReplica(n))
+		s.replicas = append(s.replicas, s.newReplica(n))
 	}
 	for range workers {
-		w.workers = append(w.workers, &process{name: "worker"})
+		s.workers = append(s.workers, &process{name: "worker"})
 	}
 	for n := range definitions {
-		w.definitions = append(w.definitions, w.newDefinition(n))
+		s.definitions = append(s.definitions, s.newDefinition(n))
 	}
-	return w
+	return s
 }
 
 // simulate runs all phases with that many sagas.
-func (w *Simulation) simulate(sagas int) {
-	defer w.end()
-	w.register()
-	w.rates = rates()
-	w.startFaults()
+func (s *Simulation) simulate(sagas int) {
+	defer s.end()
+	s.register()
+	s.rates = rates()
+	s.startFaults()
 	for n := range sagas {
-		w.after(w.operators, w.between(0, faultTime), func() { w.spawn(w.operators, func() { w.start(n) }) })
+		s.after(s.operators, s.between(0, faultTime), func() { s.spawn(s.operators, func() { s.start(n) }) })
 	}
-	w.run(w.now+faultTime, never)
-	w.heal()
-	healed := w.now
-	if !w.run(healed+recoveryTime, w.every(checkEvery, w.evidence.settled)) {
-		w.evidence.reportStalled("after the faults")
+	s.run(s.now+faultTime, never)
+	s.heal()
+	healed := s.now
+	if !s.run(healed+recoveryTime, s.every(checkEvery, s.evidence.settled)) {
+		s.evidence.reportStalled("after the faults")
 	}
-	w.evidence.healthyFrom = healed + healthyFrom
-	w.spawn(w.operators, w.repair)
-	if !w.run(healed+repair, w.every(checkEvery, w.atRest)) {
-		w.evidence.reportStalled("after the repairs")
+	s.evidence.healthyFrom = healed + healthyFrom
+	s.spawn(s.operators, s.repair)
+	if !s.run(healed+repair, s.every(checkEvery, s.atRest)) {
+		s.evidence.reportStalled("after the repairs")
 	}
 }
 
@@ -109,60 +109,60 @@ func (s *schedule) every(interval time.Duration, question func() bool) func() bo
 }
 
 // atRest reports whether no work is left for anyone.
-func (w *Simulation) atRest() bool {
-	return w.zombies == 0 && w.broker.inside == 0 && w.evidence.ended() && w.evidence.outboxEmpty()
+func (s *Simulation) atRest() bool {
+	return s.zombies == 0 && s.broker.inside == 0 && s.evidence.ended() && s.evidence.outboxEmpty()
 }
 
 // register registers the definitions through a replica.
-func (w *Simulation) register() {
-	left := len(w.definitions)
-	w.spawn(w.operators, func() {
-		for i := range w.definitions {
-			w.callReplica(func(r *replica) {
-				registered, _, err := r.engine.RegisterDefinition(w.patience(), w.definitions[i])
+func (s *Simulation) register() {
+	left := len(s.definitions)
+	s.spawn(s.operators, func() {
+		for i := range s.definitions {
+			s.callReplica(func(r *replica) {
+				registered, _, err := r.engine.RegisterDefinition(s.patience(), s.definitions[i])
 				if err != nil {
 					panic(err) // no faults happen yet
 				}
-				w.definitions[i] = registered.Definition
+				s.definitions[i] = registered.Definition
 			})
 			left--
 		}
 	})
-	w.run(faultTime, func() bool { return left == 0 })
+	s.run(faultTime, func() bool { return left == 0 })
 }
 
 // end kills every process.
-func (w *Simulation) end() {
-	w.kill(w.ambient)
-	w.kill(w.operators)
-	for _, r := range w.replicas {
-		w.kill(r.process)
+func (s *Simulation) end() {
+	s.kill(s.ambient)
+	s.kill(s.operators)
+	for _, r := range s.replicas {
+		s.kill(r.process)
 	}
-	for _, p := range w.workers {
-		w.kill(p)
+	for _, p := range s.workers {
+		s.kill(p)
 	}
 }
 
 // committed records every transaction.
-func (w *Simulation) committed(changes record.Changes) { w.evidence.committed(changes) }
+func (s *Simulation) committed(changes record.Changes) { s.evidence.committed(changes) }
 
 // take gives a delivery to its process.
-func (w *Simulation) take(to *process, d *delivery) {
-	for _, r := range w.replicas {
+func (s *Simulation) take(to *process, d *delivery) {
+	for _, r := range s.replicas {
 		if r.process == to {
 			r.take(d)
 			return
 		}
 	}
-	w.serve(to, d)
+	s.serve(to, d)
 }
 
 // pick draws a live process, or returns nil if there is none.
-func (w *Simulation) pick(group []*process) *process {
+func (s *Simulation) pick(group []*process) *process {
 	var fit [max(replicas, workers)]*process
 	n := 0
 	for _, p := range group {
-		if !p.dead && p.frozenUntil <= w.now {
+		if !p.dead && p.frozenUntil <= s.now {
 			fit[n] = p
 			n++
 		}
@@ -170,16 +170,16 @@ func (w *Simulation) pick(group []*process) *process {
 	if n == 0 {
 		return nil
 	}
-	return fit[w.chance.IntN(n)]
+	return fit[s.chance.IntN(n)]
 }
 
-func (w *Simulation) replicaProcesses() []*process {
-	processes := make([]*process, len(w.replicas))
-	for i, r := range w.replicas {
+func (s *Simulation) replicaProcesses() []*process {
+	processes := make([]*process, len(s.replicas))
+	for i, r := range s.replicas {
 		processes[i] = r.process
 	}
 	return processes
 }
 
 // pause suspends the current task briefly.
-func (w *Simulation) pause() { w.sleep(w.between(100*time.Microsecond, 20*time.Millisecond)) }
+func (s *Simulation) pause() { s.sleep(s.between(100*time.Microsecond, 20*time.Millisecond)) }

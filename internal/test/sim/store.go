@@ -130,14 +130,14 @@ var (
 type faultyLine struct{ sim *Simulation }
 
 func (l faultyLine) Before() error {
-	w := l.sim
-	w.sleep(w.between(50*time.Microsecond, 2*time.Millisecond))
+	s := l.sim
+	s.sleep(s.between(50*time.Microsecond, 2*time.Millisecond))
 	switch {
-	case w.storeAwayUntil > w.now:
-		w.count(storeAway)
-		w.sleep(w.between(time.Millisecond, time.Second))
+	case s.storeAwayUntil > s.now:
+		s.count(storeAway)
+		s.sleep(s.between(time.Millisecond, time.Second))
 		return errStoreAway
-	case w.draw(storeFailsBefore):
+	case s.draw(storeFailsBefore):
 		return errLineBroke
 	default:
 		return nil
@@ -145,10 +145,10 @@ func (l faultyLine) Before() error {
 }
 
 func (l faultyLine) After() error {
-	w := l.sim
-	w.sleep(w.between(50*time.Microsecond, 2*time.Millisecond))
-	if w.storeAwayUntil > w.now || w.draw(storeFailsAfter) {
-		w.count(storeFailsAfter)
+	s := l.sim
+	s.sleep(s.between(50*time.Microsecond, 2*time.Millisecond))
+	if s.storeAwayUntil > s.now || s.draw(storeFailsAfter) {
+		s.count(storeFailsAfter)
 		return errLineBroke
 	}
 	return nil
