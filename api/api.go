@@ -23,10 +23,11 @@ const (
 	AuthNone Auth = "none" // every caller may do everything
 )
 
-// Config configures the API. Engine, Reads and Broker are required; Keys is required unless Auth is AuthNone.
+// Config configures the API. Engine, Reads, Bulks and Broker are required; Keys is required unless Auth is AuthNone.
 type Config struct {
 	Engine Engine
 	Reads  Reads
+	Bulks  Bulks
 	Broker Broker
 	Keys   Keys
 	Auth   Auth // empty: AuthKeys
@@ -114,6 +115,8 @@ func New(config Config) http.Handler {
 	s.sagaRoutes()
 	s.actionRoutes()
 	s.watchRoute()
+	s.stuckRoutes()
+	s.bulkRoutes()
 	s.deadLetterRoutes()
 	s.queueRoutes()
 	s.statsRoutes()

@@ -2,11 +2,16 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"time"
 	"unicode/utf8"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 type (
@@ -16,7 +21,44 @@ type (
 	deadLetterOutput struct {
 		Body resource.DeadLetter
 	}
+	// LetterFilterInput are the filters of the list of dead letters.
+	LetterFilterInput struct {
+		Queue          Given[string]    `query:"queue" doc:"Where it was going"`
+		Reason         Given[string]    `query:"reason"`
+		Source         string           `query:"source" enum:"reply,command,start"`
+		Saga           Given[string]    `query:"saga" doc:"Id of the saga"`
+		ReceivedAfter  Given[time.Time] `query:"received_after"`
+		ReceivedBefore Given[time.Time] `query:"received_before"`
+	}
+	listLettersInput struct {
+		LetterFilterInput
+		PageInput
+	}
+	redriveOutput struct {
+		Body resource.Redriven
+	}
 )
+
+// filter checks what the declaration above cannot say.
+func (f LetterFilterInput) filter() (record.DeadLetterFilter, error) {
+	filter := record.DeadLetterFilter{
+		Queue: f.Queue.pointer(), Reason: f.Reason.pointer(), SagaID: f.Saga.pointer(),
+		ReceivedAfter: f.ReceivedAfter.pointer(), ReceivedBefore: f.ReceivedBefore.pointer(),
+	}
+	for name, text := range map[string]string{"queue": f.Queue.Value, "reason": f.Reason.Value, "saga": f.Saga.Value} {
+		if !printable(text, 255) {
+			return filter, parameter(name, "must be at most 255 printable characters")
+		}
+	}
+	switch f.Source {
+	case "":
+	case record.SourceReply, record.SourceCommand, record.SourceStart:
+		filter.Source = &f.Source
+	default:
+		return filter, parameter("source", "must be reply, command or start")
+	}
+	return filter, nil
+}
 
 func (s *service) deadLetterRoutes() {
 	register(s, route{
@@ -27,14 +69,93 @@ func (s *service) deadLetterRoutes() {
 		id: "get-dead-letter", method: http.MethodGet, path: "/v1/dead-letters/{id}", tag: "Dead letters",
 		role: record.Viewer, summary: "Get a dead letter with its content", errors: []int{http.StatusNotFound},
 	}, s.getDeadLetter)
+	register(s, route{
+		id: "redrive-dead-letter", method: http.MethodPost, path: "/v1/dead-letters/{id}/redrive", tag: "Dead letters",
+		role: record.Admin, summary: "Send a dead letter where it was going",
+		body: &bodyRule{shape: bodyOf[resource.RedriveAction]().shape, optional: true},
+		about: "The same id, the same body. A reply and a start are taken in again; a command goes to its queue while its step is " +
+			"at work. Else 409 `not_applicable` says what helps instead. The letter is then gone.",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, s.redrive)
+	register(s, route{
+		id: "discard-dead-letter", method: http.MethodDelete, path: "/v1/dead-letters/{id}", tag: "Dead letters",
+		role: record.Admin, summary: "Discard a dead letter", status: http.StatusNoContent, errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, input *deadLetterInput) (*struct{}, error) {
+		if !deadLetterID(input.ID) {
+			return nil, record.ErrDeadLetterNotFound
+		}
+		return nil, s.Bulks.DeleteDeadLetter(ctx, input.ID)
+	})
+	register(s, route{
+		id: "act-on-dead-letters", method: http.MethodPost, path: "/v1/dead-letters/actions", tag: "Bulk actions",
+		role: record.Admin, summary: "Redrive or discard many dead letters", status: http.StatusAccepted, long: true,
+		body:  bodyOf[resource.LetterBulkRequest](),
+		about: "As `POST /v1/sagas/actions`.",
+	}, s.actOnLetters)
 }
 
-func (s *service) listDeadLetters(ctx context.Context, input *PageInput) (*listOutput[resource.DeadLetter], error) {
+func (s *service) redrive(ctx context.Context, input *deadLetterInput) (*redriveOutput, error) {
+	given, err := decode(body(ctx), func(given resource.RedriveAction) []resource.FieldError { return reasonFaults(given.Reason, false) })
+	if err != nil {
+		return nil, err
+	}
+	if !deadLetterID(input.ID) {
+		return nil, record.ErrDeadLetterNotFound
+	}
+	letter, err := s.Reads.DeadLetter(ctx, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Engine.Redrive(ctx, letter, saga.Action{ID: ulid.Make().String(), Actor: actor(ctx), Reason: given.Reason})
+	if err != nil {
+		return nil, notRedriven(err)
+	}
+	return &redriveOutput{Body: resource.Redriven{ID: letter.ID, RedrivenTo: letter.Queue}}, nil
+}
+
+// notRedriven is 409 for everything that keeps a dead letter from being redriven, but not for an outage.
+func notRedriven(err error) error {
+	answer := problemOf(err)
+	if answer.Status >= http.StatusInternalServerError {
+		return err
+	}
+	return problem(resource.CodeNotApplicable, answer.Detail)
+}
+
+func (s *service) actOnLetters(ctx context.Context, _ *struct{}) (*bulkOutput, error) {
+	given, err := decode(body(ctx), func(given resource.LetterBulkRequest) (faults []resource.FieldError) {
+		if given.Action != "redrive" && given.Action != "discard" {
+			faults = append(faults, field("action", "must be redrive or discard"))
+		}
+		return append(faults, bulkFaults(given.Reason, given.Rate)...)
+	})
+	var targets record.BulkTargets
+	if err == nil {
+		targets, err = letterTargets(given.Filter)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if given.DryRun {
+		report, err := s.dryRunLetters(ctx, targets, given.Action)
+		return &bulkOutput{Status: http.StatusOK, Body: report}, err
+	}
+	return s.createBulk(ctx, record.BulkAction{
+		Kind: record.BulkDeadLetters, Action: given.Action, Filter: given.Filter, Parameters: json.RawMessage("{}"), Reason: given.Reason,
+		Rate: given.Rate, Canary: given.Canary, StopAfter: given.StopAfter,
+	}, targets)
+}
+
+func (s *service) listDeadLetters(ctx context.Context, input *listLettersInput) (*listOutput[resource.DeadLetter], error) {
 	page, err := input.page(deadLetterPosition)
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := s.Reads.DeadLetters(ctx, page)
+	filter, err := input.filter()
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := s.Reads.DeadLetters(ctx, filter, page)
 	if err != nil {
 		return nil, err
 	}

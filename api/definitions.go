@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -52,6 +53,12 @@ func (s *service) definitionRoutes() {
 		summary: "Get the latest version of a definition", errors: []int{http.StatusNotFound},
 	}, s.getDefinition)
 	register(s, route{
+		id: "set-definition", method: http.MethodPatch, path: "/v1/definitions/{name}", tag: tag, role: record.Admin,
+		summary: "Disable or enable a definition", body: bodyOf[resource.DefinitionSettings](), errors: []int{http.StatusNotFound},
+		about: "Of a disabled definition no further sagas are started: 409 `definition_disabled`. What runs or is scheduled goes on, " +
+			"and a repeated start still finds its saga.",
+	}, s.setDefinition)
+	register(s, route{
 		id: "list-definition-versions", method: http.MethodGet, path: "/v1/definitions/{name}/versions", tag: tag,
 		role: record.Viewer, summary: "List every version of a definition", errors: []int{http.StatusNotFound},
 	}, s.listVersions)
@@ -92,6 +99,9 @@ func (s *service) listDefinitions(ctx context.Context, input *PageInput) (*listO
 		return nil, err
 	}
 	list, err := listOf(found, next, showDefinition)
+	if err == nil {
+		err = s.withDisabled(ctx, list.Items)
+	}
 	return &listOutput[resource.Definition]{Body: list}, err
 }
 
@@ -107,7 +117,12 @@ func (s *service) getDefinition(ctx context.Context, input *definitionInput) (*d
 		return nil, err
 	}
 	shown, err := showDefinition(found)
-	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+	if err != nil {
+		return nil, err
+	}
+	one := []resource.Definition{shown}
+	err = s.withDisabled(ctx, one)
+	return &definitionOutput{Status: http.StatusOK, Body: one[0]}, err
 }
 
 func (s *service) listVersions(ctx context.Context, input *versionsInput) (*listOutput[resource.Definition], error) {
@@ -123,6 +138,9 @@ func (s *service) listVersions(ctx context.Context, input *versionsInput) (*list
 		return nil, err
 	}
 	list, err := listOf(found, next, showDefinition)
+	if err == nil {
+		err = s.withDisabled(ctx, list.Items)
+	}
 	return &listOutput[resource.Definition]{Body: list}, err
 }
 
@@ -138,10 +156,43 @@ func (s *service) getVersion(ctx context.Context, input *versionInput) (*definit
 		return nil, err
 	}
 	shown, err := showDefinition(found)
-	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+	if err != nil {
+		return nil, err
+	}
+	one := []resource.Definition{shown}
+	err = s.withDisabled(ctx, one)
+	return &definitionOutput{Status: http.StatusOK, Body: one[0]}, err
 }
 
 func isVersion(text string) bool {
 	version, err := strconv.Atoi(text)
 	return err == nil && version > 0
+}
+
+func (s *service) setDefinition(ctx context.Context, input *definitionInput) (*definitionOutput, error) {
+	given, err := decode(body(ctx), func(given resource.DefinitionSettings) (faults []resource.FieldError) {
+		if given.Disabled == nil {
+			faults = append(faults, field("disabled", "must be true or false"))
+		}
+		return faults
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !identifier(input.Name) {
+		return nil, record.ErrDefinitionNotFound
+	}
+	if _, err := s.Bulks.SetDisabled(ctx, input.Name, *given.Disabled, actor(ctx)); err != nil {
+		return nil, err
+	}
+	return s.getDefinition(ctx, input)
+}
+
+// withDisabled adds to definitions whether they are disabled.
+func (s *service) withDisabled(ctx context.Context, shown []resource.Definition) error {
+	names, err := s.Bulks.Disabled(ctx)
+	for i := range shown {
+		shown[i].Disabled = slices.Contains(names, shown[i].Name)
+	}
+	return err
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/local"
@@ -49,7 +51,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { o.engine.Published(ctx, id, done) },
 	})
 	o.engine = engine.New(engine.Config{Store: kept, Outbox: outbox, Queues: o.broker})
-	config := api.Config{Engine: o.engine, Reads: kept, Broker: o.broker, Keys: kept, Auth: api.AuthNone, Version: "test"}
+	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Auth: api.AuthNone, Version: "test"}
 	for _, c := range change {
 		c(&config)
 	}
@@ -63,6 +65,13 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	var parts sync.WaitGroup
 	parts.Go(func() { outbox.Run(ctx) })
 	parts.Go(func() { o.engine.Run(ctx, time.Second) })
+	bulk := operate.NewBulk(operate.Config{
+		Bulks: kept, Holder: "test", Look: 5 * time.Millisecond,
+		Targets: map[record.BulkKind]operate.Targets{
+			record.BulkSagas: operate.OnSagas(o.engine), record.BulkDeadLetters: operate.OnDeadLetters(o.engine, kept),
+		},
+	})
+	parts.Go(func() { bulk.Run(ctx) })
 	parts.Go(func() {
 		o.broker.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) { o.engine.ReceiveReply(ctx, m, settle) })
 	})

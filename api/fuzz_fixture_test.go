@@ -41,7 +41,7 @@ func newSurface(f *testing.F) *surface {
 	answerAtOnce := make(chan struct{})
 	close(answerAtOnce)
 	s.handler = api.New(api.Config{
-		Engine: s.engine, Reads: kept, Broker: local.New(), Keys: kept, Auth: api.AuthNone, Stopping: answerAtOnce,
+		Engine: s.engine, Reads: kept, Bulks: kept, Broker: local.New(), Keys: kept, Auth: api.AuthNone, Stopping: answerAtOnce,
 		RequestTimeout: time.Minute,
 	})
 	ctx, stop := context.WithCancel(context.Background())

@@ -64,7 +64,7 @@ func TestAPathSaysWhichMethodsItTakes(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	for path, allowed := range map[string]string{
-		"/v1/sagas": "GET, HEAD, POST, OPTIONS", "/healthz": "GET, HEAD, OPTIONS", "/v1/definitions/order": "GET, HEAD, PUT, OPTIONS",
+		"/v1/sagas": "GET, HEAD, POST, OPTIONS", "/healthz": "GET, HEAD, OPTIONS", "/v1/definitions/order": "GET, HEAD, PUT, PATCH, OPTIONS",
 		"/v1/sagas/x/pause": "POST, OPTIONS", "/v1/keys/x": "DELETE, OPTIONS",
 	} {
 		a := o.send(http.MethodOptions, path, "")

@@ -20,11 +20,11 @@ func statusOf(code string) int {
 	case resource.CodeForbidden, resource.CodeForbiddenHost, resource.CodeForbiddenOrigin:
 		return http.StatusForbidden
 	case resource.CodeSagaNotFound, resource.CodeDefinitionNotFound, resource.CodeDeadLetterNotFound,
-		resource.CodeKeyNotFound, resource.CodeNotFound:
+		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeNotFound:
 		return http.StatusNotFound
 	case resource.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
-	case resource.CodeKeyInUse, resource.CodeNotApplicable, resource.CodeUnreadable:
+	case resource.CodeKeyInUse, resource.CodeNotApplicable, resource.CodeUnreadable, resource.CodeDefinitionDisabled:
 		return http.StatusConflict
 	case resource.CodeRevisionMoved:
 		return http.StatusPreconditionFailed
@@ -34,7 +34,7 @@ func statusOf(code string) int {
 		return http.StatusUnsupportedMediaType
 	case resource.CodeUnknownField, resource.CodeInvalidField, resource.CodeInvalidParameter,
 		resource.CodeInvalidDefinition, resource.CodeIdempotencyConflict, resource.CodeUnknownStep,
-		resource.CodeDataTooLarge:
+		resource.CodeDataTooLarge, resource.CodeFilterRequired, resource.CodeTooMany:
 		return http.StatusUnprocessableEntity
 	case resource.CodeUnavailable, resource.CodeBusy:
 		return http.StatusServiceUnavailable
@@ -69,6 +69,14 @@ func problemOf(err error) *resource.Problem {
 			resource.FieldError{Parameter: "cursor", Message: "names an item that does not exist any more: start at the first page"})
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return problem(resource.CodeDefinitionNotFound, "The definition, or this version of it, does not exist.")
+	case errors.Is(err, record.ErrDefinitionDisabled):
+		return problem(resource.CodeDefinitionDisabled, "The definition is disabled: no sagas of it are started.")
+	case errors.Is(err, record.ErrBulkNotFound):
+		return problem(resource.CodeActionNotFound, "There is no bulk action with this id.")
+	case errors.Is(err, record.ErrBulkNotApplicable):
+		return problem(resource.CodeNotApplicable, "This does not apply to the bulk action's status.")
+	case errors.Is(err, record.ErrBulkTooLarge):
+		return problem(resource.CodeTooMany, "The filter selects more than "+decimal(record.MaxBulkTargets)+": narrow it.")
 	case errors.Is(err, record.ErrDeadLetterNotFound):
 		return problem(resource.CodeDeadLetterNotFound, "A dead letter with this id does not exist.")
 	case errors.Is(err, record.ErrKeyNotFound):

@@ -26,6 +26,7 @@ type route struct {
 	errors  []int     // statuses of problems, in addition to those of every route
 	waits   bool      // accepts ?wait=, which extends its time limit
 	streams bool      // has no time limit
+	long    bool      // may take as long as reading 100,000 sagas takes
 }
 
 // register registers a route. Errors of its handler become problem documents.
@@ -86,6 +87,11 @@ func (s *service) limitTime(r route) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		limit := s.RequestTimeout
+		if r.long {
+			limit = longTimeout
+			request, w := humachi.Unwrap(ctx)
+			prolong(request.Context(), w, limit)
+		}
 		if r.waits {
 			wait, err := parseWait(ctx.Query("wait"))
 			if err != nil {
@@ -101,6 +107,9 @@ func (s *service) limitTime(r route) func(huma.Context, func(huma.Context)) {
 		next(huma.WithContext(ctx, limited))
 	}
 }
+
+// longTimeout limits a request that reads many sagas.
+const longTimeout = 30 * time.Second
 
 // prolong extends the deadlines of the connection. A writer in a test has none.
 func prolong(_ context.Context, w http.ResponseWriter, limit time.Duration) {

@@ -19,7 +19,7 @@ import (
 func TestWhoSendsABodyTooSlowlyIsToldSo(t *testing.T) {
 	t.Parallel()
 	o := start(t)
-	config := api.NewServer("", api.New(api.Config{Engine: o.engine, Reads: o.store, Broker: o.broker, Auth: api.AuthNone}), nil)
+	config := api.NewServer("", api.New(api.Config{Engine: o.engine, Reads: o.store, Bulks: o.store, Broker: o.broker, Auth: api.AuthNone}), nil)
 	toAnswer := config.WriteTimeout - config.ReadTimeout
 	require.Greater(t, toAnswer, time.Second)
 	config.ReadTimeout = 50 * time.Millisecond
@@ -54,7 +54,7 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return ni
 func TestAStartThatComesTooSlowlyCanStillBeAnswered(t *testing.T) {
 	t.Parallel()
 	o := start(t)
-	handler := api.New(api.Config{Engine: o.engine, Reads: o.store, Broker: o.broker, Auth: api.AuthNone})
+	handler := api.New(api.Config{Engine: o.engine, Reads: o.store, Bulks: o.store, Broker: o.broker, Auth: api.AuthNone})
 	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/sagas?wait=1m", strings.NewReader(`{`)))
 	require.Equal(t, http.StatusUnsupportedMediaType, w.Code)

@@ -52,7 +52,12 @@ func roles() map[string]record.Role {
 		"GET /readyz":                                   public,
 		"GET /metrics":                                  public,
 		"GET /openapi.json":                             public,
-		"GET /docs":                                     public,
+		"GET /v1/stuck":                                 record.Viewer, "GET /v1/actions": record.Viewer, "GET /v1/actions/{id}": record.Viewer,
+		"GET /v1/actions/{id}/items": record.Viewer, "POST /v1/sagas/actions": record.Operator,
+		"POST /v1/actions/{id}/continue": record.Operator, "POST /v1/actions/{id}/cancel": record.Operator,
+		"POST /v1/dead-letters/{id}/redrive": record.Admin, "DELETE /v1/dead-letters/{id}": record.Admin,
+		"POST /v1/dead-letters/actions": record.Admin, "PATCH /v1/definitions/{name}": record.Admin,
+		"GET /docs": public,
 	}
 }
 

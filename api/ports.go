@@ -16,6 +16,8 @@ type Engine interface {
 	// Act performs an operator's action. With a *saga.Refusal it returns the saga as it is.
 	// Errors: record.ErrSagaNotFound, *saga.Refusal.
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
+	// Redrive sends a dead letter to where it was going and deletes it. Errors: *saga.Refusal, and those of Start.
+	Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error
 	// RegisterDefinition stores the definition and declares its queues. created is false if it was already registered.
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
 	// Changed delivers the committed saga after each change, by any replica, for which wanted returns true; nil wants every
@@ -31,6 +33,7 @@ type Sagas interface {
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
+	Groups(ctx context.Context, definition string) (record.Groups, error)
 	Stats(ctx context.Context) (record.Stats, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 }
@@ -46,7 +49,7 @@ type Definitions interface {
 
 // DeadLetters reads messages that could not be processed. Errors: record.ErrDeadLetterNotFound.
 type DeadLetters interface {
-	DeadLetters(ctx context.Context, page record.Page) (found []record.DeadLetter, next string, err error)
+	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 }
 
@@ -56,6 +59,18 @@ type Reads interface {
 	Definitions
 	DeadLetters
 	Ping(ctx context.Context) error
+}
+
+// Bulks stores bulk actions and settings. Errors: record.ErrBulkNotFound.
+type Bulks interface {
+	CreateBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (record.BulkAction, error)
+	Bulk(ctx context.Context, id string) (record.BulkAction, error)
+	Bulks(ctx context.Context, page record.Page) (found []record.BulkAction, next string, err error)
+	BulkItems(ctx context.Context, id string, outcome record.BulkOutcome, page record.Page) (found []record.BulkItem, next string, err error)
+	ControlBulk(ctx context.Context, id string, control func(*record.BulkAction) error) (record.BulkAction, error)
+	DeleteDeadLetter(ctx context.Context, id string) error
+	SetDisabled(ctx context.Context, definition string, disabled bool, actor string) (changed bool, err error)
+	Disabled(ctx context.Context) ([]string, error)
 }
 
 // Keys stores API keys. Errors: record.ErrKeyNotFound.

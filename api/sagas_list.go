@@ -24,6 +24,8 @@ type FilterInput struct {
 	CreatedBefore   Given[time.Time] `query:"created_before"`
 	Attention       string           `query:"attention" enum:"true" doc:"Only sagas that need an operator"`
 	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
+	Step            Given[string]    `query:"step" maxLength:"63" doc:"The step that needs attention; -: none does"`
+	ErrorCode       Given[string]    `query:"error_code" maxLength:"128" doc:"The error code of the step that needs attention; -: it has none"`
 }
 
 // filter checks what the tags above cannot express.
@@ -31,12 +33,19 @@ func (f FilterInput) filter() (record.Filter, error) {
 	filter := record.Filter{
 		Definition: f.Definition.pointer(), Version: f.Version.pointer(), Key: f.Key.pointer(),
 		CreatedAfter: f.CreatedAfter.pointer(), CreatedBefore: f.CreatedBefore.pointer(), NeedsAttention: f.Attention == "true",
+		Step: withoutOr(f.Step.pointer()), ErrorCode: withoutOr(f.ErrorCode.pointer()),
 	}
 	if f.Definition.Set && !identifier(f.Definition.Value) {
 		return filter, parameter("definition", "must be the name of a definition")
 	}
 	if !printable(f.Key.Value, maxKey) {
 		return filter, parameter("key", "must be a business key")
+	}
+	if !printable(f.Step.Value, 63) {
+		return filter, parameter("step", "must be the name of a step, or -")
+	}
+	if !printable(f.ErrorCode.Value, 128) {
+		return filter, parameter("error_code", "must be an error code, or -")
 	}
 	for _, status := range f.Status {
 		filter.Statuses = append(filter.Statuses, saga.Status(status))

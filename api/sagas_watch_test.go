@@ -115,7 +115,7 @@ func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
 	impatient := httptest.NewUnstartedServer(api.New(api.Config{
-		Engine: o.engine, Reads: o.store, Broker: o.broker, Auth: api.AuthNone, KeepAlive: 50 * time.Millisecond,
+		Engine: o.engine, Reads: o.store, Bulks: o.store, Broker: o.broker, Auth: api.AuthNone, KeepAlive: 50 * time.Millisecond,
 	}))
 	impatient.Config.ReadTimeout, impatient.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	impatient.Start()

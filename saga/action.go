@@ -15,6 +15,10 @@ func (t *transition) act(a Action) {
 		t.refuse(RefusedUnknownStep, "step: the definition has no step of that name")
 		return
 	}
+	if a.Name == ActionRedrive {
+		t.actRedrive(a)
+		return
+	}
 	if !t.def.allows(&t.next, a.Name) {
 		t.refuse(RefusedNotApplicable, "%s does not apply to a saga that is %s", a.Name, t.def.describe(&t.next))
 		return

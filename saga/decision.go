@@ -69,6 +69,7 @@ const (
 	EntryStepDispatched        EntryType = "step.dispatched"
 	EntryStepDelayed           EntryType = "step.delayed" // the command waits in the outbox, so its timeout does not run
 	EntryStepPublished         EntryType = "step.published"
+	EntryStepRedriven          EntryType = "step.redriven" // an operator sent a dead-lettered command again
 	EntryStepSucceeded         EntryType = "step.succeeded"
 	EntryStepAttemptFailed     EntryType = "step.attempt_failed"
 	EntryStepTimedOut          EntryType = "step.timed_out"

@@ -56,6 +56,7 @@ type Action struct {
 	Step       string          // empty: the saga, or the only step that it can mean
 	Output     json.RawMessage // of ActionSkip: a JSON object, or nil
 	Patch      json.RawMessage // of ActionPatchData: a JSON merge patch that is an object
+	Command    CommandID       // of ActionRedrive: the dead-lettered command
 	Reason     string
 	Actor      string
 	IfRevision int64 // 0: any revision
@@ -74,6 +75,7 @@ const (
 	ActionPause       ActionName = "pause"
 	ActionResume      ActionName = "resume"
 	ActionPatchData   ActionName = "patch_data"
+	ActionRedrive     ActionName = "redrive" // of a dead letter; AllowedActions never has it
 )
 
 func (Wake) cause()      {}

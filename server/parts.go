@@ -6,6 +6,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/steps"
@@ -20,7 +21,9 @@ type storage interface {
 	engine.Store
 	relay.Rows
 	api.Reads
+	api.Bulks
 	api.Keys
+	operate.Bulks
 	Queues(ctx context.Context) ([]string, error)
 	Close() error
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
@@ -22,6 +25,7 @@ type Server struct {
 	broker   broker
 	engine   *engine.Engine
 	relay    *relay.Relay
+	bulk     *operate.Bulk
 	metrics  *metrics
 	monitor  *api.Monitor
 	listener net.Listener
@@ -62,6 +66,12 @@ func (s *Server) assemble(ctx context.Context) error {
 		DecodeStart: decodeStart,
 		Committed:   func(events int) { s.metrics.committed.Observe(float64(events)) },
 	})
+	s.bulk = operate.NewBulk(operate.Config{
+		Bulks: s.store, Holder: rand.Text(), Logger: s.config.Logger,
+		Targets: map[record.BulkKind]operate.Targets{
+			record.BulkSagas: operate.OnSagas(s.engine), record.BulkDeadLetters: operate.OnDeadLetters(s.engine, s.store),
+		},
+	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
@@ -72,7 +82,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	})
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
-		Engine: s.engine, Reads: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
+		Engine: s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
 		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	}), s.config.Logger)
 	return nil
@@ -102,6 +112,7 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(taking, fromReplies, s.engine.ReceiveReply)) })
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
+	intake.Go(func() { s.bulk.Run(taking) })
 	if s.config.Demo && s.config.SimulateWorkers {
 		intake.Go(func() { s.demo(taking) })
 	}

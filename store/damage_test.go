@@ -149,10 +149,10 @@ func everythingIsRead(t *testing.T, w *storetest.Fixture, sagas int) {
 	require.NoError(t, err)
 	_, err = w.Backlog(ctx)
 	require.NoError(t, err)
-	letters, next, err := w.DeadLetters(ctx, record.Page{Limit: 1})
+	letters, next, err := w.DeadLetters(ctx, record.DeadLetterFilter{}, record.Page{Limit: 1})
 	for err == nil && next != "" {
 		var more []record.DeadLetter
-		more, next, err = w.DeadLetters(ctx, record.Page{Limit: 1, After: next})
+		more, next, err = w.DeadLetters(ctx, record.DeadLetterFilter{}, record.Page{Limit: 1, After: next})
 		letters = append(letters, more...)
 	}
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,13 @@ func queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
 			on conflict do nothing`, cleaned(d.ID), cleaned(d.Source), cleaned(d.Queue),
 			cleaned(d.Reason), cleaned(d.Message),
 			cleaned(d.SagaID), cleaned(d.CommandID), headers, body, cleaned(d.ContentType))
+	}
+}
+
+// queueDiscarded deletes dead letters.
+func queueDiscarded(b *pgx.Batch, ids []string) {
+	if len(ids) > 0 {
+		b.Queue(`delete from dead_letters where id = any($1)`, ids)
 	}
 }
 
@@ -69,24 +77,26 @@ func depth(text string) int {
 	return deepest
 }
 
-// DeadLetters returns dead letters without their contents, newest first. next is page.After of the next page, empty at
-// the end. It stays valid after its dead letter is deleted.
+// DeadLetters returns the dead letters that the filter selects without their contents, newest first. next is page.After
+// of the next page, empty at the end; it stays valid when the dead letter that it stands for is gone.
 func (s *Store) DeadLetters(
-	ctx context.Context, page record.Page,
+	ctx context.Context, filter record.DeadLetterFilter, page record.Page,
 ) (found []record.DeadLetter, next string, err error) {
-	statement, args := `select `+deadLetterColumns+`, null::json, null::bytea from dead_letters d
-		order by d.received_at desc, d.id desc limit $1`, []any{nil}
+	cut := newPageCut[deadLetterRow](page)
+	conditions, args, fits := deadLetterConditions(filter, []any{cut.limit()})
+	if !fits {
+		return nil, "", nil
+	}
 	if page.After != "" {
 		after, err := parsePosition(page.After)
 		if err != nil {
 			return nil, "", fmt.Errorf("list dead letters: %w", err)
 		}
-		statement = `select ` + deadLetterColumns + `, null::json, null::bytea from dead_letters d
-			where (d.received_at, d.id) < ($2::timestamptz, $3) order by d.received_at desc, d.id desc limit $1`
 		args = append(args, after.receivedAt, after.id)
+		conditions += fmt.Sprintf(" and (d.received_at, d.id) < ($%d::timestamptz, $%d)", len(args)-1, len(args))
 	}
-	cut := newPageCut[deadLetterRow](page)
-	args[0] = cut.limit()
+	statement := `select ` + deadLetterColumns + `, null::json, null::bytea from dead_letters d where ` + conditions + `
+		order by d.received_at desc, d.id desc limit $1`
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement, args...)
 		if err != nil {
@@ -104,6 +114,34 @@ func (s *Store) DeadLetters(
 		found = append(found, rows[i].shown())
 	}
 	return found, next, nil
+}
+
+// deadLetterConditions are the conditions of a filter on table dead_letters d, with its arguments after those given. It
+// is false for a filter that no row can fit.
+func deadLetterConditions(filter record.DeadLetterFilter, args []any) (conditions string, all []any, fits bool) {
+	conditions = "true"
+	unfit := false
+	add := func(condition string, value any) {
+		args = append(args, value)
+		conditions += " and " + condition + " $" + strconv.Itoa(len(args))
+	}
+	for column, wanted := range map[string]*string{"d.queue =": filter.Queue, "d.reason =": filter.Reason, "d.saga_id =": filter.SagaID} {
+		if wanted != nil {
+			add(column, *wanted)
+			unfit = unfit || !storable(*wanted)
+		}
+	}
+	if filter.Source != nil {
+		add("case d.source when 'replies' then 'reply' when 'commands' then 'command' else d.source end =", *filter.Source)
+		unfit = unfit || !storable(*filter.Source)
+	}
+	if filter.ReceivedAfter != nil {
+		add("d.received_at >", *filter.ReceivedAfter)
+	}
+	if filter.ReceivedBefore != nil {
+		add("d.received_at <", *filter.ReceivedBefore)
+	}
+	return conditions, args, !unfit
 }
 
 // DeadLetter returns a dead letter with its contents. Errors: record.ErrDeadLetterNotFound.

@@ -69,6 +69,7 @@ type sagaList struct {
 	selects   []string // conditions on the scanned rows, as c
 	bound     int
 	limit     int
+	code      bool // the scanned rows need their error codes
 	exact     bool // the filter selects all rows of the branches
 	probe     bool // scans only the newest sagas, before another list
 }
@@ -135,11 +136,11 @@ func (l *sagaList) argument(value any) string {
 func (l *sagaList) indexed(filter record.Filter) [][]string {
 	switch {
 	case filter.Key != nil && *filter.Key != "":
-		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && filter.AttentionReasons == nil &&
-			!filter.NeedsAttention
+		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && !filter.OfAttention()
 		return [][]string{{"s.key = " + l.argument(*filter.Key), "s.key <> ''"}}
-	case filter.AttentionReasons != nil || filter.NeedsAttention:
-		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && filter.Key == nil
+	case filter.OfAttention():
+		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && filter.Key == nil &&
+			filter.Step == nil && filter.ErrorCode == nil
 		return attentionBranches(filter)
 	case filter.Definition != nil:
 		l.exact = l.exact && filter.Statuses == nil && filter.Key == nil
@@ -209,11 +210,18 @@ func (l *sagaList) addSelects(filter record.Filter) {
 	if filter.Statuses != nil {
 		l.selects = append(l.selects, "c.status::text = any("+l.argument(filter.Statuses)+"::text[])")
 	}
-	if filter.NeedsAttention {
+	if filter.OfAttention() {
 		l.selects = append(l.selects, "c.attention_reason is not null")
 	}
 	if filter.AttentionReasons != nil {
 		l.selects = append(l.selects, "c.attention_reason::text = any("+l.argument(filter.AttentionReasons)+"::text[])")
+	}
+	if filter.Step != nil {
+		l.selects = append(l.selects, "c.attention_step = "+l.argument(*filter.Step))
+	}
+	if filter.ErrorCode != nil {
+		l.code = true
+		l.selects = append(l.selects, "c.code = "+l.argument(*filter.ErrorCode))
 	}
 }
 
@@ -224,10 +232,14 @@ func (l *sagaList) scan() string {
 	if l.exact {
 		end = " order by s.id desc" + l.limited()
 	}
+	code := "null"
+	if l.code {
+		code = attentionCode
+	}
 	parts := make([]string, len(l.branches))
 	for i, branch := range l.branches {
-		parts[i] = `(select s.id, s.definition, s.version, s.key, s.status, s.attention_reason, s.labels from sagas s where ` +
-			branch + end + `)`
+		parts[i] = `(select s.id, s.definition, s.version, s.key, s.status, s.attention_reason, s.attention_step, s.labels, ` +
+			code + ` as code from sagas s where ` + branch + end + `)`
 	}
 	return strings.Join(parts, " union all ")
 }
@@ -295,7 +307,7 @@ func (l *sagaList) boundary(ctx context.Context, tx pgx.Tx) (id string, err erro
 // storableFilter reports whether the database can hold the values of the filter.
 func storableFilter(filter record.Filter) bool {
 	texts := slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))
-	for _, text := range []*string{filter.Definition, filter.Key} {
+	for _, text := range []*string{filter.Definition, filter.Key, filter.Step, filter.ErrorCode} {
 		if text != nil {
 			texts = append(texts, *text)
 		}

@@ -53,6 +53,8 @@ func listFilters() map[string]record.Filter {
 		"definition and running": {Definition: new("common"), Statuses: []saga.Status{saga.Running}},
 		"definition and version": {Definition: new("rare"), Version: new(2)},
 		"key and definition":     {Key: new("key-10"), Definition: new("common")},
+		"attention's step":       {Step: new("a")},
+		"attention's code":       {ErrorCode: new("")},
 		"attention and version":  {NeedsAttention: true, Version: new(2)},
 		"several statuses":       {Statuses: []saga.Status{saga.Paused, saga.Abandoned, saga.Stuck}},
 	}

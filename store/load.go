@@ -25,6 +25,8 @@ type load struct {
 	newer       map[string]int
 	defined     map[definitionKey]bool
 	busy        map[string]bool
+	bulkOver    map[record.BulkRef]bool
+	disabled    map[string]bool
 }
 
 func newLoad(batch record.Batch) *load {
@@ -37,6 +39,8 @@ func newLoad(batch record.Batch) *load {
 		newer:       make(map[string]int),
 		defined:     make(map[definitionKey]bool),
 		busy:        make(map[string]bool),
+		bulkOver:    make(map[record.BulkRef]bool),
+		disabled:    make(map[string]bool),
 	}
 }
 
@@ -44,6 +48,7 @@ func (l *load) statements() *pgx.Batch {
 	b := &pgx.Batch{}
 	b.Queue(`begin`)
 	queueConfirmed(b, l.batch.Confirmed)
+	l.queueBulk(b)
 	l.claims.queue(b)
 	l.queueDefinitions(b)
 	l.queueSagas(b)
@@ -78,14 +83,17 @@ func (l *load) queueDefinitions(b *pgx.Batch) {
 		return
 	}
 	b.Queue(`select n.name, n.version, case when n.latest then coalesce((select max(d.version) from definitions d
-				where d.name = n.name and d.version > n.version), 0) else 0 end
+				where d.name = n.name and d.version > n.version), 0) else 0 end,
+			exists (select from disabled_definitions x where x.name = n.name)
 		from unnest($1::text[], $2::integer[], $3::boolean[]) as n (name, version, latest)
 		join definitions d on d.name = n.name and d.version = n.version`, names, versions, latest).
 		Query(func(rows pgx.Rows) error {
 			var key definitionKey
 			var newer int
-			_, err := pgx.ForEachRow(rows, []any{&key.name, &key.version, &newer}, func() error {
+			var disabled bool
+			_, err := pgx.ForEachRow(rows, []any{&key.name, &key.version, &newer, &disabled}, func() error {
 				l.defined[key] = true
+				l.disabled[key.name] = disabled
 				if newer > 0 {
 					l.newer[key.name] = newer
 				}
@@ -192,13 +200,16 @@ func (l *load) loaded() (record.Loaded, error) {
 	maps.Copy(l.unreadable, l.claims.unreadable)
 	for _, start := range l.batch.Starts {
 		outcome := starts[start.SagaID]
+		if l.disabled[start.Definition] && (outcome.Kind == record.StartFree || outcome.Kind == record.StartKeyInUse) {
+			starts[start.SagaID] = record.StartOutcome{Kind: record.StartDisabled}
+		}
 		if outcome.Kind == record.StartFree && start.Version > 0 && !l.defined[definitionKey{start.Definition, start.Version}] {
 			starts[start.SagaID] = record.StartOutcome{Kind: record.StartUndefined}
 		}
 	}
 	return record.Loaded{
 		Now: l.now.UTC(), Instances: l.found.instances, Unreadable: l.unreadable, Unpublished: l.unpublished,
-		Starts: starts, Newer: l.newer, Busy: l.busy,
+		Starts: starts, Newer: l.newer, Busy: l.busy, BulkOver: l.bulkOver,
 	}, nil
 }
 

@@ -25,7 +25,7 @@ type optimistic struct {
 
 // optimistic returns nil if the batch needs a read.
 func (s *Store) optimistic(batch record.Batch) *optimistic {
-	if len(batch.WithOutbox) > 0 || !distinctKeys(batch.Starts) {
+	if len(batch.WithOutbox)+len(batch.Bulk) > 0 || !distinctKeys(batch.Starts) {
 		return nil
 	}
 	now, known := s.clock.now()
@@ -152,10 +152,11 @@ func (o *optimistic) queueDefinitions(b *pgx.Batch) {
 	if len(names) == 0 {
 		return
 	}
-	b.Queue(`select require_rows($4, count(*), 'start by stored definitions, the latest where wanted')
+	b.Queue(`select require_rows($4, count(*), 'start by stored definitions that are not disabled, the latest where wanted')
 		from (select unnest($1::text[]) as name, unnest($2::integer[]) as version, unnest($3::boolean[]) as latest) n
 		join definitions d on d.name = n.name and d.version = n.version
-		where not n.latest or not exists (select from definitions later where later.name = n.name and later.version > n.version)`,
+		where (not n.latest or not exists (select from definitions later where later.name = n.name and later.version > n.version))
+			and not exists (select from disabled_definitions x where x.name = n.name)`,
 		names, versions, latest, len(names))
 }
 

@@ -31,6 +31,15 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 		sagas, ids, queues, created, bodies, s.lease)
 }
 
+// queueRedriven adds rows for commands that are sent again. One that is there is on its way already.
+func (s *Store) queueRedriven(b *pgx.Batch, commands []wire.Command) {
+	for _, c := range commands {
+		b.Queue(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, attempts, leased, reason)
+			values ($1, $2, $3, $4, $5, now() + $6, 0, true, '') on conflict do nothing`,
+			c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body, s.lease)
+	}
+}
+
 // localID returns a command's id without the saga, which has a column of its own.
 func localID(id saga.CommandID) string { return strings.TrimPrefix(id.String(), id.Saga+"/") }
 

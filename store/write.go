@@ -58,6 +58,9 @@ func (w *write) queue(b *pgx.Batch) error {
 		return err
 	}
 	w.queueAbandoned(b)
+	queueResults(b, w.changes.Results)
+	w.store.queueRedriven(b, w.changes.Redriven)
+	queueDiscarded(b, w.changes.Discarded)
 	w.store.queueCommands(b, w.changes.Commands)
 	w.queueKeys(b, created)
 	queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))

@@ -25,6 +25,9 @@ type batchState struct {
 	commands    []wire.Command
 	deadLetters []record.DeadLetter
 	abandoned   []record.Abandonment
+	results     []record.BulkResult
+	redriven    []wire.Command
+	discarded   []string
 	answers     []answer
 }
 
@@ -58,7 +61,9 @@ func (b *batchState) take(r *request) (err error) {
 	case startSaga:
 		a, err = b.start(r)
 	case applyEvent:
-		a, err = b.event(r)
+		a, err = b.operated(r, b.event)
+	case discardLetter, settleTarget:
+		a, err = b.operated(r, func(*request) (answer, error) { return answer{}, nil })
 	}
 	b.answers = append(b.answers, a)
 	return err
@@ -84,6 +89,8 @@ func (b *batchState) start(r *request) (answer, error) {
 		return answer{err: &record.KeyInUseError{SagaID: outcome.Existing}}, nil
 	case record.StartUndefined:
 		return answer{err: record.ErrDefinitionNotFound}, nil
+	case record.StartDisabled:
+		return answer{err: record.ErrDefinitionDisabled}, nil
 	}
 	def, err := b.latest(r)
 	if err != nil {
@@ -269,7 +276,10 @@ func (b *batchState) addDeadLetter(r *request, reason, message string) {
 
 // changes returns what the transaction has to write.
 func (b *batchState) changes() (record.Changes, error) {
-	changes := record.Changes{Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned}
+	changes := record.Changes{
+		Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned,
+		Results: b.results, Redriven: b.redriven, Discarded: b.discarded,
+	}
 	created, updated, entries := b.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)
 	changes.Entries = make([]record.Entry, 0, entries)

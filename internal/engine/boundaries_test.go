@@ -151,7 +151,7 @@ func requireSettled(t *testing.T, settled <-chan bool, says ...any) {
 
 func letters(t *testing.T, store *memory.Store) (reasons []string) {
 	t.Helper()
-	found, _, err := store.DeadLetters(t.Context(), record.Page{Limit: 100})
+	found, _, err := store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 100})
 	require.NoError(t, err)
 	for _, letter := range found {
 		reasons = append(reasons, letter.Source+" "+letter.Reason)
@@ -373,7 +373,7 @@ func TestADeadLetterNamesWhatIsMissing(t *testing.T) {
 	settled := make(chan bool, 1)
 	e.ReceiveReply(t.Context(), wire.Message{Body: make([]byte, 8<<20+1), Damage: "a header is nested too deeply"}, func(ok bool) { settled <- ok })
 	requireSettled(t, settled)
-	found, _, err := b.DeadLetters(t.Context(), record.Page{Limit: 1})
+	found, _, err := b.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 1})
 	require.NoError(t, err)
 	require.Contains(t, found[0].Message, "a header is nested too deeply; its body of 8388609 bytes is cut to 8388608")
 }

@@ -93,6 +93,9 @@ func assemble(requests []*request) record.Batch {
 	var batch record.Batch
 	seen := make(map[string]bool, len(requests))
 	for _, r := range requests {
+		if r.bulk != nil {
+			batch.Bulk = append(batch.Bulk, *r.bulk)
+		}
 		if r.keepDead || r.kind == storeDeadLetter {
 			batch.DeadLetters = append(batch.DeadLetters, *r.dead)
 		}
@@ -105,7 +108,7 @@ func assemble(requests []*request) record.Batch {
 			}
 			batch.Starts = append(batch.Starts, claim)
 			continue
-		case storeDeadLetter:
+		case storeDeadLetter, discardLetter, settleTarget:
 			continue
 		}
 		if !seen[r.sagaID] {
@@ -122,6 +125,7 @@ func assemble(requests []*request) record.Batch {
 // conclude does what must wait for the commit, and returns the requests of busy sagas.
 func (e *Engine) conclude(requests []*request, state *batchState) (busy []*request) {
 	e.config.Outbox.Dispatch(state.commands)
+	e.config.Outbox.Dispatch(state.redriven)
 	for _, id := range state.order {
 		s := state.sagas[id]
 		if s.fault != nil || s.abandoned {

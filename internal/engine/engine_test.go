@@ -227,7 +227,7 @@ func TestMeaninglessRepliesAreDeadLetteredAndSettled(t *testing.T) {
 		r.ReceiveReply(t.Context(), m, func(ok bool) { settled <- ok })
 		require.True(t, <-settled, fmt.Sprint(i))
 	}
-	letters, _, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	reasons := map[string]int{}
 	for _, letter := range letters {
@@ -258,7 +258,7 @@ func TestASuccessWithAnInvalidOutputIsDeadLetteredAndCompensated(t *testing.T) {
 	require.Equal(t, saga.StepCompensating, in.Steps[0].Status)
 	require.Equal(t, 1, in.Steps[0].Attempts)
 	require.Equal(t, saga.CodeInvalidOutput, in.Failure.Code)
-	letters, _, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 	require.Equal(t, saga.CodeInvalidOutput, letters[0].Reason)

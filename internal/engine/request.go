@@ -21,7 +21,14 @@ type request struct {
 	// applyEvent does if the event cannot be applied.
 	dead     *record.DeadLetter
 	keepDead bool // store dead whatever the event leads to
-	bytes    int  // size, set when the request is added to its lane
+
+	outcome record.BulkOutcome // of settleTarget
+	why     string
+
+	bulk   *record.BulkRef    // the target of a bulk action that the request decides; nil: none
+	letter *record.DeadLetter // the dead letter that is redriven or discarded; it goes unless the event is refused
+
+	bytes int // size, set when the request is added to its lane
 
 	measured time.Time // of a wake: the time reached by the clock of this process; zero: unknown
 
@@ -36,6 +43,8 @@ const (
 	applyEvent requestKind = iota
 	startSaga
 	storeDeadLetter
+	discardLetter // letter, for bulk
+	settleTarget  // store the outcome of bulk's target
 )
 
 // answer is the result of a request.

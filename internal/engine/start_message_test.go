@@ -70,7 +70,7 @@ func TestARefusedStartByMessageIsDeadLettered(t *testing.T) {
 	} {
 		message.Queue, message.Headers = "saga.start", map[string]any{"tenant": "a"}
 		require.True(t, deliver(t.Context(), t, r.Engine, message), "it must not be redelivered: %s", reason)
-		letters, _, err := r.store.DeadLetters(t.Context(), record.Page{Limit: 1})
+		letters, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 1})
 		require.NoError(t, err)
 		letter, err := r.store.DeadLetter(t.Context(), letters[0].ID)
 		require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestAStartByMessageIsRetriedUntilTheStoreIsBack(t *testing.T) {
 	ending, end := context.WithCancel(t.Context())
 	end()
 	require.False(t, deliver(ending, t, e, wire.Message{MessageID: "n", Type: "payment"}), "it is redelivered after a shutdown")
-	letters, _, err := kept.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := kept.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, letters, "an outage of the store is not a fault of the message")
 }
@@ -128,7 +128,7 @@ func TestAStartThatTheStoreRejectsIsDeadLettered(t *testing.T) {
 	require.NoError(t, err)
 	e := run(t, engine.Config{Store: rejectingStore{kept}, Outbox: nullOutbox{}})
 	require.True(t, deliver(t.Context(), t, e, wire.Message{MessageID: "m", Type: "payment"}))
-	letters, _, err := kept.DeadLetters(t.Context(), record.Page{Limit: 10})
+	letters, _, err := kept.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, "rejected_by_store", letters[0].Reason)
 }

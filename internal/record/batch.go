@@ -12,6 +12,7 @@ type Batch struct {
 	SagaIDs     []string // of existing sagas, each once, in any order
 	WithOutbox  []string // those of SagaIDs that need Loaded.Unpublished
 	Starts      []StartClaim
+	Bulk        []BulkRef        // targets of bulk actions that the batch decides
 	Confirmed   []saga.CommandID // outbox rows to delete
 	DeadLetters []DeadLetter     // stored whatever decide returns; storing an ID again changes nothing
 }
@@ -40,6 +41,8 @@ type Loaded struct {
 	// Starts holds the result of each claim, by SagaID. A claim that found its own saga stored, by an earlier commit of
 	// the same batch with an unknown outcome, is StartExists with its own id.
 	Starts map[string]StartOutcome
+	// BulkOver are those of Batch.Bulk that are not to be decided. The others stay so until the transaction ends.
+	BulkOver map[BulkRef]bool
 	// Newer holds, by name, the latest version of definitions for which a claim assumed an older one.
 	Newer map[string]int
 }
@@ -61,6 +64,7 @@ const (
 	StartConflict                   // the idempotency key stands for another body
 	StartKeyInUse                   // an unfinished saga holds the business key
 	StartUndefined                  // that version of the definition is not stored
+	StartDisabled                   // no saga of the definition is started
 )
 
 // Changes is what a transaction writes. A saga that reaches a terminal status releases its business key.
@@ -70,6 +74,9 @@ type Changes struct {
 	// Abandoned holds sagas on which the core cannot decide. A saga that has ended already does not change.
 	Abandoned []Abandonment
 	Entries   []Entry
+	Results   []BulkResult
+	Redriven  []wire.Command // outbox rows as Commands; one that is there stays as it is
+	Discarded []string       // ids of dead letters that go
 	Commands  []wire.Command // outbox rows, claimed by this replica for the lease
 	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
 	DeadLetters []DeadLetter

@@ -5,6 +5,7 @@ import "errors"
 // The conditions that stores and the engine report. They may be wrapped: test with errors.Is.
 var (
 	ErrSagaNotFound       = errors.New("saga not found")
+	ErrDefinitionDisabled = errors.New("the definition is disabled")
 	ErrDefinitionNotFound = errors.New("definition not found")
 	ErrDeadLetterNotFound = errors.New("dead letter not found")
 	ErrKeyNotFound        = errors.New("key not found")

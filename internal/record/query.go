@@ -17,6 +17,15 @@ type Filter struct {
 	CreatedBefore    *time.Time
 	NeedsAttention   bool
 	AttentionReasons []saga.AttentionReason
+	// Step and ErrorCode select sagas that need attention, by the step that does and the code of its error. An empty text
+	// selects those without a step or a code.
+	Step      *string
+	ErrorCode *string
+}
+
+// OfAttention reports whether the filter selects only sagas that need attention.
+func (f Filter) OfAttention() bool {
+	return f.NeedsAttention || f.AttentionReasons != nil || f.Step != nil || f.ErrorCode != nil
 }
 
 // Page is a part of a list, newest first unless the method states otherwise. A method that lists also returns the After

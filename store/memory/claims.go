@@ -65,6 +65,9 @@ func (t *transaction) outcome(
 		}
 		return existing
 	}
+	if kept.disabled[start.Definition] {
+		return record.StartOutcome{Kind: record.StartDisabled}
+	}
 	key := businessKey{start.Definition, start.Key}
 	user, found := kept.keysInUse[key]
 	if !found {

@@ -29,6 +29,13 @@ func (t *transaction) putDeadLetters(now time.Time, letters []record.DeadLetter)
 	}
 }
 
+// discard deletes dead letters.
+func (t *transaction) discard(ids []string) {
+	for _, id := range ids {
+		t.delete(bucketDeadLetters, id, func() { delete(t.writing.tables.deadLetters, id) })
+	}
+}
+
 // storableHeaders returns the headers as JSON, and headers that are not JSON as a JSON string: a dead letter is never
 // lost because of its headers.
 func storableHeaders(headers json.RawMessage) json.RawMessage {
@@ -50,7 +57,7 @@ func cloneDeadLetter(d record.DeadLetter) record.DeadLetter {
 // DeadLetters returns dead letters without their contents, newest first. next is page.After of the next page, empty at
 // the end. It stays valid after its dead letter is deleted.
 func (s *Store) DeadLetters(
-	_ context.Context, page record.Page,
+	_ context.Context, filter record.DeadLetterFilter, page record.Page,
 ) (found []record.DeadLetter, next string, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -68,14 +75,25 @@ func (s *Store) DeadLetters(
 			rows = rows[1:]
 		}
 	}
-	for i, row := range rows {
+	for _, row := range rows {
+		if !selectsLetter(filter, &row) {
+			continue
+		}
 		if len(found) > 0 && len(found) == page.Limit {
-			return found, record.DeadLetterPosition(rows[i-1].ReceivedAt, rows[i-1].ID), nil
+			last := found[len(found)-1]
+			return found, record.DeadLetterPosition(last.ReceivedAt, last.ID), nil
 		}
 		row.Size, row.Headers, row.Body = len(row.Body), nil, nil
 		found = append(found, row)
 	}
 	return found, "", nil
+}
+
+func selectsLetter(filter record.DeadLetterFilter, d *record.DeadLetter) bool {
+	is := func(wanted *string, has string) bool { return wanted == nil || *wanted == has }
+	return is(filter.Queue, d.Queue) && is(filter.Reason, d.Reason) && is(filter.Source, d.Source) && is(filter.SagaID, d.SagaID) &&
+		(filter.ReceivedAfter == nil || d.ReceivedAt.After(micro(*filter.ReceivedAfter))) &&
+		(filter.ReceivedBefore == nil || d.ReceivedAt.Before(micro(*filter.ReceivedBefore)))
 }
 
 // DeadLetter returns a dead letter with its contents. Errors: record.ErrDeadLetterNotFound.

@@ -26,6 +26,9 @@ const (
 	bucketKeysInUse   = "business_keys"
 	bucketDeadLetters = "dead_letters"
 	bucketAPIKeys     = "api_keys"
+	bucketDisabled    = "disabled_definitions"
+	bucketBulks       = "bulk_actions"
+	bucketBulkItems   = "bulk_items"
 
 	formatKey = "format"
 	format    = "1"
@@ -81,7 +84,7 @@ func openFile(path string, fresh bool) (*file, error) {
 func prepare(tx *bbolt.Tx, fresh bool) error {
 	buckets := []string{
 		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
-		bucketDeadLetters, bucketAPIKeys,
+		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketBulks, bucketBulkItems,
 	}
 	for _, name := range buckets {
 		if fresh {
@@ -158,6 +161,9 @@ func (f *file) load(t *tables) error {
 			each(tx, bucketKeysInUse, func(row keyRow) { t.keysInUse[row.businessKey] = row.SagaID }),
 			each(tx, bucketDeadLetters, func(row record.DeadLetter) { t.deadLetters[row.ID] = row }),
 			each(tx, bucketAPIKeys, func(row record.Key) { t.apiKeys[row.ID] = row }),
+			eachKeyed(tx, bucketDisabled, func(name string, _ bool) { t.disabled[name] = true }),
+			each(tx, bucketBulks, func(row record.BulkAction) { t.bulks[row.ID] = row }),
+			each(tx, bucketBulkItems, t.putBulkItem),
 		)
 	})
 }

@@ -29,6 +29,16 @@ func (t *transaction) putCommands(now time.Time, commands []wire.Command) error 
 	return nil
 }
 
+// putRedriven adds commands that are sent again. One that is there is on its way already, unless it was delivered.
+func (t *transaction) putRedriven(now time.Time, commands []wire.Command) {
+	for _, command := range commands {
+		if row, found := t.writing.tables.outbox[command.ID.Saga][command.ID.String()]; found && !row.Delivered {
+			continue
+		}
+		t.putOutbox(outboxRow{Command: cloneCommand(command), ClaimedUntil: now.Add(t.lease), Leased: true})
+	}
+}
+
 // settleOutbox updates the outbox rows of the batch's sagas. A confirmed row is kept, hidden, while its command is
 // outstanding.
 func (t *transaction) settleOutbox(changes record.Changes) {

@@ -77,7 +77,9 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 		(filter.Key == nil || in.Key == *filter.Key) &&
 		(filter.CreatedAfter == nil || in.CreatedAt.After(micro(*filter.CreatedAfter))) &&
 		(filter.CreatedBefore == nil || in.CreatedAt.Before(micro(*filter.CreatedBefore))) &&
-		(!filter.NeedsAttention || in.Attention != nil) &&
+		(!filter.OfAttention() || in.Attention != nil) &&
+		(filter.Step == nil || in.Attention.Step == *filter.Step) &&
+		(filter.ErrorCode == nil || attentionCode(in) == *filter.ErrorCode) &&
 		(filter.AttentionReasons == nil ||
 			in.Attention != nil && slices.Contains(filter.AttentionReasons, in.Attention.Reason))
 }

@@ -24,7 +24,10 @@ type tables struct {
 	keysInUse   map[businessKey]string          // → saga
 	deadLetters map[string]record.DeadLetter
 	apiKeys     map[string]record.Key
-	problems    map[string]record.QueueProblem // by queue; not in the file, since the queues are not either
+	disabled    map[string]bool // by a definition's name
+	bulks       map[string]record.BulkAction
+	bulkItems   map[string]map[string]record.BulkItem // bulk action → target
+	problems    map[string]record.QueueProblem        // by queue; not in the file, since the queues are not either
 }
 
 type definitionRow struct {
@@ -87,7 +90,8 @@ func newTables() tables {
 		waking: make(map[string]time.Time), history: make(map[string][]entryRow),
 		outbox: make(map[string]map[string]outboxRow), claims: make(map[string]claimRow),
 		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
-		apiKeys: make(map[string]record.Key), problems: make(map[string]record.QueueProblem),
+		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), bulks: make(map[string]record.BulkAction),
+		bulkItems: make(map[string]map[string]record.BulkItem), problems: make(map[string]record.QueueProblem),
 	}
 }
 

@@ -59,6 +59,7 @@ func (t *transaction) load() record.Loaded {
 		Unpublished: make(map[string]map[string]bool),
 		Starts:      t.claim(),
 		Newer:       t.newer(),
+		BulkOver:    t.bulkOver(),
 	}
 	for _, id := range t.batch.SagaIDs {
 		switch row, found := t.writing.tables.sagas[id]; {
@@ -109,6 +110,9 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 	if err := t.putCommands(loaded.Now, changes.Commands); err != nil {
 		return err
 	}
+	t.putResults(changes.Results)
+	t.putRedriven(loaded.Now, changes.Redriven)
+	t.discard(changes.Discarded)
 	t.settleOutbox(changes)
 	t.putKeys(loaded, changes)
 	t.putDeadLetters(loaded.Now, slices.Concat(t.batch.DeadLetters, changes.DeadLetters))

@@ -326,7 +326,7 @@ func anyDeadLetter(f *Fixture) {
 		assert.True(t, slices.Equal(letter.Body, found.Body), name)
 		assert.NotEqual(t, len(letter.Headers) > 0, len(found.Headers) == 0, name)
 	}
-	listed, _, err := f.DeadLetters(t.Context(), record.Page{})
+	listed, _, err := f.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{})
 	require.NoError(t, err)
 	assert.Len(t, listed, 7)
 	for _, letter := range listed {

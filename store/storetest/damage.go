@@ -249,7 +249,7 @@ func orphansBecomeLetters(f *Fixture, damage Damage) {
 	commands, err := f.claim(4)
 	require.NoError(t, err)
 	assert.Equal(t, []string{sound.String()}, commandIDs(commands), "orphans hide no other command")
-	letters, _, err := f.DeadLetters(t.Context(), record.Page{})
+	letters, _, err := f.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{})
 	require.NoError(t, err)
 	require.Len(t, letters, len(orphans))
 	letter, err := f.DeadLetter(t.Context(), letters[0].ID)

@@ -66,7 +66,7 @@ func deadLetterOnce(f *Fixture) {
 
 func (f *Fixture) deadLetterIDs(page record.Page) []string {
 	f.t.Helper()
-	letters, _, err := f.DeadLetters(f.t.Context(), page)
+	letters, _, err := f.DeadLetters(f.t.Context(), record.DeadLetterFilter{}, page)
 	require.NoError(f.t, err)
 	ids := make([]string, len(letters))
 	for i := range letters {
@@ -87,7 +87,7 @@ func deadLetterPages(f *Fixture) {
 	var paged []string
 	page := record.Page{Limit: 2}
 	for first := true; first || page.After != ""; first = false {
-		letters, next, err := f.DeadLetters(t.Context(), page)
+		letters, next, err := f.DeadLetters(t.Context(), record.DeadLetterFilter{}, page)
 		require.NoError(t, err)
 		for _, letter := range letters {
 			paged = append(paged, letter.ID)
@@ -111,7 +111,7 @@ func deadLetterDeleted(f *Fixture) {
 func deadLetterPageRefused(f *Fixture) {
 	t := f.t
 	for _, after := range []string{"gone", "x_gone", "99999999999999999999_a", "1\x00_a"} {
-		_, _, err := f.DeadLetters(t.Context(), record.Page{After: after})
+		_, _, err := f.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{After: after})
 		require.ErrorIs(t, err, record.ErrPageNotFound, after)
 	}
 }

@@ -29,18 +29,29 @@ type Store interface {
 	Definitions(ctx context.Context, page record.Page) (found []record.RegisteredDefinition, next string, err error)
 	DefinitionVersions(ctx context.Context, name string, page record.Page) (found []record.RegisteredDefinition, next string, err error)
 	Queues(ctx context.Context) ([]string, error)
+	SetDisabled(ctx context.Context, definition string, disabled bool, actor string) (changed bool, err error)
+	Disabled(ctx context.Context) ([]string, error)
 
 	Saga(ctx context.Context, id string) (record.StoredSaga, error)
 	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
+	Groups(ctx context.Context, definition string) (record.Groups, error)
 	Stats(ctx context.Context) (record.Stats, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 
-	DeadLetters(ctx context.Context, page record.Page) (found []record.DeadLetter, next string, err error)
+	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 	DeleteDeadLetter(ctx context.Context, id string) error
+
+	CreateBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (record.BulkAction, error)
+	Bulk(ctx context.Context, id string) (record.BulkAction, error)
+	Bulks(ctx context.Context, page record.Page) (found []record.BulkAction, next string, err error)
+	BulkItems(ctx context.Context, id string, outcome record.BulkOutcome, page record.Page) (found []record.BulkItem, next string, err error)
+	ControlBulk(ctx context.Context, id string, control func(*record.BulkAction) error) (record.BulkAction, error)
+	ClaimBulks(ctx context.Context, holder string, lease time.Duration) ([]record.BulkAction, error)
+	RemainingBulk(ctx context.Context, id string, limit int) ([]string, error)
 
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
@@ -63,7 +74,7 @@ func Run(t *testing.T, open Open) {
 	t.Helper()
 	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(),
-		"definitions": definitionRules(), "lists": listRules(), "reads": readRules(), "dead letters": deadLetterRules(),
+		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(),
 	}
 	for group, rules := range groups {

@@ -90,7 +90,7 @@ func reopened(d *sagaEvidence) bool {
 
 // checkLetters: every dead letter has a reason.
 func (e *evidence) checkLetters() {
-	letters, _, err := e.sim.store.DeadLetters(context.Background(), record.Page{})
+	letters, _, err := e.sim.store.DeadLetters(context.Background(), record.DeadLetterFilter{}, record.Page{})
 	if err != nil {
 		panic(err) // the store in memory does not fail
 	}

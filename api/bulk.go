@@ -1,0 +1,224 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// bulkLook is how often a bulk action is looked at for a caller who waits.
+const bulkLook = 100 * time.Millisecond
+
+type (
+	bulkInput struct {
+		ID string `path:"id" doc:"Id of the bulk action"`
+	}
+	getBulkInput struct {
+		ID   string `path:"id" doc:"Id of the bulk action"`
+		Wait string `query:"wait" doc:"Answer when it no longer runs, at the latest after this time (at most 60s)"`
+	}
+	bulkItemsInput struct {
+		ID      string `path:"id" doc:"Id of the bulk action"`
+		Outcome string `query:"outcome" enum:"done,refused,failed" doc:"Only those with this outcome"`
+		PageInput
+	}
+	// bulkOutput is a bulk action, or what it would do.
+	bulkOutput struct {
+		Status   int
+		Location string `header:"Location"`
+		Body     any
+	}
+	bulkActionOutput struct {
+		Body resource.BulkAction
+	}
+)
+
+func (s *service) bulkRoutes() {
+	const tag = "Bulk actions"
+	register(s, route{
+		id: "act-on-sagas", method: http.MethodPost, path: "/v1/sagas/actions", tag: tag, role: record.Operator,
+		summary: "Act on many sagas", status: http.StatusAccepted, long: true, body: bodyOf[resource.BulkRequest](),
+		about: "The sagas are those that match when the action is taken; each is acted upon in the state that is then there, once. " +
+			"With `dry_run` the answer (200) says for each saga what would be done, or why not.",
+	}, s.actOnSagas)
+	register(s, route{
+		id: "list-bulk-actions", method: http.MethodGet, path: "/v1/actions", tag: tag, role: record.Viewer,
+		summary: "List bulk actions", about: "Newest first.",
+	}, s.listBulks)
+	register(s, route{
+		id: "get-bulk-action", method: http.MethodGet, path: "/v1/actions/{id}", tag: tag, role: record.Viewer, waits: true,
+		summary: "Get a bulk action with its progress", errors: []int{http.StatusNotFound},
+	}, s.getBulk)
+	register(s, route{
+		id: "list-bulk-items", method: http.MethodGet, path: "/v1/actions/{id}/items", tag: tag, role: record.Viewer,
+		summary: "What became of each target", errors: []int{http.StatusNotFound},
+	}, s.listBulkItems)
+	for name, control := range map[string]func(*record.BulkAction) error{
+		"continue": (*record.BulkAction).Continue, "cancel": (*record.BulkAction).Cancel,
+	} {
+		register(s, route{
+			id: name + "-bulk-action", method: http.MethodPost, path: "/v1/actions/{id}/" + name, tag: tag, role: record.Operator,
+			summary: map[string]string{
+				"continue": "Go on with a bulk action that waits or has stopped", "cancel": "End a bulk action; what is done stays",
+			}[name],
+			errors: []int{http.StatusNotFound, http.StatusConflict},
+		}, func(ctx context.Context, input *bulkInput) (*bulkActionOutput, error) {
+			changed, err := s.Bulks.ControlBulk(ctx, input.ID, control)
+			if err != nil {
+				return nil, err
+			}
+			return &bulkActionOutput{Body: showBulk(changed)}, nil
+		})
+	}
+}
+
+func (s *service) actOnSagas(ctx context.Context, _ *struct{}) (*bulkOutput, error) {
+	var targets record.BulkTargets
+	var parameters record.BulkParameters
+	given, err := decode(body(ctx), func(given resource.BulkRequest) (faults []resource.FieldError) {
+		faults = bulkFaults(given.Reason, given.Rate)
+		parameters, faults = bulkParameters(given, faults)
+		return faults
+	})
+	if err == nil {
+		targets, err = sagaTargets(given.Filter)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if given.DryRun {
+		report, err := s.dryRun(ctx, targets, saga.Action{
+			ID: "dry-run", Name: saga.ActionName(given.Action), Step: parameters.Step, Output: parameters.Output,
+			Patch: parameters.Patch, Reason: given.Reason, Actor: actor(ctx),
+		})
+		return &bulkOutput{Status: http.StatusOK, Body: report}, err
+	}
+	text, err := saga.EncodeJSON(parameters)
+	if err != nil {
+		return nil, err
+	}
+	return s.createBulk(ctx, record.BulkAction{
+		Kind: record.BulkSagas, Action: given.Action, Filter: given.Filter, Parameters: text, Reason: given.Reason,
+		Rate: given.Rate, Canary: given.Canary, StopAfter: given.StopAfter,
+	}, targets)
+}
+
+func (s *service) createBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (*bulkOutput, error) {
+	action.ID, action.Actor = ulid.Make().String(), actor(ctx)
+	created, err := s.Bulks.CreateBulk(ctx, action, targets)
+	if err != nil {
+		return nil, err
+	}
+	return &bulkOutput{Status: http.StatusAccepted, Location: "/v1/actions/" + created.ID, Body: showBulk(created)}, nil
+}
+
+func bulkFaults(reason string, rate float64) (faults []resource.FieldError) {
+	faults = reasonFaults(reason, true)
+	if !(rate >= 0 && rate <= 1e6) { // NaN is neither
+		faults = append(faults, field("rate", "must be a number of sagas a second, at most 1000000"))
+	}
+	return faults
+}
+
+// bulkParameters checks that a request has the fields of its action, and only those.
+func bulkParameters(given resource.BulkRequest, faults []resource.FieldError) (record.BulkParameters, []resource.FieldError) {
+	output := optionalObject("output", given.Output, &faults)
+	patch := optionalObject("patch", given.Patch, &faults)
+	only := func(name string, set bool, actions ...saga.ActionName) {
+		fits := false
+		for _, action := range actions {
+			fits = fits || given.Action == string(action)
+		}
+		if set && !fits {
+			faults = append(faults, field(name, "does not belong to this action"))
+		}
+	}
+	switch saga.ActionName(given.Action) {
+	case saga.ActionSkip:
+		if given.Step == "" {
+			faults = append(faults, field("step", "must name the step to skip"))
+		}
+	case saga.ActionPatchData:
+		if patch == nil {
+			faults = append(faults, field("patch", "must be a JSON merge patch"))
+		}
+	case saga.ActionRetry, saga.ActionCompensate, saga.ActionAbandon, saga.ActionAcknowledge, saga.ActionPause, saga.ActionResume:
+	default:
+		faults = append(faults, field("action", "must be one of retry, skip, compensate, abandon, acknowledge, pause, resume, patch_data"))
+	}
+	only("step", given.Step != "", saga.ActionRetry, saga.ActionSkip, saga.ActionCompensate)
+	only("output", output != nil, saga.ActionSkip)
+	only("patch", patch != nil, saga.ActionPatchData)
+	return record.BulkParameters{Step: given.Step, Output: output, Patch: patch}, faults
+}
+
+func (s *service) listBulks(ctx context.Context, input *PageInput) (*listOutput[resource.BulkAction], error) {
+	page, err := input.page(isULID)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := s.Bulks.Bulks(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	list, err := listOf(found, next, func(a record.BulkAction) (resource.BulkAction, error) { return showBulk(a), nil })
+	return &listOutput[resource.BulkAction]{Body: list}, err
+}
+
+func (s *service) getBulk(ctx context.Context, input *getBulkInput) (*bulkActionOutput, error) {
+	limit, err := parseWait(input.Wait)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(limit); ; {
+		found, err := s.Bulks.Bulk(ctx, input.ID)
+		if err != nil {
+			return nil, err
+		}
+		if found.Status != record.BulkRunning || !time.Now().Before(end) || s.isStopping() || !wait.For(ctx, bulkLook) {
+			return &bulkActionOutput{Body: showBulk(found)}, nil
+		}
+	}
+}
+
+func (s *service) isStopping() bool {
+	select {
+	case <-s.Stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *service) listBulkItems(ctx context.Context, input *bulkItemsInput) (*listOutput[resource.BulkItem], error) {
+	page, err := input.page(deadLetterID) // ids of dead letters are the more general ones
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := s.Bulks.BulkItems(ctx, input.ID, record.BulkOutcome(input.Outcome), page)
+	if err != nil {
+		return nil, err
+	}
+	list, err := listOf(found, next, func(i record.BulkItem) (resource.BulkItem, error) {
+		return resource.BulkItem{
+			ID: i.Target, Outcome: resource.Text(i.Outcome), Message: resource.Text(i.Message), At: resource.OptionalTime(i.At),
+		}, nil
+	})
+	return &listOutput[resource.BulkItem]{Body: list}, err
+}
+
+func showBulk(a record.BulkAction) resource.BulkAction {
+	return resource.BulkAction{
+		ID: a.ID, On: string(a.Kind), Action: a.Action, Status: string(a.Status), Filter: json.RawMessage(a.Filter),
+		Reason: a.Reason, Actor: a.Actor, CreatedAt: resource.Time{Time: a.CreatedAt}, FinishedAt: resource.OptionalTime(a.FinishedAt),
+		Matched: a.Tally.Matched, Done: a.Tally.Done, Refused: a.Tally.Refused, Failed: a.Tally.Failed, Remaining: a.Tally.Remaining(),
+	}
+}

@@ -1,0 +1,52 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Would returns in a sentence what an action would do to a saga at that time, or why it would be refused. It asks the
+// core itself, so it never differs from what then happens to the same state.
+func Would(def *saga.Definition, in saga.Instance, action saga.Action, now time.Time) (would, refused string) {
+	if now.Before(in.UpdatedAt) {
+		now = in.UpdatedAt
+	}
+	decision, err := def.Transition(in, saga.Event{At: now, Cause: action})
+	switch {
+	case err != nil:
+		return "", "nothing can be decided on the saga"
+	case decision.Refused != nil:
+		return "", decision.Refused.Message
+	case !decision.Changed:
+		return "", decision.Ignored
+	}
+	var parts []string
+	for _, entry := range decision.Entries {
+		switch entry.Type {
+		case saga.EntryStepSkipped:
+			parts = append(parts, "count step "+entry.Step+" as done")
+		case saga.EntryDataPatched:
+			parts = append(parts, "change the data")
+		case saga.EntryAcknowledged:
+			parts = append(parts, "clear the late effect")
+		}
+	}
+	for _, command := range decision.Commands {
+		parts = append(parts, fmt.Sprintf("send %s to queue %s (step %s, attempt %d)",
+			command.Name, command.Queue, command.ID.Step, command.ID.Attempt))
+	}
+	if after := decision.Next.Status; after != in.Status {
+		parts = append(parts, fmt.Sprintf("take the saga from %s to %s", in.Status, after))
+	} else {
+		parts = append(parts, fmt.Sprintf("leave the saga %s", after))
+	}
+	parts = slices.Compact(parts)
+	if len(parts) == 1 {
+		return parts[0], ""
+	}
+	return strings.Join(parts[:len(parts)-1], ", ") + ", and " + parts[len(parts)-1], ""
+}

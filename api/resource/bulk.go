@@ -1,0 +1,117 @@
+package resource
+
+import (
+	"encoding/json"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Group is all sagas that need attention for the same reason, at the same step, with the same error.
+type Group struct {
+	Definition string               `json:"definition"`
+	Reason     saga.AttentionReason `json:"reason"`
+	Step       Text                 `json:"step" nullable:"true" doc:"null: the attention is not about a step"`
+	ErrorCode  Text                 `json:"error_code" nullable:"true" doc:"null: the step has no error"`
+	Count      int64                `json:"count"`
+	Oldest     *Time                `json:"oldest" format:"date-time" doc:"Since when the first of them needs attention"`
+	Newest     *Time                `json:"newest" format:"date-time" doc:"Since when the last of them needs attention"`
+	Example    string               `json:"example" doc:"Id of one of them"`
+	Filter     GroupFilter          `json:"filter" doc:"Selects exactly this group, in a list and in a bulk action"`
+}
+
+// GroupFilter selects a group. A step or an error code of "-" selects sagas without one.
+type GroupFilter struct {
+	Definition      string                 `json:"definition"`
+	AttentionReason []saga.AttentionReason `json:"attention_reason"`
+	Step            string                 `json:"step"`
+	ErrorCode       string                 `json:"error_code"`
+}
+
+// Groups are the sagas that need attention, in groups, the largest first.
+type Groups struct {
+	Items []Group `json:"items"`
+	Total int64   `json:"total" doc:"Sagas that need attention"`
+}
+
+// BulkRequest is the body of `POST /v1/sagas/actions`.
+type BulkRequest struct {
+	Action    string          `json:"action" enum:"retry,skip,compensate,abandon,acknowledge,pause,resume,patch_data" doc:"One of a saga's actions"`
+	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of sagas, with lists where those may repeat, or {\"ids\": [...]} with at most 1,000"`
+	Reason    string          `json:"reason" maxLength:"1000"`
+	Step      string          `json:"step,omitempty" doc:"Of retry, skip and compensate"`
+	Output    json.RawMessage `json:"output,omitempty" doc:"Of skip: a JSON object"`
+	Patch     json.RawMessage `json:"patch,omitempty" doc:"Of patch_data: a JSON merge patch"`
+	DryRun    bool            `json:"dry_run,omitempty" doc:"Report what would be done, and do nothing"`
+	Rate      float64         `json:"rate,omitempty" doc:"At most so many sagas a second; absent: no limit"`
+	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Wait after so many sagas until it is continued"`
+	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Stop after so many sagas that were refused or failed"`
+}
+
+// LetterBulkRequest is the body of `POST /v1/dead-letters/actions`.
+type LetterBulkRequest struct {
+	Action    string          `json:"action" enum:"redrive,discard"`
+	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of dead letters, or {\"ids\": [...]} with at most 1,000"`
+	Reason    string          `json:"reason" maxLength:"1000"`
+	DryRun    bool            `json:"dry_run,omitempty" doc:"Report what would be done, and do nothing"`
+	Rate      float64         `json:"rate,omitempty" doc:"At most so many a second; absent: no limit"`
+	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Wait after so many until it is continued"`
+	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Stop after so many that were refused or failed"`
+}
+
+// BulkAction is one operator action on many sagas or dead letters. matched = done + refused + failed + remaining.
+type BulkAction struct {
+	ID         string          `json:"id"`
+	On         string          `json:"on" enum:"sagas,dead_letters"`
+	Action     string          `json:"action"`
+	Status     string          `json:"status" enum:"running,waiting,stopped,cancelled,completed"`
+	Filter     json.RawMessage `json:"filter"`
+	Reason     string          `json:"reason"`
+	Actor      string          `json:"actor"`
+	CreatedAt  Time            `json:"created_at" format:"date-time"`
+	FinishedAt *Time           `json:"finished_at" format:"date-time"`
+	Matched    int             `json:"matched" doc:"Those that matched when the action was taken"`
+	Done       int             `json:"done"`
+	Refused    int             `json:"refused" doc:"The action did not apply to the state that was there"`
+	Failed     int             `json:"failed" doc:"Nothing could be decided"`
+	Remaining  int             `json:"remaining"`
+}
+
+// BulkItem is what became of one target.
+type BulkItem struct {
+	ID      string `json:"id"`
+	Outcome Text   `json:"outcome" nullable:"true" doc:"done, refused or failed; null: none so far"`
+	Message Text   `json:"message" nullable:"true" doc:"Why it was refused or failed"`
+	At      *Time  `json:"at" format:"date-time"`
+}
+
+// DryRun is what a bulk action would do.
+type DryRun struct {
+	Matched    int          `json:"matched"`
+	Applicable int          `json:"applicable"`
+	Refused    int          `json:"refused"`
+	Items      []DryRunItem `json:"items" doc:"The first 100"`
+}
+
+// DryRunItem is what would be done to one target.
+type DryRunItem struct {
+	ID      string `json:"id"`
+	Status  Text   `json:"status,omitzero" doc:"Of a saga"`
+	Would   Text   `json:"would" nullable:"true" doc:"What would be done; null: nothing"`
+	Refused Text   `json:"refused" nullable:"true" doc:"Why nothing would be done"`
+}
+
+// RedriveAction is the body of `POST /v1/dead-letters/{id}/redrive`; it may be absent.
+type RedriveAction struct {
+	Reason string `json:"reason,omitempty" maxLength:"1000"`
+}
+
+// Redriven is the answer to a redrive.
+type Redriven struct {
+	ID         string `json:"id"`
+	RedrivenTo string `json:"redriven_to" doc:"The queue where it was going"`
+}
+
+// DefinitionSettings is the body of `PATCH /v1/definitions/{name}`.
+type DefinitionSettings struct {
+	Disabled *bool `json:"disabled" doc:"true: no further sagas are started"`
+}

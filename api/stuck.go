@@ -1,0 +1,68 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// without is what selects sagas that have no step or no error code.
+const without = "-"
+
+type (
+	groupsInput struct {
+		Definition Given[string] `query:"definition" maxLength:"128" doc:"Name of the definition"`
+	}
+	groupsOutput struct {
+		Body resource.Groups
+	}
+)
+
+func (s *service) stuckRoutes() {
+	register(s, route{
+		id: "list-groups", method: http.MethodGet, path: "/v1/stuck", tag: "Sagas", role: record.Viewer,
+		summary: "Sagas that need attention, in groups",
+		about: "A group is all sagas of a definition that need attention for the same reason, at the same step, with the same " +
+			"error. The largest come first, 1,000 at most; `total` counts the sagas of all groups.",
+	}, s.listGroups)
+}
+
+func (s *service) listGroups(ctx context.Context, input *groupsInput) (*groupsOutput, error) {
+	if input.Definition.Set && !identifier(input.Definition.Value) {
+		return nil, parameter("definition", "must be the name of a definition")
+	}
+	found, err := s.Reads.Groups(ctx, input.Definition.Value)
+	if err != nil {
+		return nil, err
+	}
+	shown := resource.Groups{Items: make([]resource.Group, len(found.Groups)), Total: found.Sagas}
+	for i, g := range found.Groups {
+		shown.Items[i] = resource.Group{
+			Definition: g.Definition, Reason: g.Reason, Step: resource.Text(g.Step), ErrorCode: resource.Text(g.ErrorCode),
+			Count: g.Sagas, Oldest: resource.OptionalTime(g.Oldest), Newest: resource.OptionalTime(g.Newest), Example: g.Example,
+			Filter: resource.GroupFilter{
+				Definition: g.Definition, AttentionReason: []saga.AttentionReason{g.Reason},
+				Step: orWithout(g.Step), ErrorCode: orWithout(g.ErrorCode),
+			},
+		}
+	}
+	return &groupsOutput{Body: shown}, nil
+}
+
+func orWithout(text string) string {
+	if text == "" {
+		return without
+	}
+	return text
+}
+
+// withoutOr is the filter value that orWithout wrote: empty selects what has none, nil selects everything.
+func withoutOr(given *string) *string {
+	if given != nil && *given == without {
+		return new("")
+	}
+	return given
+}

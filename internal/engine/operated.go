@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// ActInBulk takes an operator's action on one target of a bulk action, and stores the outcome with it: done, refused, or
+// failed where nothing can be decided on the saga. Errors: record.ErrBulkOver; after any other the target has no outcome.
+func (e *Engine) ActInBulk(ctx context.Context, action saga.Action, ref record.BulkRef) error {
+	return e.settleTarget(ctx, &request{kind: applyEvent, sagaID: ref.Target, cause: action, bulk: &ref})
+}
+
+// DiscardInBulk deletes the dead letter that is a target of a bulk action, and stores the outcome with it.
+// Errors: as ActInBulk.
+func (e *Engine) DiscardInBulk(ctx context.Context, ref record.BulkRef) error {
+	letter := &record.DeadLetter{ID: ref.Target}
+	return e.settleTarget(ctx, &request{kind: discardLetter, sagaID: ref.Target, letter: letter, bulk: &ref})
+}
+
+// FailInBulk stores that a target could not be decided. Errors: as ActInBulk.
+func (e *Engine) FailInBulk(ctx context.Context, ref record.BulkRef, why string) error {
+	return e.settleTarget(ctx, &request{kind: settleTarget, sagaID: ref.Target, bulk: &ref, outcome: record.BulkFailed, why: why})
+}
+
+func (e *Engine) settleTarget(ctx context.Context, r *request) error {
+	answer := e.ask(ctx, r)
+	if errors.Is(answer.err, record.ErrRejected) && r.kind != settleTarget {
+		return e.FailInBulk(ctx, *r.bulk, "the store rejects what was decided")
+	}
+	if answer.err != nil && !settled(answer.err) {
+		return fmt.Errorf("decide %s of bulk action %s: %w", r.bulk.Target, r.bulk.Bulk, answer.err)
+	}
+	return nil
+}
+
+// settled reports whether an error is the outcome of a target.
+func settled(err error) bool {
+	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrUnreadable)
+}
+
+// Redrive sends a dead letter where it was going: a reply and a start are taken in again, a command is published again
+// while its step is at work. The letter then goes. Errors: *saga.Refusal, record.ErrSagaNotFound, and those of a start.
+func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error {
+	r, err := e.redriveRequest(ctx, letter, action)
+	if err != nil {
+		return err
+	}
+	answer := e.ask(ctx, r)
+	if answer.err == nil && answer.refused != nil {
+		return answer.refused
+	}
+	if answer.err != nil {
+		return fmt.Errorf("redrive dead letter %s: %w", letter.ID, answer.err)
+	}
+	return nil
+}
+
+// RedriveInBulk redrives the dead letter that is a target of a bulk action, and stores the outcome with it.
+// Errors: as ActInBulk.
+func (e *Engine) RedriveInBulk(ctx context.Context, letter record.DeadLetter, action saga.Action, ref record.BulkRef) error {
+	r, err := e.redriveRequest(ctx, letter, action)
+	if err != nil && unanswered(err) {
+		return err
+	}
+	if err != nil {
+		r = &request{kind: settleTarget, sagaID: ref.Target, outcome: record.BulkRefused, why: err.Error()}
+	}
+	r.bulk = &ref
+	return e.settleTarget(ctx, r)
+}
+
+// unanswered reports whether an error may go away by itself.
+func unanswered(err error) bool {
+	return errors.Is(err, record.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// redriveRequest returns what brings a dead letter where it was going. A start is made at once, since the message's
+// idempotency key leads to the same saga if it is repeated; what is left is to delete the letter.
+func (e *Engine) redriveRequest(ctx context.Context, letter record.DeadLetter, action saga.Action) (*request, error) {
+	if letter.Source == record.SourceStart {
+		err := e.redriveStart(ctx, letter, action)
+		return &request{kind: discardLetter, sagaID: letter.ID, letter: &letter}, err
+	}
+	id, err := saga.ParseCommandID(letter.CommandID)
+	if err != nil {
+		return nil, notRedriven("the dead letter names no command: discard it")
+	}
+	r := &request{kind: applyEvent, sagaID: id.Saga, letter: &letter}
+	if letter.Source == record.SourceCommand {
+		action.Name, action.Command = saga.ActionRedrive, id
+		r.cause = action
+		return r, nil
+	}
+	reply, err := wire.DecodeReply(letter.CommandID, letter.Body)
+	if err != nil {
+		return nil, notRedriven(err.Error() + ": discard it")
+	}
+	r.cause = reply
+	return r, nil
+}
+
+func notRedriven(why string) error {
+	return &saga.Refusal{Code: saga.RefusedNotApplicable, Message: why}
+}
+
+func (e *Engine) redriveStart(ctx context.Context, letter record.DeadLetter, action saga.Action) error {
+	headers := make(map[string]any)
+	if err := json.Unmarshal(letter.Headers, &headers); err != nil {
+		return notRedriven("the dead letter's headers cannot be read: discard it")
+	}
+	key, _ := headers[wire.HeaderIdempotencyKey].(string)
+	if e.config.DecodeStart == nil {
+		return notRedriven("this orchestrator takes no starts by message")
+	}
+	start, err := e.config.DecodeStart(wire.Message{MessageID: key, Headers: headers, Body: letter.Body})
+	if err != nil {
+		return notRedriven(err.Error() + ": discard it")
+	}
+	start.Actor = action.Actor
+	_, _, err = e.Start(ctx, start)
+	return err
+}
+
+// operated decides a request that may be a target of a bulk action, or about a dead letter, and notes what is stored with
+// it.
+func (b *batchState) operated(r *request, decide func(*request) (answer, error)) (answer, error) {
+	if r.bulk != nil && b.loaded.BulkOver[*r.bulk] {
+		return answer{err: record.ErrBulkOver}, nil
+	}
+	known := len(b.commands)
+	a, err := decide(r)
+	if err != nil || a.busy {
+		return a, err
+	}
+	taken := a.err == nil && a.refused == nil
+	if r.letter != nil && taken {
+		b.discarded = append(b.discarded, r.letter.ID)
+		if action, is := r.cause.(saga.Action); is && action.Name == saga.ActionRedrive {
+			b.redrive(known, r.letter)
+		}
+	}
+	if r.bulk != nil {
+		result := record.BulkResult{BulkRef: *r.bulk, Outcome: record.BulkDone}
+		switch {
+		case a.refused != nil:
+			result.Outcome, result.Message = record.BulkRefused, a.refused.Message
+		case a.err != nil:
+			result.Outcome, result.Message = record.BulkFailed, a.err.Error()
+		case r.kind == settleTarget:
+			result.Outcome, result.Message = r.outcome, r.why
+		}
+		b.results = append(b.results, result)
+	}
+	return a, nil
+}
+
+// redrive gives the commands from that index on the bytes of the dead letter: an id never carries two different bodies.
+func (b *batchState) redrive(known int, letter *record.DeadLetter) {
+	for _, command := range b.commands[known:] {
+		command.Body = letter.Body
+		b.redriven = append(b.redriven, command)
+	}
+	b.commands = b.commands[:known]
+}

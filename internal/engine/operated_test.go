@@ -1,0 +1,125 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps"
+)
+
+// letter stores a dead letter and returns it.
+func (r *fixture) letter(t *testing.T, letter record.DeadLetter) record.DeadLetter {
+	t.Helper()
+	letter.ID = ulid.Make().String()
+	err := r.store.Transact(t.Context(), record.Batch{DeadLetters: []record.DeadLetter{letter}},
+		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
+	require.NoError(t, err)
+	return letter
+}
+
+func (r *fixture) letters(t *testing.T) int {
+	t.Helper()
+	found, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 100})
+	require.NoError(t, err)
+	return len(found)
+}
+
+func operator() saga.Action {
+	return saga.Action{ID: ulid.Make().String(), Actor: "key:ops", Reason: "repaired"}
+}
+
+func TestARedrivenCommandHasItsOwnBytes(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment", Data: json.RawMessage(`{"as":"it is"}`)})
+	require.NoError(t, err)
+	letter := r.letter(t, record.DeadLetter{
+		Source: record.SourceCommand, Queue: "shop", SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1",
+		Body: []byte(`{"data":{"as":"it was"}}`),
+	})
+	require.NoError(t, r.Redrive(t.Context(), letter, operator()))
+	require.Zero(t, r.letters(t))
+	taken := make(chan any, 10)
+	r.work(t, "shop", handlers{"shop.reserve": func(c steps.Command[map[string]any]) (map[string]any, error) {
+		taken <- c.Data["as"]
+		return nil, steps.ErrUnknown
+	}})
+	require.ElementsMatch(t, []any{"it is", "it was"}, []any{<-taken, <-taken})
+}
+
+func TestARedrivenReplyIsTakenIn(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
+	require.NoError(t, err)
+	reply := record.DeadLetter{
+		Source: record.SourceReply, SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1", Body: []byte(`{"status":"succeeded"}`),
+	}
+	require.NoError(t, r.Redrive(t.Context(), r.letter(t, reply), operator()))
+	stored, err := r.store.Saga(t.Context(), in.ID)
+	require.NoError(t, err)
+	require.Equal(t, saga.StepSucceeded, stored.Steps[0].Status)
+	require.Zero(t, r.letters(t))
+
+	reply.CommandID = in.ID + "/reserve/execute/7"
+	var refused *saga.Refusal
+	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	require.Equal(t, saga.RefusedUnknownCommand, refused.Code)
+	reply.Body = []byte(`{"status":"done"}`)
+	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	reply.CommandID = ""
+	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	require.Equal(t, 3, r.letters(t), "what cannot be redriven stays")
+}
+
+func TestATargetOfABulkActionIsDecidedOnce(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
+	require.NoError(t, err)
+	letter := r.letter(t, record.DeadLetter{Source: record.SourceStart})
+	bulk := func(kind record.BulkKind, ids ...string) string {
+		made, err := r.store.CreateBulk(t.Context(), record.BulkAction{
+			ID: ulid.Make().String(), Kind: kind, Filter: json.RawMessage(`{}`), Parameters: json.RawMessage(`{}`),
+		}, record.BulkTargets{IDs: ids})
+		require.NoError(t, err)
+		return made.ID
+	}
+	pause := operator()
+	pause.Name = saga.ActionPause
+	first := bulk(record.BulkSagas, in.ID)
+	ref := record.BulkRef{Bulk: first, Holder: "me", Target: in.ID}
+	require.NoError(t, r.ActInBulk(t.Context(), pause, ref))
+	require.ErrorIs(t, r.ActInBulk(t.Context(), pause, ref), record.ErrBulkOver)
+	pause.ID = ulid.Make().String()
+	require.NoError(t, r.ActInBulk(t.Context(), pause, record.BulkRef{Bulk: bulk(record.BulkSagas, in.ID), Target: in.ID}))
+	require.NoError(t, r.DiscardInBulk(t.Context(), record.BulkRef{Bulk: bulk(record.BulkDeadLetters, letter.ID), Target: letter.ID}))
+	require.Zero(t, r.letters(t))
+
+	found, _, err := r.store.Bulks(t.Context(), record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Equal(t, record.BulkTally{Matched: 1, Done: 1}, found[0].Tally)
+	require.Equal(t, record.BulkTally{Matched: 1, Refused: 1}, found[1].Tally, "pause does not apply to a paused saga")
+	require.Equal(t, record.BulkTally{Matched: 1, Done: 1}, found[2].Tally)
+	items, _, err := r.store.BulkItems(t.Context(), found[1].ID, record.BulkRefused, record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Contains(t, items[0].Message, "paused")
+}
+
+func TestAStartOfADisabledDefinitionIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	_, err := r.store.SetDisabled(t.Context(), "payment", true, "key:ops")
+	require.NoError(t, err)
+	_, _, err = r.Start(t.Context(), record.StartRequest{Definition: "payment"})
+	require.ErrorIs(t, err, record.ErrDefinitionDisabled)
+}

@@ -1,0 +1,267 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.status,
+	a.created_at, a.finished_at, i.matched, i.done, i.refused, i.failed`
+
+// bulkTally counts the items of table bulk_actions a.
+const bulkTally = ` cross join lateral (select count(*)::integer as matched, count(*) filter (where outcome = 'done')::integer as done,
+		count(*) filter (where outcome = 'refused')::integer as refused, count(*) filter (where outcome = 'failed')::integer as failed
+	from bulk_items where bulk_id = a.id) i`
+
+// CreateBulk stores a bulk action together with its targets, which are those that match now. CreatedAt is the database's.
+// Errors: record.ErrBulkTooLarge.
+func (s *Store) CreateBulk(
+	ctx context.Context, action record.BulkAction, targets record.BulkTargets,
+) (created record.BulkAction, err error) {
+	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
+		// What is planned for short lists would be slow for a long one.
+		if _, err := tx.Exec(ctx, `set local enable_seqscan = on; set local enable_hashjoin = on; set local plan_cache_mode = force_custom_plan`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after,
+				status, created_at)
+			values ($1, $2, $3, $4::json, $5::json, $6, $7, $8, $9, $10, $11, clock_timestamp())`,
+			action.ID, action.Kind, action.Action, string(action.Filter), string(action.Parameters), cleaned(action.Reason),
+			cleaned(action.Actor), action.Rate, action.Canary, action.StopAfter, record.BulkRunning)
+		if err != nil {
+			return err
+		}
+		statement, arguments, err := bulkTargets(action, targets)
+		if err != nil {
+			return err
+		}
+		done, err := tx.Exec(ctx, statement, arguments...)
+		if err != nil {
+			return err
+		}
+		if done.RowsAffected() > record.MaxBulkTargets {
+			return record.ErrBulkTooLarge
+		}
+		created, err = settleBulk(ctx, tx, action.ID, func(*record.BulkAction) error { return nil })
+		return err
+	})
+	if err != nil {
+		return record.BulkAction{}, fmt.Errorf("create a bulk action: %w", err)
+	}
+	return created, nil
+}
+
+// bulkTargets inserts the items: one more than is allowed at most, so that it shows.
+func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statement string, arguments []any, err error) {
+	insert := `insert into bulk_items (bulk_id, target) `
+	limit := " limit " + strconv.Itoa(record.MaxBulkTargets+1)
+	switch {
+	case targets.Sagas != nil:
+		list, err := newList(*targets.Sagas, record.Page{Limit: record.MaxBulkTargets})
+		if err != nil {
+			return "", nil, err
+		}
+		if len(list.branches) == 0 || !storableFilter(*targets.Sagas) {
+			return `select`, nil, nil
+		}
+		list.bound = math.MaxInt32
+		id := list.argument(action.ID)
+		return insert + `select ` + id + `, c.id from (` + list.bounded() + `) c` + list.where() + limit, list.arguments, nil
+	case targets.DeadLetters != nil:
+		conditions, arguments, fits := deadLetterConditions(*targets.DeadLetters, []any{action.ID})
+		if !fits {
+			return `select`, nil, nil
+		}
+		return insert + `select $1, d.id from dead_letters d where ` + conditions + limit, arguments, nil
+	case action.Kind == record.BulkDeadLetters:
+		return insert + `select $1, d.id from dead_letters d where d.id = any($2)` + limit, []any{action.ID, targets.IDs}, nil
+	default:
+		return insert + `select $1, s.id from sagas s where s.id = any($2)` + limit, []any{action.ID, targets.IDs}, nil
+	}
+}
+
+// bulkTx runs a transaction of the engine's pool.
+func (s *Store) bulkTx(ctx context.Context, do func(pgx.Tx) error) error {
+	return retried(ctx, func() error {
+		err := pgx.BeginFunc(ctx, s.pool, do)
+		if errors.Is(err, record.ErrBulkTooLarge) || errors.Is(err, record.ErrBulkNotFound) || errors.Is(err, record.ErrBulkNotApplicable) {
+			return decideError{err}
+		}
+		return refused(err)
+	})
+}
+
+// Bulk returns a bulk action. Errors: record.ErrBulkNotFound.
+func (s *Store) Bulk(ctx context.Context, id string) (action record.BulkAction, err error) {
+	found, err := s.bulks(ctx, `where a.id = $1`, id)
+	if err == nil && len(found) == 0 {
+		err = record.ErrBulkNotFound
+	}
+	if err != nil {
+		return action, fmt.Errorf("read bulk action: %w", err)
+	}
+	return found[0], nil
+}
+
+// Bulks returns bulk actions, newest first.
+func (s *Store) Bulks(ctx context.Context, page record.Page) (found []record.BulkAction, next string, err error) {
+	found, err = s.bulks(ctx, `where ($1 = '' or a.id < $1) order by a.id desc limit $2`, page.After, page.Limit+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("list bulk actions: %w", err)
+	}
+	if len(found) > page.Limit {
+		found = found[:page.Limit]
+		next = found[len(found)-1].ID
+	}
+	return found, next, nil
+}
+
+func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (found []record.BulkAction, err error) {
+	if id, is := arguments[0].(string); is && !storable(id) {
+		return nil, nil
+	}
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select `+bulkColumns+` from bulk_actions a`+bulkTally+` `+where, arguments...)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, scanBulk)
+		return err
+	})
+	return found, err
+}
+
+func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
+	var finished *time.Time
+	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter,
+		&a.Status, &a.CreatedAt, &finished, &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
+	a.CreatedAt, a.FinishedAt = a.CreatedAt.UTC(), fromNullable(finished)
+	return a, err
+}
+
+// BulkItems returns the targets of a bulk action, in the order of their ids; those with one outcome, or all.
+// Errors: record.ErrBulkNotFound.
+func (s *Store) BulkItems(
+	ctx context.Context, id string, outcome record.BulkOutcome, page record.Page,
+) (found []record.BulkItem, next string, err error) {
+	if _, err := s.Bulk(ctx, id); err != nil {
+		return nil, "", err
+	}
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select target, coalesce(outcome, ''), message, at from bulk_items
+			where bulk_id = $1 and target > $2 and ($3 = '' or outcome = $3) order by target limit $4`,
+			id, cleaned(page.After), string(outcome), page.Limit+1)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (item record.BulkItem, err error) {
+			var at *time.Time
+			err = row.Scan(&item.Target, &item.Outcome, &item.Message, &at)
+			item.At = fromNullable(at)
+			return item, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("list the items of bulk action %s: %w", id, err)
+	}
+	if len(found) > page.Limit {
+		found = found[:page.Limit]
+		next = found[len(found)-1].Target
+	}
+	return found, next, nil
+}
+
+// ControlBulk changes the status of a bulk action as control says, on its present tally. An error of control changes
+// nothing. Errors: record.ErrBulkNotFound, record.ErrBulkNotApplicable.
+func (s *Store) ControlBulk(
+	ctx context.Context, id string, control func(*record.BulkAction) error,
+) (action record.BulkAction, err error) {
+	if !storable(id) {
+		return action, fmt.Errorf("change a bulk action: %w", record.ErrBulkNotFound)
+	}
+	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
+		action, err = settleBulk(ctx, tx, id, control)
+		return err
+	})
+	if err != nil {
+		return record.BulkAction{}, fmt.Errorf("change bulk action %s: %w", id, err)
+	}
+	return action, nil
+}
+
+// settleBulk locks a bulk action, has it changed, and derives what follows from its tally. Results take the lock in share
+// mode, so none is stored beside it.
+func settleBulk(
+	ctx context.Context, tx pgx.Tx, id string, control func(*record.BulkAction) error,
+) (action record.BulkAction, err error) {
+	var now time.Time
+	err = tx.QueryRow(ctx, `select clock_timestamp() from bulk_actions where id = $1 for update`, id).Scan(&now)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return action, record.ErrBulkNotFound
+	}
+	if err != nil {
+		return action, err
+	}
+	rows, err := tx.Query(ctx, `select `+bulkColumns+` from bulk_actions a`+bulkTally+` where a.id = $1`, id)
+	if err == nil {
+		action, err = pgx.CollectExactlyOneRow(rows, scanBulk)
+	}
+	if err == nil {
+		err = control(&action)
+	}
+	if err != nil {
+		return action, err
+	}
+	action.Settle(now.UTC().Truncate(time.Microsecond))
+	_, err = tx.Exec(ctx, `update bulk_actions set status = $2, canary = $3, stop_after = $4, finished_at = $5 where id = $1
+			and (status, canary, stop_after) is distinct from ($2, $3, $4)`,
+		id, action.Status, action.Canary, action.StopAfter, nullable(action.FinishedAt))
+	return action, err
+}
+
+// ClaimBulks takes over running bulk actions that are nobody's, or this holder's already, until the lease is over, and
+// returns them.
+func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Duration) (claimed []record.BulkAction, err error) {
+	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `with mine as (
+				select id from bulk_actions where status = 'running' and (holder = $1 or claimed_until < clock_timestamp())
+				order by id for update skip locked),
+			claimed as (update bulk_actions b set holder = $1, claimed_until = clock_timestamp() + $2 from mine where b.id = mine.id
+				returning b.*)
+			select `+bulkColumns+` from claimed a`+bulkTally, holder, lease)
+		if err != nil {
+			return err
+		}
+		claimed, err = pgx.CollectRows(rows, scanBulk)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim bulk actions: %w", err)
+	}
+	return claimed, nil
+}
+
+// RemainingBulk returns targets without an outcome, in the order of their ids.
+func (s *Store) RemainingBulk(ctx context.Context, id string, limit int) (targets []string, err error) {
+	err = s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select target from bulk_items where bulk_id = $1 and outcome is null order by target limit $2`, id, limit)
+		if err != nil {
+			return err
+		}
+		targets, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what remains of bulk action %s: %w", id, err)
+	}
+	return targets, nil
+}

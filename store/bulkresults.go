@@ -1,0 +1,53 @@
+package store
+
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+// queueBulk locks the bulk actions whose targets the batch decides against changes of their status, and looks which
+// targets are not to be decided.
+func (l *load) queueBulk(b *pgx.Batch) {
+	if len(l.batch.Bulk) == 0 {
+		return
+	}
+	bulks, holders, targets := bulkColumnsOf(l.batch.Bulk)
+	b.Queue(`select from bulk_actions where id = any($1) order by id for share`, bulks)
+	b.Queue(`select n.bulk, n.holder, n.target from unnest($1::text[], $2::text[], $3::text[]) as n (bulk, holder, target)
+		left join bulk_actions a on a.id = n.bulk and a.holder = n.holder and a.status = 'running'
+		left join bulk_items i on i.bulk_id = n.bulk and i.target = n.target and i.outcome is null
+		where a.id is null or i.target is null`, bulks, holders, targets).
+		Query(func(rows pgx.Rows) error {
+			var ref record.BulkRef
+			_, err := pgx.ForEachRow(rows, []any{&ref.Bulk, &ref.Holder, &ref.Target}, func() error {
+				l.bulkOver[ref] = true
+				return nil
+			})
+			return err
+		})
+}
+
+// queueResults stores the outcomes of targets that load found undecided.
+func queueResults(b *pgx.Batch, results []record.BulkResult) {
+	if len(results) == 0 {
+		return
+	}
+	var refs []record.BulkRef
+	var outcomes, messages []string
+	for _, r := range results {
+		refs = append(refs, r.BulkRef)
+		outcomes, messages = append(outcomes, string(r.Outcome)), append(messages, cleaned(r.Message))
+	}
+	bulks, _, targets := bulkColumnsOf(refs)
+	b.Queue(`update bulk_items i set outcome = n.outcome, message = n.message, at = clock_timestamp()
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (bulk, target, outcome, message)
+		where i.bulk_id = n.bulk and i.target = n.target`, bulks, targets, outcomes, messages)
+}
+
+func bulkColumnsOf(refs []record.BulkRef) (bulks, holders, targets []string) {
+	for _, ref := range refs {
+		bulks, holders, targets = append(bulks, ref.Bulk), append(holders, ref.Holder), append(targets, ref.Target)
+	}
+	return bulks, holders, targets
+}

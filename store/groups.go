@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+// attentionCode is the error code of the step of table s that needs attention. A progress that cannot be read has none.
+const attentionCode = `coalesce(s.progress -> 's' -> (array_position(s.step_names, s.attention_step) - 1) -> 'err' ->> 'code', '')`
+
+// Groups returns the sagas that need attention by what is wrong with them, largest group first; of one definition, or of
+// all if the name is empty.
+func (s *Store) Groups(ctx context.Context, definition string) (found record.Groups, err error) {
+	if !storable(definition) {
+		return found, nil
+	}
+	rows := &pgx.Batch{}
+	rows.Queue(`select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
+		from (select coalesce(s.definition, '') as definition, s.attention_reason::text as reason,
+				coalesce(s.attention_step, '') as step, `+attentionCode+` as code, count(*),
+				min(s.attention_since) filter (where isfinite(s.attention_since)) as oldest,
+				max(s.attention_since) filter (where isfinite(s.attention_since)) as newest, min(s.id) as example
+			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1) group by 1, 2, 3, 4) g
+		order by g.count desc, g.definition, g.reason, g.step, g.code limit `+strconv.Itoa(record.MaxGroups), definition).
+		Query(func(rows pgx.Rows) error {
+			var g record.Group
+			var oldest, newest *time.Time
+			columns := []any{&g.Definition, &g.Reason, &g.Step, &g.ErrorCode, &g.Sagas, &oldest, &newest, &g.Example, &found.Sagas}
+			_, err := pgx.ForEachRow(rows, columns, func() error {
+				g.Oldest, g.Newest = fromNullable(oldest), fromNullable(newest)
+				found.Groups = append(found.Groups, g)
+				return nil
+			})
+			return err
+		})
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		found = record.Groups{}
+		return tx.SendBatch(ctx, rows).Close()
+	})
+	if err != nil {
+		return record.Groups{}, fmt.Errorf("group the sagas that need attention: %w", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,38 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+// SetDisabled determines whether sagas of a definition are started; the actor is for the record. It is true if that is a
+// change. Errors: record.ErrDefinitionNotFound.
+func (s *Store) SetDisabled(ctx context.Context, definition string, disabled bool, _ string) (changed bool, err error) {
+	err = s.write(ctx, func(w *writing) error {
+		changed = w.tables.disabled[definition] != disabled
+		switch {
+		case len(w.tables.definitions[definition]) == 0:
+			return record.ErrDefinitionNotFound
+		case disabled:
+			w.put(bucketDisabled, definition, true, func() { w.tables.disabled[definition] = true })
+		default:
+			w.delete(bucketDisabled, definition, func() { delete(w.tables.disabled, definition) })
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("disable definition %s: %w", definition, err)
+	}
+	return changed, nil
+}
+
+// Disabled returns the names of the definitions of which no saga is started, sorted.
+func (s *Store) Disabled(context.Context) ([]string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.tables.disabled)), nil
+}

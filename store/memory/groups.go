@@ -1,0 +1,61 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// Groups returns the sagas that need attention by what is wrong with them, largest group first; of one definition, or of
+// all if the name is empty.
+func (s *Store) Groups(_ context.Context, definition string) (found record.Groups, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	groups := make(map[record.Group]*record.Group) // by what its sagas have in common
+	for _, id := range s.tables.ids {
+		row := s.tables.sagas[id]
+		in := &row.Instance
+		if in.Attention == nil || definition != "" && in.Definition != definition {
+			continue
+		}
+		found.Sagas++
+		common := record.Group{
+			Definition: in.Definition, Reason: in.Attention.Reason, Step: in.Attention.Step, ErrorCode: attentionCode(in),
+		}
+		g := groups[common]
+		if g == nil {
+			g = new(common)
+			g.Example, g.Oldest = in.ID, in.Attention.Since
+			groups[common] = g
+		}
+		g.Sagas++
+		if in.Attention.Since.Before(g.Oldest) {
+			g.Oldest = in.Attention.Since
+		}
+		if in.Attention.Since.After(g.Newest) {
+			g.Newest = in.Attention.Since
+		}
+	}
+	for _, g := range groups {
+		found.Groups = append(found.Groups, *g)
+	}
+	slices.SortFunc(found.Groups, func(a, b record.Group) int {
+		return cmp.Or(cmp.Compare(b.Sagas, a.Sagas), cmp.Compare(a.Definition, b.Definition),
+			cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Step, b.Step), cmp.Compare(a.ErrorCode, b.ErrorCode))
+	})
+	found.Groups = found.Groups[:min(len(found.Groups), record.MaxGroups)]
+	return found, nil
+}
+
+// attentionCode is the error code of the step that needs attention, or empty.
+func attentionCode(in *saga.Instance) string {
+	for i := range in.Steps {
+		if in.Attention != nil && in.Steps[i].Name == in.Attention.Step && in.Steps[i].Error != nil {
+			return in.Steps[i].Error.Code
+		}
+	}
+	return ""
+}
