@@ -22,7 +22,7 @@ func TestDefinitionsAreVersioned(t *testing.T) {
 	assert.Equal(t, "/v1/definitions/order/versions/1", a.Header.Get("Location"))
 	assert.Equal(t, 1, into[resource.Definition](put(` {"steps": [`+reserve+`]} `), http.StatusOK).Version)
 	again := into[resource.Definition](put(bodyOfDefinition(t, first)), http.StatusOK)
-	assert.Equal(t, 1, again.Version, "defaults spelled out make no difference")
+	assert.Equal(t, 1, again.Version, "explicit defaults do not make a new version")
 	assert.Equal(t, 2, into[resource.Definition](put(`{"steps":[`+reserve+`,`+charge+`]}`), http.StatusCreated).Version)
 
 	assert.Equal(t, 2, into[resource.Definition](o.get("/v1/definitions/order"), http.StatusOK).Version)
@@ -37,10 +37,10 @@ func TestDefinitionsAreVersioned(t *testing.T) {
 	last := o.get("/v1/definitions?limit=1&cursor=" + string(page.NextCursor))
 	page = into[resource.List[resource.Definition]](last, http.StatusOK)
 	assert.Equal(t, "order", page.Items[0].Name)
-	assert.Contains(t, string(last.content), `"next_cursor":null`, "the member is there on the last page, too")
+	assert.Contains(t, string(last.content), `"next_cursor":null`, "the last page has the member, too")
 }
 
-func TestADefinitionsFaultsAreAllNamed(t *testing.T) {
+func TestAllFaultsOfADefinitionAreListed(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	found := o.send(http.MethodPut, "/v1/definitions/order",
@@ -62,7 +62,7 @@ func TestADefinitionsFaultsAreAllNamed(t *testing.T) {
 	o.send(http.MethodPut, "/v1/definitions/order", `{"description":"`+strings.Repeat("x", 1<<20)+`"}`).problem(413, "payload_too_large")
 }
 
-func TestADefinitionThatIsNot(t *testing.T) {
+func TestAMissingDefinitionIsNotFound(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)

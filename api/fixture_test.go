@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// orchestrator is a whole one in memory, with its API on a socket.
+// orchestrator is a complete orchestrator in memory, with its API on a socket.
 type orchestrator struct {
 	t      *testing.T
 	url    string
@@ -40,7 +40,7 @@ type orchestrator struct {
 	client *http.Client
 }
 
-// start runs an orchestrator for one test. Nobody is asked for a key unless the test changes the config.
+// start runs an orchestrator for one test, without authentication unless the test changes the configuration.
 func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	t.Helper()
 	kept, err := memory.Open(memory.Config{})
@@ -88,7 +88,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	return o
 }
 
-// worker answers the commands in the queue `work` until the test ends.
+// worker answers commands in the queue work until the test ends.
 func (o *orchestrator) worker(answer func(wire.Delivery) wire.Reply) {
 	ctx, stop := context.WithCancel(context.Background())
 	var working sync.WaitGroup
@@ -110,7 +110,7 @@ func (o *orchestrator) worker(answer func(wire.Delivery) wire.Reply) {
 
 func succeed(wire.Delivery) wire.Reply { return wire.Succeeded(nil) }
 
-// answer is what came back, with the body read.
+// answer is a response with its body.
 type answer struct {
 	*http.Response
 	t       *testing.T
@@ -119,7 +119,7 @@ type answer struct {
 
 type header struct{ name, value string }
 
-// send makes a request; a body makes it JSON unless a header says otherwise.
+// send sends a request. A body is JSON unless a header names another type.
 func (o *orchestrator) send(method, path, body string, headers ...header) answer {
 	o.t.Helper()
 	return o.sendWithin(context.Background(), method, path, body, headers...)
@@ -170,7 +170,7 @@ func into[T any](a answer, status int) T {
 	return value
 }
 
-// problem wants a problem document with that status and code.
+// problem asserts a problem document with the status and code.
 func (a answer) problem(status int, code string) resource.Problem {
 	a.t.Helper()
 	found := into[resource.Problem](a, status)
@@ -180,33 +180,33 @@ func (a answer) problem(status int, code string) resource.Problem {
 	return found
 }
 
-// saga wants an answer that is a saga.
+// saga asserts that the answer is a saga.
 func (a answer) saga(status int) resource.Saga {
 	a.t.Helper()
 	return into[resource.Saga](a, status)
 }
 
-// define registers a definition whose steps all go to the queue `work`.
+// define registers a definition whose steps all use the queue work.
 func (o *orchestrator) define(name string, steps ...string) {
 	o.t.Helper()
 	a := o.send(http.MethodPut, "/v1/definitions/"+name, `{"steps":[`+strings.Join(steps, ",")+`]}`)
 	require.Contains(o.t, []int{http.StatusOK, http.StatusCreated}, a.StatusCode, "%s", a.content)
 }
 
-// Steps to define sagas of.
+// Steps for definitions.
 const (
 	reserve = `{"name":"reserve","queue":"work","command":"inventory.reserve","compensation":"inventory.release"}`
 	charge  = `{"name":"charge","queue":"work","command":"payments.charge","compensation":"payments.refund"}`
 	receipt = `{"name":"receipt","queue":"work","command":"email.receipt","kind":"retriable","retry":{"max_attempts":1}}`
 )
 
-// begin starts a saga and returns it as it was then.
+// begin starts a saga and returns it.
 func (o *orchestrator) begin(body string, headers ...header) resource.Saga {
 	o.t.Helper()
 	return o.post("/v1/sagas", body, headers...).saga(http.StatusCreated)
 }
 
-// until waits for the saga to be as wanted.
+// until waits until wanted returns true for the saga.
 func (o *orchestrator) until(id string, wanted func(resource.Saga) bool) resource.Saga {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

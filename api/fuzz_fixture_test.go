@@ -23,13 +23,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/memory"
 )
 
-// surface is the real handler over the real engine and the store in memory, without sockets and workers: what a fuzzer
-// sends reaches everything that it would reach over the network, thousands of times a second.
+// surface is the API over the real engine and the store in memory, without sockets and workers. A fuzzer can send thousands
+// of requests per second.
 type surface struct {
 	handler http.Handler
 	engine  *engine.Engine
 	store   *memory.Store
-	sagas   map[saga.Status]string // one saga of each kind, made anew once it is another
+	sagas   map[saga.Status]string // one saga of each status, replaced when its status changes
 }
 
 func newSurface(f *testing.F) *surface {
@@ -51,15 +51,15 @@ func newSurface(f *testing.F) *surface {
 	for name, text := range map[string]string{
 		"order": `{"steps":[` + reserve + `,` + charge + `]}`, "letter": `{"steps":[` + receipt + `]}`,
 	} {
-		plan, err := saga.ParseDefinition(name, 0, []byte(text))
+		def, err := saga.ParseDefinition(name, 0, []byte(text))
 		require.NoError(f, err)
-		_, _, err = s.engine.RegisterDefinition(f.Context(), plan)
+		_, _, err = s.engine.RegisterDefinition(f.Context(), def)
 		require.NoError(f, err)
 	}
 	return s
 }
 
-// nowhere takes commands, which nobody does.
+// nowhere accepts commands and drops them.
 type nowhere struct{}
 
 func (nowhere) Dispatch([]wire.Command)                 {}
@@ -67,12 +67,12 @@ func (nowhere) Await(context.Context)                   {}
 func (nowhere) TakeConfirmed(int, int) []saga.CommandID { return nil }
 func (nowhere) ReturnConfirmed([]saga.CommandID)        {}
 
-// kinds are the states in which a saga is found.
+// kinds returns the statuses of the sagas.
 func kinds() []saga.Status {
 	return []saga.Status{saga.Scheduled, saga.Running, saga.Paused, saga.Stuck, saga.Compensating, saga.Abandoned}
 }
 
-// saga returns the id of a saga of that status, which it makes if need be.
+// saga returns the id of a saga with the status, and creates one if necessary.
 func (s *surface) saga(t *testing.T, status saga.Status) string {
 	t.Helper()
 	if id := s.sagas[status]; id != "" {
@@ -100,7 +100,7 @@ func (s *surface) saga(t *testing.T, status saga.Status) string {
 		s.reply(t, in.ID+"/receipt/execute/1", wire.Failed("no", "no", false))
 	case saga.Compensating:
 		act(saga.ActionCompensate)
-	case saga.Abandoned: // with a late effect, so that it can still be acted on
+	case saga.Abandoned: // with a late effect, so that actions apply
 		act(saga.ActionAbandon)
 		s.reply(t, in.ID+"/reserve/execute/1", wire.Succeeded(nil))
 	}
@@ -117,7 +117,7 @@ func (s *surface) reply(t *testing.T, command string, reply wire.Reply) {
 	require.True(t, <-settled)
 }
 
-// send makes a request of whatever it is given, as no client library would let it.
+// send sends any request, including those that client libraries refuse to send.
 func (s *surface) send(t *testing.T, method, path, query string, headers map[string]string, body []byte) *httptest.ResponseRecorder {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(string(body)))
@@ -131,8 +131,8 @@ func (s *surface) send(t *testing.T, method, path, query string, headers map[str
 	return recorder
 }
 
-// judgeAnswer: an answer is what was asked for, or a problem that a program can tell from others. It returns the problem.
-func judgeAnswer(t *testing.T, answer *httptest.ResponseRecorder) *resource.Problem {
+// checkAnswer asserts that an answer is a success or a problem with a code. It returns the problem.
+func checkAnswer(t *testing.T, answer *httptest.ResponseRecorder) *resource.Problem {
 	t.Helper()
 	require.Less(t, answer.Code, http.StatusInternalServerError, "%s", answer.Body)
 	if answer.Code == http.StatusNoContent {
@@ -148,12 +148,12 @@ func judgeAnswer(t *testing.T, answer *httptest.ResponseRecorder) *resource.Prob
 	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &problem))
 	require.Equal(t, answer.Code, problem.Status)
 	require.Regexp(t, `^[a-z]+(_[a-z]+)*$`, problem.Code)
-	require.Less(t, answer.Body.Len(), 64<<10, "a problem is short, whatever was sent")
+	require.Less(t, answer.Body.Len(), 64<<10, "a problem is short")
 	return &problem
 }
 
-// judgeDiscretion: a problem names places, and never repeats a value. Short ones and plain words may be ours.
-func judgeDiscretion(t *testing.T, problem *resource.Problem, values []string) {
+// checkDiscretion asserts that a problem never repeats a value. Short values and plain words may occur by chance.
+func checkDiscretion(t *testing.T, problem *resource.Problem, values []string) {
 	t.Helper()
 	if problem == nil {
 		return
@@ -169,7 +169,7 @@ func judgeDiscretion(t *testing.T, problem *resource.Problem, values []string) {
 	}
 }
 
-// valuesIn are the texts of a document's values, as far as it is one.
+// valuesIn returns the strings in a document, up to the first syntax error.
 func valuesIn(document []byte) []string {
 	var value any
 	if json.Unmarshal(document, &value) != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// startBodies are what clients send to start a saga, right and wrong.
+// startBodies are valid and invalid bodies of a start.
 func startBodies() []string {
 	return []string{
 		`{"definition":"order"}`, `{"definition":"order","version":1,"key":"order-42","data":{"a":[1,2.50,1e3,null]},"priority":9}`,
@@ -30,8 +30,8 @@ func startBodies() []string {
 	}
 }
 
-// FuzzStartMessage: what asks for a saga by message is refused with a code, or is a request that can be stored; and what
-// the idempotency key stands for is what the body means, not how it is spelled.
+// FuzzStartMessage checks that a start by message is refused with a code, or decoded to a request that can be stored, and
+// that bodies with the same meaning have the same hash.
 func FuzzStartMessage(f *testing.F) {
 	for _, text := range startBodies() {
 		f.Add("m-1", "shop", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", []byte(text))
@@ -47,12 +47,12 @@ func FuzzStartMessage(f *testing.F) {
 			require.ErrorAs(t, err, &refused)
 			require.GreaterOrEqual(t, refused.Status, http.StatusBadRequest)
 			require.Less(t, refused.Status, http.StatusInternalServerError, refused.Code)
-			judgeDiscretion(t, refused, append(valuesIn(body), id, user, trace))
+			checkDiscretion(t, refused, append(valuesIn(body), id, user, trace))
 			return
 		}
 		require.Equal(t, id, request.IdempotencyKey)
 		require.NotEmpty(t, id)
-		judgeRequest(t, request)
+		checkRequest(t, request)
 		var dense bytes.Buffer
 		require.NoError(t, json.Compact(&dense, body))
 		again, err := api.DecodeStart(dense.Bytes(), now)
@@ -61,8 +61,8 @@ func FuzzStartMessage(f *testing.F) {
 	})
 }
 
-// judgeRequest: a request that was taken keeps every limit.
-func judgeRequest(t *testing.T, request record.StartRequest) {
+// checkRequest asserts that an accepted request keeps every limit.
+func checkRequest(t *testing.T, request record.StartRequest) {
 	t.Helper()
 	require.NotEmpty(t, request.Definition)
 	require.GreaterOrEqual(t, request.Version, 0)
@@ -75,11 +75,11 @@ func judgeRequest(t *testing.T, request record.StartRequest) {
 		require.Equal(t, byte('{'), bytes.TrimSpace(request.Data)[0])
 	}
 	written, err := request.StartAt.MarshalJSON()
-	require.NoError(t, err, "a time that can be written")
+	require.NoError(t, err, "RFC 3339 can represent the time")
 	require.NotEmpty(t, written)
 }
 
-// FuzzRequests: whatever is sent to whatever call, the answer is one, and no state of a saga makes an action fail.
+// FuzzRequests checks that every request to every call in every state of a saga gets a success or a problem.
 func FuzzRequests(f *testing.F) {
 	for i, text := range startBodies() {
 		f.Add(byte(0), byte(i), "", "k-1", "", []byte(text))
@@ -103,12 +103,12 @@ func FuzzRequests(f *testing.F) {
 		path := strings.ReplaceAll(chosen.path, "{id}", id)
 		headers := map[string]string{"Idempotency-Key": idempotencyKey, "If-Match": match, "traceparent": match}
 		answer := s.send(t, chosen.method, path, query, headers, body)
-		judgeDiscretion(t, judgeAnswer(t, answer), append(valuesIn(body), idempotencyKey, match))
+		checkDiscretion(t, checkAnswer(t, answer), append(valuesIn(body), idempotencyKey, match))
 		if answer.Code == http.StatusOK && strings.Contains(chosen.path, "{id}") {
 			var shown resource.Saga
 			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &shown))
 			require.Equal(t, id, shown.ID)
-			require.True(t, bytes.HasPrefix(shown.Data, []byte("{")), "the data stays an object: %s", shown.Data)
+			require.True(t, bytes.HasPrefix(shown.Data, []byte("{")), "the data is still an object: %s", shown.Data)
 		}
 	})
 }
@@ -117,7 +117,7 @@ const orderDefinition = `{"steps":[{"name":"a","command":"q.a","compensation":"q
 
 type call struct{ method, path string }
 
-// calls are those that have a body.
+// calls returns the calls with a body.
 func calls() []call {
 	all := []call{
 		{http.MethodPost, "/v1/sagas"},
@@ -131,7 +131,7 @@ func calls() []call {
 	return all
 }
 
-// FuzzPaths: no path and no query makes a read fail.
+// FuzzPaths checks that every path and query gets a success or a problem.
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{
 		"/v1/sagas/01JD0000000000000000000000", "/v1/sagas/{id}", "/v1/sagas/{id}/why", "/v1/sagas/{id}/history", "/v1/definitions/order",
@@ -144,21 +144,21 @@ func FuzzPaths(f *testing.F) {
 	s := newSurface(f)
 	f.Fuzz(func(t *testing.T, kind byte, path, query string) {
 		if strings.HasSuffix(path, "/watch") || path == "/docs" || path == "/metrics" || strings.HasPrefix(path, "/ui") {
-			return // no JSON: they have tests of their own
+			return // not JSON, and tested separately
 		}
 		path = strings.ReplaceAll(path, "{id}", s.saga(t, kinds()[int(kind)%len(kinds())]))
-		_ = judgeAnswer(t, s.send(t, http.MethodGet, path, query, nil, nil))
+		_ = checkAnswer(t, s.send(t, http.MethodGet, path, query, nil, nil))
 	})
 }
 
-// lists are the calls that have pages, with what stands in their cursors.
+// lists returns the calls with pages, and a valid position of each.
 func lists() []call {
 	return []call{
 		{path: "/v1/sagas"}, {path: "/v1/definitions"}, {path: "/v1/dead-letters"}, {path: "/v1/sagas/{id}/history"},
 	}
 }
 
-// FuzzCursor: a cursor is the one that a list gave, or is refused as such.
+// FuzzCursor checks that a cursor is accepted or refused as a parameter.
 func FuzzCursor(f *testing.F) {
 	for list := range lists() {
 		for _, after := range []string{"1:01JD0000000000000000000000", "1:order", "1:1", "1:", "2:order", "1:\x00", "1:-9223372036854775808", ""} {
@@ -171,8 +171,8 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, list byte, cursor string, limit int) {
 		path := strings.ReplaceAll(lists()[int(list)%len(lists())].path, "{id}", s.saga(t, saga.Stuck))
 		query := url.Values{"cursor": {cursor}, "limit": {json.Number(etagNumber(int64(limit))).String()}}
-		problem := judgeAnswer(t, s.send(t, http.MethodGet, path, query.Encode(), nil, nil))
-		judgeDiscretion(t, problem, []string{cursor})
+		problem := checkAnswer(t, s.send(t, http.MethodGet, path, query.Encode(), nil, nil))
+		checkDiscretion(t, problem, []string{cursor})
 		if problem != nil {
 			require.Equal(t, resource.CodeInvalidParameter, problem.Code)
 			return
@@ -186,7 +186,7 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// FuzzFilters: what a list shows is what was asked for, or the filter is refused.
+// FuzzFilters checks that every saga in a list matches the filter, or that the filter is refused.
 func FuzzFilters(f *testing.F) {
 	f.Add("order", "order-42", "region=eu", "running", "", "2026-11-23T10:00:00Z", "1")
 	f.Add("", "", "", "stuck", "retries_exhausted", "", "")
@@ -207,8 +207,8 @@ func FuzzFilters(f *testing.F) {
 			}
 		}
 		answer := s.send(t, http.MethodGet, "/v1/sagas", query.Encode(), nil, nil)
-		problem := judgeAnswer(t, answer)
-		judgeDiscretion(t, problem, []string{definition, key, label, status, reason, after})
+		problem := checkAnswer(t, answer)
+		checkDiscretion(t, problem, []string{definition, key, label, status, reason, after})
 		if problem != nil {
 			require.Equal(t, resource.CodeInvalidParameter, problem.Code)
 			return

@@ -24,7 +24,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/memory"
 )
 
-// counted counts how often database and broker are asked, and answers as the test says.
+// counted is a database that counts its queries, with the answers of the test.
 type counted struct {
 	api.Reads
 	pings    atomic.Int64
@@ -55,12 +55,12 @@ func (c *counted) Sagas(ctx context.Context, filter record.Filter, page record.P
 	return c.Reads.Sagas(ctx, filter, page)
 }
 
-// questioned is a broker that counts what it is asked.
+// questioned is a broker that counts its requests.
 type questioned struct {
 	api.Broker
 	asked atomic.Int64
 	ready error
-	slow  chan struct{} // if set, Inspect waits for it or for the end of the caller
+	slow  chan struct{} // if set, Inspect waits for it or for the context
 }
 
 func (q *questioned) Ready() error { return q.ready }
@@ -95,7 +95,7 @@ func probe(handler http.Handler, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// watched runs a monitor in a bubble of its own time, and gives the API that answers from it.
+// watched runs a monitor in a synctest bubble, and returns the API that uses it.
 func watched(t *testing.T, reads *counted, broker *questioned, depth int) (handler http.Handler, stop func()) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
@@ -108,7 +108,7 @@ func watched(t *testing.T, reads *counted, broker *questioned, depth int) (handl
 	return handler, func() { cancel(); running.Wait() }
 }
 
-func TestAProbeAsksNeitherTheDatabaseNorTheBroker(t *testing.T) {
+func TestAProbeDoesNotQueryDatabaseOrBroker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
@@ -125,11 +125,11 @@ func TestAProbeAsksNeitherTheDatabaseNorTheBroker(t *testing.T) {
 		assert.Equal(t, asked, broker.asked.Load())
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		assert.InDelta(t, 10, reads.pings.Load()-before, 1, "once a second, whether or not somebody asks")
+		assert.InDelta(t, 10, reads.pings.Load()-before, 1, "once a second, with or without probes")
 	})
 }
 
-func TestReadinessFollowsWithinSecondsAndWhatIsOldCountsAsUnknown(t *testing.T) {
+func TestReadinessChangesWithinSecondsAndExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
@@ -157,12 +157,12 @@ func TestReadinessFollowsWithinSecondsAndWhatIsOldCountsAsUnknown(t *testing.T) 
 		stop()
 		time.Sleep(6 * time.Second)
 		status, body = probe(handler, "/readyz")
-		assert.Equal(t, http.StatusServiceUnavailable, status, "nobody has looked for too long")
+		assert.Equal(t, http.StatusServiceUnavailable, status, "the last check is too old")
 		assert.Contains(t, body, `"unknown"`)
 	})
 }
 
-func TestADatabaseThatHangsMakesTheProcessNotReady(t *testing.T) {
+func TestAHangingDatabaseMakesTheProcessNotReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
@@ -172,7 +172,7 @@ func TestADatabaseThatHangsMakesTheProcessNotReady(t *testing.T) {
 		began := time.Now()
 		status, _ := probe(handler, "/readyz")
 		assert.Equal(t, http.StatusServiceUnavailable, status)
-		assert.Zero(t, time.Since(began), "the probe waits for nobody")
+		assert.Zero(t, time.Since(began), "the probe does not wait")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		status, body := probe(handler, "/readyz")
@@ -181,14 +181,14 @@ func TestADatabaseThatHangsMakesTheProcessNotReady(t *testing.T) {
 	})
 }
 
-func TestCallersThatLeaveCancelNothingAndTheBrokerIsAskedOnce(t *testing.T) {
+func TestConcurrentCallersShareOneRequestToTheBroker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
 		broker.slow = make(chan struct{})
-		plan, err := saga.ParseDefinition("order", 0, []byte(`{"steps":[`+reserve+`]}`))
+		def, err := saga.ParseDefinition("order", 0, []byte(`{"steps":[`+reserve+`]}`))
 		require.NoError(t, err)
-		_, _, err = reads.Reads.(*memory.Store).PutDefinition(t.Context(), plan)
+		_, _, err = reads.Reads.(*memory.Store).PutDefinition(t.Context(), def)
 		require.NoError(t, err)
 		monitor := api.NewMonitor(api.MonitorConfig{Reads: reads, Broker: broker})
 		handler := api.New(api.Config{Reads: reads, Broker: broker, Auth: api.AuthNone, Monitor: monitor, RequestTimeout: time.Minute})
@@ -204,14 +204,14 @@ func TestCallersThatLeaveCancelNothingAndTheBrokerIsAskedOnce(t *testing.T) {
 		callers.Wait()
 		close(broker.slow)
 		synctest.Wait()
-		assert.EqualValues(t, 1, broker.asked.Load(), "one question for all of them")
+		assert.EqualValues(t, 1, broker.asked.Load(), "one request for all callers")
 		_, body := probe(handler, "/v1/queues")
-		assert.Contains(t, body, `"depth":0`, "its answer is there although everyone who asked had left: "+body)
+		assert.Contains(t, body, `"depth":0`, "the request continues after its callers have left: "+body)
 		assert.EqualValues(t, 1, broker.asked.Load())
 	})
 }
 
-func TestWhatIsBrokenIsInTheDetailsAndInTheMetrics(t *testing.T) {
+func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
@@ -231,7 +231,7 @@ func TestWhatIsBrokenIsInTheDetailsAndInTheMetrics(t *testing.T) {
 			assert.Contains(t, body, wanted)
 		}
 		for _, kept := range []string{"secret", "10.1.2.3"} {
-			assert.NotContains(t, body, kept, "everyone may ask")
+			assert.NotContains(t, body, kept, "the details are public")
 		}
 		_, metrics := probe(handler, "/metrics")
 		for _, wanted := range []string{
@@ -248,10 +248,10 @@ func TestWhatIsBrokenIsInTheDetailsAndInTheMetrics(t *testing.T) {
 	})
 }
 
-func TestWhatIsBrokenIsInTheMetricsOfTheServer(t *testing.T) {
+func TestFaultsAreInTheMetricsOfTheServer(t *testing.T) {
 	t.Parallel()
 	o := start(t)
-	into[resource.Health](o.get("/readyz"), http.StatusOK) // nobody runs this monitor: it looks when it is asked
+	into[resource.Health](o.get("/readyz"), http.StatusOK) // without Run the monitor checks on request
 	metrics := string(o.get("/metrics").content)
 	for _, wanted := range []string{
 		"saga_broker_connected 1", "saga_database_connected 1", "saga_outbox_pending 0", "saga_outbox_oldest_seconds 0",

@@ -23,7 +23,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// gated is a server that holds at most so many connections.
+// gated is a server with a limit of connections.
 type gated struct {
 	t       *testing.T
 	address string
@@ -51,7 +51,7 @@ func (g *gated) dial() net.Conn {
 	return conn
 }
 
-// ask sends one request over the connection and reads its answer.
+// ask sends a request over the connection and returns the status.
 func ask(conn net.Conn) (int, error) {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return 0, err
@@ -77,7 +77,7 @@ func (g *gated) gone(conn net.Conn) {
 	assert.False(g.t, errors.As(err, &network) && network.Timeout(), "the connection is still held")
 }
 
-func TestAtTheLimitANewConnectionTakesThePlaceOfAnIdleOne(t *testing.T) {
+func TestAtTheLimitANewConnectionReplacesAnIdleOne(t *testing.T) {
 	t.Parallel()
 	g := newGated(t, 2, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	older, newer := g.dial(), g.dial()
@@ -92,7 +92,7 @@ func TestAtTheLimitANewConnectionTakesThePlaceOfAnIdleOne(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, status)
 	g.gone(older)
 	_, err = ask(newer)
-	require.NoError(t, err, "one made room, not two")
+	require.NoError(t, err, "only one connection was closed")
 }
 
 func TestAtTheLimitWorkIsNotInterrupted(t *testing.T) {
@@ -118,7 +118,7 @@ func TestAtTheLimitWorkIsNotInterrupted(t *testing.T) {
 	request()
 	<-entered
 	<-entered
-	request() // waits: both places are worked for
+	request() // waits, because both connections process a request
 	close(release)
 	asking.Wait()
 	for range 3 {
@@ -126,7 +126,7 @@ func TestAtTheLimitWorkIsNotInterrupted(t *testing.T) {
 	}
 }
 
-func TestSilentConnectionsDoNotKeepOthersOut(t *testing.T) {
+func TestSilentConnectionsDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	const limit = 50
 	g := newGated(t, limit, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -144,7 +144,7 @@ func TestSilentConnectionsDoNotKeepOthersOut(t *testing.T) {
 	}
 }
 
-// crowd is many clients of one orchestrator, each with a connection of its own.
+// crowd is a number of clients of one orchestrator, each with its own connection.
 type crowd struct {
 	o       *orchestrator
 	ctx     context.Context
@@ -162,7 +162,7 @@ func newCrowd(o *orchestrator) *crowd {
 	return c
 }
 
-// send makes so many requests, which stay until the crowd leaves.
+// send sends requests that last until the crowd leaves.
 func (c *crowd) send(members int, path string) {
 	c.o.t.Helper()
 	for range members {
@@ -176,7 +176,7 @@ func (c *crowd) send(members int, path string) {
 			}
 			response, err := c.client.Do(request)
 			if err != nil {
-				return // it left, or a wait that was under way has been ended
+				return // the crowd has left, or the wait has ended
 			}
 			defer response.Body.Close()
 			if response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") != "" {
@@ -193,7 +193,7 @@ func (c *crowd) settled(members int64) func() bool {
 	return func() bool { return c.held.Load()+c.refused.Load() >= members }
 }
 
-// probesAnswer asks as probes and callers do, each time over a new connection, and judges the times.
+// probesAnswer sends probes and starts over new connections, and checks the latencies.
 func (o *orchestrator) probesAnswer(body string) {
 	o.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -224,15 +224,15 @@ func (o *orchestrator) probesAnswer(body string) {
 	assert.Less(o.t, starts[98], time.Second, "p99 of a start")
 }
 
-func TestAThousandWatchersWaitersAndSilentConnectionsKeepNobodyOut(t *testing.T) {
+func TestProbesAndStartsWorkBesideThousandsOfConnections(t *testing.T) {
 	o := start(t)
 	o.define("order", reserve)
 	id := o.begin(`{"definition":"order"}`).ID
 	watchers, waiters := newCrowd(o), newCrowd(o)
 	watchers.send(1000, "/v1/sagas/"+id+"/watch")
 	require.Eventually(t, watchers.settled(1000), 30*time.Second, 5*time.Millisecond)
-	assert.EqualValues(t, 400, watchers.held.Load(), "streams have a share of the connections")
-	assert.EqualValues(t, 600, watchers.refused.Load(), "the others are asked to come back")
+	assert.EqualValues(t, 400, watchers.held.Load(), "streams have a limit")
+	assert.EqualValues(t, 600, watchers.refused.Load(), "the others are refused as busy")
 	waiters.send(1100, "/v1/sagas/"+id+"?wait=60s")
 	require.Eventually(t, func() bool { return waiters.refused.Load() >= 100 }, 30*time.Second, 5*time.Millisecond)
 	address := strings.TrimPrefix(o.url, "http://")
@@ -250,7 +250,7 @@ func TestAThousandWatchersWaitersAndSilentConnectionsKeepNobodyOut(t *testing.T)
 	o.get("/v1/sagas/"+id+"?wait=1s").problem(503, "busy")
 	o.post("/v1/sagas?wait=1s", `{"definition":"order","key":"not-begun"}`).problem(503, "busy")
 	list := into[resource.List[struct{}]](o.get("/v1/sagas?key=not-begun"), http.StatusOK)
-	assert.Empty(t, list.Items, "a refused start has started nothing")
+	assert.Empty(t, list.Items, "a refused start does not start a saga")
 
 	watchers.leave()
 	watchers.members.Wait()
@@ -291,7 +291,7 @@ func TestOneKeyDoesNotTakeAllStreams(t *testing.T) {
 	other := newCrowd(o)
 	other.send(1, "/v1/sagas/"+id+"/watch")
 	require.Eventually(t, other.settled(1), 30*time.Second, 5*time.Millisecond)
-	assert.EqualValues(t, 1, other.held.Load(), "another key has room")
+	assert.EqualValues(t, 1, other.held.Load(), "another key has its own limit")
 	greedy.leave()
 	greedy.members.Wait()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/hostile"
 )
 
-func TestHostileCallersHarmNobody(t *testing.T) {
+func TestHostileCallersDoNotHarmOthers(t *testing.T) {
 	o := start(t)
 	o.define("order", reserve)
 	o.define("healthy", `{"name":"charge","queue":"idle","command":"bank.charge"}`)
@@ -36,11 +36,11 @@ func TestHostileCallersHarmNobody(t *testing.T) {
 		default:
 			began := time.Now()
 			require.Equal(t, http.StatusOK, o.get("/healthz").StatusCode)
-			assert.Less(t, time.Since(began), time.Second, "a probe beside hostile callers")
+			assert.Less(t, time.Since(began), time.Second, "latency of a probe beside hostile callers")
 			o.post("/v1/sagas", `{"definition":"healthy"}`).saga(http.StatusCreated)
 		}
 	}
-	assert.Empty(t, report.Faults, "nothing that is sent makes something wrong inside")
+	assert.Empty(t, report.Faults, "no request causes an internal error")
 	assert.Greater(t, report.Sent, 300)
 	assert.NotZero(t, report.Answers[http.StatusOK])
 	assert.NotZero(t, report.Answers[http.StatusBadRequest])

@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// Every limit of a start, by REST or by message: at it is taken, one past it is refused with the limit and the place.
+// A value at its limit is accepted; a value above it is refused with the limit and the member.
 func TestTheLimitsOfAStart(t *testing.T) {
 	t.Parallel()
 	x := strings.Repeat

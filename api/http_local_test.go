@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api"
 )
 
-// ask sends a request with a Host and headers as a browser would set them.
+// ask sends a request with the Host and headers of a browser.
 func (o *orchestrator) ask(method, path, host string, headers ...header) int {
 	o.t.Helper()
 	request, err := http.NewRequestWithContext(o.t.Context(), method, o.url+path, http.NoBody)
@@ -25,7 +25,7 @@ func (o *orchestrator) ask(method, path, host string, headers ...header) int {
 	return response.StatusCode
 }
 
-func TestWithoutAuthenticationOnlyThisMachineIsAnswered(t *testing.T) {
+func TestWithoutAuthenticationTheHostMustBeThisMachine(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) { c.LocalAddress = "127.0.0.1:8080" })
 	for _, host := range []string{"localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1", "127.0.0.1:1", "127.9.9.9:80", "[::1]:8080", "[::1]"} {
@@ -41,10 +41,10 @@ func TestWithoutAuthenticationOnlyThisMachineIsAnswered(t *testing.T) {
 			assert.True(t, status == http.StatusForbidden || status == http.StatusBadRequest, "%s: %d", host, status)
 		}
 	}
-	o.get("/v1/sagas", header{"Origin", "http://evil.example"}) // reading is for the browser to refuse: no other site may
+	o.get("/v1/sagas", header{"Origin", "http://evil.example"}) // the browser prevents other sites from reading
 }
 
-func TestAPageOfAnotherSiteChangesNothing(t *testing.T) {
+func TestAPageOfAnotherSiteCannotChangeAnything(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) { c.LocalAddress = "127.0.0.1:8080" })
 	const own = "127.0.0.1:8080"
@@ -60,7 +60,7 @@ func TestAPageOfAnotherSiteChangesNothing(t *testing.T) {
 	}
 }
 
-func TestWhoInsistsOnBeingInsecureIsAnsweredUnderAnyName(t *testing.T) {
+func TestInsecureAcceptsAnyHost(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	assert.Equal(t, http.StatusOK, o.ask(http.MethodGet, "/v1/sagas", "evil.example"))

@@ -15,7 +15,7 @@ import (
 
 func replaceID(path, id string) string { return strings.ReplaceAll(path, "{id}", id) }
 
-// readable is every path that GET is answered at, with and without something there.
+// readable returns every path with GET, of existing and missing items.
 func readable(id string) []string {
 	return []string{
 		"/healthz", "/readyz", "/readyz?verbose", "/metrics", "/docs", "/openapi.json", "/v1/sagas", "/v1/sagas/" + id, "/v1/sagas/" + id + "/why",
@@ -25,13 +25,13 @@ func readable(id string) []string {
 	}
 }
 
-func TestHEADIsAnsweredLikeGETWithoutTheBody(t *testing.T) {
+func TestHEADIsGETWithoutTheBody(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.worker(succeed)
 	o.define("order", reserve)
 	id := o.begin(`{"definition":"order"}`).ID
-	o.untilStatus(id, "completed") // so that a stream has an end
+	o.untilStatus(id, "completed") // so that its stream ends
 	for _, path := range readable(id) {
 		got, head := o.get(path), o.send(http.MethodHead, path, "")
 		assert.Equal(t, got.StatusCode, head.StatusCode, path)
@@ -42,9 +42,9 @@ func TestHEADIsAnsweredLikeGETWithoutTheBody(t *testing.T) {
 	}
 	open := o.begin(`{"definition":"order","start_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`).ID
 	head := o.send(http.MethodHead, "/v1/sagas/"+open+"/watch", "")
-	assert.Equal(t, http.StatusOK, head.StatusCode, "headers only: no stream keeps it open")
+	assert.Equal(t, http.StatusOK, head.StatusCode, "the answer to HEAD is not a stream")
 	assert.Equal(t, "text/event-stream", head.Header.Get("Content-Type"))
-	o.send(http.MethodHead, "/v1/sagas/"+open+"/pause", "") // no GET there
+	o.send(http.MethodHead, "/v1/sagas/"+open+"/pause", "") // the path has no GET
 	assert.Equal(t, 405, o.send(http.MethodHead, "/v1/sagas/"+open+"/pause", "").StatusCode)
 }
 
@@ -60,7 +60,7 @@ func TestHEADNeedsTheSameKeyAsGET(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, o.send(http.MethodHead, "/v1/keys", "").StatusCode)
 }
 
-func TestAPathSaysWhichMethodsItTakes(t *testing.T) {
+func TestOptionsListsTheMethodsOfAPath(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	for path, allowed := range map[string]string{
@@ -70,7 +70,7 @@ func TestAPathSaysWhichMethodsItTakes(t *testing.T) {
 		a := o.send(http.MethodOptions, path, "")
 		assert.Equal(t, http.StatusNoContent, a.StatusCode)
 		assert.Equal(t, allowed, a.Header.Get("Allow"), path)
-		assert.Empty(t, a.Header.Get("Access-Control-Allow-Origin"), "no other site may read")
+		assert.Empty(t, a.Header.Get("Access-Control-Allow-Origin"), "other sites must not read")
 		refused := o.send("BREW", path, "")
 		refused.problem(405, "method_not_allowed")
 		assert.Equal(t, allowed, refused.Header.Get("Allow"), path)
@@ -78,7 +78,7 @@ func TestAPathSaysWhichMethodsItTakes(t *testing.T) {
 	o.send(http.MethodOptions, "/v1/nothing", "").problem(404, "not_found")
 }
 
-func TestASagaThatIsKnownAlreadyIsNotSentAgain(t *testing.T) {
+func TestAKnownRevisionIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)

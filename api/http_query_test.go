@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// queries is every query parameter that the document names, by path: {id} stands for a saga.
+// queries returns every query parameter in the OpenAPI document, by path. {id} stands for a saga.
 func (o *orchestrator) queries() map[string][]string {
 	o.t.Helper()
 	type parameter struct{ Name, In string }
@@ -29,7 +29,7 @@ func (o *orchestrator) queries() map[string][]string {
 	return found
 }
 
-func TestAParameterThatIsGivenAndEmptyIsRefused(t *testing.T) {
+func TestAnEmptyParameterIsRefused(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -38,7 +38,7 @@ func TestAParameterThatIsGivenAndEmptyIsRefused(t *testing.T) {
 	require.GreaterOrEqual(t, len(queries["/v1/sagas"]), 11)
 	for path, names := range queries {
 		if path == "/readyz" {
-			continue // ?verbose is a flag: it takes no value
+			continue // ?verbose is a flag
 		}
 		path = replaceID(path, id)
 		for _, name := range names {
@@ -69,7 +69,7 @@ func TestAParameterThatIsGivenAndEmptyIsRefused(t *testing.T) {
 	}
 }
 
-func TestATimeAtTheEdgeOfTheCalendarSelectsWhatItSays(t *testing.T) {
+func TestExtremeTimesFilter(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -88,13 +88,13 @@ func TestATimeAtTheEdgeOfTheCalendarSelectsWhatItSays(t *testing.T) {
 	}
 }
 
-func TestSinceZeroKnowsNoRevision(t *testing.T) {
+func TestSinceZeroReturnsImmediately(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
 	path := "/v1/sagas/" + started.ID
-	assert.Equal(t, started.ID, o.get(path+"?wait=30s&since=0").saga(http.StatusOK).ID, "any revision is news")
+	assert.Equal(t, started.ID, o.get(path+"?wait=30s&since=0").saga(http.StatusOK).ID, "every revision differs from 0")
 	o.get(path+"?since=-1").problem(422, "invalid_parameter")
 	o.get(path+"?since=1&since=2").problem(422, "invalid_parameter")
 }

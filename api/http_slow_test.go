@@ -16,7 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api"
 )
 
-func TestWhoSendsABodyTooSlowlyIsToldSo(t *testing.T) {
+func TestABodyThatArrivesTooSlowlyIsRefused(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	config := api.NewServer("", api.New(api.Config{Engine: o.engine, Reads: o.store, Bulks: o.store, Broker: o.broker, Auth: api.AuthNone}), nil)
@@ -42,7 +42,7 @@ func TestWhoSendsABodyTooSlowlyIsToldSo(t *testing.T) {
 	assert.Contains(t, string(content), "invalid_body")
 }
 
-// deadlines keeps those of a connection, which a recorder does not have.
+// deadlines records the deadlines, which a ResponseRecorder does not have.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	read, write time.Time
@@ -51,7 +51,7 @@ type deadlines struct {
 func (d *deadlines) SetReadDeadline(t time.Time) error  { d.read = t; return nil }
 func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
 
-func TestAStartThatComesTooSlowlyCanStillBeAnswered(t *testing.T) {
+func TestASlowStartCanStillBeAnswered(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	handler := api.New(api.Config{Engine: o.engine, Reads: o.store, Bulks: o.store, Broker: o.broker, Auth: api.AuthNone})

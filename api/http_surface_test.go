@@ -22,7 +22,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-func TestEveryAnswerIsAProblemOrWhatWasAskedFor(t *testing.T) {
+func TestEveryErrorIsAProblem(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	for _, path := range []string{"/", "/v1", "/v1/sagas/", "//v1/sagas", "/v1/../healthz", "/v1/nothing", "/%2e%2e/%2e%2e/etc", "/v1/sagas/a/b/c"} {
@@ -30,7 +30,7 @@ func TestEveryAnswerIsAProblemOrWhatWasAskedFor(t *testing.T) {
 	}
 	a := o.send(http.MethodDelete, "/v1/sagas", "")
 	a.problem(405, "method_not_allowed")
-	assert.NotEmpty(t, a.Header.Values("Allow"), "a refusal says what would be taken")
+	assert.NotEmpty(t, a.Header.Values("Allow"), "a refusal lists the methods")
 	o.send("BREW", "/healthz", "").problem(405, "method_not_allowed")
 	assert.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
 	assert.Equal(t, "no-store", a.Header.Get("Cache-Control"))
@@ -40,7 +40,7 @@ func TestEveryAnswerIsAProblemOrWhatWasAskedFor(t *testing.T) {
 	assert.NotEqual(t, "a b", o.get("/healthz", header{"X-Request-Id", "a b"}).Header.Get("X-Request-Id"))
 }
 
-func TestTheDocumentationComesFromTheRoutes(t *testing.T) {
+func TestTheDocumentationMatchesTheRoutes(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	a := o.get("/openapi.json")
@@ -50,13 +50,13 @@ func TestTheDocumentationComesFromTheRoutes(t *testing.T) {
 	for _, wanted := range []string{`"/v1/sagas/{id}/why"`, `"StartSaga"`, `"Saga"`, `"Problem"`, `application/problem+json`, `application/merge-patch+json`, `"bearer"`} {
 		assert.Contains(t, text, wanted)
 	}
-	assert.NotContains(t, text, "ErrorModel", "the router's own errors are never sent")
+	assert.NotContains(t, text, "ErrorModel", "the API does not send the router's errors")
 	ids := map[any]bool{}
 	for _, item := range document["paths"].(map[string]any) {
 		for _, operation := range item.(map[string]any) {
 			id := operation.(map[string]any)["operationId"]
 			assert.NotEmpty(t, id)
-			assert.False(t, ids[id], "%v twice", id)
+			assert.False(t, ids[id], "%v occurs twice", id)
 			ids[id] = true
 		}
 	}
@@ -68,7 +68,7 @@ func TestTheDocumentationComesFromTheRoutes(t *testing.T) {
 		assert.Contains(t, string(page.content), wanted)
 	}
 	for _, elsewhere := range []string{"http://", "https://", "<script"} {
-		assert.NotContains(t, string(page.content), elsewhere, "the page needs no other server")
+		assert.NotContains(t, string(page.content), elsewhere, "the page does not load from other servers")
 	}
 }
 
@@ -84,10 +84,10 @@ func TestHealthAndMetrics(t *testing.T) {
 	assert.Contains(t, metrics, `saga_http_requests_total{method="GET",route="/v1/sagas/{id}",status="404"} 1`)
 	assert.Contains(t, metrics, "saga_http_request_duration_seconds_bucket")
 	assert.Contains(t, metrics, "go_goroutines")
-	assert.NotContains(t, metrics, "/nothing", "paths from outside are no labels")
+	assert.NotContains(t, metrics, "/nothing", "unknown paths are not labels")
 }
 
-// failing is a database that does as the test says.
+// failing is a database with the errors of the test.
 type failing struct {
 	api.Reads
 	saga func(context.Context) (saga.Instance, error)
@@ -100,7 +100,7 @@ func (f failing) Saga(ctx context.Context, _ string) (record.StoredSaga, error) 
 }
 func (f failing) Ping(context.Context) error { return f.ping }
 
-// away is a broker that cannot be reached.
+// away is an unreachable broker.
 type away struct{ api.Broker }
 
 func (away) Ready() error { return errors.New("connection refused at amqp://user:secret@host") }
@@ -115,7 +115,7 @@ func TestNotReadyWithoutDatabaseOrBroker(t *testing.T) {
 	assert.Equal(t, "unavailable", ready.Status)
 	assert.Equal(t, map[string]string{"database": "unreachable", "broker": "unreachable"}, ready.Checks)
 	assert.NotContains(t, string(a.content), "secret")
-	assert.Equal(t, http.StatusOK, o.get("/healthz").StatusCode, "alive all the same")
+	assert.Equal(t, http.StatusOK, o.get("/healthz").StatusCode, "the process is still alive")
 }
 
 func TestNotReadyWhileAQueueIsTooDeep(t *testing.T) {
@@ -129,13 +129,13 @@ func TestNotReadyWhileAQueueIsTooDeep(t *testing.T) {
 			return into[resource.Why](o.get("/v1/sagas/"+id+"/why"), http.StatusOK).Evidence.Outbox.State == resource.OutboxConfirmed
 		}, 20*time.Second, 5*time.Millisecond)
 	}
-	require.Eventually(t, func() bool { // within a second it is known
+	require.Eventually(t, func() bool { // the monitor checks once a second
 		a := o.get("/readyz")
 		return a.StatusCode == http.StatusServiceUnavailable && strings.Contains(into[resource.Health](a, a.StatusCode).Checks["queues"], "more than 1")
 	}, 20*time.Second, 20*time.Millisecond)
 }
 
-func TestADatabaseThatDoesNotAnswerIsReportedInTime(t *testing.T) {
+func TestAHangingDatabaseIsReportedInTime(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) {
 		c.RequestTimeout = 50 * time.Millisecond
@@ -166,8 +166,8 @@ func TestErrorsOfServersAreUnavailableAndOthersInternal(t *testing.T) {
 	failure = sqlState("22P05")
 	a := get()
 	a.problem(500, "internal")
-	assert.NotContains(t, string(a.content), "22P05", "nothing of the inside is told")
-	assert.Contains(t, log.String(), "22P05", "the log tells it")
+	assert.NotContains(t, string(a.content), "22P05", "the answer reveals no internals")
+	assert.Contains(t, log.String(), "22P05", "the log has the error")
 	assert.Contains(t, log.String(), a.Header.Get("X-Request-Id"))
 }
 
@@ -176,7 +176,7 @@ type sqlState string
 func (s sqlState) Error() string    { return "database said " + string(s) }
 func (s sqlState) SQLState() string { return string(s) }
 
-func TestAPanicIsAProblemLikeEveryOther(t *testing.T) {
+func TestAPanicIsAProblem(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	o := start(t, func(c *api.Config) {
@@ -189,7 +189,7 @@ func TestAPanicIsAProblemLikeEveryOther(t *testing.T) {
 	assert.Contains(t, log.String(), "secret")
 }
 
-func TestWhyOverTheWholeOrchestrator(t *testing.T) {
+func TestWhyWithAQueueWithoutConsumers(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -197,7 +197,7 @@ func TestWhyOverTheWholeOrchestrator(t *testing.T) {
 	var why resource.Why
 	require.Eventually(t, func() bool {
 		why = into[resource.Why](o.get("/v1/sagas/"+id+"/why"), http.StatusOK)
-		return why.Cause == resource.CauseNoConsumer && *why.Evidence.Queue.Depth == 1 // it may be on its way at first
+		return why.Cause == resource.CauseNoConsumer && *why.Evidence.Queue.Depth == 1 // at first the command may be on its way
 	}, 20*time.Second, 5*time.Millisecond)
 	assert.Equal(t, "reserve", *why.Step)
 	o.worker(succeed)
@@ -213,7 +213,7 @@ func TestQueuesAndStats(t *testing.T) {
 	o.begin(`{"definition":"order"}`)
 	queues := into[resource.List[resource.Queue]](o.get("/v1/queues"), http.StatusOK).Items
 	require.Len(t, queues, 2)
-	assert.Equal(t, "idle", queues[0].Name, "queues with nothing to do are there too")
+	assert.Equal(t, "idle", queues[0].Name, "idle queues are listed, too")
 	assert.True(t, *queues[0].Exists)
 	assert.Zero(t, *queues[0].CommandsOut)
 	assert.EqualValues(t, 1, *queues[1].CommandsOut)
@@ -224,7 +224,7 @@ func TestQueuesAndStats(t *testing.T) {
 	assert.EqualValues(t, 1, stats.Throughput.StartedLastMinute)
 }
 
-func TestQueuesAreShownAlsoWhereThereIsTooMuchToCount(t *testing.T) {
+func TestQueuesAreListedIfCountingTimesOut(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) { c.Reads, c.RequestTimeout = endless{c.Reads}, 100*time.Millisecond })
 	o.define("order", reserve)
@@ -234,7 +234,7 @@ func TestQueuesAreShownAlsoWhereThereIsTooMuchToCount(t *testing.T) {
 	assert.Nil(t, queues[0].CommandsOut)
 }
 
-// endless is a database with too many sagas to count.
+// endless is a database in which counting does not end.
 type endless struct{ api.Reads }
 
 func (endless) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
@@ -248,7 +248,7 @@ func TestQueuesWithoutABroker(t *testing.T) {
 	o.define("order", reserve)
 	queues := into[resource.List[resource.Queue]](o.get("/v1/queues"), http.StatusOK).Items
 	require.Len(t, queues, 1)
-	assert.Nil(t, queues[0].Depth, "not known is not zero")
+	assert.Nil(t, queues[0].Depth, "unknown is not zero")
 }
 
 func TestDeadLetters(t *testing.T) {
@@ -267,7 +267,7 @@ func TestDeadLetters(t *testing.T) {
 	assert.Equal(t, list.Items, append(page.Items, rest.Items...))
 	texts := map[string]string{}
 	for _, item := range list.Items {
-		assert.Empty(t, item.Body, "a list leaves the content out")
+		assert.Empty(t, item.Body, "a list omits the content")
 		shown := into[resource.DeadLetter](o.get("/v1/dead-letters/"+item.ID), http.StatusOK)
 		texts[string(shown.Body)] = shown.Text
 		assert.Equal(t, "reply", shown.Source)
@@ -278,7 +278,7 @@ func TestDeadLetters(t *testing.T) {
 	o.get("/v1/dead-letters/%00").problem(404, "dead_letter_not_found")
 }
 
-func TestAStartByMessageIsReadLikeOneByREST(t *testing.T) {
+func TestAStartByMessageIsDecodedLikeOneByREST(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	one, err := api.DecodeStart([]byte(`{"definition":"order","data":{"a":1,"b":2},"start_at":"2026-11-23T10:00:00+01:00"}`), now)
@@ -295,7 +295,7 @@ func TestAStartByMessageIsReadLikeOneByREST(t *testing.T) {
 	assert.Equal(t, resource.CodeInvalidBody, refused.Code)
 }
 
-func TestAMessageThatAsksForAStartNeedsAnIdOfItsOwn(t *testing.T) {
+func TestAStartByMessageRequiresAMessageID(t *testing.T) {
 	t.Parallel()
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	message := wire.Message{
@@ -309,7 +309,7 @@ func TestAMessageThatAsksForAStartNeedsAnIdOfItsOwn(t *testing.T) {
 
 	message.UserID, message.Headers = "", map[string]any{"traceparent": int64(1)}
 	request, err = api.DecodeStartMessage(message, time.Now())
-	require.NoError(t, err, "a trace that is none is no reason to refuse")
+	require.NoError(t, err, "an invalid trace context is ignored")
 	assert.Equal(t, "amqp", request.Actor)
 	assert.Empty(t, request.TraceParent)
 
@@ -323,14 +323,14 @@ func TestAMessageThatAsksForAStartNeedsAnIdOfItsOwn(t *testing.T) {
 	require.ErrorContains(t, err, "payload_too_large")
 }
 
-func TestHeadersThatAreTooLargeAreRefused(t *testing.T) {
+func TestLargeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	a := o.get("/healthz", header{"X-Much", strings.Repeat("x", 64<<10)})
 	assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, a.StatusCode)
 }
 
-func TestAccessIsLoggedForThoseWhoDebug(t *testing.T) {
+func TestRequestsAreLoggedAtDebugLevel(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	o := start(t, func(c *api.Config) {

@@ -16,10 +16,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// public is the role of routes that need no key.
+// public marks routes that do not need a key.
 const public record.Role = ""
 
-// roles is the table of every route and the role that it needs.
+// roles lists every route with its role.
 func roles() map[string]record.Role {
 	return map[string]record.Role{
 		"GET /v1/definitions":                           record.Viewer,
@@ -63,7 +63,7 @@ func roles() map[string]record.Role {
 
 func withKeys(c *api.Config) { c.Auth = api.AuthKeys }
 
-// holder makes a key with that role and returns its secret.
+// holder creates a key with the role and returns its secret.
 func (o *orchestrator) holder(role record.Role) (id, secret string) {
 	o.t.Helper()
 	key, secret, err := api.NewKey("test "+string(role), role, time.Now())
@@ -97,7 +97,7 @@ func TestEveryRouteNeedsItsRole(t *testing.T) {
 	}
 }
 
-func TestTheTableOfRolesHasEveryRoute(t *testing.T) {
+func TestTheTableOfRolesIsComplete(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	document := into[struct {
@@ -111,7 +111,7 @@ func TestTheTableOfRolesHasEveryRoute(t *testing.T) {
 	}
 }
 
-func TestOnlyAValidKeyIsAKey(t *testing.T) {
+func TestInvalidKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	o := start(t, withKeys)
 	_, secret := o.holder(record.Viewer)
@@ -135,7 +135,7 @@ func TestKeysByREST(t *testing.T) {
 	created := into[resource.Key](a, http.StatusCreated)
 	assert.True(t, strings.HasPrefix(created.Secret, "sk_"))
 	listed := o.get("/v1/keys")
-	assert.NotContains(t, string(listed.content), created.Secret, "a key is shown once")
+	assert.NotContains(t, string(listed.content), created.Secret, "a list does not show secrets")
 	assert.Len(t, into[resource.List[resource.Key]](listed, http.StatusOK).Items, 2)
 
 	bearer := header{"Authorization", "Bearer " + created.Secret}
@@ -157,7 +157,7 @@ func TestKeysByREST(t *testing.T) {
 	assert.Equal(t, []string{"/name", "/role"}, []string{both[0].Pointer, both[1].Pointer})
 }
 
-func TestARevocationElsewhereActsWithinFiveSeconds(t *testing.T) {
+func TestARevocationByAnotherReplicaTakesEffectWithinFiveSeconds(t *testing.T) {
 	t.Parallel()
 	var now atomic.Int64
 	now.Store(time.Now().UnixNano())
@@ -165,12 +165,12 @@ func TestARevocationElsewhereActsWithinFiveSeconds(t *testing.T) {
 	id, secret := o.holder(record.Viewer)
 	o.key = secret
 	require.Equal(t, http.StatusOK, o.get("/v1/stats").StatusCode)
-	require.NoError(t, o.store.RevokeKey(t.Context(), id)) // as another replica would
+	require.NoError(t, o.store.RevokeKey(t.Context(), id)) // as another replica does
 	now.Add(int64(5 * time.Second))
 	o.get("/v1/stats").problem(401, "unauthorized")
 }
 
-func TestServingWithoutKeysIsForThisMachineOnly(t *testing.T) {
+func TestServingWithoutKeysRequiresALoopbackAddress(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080", "127.9.9.9:1"} {
 		require.NoError(t, api.CheckExposure(api.AuthNone, address, false), address)

@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheDocumentKeepsTheRulesOfAStrictLinter holds the document to what a generated client relies on. `make openapi`
-// runs the linters and generators themselves, which need npm.
+// Generated clients rely on these rules. `make openapi` runs the linters and generators themselves, which need npm.
 func TestTheDocumentKeepsTheRulesOfAStrictLinter(t *testing.T) {
 	t.Parallel()
 	o := start(t)
@@ -27,7 +26,7 @@ func TestTheDocumentKeepsTheRulesOfAStrictLinter(t *testing.T) {
 		for method, one := range item.(map[string]any) {
 			operation := one.(map[string]any)
 			security, given := operation["security"].([]any)
-			assert.True(t, given, "%s %s says which key it needs, or that it needs none", method, path)
+			assert.True(t, given, "%s %s declares its security", method, path)
 			assert.Equal(t, strings.HasPrefix(path, "/v1/"), len(security) > 0, path)
 			assert.NotEmpty(t, operation["summary"], path)
 			refusals := 0
@@ -41,7 +40,7 @@ func TestTheDocumentKeepsTheRulesOfAStrictLinter(t *testing.T) {
 	}
 }
 
-// visit calls see with every object of a document.
+// visit calls see with every object in a document.
 func visit(value any, at string, see func(at string, node map[string]any)) {
 	switch v := value.(type) {
 	case map[string]any:

@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// stuck starts a saga of one retriable step whose worker refuses until data says "ok".
+// stuck starts a saga with one retriable step, whose worker fails until the data has "ok".
 func (o *orchestrator) stuck() resource.Saga {
 	o.t.Helper()
 	o.define("mail", receipt)
@@ -47,7 +47,7 @@ func TestAStuckSagaIsPatchedAndRetried(t *testing.T) {
 	o.untilStatus(stuck.ID, saga.Completed)
 }
 
-func TestAUsedUpStepIsSkippedWithItsOutput(t *testing.T) {
+func TestAnExhaustedStepIsSkippedWithAnOutput(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	stuck := o.stuck()
@@ -66,7 +66,7 @@ func TestAUsedUpStepIsSkippedWithItsOutput(t *testing.T) {
 	assert.Equal(t, "sent by hand,\nyesterday", history[len(history)-2].Detail["reason"])
 }
 
-func TestAnActionThatDoesNotApplySaysWhatDoes(t *testing.T) {
+func TestARefusedActionListsTheAllowedOnes(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -76,7 +76,7 @@ func TestAnActionThatDoesNotApplySaysWhatDoes(t *testing.T) {
 	assert.NotEmpty(t, found.Detail)
 }
 
-func TestAnActionMayBeForOneRevisionOnly(t *testing.T) {
+func TestAnActionMayRequireARevision(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -92,7 +92,7 @@ func TestAnActionMayBeForOneRevisionOnly(t *testing.T) {
 	o.post(path+"/resume", "", header{"If-Match", tag}).problem(412, "revision_moved")
 	o.post(path+"/resume", `{}`, header{"If-Match", "*"}).saga(http.StatusOK)
 
-	// A proxy that compresses makes tags weak; several tags may be listed, and the saga be at any of them.
+	// A compressing proxy makes tags weak. One of several tags must match.
 	for _, list := range []string{"W/%s", `"999", %s`, `%s,"999"`, `W/"999" , W/%s`} {
 		now := o.get(path)
 		action := "/pause"
@@ -120,5 +120,5 @@ func TestASagaIsCancelledPausedAndAbandoned(t *testing.T) {
 	assert.Empty(t, done.AllowedActions)
 	a := o.post(path+"/abandon", `{"reason":"again"}`)
 	a.problem(409, "not_applicable")
-	assert.Contains(t, string(a.content), `"allowed_actions":[]`, "nothing may be done, which is said")
+	assert.Contains(t, string(a.content), `"allowed_actions":[]`, "the list is present although it is empty")
 }

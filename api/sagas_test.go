@@ -29,7 +29,7 @@ func TestStartingASaga(t *testing.T) {
 	assert.Equal(t, 1, started.Version)
 	assert.Equal(t, map[string]string{"region": "eu"}, started.Labels)
 	assert.JSONEq(t, `{"orderId":"42","html":"<&>"}`, string(started.Data))
-	assert.Contains(t, string(a.content), "<&>", "data comes back as it was given")
+	assert.Contains(t, string(a.content), "<&>", "the data is unchanged")
 	assert.NotNil(t, started.DeadlineAt)
 }
 
@@ -86,13 +86,13 @@ func TestAStartIsRefused(t *testing.T) {
 			require.NotEmpty(t, found.Errors, name)
 			assert.Equal(t, refused.pointer, found.Errors[0].Pointer, name)
 		}
-		assert.NotContains(t, string(a.content), "secret", "a refusal repeats nothing")
+		assert.NotContains(t, string(a.content), "secret", "a refusal does not repeat values")
 		assert.NotContains(t, string(a.content), "xxxx")
 	}
-	assert.Empty(t, o.list("").Items, "nothing was started")
+	assert.Empty(t, o.list("").Items, "no saga was started")
 }
 
-func TestTheFaultsOfAStartAreAllNamed(t *testing.T) {
+func TestAllFaultsOfAStartAreListed(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	found := o.post("/v1/sagas", `{"definition":"","version":"1","key":"\n","priority":77,"deadline":"x","labels":[],"data":3,"colour":1}`).
@@ -107,12 +107,12 @@ func TestTheFaultsOfAStartAreAllNamed(t *testing.T) {
 		"/priority": "must be 0 to 9", "/deadline": "must be a duration such as 30s",
 		"/labels": "must be an object whose values are strings", "/data": "must be a JSON object",
 	}, told)
-	assert.Len(t, found.Errors, len(told), "each once")
+	assert.Len(t, found.Errors, len(told), "each member once")
 	found = o.post("/v1/sagas", `{"definition":"order","priority":-1}`).problem(422, "invalid_field")
 	assert.Equal(t, "must be a whole number from 0 to 9", found.Errors[0].Message)
 }
 
-func TestABodyMustSayThatItIsJSON(t *testing.T) {
+func TestABodyMustHaveTheContentTypeJSON(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -125,14 +125,14 @@ func TestABodyMustSayThatItIsJSON(t *testing.T) {
 	o.post("/v1/sagas", `{"definition":"order"}`, header{"Content-Type", "application/json; charset=UTF-8"}).saga(http.StatusCreated)
 }
 
-func TestAnIdempotencyKeyGivesTheSameSaga(t *testing.T) {
+func TestAnIdempotencyKeyReturnsTheSameSaga(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
 	key := header{"Idempotency-Key", "k1"}
 	first := o.begin(`{"definition":"order","data":{"a":1,"b":{"c":[1,2],"d":null}}}`, key)
 	again := o.post("/v1/sagas", ` {"data":{"b":{"d":null,"c":[1, 2]},"a":1}, "definition":"order", "priority":0, "key":null}`, key)
-	assert.Equal(t, first.ID, again.saga(http.StatusOK).ID, "white space, order and defaults make no difference")
+	assert.Equal(t, first.ID, again.saga(http.StatusOK).ID, "white space, order and explicit defaults do not matter")
 
 	o.post("/v1/sagas", `{"definition":"order","data":{"a":2}}`, key).problem(422, "idempotency_conflict")
 	o.post("/v1/sagas", `{"definition":"order"}`, header{"Idempotency-Key", strings.Repeat("k", 256)}).problem(422, "invalid_parameter")
@@ -140,7 +140,7 @@ func TestAnIdempotencyKeyGivesTheSameSaga(t *testing.T) {
 	assert.Len(t, o.list("").Items, 1)
 }
 
-func TestABusinessKeyIsInUseByOneUnfinishedSaga(t *testing.T) {
+func TestABusinessKeyIsHeldByOneUnfinishedSaga(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -169,12 +169,12 @@ func TestAWaitEndsWhenItsTimeIsUp(t *testing.T) {
 	o := start(t)
 	o.define("order", reserve)
 	started := o.post("/v1/sagas?wait=50ms", `{"definition":"order"}`).saga(http.StatusCreated)
-	assert.Equal(t, saga.Running, started.Status, "no worker")
+	assert.Equal(t, saga.Running, started.Status, "the saga has no worker")
 	now := o.get("/v1/sagas/" + started.ID + "?wait=50ms&since=" + etagNumber(started.Revision)).saga(http.StatusOK)
 	assert.Equal(t, started.Revision, now.Revision)
 }
 
-func TestALongPollAnswersAtTheNextChange(t *testing.T) {
+func TestALongPollReturnsAtTheNextChange(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -187,10 +187,10 @@ func TestALongPollAnswersAtTheNextChange(t *testing.T) {
 	now := <-changed
 	assert.Greater(t, now.Revision, started.Revision)
 	known := o.get("/v1/sagas/" + started.ID + "?wait=30s&since=" + etagNumber(started.Revision)).saga(http.StatusOK)
-	assert.Equal(t, saga.Paused, known.Status, "a change that has been is answered at once")
+	assert.Equal(t, saga.Paused, known.Status, "an earlier change is returned immediately")
 }
 
-func TestASagaThatIsNot(t *testing.T) {
+func TestAMissingSagaIsNotFound(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	for _, id := range []string{"01JD0000000000000000000000", "x", "%00", "..%2f", strings.Repeat("0", 500), "01JD0000000000000000000000%20"} {
@@ -241,7 +241,7 @@ func TestListsOfSagasAreFiltered(t *testing.T) {
 	}
 }
 
-func TestListsComeInPages(t *testing.T) {
+func TestListsHavePages(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -281,7 +281,7 @@ func TestParametersOfListsAreChecked(t *testing.T) {
 	o.get("/v1/sagas?limit=%zz").problem(422, "invalid_parameter")
 }
 
-func TestHistoryIsInOrderAndInPages(t *testing.T) {
+func TestHistoryIsOrderedAndHasPages(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve, charge)
@@ -308,7 +308,7 @@ func TestHistoryIsInOrderAndInPages(t *testing.T) {
 	o.get("/v1/sagas/"+done.ID+"/history?cursor=MTp4").problem(422, "invalid_parameter")
 }
 
-func TestAClientThatGoesEndsItsWait(t *testing.T) {
+func TestAWaitEndsWhenItsClientLeaves(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
@@ -317,6 +317,6 @@ func TestAClientThatGoesEndsItsWait(t *testing.T) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url+"/v1/sagas/"+started.ID+"?wait=30s&since="+etagNumber(started.Revision), nil)
 	require.NoError(t, err)
-	_, err = o.client.Do(request) //nolint:bodyclose // there is none
+	_, err = o.client.Do(request) //nolint:bodyclose // there is no response
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }

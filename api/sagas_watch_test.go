@@ -19,7 +19,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// events reads a stream to its end, telling of each event as it comes.
+// events reads a stream to its end and calls heard with each event.
 func (o *orchestrator) events(id, lastEventID string, heard func(event, id string, shown resource.Saga), comment func(string)) {
 	o.t.Helper()
 	request, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, o.url+"/v1/sagas/"+id+"/watch", nil)
@@ -73,13 +73,13 @@ func TestAWatchShowsEveryStateUntilTheEnd(t *testing.T) {
 	assert.Equal(t, saga.Abandoned, seen[len(seen)-1], "the stream ends with the saga")
 }
 
-func TestAWatchGoesOnWhereItWas(t *testing.T) {
+func TestAWatchContinuesAfterTheLastEvent(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
 	o.events(started.ID, etagNumber(started.Revision), func(_, _ string, shown resource.Saga) {
-		assert.NotEqual(t, started.Revision, shown.Revision, "what is known is not sent again")
+		assert.NotEqual(t, started.Revision, shown.Revision, "a known revision is not sent again")
 	}, func(text string) {
 		if text == "watching" {
 			o.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
@@ -87,11 +87,11 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 	})
 	done := o.get("/v1/sagas/" + started.ID).saga(http.StatusOK)
 	known := o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", etagNumber(done.Revision)})
-	assert.Equal(t, http.StatusNoContent, known.StatusCode, "there is nothing more to come")
+	assert.Equal(t, http.StatusNoContent, known.StatusCode, "the saga has ended")
 	o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", "x"}).problem(422, "invalid_parameter")
 }
 
-func TestAQuietWatchIsKeptAliveAndEndsWithTheProcess(t *testing.T) {
+func TestAQuietWatchHasCommentsAndEndsWithTheProcess(t *testing.T) {
 	t.Parallel()
 	stopping := make(chan struct{})
 	o := start(t, func(c *api.Config) { c.KeepAlive, c.Stopping = 5*time.Millisecond, stopping })
@@ -105,10 +105,10 @@ func TestAQuietWatchIsKeptAliveAndEndsWithTheProcess(t *testing.T) {
 	})
 	assert.GreaterOrEqual(t, alive, 5)
 	now := o.get("/v1/sagas/" + started.ID + "?wait=30s&since=" + etagNumber(started.Revision)).saga(http.StatusOK)
-	assert.Equal(t, started.Revision, now.Revision, "nobody waits for a process that ends")
+	assert.Equal(t, started.Revision, now.Revision, "a wait ends with the process")
 }
 
-// TestWaitingOutlastsTheServersDeadlines has a server with deadlines so short that only moving them lets a request wait.
+// The deadlines of the server are so short that a wait needs an extension.
 func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 	t.Parallel()
 	o := start(t)
@@ -136,10 +136,10 @@ func TestWaitingOutlastsTheServersDeadlines(t *testing.T) {
 			patient.post("/v1/sagas/"+started.ID+"/abandon", `{"reason":"enough"}`).saga(http.StatusOK)
 		}
 	})
-	assert.True(t, ended, "the stream outlasted the deadlines")
+	assert.True(t, ended, "the stream continued after the deadlines")
 }
 
-func TestAWatcherThatStopsReadingIsDropped(t *testing.T) {
+func TestAWatcherThatStopsReadingIsDisconnected(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) { c.StreamAllowance = 50 * time.Millisecond })
 	o.define("order", reserve)
@@ -150,7 +150,7 @@ func TestAWatcherThatStopsReadingIsDropped(t *testing.T) {
 	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
 	_, err = io.WriteString(conn, "GET /v1/sagas/"+started.ID+"/watch HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	require.NoError(t, err)
-	// It reads nothing. Once the buffers between the two are full, a write passes its deadline.
+	// The client does not read. When the buffers are full, a write exceeds its deadline.
 	requests := `saga_http_requests_total{method="GET",route="/v1/sagas/{id}/watch",status="200"} 1`
 	require.Eventually(t, func() bool {
 		o.post("/v1/sagas/"+started.ID+"/pause", "").saga(http.StatusOK)
@@ -159,7 +159,7 @@ func TestAWatcherThatStopsReadingIsDropped(t *testing.T) {
 	}, 20*time.Second, time.Millisecond, "its stream has ended")
 }
 
-func TestAProxyDoesNotKeepEventsBack(t *testing.T) {
+func TestAProxyDoesNotBufferEvents(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.worker(succeed)

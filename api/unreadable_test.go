@@ -18,7 +18,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// edited is a database in which somebody has edited rows: sagas and definitions of these names cannot be read.
+// edited is a database with edited rows, so that these sagas and definitions cannot be read.
 type edited struct {
 	api.Reads
 	rows        map[string]bool
@@ -92,7 +92,7 @@ func (e *edited) DefinitionVersions(ctx context.Context, name string, page recor
 	return e.marked(found), next, err
 }
 
-func TestWhatCannotBeReadIsShownWithWhatIsKnown(t *testing.T) {
+func TestUnreadableSagasAndDefinitionsAreShownInPart(t *testing.T) {
 	t.Parallel()
 	rows := &edited{rows: map[string]bool{}, definitions: map[string]error{}}
 	o := start(t, func(c *api.Config) { rows.Reads = c.Reads; c.Reads = rows })
@@ -105,14 +105,14 @@ func TestWhatCannotBeReadIsShownWithWhatIsKnown(t *testing.T) {
 	gone := o.begin(`{"definition":"gone","key":"gone"}`).ID
 	rows.rows[row] = true
 	rows.definitions["newer"], rows.definitions["gone"] = errSecret, record.ErrDefinitionNotFound
-	fresh := start(t, func(c *api.Config) { c.Reads = rows }) // one that remembers no definition
+	fresh := start(t, func(c *api.Config) { c.Reads = rows }) // its cache is empty
 	fresh.store = o.store
 
 	for _, id := range []string{row, newer, gone} {
 		path := "/v1/sagas/" + id
 		shown := fresh.get(path).saga(http.StatusOK)
 		assert.NotEmpty(t, shown.Unreadable)
-		assert.NotContains(t, string(shown.Unreadable), "4711", "it repeats nothing of what is stored")
+		assert.NotContains(t, string(shown.Unreadable), "4711", "the reason does not repeat stored values")
 		assert.Equal(t, []saga.ActionName{saga.ActionAbandon}, shown.AllowedActions)
 		assert.Equal(t, saga.Running, shown.Status)
 		assert.Equal(t, "reserve", shown.Steps[0].Name)
@@ -121,7 +121,7 @@ func TestWhatCannotBeReadIsShownWithWhatIsKnown(t *testing.T) {
 		why := into[resource.Why](fresh.get(path+"/why"), http.StatusOK)
 		assert.Equal(t, resource.CauseUnreadable, why.Cause)
 		assert.Equal(t, []saga.ActionName{saga.ActionAbandon}, why.AllowedActions)
-		assert.Nil(t, why.NextAutomatic, "nothing happens by itself")
+		assert.Nil(t, why.NextAutomatic, "an unreadable saga does not move")
 		fresh.get(path + "/history")
 		ctx, leave := context.WithTimeout(t.Context(), 5*time.Second)
 		event := firstEvent(t, ctx, fresh, path+"/watch")
@@ -129,7 +129,7 @@ func TestWhatCannotBeReadIsShownWithWhatIsKnown(t *testing.T) {
 		assert.Contains(t, event, `"unreadable":"Th`)
 	}
 	list := into[resource.List[resource.Saga]](fresh.get("/v1/sagas"), http.StatusOK).Items
-	require.Len(t, list, 4, "one that is broken takes no other from the list")
+	require.Len(t, list, 4, "an unreadable saga does not remove others from the list")
 	for _, shown := range list {
 		assert.Equal(t, shown.ID != sound, shown.Unreadable != "", shown.ID)
 	}
@@ -149,7 +149,7 @@ func TestWhatCannotBeReadIsShownWithWhatIsKnown(t *testing.T) {
 	into[resource.List[resource.Queue]](fresh.get("/v1/queues"), http.StatusOK)
 }
 
-// firstEvent reads a stream until it has the data of one event.
+// firstEvent reads a stream up to the first event.
 func firstEvent(t *testing.T, ctx context.Context, o *orchestrator, path string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url+path, nil)
@@ -166,7 +166,7 @@ func firstEvent(t *testing.T, ctx context.Context, o *orchestrator, path string)
 	return text
 }
 
-// unable is an engine that cannot read what it is asked about.
+// unable is an engine that cannot read any saga.
 type unable struct{ api.Engine }
 
 func (unable) Act(context.Context, string, saga.Action) (saga.Instance, error) {
@@ -177,7 +177,7 @@ func (unable) Start(context.Context, record.StartRequest) (saga.Instance, bool, 
 	return saga.Instance{}, false, errSecret
 }
 
-func TestARefusalOverWhatCannotBeReadSaysWhatHelps(t *testing.T) {
+func TestActionsOnAnUnreadableSagaAllowOnlyAbandon(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) { c.Engine = unable{c.Engine} })
 	refused := o.post("/v1/sagas/01JD0000000000000000000000/retry", `{"reason":"x"}`).problem(409, "not_applicable")

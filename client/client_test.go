@@ -26,7 +26,7 @@ const orderSaga = `{"steps":[
 	{"name":"receipt","queue":"mail","command":"mail.receipt","kind":"pivot"},
 	{"name":"report","queue":"mail","command":"mail.report","kind":"retriable"}]}`
 
-// orchestrator runs one in this process, whose workers do what the sagas' data says, with a definition `order`.
+// orchestrator runs an orchestrator in this process, with simulated workers and the definition order.
 func orchestrator(t *testing.T) *client.Client {
 	t.Helper()
 	running, err := server.Open(t.Context(), server.Config{Listen: "127.0.0.1:0", Auth: "none", SimulateWorkers: true})
@@ -52,7 +52,7 @@ func order(data string) client.StartRequest {
 	}
 }
 
-func TestSagasAreStartedFoundAndFollowed(t *testing.T) {
+func TestSagasAreStartedAndFound(t *testing.T) {
 	t.Parallel()
 	c, ctx := orchestrator(t), t.Context()
 	request := order(`{"n":1}`)
@@ -86,7 +86,7 @@ func TestSagasAreStartedFoundAndFollowed(t *testing.T) {
 	assert.Equal(t, saga.Completed, waited.Status)
 }
 
-func TestAFilterThatIsSetIsSent(t *testing.T) {
+func TestEmptyFiltersAreSent(t *testing.T) {
 	t.Parallel()
 	c, ctx := orchestrator(t), t.Context()
 	_, err := c.Start(ctx, order(`{"n":1}`))
@@ -103,7 +103,7 @@ func TestAFilterThatIsSetIsSent(t *testing.T) {
 	}
 	early, err := c.Sagas(ctx, client.Filter{CreatedBefore: new(time.Time{})}, client.Page{})
 	require.NoError(t, err)
-	assert.Empty(t, early.Items, "before the year 1 there were none")
+	assert.Empty(t, early.Items, "no saga was created before the year 1")
 	all, err := c.Sagas(ctx, client.Filter{CreatedAfter: new(time.Time{})}, client.Page{})
 	require.NoError(t, err)
 	assert.Len(t, all.Items, 1)
@@ -140,7 +140,7 @@ func TestAStuckSagaIsRepaired(t *testing.T) {
 	assert.Equal(t, saga.Completed, skipped.Status)
 }
 
-func TestEveryOtherCall(t *testing.T) {
+func TestOtherCalls(t *testing.T) {
 	t.Parallel()
 	c, ctx := orchestrator(t), t.Context()
 	later := client.StartRequest{Definition: "order", StartAt: time.Now().Add(time.Hour)}
@@ -210,7 +210,7 @@ func TestEveryOtherCall(t *testing.T) {
 	assert.Equal(t, "ok", ready.Status)
 }
 
-// flaky answers 503 so many times before it does its work.
+// flaky returns a client of a server that answers 503 a number of times, then succeeds.
 func flaky(t *testing.T, failures int64) (*client.Client, *atomic.Int64) {
 	t.Helper()
 	var calls atomic.Int64
@@ -227,17 +227,17 @@ func flaky(t *testing.T, failures int64) (*client.Client, *atomic.Int64) {
 	return client.New(client.Config{Server: served.URL, HTTP: served.Client(), Backoff: time.Millisecond}), &calls
 }
 
-func TestOnlyWhatMayBeSentTwiceIsSentAgain(t *testing.T) {
+func TestOnlyRepeatableCallsAreRetried(t *testing.T) {
 	t.Parallel()
 	c, calls := flaky(t, 2)
 	_, err := c.Saga(t.Context(), "1")
 	require.NoError(t, err)
-	assert.EqualValues(t, 3, calls.Load(), "a read is tried again")
+	assert.EqualValues(t, 3, calls.Load(), "a read is retried")
 
 	c, calls = flaky(t, 2)
 	_, err = c.Start(t.Context(), client.StartRequest{IdempotencyKey: "k"})
 	require.NoError(t, err)
-	assert.EqualValues(t, 3, calls.Load(), "so is a start with an idempotency key")
+	assert.EqualValues(t, 3, calls.Load(), "a start with an idempotency key is retried")
 
 	for name, call := range map[string]func(*client.Client) error{
 		"a start without a key": func(c *client.Client) error {
@@ -256,10 +256,10 @@ func TestOnlyWhatMayBeSentTwiceIsSentAgain(t *testing.T) {
 	c, calls = flaky(t, 99)
 	_, err = c.Saga(t.Context(), "1")
 	require.Error(t, err)
-	assert.EqualValues(t, 3, calls.Load(), "and not indefinitely")
+	assert.EqualValues(t, 3, calls.Load(), "the number of attempts is limited")
 }
 
-func TestAnAnswerThatIsNotOurs(t *testing.T) {
+func TestAnErrorWithoutAProblemDocument(t *testing.T) {
 	t.Parallel()
 	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "<html>Bad Gateway", http.StatusBadGateway)
@@ -272,7 +272,7 @@ func TestAnAnswerThatIsNotOurs(t *testing.T) {
 	assert.Equal(t, "http_502", problem.Code)
 }
 
-func TestAServerThatIsNotThere(t *testing.T) {
+func TestAnUnreachableServerIsAnError(t *testing.T) {
 	t.Parallel()
 	c := client.New(client.Config{Server: "http://127.0.0.1:1", Backoff: time.Millisecond})
 	_, err := c.Saga(t.Context(), "1")
@@ -282,7 +282,7 @@ func TestAServerThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestAWatchConnectsAgain(t *testing.T) {
+func TestAWatchReconnects(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int64
 	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -304,7 +304,7 @@ func TestAWatchConnectsAgain(t *testing.T) {
 	assert.Equal(t, []int64{4, 5}, revisions)
 }
 
-func TestABusyOrchestratorIsAskedAgainWhenItSays(t *testing.T) {
+func TestABusyServerIsRetriedAfterRetryAfter(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -320,7 +320,7 @@ func TestABusyOrchestratorIsAskedAgainWhenItSays(t *testing.T) {
 	defer server.Close()
 	began := time.Now()
 	_, err := client.New(client.Config{Server: server.URL, Backoff: time.Millisecond}).Start(t.Context(), order(`{}`))
-	require.NoError(t, err, "nothing was begun, so that even a start without a key may be sent again")
+	require.NoError(t, err, "a busy server has not begun, so even a start without a key is retried")
 	assert.EqualValues(t, 2, asked.Load())
 	assert.GreaterOrEqual(t, time.Since(began), time.Second)
 }

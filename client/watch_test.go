@@ -14,7 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/client"
 )
 
-// answering calls a server that does the next of these things at each request, and the last one again and again.
+// answering returns a client of a server that uses the next handler for each request, and repeats the last one.
 func answering(t *testing.T, config client.Config, next ...http.HandlerFunc) (*client.Client, *atomic.Int64) {
 	t.Helper()
 	var requests atomic.Int64
@@ -27,15 +27,15 @@ func answering(t *testing.T, config client.Config, next ...http.HandlerFunc) (*c
 	return client.New(config), &requests
 }
 
-// says answers with a status and a text.
-func says(status int, text string) http.HandlerFunc {
+// replies answers with a status and a text.
+func replies(status int, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(text))
 	}
 }
 
-// cut sends a text and breaks the connection in the middle of the answer.
+// cut sends a text and closes the connection before the end of the answer.
 func cut(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(text))
@@ -50,7 +50,7 @@ const (
 	completed   = "event: saga\nid: 5\ndata: {\"revision\":5,\"status\":\"completed\"}\n\n"
 )
 
-// watched follows saga 1 to its end, or to an error.
+// watched watches saga 1 until its end or an error.
 func watched(t *testing.T, c *client.Client) (revisions []int64, err error) {
 	t.Helper()
 	for s, failure := range c.Watch(t.Context(), "1") {
@@ -62,21 +62,21 @@ func watched(t *testing.T, c *client.Client) (revisions []int64, err error) {
 	return revisions, nil
 }
 
-func TestAWatchOutlivesWhatBreaksIt(t *testing.T) {
+func TestAWatchSurvivesBrokenConnections(t *testing.T) {
 	t.Parallel()
 	c, requests := answering(t, client.Config{},
-		cut(": watching\n\n"), // before anything has changed
-		cut(running), says(503, unavailable), says(503, unavailable), cut(": watching\n\n"),
-		says(503, unavailable), says(503, unavailable), says(200, completed))
+		cut(": watching\n\n"), // before the first event
+		cut(running), replies(503, unavailable), replies(503, unavailable), cut(": watching\n\n"),
+		replies(503, unavailable), replies(503, unavailable), replies(200, completed))
 	revisions, err := watched(t, c)
 	require.NoError(t, err)
 	assert.Equal(t, []int64{4, 5}, revisions)
 	assert.EqualValues(t, 8, requests.Load())
 }
 
-func TestAWatchWhoseEndWasMissedEnds(t *testing.T) {
+func TestAWatchEndsAfterAMissedEnd(t *testing.T) {
 	t.Parallel()
-	c, _ := answering(t, client.Config{}, cut(running), says(http.StatusNoContent, ""))
+	c, _ := answering(t, client.Config{}, cut(running), replies(http.StatusNoContent, ""))
 	revisions, err := watched(t, c)
 	require.NoError(t, err)
 	assert.Equal(t, []int64{4}, revisions)
@@ -89,9 +89,9 @@ func TestAWatchGivesUp(t *testing.T) {
 		requests int64
 		message  string
 	}{
-		"at once, when there is no such saga":    {[]http.HandlerFunc{says(404, `{"code":"saga_not_found"}`)}, 1, "saga_not_found"},
-		"at once, when an event is not JSON":     {[]http.HandlerFunc{says(200, "data: {\n\n")}, 1, "decode an event"},
-		"when the orchestrator does not recover": {[]http.HandlerFunc{cut(running), says(503, unavailable)}, 4, "unavailable"},
+		"at once, when the saga does not exist":  {[]http.HandlerFunc{replies(404, `{"code":"saga_not_found"}`)}, 1, "saga_not_found"},
+		"at once, when an event is not JSON":     {[]http.HandlerFunc{replies(200, "data: {\n\n")}, 1, "decode an event"},
+		"when the orchestrator does not recover": {[]http.HandlerFunc{cut(running), replies(503, unavailable)}, 4, "unavailable"},
 	} {
 		c, requests := answering(t, client.Config{}, given.next...)
 		_, err := watched(t, c)
@@ -100,9 +100,9 @@ func TestAWatchGivesUp(t *testing.T) {
 	}
 }
 
-func TestWhoStopsWatchingIsLetGo(t *testing.T) {
+func TestAWatchEndsWhenTheLoopBreaks(t *testing.T) {
 	t.Parallel()
-	c, requests := answering(t, client.Config{}, says(200, running+completed))
+	c, requests := answering(t, client.Config{}, replies(200, running+completed))
 	for _, err := range c.Watch(t.Context(), "1") {
 		require.NoError(t, err)
 		break
@@ -110,12 +110,12 @@ func TestWhoStopsWatchingIsLetGo(t *testing.T) {
 	assert.EqualValues(t, 1, requests.Load())
 }
 
-func TestAnswersAreSeenAsTheyCame(t *testing.T) {
+func TestAnsweredReceivesTheBytesUnchanged(t *testing.T) {
 	t.Parallel()
 	const answer = `{ "revision":4, "of_a_later_version":true }`
 	var seen []string
 	config := client.Config{Answered: func(content []byte) { seen = append(seen, string(content)) }}
-	c, _ := answering(t, config, says(200, answer), says(404, `{"code":"saga_not_found"}`), says(200, completed))
+	c, _ := answering(t, config, replies(200, answer), replies(404, `{"code":"saga_not_found"}`), replies(200, completed))
 	_, err := c.Saga(t.Context(), "1")
 	require.NoError(t, err)
 	_, err = c.Saga(t.Context(), "1")
@@ -125,15 +125,15 @@ func TestAnswersAreSeenAsTheyCame(t *testing.T) {
 	assert.Equal(t, []string{answer, `{"revision":5,"status":"completed"}`}, seen)
 }
 
-func TestNotBeingReadyIsAnAnswer(t *testing.T) {
+func TestNotReadyIsNotAnError(t *testing.T) {
 	t.Parallel()
-	c, requests := answering(t, client.Config{}, says(503, `{"status":"unavailable","checks":{"broker":"unreachable"}}`))
+	c, requests := answering(t, client.Config{}, replies(503, `{"status":"unavailable","checks":{"broker":"unreachable"}}`))
 	ready, err := c.Ready(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, resource.Health{Status: "unavailable", Checks: map[string]string{"broker": "unreachable"}}, ready)
 	assert.EqualValues(t, 1, requests.Load(), "an answer is not retried")
 
-	c, _ = answering(t, client.Config{}, says(200, `{"status":"ok","version":"1.2.3"}`))
+	c, _ = answering(t, client.Config{}, replies(200, `{"status":"ok","version":"1.2.3"}`))
 	health, err := c.Health(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "1.2.3", health.Version)

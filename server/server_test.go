@@ -23,7 +23,7 @@ func embedded(t *testing.T, config server.Config) *server.Server {
 	return s
 }
 
-// serving runs a server until it is ended, or the test ends.
+// serving runs a server until end is called or the test ends.
 func serving(t *testing.T, config server.Config) (s *server.Server, end func()) {
 	t.Helper()
 	config.Listen, config.Auth = "127.0.0.1:0", "none"
@@ -72,7 +72,7 @@ func TestAnOrchestratorIsNotReadyWhileAWorkerQueueIsTooDeep(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond, answer)
 }
 
-func TestAnEmbeddedOrchestratorWithSimulatedWorkersDrivesSagasToTheirEnds(t *testing.T) {
+func TestSimulatedWorkersCompleteAndCompensateSagas(t *testing.T) {
 	t.Parallel()
 	s := embedded(t, server.Config{SimulateWorkers: true, File: t.TempDir() + "/state.db"})
 	status, answer := request(t, http.MethodPut, s.URL()+"/v1/definitions/pay",

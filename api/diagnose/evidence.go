@@ -34,14 +34,14 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 }
 
 func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
-	step, plan := &e.Instance.Steps[i], &e.Definition.Steps[i]
+	step, declared := &e.Instance.Steps[i], &e.Definition.Steps[i]
 	why.Step = &step.Name
 	shown := &resource.StepEvidence{
-		Name: step.Name, Status: step.Status, Command: plan.Command, Attempt: step.Attempts,
+		Name: step.Name, Status: step.Status, Command: declared.Command, Attempt: step.Attempts,
 		DeadlineAt: resource.OptionalTime(step.DeadlineAt), NextAttemptAt: resource.OptionalTime(step.NextAttemptAt), Error: step.Error,
 	}
 	if step.CompensationAttempts > 0 {
-		shown.Command, shown.Attempt = plan.Compensation, step.CompensationAttempts
+		shown.Command, shown.Attempt = declared.Compensation, step.CompensationAttempts
 	}
 	why.Evidence.Step = shown
 	for _, c := range commands {
@@ -50,7 +50,7 @@ func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
 		}
 		shown.CommandID = c.id.String()
 		why.Evidence.Outbox = e.outboxEvidence(shown.CommandID)
-		why.Evidence.Queue = queueEvidence(plan.Queue, e.Queues)
+		why.Evidence.Queue = queueEvidence(declared.Queue, e.Queues)
 	}
 }
 

@@ -35,12 +35,12 @@ type story struct {
 	Evidence
 }
 
-// tell starts a saga at whyNow. Its queues exist and have workers.
-func tell(t *testing.T, begin saga.Start) *story {
+// begin starts a saga at whyNow. Its queues exist and have workers.
+func begin(t *testing.T, request saga.Start) *story {
 	t.Helper()
 	def := whyDefinition(t)
-	begin.ID, begin.At = whySagaID, whyNow()
-	decision, err := def.Start(begin)
+	request.ID, request.At = whySagaID, whyNow()
+	decision, err := def.Start(request)
 	require.NoError(t, err)
 	healthy := wire.QueueState{Exists: true, Consumers: 1}
 	return &story{t: t, Evidence: Evidence{
@@ -105,7 +105,7 @@ func (s *story) wants(cause, step string) resource.Why {
 
 func TestWhyWaitingForAWorker(t *testing.T) {
 	t.Parallel()
-	why := tell(t, saga.Start{}).wants(resource.CauseWaitingForWorker, "a")
+	why := begin(t, saga.Start{}).wants(resource.CauseWaitingForWorker, "a")
 	assert.Equal(t, whyNow(), why.Since.Time, "since the attempt was dispatched")
 	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At.Time, "then it times out")
 	assert.Equal(t, resource.OutboxConfirmed, why.Evidence.Outbox.State)
@@ -119,26 +119,26 @@ func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 	returned := record.OutboxRow{CreatedAt: whyNow().Add(-time.Minute), Queue: "qb"}
 	missing := record.QueueProblem{Queue: "qb", Kind: record.QueueMissing, Since: whyNow().Add(-30 * time.Second), Reason: "NO_ROUTE"}
 
-	s := tell(t, saga.Start{})
+	s := begin(t, saga.Start{})
 	s.Queues["qb"] = wire.QueueState{Exists: true, Depth: 3}
 	why := s.wants(resource.CauseNoConsumer, "b")
 	assert.Contains(t, why.Message, "qb")
 	assert.Equal(t, 3, *why.Evidence.Queue.Depth)
 
-	s = tell(t, saga.Start{}).inOutbox("b", old)
+	s = begin(t, saga.Start{}).inOutbox("b", old)
 	s.Queues["qa"] = wire.QueueState{Exists: true}
 	why = s.wants(resource.CauseNotPublished, "b")
 	assert.Equal(t, old.CreatedAt, why.Since.Time)
 	assert.Equal(t, resource.OutboxWritten, why.Evidence.Outbox.State)
 	assert.NotContains(t, why.Message, "cannot be reached")
 
-	s = tell(t, saga.Start{}).inOutbox("a", old).inOutbox("b", returned)
+	s = begin(t, saga.Start{}).inOutbox("a", old).inOutbox("b", returned)
 	s.Problems = map[string]record.QueueProblem{"qb": missing}
 	why = s.wants(resource.CauseUnroutable, "b")
 	assert.Equal(t, missing.Since, why.Since.Time)
 	assert.Equal(t, resource.OutboxReturned, why.Evidence.Outbox.State)
 
-	s = tell(t, saga.Start{})
+	s = begin(t, saga.Start{})
 	s.Queues["qb"] = wire.QueueState{}
 	s.wants(resource.CauseUnroutable, "b")
 }
@@ -146,7 +146,7 @@ func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
 	t.Parallel()
 	fresh := record.OutboxRow{CreatedAt: whyNow().Add(-100 * time.Millisecond)}
-	s := tell(t, saga.Start{}).inOutbox("a", fresh).inOutbox("b", fresh)
+	s := begin(t, saga.Start{}).inOutbox("a", fresh).inOutbox("b", fresh)
 	onItsWay := s.wants(resource.CauseWaitingForWorker, "a")
 	require.NotNil(t, onItsWay.NextAutomatic, "a row that exists for a moment changes nothing")
 	assert.Equal(t, s.Instance.Steps[0].DeadlineAt, onItsWay.NextAutomatic.At.Time)
@@ -167,7 +167,7 @@ func TestWhyTheBrokerRefusesACommand(t *testing.T) {
 		Queue: "qa", CreatedAt: whyNow().Add(-time.Hour), RefusedAt: whyNow().Add(-time.Minute), RetryAt: whyNow().Add(time.Minute),
 		Reason: "PRECONDITION_FAILED - message size 300000 is larger\n than configured max size 200000", Attempts: 7,
 	}
-	why := tell(t, saga.Start{}).inOutbox("a", refused).wants(resource.CauseRefusedByBroker, "a")
+	why := begin(t, saga.Start{}).inOutbox("a", refused).wants(resource.CauseRefusedByBroker, "a")
 	assert.Contains(t, why.Message, "message size 300000 is larger than configured", "in the broker's words, on one line")
 	assert.Equal(t, refused.RefusedAt, why.Since.Time)
 	assert.Equal(t, refused.RetryAt, why.NextAutomatic.At.Time)
@@ -184,7 +184,7 @@ func TestWhyAQueueTakesNoCommands(t *testing.T) {
 		problem := record.QueueProblem{
 			Queue: "qa", Kind: kind, Reason: "the words of the broker", Since: whyNow().Add(-time.Minute), RetryAt: whyNow().Add(time.Second),
 		}
-		s := tell(t, saga.Start{}).inOutbox("a", record.OutboxRow{Queue: "qa", CreatedAt: whyNow().Add(-time.Hour)})
+		s := begin(t, saga.Start{}).inOutbox("a", record.OutboxRow{Queue: "qa", CreatedAt: whyNow().Add(-time.Hour)})
 		s.Problems = map[string]record.QueueProblem{"qa": problem}
 		why := s.wants(cause, "a")
 		assert.Equal(t, problem.Since, why.Since.Time, kind)
@@ -198,7 +198,7 @@ func TestWhyAQueueTakesNoCommands(t *testing.T) {
 
 func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 	t.Parallel()
-	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).fails("b", saga.Execute, true)
+	s := begin(t, saga.Start{}).succeeds("a", saga.Execute).fails("b", saga.Execute, true)
 	why := s.wants(resource.CauseRetryAt, "b")
 	assert.Equal(t, s.Instance.Steps[1].NextAttemptAt, why.NextAutomatic.At.Time)
 	assert.Contains(t, why.Message, "broken")
@@ -207,7 +207,7 @@ func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 
 func TestWhyACompensatingSagaWaitsForItsOtherBranch(t *testing.T) {
 	t.Parallel()
-	s := tell(t, saga.Start{}).fails("a", saga.Execute, false)
+	s := begin(t, saga.Start{}).fails("a", saga.Execute, false)
 	require.Equal(t, saga.Compensating, s.Instance.Status)
 	s.wants(resource.CauseWaitingForBranch, "b")
 
@@ -217,7 +217,7 @@ func TestWhyACompensatingSagaWaitsForItsOtherBranch(t *testing.T) {
 
 func TestWhyAnExhaustedBranchWaitsForTheOthers(t *testing.T) {
 	t.Parallel()
-	s := tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).fails("c", saga.Execute, false)
+	s := begin(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).fails("c", saga.Execute, false)
 	s.fails("a", saga.Compensate, false)
 	require.NotNil(t, s.Instance.Attention, "the saga already needs an operator")
 	require.Equal(t, saga.Compensating, s.Instance.Status, "b is still being compensated")
@@ -234,20 +234,20 @@ func TestWhyAnExhaustedBranchWaitsForTheOthers(t *testing.T) {
 
 func TestWhyAtRest(t *testing.T) {
 	t.Parallel()
-	s := tell(t, saga.Start{StartAt: whyNow().Add(time.Hour)})
+	s := begin(t, saga.Start{StartAt: whyNow().Add(time.Hour)})
 	why := s.wants(resource.CauseScheduled, "")
 	assert.Equal(t, whyNow().Add(time.Hour), why.NextAutomatic.At.Time)
 
-	s = tell(t, saga.Start{Deadline: time.Hour}).happens(saga.Action{ID: "1", Name: saga.ActionPause})
+	s = begin(t, saga.Start{Deadline: time.Hour}).happens(saga.Action{ID: "1", Name: saga.ActionPause})
 	why = s.wants(resource.CausePaused, "")
 	assert.Nil(t, why.NextAutomatic, "a paused saga has no timer")
 	assert.Contains(t, why.AllowedActions, saga.ActionResume)
 
-	s = tell(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).succeeds("c", saga.Execute)
+	s = begin(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).succeeds("c", saga.Execute)
 	why = s.wants(resource.CauseDone, "")
 	assert.Equal(t, s.Instance.FinishedAt, why.Since.Time)
 
-	s = tell(t, saga.Start{})
+	s = begin(t, saga.Start{})
 	late := s.id("a", saga.Execute)
 	s.happens(saga.Action{ID: "1", Name: saga.ActionAbandon, Reason: "x"})
 	s.wants(resource.CauseDone, "")
@@ -258,7 +258,7 @@ func TestWhyAtRest(t *testing.T) {
 
 func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {
 	t.Parallel()
-	s := tell(t, saga.Start{})
+	s := begin(t, saga.Start{})
 	s.Queues["qa"] = wire.QueueState{Exists: true}
 	s.Instance.Attention = &saga.Attention{Reason: saga.Overdue, Since: s.Now, Message: "no progress"}
 	why := s.wants(resource.CauseNoConsumer, "a")
@@ -272,7 +272,7 @@ func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {
 
 func TestWhyTheDeadlineIsAmongTheTimers(t *testing.T) {
 	t.Parallel()
-	s := tell(t, saga.Start{Deadline: 10 * time.Second})
+	s := begin(t, saga.Start{Deadline: 10 * time.Second})
 	why := s.wants(resource.CauseWaitingForWorker, "a")
 	require.NotEmpty(t, why.Evidence.Timers)
 	assert.Equal(t, whyNow().Add(10*time.Second), why.Evidence.Timers[0].At.Time)

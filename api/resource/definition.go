@@ -38,7 +38,7 @@ type DefinitionBody struct {
 type DefinitionStep struct {
 	Name                string       `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" doc:"Unique in the definition"`
 	Command             string       `json:"command" doc:"The command's name: the AMQP type of its message"`
-	Compensation        string       `json:"compensation,omitempty" doc:"The compensating command's name; absent: nothing to undo"`
+	Compensation        string       `json:"compensation,omitempty" doc:"The compensating command's name; absent: the step has none"`
 	Queue               string       `json:"queue,omitempty" doc:"The worker queue; absent: the part of command before the first dot"`
 	Kind                string       `json:"kind,omitempty" enum:"compensatable,pivot,retriable" doc:"compensatable where absent, before a pivot"`
 	After               []string     `json:"after,omitempty" doc:"Steps that must be done first; absent: the previous step in the list; []: starts immediately"`

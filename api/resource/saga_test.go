@@ -48,7 +48,7 @@ func TestASagaIsShownWithEveryMember(t *testing.T) {
 		func(*saga.Instance) saga.Cause {
 			return saga.Action{ID: "1", Name: saga.ActionCompensate, Reason: "a <typing> error"}
 		},
-		reply(1, &saga.ReplyError{Code: "declined", Message: "the worker says declined"}))
+		reply(1, &saga.ReplyError{Code: "declined", Message: "insufficient funds"}))
 	shown, err := json.Marshal(resource.SagaOf(def, in))
 	require.NoError(t, err)
 	require.JSONEq(t, `{
@@ -67,11 +67,11 @@ func TestASagaIsShownWithEveryMember(t *testing.T) {
 			 "command": "fraud.check", "compensation": null, "attempts": 1, "compensation_attempts": 0,
 			 "started_at": "2026-11-23T12:00:00.000000Z", "finished_at": "2026-11-23T12:00:00.000000Z",
 			 "next_attempt_at": null, "deadline_at": null, "output": null,
-			 "error": {"code": "declined", "message": "the worker says declined"}}
+			 "error": {"code": "declined", "message": "insufficient funds"}}
 		]}`, string(shown))
 }
 
-func TestAttentionIsShownWithoutAStepWhereItIsAboutNone(t *testing.T) {
+func TestAttentionWithoutAStepHasNull(t *testing.T) {
 	t.Parallel()
 	attention := saga.Attention{Reason: saga.Overdue, Since: noon().Add(500 * time.Millisecond), Message: "no progress"}
 	shown, err := json.Marshal(resource.AttentionOf(&attention))

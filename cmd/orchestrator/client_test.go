@@ -103,7 +103,7 @@ func TestAStuckSagaIsRepaired(t *testing.T) {
 	assert.Contains(t, c.done("stuck"), "no saga needs an operator")
 	id := decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s").ID
 	assert.Regexp(t, id+`.*receipt\s+retries_exhausted\s+retry, skip, patch-data, abandon`, c.done("stuck"))
-	c.done("sagas", "patch-data", id, `{"simulate":null}`, "--reason", "mended")
+	c.done("sagas", "patch-data", id, `{"simulate":null}`, "--reason", "repaired")
 	c.done("sagas", "retry", id)
 	c.done("sagas", "watch", id)
 	assert.Equal(t, saga.Completed, decoded[resource.Saga](c, "sagas", "show", id).Status)

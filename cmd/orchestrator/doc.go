@@ -1,4 +1,4 @@
 // Command orchestrator runs a saga orchestrator, and calls one from the command line.
 //
-// It wires packages together and holds no logic of its own; nothing imports it.
+// It only parses the command line and calls other packages.
 package main

@@ -34,7 +34,7 @@ type Report struct {
 func (c Callers) Run(ctx context.Context) Report {
 	report := Report{Answers: make(map[int]int)}
 	var mutex sync.Mutex
-	work := c.plan()
+	work := c.requests()
 	jobs := make(chan job)
 	var callers sync.WaitGroup
 	for range max(c.AtOnce, 1) {
@@ -97,9 +97,9 @@ type job struct {
 	random *rand.Rand
 }
 
-// plan returns the requests of a round: every malformed head, every body to several calls, and streams, each in some
+// requests returns the requests of a round: every malformed head, every body to several calls, and streams, each in some
 // manner.
-func (c Callers) plan() []job {
+func (c Callers) requests() []job {
 	var all []job
 	random := rand.New(rand.NewPCG(c.Seed, 1))
 	named := strings.NewReplacer("/ID", "/"+c.SagaID, `"NAME"`, `"`+c.Definition+`"`)
