@@ -70,7 +70,7 @@ func (w *search) run() (Result, error) {
 	w.numbers = make(map[Key]int32)
 	w.symmetries = symmetries(w.def)
 	w.result = Result{Statuses: make(map[Change]bool), Steps: make(map[Change]bool)}
-	start := saga.Start{ID: "s", At: now, Actor: "walk"}
+	start := saga.Start{ID: "s", At: now, Actor: "check"}
 	if w.options.Scheduled {
 		start.StartAt = now.Add(later)
 	}

@@ -56,7 +56,7 @@ func Shapes(n int, options Options) ([]Shape, error) {
 				o := outline{after: after, kinds: kinds, compensation: compensation}
 				if name := o.canonical(); o.sensible() && !seen[name] {
 					seen[name] = true
-					def, err := o.def(options)
+					def, err := o.definition(options)
 					if err != nil {
 						return nil, fmt.Errorf("shape %s: %w", name, err)
 					}
@@ -198,9 +198,9 @@ func permutations(n int) [][]int {
 	return all
 }
 
-// plan makes the definition. Steps are called a, b, c, d.
-func (o outline) def(options Options) (*saga.Definition, error) {
-	builder := saga.New("walk")
+// definition returns the definition. Its steps are called a, b, c and d.
+func (o outline) definition(options Options) (*saga.Definition, error) {
+	builder := saga.New("check")
 	if options.Deadline {
 		builder.Deadline(time.Hour)
 	}
