@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// bulkLook is how often a bulk action is looked at for a caller who waits.
+// bulkLook is the polling interval for a caller who waits for a bulk action.
 const bulkLook = 100 * time.Millisecond
 
 type (
@@ -23,14 +22,14 @@ type (
 	}
 	getBulkInput struct {
 		ID   string `path:"id" doc:"Id of the bulk action"`
-		Wait string `query:"wait" doc:"Answer when it no longer runs, at the latest after this time (at most 60s)"`
+		Wait string `query:"wait" doc:"Delay the answer until the bulk action stops running, for at most this long (up to 60s)"`
 	}
 	bulkItemsInput struct {
 		ID      string `path:"id" doc:"Id of the bulk action"`
-		Outcome string `query:"outcome" enum:"done,refused,failed" doc:"Only those with this outcome"`
+		Outcome string `query:"outcome" enum:"done,refused,failed" doc:"Only targets with this outcome"`
 		PageInput
 	}
-	// bulkOutput is a bulk action, or what it would do.
+	// bulkOutput is a bulk action, or the report of a dry run.
 	bulkOutput struct {
 		Status   int
 		Location string `header:"Location"`
@@ -46,8 +45,8 @@ func (s *service) bulkRoutes() {
 	register(s, route{
 		id: "act-on-sagas", method: http.MethodPost, path: "/v1/sagas/actions", tag: tag, role: record.Operator,
 		summary: "Act on many sagas", status: http.StatusAccepted, long: true, body: bodyOf[resource.BulkRequest](),
-		about: "The sagas are those that match when the action is taken; each is acted upon in the state that is then there, once. " +
-			"With `dry_run` the answer (200) says for each saga what would be done, or why not.",
+		about: "Acts once on each saga that matches the filter now, in the state in which the saga is then. " +
+			"With `dry_run` the answer (200) reports for each saga what would be done, or why it would be refused.",
 	}, s.actOnSagas)
 	register(s, route{
 		id: "list-bulk-actions", method: http.MethodGet, path: "/v1/actions", tag: tag, role: record.Viewer,
@@ -59,7 +58,7 @@ func (s *service) bulkRoutes() {
 	}, s.getBulk)
 	register(s, route{
 		id: "list-bulk-items", method: http.MethodGet, path: "/v1/actions/{id}/items", tag: tag, role: record.Viewer,
-		summary: "What became of each target", errors: []int{http.StatusNotFound},
+		summary: "List the outcomes of a bulk action", errors: []int{http.StatusNotFound},
 	}, s.listBulkItems)
 	for name, control := range map[string]func(*record.BulkAction) error{
 		"continue": (*record.BulkAction).Continue, "cancel": (*record.BulkAction).Cancel,
@@ -67,7 +66,7 @@ func (s *service) bulkRoutes() {
 		register(s, route{
 			id: name + "-bulk-action", method: http.MethodPost, path: "/v1/actions/{id}/" + name, tag: tag, role: record.Operator,
 			summary: map[string]string{
-				"continue": "Go on with a bulk action that waits or has stopped", "cancel": "End a bulk action; what is done stays",
+				"continue": "Continue a bulk action that waits or has stopped", "cancel": "End a bulk action; finished targets stay as they are",
 			}[name],
 			errors: []int{http.StatusNotFound, http.StatusConflict},
 		}, func(ctx context.Context, input *bulkInput) (*bulkActionOutput, error) {
@@ -122,13 +121,13 @@ func (s *service) createBulk(ctx context.Context, action record.BulkAction, targ
 
 func bulkFaults(reason string, rate float64) (faults []resource.FieldError) {
 	faults = reasonFaults(reason, true)
-	if !(rate >= 0 && rate <= 1e6) { // NaN is neither
-		faults = append(faults, field("rate", "must be a number of sagas a second, at most 1000000"))
+	if !(rate >= 0 && rate <= 1e6) { // false for NaN
+		faults = append(faults, field("rate", "must be at most 1000000 sagas per second"))
 	}
 	return faults
 }
 
-// bulkParameters checks that a request has the fields of its action, and only those.
+// bulkParameters checks that a request has exactly the fields of its action.
 func bulkParameters(given resource.BulkRequest, faults []resource.FieldError) (record.BulkParameters, []resource.FieldError) {
 	output := optionalObject("output", given.Output, &faults)
 	patch := optionalObject("patch", given.Patch, &faults)
@@ -199,7 +198,7 @@ func (s *service) isStopping() bool {
 }
 
 func (s *service) listBulkItems(ctx context.Context, input *bulkItemsInput) (*listOutput[resource.BulkItem], error) {
-	page, err := input.page(deadLetterID) // ids of dead letters are the more general ones
+	page, err := input.page(deadLetterID) // the ids of dead letters are more general than those of sagas
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +216,7 @@ func (s *service) listBulkItems(ctx context.Context, input *bulkItemsInput) (*li
 
 func showBulk(a record.BulkAction) resource.BulkAction {
 	return resource.BulkAction{
-		ID: a.ID, On: string(a.Kind), Action: a.Action, Status: string(a.Status), Filter: json.RawMessage(a.Filter),
+		ID: a.ID, On: string(a.Kind), Action: a.Action, Status: string(a.Status), Filter: a.Filter,
 		Reason: a.Reason, Actor: a.Actor, CreatedAt: resource.Time{Time: a.CreatedAt}, FinishedAt: resource.OptionalTime(a.FinishedAt),
 		Matched: a.Tally.Matched, Done: a.Tally.Done, Refused: a.Tally.Refused, Failed: a.Tally.Failed, Remaining: a.Tally.Remaining(),
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// dryRunItems is how many targets a dry run shows.
+	// dryRunItems is the number of targets that a dry run lists.
 	dryRunItems = 100
-	// dryRunPage is how many sagas it reads at a time.
+	// dryRunPage is the number of sagas that it reads at a time.
 	dryRunPage = 500
 )
 
-// dryRun decides the action on every saga that matches now, and stores nothing.
+// dryRun decides the action for every saga that matches now, without storing the decision.
 func (s *service) dryRun(ctx context.Context, targets record.BulkTargets, action saga.Action) (resource.DryRun, error) {
 	report := resource.DryRun{Items: []resource.DryRunItem{}}
 	err := s.eachTarget(ctx, targets, func(stored record.StoredSaga) error {
@@ -63,7 +63,7 @@ func (s *service) would(ctx context.Context, stored record.StoredSaga, action sa
 	return would, refused, nil
 }
 
-// eachTarget visits the sagas that a bulk action would have.
+// eachTarget calls visit with the sagas that match.
 func (s *service) eachTarget(ctx context.Context, targets record.BulkTargets, visit func(record.StoredSaga) error) error {
 	if targets.Sagas == nil {
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(targets.IDs))) {
@@ -96,8 +96,8 @@ func (s *service) eachTarget(ctx context.Context, targets record.BulkTargets, vi
 	}
 }
 
-// dryRunLetters reports what would be done with dead letters. A redrive depends on the state of the letter's saga, so the
-// engine is not asked: the report says where each would go.
+// dryRunLetters reports what would be done with dead letters. It does not check the state of their sagas, on which a redrive
+// depends: it reports only the destination.
 func (s *service) dryRunLetters(ctx context.Context, targets record.BulkTargets, action string) (resource.DryRun, error) {
 	report := resource.DryRun{Items: []resource.DryRunItem{}}
 	err := s.eachLetter(ctx, targets, func(letter record.DeadLetter) error {

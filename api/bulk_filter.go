@@ -12,13 +12,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// maxBulkIDs is how many targets may be named one by one.
+// maxBulkIDs bounds the targets that a filter lists by id.
 const maxBulkIDs = 1000
 
-// texts is a list in JSON, of which one element may stand alone.
+// texts is a JSON list. A single element may stand without brackets.
 type texts []string
 
-// UnmarshalJSON takes "a" for ["a"].
+// UnmarshalJSON accepts "a" for ["a"].
 func (t *texts) UnmarshalJSON(text []byte) error {
 	var one string
 	if json.Unmarshal(text, &one) == nil {
@@ -55,7 +55,7 @@ type letterFilterBody struct {
 	ReceivedBefore *time.Time `json:"received_before"`
 }
 
-// filterBody reads the filter of a bulk action. One that selects everything is refused: it is hardly ever meant.
+// filterBody decodes the filter of a bulk action. It refuses a filter that selects everything, which is usually a mistake.
 func filterBody[T any](raw json.RawMessage) (T, error) {
 	var none T
 	var members map[string]json.RawMessage
@@ -63,7 +63,7 @@ func filterBody[T any](raw json.RawMessage) (T, error) {
 		return none, problem(resource.CodeInvalidField, invalidFilter, field("filter", "must be a JSON object"))
 	}
 	if len(members) == 0 {
-		return none, problem(resource.CodeFilterRequired, "Give a filter: an action on all there is must be asked for by what they have in common.",
+		return none, problem(resource.CodeFilterRequired, "The filter must not select everything.",
 			field("filter", "must name at least one filter"))
 	}
 	read, err := decode(raw, func(T) []resource.FieldError { return nil })
@@ -73,15 +73,15 @@ func filterBody[T any](raw json.RawMessage) (T, error) {
 	for name, value := range members {
 		if isNull(value) || slices.Contains([]string{`""`, `[]`}, string(value)) {
 			return none, problem(resource.CodeInvalidField, invalidFilter,
-				resource.FieldError{Pointer: "/filter/" + name, Message: "must not be empty: leave it out, or give a value"})
+				resource.FieldError{Pointer: "/filter/" + name, Message: "must not be empty: omit it, or set a value"})
 		}
 	}
 	return read, nil
 }
 
-const invalidFilter = "The filter has members that are not as they must be."
+const invalidFilter = "The filter has invalid members."
 
-// under puts the pointers of a problem under a member of the body.
+// under prefixes the pointers of a problem with a member of the body.
 func under(member string, err error) error {
 	answer := problemOf(err)
 	for i := range answer.Errors {
@@ -128,7 +128,7 @@ func sagaTargets(raw json.RawMessage) (record.BulkTargets, error) {
 	return record.BulkTargets{Sagas: &filter}, nil
 }
 
-// filterFaults checks what the router checks in the query of a list.
+// filterFaults performs the checks that the router performs for the query of a list.
 func filterFaults(given sagaFilterBody) (faults []resource.FieldError) {
 	fault := func(name, message string) {
 		faults = append(faults, resource.FieldError{Pointer: "/filter/" + name, Message: message})
@@ -144,7 +144,7 @@ func filterFaults(given sagaFilterBody) (faults []resource.FieldError) {
 		}
 	}
 	if given.Attention != nil && !*given.Attention {
-		fault("attention", "must be true: leave it out to select all")
+		fault("attention", "must be true: omit it to select all")
 	}
 	if given.Version != nil && *given.Version < 1 {
 		fault("version", "must be 1 or more")
@@ -185,7 +185,7 @@ func idTargets(ids []string, others bool, valid func(string) (string, bool)) (re
 	}
 	switch {
 	case others:
-		fault = "cannot stand beside other filters"
+		fault = "cannot be combined with other filters"
 	case len(ids) > maxBulkIDs:
 		fault = "must be at most " + decimal(maxBulkIDs) + " ids"
 	}

@@ -153,7 +153,8 @@ func TestDeadLettersAreRedrivenAndDiscarded(t *testing.T) {
 	letters := []record.DeadLetter{
 		{ID: "reply", Source: record.SourceReply, Queue: "saga.replies", SagaID: id, CommandID: id + "/reserve/execute/1", Body: []byte(`{"status":"succeeded"}`)},
 		{ID: "nonsense", Source: record.SourceReply, Queue: "saga.replies", Reason: "malformed_reply", Body: []byte(`x`)},
-		{ID: "one", Source: record.SourceStart, Queue: "saga.start"}, {ID: "two", Source: record.SourceStart, Queue: "saga.start"},
+		{ID: "one", Source: record.SourceStart, Queue: "saga.start"},
+		{ID: "two", Source: record.SourceStart, Queue: "saga.start"},
 	}
 	err := o.store.Transact(t.Context(), record.Batch{DeadLetters: letters}, func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
 	require.NoError(t, err)

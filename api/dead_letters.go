@@ -21,9 +21,9 @@ type (
 	deadLetterOutput struct {
 		Body resource.DeadLetter
 	}
-	// LetterFilterInput are the filters of the list of dead letters.
+	// LetterFilterInput holds the filters of the list of dead letters.
 	LetterFilterInput struct {
-		Queue          Given[string]    `query:"queue" doc:"Where it was going"`
+		Queue          Given[string]    `query:"queue" doc:"The original queue"`
 		Reason         Given[string]    `query:"reason"`
 		Source         string           `query:"source" enum:"reply,command,start"`
 		Saga           Given[string]    `query:"saga" doc:"Id of the saga"`
@@ -39,7 +39,7 @@ type (
 	}
 )
 
-// filter checks what the declaration above cannot say.
+// filter checks what the tags above cannot express.
 func (f LetterFilterInput) filter() (record.DeadLetterFilter, error) {
 	filter := record.DeadLetterFilter{
 		Queue: f.Queue.pointer(), Reason: f.Reason.pointer(), SagaID: f.Saga.pointer(),
@@ -71,10 +71,10 @@ func (s *service) deadLetterRoutes() {
 	}, s.getDeadLetter)
 	register(s, route{
 		id: "redrive-dead-letter", method: http.MethodPost, path: "/v1/dead-letters/{id}/redrive", tag: "Dead letters",
-		role: record.Admin, summary: "Send a dead letter where it was going",
+		role: record.Admin, summary: "Send a dead letter to its original queue",
 		body: &bodyRule{shape: bodyOf[resource.RedriveAction]().shape, optional: true},
-		about: "The same id, the same body. A reply and a start are taken in again; a command goes to its queue while its step is " +
-			"at work. Else 409 `not_applicable` says what helps instead. The letter is then gone.",
+		about: "Keeps the id and the body. A reply or a start is processed again; a command is sent to its queue if its step still " +
+			"waits for it. Otherwise 409 `not_applicable` explains what helps instead. The dead letter is then deleted.",
 		errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, s.redrive)
 	register(s, route{
@@ -90,7 +90,7 @@ func (s *service) deadLetterRoutes() {
 		id: "act-on-dead-letters", method: http.MethodPost, path: "/v1/dead-letters/actions", tag: "Bulk actions",
 		role: record.Admin, summary: "Redrive or discard many dead letters", status: http.StatusAccepted, long: true,
 		body:  bodyOf[resource.LetterBulkRequest](),
-		about: "As `POST /v1/sagas/actions`.",
+		about: "Works like `POST /v1/sagas/actions`.",
 	}, s.actOnLetters)
 }
 
@@ -113,7 +113,7 @@ func (s *service) redrive(ctx context.Context, input *deadLetterInput) (*redrive
 	return &redriveOutput{Body: resource.Redriven{ID: letter.ID, RedrivenTo: letter.Queue}}, nil
 }
 
-// notRedriven is 409 for everything that keeps a dead letter from being redriven, but not for an outage.
+// notRedriven maps every reason against a redrive, except an outage, to 409.
 func notRedriven(err error) error {
 	answer := problemOf(err)
 	if answer.Status >= http.StatusInternalServerError {

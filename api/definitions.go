@@ -55,8 +55,8 @@ func (s *service) definitionRoutes() {
 	register(s, route{
 		id: "set-definition", method: http.MethodPatch, path: "/v1/definitions/{name}", tag: tag, role: record.Admin,
 		summary: "Disable or enable a definition", body: bodyOf[resource.DefinitionSettings](), errors: []int{http.StatusNotFound},
-		about: "Of a disabled definition no further sagas are started: 409 `definition_disabled`. What runs or is scheduled goes on, " +
-			"and a repeated start still finds its saga.",
+		about: "Starts of a disabled definition are refused: 409 `definition_disabled`. Running and scheduled sagas continue, and a " +
+			"repeated start still returns its saga.",
 	}, s.setDefinition)
 	register(s, route{
 		id: "list-definition-versions", method: http.MethodGet, path: "/v1/definitions/{name}/versions", tag: tag,
@@ -188,7 +188,7 @@ func (s *service) setDefinition(ctx context.Context, input *definitionInput) (*d
 	return s.getDefinition(ctx, input)
 }
 
-// withDisabled adds to definitions whether they are disabled.
+// withDisabled sets the member disabled of definitions.
 func (s *service) withDisabled(ctx context.Context, shown []resource.Definition) error {
 	names, err := s.Bulks.Disabled(ctx)
 	for i := range shown {

@@ -70,13 +70,13 @@ func problemOf(err error) *resource.Problem {
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return problem(resource.CodeDefinitionNotFound, "The definition, or this version of it, does not exist.")
 	case errors.Is(err, record.ErrDefinitionDisabled):
-		return problem(resource.CodeDefinitionDisabled, "The definition is disabled: no sagas of it are started.")
+		return problem(resource.CodeDefinitionDisabled, "The definition is disabled, so its sagas cannot be started.")
 	case errors.Is(err, record.ErrBulkNotFound):
-		return problem(resource.CodeActionNotFound, "There is no bulk action with this id.")
+		return problem(resource.CodeActionNotFound, "A bulk action with this id does not exist.")
 	case errors.Is(err, record.ErrBulkNotApplicable):
-		return problem(resource.CodeNotApplicable, "This does not apply to the bulk action's status.")
+		return problem(resource.CodeNotApplicable, "The call does not apply to the status of the bulk action.")
 	case errors.Is(err, record.ErrBulkTooLarge):
-		return problem(resource.CodeTooMany, "The filter selects more than "+decimal(record.MaxBulkTargets)+": narrow it.")
+		return problem(resource.CodeTooMany, "The filter selects more than "+decimal(record.MaxBulkTargets)+" targets.")
 	case errors.Is(err, record.ErrDeadLetterNotFound):
 		return problem(resource.CodeDeadLetterNotFound, "A dead letter with this id does not exist.")
 	case errors.Is(err, record.ErrKeyNotFound):

@@ -26,7 +26,7 @@ type route struct {
 	errors  []int     // statuses of problems, in addition to those of every route
 	waits   bool      // accepts ?wait=, which extends its time limit
 	streams bool      // has no time limit
-	long    bool      // may take as long as reading 100,000 sagas takes
+	long    bool      // has time to read 100,000 sagas
 }
 
 // register registers a route. Errors of its handler become problem documents.

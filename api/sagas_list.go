@@ -24,8 +24,8 @@ type FilterInput struct {
 	CreatedBefore   Given[time.Time] `query:"created_before"`
 	Attention       string           `query:"attention" enum:"true" doc:"Only sagas that need an operator"`
 	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
-	Step            Given[string]    `query:"step" maxLength:"63" doc:"The step that needs attention; -: none does"`
-	ErrorCode       Given[string]    `query:"error_code" maxLength:"128" doc:"The error code of the step that needs attention; -: it has none"`
+	Step            Given[string]    `query:"step" maxLength:"63" doc:"Step that needs attention; -: sagas without one"`
+	ErrorCode       Given[string]    `query:"error_code" maxLength:"128" doc:"Error code of the step that needs attention; -: sagas without one"`
 }
 
 // filter checks what the tags above cannot express.

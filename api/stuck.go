@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// without is what selects sagas that have no step or no error code.
+// without is the filter value for sagas without a step or an error code.
 const without = "-"
 
 type (
@@ -24,9 +24,9 @@ type (
 func (s *service) stuckRoutes() {
 	register(s, route{
 		id: "list-groups", method: http.MethodGet, path: "/v1/stuck", tag: "Sagas", role: record.Viewer,
-		summary: "Sagas that need attention, in groups",
-		about: "A group is all sagas of a definition that need attention for the same reason, at the same step, with the same " +
-			"error. The largest come first, 1,000 at most; `total` counts the sagas of all groups.",
+		summary: "List groups of sagas that need attention",
+		about: "A group contains all sagas of a definition that need attention for the same reason, at the same step, with the same " +
+			"error. The largest groups come first, at most 1,000; `total` counts the sagas in all groups.",
 	}, s.listGroups)
 }
 
@@ -59,7 +59,7 @@ func orWithout(text string) string {
 	return text
 }
 
-// withoutOr is the filter value that orWithout wrote: empty selects what has none, nil selects everything.
+// withoutOr is the inverse of orWithout: an empty text selects sagas without a value, and nil selects every saga.
 func withoutOr(given *string) *string {
 	if given != nil && *given == without {
 		return new("")

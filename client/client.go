@@ -18,7 +18,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
-// Problem is an error that the API answered. Use errors.As to get it.
+// Problem is an error that the API answered. Use errors.AsType to get it.
 type Problem = resource.Problem
 
 // Config configures a Client. The zero value calls an orchestrator on this machine without a key.

@@ -182,8 +182,7 @@ func ExampleProblem() {
 	defer stop()
 
 	_, err := c.Start(context.Background(), client.StartRequest{Definition: "unknown"})
-	var problem *client.Problem
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*client.Problem](err); ok {
 		fmt.Println(problem.Status, problem.Code)
 	}
 	// Output: 404 definition_not_found

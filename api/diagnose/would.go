@@ -9,8 +9,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Would returns in a sentence what an action would do to a saga at that time, or why it would be refused. It asks the
-// core itself, so it never differs from what then happens to the same state.
+// Would describes what an action would do to a saga at that time, or why it would be refused. It calls the core, so the
+// description matches what the action does in the same state.
 func Would(def *saga.Definition, in saga.Instance, action saga.Action, now time.Time) (would, refused string) {
 	if now.Before(in.UpdatedAt) {
 		now = in.UpdatedAt

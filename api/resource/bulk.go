@@ -6,16 +6,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Group is all sagas that need attention for the same reason, at the same step, with the same error.
+// Group contains all sagas that need attention for the same reason, at the same step, with the same error.
 type Group struct {
 	Definition string               `json:"definition"`
 	Reason     saga.AttentionReason `json:"reason"`
-	Step       Text                 `json:"step" nullable:"true" doc:"null: the attention is not about a step"`
+	Step       Text                 `json:"step" nullable:"true" doc:"null: the attention does not concern a step"`
 	ErrorCode  Text                 `json:"error_code" nullable:"true" doc:"null: the step has no error"`
 	Count      int64                `json:"count"`
-	Oldest     *Time                `json:"oldest" format:"date-time" doc:"Since when the first of them needs attention"`
-	Newest     *Time                `json:"newest" format:"date-time" doc:"Since when the last of them needs attention"`
-	Example    string               `json:"example" doc:"Id of one of them"`
+	Oldest     *Time                `json:"oldest" format:"date-time" doc:"When the first of these sagas needed attention"`
+	Newest     *Time                `json:"newest" format:"date-time" doc:"When the last of these sagas needed attention"`
+	Example    string               `json:"example" doc:"Id of one of these sagas"`
 	Filter     GroupFilter          `json:"filter" doc:"Selects exactly this group, in a list and in a bulk action"`
 }
 
@@ -27,24 +27,24 @@ type GroupFilter struct {
 	ErrorCode       string                 `json:"error_code"`
 }
 
-// Groups are the sagas that need attention, in groups, the largest first.
+// Groups holds the groups of sagas that need attention, the largest first.
 type Groups struct {
 	Items []Group `json:"items"`
-	Total int64   `json:"total" doc:"Sagas that need attention"`
+	Total int64   `json:"total" doc:"Number of sagas that need attention"`
 }
 
 // BulkRequest is the body of `POST /v1/sagas/actions`.
 type BulkRequest struct {
 	Action    string          `json:"action" enum:"retry,skip,compensate,abandon,acknowledge,pause,resume,patch_data" doc:"One of a saga's actions"`
-	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of sagas, with lists where those may repeat, or {\"ids\": [...]} with at most 1,000"`
+	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of sagas, with lists for repeatable ones, or {\"ids\": [...]} with at most 1,000"`
 	Reason    string          `json:"reason" maxLength:"1000"`
-	Step      string          `json:"step,omitempty" doc:"Of retry, skip and compensate"`
-	Output    json.RawMessage `json:"output,omitempty" doc:"Of skip: a JSON object"`
-	Patch     json.RawMessage `json:"patch,omitempty" doc:"Of patch_data: a JSON merge patch"`
-	DryRun    bool            `json:"dry_run,omitempty" doc:"Report what would be done, and do nothing"`
-	Rate      float64         `json:"rate,omitempty" doc:"At most so many sagas a second; absent: no limit"`
-	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Wait after so many sagas until it is continued"`
-	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Stop after so many sagas that were refused or failed"`
+	Step      string          `json:"step,omitempty" doc:"For retry, skip and compensate"`
+	Output    json.RawMessage `json:"output,omitempty" doc:"For skip: a JSON object"`
+	Patch     json.RawMessage `json:"patch,omitempty" doc:"For patch_data: a JSON merge patch"`
+	DryRun    bool            `json:"dry_run,omitempty" doc:"Only report what would be done"`
+	Rate      float64         `json:"rate,omitempty" doc:"Maximum number of sagas per second; absent: no limit"`
+	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Number of sagas after which the action waits to be continued"`
+	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Number of refused or failed sagas after which the action stops"`
 }
 
 // LetterBulkRequest is the body of `POST /v1/dead-letters/actions`.
@@ -52,10 +52,10 @@ type LetterBulkRequest struct {
 	Action    string          `json:"action" enum:"redrive,discard"`
 	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of dead letters, or {\"ids\": [...]} with at most 1,000"`
 	Reason    string          `json:"reason" maxLength:"1000"`
-	DryRun    bool            `json:"dry_run,omitempty" doc:"Report what would be done, and do nothing"`
-	Rate      float64         `json:"rate,omitempty" doc:"At most so many a second; absent: no limit"`
-	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Wait after so many until it is continued"`
-	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Stop after so many that were refused or failed"`
+	DryRun    bool            `json:"dry_run,omitempty" doc:"Only report what would be done"`
+	Rate      float64         `json:"rate,omitempty" doc:"Maximum number of dead letters per second; absent: no limit"`
+	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Number of dead letters after which the action waits to be continued"`
+	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Number of refused or failed dead letters after which the action stops"`
 }
 
 // BulkAction is one operator action on many sagas or dead letters. matched = done + refused + failed + remaining.
@@ -69,38 +69,38 @@ type BulkAction struct {
 	Actor      string          `json:"actor"`
 	CreatedAt  Time            `json:"created_at" format:"date-time"`
 	FinishedAt *Time           `json:"finished_at" format:"date-time"`
-	Matched    int             `json:"matched" doc:"Those that matched when the action was taken"`
+	Matched    int             `json:"matched" doc:"Number of targets that matched at the start"`
 	Done       int             `json:"done"`
-	Refused    int             `json:"refused" doc:"The action did not apply to the state that was there"`
-	Failed     int             `json:"failed" doc:"Nothing could be decided"`
+	Refused    int             `json:"refused" doc:"Number of targets to whose state the action did not apply"`
+	Failed     int             `json:"failed" doc:"Number of targets for which the action failed"`
 	Remaining  int             `json:"remaining"`
 }
 
-// BulkItem is what became of one target.
+// BulkItem is the outcome of one target.
 type BulkItem struct {
 	ID      string `json:"id"`
-	Outcome Text   `json:"outcome" nullable:"true" doc:"done, refused or failed; null: none so far"`
-	Message Text   `json:"message" nullable:"true" doc:"Why it was refused or failed"`
+	Outcome Text   `json:"outcome" nullable:"true" doc:"done, refused or failed; null: pending"`
+	Message Text   `json:"message" nullable:"true" doc:"Reason for a refusal or failure"`
 	At      *Time  `json:"at" format:"date-time"`
 }
 
-// DryRun is what a bulk action would do.
+// DryRun reports what a bulk action would do.
 type DryRun struct {
 	Matched    int          `json:"matched"`
 	Applicable int          `json:"applicable"`
 	Refused    int          `json:"refused"`
-	Items      []DryRunItem `json:"items" doc:"The first 100"`
+	Items      []DryRunItem `json:"items" doc:"The first 100 targets"`
 }
 
-// DryRunItem is what would be done to one target.
+// DryRunItem reports what would be done to one target.
 type DryRunItem struct {
 	ID      string `json:"id"`
-	Status  Text   `json:"status,omitzero" doc:"Of a saga"`
-	Would   Text   `json:"would" nullable:"true" doc:"What would be done; null: nothing"`
-	Refused Text   `json:"refused" nullable:"true" doc:"Why nothing would be done"`
+	Status  Text   `json:"status,omitzero" doc:"Status of a saga"`
+	Would   Text   `json:"would" nullable:"true" doc:"What would be done; null: refused"`
+	Refused Text   `json:"refused" nullable:"true" doc:"Reason for a refusal"`
 }
 
-// RedriveAction is the body of `POST /v1/dead-letters/{id}/redrive`; it may be absent.
+// RedriveAction is the body of `POST /v1/dead-letters/{id}/redrive`. The body may be absent.
 type RedriveAction struct {
 	Reason string `json:"reason,omitempty" maxLength:"1000"`
 }
@@ -108,10 +108,10 @@ type RedriveAction struct {
 // Redriven is the answer to a redrive.
 type Redriven struct {
 	ID         string `json:"id"`
-	RedrivenTo string `json:"redriven_to" doc:"The queue where it was going"`
+	RedrivenTo string `json:"redriven_to" doc:"The original queue"`
 }
 
 // DefinitionSettings is the body of `PATCH /v1/definitions/{name}`.
 type DefinitionSettings struct {
-	Disabled *bool `json:"disabled" doc:"true: no further sagas are started"`
+	Disabled *bool `json:"disabled" doc:"true: starts are refused"`
 }

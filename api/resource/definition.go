@@ -10,7 +10,7 @@ type Definition struct {
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps with explicit defaults"`
-	Disabled    bool            `json:"disabled" doc:"Whether starts of all versions are refused"`
+	Disabled    bool            `json:"disabled" doc:"true: starts of every version are refused"`
 	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Reason why the stored definition cannot be read, in which case only its name and version are shown; else null"`
 }
 

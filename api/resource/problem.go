@@ -22,10 +22,10 @@ const (
 	CodeRevisionMoved        = "revision_moved"         // the saga is not at the revision of If-Match
 	CodeUnknownStep          = "unknown_step"           // the saga does not have the step
 	CodeDataTooLarge         = "data_too_large"         // the saga's data would exceed its limit
-	CodeFilterRequired       = "filter_required"        // a bulk action needs a filter
-	CodeTooMany              = "too_many"               // the filter selects more than a bulk action may have
-	CodeDefinitionDisabled   = "definition_disabled"    // no saga of the definition is started
-	CodeActionNotFound       = "action_not_found"       // no such bulk action
+	CodeFilterRequired       = "filter_required"        // a bulk action requires a filter
+	CodeTooMany              = "too_many"               // the filter selects more targets than a bulk action may have
+	CodeDefinitionDisabled   = "definition_disabled"    // sagas of the definition cannot be started
+	CodeActionNotFound       = "action_not_found"       // the bulk action does not exist
 	CodeSagaNotFound         = "saga_not_found"         //
 	CodeDefinitionNotFound   = "definition_not_found"   //
 	CodeDeadLetterNotFound   = "dead_letter_not_found"  //
