@@ -27,6 +27,7 @@ import (
 type gated struct {
 	t       *testing.T
 	address string
+	idle    chan struct{} // receives when a connection has become idle
 }
 
 func newGated(t *testing.T, limit int, handler http.HandlerFunc) *gated {
@@ -34,13 +35,20 @@ func newGated(t *testing.T, limit int, handler http.HandlerFunc) *gated {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := api.NewServer("", handler, nil)
+	g := &gated{t: t, address: inner.Addr().String(), idle: make(chan struct{}, 1000)}
+	follow := server.ConnState
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		if follow(conn, state); state == http.StateIdle {
+			g.idle <- struct{}{}
+		}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(api.LimitConnections(inner, limit)) }() // waited for below
 	t.Cleanup(func() {
 		require.NoError(t, server.Close())
 		require.ErrorIs(t, <-ended, http.ErrServerClosed)
 	})
-	return &gated{t: t, address: inner.Addr().String()}
+	return g
 }
 
 func (g *gated) dial() net.Conn {
@@ -85,6 +93,7 @@ func TestAtTheLimitANewConnectionReplacesAnIdleOne(t *testing.T) {
 		status, err := ask(conn)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, status)
+		<-g.idle
 	}
 	third := g.dial()
 	status, err := ask(third)

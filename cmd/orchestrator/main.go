@@ -71,7 +71,7 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 		fmt.Fprintln(out.err, "orchestrator:", err)
 		return exitFailed
 	}
-	err = checkBlank(arguments)
+	err = refuseEmpty(arguments)
 	var parsed *kong.Context
 	if err == nil {
 		parsed, err = parser.Parse(arguments)
@@ -80,14 +80,14 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 		return exitDone
 	}
 	if err != nil {
-		fmt.Fprintf(out.err, "orchestrator: %s\nSee `orchestrator --help`.\n", plain(discreet(err.Error())))
+		fmt.Fprintf(out.err, "orchestrator: %s\nSee `orchestrator --help`.\n", plain(redact(err.Error())))
 		return exitUsage
 	}
 	err = parsed.Run()
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(out.err, "orchestrator:", plain(discreet(err.Error()))) // the error may contain text of workers
+	fmt.Fprintln(out.err, "orchestrator:", plain(redact(err.Error()))) // the error may contain text of workers
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		return exitUsage
 	}

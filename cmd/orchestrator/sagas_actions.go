@@ -13,13 +13,13 @@ type target struct {
 	IfRevision int64  `help:"Act only if the saga is still at this revision."`
 }
 
-// must is the reason of an action that requires one.
-type must struct {
+// requiredReason is the reason of an action that requires one.
+type requiredReason struct {
 	Reason string `required:"" help:"Reason, recorded in the saga's history."`
 }
 
-// may is the reason of an action that does not require one.
-type may struct {
+// optionalReason is the reason of an action that does not require one.
+type optionalReason struct {
 	Reason string `help:"Reason, recorded in the saga's history."`
 }
 
@@ -37,9 +37,9 @@ func (c *sagasCommand) act(ctx context.Context, out *streams, do action, t targe
 }
 
 type sagasRetry struct {
-	target `embed:""`
-	may    `embed:""`
-	Step   string `help:"The exhausted step; default: all exhausted steps."`
+	target         `embed:""`
+	optionalReason `embed:""`
+	Step           string `help:"The exhausted step; default: all exhausted steps."`
 }
 
 // Run retries.
@@ -48,10 +48,10 @@ func (c *sagasRetry) Run(ctx context.Context, group *sagasCommand, out *streams)
 }
 
 type sagasSkip struct {
-	target     `embed:""`
-	must       `embed:""`
-	Step       string `required:"" help:"The exhausted step."`
-	WithOutput string `help:"Output of the step, merged into the saga's data: a JSON object, @FILE, or - for standard input."`
+	target         `embed:""`
+	requiredReason `embed:""`
+	Step           string `required:"" help:"The exhausted step."`
+	WithOutput     string `help:"Output of the step, merged into the saga's data: a JSON object, @FILE, or - for standard input."`
 }
 
 // Run skips.
@@ -65,9 +65,9 @@ func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) 
 }
 
 type sagasCompensate struct {
-	target `embed:""`
-	must   `embed:""`
-	Step   string `help:"After a late effect: the step to compensate."`
+	target         `embed:""`
+	requiredReason `embed:""`
+	Step           string `help:"After a late effect: the step to compensate."`
 }
 
 // Run compensates.
@@ -76,8 +76,8 @@ func (c *sagasCompensate) Run(ctx context.Context, group *sagasCommand, out *str
 }
 
 type sagasAbandon struct {
-	target `embed:""`
-	must   `embed:""`
+	target         `embed:""`
+	requiredReason `embed:""`
 }
 
 // Run abandons.
@@ -86,8 +86,8 @@ func (c *sagasAbandon) Run(ctx context.Context, group *sagasCommand, out *stream
 }
 
 type sagasAcknowledge struct {
-	target `embed:""`
-	must   `embed:""`
+	target         `embed:""`
+	requiredReason `embed:""`
 }
 
 // Run acknowledges.
@@ -96,8 +96,8 @@ func (c *sagasAcknowledge) Run(ctx context.Context, group *sagasCommand, out *st
 }
 
 type sagasPause struct {
-	target `embed:""`
-	may    `embed:""`
+	target         `embed:""`
+	optionalReason `embed:""`
 }
 
 // Run pauses.
@@ -106,8 +106,8 @@ func (c *sagasPause) Run(ctx context.Context, group *sagasCommand, out *streams)
 }
 
 type sagasResume struct {
-	target `embed:""`
-	may    `embed:""`
+	target         `embed:""`
+	optionalReason `embed:""`
 }
 
 // Run resumes.
@@ -116,9 +116,9 @@ func (c *sagasResume) Run(ctx context.Context, group *sagasCommand, out *streams
 }
 
 type sagasPatchData struct {
-	target `embed:""`
-	must   `embed:""`
-	Patch  string `arg:"" help:"JSON merge patch: an object, @FILE, or - for standard input. A null member removes the member."`
+	target         `embed:""`
+	requiredReason `embed:""`
+	Patch          string `arg:"" help:"JSON merge patch: an object, @FILE, or - for standard input. A null member removes the member."`
 }
 
 // Run patches.

@@ -29,9 +29,9 @@ func (f serverFlags) logger(out *streams) *slog.Logger {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has validated the level
 	terminal := isTerminal(out.err)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && terminal {
-		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal, ReplaceAttr: discreetAttribute}))
+		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal, ReplaceAttr: redactAttribute}))
 	}
-	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level, ReplaceAttr: discreetAttribute}))
+	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttribute}))
 }
 
 // serveCommand is `orchestrator serve`: with Postgres and RabbitMQ.

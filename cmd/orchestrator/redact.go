@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// discreet removes secrets from text: users and passwords in URLs, also in malformed ones, passwords in the keyword form,
+// redact removes secrets from text: users and passwords in URLs, also in malformed ones, passwords in the keyword form,
 // and API keys. Error messages of libraries and of the command line parser may contain them.
-func discreet(text string) string {
+func redact(text string) string {
 	const example, kept = "://user:password@", "\x00" // an example in help texts
 	text = strings.ReplaceAll(text, example, kept)
 	for pattern, shown := range map[string]string{
@@ -21,13 +21,13 @@ func discreet(text string) string {
 	return strings.ReplaceAll(text, kept, example)
 }
 
-// discreetAttribute is discreet for the attributes of log lines.
-func discreetAttribute(_ []string, attribute slog.Attr) slog.Attr {
+// redactAttribute applies redact to an attribute of a log line.
+func redactAttribute(_ []string, attribute slog.Attr) slog.Attr {
 	switch value := attribute.Value.Any().(type) {
 	case string:
-		attribute.Value = slog.StringValue(discreet(value))
+		attribute.Value = slog.StringValue(redact(value))
 	case error:
-		attribute.Value = slog.StringValue(discreet(value.Error()))
+		attribute.Value = slog.StringValue(redact(value.Error()))
 	}
 	return attribute
 }

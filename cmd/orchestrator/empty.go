@@ -8,9 +8,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// checkBlank refuses empty arguments, which usually come from an unset variable in a script. An empty --database-url,
+// refuseEmpty refuses empty arguments, which usually come from an unset variable in a script. An empty --database-url,
 // --amqp-url or --key overrides the environment; the commands that require them check them.
-func checkBlank(arguments []string) error {
+func refuseEmpty(arguments []string) error {
 	before := ""
 	for _, argument := range arguments {
 		name, value, assigned := strings.Cut(argument, "=")
