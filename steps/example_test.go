@@ -138,7 +138,12 @@ func run(worker *steps.Worker) (broker *local.Broker, stop func()) {
 	broker = local.New()
 	ended := make(chan error)
 	go func() { ended <- worker.Run(ctx, broker) }()
-	return broker, func() { cancel(); <-ended }
+	return broker, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			panic(err)
+		}
+	}
 }
 
 // send sends a command as the orchestrator does.

@@ -129,7 +129,7 @@ func TestNoBrokenRowHidesTheOthers(t *testing.T) {
 	ids, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	for _, one := range ids {
-		abandoned := record.Changes{Abandoned: []record.Abandonment{{SagaID: one.ID, Actor: "somebody", Reason: "broken"}}}
+		abandoned := record.Changes{Abandoned: []record.Abandonment{{SagaID: one.ID, Actor: "ada", Reason: "broken"}}}
 		err := w.Transact(t.Context(), record.Batch{SagaIDs: []string{one.ID}},
 			func(record.Loaded) (record.Changes, error) { return abandoned, nil })
 		require.NoError(t, err, "%v", one.Unreadable)

@@ -107,7 +107,7 @@ func startMany(t testing.TB, w *storetest.Fixture, n int, keyed bool) []string {
 		}
 		batch.Starts = append(batch.Starts, claim)
 	}
-	data := []byte(`{"orderId":"42","amount":120,"customer":"somebody","items":[{"sku":"a-1","count":2}]}`)
+	data := []byte(`{"orderId":"42","amount":120,"customer":"ada","items":[{"sku":"a-1","count":2}]}`)
 	err := w.Transact(t.Context(), batch, func(l record.Loaded) (record.Changes, error) {
 		var all record.Changes
 		for _, claim := range batch.Starts {

@@ -15,7 +15,7 @@ import (
 // payloads are the data of a usual saga and of a large one.
 func payloads() map[string]json.RawMessage {
 	return map[string]json.RawMessage{
-		"usual": json.RawMessage(`{"orderId":"42","amount":120,"customer":"somebody","items":[{"sku":"a-1","count":2}]}`),
+		"usual": json.RawMessage(`{"orderId":"42","amount":120,"customer":"ada","items":[{"sku":"a-1","count":2}]}`),
 		"10kB":  json.RawMessage(`{"payload":"` + strings.Repeat("x", 10_000) + `"}`),
 	}
 }

@@ -93,7 +93,7 @@ func (f *Fixture) abandon(ids ...string) {
 	f.t.Helper()
 	var changes record.Changes
 	for _, id := range ids {
-		changes.Abandoned = append(changes.Abandoned, record.Abandonment{SagaID: id, Actor: "somebody", Reason: "broken <row>"})
+		changes.Abandoned = append(changes.Abandoned, record.Abandonment{SagaID: id, Actor: "ada", Reason: "broken <row>"})
 	}
 	err := f.Transact(f.t.Context(), record.Batch{SagaIDs: ids},
 		func(record.Loaded) (record.Changes, error) { return changes, nil })
@@ -119,7 +119,7 @@ func unreadableAbandoned(f *Fixture, damage Damage) {
 	assert.Equal(t, in.Entries+1, int64(len(entries)))
 	assert.Equal(t, in.Entries+1, last.Seq)
 	assert.Equal(t, saga.EntryAbandoned, last.Type)
-	assert.Equal(t, "somebody", last.Actor)
+	assert.Equal(t, "ada", last.Actor)
 	assert.Equal(t, map[string]any{"reason": "broken <row>"}, last.Detail)
 	due, err := f.Due(t.Context(), -24*time.Hour, record.DueSaga{}, 10)
 	require.NoError(t, err)

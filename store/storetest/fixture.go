@@ -170,7 +170,7 @@ func Execute(id, step string) saga.CommandID {
 
 // Do is an operator's action.
 func Do(name saga.ActionName) saga.Action {
-	return saga.Action{ID: NewID(), Name: name, Actor: "somebody", Reason: "because"}
+	return saga.Action{ID: NewID(), Name: name, Actor: "ada", Reason: "because"}
 }
 
 // Complete runs a new saga to completion.

@@ -156,7 +156,7 @@ func dueIDs(due []record.DueSaga) []string {
 
 func historyPages(f *Fixture) {
 	t := f.t
-	in := f.Start(saga.Start{Actor: "somebody"})
+	in := f.Start(saga.Start{Actor: "ada"})
 	f.Complete(in.ID)
 	all, _, err := f.History(t.Context(), in.ID, record.Page{})
 	require.NoError(t, err)

@@ -70,7 +70,7 @@ func detailNumbers(f *Fixture) {
 	require.NoError(t, err)
 	last := entries[len(entries)-1]
 	assert.Equal(t, detail, last.Detail)
-	assert.Equal(t, "somebody", last.Actor)
+	assert.Equal(t, "ada", last.Actor)
 }
 
 func answers(f *Fixture) { require.NoError(f.t, f.Ping(f.t.Context())) }
