@@ -16,18 +16,18 @@ import (
 const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.status,
 	a.created_at, a.finished_at, i.matched, i.done, i.refused, i.failed`
 
-// bulkTally counts the items of table bulk_actions a.
+// bulkTally counts the targets of a row a of bulk_actions.
 const bulkTally = ` cross join lateral (select count(*)::integer as matched, count(*) filter (where outcome = 'done')::integer as done,
 		count(*) filter (where outcome = 'refused')::integer as refused, count(*) filter (where outcome = 'failed')::integer as failed
 	from bulk_items where bulk_id = a.id) i`
 
-// CreateBulk stores a bulk action together with its targets, which are those that match now. CreatedAt is the database's.
+// CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the database's time.
 // Errors: record.ErrBulkTooLarge.
 func (s *Store) CreateBulk(
 	ctx context.Context, action record.BulkAction, targets record.BulkTargets,
 ) (created record.BulkAction, err error) {
 	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
-		// What is planned for short lists would be slow for a long one.
+		// A plan for a short list would be slow for a long one.
 		if _, err := tx.Exec(ctx, `set local enable_seqscan = on; set local enable_hashjoin = on; set local plan_cache_mode = force_custom_plan`); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (s *Store) CreateBulk(
 	return created, nil
 }
 
-// bulkTargets inserts the items: one more than is allowed at most, so that it shows.
+// bulkTargets inserts the targets, and one more than allowed, which shows that there are too many.
 func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statement string, arguments []any, err error) {
 	insert := `insert into bulk_items (bulk_id, target) `
 	limit := " limit " + strconv.Itoa(record.MaxBulkTargets+1)
@@ -88,7 +88,7 @@ func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statemen
 	}
 }
 
-// bulkTx runs a transaction of the engine's pool.
+// bulkTx runs a transaction on the engine's pool.
 func (s *Store) bulkTx(ctx context.Context, do func(pgx.Tx) error) error {
 	return retried(ctx, func() error {
 		err := pgx.BeginFunc(ctx, s.pool, do)
@@ -147,8 +147,7 @@ func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
 	return a, err
 }
 
-// BulkItems returns the targets of a bulk action, in the order of their ids; those with one outcome, or all.
-// Errors: record.ErrBulkNotFound.
+// BulkItems returns the targets of a bulk action by id: all, or those with one outcome. Errors: record.ErrBulkNotFound.
 func (s *Store) BulkItems(
 	ctx context.Context, id string, outcome record.BulkOutcome, page record.Page,
 ) (found []record.BulkItem, next string, err error) {
@@ -180,8 +179,8 @@ func (s *Store) BulkItems(
 	return found, next, nil
 }
 
-// ControlBulk changes the status of a bulk action as control says, on its present tally. An error of control changes
-// nothing. Errors: record.ErrBulkNotFound, record.ErrBulkNotApplicable.
+// ControlBulk changes the status of a bulk action as control decides from its current tally. After an error of control
+// nothing has changed. Errors: record.ErrBulkNotFound, record.ErrBulkNotApplicable.
 func (s *Store) ControlBulk(
 	ctx context.Context, id string, control func(*record.BulkAction) error,
 ) (action record.BulkAction, err error) {
@@ -198,8 +197,8 @@ func (s *Store) ControlBulk(
 	return action, nil
 }
 
-// settleBulk locks a bulk action, has it changed, and derives what follows from its tally. Results take the lock in share
-// mode, so none is stored beside it.
+// settleBulk locks a bulk action, changes it, and derives the status that its tally implies. Results take the lock in
+// share mode, so none is stored meanwhile.
 func settleBulk(
 	ctx context.Context, tx pgx.Tx, id string, control func(*record.BulkAction) error,
 ) (action record.BulkAction, err error) {
@@ -228,8 +227,8 @@ func settleBulk(
 	return action, err
 }
 
-// ClaimBulks takes over running bulk actions that are nobody's, or this holder's already, until the lease is over, and
-// returns them.
+// ClaimBulks claims running bulk actions for the holder until the lease expires, and returns them. It takes those that
+// no other holder has claimed.
 func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Duration) (claimed []record.BulkAction, err error) {
 	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `with mine as (
@@ -250,7 +249,7 @@ func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Durati
 	return claimed, nil
 }
 
-// RemainingBulk returns targets without an outcome, in the order of their ids.
+// RemainingBulk returns targets without an outcome, by id.
 func (s *Store) RemainingBulk(ctx context.Context, id string, limit int) (targets []string, err error) {
 	err = s.look(ctx, func(ctx context.Context, q queryer) error {
 		rows, err := q.Query(ctx, `select target from bulk_items where bulk_id = $1 and outcome is null order by target limit $2`, id, limit)

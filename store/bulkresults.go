@@ -6,8 +6,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// queueBulk locks the bulk actions whose targets the batch decides against changes of their status, and looks which
-// targets are not to be decided.
+// queueBulk locks the batch's bulk actions against changes of their status, and finds the targets that must not be
+// decided.
 func (l *load) queueBulk(b *pgx.Batch) {
 	if len(l.batch.Bulk) == 0 {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// SetDisabled determines whether sagas of a definition are started; the actor is for the record. It is true if that is a
-// change. Errors: record.ErrDefinitionNotFound.
+// SetDisabled disables or enables starts of a definition, and records the actor. It reports whether that is a change.
+// Errors: record.ErrDefinitionNotFound.
 func (s *Store) SetDisabled(ctx context.Context, definition string, disabled bool, actor string) (changed bool, err error) {
 	if !storable(definition) {
 		return false, fmt.Errorf("disable a definition: %w", record.ErrDefinitionNotFound)
@@ -38,7 +38,7 @@ func (s *Store) SetDisabled(ctx context.Context, definition string, disabled boo
 	return changed, nil
 }
 
-// Disabled returns the names of the definitions of which no saga is started, sorted.
+// Disabled returns the names of the definitions that accept no starts, sorted.
 func (s *Store) Disabled(ctx context.Context) (names []string, err error) {
 	err = s.look(ctx, func(ctx context.Context, q queryer) error {
 		rows, err := q.Query(ctx, `select name from disabled_definitions order by name`)

@@ -11,11 +11,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// attentionCode is the error code of the step of table s that needs attention. A progress that cannot be read has none.
+// attentionCode is the error code of the step of table s that needs attention. An unreadable progress has none.
 const attentionCode = `coalesce(s.progress -> 's' -> (array_position(s.step_names, s.attention_step) - 1) -> 'err' ->> 'code', '')`
 
-// Groups returns the sagas that need attention by what is wrong with them, largest group first; of one definition, or of
-// all if the name is empty.
+// Groups groups the sagas that need attention by reason, step and error, largest group first. An empty definition
+// selects all.
 func (s *Store) Groups(ctx context.Context, definition string) (found record.Groups, err error) {
 	if !storable(definition) {
 		return found, nil

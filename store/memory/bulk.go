@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// bulkItemRow is a target with its bulk action.
+// bulkItemRow is a target of a bulk action.
 type bulkItemRow struct {
 	Bulk string
 	record.BulkItem
@@ -51,7 +51,7 @@ func (w *writing) putBulkItem(bulk string, item record.BulkItem) {
 	w.put(bucketBulkItems, bulk+"/"+item.Target, row, func() { w.tables.putBulkItem(row) })
 }
 
-// CreateBulk stores a bulk action together with its targets, which are those that match now. CreatedAt is the store's.
+// CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the store's time.
 // Errors: record.ErrBulkTooLarge.
 func (s *Store) CreateBulk(
 	ctx context.Context, action record.BulkAction, targets record.BulkTargets,
@@ -128,8 +128,7 @@ func (s *Store) Bulks(_ context.Context, page record.Page) (found []record.BulkA
 	return found, "", nil
 }
 
-// BulkItems returns the targets of a bulk action, in the order of their ids; those with one outcome, or all.
-// Errors: record.ErrBulkNotFound.
+// BulkItems returns the targets of a bulk action by id: all, or those with one outcome. Errors: record.ErrBulkNotFound.
 func (s *Store) BulkItems(
 	_ context.Context, id string, outcome record.BulkOutcome, page record.Page,
 ) (found []record.BulkItem, next string, err error) {
@@ -154,8 +153,8 @@ func (t *tables) sortedItems(bulk string) []record.BulkItem {
 	return slices.SortedFunc(maps.Values(t.bulkItems[bulk]), func(a, b record.BulkItem) int { return strings.Compare(a.Target, b.Target) })
 }
 
-// ControlBulk changes the status of a bulk action as control says, on its present tally. An error of control changes
-// nothing. Errors: record.ErrBulkNotFound, record.ErrBulkNotApplicable.
+// ControlBulk changes the status of a bulk action as control decides from its current tally. After an error of control
+// nothing has changed. Errors: record.ErrBulkNotFound, record.ErrBulkNotApplicable.
 func (s *Store) ControlBulk(
 	ctx context.Context, id string, control func(*record.BulkAction) error,
 ) (action record.BulkAction, err error) {
@@ -177,7 +176,7 @@ func (s *Store) ControlBulk(
 	return action, nil
 }
 
-// ClaimBulks returns the running bulk actions: one process has the store, so all are this holder's.
+// ClaimBulks returns the running bulk actions. Only one process has the store, so all belong to this holder.
 func (s *Store) ClaimBulks(_ context.Context, _ string, _ time.Duration) (claimed []record.BulkAction, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -190,7 +189,7 @@ func (s *Store) ClaimBulks(_ context.Context, _ string, _ time.Duration) (claime
 	return claimed, nil
 }
 
-// RemainingBulk returns targets without an outcome, in the order of their ids.
+// RemainingBulk returns targets without an outcome, by id.
 func (s *Store) RemainingBulk(_ context.Context, id string, limit int) (targets []string, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -202,7 +201,7 @@ func (s *Store) RemainingBulk(_ context.Context, id string, limit int) (targets 
 	return targets, nil
 }
 
-// bulkOver are the targets of the batch that are not to be decided.
+// bulkOver returns the targets of the batch that must not be decided.
 func (t *transaction) bulkOver() map[record.BulkRef]bool {
 	over := make(map[record.BulkRef]bool)
 	for _, ref := range t.batch.Bulk {

@@ -9,8 +9,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// SetDisabled determines whether sagas of a definition are started; the actor is for the record. It is true if that is a
-// change. Errors: record.ErrDefinitionNotFound.
+// SetDisabled disables or enables starts of a definition, and records the actor. It reports whether that is a change.
+// Errors: record.ErrDefinitionNotFound.
 func (s *Store) SetDisabled(ctx context.Context, definition string, disabled bool, _ string) (changed bool, err error) {
 	err = s.write(ctx, func(w *writing) error {
 		changed = w.tables.disabled[definition] != disabled
@@ -30,7 +30,7 @@ func (s *Store) SetDisabled(ctx context.Context, definition string, disabled boo
 	return changed, nil
 }
 
-// Disabled returns the names of the definitions of which no saga is started, sorted.
+// Disabled returns the names of the definitions that accept no starts, sorted.
 func (s *Store) Disabled(context.Context) ([]string, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Groups returns the sagas that need attention by what is wrong with them, largest group first; of one definition, or of
-// all if the name is empty.
+// Groups groups the sagas that need attention by reason, step and error, largest group first. An empty definition
+// selects all.
 func (s *Store) Groups(_ context.Context, definition string) (found record.Groups, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -50,7 +50,7 @@ func (s *Store) Groups(_ context.Context, definition string) (found record.Group
 	return found, nil
 }
 
-// attentionCode is the error code of the step that needs attention, or empty.
+// attentionCode returns the error code of the step that needs attention, or "".
 func attentionCode(in *saga.Instance) string {
 	for i := range in.Steps {
 		if in.Attention != nil && in.Steps[i].Name == in.Attention.Step && in.Steps[i].Error != nil {

@@ -29,7 +29,7 @@ func (t *transaction) putCommands(now time.Time, commands []wire.Command) error 
 	return nil
 }
 
-// putRedriven adds commands that are sent again. One that is there is on its way already, unless it was delivered.
+// putRedriven adds commands that are sent again. An undelivered one that is already stored is on its way.
 func (t *transaction) putRedriven(now time.Time, commands []wire.Command) {
 	for _, command := range commands {
 		if row, found := t.writing.tables.outbox[command.ID.Saga][command.ID.String()]; found && !row.Delivered {

@@ -14,14 +14,14 @@ import (
 
 func bulkRules() map[string]rule {
 	return map[string]rule{
-		"a bulk action's targets are those that match when it is made": with(bulkTargets),
+		"a bulk action's targets are those that match at its creation": with(bulkTargets),
 		"dead letters are targets too":                                 with(bulkOfDeadLetters),
 		"bulk actions are listed newest first, their targets in order": with(bulkLists),
 		"an outcome is stored with its cause, once":                    with(bulkOutcomeOnce),
-		"a bulk action that is not running decides nothing":            with(bulkNotRunning),
+		"a bulk action decides targets only while it runs":             with(bulkNotRunning),
 		"it waits after its canary and stops after failures":           with(bulkWaitsAndStops),
 		"a bulk action without targets is completed at once":           with(bulkEmpty),
-		"a bulk action that is not there is not found":                 with(bulkNotFound),
+		"a missing bulk action is not found":                           with(bulkNotFound),
 	}
 }
 
@@ -40,7 +40,7 @@ func (f *Fixture) bulk(action record.BulkAction, targets record.BulkTargets) rec
 	return made
 }
 
-// result decides a target: it pauses the saga if pause is set.
+// result decides a target. It pauses the saga if pause is set.
 func (f *Fixture) result(bulk, target string, outcome record.BulkOutcome, pause bool) error {
 	f.t.Helper()
 	ref := record.BulkRef{Bulk: bulk, Holder: "me", Target: target}

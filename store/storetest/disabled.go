@@ -10,9 +10,9 @@ import (
 
 func disabledRules() map[string]rule {
 	return map[string]rule{
-		"of a disabled definition no saga is started":    with(disabledStart),
-		"a repeated start still finds its saga":          with(disabledRepeated),
-		"a definition that is not there is not disabled": with(disabledUnknown),
+		"a disabled definition starts no saga":    with(disabledStart),
+		"a repeated start still finds its saga":   with(disabledRepeated),
+		"a missing definition cannot be disabled": with(disabledUnknown),
 	}
 }
 

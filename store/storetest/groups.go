@@ -12,13 +12,13 @@ import (
 
 func groupRules() map[string]rule {
 	return map[string]rule{
-		"sagas that need attention come in groups, the largest first": with(groupsBySize),
-		"groups are those of one definition where it is named":        with(groupsOfADefinition),
-		"a group's step and code select just its sagas in a list":     with(groupsSelect),
+		"sagas that need attention are grouped, the largest group first": with(groupsBySize),
+		"groups can be limited to one definition":                        with(groupsOfADefinition),
+		"a list by a group's step and code has just its sagas":           with(groupsSelect),
 	}
 }
 
-// stuck makes a saga whose compensation of the first step fails finally with that code.
+// stuck returns a saga whose first step's compensation fails finally with this code.
 func (f *Fixture) stuck(code string) saga.Instance {
 	f.t.Helper()
 	id := f.Start(saga.Start{}).ID
