@@ -18,7 +18,7 @@ const closePatience = 5 * time.Second
 type AMQPConfig struct {
 	URL    string       // amqp:// or amqps://, with user and password
 	Prefix string       // the orchestrator's prefix of all names in RabbitMQ; default: saga
-	Logger *slog.Logger // of connections lost and made again; nil: no log
+	Logger *slog.Logger // logs lost and restored connections; nil: no log
 }
 
 // AMQP returns the transport over RabbitMQ. It connects when the first worker runs and keeps reconnecting; only a URL or

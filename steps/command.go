@@ -11,25 +11,26 @@ import (
 
 // Command is one attempt to execute or to compensate a step. T is the part of the saga's data that the handler reads.
 type Command[T any] struct {
-	ID             string // of this attempt; all its deliveries share it
-	IdempotencyKey string // of the effect; all attempts share it
-	Name           string
-	SagaID         string
-	Definition     string
-	Version        int
-	Step           string
+	ID             string         // of this attempt; all its deliveries share it
+	IdempotencyKey string         // of the effect; all attempts share it
+	Name           string         // the command's or the compensation's, as the definition has it
+	SagaID         string         // a ULID
+	Definition     string         // name of the saga's definition
+	Version        int            // of the definition
+	Step           string         // name of the step
 	Action         saga.Direction // saga.Execute or saga.Compensate
 	Attempt        int            // from 1
-	Deadline       time.Time      // of this attempt
+	Deadline       time.Time      // of this attempt; zero: none
 	TraceParent    string         // W3C trace context; empty: none
 
-	Data    T
-	RawData json.RawMessage
+	Data    T               // the saga's data, decoded; members without a field in T are ignored
+	RawData json.RawMessage // the same as JSON; nil: none
 	// Output is the output of the step to compensate. It is nil if that is unknown, and in execute commands.
 	Output json.RawMessage
 }
 
-// DecodeOutput decodes Output into a value. Without an output it returns false and does not change the value.
+// DecodeOutput decodes Output into the value that into points to, and returns true. Without an output it returns false and
+// leaves the value unchanged. Its error is the JSON decoder's.
 func (c Command[T]) DecodeOutput(into any) (bool, error) {
 	if c.Output == nil {
 		return false, nil

@@ -15,7 +15,7 @@ var ErrUnknown = errors.New("outcome unknown")
 type Error struct {
 	Code      string // for programs; a definition may list it as non-retryable (saga.NonRetryable)
 	Message   string // for operators
-	Retryable bool
+	Retryable bool   // whether the orchestrator may try again
 }
 
 // Error returns the code and the message.

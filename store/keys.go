@@ -41,7 +41,7 @@ func (s *Store) Keys(ctx context.Context) ([]record.Key, error) {
 	return keys, nil
 }
 
-// RevokeKey revokes a key. A revoked key stays revoked at its first time. Errors: record.ErrKeyNotFound.
+// RevokeKey revokes a key. Revoking it again does not change its time. Errors: record.ErrKeyNotFound.
 func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	if !storable(id) {
 		return fmt.Errorf("revoke a key: %w", record.ErrKeyNotFound)

@@ -43,7 +43,7 @@ func (s *Store) Keys(context.Context) ([]record.Key, error) {
 	return rows, nil
 }
 
-// RevokeKey revokes a key. A revoked key stays revoked at its first time. Errors: record.ErrKeyNotFound.
+// RevokeKey revokes a key. Revoking it again does not change its time. Errors: record.ErrKeyNotFound.
 func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	err := s.write(ctx, func(w *writing) error {
 		key, found := w.tables.apiKeys[id]
