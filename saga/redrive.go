@@ -1,7 +1,7 @@
 package saga
 
-// actRedrive sends a dead-lettered command again, with the bytes that the caller has, while its step is still at work in
-// that direction: the success of any attempt counts. Timers stay as they are.
+// actRedrive sends a dead-lettered command again, with the bytes of the dead letter, if the step still awaits its
+// outcome: the success of any attempt counts. It does not change timers.
 func (t *transition) actRedrive(a Action) {
 	i := t.def.step(a.Command.Step)
 	if i < 0 || a.Command.Saga != t.next.ID || !t.wasSent(i, a.Command) {
@@ -33,7 +33,7 @@ func (s *StepState) atWork(id CommandID) bool {
 	return s.Status == StepCompensating && id.Round == s.Round
 }
 
-// insteadOfRedrive returns what helps a step whose command cannot be sent again.
+// insteadOfRedrive returns advice for a command that cannot be sent again.
 func (t *transition) insteadOfRedrive(i int) string {
 	if _, exhausted := t.def.exhaustedStep(&t.next, i); exhausted && t.def.allows(&t.next, ActionRetry) {
 		return "retry the step"

@@ -8,7 +8,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// redrive asks for a dead-lettered command to be sent again, and returns the decision on that alone.
+// redrive redrives a dead-lettered command and returns the decision.
 func (c *conversation) redrive(command string) saga.Decision {
 	c.t.Helper()
 	id, err := saga.ParseCommandID("s/" + command)

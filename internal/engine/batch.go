@@ -61,9 +61,9 @@ func (b *batchState) take(r *request) (err error) {
 	case startSaga:
 		a, err = b.start(r)
 	case applyEvent:
-		a, err = b.operated(r, b.event)
+		a, err = b.decideTarget(r, b.event)
 	case discardLetter, settleTarget:
-		a, err = b.operated(r, func(*request) (answer, error) { return answer{}, nil })
+		a, err = b.decideTarget(r, func(*request) (answer, error) { return answer{}, nil })
 	}
 	b.answers = append(b.answers, a)
 	return err

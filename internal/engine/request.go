@@ -26,7 +26,7 @@ type request struct {
 	why     string
 
 	bulk   *record.BulkRef    // the target of a bulk action that the request decides; nil: none
-	letter *record.DeadLetter // the dead letter that is redriven or discarded; it goes unless the event is refused
+	letter *record.DeadLetter // the dead letter that is redriven or discarded; deleted unless the event is refused
 
 	bytes int // size, set when the request is added to its lane
 

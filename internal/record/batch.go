@@ -41,7 +41,7 @@ type Loaded struct {
 	// Starts holds the result of each claim, by SagaID. A claim that found its own saga stored, by an earlier commit of
 	// the same batch with an unknown outcome, is StartExists with its own id.
 	Starts map[string]StartOutcome
-	// BulkOver are those of Batch.Bulk that are not to be decided. The others stay so until the transaction ends.
+	// BulkOver holds those of Batch.Bulk that must not be decided. It stays true until the transaction ends.
 	BulkOver map[BulkRef]bool
 	// Newer holds, by name, the latest version of definitions for which a claim assumed an older one.
 	Newer map[string]int
@@ -64,7 +64,7 @@ const (
 	StartConflict                   // the idempotency key stands for another body
 	StartKeyInUse                   // an unfinished saga holds the business key
 	StartUndefined                  // that version of the definition is not stored
-	StartDisabled                   // no saga of the definition is started
+	StartDisabled                   // the definition is disabled
 )
 
 // Changes is what a transaction writes. A saga that reaches a terminal status releases its business key.
@@ -75,8 +75,8 @@ type Changes struct {
 	Abandoned []Abandonment
 	Entries   []Entry
 	Results   []BulkResult
-	Redriven  []wire.Command // outbox rows as Commands; one that is there stays as it is
-	Discarded []string       // ids of dead letters that go
+	Redriven  []wire.Command // outbox rows as Commands; an existing one does not change
+	Discarded []string       // ids of dead letters to delete
 	Commands  []wire.Command // outbox rows, claimed by this replica for the lease
 	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
 	DeadLetters []DeadLetter

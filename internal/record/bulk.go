@@ -2,26 +2,13 @@ package record
 
 import (
 	"encoding/json"
-	"errors"
 	"time"
 )
 
-// Conditions of bulk actions. Stores wrap them; callers ask with errors.Is.
-var (
-	ErrBulkNotFound = errors.New("bulk action not found")
-	// ErrBulkNotApplicable means that a bulk action in its present status cannot be continued or cancelled.
-	ErrBulkNotApplicable = errors.New("does not apply to the bulk action's status")
-	// ErrBulkTooLarge means that a filter selects more than MaxBulkTargets.
-	ErrBulkTooLarge = errors.New("the filter selects too many")
-	// ErrBulkOver means that a target is not to be decided: it has its outcome, or the bulk action is not running, or is
-	// another holder's.
-	ErrBulkOver = errors.New("the target of the bulk action is not to be decided")
-)
-
-// MaxBulkTargets is how many sagas or dead letters one bulk action may have.
+// MaxBulkTargets is the largest number of targets of a bulk action.
 const MaxBulkTargets = 100_000
 
-// BulkKind is what a bulk action is carried out on.
+// BulkKind is the kind of targets of a bulk action.
 type BulkKind string
 
 // The kinds of bulk actions.
@@ -30,40 +17,40 @@ const (
 	BulkDeadLetters BulkKind = "dead_letters"
 )
 
-// BulkStatus is where a bulk action stands.
+// BulkStatus is the state of a bulk action.
 type BulkStatus string
 
-// The statuses. A bulk action that is stopped or waiting can be continued; what is cancelled or completed is over.
+// The statuses. A stopped or waiting bulk action can be continued; a cancelled or completed one is over.
 const (
 	BulkRunning   BulkStatus = "running"
 	BulkWaiting   BulkStatus = "waiting" // its canary is done
-	BulkStopped   BulkStatus = "stopped" // StopAfter items were refused or failed
+	BulkStopped   BulkStatus = "stopped" // StopAfter targets were refused or failed
 	BulkCancelled BulkStatus = "cancelled"
 	BulkCompleted BulkStatus = "completed"
 )
 
-// Over reports whether nothing further happens to the bulk action.
+// Over reports whether the bulk action has ended.
 func (s BulkStatus) Over() bool { return s == BulkCancelled || s == BulkCompleted }
 
-// BulkAction is one operator action on many targets.
+// BulkAction is one action of an operator on many targets.
 type BulkAction struct {
 	ID         string // a ULID
 	Kind       BulkKind
 	Action     string
-	Filter     json.RawMessage // as it was asked for
-	Parameters json.RawMessage // of the action, for whoever carries it out
+	Filter     json.RawMessage // as requested
+	Parameters json.RawMessage // of the action
 	Reason     string
 	Actor      string
-	Rate       float64 // targets a second, at most; 0: no limit
-	Canary     int     // wait after so many targets; 0: do not
-	StopAfter  int     // stop after so many that were refused or failed; 0: do not
+	Rate       float64 // most targets per second; 0: no limit
+	Canary     int     // number of targets after which it waits; 0: it does not wait
+	StopAfter  int     // number of refused or failed targets after which it stops; 0: it does not stop
 	Status     BulkStatus
 	CreatedAt  time.Time
-	FinishedAt time.Time // zero: it is not over
+	FinishedAt time.Time // zero: not over
 	Tally      BulkTally
 }
 
-// BulkParameters are what an action on a saga needs beside its reason.
+// BulkParameters are the parameters of an action on a saga, except for its reason.
 type BulkParameters struct {
 	Step   string          `json:"step,omitempty"`
 	Output json.RawMessage `json:"output,omitempty"`
@@ -75,40 +62,40 @@ type BulkTally struct {
 	Matched, Done, Refused, Failed int
 }
 
-// Remaining returns how many targets have no outcome.
+// Remaining returns the number of targets without an outcome.
 func (t BulkTally) Remaining() int { return t.Matched - t.Done - t.Refused - t.Failed }
 
-// BulkOutcome is what became of one target.
+// BulkOutcome is the outcome of one target.
 type BulkOutcome string
 
-// The outcomes of a target.
+// The outcomes.
 const (
 	BulkDone    BulkOutcome = "done"
-	BulkRefused BulkOutcome = "refused" // the action does not apply to the target's state
-	BulkFailed  BulkOutcome = "failed"  // it could not be decided
+	BulkRefused BulkOutcome = "refused" // the action does not apply to the target
+	BulkFailed  BulkOutcome = "failed"  // no decision was possible
 )
 
 // BulkItem is one target of a bulk action.
 type BulkItem struct {
 	Target  string      // id of the saga or dead letter
-	Outcome BulkOutcome // empty: none so far
+	Outcome BulkOutcome // empty: none yet
 	Message string      // why it was refused or failed
 	At      time.Time   // of the outcome
 }
 
-// BulkRef names a target of a bulk action, and who carries the action out.
+// BulkRef names a target of a bulk action, and the replica that carries the action out.
 type BulkRef struct {
 	Bulk, Holder, Target string
 }
 
-// BulkResult is an outcome that is stored together with what it is the outcome of.
+// BulkResult is an outcome that is stored in the transaction that it is about.
 type BulkResult struct {
 	BulkRef
 	Outcome BulkOutcome
 	Message string // why it was refused or failed
 }
 
-// Allowed returns how many further targets may be decided before the bulk action has to wait or stop.
+// Allowed returns the number of targets that may be decided before the bulk action must wait or stop.
 func (a *BulkAction) Allowed() int {
 	allowed := a.Tally.Remaining()
 	decided := a.Tally.Matched - allowed
@@ -121,7 +108,7 @@ func (a *BulkAction) Allowed() int {
 	return max(0, allowed)
 }
 
-// Settle moves a running bulk action to the status that follows from its tally.
+// Settle sets the status of a running bulk action from its tally.
 func (a *BulkAction) Settle(now time.Time) {
 	switch {
 	case a.Status == BulkCancelled && a.FinishedAt.IsZero():
@@ -136,8 +123,8 @@ func (a *BulkAction) Settle(now time.Time) {
 	}
 }
 
-// Continue lets a bulk action that waits or has stopped go on to its end: its canary is over, and what was refused or
-// failed so far no longer counts towards StopAfter.
+// Continue resumes a waiting or stopped bulk action: the canary is over, or StopAfter starts to count again. Error:
+// ErrBulkNotApplicable.
 func (a *BulkAction) Continue() error {
 	if a.Status != BulkWaiting && a.Status != BulkStopped {
 		return ErrBulkNotApplicable
@@ -152,7 +139,7 @@ func (a *BulkAction) Continue() error {
 	return nil
 }
 
-// Cancel ends a bulk action. What is decided already stays.
+// Cancel ends a bulk action. Decided targets keep their outcomes. Error: ErrBulkNotApplicable.
 func (a *BulkAction) Cancel() error {
 	if a.Status.Over() {
 		return ErrBulkNotApplicable
@@ -161,15 +148,14 @@ func (a *BulkAction) Cancel() error {
 	return nil
 }
 
-// BulkTargets selects the targets of a bulk action: the sagas with these ids, or those of the filter; for dead letters
-// the same.
+// BulkTargets selects the targets of a bulk action: by their ids, or by the filter of its kind.
 type BulkTargets struct {
 	IDs         []string
 	Sagas       *Filter
 	DeadLetters *DeadLetterFilter
 }
 
-// DeadLetterFilter selects dead letters. Fields that are nil select all.
+// DeadLetterFilter selects dead letters that match all non-nil fields.
 type DeadLetterFilter struct {
 	Queue          *string
 	Reason         *string

@@ -21,6 +21,15 @@ var (
 	// ErrUnavailable means that the engine or the store did not answer in time, so the outcome is unknown. Looking, or
 	// asking again under the same idempotency key, is safe.
 	ErrUnavailable = errors.New("no answer in time")
+
+	ErrBulkNotFound = errors.New("bulk action not found")
+	// ErrBulkNotApplicable means that the status of the bulk action does not allow it to be continued or cancelled.
+	ErrBulkNotApplicable = errors.New("does not apply to the bulk action's status")
+	// ErrBulkTooLarge means that the filter selects more than MaxBulkTargets.
+	ErrBulkTooLarge = errors.New("the filter selects too many")
+	// ErrBulkOver means that a target must not be decided: it has an outcome, the bulk action is not running, or another
+	// replica carries it out.
+	ErrBulkOver = errors.New("the target of the bulk action is not to be decided")
 )
 
 // KeyInUseError reports that an unfinished saga of the definition holds the business key.

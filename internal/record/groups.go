@@ -6,23 +6,23 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Group is all sagas that need attention for the same reason, at the same step, with the same error. Step and ErrorCode
-// are empty where the attention has none.
+// Group is the sagas that need attention for the same reason, at the same step, with the same error. Step and ErrorCode
+// are empty if the attention has none.
 type Group struct {
 	Definition string
 	Reason     saga.AttentionReason
 	Step       string
 	ErrorCode  string
 	Sagas      int64
-	Oldest     time.Time // since when the first of them has needed attention
-	Newest     time.Time // since when the last of them has
+	Oldest     time.Time // when the first of them began to need attention
+	Newest     time.Time // when the last of them did
 	Example    string    // id of one of them
 }
 
-// MaxGroups is how many groups are listed, largest first. Groups.Sagas counts those of all groups.
+// MaxGroups is the largest number of listed groups, largest first. Groups.Sagas counts the sagas of all groups.
 const MaxGroups = 1000
 
-// Groups are the sagas that need attention, by what is wrong with them.
+// Groups is the sagas that need attention, grouped by their problem.
 type Groups struct {
 	Groups []Group
 	Sagas  int64

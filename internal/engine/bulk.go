@@ -11,20 +11,21 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// ActInBulk takes an operator's action on one target of a bulk action, and stores the outcome with it: done, refused, or
-// failed where nothing can be decided on the saga. Errors: record.ErrBulkOver; after any other the target has no outcome.
+// ActInBulk applies an action to one target of a bulk action and stores the outcome in the same transaction: done,
+// refused, or failed if no decision is possible on the saga. Error: record.ErrBulkOver; after any other error the
+// target has no outcome.
 func (e *Engine) ActInBulk(ctx context.Context, action saga.Action, ref record.BulkRef) error {
 	return e.settleTarget(ctx, &request{kind: applyEvent, sagaID: ref.Target, cause: action, bulk: &ref})
 }
 
-// DiscardInBulk deletes the dead letter that is a target of a bulk action, and stores the outcome with it.
-// Errors: as ActInBulk.
+// DiscardInBulk deletes a dead letter that is a target of a bulk action, and stores the outcome in the same
+// transaction. Errors: as ActInBulk.
 func (e *Engine) DiscardInBulk(ctx context.Context, ref record.BulkRef) error {
 	letter := &record.DeadLetter{ID: ref.Target}
 	return e.settleTarget(ctx, &request{kind: discardLetter, sagaID: ref.Target, letter: letter, bulk: &ref})
 }
 
-// FailInBulk stores that a target could not be decided. Errors: as ActInBulk.
+// FailInBulk stores that no decision was possible on a target. Errors: as ActInBulk.
 func (e *Engine) FailInBulk(ctx context.Context, ref record.BulkRef, why string) error {
 	return e.settleTarget(ctx, &request{kind: settleTarget, sagaID: ref.Target, bulk: &ref, outcome: record.BulkFailed, why: why})
 }
@@ -34,19 +35,19 @@ func (e *Engine) settleTarget(ctx context.Context, r *request) error {
 	if errors.Is(answer.err, record.ErrRejected) && r.kind != settleTarget {
 		return e.FailInBulk(ctx, *r.bulk, "the store rejects what was decided")
 	}
-	if answer.err != nil && !settled(answer.err) {
+	if answer.err != nil && !isOutcome(answer.err) {
 		return fmt.Errorf("decide %s of bulk action %s: %w", r.bulk.Target, r.bulk.Bulk, answer.err)
 	}
 	return nil
 }
 
-// settled reports whether an error is the outcome of a target.
-func settled(err error) bool {
+// isOutcome reports whether an error is the outcome of a target.
+func isOutcome(err error) bool {
 	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrUnreadable)
 }
 
-// Redrive sends a dead letter where it was going: a reply and a start are taken in again, a command is published again
-// while its step is at work. The letter then goes. Errors: *saga.Refusal, record.ErrSagaNotFound, and those of a start.
+// Redrive repeats the delivery of a dead letter and deletes it. A reply or a start is received again; a command is
+// published again if its step still awaits a reply. Errors: *saga.Refusal, record.ErrSagaNotFound, and those of Start.
 func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error {
 	r, err := e.redriveRequest(ctx, letter, action)
 	if err != nil {
@@ -62,11 +63,11 @@ func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action s
 	return nil
 }
 
-// RedriveInBulk redrives the dead letter that is a target of a bulk action, and stores the outcome with it.
-// Errors: as ActInBulk.
+// RedriveInBulk redrives a dead letter that is a target of a bulk action, and stores the outcome in the same
+// transaction. Errors: as ActInBulk.
 func (e *Engine) RedriveInBulk(ctx context.Context, letter record.DeadLetter, action saga.Action, ref record.BulkRef) error {
 	r, err := e.redriveRequest(ctx, letter, action)
-	if err != nil && unanswered(err) {
+	if err != nil && transient(err) {
 		return err
 	}
 	if err != nil {
@@ -76,13 +77,13 @@ func (e *Engine) RedriveInBulk(ctx context.Context, letter record.DeadLetter, ac
 	return e.settleTarget(ctx, r)
 }
 
-// unanswered reports whether an error may go away by itself.
-func unanswered(err error) bool {
+// transient reports whether a retry may succeed.
+func transient(err error) bool {
 	return errors.Is(err, record.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// redriveRequest returns what brings a dead letter where it was going. A start is made at once, since the message's
-// idempotency key leads to the same saga if it is repeated; what is left is to delete the letter.
+// redriveRequest returns the request that redrives a dead letter. A start is made at once, because its idempotency key
+// makes a repetition safe; the request then only deletes the letter.
 func (e *Engine) redriveRequest(ctx context.Context, letter record.DeadLetter, action saga.Action) (*request, error) {
 	if letter.Source == record.SourceStart {
 		err := e.redriveStart(ctx, letter, action)
@@ -128,9 +129,9 @@ func (e *Engine) redriveStart(ctx context.Context, letter record.DeadLetter, act
 	return err
 }
 
-// operated decides a request that may be a target of a bulk action, or about a dead letter, and notes what is stored with
-// it.
-func (b *batchState) operated(r *request, decide func(*request) (answer, error)) (answer, error) {
+// decideTarget decides a request and collects what is stored with it: the outcome of a target, and the deletion of a
+// dead letter.
+func (b *batchState) decideTarget(r *request, decide func(*request) (answer, error)) (answer, error) {
 	if r.bulk != nil && b.loaded.BulkOver[*r.bulk] {
 		return answer{err: record.ErrBulkOver}, nil
 	}
@@ -139,8 +140,8 @@ func (b *batchState) operated(r *request, decide func(*request) (answer, error))
 	if err != nil || a.busy {
 		return a, err
 	}
-	taken := a.err == nil && a.refused == nil
-	if r.letter != nil && taken {
+	accepted := a.err == nil && a.refused == nil
+	if r.letter != nil && accepted {
 		b.discarded = append(b.discarded, r.letter.ID)
 		if action, is := r.cause.(saga.Action); is && action.Name == saga.ActionRedrive {
 			b.redrive(known, r.letter)
@@ -161,7 +162,7 @@ func (b *batchState) operated(r *request, decide func(*request) (answer, error))
 	return a, nil
 }
 
-// redrive gives the commands from that index on the bytes of the dead letter: an id never carries two different bodies.
+// redrive gives the commands from index known on the bytes of the dead letter, because an id never has two bodies.
 func (b *batchState) redrive(known int, letter *record.DeadLetter) {
 	for _, command := range b.commands[known:] {
 		command.Body = letter.Body
