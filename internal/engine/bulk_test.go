@@ -46,7 +46,7 @@ func TestARedrivenCommandHasItsOwnBytes(t *testing.T) {
 	require.NoError(t, r.Redrive(t.Context(), letter, operator()))
 	require.Zero(t, r.letters(t))
 	taken := make(chan any, 10)
-	r.work(t, "shop", handlers{"shop.reserve": func(c steps.Command[map[string]any]) (map[string]any, error) {
+	r.work(t, handlers{"shop.reserve": func(c steps.Command[map[string]any]) (map[string]any, error) {
 		taken <- c.Data["as"]
 		return nil, steps.ErrUnknown
 	}})

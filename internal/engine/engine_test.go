@@ -56,10 +56,10 @@ func newFixture(t *testing.T) *fixture {
 	return r
 }
 
-// work runs a worker that answers the commands of a queue.
-func (r *fixture) work(t *testing.T, queue string, handlers map[string]func(steps.Command[map[string]any]) (map[string]any, error)) {
+// work runs a worker of the queue shop.
+func (r *fixture) work(t *testing.T, handlers map[string]func(steps.Command[map[string]any]) (map[string]any, error)) {
 	t.Helper()
-	worker := steps.NewWorker(queue, steps.Config{})
+	worker := steps.NewWorker("shop", steps.Config{})
 	for name, handle := range handlers {
 		steps.Handle(worker, name, func(_ context.Context, c steps.Command[map[string]any]) (map[string]any, error) { return handle(c) })
 	}
@@ -105,7 +105,7 @@ func TestASagaRunsToItsEnd(t *testing.T) {
 	t.Parallel()
 	r := newFixture(t)
 	r.register(t, payment())
-	r.work(t, "shop", handlers{"shop.reserve": done, "shop.charge": done, "shop.release": done})
+	r.work(t, handlers{"shop.reserve": done, "shop.charge": done, "shop.release": done})
 	in, existed, err := r.Start(t.Context(), record.StartRequest{Definition: "payment", Data: json.RawMessage(`{"a":1}`)})
 	require.NoError(t, err)
 	require.False(t, existed)
@@ -117,7 +117,7 @@ func TestAFinalFailureCompensatesTheSaga(t *testing.T) {
 	t.Parallel()
 	r := newFixture(t)
 	r.register(t, payment())
-	r.work(t, "shop", handlers{
+	r.work(t, handlers{
 		"shop.reserve": done, "shop.release": done,
 		"shop.charge": func(steps.Command[map[string]any]) (map[string]any, error) {
 			return nil, steps.Fail("declined", "no money")
@@ -136,7 +136,7 @@ func TestARetryFollowsTheStoredWakeTime(t *testing.T) {
 	r.register(t, payment())
 	var mu sync.Mutex
 	calls := 0
-	r.work(t, "shop", handlers{
+	r.work(t, handlers{
 		"shop.reserve": done,
 		"shop.charge": func(steps.Command[map[string]any]) (map[string]any, error) {
 			mu.Lock()
