@@ -94,7 +94,7 @@ func oneLine(words string) string {
 }
 
 func noConsumerMessage(step, queue string, depth int) string {
-	return fmt.Sprintf("The command of step %s is in queue %s (%d messages), but no worker consumes it. Start a worker for "+
+	return fmt.Sprintf("The command of step %s is in queue %s (depth %d), but no worker consumes it. Start a worker for "+
 		"this queue.", step, queue, depth)
 }
 
