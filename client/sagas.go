@@ -40,6 +40,8 @@ type Filter struct {
 	CreatedBefore    *time.Time
 	NeedsAttention   bool
 	AttentionReasons []saga.AttentionReason // any of them
+	Step             *string                // that needs attention; -: no step does
+	ErrorCode        *string                // of the step that needs attention; -: it has none
 }
 
 // Page selects a part of a list.
@@ -116,6 +118,12 @@ func (f Filter) query(page Page) url.Values {
 	}
 	if f.Key != nil {
 		query.Set("key", *f.Key)
+	}
+	if f.Step != nil {
+		query.Set("step", *f.Step)
+	}
+	if f.ErrorCode != nil {
+		query.Set("error_code", *f.ErrorCode)
 	}
 	for name, at := range map[string]*time.Time{"created_after": f.CreatedAfter, "created_before": f.CreatedBefore} {
 		if at != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
 )
 
@@ -15,6 +16,9 @@ type deadLettersCommand struct {
 
 	List deadLettersList `cmd:"" help:"List dead letters, newest first."`
 	Show deadLettersShow `cmd:"" help:"Show a dead letter with its content."`
+
+	Redrive deadLettersRedrive `cmd:"" help:"Send a dead letter to where it was going, or all that match a filter."`
+	Discard deadLettersDiscard `cmd:"" help:"Delete a dead letter, or all that match a filter."`
 }
 
 type deadLettersList struct {
@@ -64,4 +68,77 @@ func (c *deadLettersShow) Run(ctx context.Context, group *deadLettersCommand, ou
 		row(table, "body", fmt.Sprintf("%d bytes, not text", l.Size))
 		fmt.Fprintln(table, hex.Dump(l.Body[:min(len(l.Body), 1024)]))
 	})
+}
+
+type deadLettersRedrive struct {
+	bulkFlags      `embed:""`
+	optionalReason `embed:""`
+	ID             string `arg:"" optional:"" help:"Id of the dead letter."`
+}
+
+// Run redrives.
+func (c *deadLettersRedrive) Run(ctx context.Context, group *deadLettersCommand, out *streams) error {
+	many, err := c.chosen(c.ID)
+	if err != nil {
+		return err
+	}
+	if many {
+		return group.actOnMany(ctx, out, c.bulkFlags, "redrive", c.Reason)
+	}
+	redriven, err := group.client().Redrive(ctx, c.ID, c.Reason)
+	if err != nil {
+		return err
+	}
+	return group.printer(out).show(redriven, func(table *tabwriter.Writer) {
+		fmt.Fprintf(table, "dead letter %s was sent to %s\n", plain(redriven.ID), plain(redriven.RedrivenTo))
+	})
+}
+
+type deadLettersDiscard struct {
+	bulkFlags      `embed:""`
+	optionalReason `embed:""`
+	ID             string `arg:"" optional:"" help:"Id of the dead letter."`
+}
+
+// Run discards.
+func (c *deadLettersDiscard) Run(ctx context.Context, group *deadLettersCommand, out *streams) error {
+	many, err := c.chosen(c.ID)
+	if err != nil {
+		return err
+	}
+	if many {
+		return group.actOnMany(ctx, out, c.bulkFlags, "discard", c.Reason)
+	}
+	if err := group.client().Discard(ctx, c.ID); err != nil {
+		return err
+	}
+	return group.printer(out).show(map[string]string{"discarded": c.ID}, func(table *tabwriter.Writer) {
+		fmt.Fprintf(table, "dead letter %s was discarded\n", plain(c.ID))
+	})
+}
+
+// actOnMany redrives or discards all dead letters that match the filter.
+func (g *deadLettersCommand) actOnMany(ctx context.Context, out *streams, flags bulkFlags, action, reason string) error {
+	filter, err := flags.filter()
+	if err != nil {
+		return err
+	}
+	if reason == "" {
+		return usage("--filter needs --reason")
+	}
+	request := resource.LetterBulkRequest{
+		Action: action, Filter: filter, Reason: reason, Rate: flags.Rate, Canary: flags.Canary, StopAfter: flags.StopAfter,
+	}
+	if flags.DryRun {
+		report, err := g.client().DryRunOnDeadLetters(ctx, request)
+		if err != nil {
+			return err
+		}
+		return g.showDryRun(out, report)
+	}
+	started, err := g.client().ActOnDeadLetters(ctx, request)
+	if err != nil {
+		return err
+	}
+	return g.follow(ctx, out, started)
 }

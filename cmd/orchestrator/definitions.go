@@ -20,6 +20,9 @@ type definitionsCommand struct {
 	List  definitionsList  `cmd:"" help:"List definitions."`
 	Show  definitionsShow  `cmd:"" help:"Show a definition with explicit defaults."`
 	Check definitionsCheck `cmd:"" help:"Check a definition without a server."`
+
+	Disable definitionsDisable `cmd:"" help:"Refuse further starts of a definition. Sagas that run or are scheduled go on."`
+	Enable  definitionsEnable  `cmd:"" help:"Accept starts of a disabled definition again."`
 }
 
 type definitionsPut struct {
@@ -173,4 +176,32 @@ func (c *definitionsCheck) showJSON(group *definitionsCommand, definition *saga.
 		return fmt.Errorf("%s has %d faults", c.File, len(faults))
 	}
 	return nil
+}
+
+type definitionsDisable struct {
+	Name string `arg:"" help:"Name of the definition."`
+}
+
+// Run disables.
+func (c *definitionsDisable) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
+	return group.setDisabled(ctx, out, c.Name, true)
+}
+
+type definitionsEnable struct {
+	Name string `arg:"" help:"Name of the definition."`
+}
+
+// Run enables.
+func (c *definitionsEnable) Run(ctx context.Context, group *definitionsCommand, out *streams) error {
+	return group.setDisabled(ctx, out, c.Name, false)
+}
+
+func (g *definitionsCommand) setDisabled(ctx context.Context, out *streams, name string, disabled bool) error {
+	after, err := g.client().SetDisabled(ctx, name, disabled)
+	if err != nil {
+		return err
+	}
+	return g.printer(out).show(after, func(table *tabwriter.Writer) {
+		fmt.Fprintf(table, "definition %s is %s\n", plain(after.Name), map[bool]string{true: "disabled", false: "enabled"}[after.Disabled])
+	})
 }

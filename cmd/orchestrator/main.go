@@ -30,8 +30,9 @@ type commands struct {
 	Definitions definitionsCommand `cmd:"" help:"Register, show and check definitions."`
 	Sagas       sagasCommand       `cmd:"" help:"Start, inspect and repair sagas."`
 	Stuck       stuckCommand       `cmd:"" help:"List sagas that need an operator, with the reason and the actions that apply."`
+	Actions     actionsCommand     `cmd:"" help:"Show and control actions on many sagas or dead letters."`
 	Queues      queuesCommand      `cmd:"" help:"List worker queues with their depth, consumers and commands out."`
-	DeadLetters deadLettersCommand `cmd:"" help:"Show messages that could not be processed."`
+	DeadLetters deadLettersCommand `cmd:"" help:"Show, redrive and discard messages that could not be processed."`
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`
 	Bench       benchCommand       `cmd:"" help:"Measure the throughput, latency and cost of sagas."`
 	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"Run the workers of bench, which succeed without doing anything."`

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
 // progress shows the progress of a load: a bar if standard error is a terminal, and messages.
@@ -70,4 +72,13 @@ func (p *progress) clear() {
 		fmt.Fprint(p.out, "\r\x1b[K")
 		p.drawn = false
 	}
+}
+
+// counts redraws the bar of a bulk action.
+func (p *progress) counts(a resource.BulkAction) {
+	decided := a.Matched - a.Remaining
+	full := barWidth * decided / max(1, a.Matched)
+	bar := strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
+	fmt.Fprintf(p.out, "\r\x1b[K%s %d of %d  %d done  %d refused  %d failed", bar, decided, a.Matched, a.Done, a.Refused, a.Failed)
+	p.drawn = true
 }

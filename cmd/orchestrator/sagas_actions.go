@@ -7,9 +7,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/client"
 )
 
-// target is the saga that an action is for.
+// target is the saga that an action is for, or the filter of many.
 type target struct {
-	ID         string `arg:"" help:"Id of the saga."`
+	bulkFlags  `embed:""`
+	ID         string `arg:"" optional:"" help:"Id of the saga."`
 	IfRevision int64  `help:"Act only if the saga is still at this revision."`
 }
 
@@ -23,13 +24,28 @@ type optionalReason struct {
 	Reason string `help:"Reason, recorded in the saga's history."`
 }
 
-// action is a method expression of client.Client.
-type action func(*client.Client, context.Context, string, client.ActionOptions) (resource.Saga, error)
+// action is a method expression of client.Client, with its name in a bulk action.
+type action struct {
+	name string
+	do   func(*client.Client, context.Context, string, client.ActionOptions) (resource.Saga, error)
+}
 
-// act performs the action and shows the saga that results.
-func (c *sagasCommand) act(ctx context.Context, out *streams, do action, t target, options client.ActionOptions) error {
+// act performs the action and shows the saga that results, or what became of many.
+func (c *sagasCommand) act(ctx context.Context, out *streams, a action, t target, options client.ActionOptions) error {
+	many, err := t.chosen(t.ID)
+	if err != nil {
+		return err
+	}
+	if many && t.IfRevision != 0 {
+		return usage("--if-revision is for one saga")
+	}
+	if many {
+		return c.actOnMany(ctx, out, t.bulkFlags, resource.BulkRequest{
+			Action: a.name, Step: options.Step, Output: options.Output, Reason: options.Reason,
+		})
+	}
 	options.Revision = t.IfRevision
-	after, err := do(c.client(), ctx, t.ID, options)
+	after, err := a.do(c.client(), ctx, t.ID, options)
 	if err != nil {
 		return err
 	}
@@ -44,7 +60,7 @@ type sagasRetry struct {
 
 // Run retries.
 func (c *sagasRetry) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, (*client.Client).Retry, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
+	return group.act(ctx, out, action{"retry", (*client.Client).Retry}, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
 }
 
 type sagasSkip struct {
@@ -61,7 +77,7 @@ func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) 
 		return err
 	}
 	options := client.ActionOptions{Step: c.Step, Output: output, Reason: c.Reason}
-	return group.act(ctx, out, (*client.Client).Skip, c.target, options)
+	return group.act(ctx, out, action{"skip", (*client.Client).Skip}, c.target, options)
 }
 
 type sagasCompensate struct {
@@ -72,7 +88,7 @@ type sagasCompensate struct {
 
 // Run compensates.
 func (c *sagasCompensate) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, (*client.Client).Compensate, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
+	return group.act(ctx, out, action{"compensate", (*client.Client).Compensate}, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
 }
 
 type sagasAbandon struct {
@@ -82,7 +98,7 @@ type sagasAbandon struct {
 
 // Run abandons.
 func (c *sagasAbandon) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, (*client.Client).Abandon, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{"abandon", (*client.Client).Abandon}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasAcknowledge struct {
@@ -92,7 +108,7 @@ type sagasAcknowledge struct {
 
 // Run acknowledges.
 func (c *sagasAcknowledge) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, (*client.Client).Acknowledge, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{"acknowledge", (*client.Client).Acknowledge}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasPause struct {
@@ -102,7 +118,7 @@ type sagasPause struct {
 
 // Run pauses.
 func (c *sagasPause) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, (*client.Client).Pause, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{"pause", (*client.Client).Pause}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasResume struct {
@@ -112,11 +128,12 @@ type sagasResume struct {
 
 // Run resumes.
 func (c *sagasResume) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, (*client.Client).Resume, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{"resume", (*client.Client).Resume}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasPatchData struct {
-	target         `embed:""`
+	ID             string `arg:"" help:"Id of the saga."`
+	IfRevision     int64  `help:"Act only if the saga is still at this revision."`
 	requiredReason `embed:""`
 	Patch          string `arg:"" help:"JSON merge patch: an object, @FILE, or - for standard input. A null member removes the member."`
 }
@@ -133,5 +150,6 @@ func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *stre
 	do := func(o *client.Client, ctx context.Context, id string, options client.ActionOptions) (resource.Saga, error) {
 		return o.PatchData(ctx, id, patch, options)
 	}
-	return group.act(ctx, out, do, c.target, client.ActionOptions{Reason: c.Reason})
+	one := target{ID: c.ID, IfRevision: c.IfRevision}
+	return group.act(ctx, out, action{"patch_data", do}, one, client.ActionOptions{Reason: c.Reason})
 }

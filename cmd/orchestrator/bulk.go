@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/client"
+)
+
+// bulkFlags make an action one on many targets.
+type bulkFlags struct {
+	Filter    string  `help:"Act on all that match instead of on one ID, such as definition=order,status=stuck. The names are those of the REST API's list filters."`
+	DryRun    bool    `help:"With --filter: report what would be done, and do nothing."`
+	Rate      float64 `help:"With --filter: at most this many per second."`
+	Canary    int     `help:"With --filter: wait after this many until actions continue."`
+	StopAfter int     `help:"With --filter: stop after this many that were refused or failed."`
+}
+
+// chosen reports whether the action is on many targets. Exactly one of an ID and a filter must be given.
+func (f bulkFlags) chosen(id string) (bool, error) {
+	switch {
+	case id == "" && f.Filter == "":
+		return false, usage("give an ID, or --filter")
+	case id != "" && f.Filter != "":
+		return false, usage("give an ID or --filter, not both")
+	case f.Filter == "" && (f.DryRun || f.Rate != 0 || f.Canary != 0 || f.StopAfter != 0):
+		return false, usage("--dry-run, --rate, --canary and --stop-after need --filter")
+	default:
+		return f.Filter != "", nil
+	}
+}
+
+// filter converts name=value,name=value to the JSON form of a filter. A repeated name becomes a list.
+func (f bulkFlags) filter() (json.RawMessage, error) {
+	members := make(map[string]any)
+	for pair := range strings.SplitSeq(f.Filter, ",") {
+		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
+		if !found || name == "" || value == "" {
+			return nil, usage("--filter %q: want name=value,name=value", f.Filter)
+		}
+		switch {
+		case slices.Contains([]string{"ids", "status", "label", "attention_reason"}, name):
+			list, _ := members[name].([]string)
+			members[name] = append(list, value)
+		case members[name] != nil:
+			return nil, usage("--filter: %s must be given once", name)
+		case name == "attention":
+			members[name] = value == "true"
+		case name == "version":
+			number, err := strconv.Atoi(value)
+			if err != nil {
+				return nil, usage("--filter: version must be a number")
+			}
+			members[name] = number
+		default:
+			members[name] = value
+		}
+	}
+	return json.Marshal(members)
+}
+
+// actOnMany performs an action on all sagas that match the filter.
+func (c *sagasCommand) actOnMany(ctx context.Context, out *streams, flags bulkFlags, request resource.BulkRequest) error {
+	filter, err := flags.filter()
+	if err != nil {
+		return err
+	}
+	if request.Reason == "" {
+		return usage("--filter needs --reason")
+	}
+	request.Filter, request.Rate, request.Canary, request.StopAfter = filter, flags.Rate, flags.Canary, flags.StopAfter
+	if flags.DryRun {
+		report, err := c.client().DryRunOnSagas(ctx, request)
+		if err != nil {
+			return err
+		}
+		return c.showDryRun(out, report)
+	}
+	action, err := c.client().ActOnSagas(ctx, request)
+	if err != nil {
+		return err
+	}
+	return c.follow(ctx, out, action)
+}
+
+// follow shows the progress of a bulk action until it no longer runs, and then its counts. A bulk action of which targets
+// failed, or that was stopped or cancelled, is an error.
+func (r *remote) follow(ctx context.Context, out *streams, action resource.BulkAction) error {
+	bar := newProgress(out, 0, 0)
+	for action.Status == "running" {
+		if bar.terminal {
+			bar.counts(action)
+		}
+		var err error
+		if action, err = r.client().BulkAction(ctx, action.ID, time.Second); err != nil {
+			return err
+		}
+	}
+	bar.clear()
+	if err := r.showBulk(out, action); err != nil {
+		return err
+	}
+	if action.Failed > 0 || action.Status == "stopped" || action.Status == "cancelled" {
+		return fmt.Errorf("bulk action %s is %s: %d refused, %d failed, %d remaining; orchestrator actions items %s shows why",
+			action.ID, action.Status, action.Refused, action.Failed, action.Remaining, action.ID)
+	}
+	return nil
+}
+
+func (r *remote) showBulk(out *streams, a resource.BulkAction) error {
+	p := r.printer(out)
+	return p.show(a, func(table *tabwriter.Writer) {
+		row(table, "bulk action", a.ID)
+		row(table, "action", a.Action+" on "+strings.ReplaceAll(a.On, "_", " "))
+		row(table, "status", a.Status)
+		row(table, "filter", string(a.Filter))
+		row(table, "reason", a.Reason)
+		row(table, "by", fmt.Sprintf("%s, %s", a.Actor, p.ago(a.CreatedAt)))
+		row(table, "matched", a.Matched)
+		row(table, "done", a.Done)
+		row(table, "refused", a.Refused)
+		row(table, "failed", a.Failed)
+		row(table, "remaining", a.Remaining)
+	})
+}
+
+func (r *remote) showDryRun(out *streams, report resource.DryRun) error {
+	return r.printer(out).show(report, func(table *tabwriter.Writer) {
+		fmt.Fprintf(table, "%d match, the action applies to %d, and would be refused for %d\n", report.Matched, report.Applicable, report.Refused)
+		if len(report.Items) == 0 {
+			return
+		}
+		row(table, "ID", "STATUS", "WOULD", "REFUSED")
+		for _, item := range report.Items {
+			row(table, item.ID, item.Status, item.Would, item.Refused)
+		}
+	})
+}
+
+// actionsCommand is `orchestrator actions`.
+type actionsCommand struct {
+	remote `embed:""`
+
+	List     actionsList     `cmd:"" help:"List bulk actions, newest first."`
+	Show     actionsShow     `cmd:"" help:"Show a bulk action with its progress."`
+	Items    actionsItems    `cmd:"" help:"Show the outcome for each target."`
+	Continue actionsContinue `cmd:"" help:"Resume a bulk action that waits after its canary or has stopped."`
+	Cancel   actionsCancel   `cmd:"" help:"End a bulk action. Targets that are done stay done."`
+}
+
+type actionsList struct {
+	Limit  pageSize `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor string   `help:"Cursor of the page, from the previous one."`
+}
+
+// Run lists one page.
+func (c *actionsList) Run(ctx context.Context, group *actionsCommand, out *streams) error {
+	list, err := group.client().BulkActions(ctx, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	defer out.more(p, list.NextCursor)
+	return p.show(list, func(table *tabwriter.Writer) {
+		row(table, "ID", "ACTION", "ON", "STATUS", "MATCHED", "DONE", "REFUSED", "FAILED", "REMAINING", "BY", "CREATED", "REASON")
+		for _, a := range list.Items {
+			row(table, a.ID, a.Action, a.On, a.Status, a.Matched, a.Done, a.Refused, a.Failed, a.Remaining, a.Actor, p.ago(a.CreatedAt), a.Reason)
+		}
+	})
+}
+
+type actionsShow struct {
+	ID string `arg:"" help:"Id of the bulk action."`
+}
+
+// Run shows one bulk action.
+func (c *actionsShow) Run(ctx context.Context, group *actionsCommand, out *streams) error {
+	action, err := group.client().BulkAction(ctx, c.ID, 0)
+	if err != nil {
+		return err
+	}
+	return group.showBulk(out, action)
+}
+
+type actionsItems struct {
+	ID      string   `arg:"" help:"Id of the bulk action."`
+	Outcome string   `enum:",done,refused,failed" default:"" help:"Only targets with this outcome: done, refused or failed."`
+	Limit   pageSize `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor  string   `help:"Cursor of the page, from the previous one."`
+}
+
+// Run lists one page.
+func (c *actionsItems) Run(ctx context.Context, group *actionsCommand, out *streams) error {
+	list, err := group.client().BulkItems(ctx, c.ID, c.Outcome, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	defer out.more(p, list.NextCursor)
+	return p.show(list, func(table *tabwriter.Writer) {
+		row(table, "ID", "OUTCOME", "MESSAGE")
+		for _, item := range list.Items {
+			row(table, item.ID, item.Outcome, item.Message)
+		}
+	})
+}
+
+type actionsContinue struct {
+	ID string `arg:"" help:"Id of the bulk action."`
+}
+
+// Run continues, and shows the progress.
+func (c *actionsContinue) Run(ctx context.Context, group *actionsCommand, out *streams) error {
+	action, err := group.client().ContinueBulkAction(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return group.follow(ctx, out, action)
+}
+
+type actionsCancel struct {
+	ID string `arg:"" help:"Id of the bulk action."`
+}
+
+// Run cancels.
+func (c *actionsCancel) Run(ctx context.Context, group *actionsCommand, out *streams) error {
+	action, err := group.client().CancelBulkAction(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return group.showBulk(out, action)
+}

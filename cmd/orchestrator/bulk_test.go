@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+)
+
+func TestActionsOnManySagas(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	c.done("definitions", "put", "order", "-")
+	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	for range 3 {
+		c.done("sagas", "start", "order", "--start-at", later)
+	}
+	filter := []string{"--filter", "definition=order,status=scheduled", "--reason", "not yet"}
+	report := decoded[resource.DryRun](c, append([]string{"sagas", "pause", "--dry-run"}, filter...)...)
+	assert.Equal(t, 3, report.Applicable)
+	assert.Contains(t, c.done(append([]string{"sagas", "pause", "--dry-run"}, filter...)...), "take the saga from scheduled to paused")
+	action := decoded[resource.BulkAction](c, append([]string{"sagas", "pause"}, filter...)...)
+	assert.Equal(t, "completed", action.Status)
+	assert.Equal(t, 3, action.Done)
+	assert.Contains(t, c.done("actions", "list"), action.ID)
+	assert.Contains(t, c.done("actions", "show", action.ID), "completed")
+	assert.Equal(t, 3, strings.Count(c.done("actions", "items", action.ID, "--outcome", "done"), "done"))
+
+	waiting := decoded[resource.BulkAction](c, "sagas", "resume", "--filter", "status=paused", "--reason", "now", "--canary", "1")
+	assert.Equal(t, "waiting", waiting.Status)
+	done := decoded[resource.BulkAction](c, "actions", "continue", waiting.ID)
+	assert.Equal(t, 3, done.Done)
+	stopped := c.run("sagas", "resume", "--filter", "status=scheduled", "--reason", "again", "--stop-after", "1")
+	assert.Equal(t, exitFailed, stopped.code)
+	assert.Contains(t, stopped.err, "is stopped: 1 refused")
+	assert.Contains(t, c.done("stuck", "--groups"), "no saga needs an operator")
+}
+
+func TestAnActionOnManyIsRefusedWithoutAFilterThatCanWork(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	for _, line := range []string{
+		"sagas pause", "sagas pause 01JD0000000000000000000000 --filter status=paused", "sagas pause --filter status",
+		"sagas pause --filter key=a,key=b --reason x", "sagas pause --filter status=paused", "dead-letters discard --filter source=start",
+		"sagas pause 01JD0000000000000000000000 --dry-run", "sagas pause --filter version=x --reason x", "dead-letters redrive",
+	} {
+		assert.Equal(t, exitUsage, c.run(strings.Fields(line)...).code, line)
+	}
+	assert.Contains(t, c.run("sagas", "pause", "--filter", "colour=red", "--reason", "x").err, "/filter/colour")
+	assert.Equal(t, 0, decoded[resource.BulkAction](c, "dead-letters", "discard", "--filter", "source=start", "--reason", "x").Matched)
+	assert.Contains(t, c.run("dead-letters", "redrive", "none").err, "dead_letter_not_found")
+}
+
+func TestADefinitionIsDisabledAndEnabled(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	c.done("definitions", "put", "order", "-")
+	require.Contains(t, c.done("definitions", "disable", "order"), "definition order is disabled")
+	assert.Contains(t, c.run("sagas", "start", "order").err, "definition_disabled")
+	require.Contains(t, c.done("definitions", "enable", "order"), "definition order is enabled")
+	c.done("sagas", "start", "order")
+}
