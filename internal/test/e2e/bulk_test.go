@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// A replica that is killed in the middle of a bulk action leaves nothing undone and nothing done twice.
+func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
+	t.Parallel()
+	const sagas = 250
+	fx := newFixture(t)
+	first, a := fx.serve(freeAddress(t))
+	a.must(http.StatusCreated, http.MethodPut, "/v1/definitions/letter", map[string]any{"steps": []any{map[string]any{
+		"name": "receipt", "queue": "orders", "command": "email.receipt", "kind": "retriable", "retry": map[string]any{"max_attempts": 1},
+	}}}, nil)
+	var ids []string
+	for range sagas {
+		var started resource.Saga
+		a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "letter"}, &started)
+		ids = append(ids, started.ID)
+	}
+	fx.refuseAll(ids)
+	require.Eventually(t, func() bool {
+		var groups resource.Groups
+		a.must(http.StatusOK, http.MethodGet, "/v1/stuck", nil, &groups)
+		return groups.Total == sagas
+	}, settled, 50*time.Millisecond)
+
+	var action resource.BulkAction
+	a.must(http.StatusAccepted, http.MethodPost, "/v1/sagas/actions", map[string]any{
+		"action": "retry", "reason": "the mail server is back", "filter": map[string]any{"definition": "letter"}, "rate": 100,
+	}, &action)
+	_, b := fx.serve(freeAddress(t))
+	progress := func() resource.BulkAction {
+		b.must(http.StatusOK, http.MethodGet, "/v1/actions/"+action.ID, nil, &action)
+		return action
+	}
+	require.Eventually(t, func() bool { return progress().Done > 20 }, settled, 5*time.Millisecond)
+	first.kill()
+	require.Greater(t, progress().Remaining, 0, "it was killed in the middle")
+	require.Eventually(t, func() bool { return progress().Status == "completed" }, settled, 100*time.Millisecond)
+	assert.Equal(t, []int{sagas, sagas, 0, 0}, []int{action.Matched, action.Done, action.Refused, action.Failed})
+	for _, id := range ids {
+		var after resource.Saga
+		b.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+id, nil, &after)
+		require.Equal(t, saga.Running, after.Status)
+		require.Equal(t, 2, after.Steps[0].Attempts, "saga %s is retried once", id)
+	}
+}
+
+// refuseAll replies to the first command of each saga that its step failed finally.
+func (fx *fixture) refuseAll(ids []string) {
+	fx.t.Helper()
+	var url string
+	for _, variable := range fx.environment {
+		if value, found := strings.CutPrefix(variable, "AMQP_URL="); found {
+			url = value
+		}
+	}
+	conn, err := amqp.Dial(url)
+	require.NoError(fx.t, err)
+	defer conn.Close()
+	channel, err := conn.Channel()
+	require.NoError(fx.t, err)
+	for _, id := range ids {
+		require.NoError(fx.t, channel.PublishWithContext(fx.t.Context(), "", fx.prefix+".replies", false, false, amqp.Publishing{
+			CorrelationId: fmt.Sprintf("%s/receipt/execute/1", id), ContentType: "application/json", DeliveryMode: amqp.Persistent,
+			Body: []byte(`{"status":"failed","error":{"code":"mailbox_full","message":"no","retryable":false}}`),
+		}))
+	}
+}
