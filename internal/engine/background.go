@@ -63,8 +63,8 @@ func (e *Engine) forget(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			ended = true
 		}
+		ended = ctx.Err() != nil // also if both were ready: one last try, not one for each tick
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		e.ForgetConfirmed(last)
 		cancel()
