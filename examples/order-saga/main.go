@@ -1,6 +1,11 @@
 // Command order-saga is an example of a user's project: a saga definition in Go, and the three services that execute its
 // steps. Without arguments it starts an orchestrator in its own process and shows three orders: one that succeeds, one
 // whose card is declined, and one that gets stuck and is repaired over the REST API.
+//
+//	order-saga --database-url URL --amqp-url URL    use Postgres and RabbitMQ
+//	order-saga worker --service payments            run one service in this process
+//	order-saga --server http://127.0.0.1:8080       use an orchestrator and workers in other processes
+//	order-saga --slow payments=2s --crash orders    inject faults
 package main
 
 import (
