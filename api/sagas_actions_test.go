@@ -24,7 +24,7 @@ func (o *orchestrator) stuck() resource.Saga {
 		}
 		return wire.Failed("bad_address", "no @", false)
 	})
-	started := o.begin(`{"definition":"mail","data":{"email":"nobody","old":1}}`)
+	started := o.begin(`{"definition":"mail","data":{"email":"none","old":1}}`)
 	return o.untilStatus(started.ID, saga.Stuck)
 }
 

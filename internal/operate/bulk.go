@@ -13,7 +13,7 @@ import (
 
 // Bulks is what the store knows of bulk actions.
 type Bulks interface {
-	// ClaimBulks takes over running bulk actions that are nobody's, or this holder's already, until the lease is over.
+	// ClaimBulks takes over running bulk actions that have no holder, or this one, until the lease is over.
 	ClaimBulks(ctx context.Context, holder string, lease time.Duration) ([]record.BulkAction, error)
 	// RemainingBulk returns targets without an outcome.
 	RemainingBulk(ctx context.Context, id string, limit int) ([]string, error)

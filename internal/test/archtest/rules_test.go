@@ -13,7 +13,6 @@ func imports() map[string][]string {
 		"internal/definitions":     {"saga"},
 		"internal/record":          {"saga", "steps/wire"},
 		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
-		"saga/sagatest":            {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory"},
 		"steps":                    {"saga", "steps/wire", "internal/rabbit", "internal/failpoint", "internal/wait"},
 		"steps/wire":               {"saga"},
 		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait", "internal/definitions"},
@@ -45,7 +44,7 @@ func imports() map[string][]string {
 		"internal/wait":            {},
 		"server":                   {all},
 		"cmd":                      {all},
-		"examples":                 {"saga", "saga/sagatest", "steps", "steps/wire", "client", "api/resource", "server"},
+		"examples":                 {"saga", "steps", "steps/wire", "client", "api/resource", "server"},
 	}
 }
 

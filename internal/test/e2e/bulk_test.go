@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// A replica that is killed in the middle of a bulk action leaves nothing undone and nothing done twice.
+// A replica that is killed in the middle of a bulk action leaves no saga out and acts on none twice.
 func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 	t.Parallel()
 	const sagas = 250
