@@ -27,7 +27,7 @@ var (
 	ErrMismatch = errors.New("exists with other properties")
 	// ErrForeign means that another installation uses the prefix.
 	ErrForeign = errors.New("the prefix belongs to another installation")
-	// ErrNotConnected means that there is no connection now. The Broker keeps trying.
+	// ErrNotConnected means that the connection is down. The Broker keeps trying.
 	ErrNotConnected = errors.New("not connected to RabbitMQ")
 )
 

@@ -22,7 +22,7 @@ const (
 
 const (
 	// unlimited is the delivery limit of the orchestrator's own queues. The orchestrator dead-letters unusable messages
-	// itself, so only lost connections cause redeliveries, and many of them must not lose a reply.
+	// itself. Only lost connections cause redeliveries, and even a long series of them must not lose a reply.
 	unlimited = int64(math.MaxInt32)
 	// formerLimit is the limit that builds before 0.1 declared. Such a queue is used as it is.
 	formerLimit = int64(20)

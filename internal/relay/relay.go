@@ -61,7 +61,7 @@ const (
 	// promptly is the delay within which a confirm must come for the attempt's time to count from the commit; or a
 	// twentieth of the timeout, if longer.
 	promptly = 100 * time.Millisecond
-	// margin is the rest of a lease in which a command is no longer published from memory, so that two publishers do
+	// margin is the last part of a lease: commands are not published from memory during it, so that two publishers do
 	// not overlap.
 	margin = 500 * time.Millisecond
 

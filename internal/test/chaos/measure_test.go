@@ -129,7 +129,7 @@ func underWay(entries []entry, ends map[string]time.Time, at time.Time) map[stri
 	return found
 }
 
-// timers compares when a step was sent again with when its policy, which has no jitter here, required it. It leaves out
+// timers measures how late each retry was sent, compared with the step's policy, which has no jitter here. It leaves out
 // attempts whose command waited in the outbox, since their time did not run, and those due while the store was
 // unavailable.
 func (f *figures) timers(e evidence, away []spell) {

@@ -73,6 +73,6 @@ func TestABenchOfTheEmbeddedOrchestratorNeedsNoServers(t *testing.T) {
 	assert.InDelta(t, 40, report.Rate, 0)
 	assert.Positive(t, report.Sagas)
 	assert.Zero(t, report.Failed)
-	assert.Nil(t, report.WALBytes, "there is no Postgres")
+	assert.Nil(t, report.WALBytes, "the run has no Postgres")
 	assert.NotContains(t, report.CPU, "worker", "the workers are in the orchestrator")
 }

@@ -59,7 +59,7 @@ func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 	}
 }
 
-// refuseAll replies to the first command of each saga that its step failed finally.
+// refuseAll answers the first command of each saga with a final failure.
 func (fx *fixture) refuseAll(ids []string) {
 	fx.t.Helper()
 	var url string
