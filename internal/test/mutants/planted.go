@@ -15,7 +15,7 @@ func conformance() layer { return layer{"conformance", []string{"./store/..."}} 
 
 // fences returns the store's tests of lost updates and unreadable rows.
 func fences() layer {
-	return layer{"fences", []string{"./store", "-run", "Lost|EditByHand|VersionBefore|ReadOnly|NoValue|Rules/(claims|sizes)"}}
+	return layer{"fences", []string{"./store", "-run", "Failover|Lost|EditByHand|PreviousVersion|ReadOnly|NoBrokenRow|Suite/(claims|sizes)"}}
 }
 
 func brokers() layer { return layer{"broker", []string{"./internal/rabbit"}} }
