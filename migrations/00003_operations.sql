@@ -2,6 +2,8 @@
 
 -- Everything here is added beside what is there: replicas of the version before keep running.
 
+alter type attention_reason add value if not exists 'step_failed'; -- a reason of definitions with on_failure: park
+
 create table bulk_actions (
     id            text collate "C" primary key,
     kind          text not null check (kind in ('sagas', 'dead_letters')),
@@ -49,5 +51,7 @@ create table queue_settings (
 comment on table queue_settings is 'What operators have set for worker queues: no commands at all, so many out at a time, so many a second.';
 
 -- +goose Down
+
+-- attention_reason keeps its new value: an enum cannot lose one.
 
 drop table queue_settings, disabled_definitions, bulk_items, bulk_actions;

@@ -23,6 +23,10 @@ func (t *transition) act(a Action) {
 		t.refuse(RefusedNotApplicable, "%s does not apply to a saga that is %s", a.Name, t.def.describe(&t.next))
 		return
 	}
+	if (a.Name == ActionRetry || a.Name == ActionSkip) && t.deadlineTurnsBack() {
+		t.refuse(RefusedNotApplicable, "the saga's deadline has passed, so it turns back at once")
+		return
+	}
 	t.perform(a)
 	if t.refused == nil {
 		t.next.LastAction = a.ID

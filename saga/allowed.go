@@ -20,7 +20,7 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 		}
 		return []ActionName{ActionResume, ActionPatchData, ActionAbandon}
 	case Stuck:
-		if d.pivotUnknown(in) {
+		if d.pivotUnknown(in) || d.mayTurnBack(in) {
 			return []ActionName{ActionRetry, ActionSkip, ActionCompensate, ActionPatchData, ActionAbandon}
 		}
 		return []ActionName{ActionRetry, ActionSkip, ActionPatchData, ActionAbandon}

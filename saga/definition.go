@@ -19,10 +19,20 @@ type Definition struct {
 	Version     int // set by the store at registration; 0 before
 	Description string
 	Deadline    Duration // how long a saga may take to its pivot; 0: no limit
+	OnFailure   FailurePolicy
 	Steps       []Step
 
 	graph graph
 }
+
+// FailurePolicy decides what a final failure before the pivot, or of the pivot, leads to.
+type FailurePolicy string
+
+// The failure policies.
+const (
+	TurnBack FailurePolicy = "compensate" // the saga compensates; the default
+	Park     FailurePolicy = "park"       // the saga is stuck until an operator decides
+)
 
 // Step is one local transaction of a service, with at most one compensation.
 type Step struct {

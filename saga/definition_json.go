@@ -35,6 +35,9 @@ func (d *Definition) MarshalJSON() ([]byte, error) {
 	if d.Deadline != 0 {
 		shown.Deadline = &d.Deadline
 	}
+	if d.OnFailure != TurnBack { // left out, so that definitions from before it keep their bytes
+		shown.OnFailure = d.OnFailure
+	}
 	for i, step := range d.Steps {
 		shown.Steps[i] = stepJSON{
 			Name: step.Name, Queue: step.Queue, Command: step.Command, Compensation: step.Compensation,
@@ -59,9 +62,10 @@ func (d *Definition) Hash() ([sha256.Size]byte, error) {
 }
 
 type definitionJSON struct {
-	Description string     `json:"description,omitempty"`
-	Deadline    *Duration  `json:"deadline,omitempty"`
-	Steps       []stepJSON `json:"steps"`
+	Description string        `json:"description,omitempty"`
+	Deadline    *Duration     `json:"deadline,omitempty"`
+	OnFailure   FailurePolicy `json:"on_failure,omitempty"`
+	Steps       []stepJSON    `json:"steps"`
 }
 
 type stepJSON struct {
@@ -102,8 +106,9 @@ type definitionReader struct {
 
 func (r *definitionReader) definition(raw json.RawMessage) draft {
 	var given draft
-	members := r.object("", raw, "description", "deadline", "steps")
+	members := r.object("", raw, "description", "deadline", "on_failure", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
+	read(r, "/on_failure", members["on_failure"], "a string", &given.onFailure)
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
 	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // 0 means "no deadline" internally, but users leave the member out
 		checkDuration(&r.faults, "/deadline", 0)

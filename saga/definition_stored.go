@@ -25,6 +25,7 @@ func ReadDefinition(name string, version int, body []byte) (*Definition, error) 
 // obstacles returns the faults of a completed definition that keep the core from running it.
 func (d *Definition) obstacles() Faults {
 	var faults Faults
+	d.checkFailurePolicy(&faults)
 	if len(d.Steps) == 0 {
 		faults.add("/steps", "there must be at least one step")
 		return faults

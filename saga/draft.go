@@ -7,6 +7,7 @@ import "time"
 type draft struct {
 	description string
 	deadline    *Duration
+	onFailure   *FailurePolicy
 	steps       []draftStep
 }
 
@@ -36,7 +37,7 @@ type draftPolicy struct {
 func (d draft) complete(name string, version int) *Definition {
 	definition := &Definition{
 		Name: name, Version: version, Description: d.description,
-		Deadline: or(d.deadline, 0), Steps: make([]Step, len(d.steps)),
+		Deadline: or(d.deadline, 0), OnFailure: or(d.onFailure, TurnBack), Steps: make([]Step, len(d.steps)),
 	}
 	for i := range d.steps {
 		previous := ""
@@ -120,6 +121,13 @@ func (b *Builder) Describe(description string) *Builder {
 // default the time is unlimited.
 func (b *Builder) Deadline(limit time.Duration) *Builder {
 	b.draft.deadline = new(Duration(limit))
+	return b
+}
+
+// OnFailure sets what a final failure before the pivot, or of the pivot, leads to. The default is TurnBack. The deadline
+// and a cancel turn the saga back in any case.
+func (b *Builder) OnFailure(policy FailurePolicy) *Builder {
+	b.draft.onFailure = &policy
 	return b
 }
 

@@ -101,6 +101,7 @@ func (t *transition) failFinally(i int) {
 	case i == t.def.graph.pivot && s.Status == StepUnknown:
 	case t.next.TurnBack != nil:
 		t.turnBack(*t.next.TurnBack)
+	case t.def.OnFailure == Park: // an operator decides
 	default:
 		t.turnBack(Failure{Step: s.Name, Code: s.Error.Code, Message: s.Error.Message})
 	}

@@ -151,6 +151,7 @@ const (
 	CompensationExhausted AttentionReason = "compensation_exhausted"
 	PivotUnknown          AttentionReason = "pivot_unknown"
 	RetriesExhausted      AttentionReason = "retries_exhausted"
+	StepFailure           AttentionReason = "step_failed" // with the failure policy Park
 	LateEffect            AttentionReason = "late_effect"
 	DeadlineExceeded      AttentionReason = "deadline_exceeded"
 	Overdue               AttentionReason = "overdue"
@@ -158,7 +159,7 @@ const (
 
 // AttentionReasons returns every reason, most pressing first.
 func AttentionReasons() []AttentionReason {
-	return []AttentionReason{CompensationExhausted, PivotUnknown, RetriesExhausted, LateEffect, DeadlineExceeded, Overdue}
+	return []AttentionReason{CompensationExhausted, PivotUnknown, RetriesExhausted, StepFailure, LateEffect, DeadlineExceeded, Overdue}
 }
 
 // commandOut reports whether a command of the step is out: sent, and neither answered nor timed out.

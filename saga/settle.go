@@ -116,6 +116,8 @@ func (d *Definition) exhausted(in *Instance) *Attention {
 				message += "its compensation failed"
 			case PivotUnknown:
 				message += "it is unknown whether the pivot took effect"
+			case StepFailure:
+				message += "it failed finally, and the definition leaves the decision to an operator"
 			default:
 				message += "every attempt failed, and it must succeed"
 			}
@@ -139,6 +141,8 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 		return PivotUnknown, true
 	case in.Phase == PhaseForward && d.Steps[i].Kind == Retriable && failed:
 		return RetriesExhausted, true
+	case in.Phase == PhaseForward && d.OnFailure == Park && failed:
+		return StepFailure, true
 	default:
 		return "", false
 	}

@@ -138,7 +138,7 @@ func (t *transition) lost(l Lost) {
 // wakeDeadline turns a saga back whose deadline passed before its pivot. After the pivot, the saga asks for attention
 // instead.
 func (t *transition) wakeDeadline() {
-	if t.next.DeadlinePassed || !t.reached(t.next.DeadlineAt) || t.next.Phase != PhaseForward {
+	if !t.deadlineReached() {
 		return
 	}
 	t.next.DeadlinePassed = true
@@ -148,6 +148,14 @@ func (t *transition) wakeDeadline() {
 		t.requestTurnBack(Failure{Code: CodeDeadlineExceeded, Message: "the saga's deadline passed before it was committed"})
 	}
 }
+
+// deadlineReached reports whether the saga's deadline has passed and nothing has followed from it yet.
+func (t *transition) deadlineReached() bool {
+	return !t.next.DeadlinePassed && t.reached(t.next.DeadlineAt) && t.next.Phase == PhaseForward
+}
+
+// deadlineTurnsBack reports whether the next wake turns the saga back because of its deadline.
+func (t *transition) deadlineTurnsBack() bool { return t.deadlineReached() && t.def.mayTurnBack(&t.next) }
 
 // requestTurnBack turns the saga back: now, or once the outcome of a pivot that is out is known.
 func (t *transition) requestTurnBack(why Failure) {

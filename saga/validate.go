@@ -58,6 +58,7 @@ func (d *Definition) validate() Faults {
 	if d.Deadline != 0 {
 		checkDuration(&faults, "/deadline", d.Deadline)
 	}
+	d.checkFailurePolicy(&faults)
 	if len(d.Steps) == 0 || len(d.Steps) > MaxSteps {
 		faults.add("/steps", "there must be 1 to %d steps", MaxSteps)
 		return faults
@@ -96,6 +97,12 @@ func spelled(text, letters, marks string, longest int) bool {
 func stepPointer(i int, member string) string { return "/steps/" + strconv.Itoa(i) + "/" + member }
 
 // checkStep checks one step without regard to the others.
+func (d *Definition) checkFailurePolicy(faults *Faults) {
+	if d.OnFailure != TurnBack && d.OnFailure != Park {
+		faults.add("/on_failure", "must be %s or %s", TurnBack, Park)
+	}
+}
+
 func (d *Definition) checkStep(faults *Faults, i int) {
 	step := &d.Steps[i]
 	switch first := d.step(step.Name); {

@@ -130,7 +130,7 @@ func (e Evidence) exhausted() bool {
 		return false
 	}
 	switch e.Instance.Attention.Reason {
-	case saga.CompensationExhausted, saga.RetriesExhausted, saga.PivotUnknown:
+	case saga.CompensationExhausted, saga.RetriesExhausted, saga.StepFailure, saga.PivotUnknown:
 		return true
 	default:
 		return false

@@ -29,6 +29,9 @@ func attentionMessage(attention saga.Attention) string {
 	case saga.RetriesExhausted:
 		return fmt.Sprintf("Every attempt of step %s has failed, and the saga has passed its pivot, so it cannot be compensated. "+
 			"Repair the worker and retry, or do the step by hand and skip it.", step)
+	case saga.StepFailure:
+		return fmt.Sprintf("Step %s failed finally, and the definition leaves the decision to an operator. Retry it, do it by hand and "+
+			"skip it, or compensate the saga.", step)
 	case saga.PivotUnknown:
 		return fmt.Sprintf("The outcome of the pivot, step %s, is unknown, so neither direction is safe. Find out whether it took "+
 			"effect: skip it if it did, compensate if it did not, or retry it if its worker is idempotent.", step)

@@ -9,6 +9,7 @@ type Definition struct {
 	CreatedAt   Time            `json:"created_at" format:"date-time"`
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
+	OnFailure   string          `json:"on_failure,omitempty" doc:"park; absent: compensate"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps with explicit defaults"`
 	Disabled    bool            `json:"disabled" doc:"true: starts of every version are refused"`
 	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Reason why the stored definition cannot be read, in which case only its name and version are shown; else null"`
@@ -23,6 +24,9 @@ func (d Definition) Body() (json.RawMessage, error) {
 	if d.Deadline != "" {
 		body["deadline"] = d.Deadline
 	}
+	if d.OnFailure != "" {
+		body["on_failure"] = d.OnFailure
+	}
 	return json.Marshal(body)
 }
 
@@ -31,6 +35,7 @@ func (d Definition) Body() (json.RawMessage, error) {
 type DefinitionBody struct {
 	Description string           `json:"description,omitempty" maxLength:"4096"`
 	Deadline    string           `json:"deadline,omitempty" doc:"Time limit of the part before the pivot, such as 24h"`
+	OnFailure   string           `json:"on_failure,omitempty" enum:"compensate,park" doc:"What a final failure before the pivot, or of the pivot, leads to: compensate, or park until an operator decides. Default: compensate"`
 	Steps       []DefinitionStep `json:"steps" minItems:"1" maxItems:"100"`
 }
 

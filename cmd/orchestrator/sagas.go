@@ -71,7 +71,7 @@ type sagasList struct {
 	CreatedAfter    *time.Time        `help:"Only sagas created after this time."`
 	CreatedBefore   *time.Time        `help:"Only sagas created before this time."`
 	Attention       bool              `help:"Only sagas that need an operator."`
-	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,late_effect,deadline_exceeded,overdue" help:"Only sagas that need an operator for this reason; repeatable."`
+	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" help:"Only sagas that need an operator for this reason; repeatable."`
 	Limit           pageSize          `default:"50" help:"Maximum number of items, up to 500."`
 	Cursor          string            `help:"Cursor of the page, from the previous one."`
 }

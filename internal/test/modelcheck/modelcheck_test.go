@@ -35,6 +35,7 @@ func (f family) String() string {
 func families() []family {
 	everything := modelcheck.Options{Attempts: 2, Compensations: 2, Deadline: true, Scheduled: true, Overdue: true}
 	twice, once := modelcheck.Options{Attempts: 2, Compensations: 2}, modelcheck.Options{Attempts: 1, Compensations: 1}
+	parked := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true, Park: true}
 	late := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true}
 	all := []family{
 		{steps: 1, options: everything},
@@ -42,9 +43,12 @@ func families() []family {
 		{steps: 3, options: once},
 		{steps: 3, options: twice},
 		{steps: 3, options: late},
+		{steps: 2, options: parked},
+		{steps: 3, options: parked},
 		{steps: 1, workers: true, options: everything},
 		{steps: 2, workers: true, options: twice},
 		{steps: 2, workers: true, options: late},
+		{steps: 2, workers: true, options: parked},
 	}
 	if raceDetector {
 		all = slices.DeleteFunc(all, func(f family) bool { return f.steps > 1 })

@@ -22,6 +22,7 @@ type Options struct {
 	Deadline      bool // the saga has a deadline
 	Scheduled     bool // the saga starts later
 	Overdue       bool // the saga may become overdue
+	Park          bool // a final failure waits for an operator
 }
 
 func (o Options) String() string {
@@ -34,6 +35,9 @@ func (o Options) String() string {
 	}
 	if o.Overdue {
 		text += " overdue"
+	}
+	if o.Park {
+		text += " park"
 	}
 	return text
 }
@@ -203,6 +207,9 @@ func (o outline) definition(options Options) (*saga.Definition, error) {
 	builder := saga.New("check")
 	if options.Deadline {
 		builder.Deadline(time.Hour)
+	}
+	if options.Park {
+		builder.OnFailure(saga.Park)
 	}
 	retry, compensations := saga.Retry(saga.Attempts(options.Attempts)), saga.CompensationRetry(saga.Attempts(options.Compensations))
 	for i, kind := range o.kinds {

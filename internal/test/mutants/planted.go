@@ -29,6 +29,7 @@ func mutants() []mutant {
 	all = append(all, messagingMutants()...)
 	all = append(all, brokerMutants()...)
 	all = append(all, engineMutants()...)
+	all = append(all, operatorMutants()...)
 	return append(all, callerMutants()...)
 }
 

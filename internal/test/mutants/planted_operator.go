@@ -1,0 +1,50 @@
+package main
+
+func bulkRules() layer {
+	return layer{"bulk rules", []string{"./store", "-run", "Rules/(bulk|groups|disabled)"}}
+}
+
+func carryingOut() layer { return layer{"operate", []string{"./internal/operate"}} }
+
+// operatorMutants returns defects of what operators do with many sagas and with dead letters.
+func operatorMutants() []mutant {
+	core, stored, carried := []layer{modelCheck(), specifications()}, []layer{bulkRules()}, []layer{carryingOut()}
+	return []mutant{
+		{
+			"a parked saga turns back", "saga/forward.go",
+			"case t.def.OnFailure == Park:", "case t.def.OnFailure == Park && i < 0:", core,
+		},
+		{
+			"a retry of a saga whose deadline turns it back", "saga/timer.go",
+			"return t.deadlineReached() && t.def.mayTurnBack(&t.next)", "return false && t.def.mayTurnBack(&t.next)", core,
+		},
+		{
+			"a redrive of an attempt that is over", "saga/redrive.go",
+			"case !t.active(i) || !s.atWork(a.Command):", "case !t.active(i):", []layer{specifications()},
+		},
+		{
+			"a target of a bulk action decided twice", "store/bulkresults.go",
+			"and i.target = n.target and i.outcome is null", "and i.target = n.target", stored,
+		},
+		{
+			"a cancelled bulk action that goes on", "store/bulkresults.go",
+			"and a.holder = n.holder and a.status = 'running'", "and a.holder = n.holder", stored,
+		},
+		{
+			"a canary that is not exact", "internal/record/bulk.go",
+			"allowed = min(allowed, a.Canary-decided)", "allowed = min(allowed, a.Canary+decided)", carried,
+		},
+		{
+			"failures not counted before a stop", "internal/record/bulk.go",
+			"allowed = min(allowed, a.StopAfter-a.Tally.Refused-a.Tally.Failed)", "allowed = min(allowed, a.StopAfter)", carried,
+		},
+		{
+			"a redriven command with other bytes", "internal/engine/bulk.go",
+			"command.Body = letter.Body", "_ = letter.Body", []layer{engines()},
+		},
+		{
+			"a disabled definition that is started", "store/optimistic.go",
+			"and not exists (select from disabled_definitions x where x.name = n.name)", "and n.name <> ''", stored,
+		},
+	}
+}
