@@ -195,7 +195,7 @@ func TestMembersThatANewerVersionWroteAreIgnored(t *testing.T) {
 	id := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})).Start(saga.Start{}).ID
 	d := damage{t, connect(t, url)}
 	d.exec(`update sagas set progress = (progress::jsonb || '{"later": {"x": [1]}}')::json where id = $1`, id)
-	d.exec(`update definitions set body = (body::jsonb || '{"on_failure": "park"}')::json`)
+	d.exec(`update definitions set body = (body::jsonb || '{"retention": {"completed": {}}}')::json`)
 	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
 	assert.Equal(t, int64(2), w.Apply(id, storetest.Succeed(id, "reserve", `{}`)).Revision)
 	_, err := w.Definition(t.Context(), "order", 1)

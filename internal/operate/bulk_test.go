@@ -56,7 +56,7 @@ func newFixture(t *testing.T, decide func(n int64) (record.BulkOutcome, error)) 
 	require.NoError(t, err)
 	f := &fixture{Store: store, t: t, targets: &targets{store: store, decide: decide}}
 	f.bulk = operate.NewBulk(operate.Config{
-		Bulks: store, Targets: map[record.BulkKind]operate.Targets{record.BulkSagas: f.targets}, Holder: "me",
+		Bulks: store, Targets: map[record.BulkKind]operate.Targets{record.BulkSagas: f.targets}, Holder: "me", Chunk: 4,
 	})
 	return f
 }
@@ -155,7 +155,7 @@ func TestWhatCannotBeDecidedNowIsDecidedLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, func(n int64) (record.BulkOutcome, error) {
-			if n <= 40 {
+			if n <= 8 {
 				return "", errors.New("the database is away")
 			}
 			return record.BulkDone, nil

@@ -1,7 +1,7 @@
 package main
 
 func bulkRules() layer {
-	return layer{"bulk rules", []string{"./store", "-run", "Rules/(bulk|groups|disabled)"}}
+	return layer{"bulk rules", []string{"./store", "-run", "Suite/(bulk|groups|disabled)"}}
 }
 
 func carryingOut() layer { return layer{"operate", []string{"./internal/operate"}} }
