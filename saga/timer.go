@@ -155,7 +155,9 @@ func (t *transition) deadlineReached() bool {
 }
 
 // deadlineTurnsBack reports whether the next wake turns the saga back because of its deadline.
-func (t *transition) deadlineTurnsBack() bool { return t.deadlineReached() && t.def.mayTurnBack(&t.next) }
+func (t *transition) deadlineTurnsBack() bool {
+	return t.deadlineReached() && t.def.mayTurnBack(&t.next)
+}
 
 // requestTurnBack turns the saga back: now, or once the outcome of a pivot that is out is known.
 func (t *transition) requestTurnBack(why Failure) {

@@ -39,8 +39,8 @@ const commandsOutStatement = `select s.definition, s.version, s.step_names[step.
 		and (step.s = 'running' or step.s = 'compensating' and step.w is null)
 	group by 1, 2, 3, 4`
 
-// lenientCommandsOut skips values that this program does not write. It is slower, and used after the first statement
-// failed over a row.
+// lenientCommandsOut skips values that this program does not write. It is slower, so it runs only after the first
+// statement failed because of a row.
 const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.position], step.state ->> 's', count(*),
 		min(case when isfinite(s.created_at) and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16

@@ -19,8 +19,9 @@ const (
 	firstBackoff = 2 * time.Millisecond
 )
 
-// Codes of errors after which the transaction is rolled back and may succeed on a retry. A unique violation is one: an
-// earlier commit of the same start may have been in progress. So is a read-only session, which is closed.
+// Codes of errors after which the transaction is rolled back and may succeed on a retry. A unique violation is
+// such an error, since an earlier commit of the same start may have been in progress; so is a read-only session, which is
+// closed.
 const (
 	tooManyConnections   = "53300"
 	serializationFailure = "40001"

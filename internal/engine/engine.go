@@ -65,7 +65,7 @@ func positive(given, otherwise int) int {
 	return given
 }
 
-// Engine decides the events of sagas. New makes one, and Run lets it work.
+// Engine decides the events of sagas. Make one with New and start it with Run.
 type Engine struct {
 	config      Config
 	lanes       []*lane

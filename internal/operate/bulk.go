@@ -116,7 +116,7 @@ func (b *Bulk) carryOut(ctx context.Context, action record.BulkAction) {
 	}
 }
 
-// pace returns how many targets to decide at a time, and how long that must take, for a rate a second.
+// pace returns the size of a chunk of targets, and the least time from one chunk to the next, that keep to a rate per second.
 func (b *Bulk) pace(rate float64) (chunk int, pause time.Duration) {
 	if rate <= 0 {
 		return b.config.Chunk, 0

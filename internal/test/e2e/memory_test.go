@@ -51,7 +51,7 @@ func TestServeStaysSmallWithLargeSagas(t *testing.T) {
 	require.Less(t, largest, 512<<20)
 }
 
-// growing is a worker that answers each command with a part of its own, all at once when hold is closed.
+// growing is a worker whose outputs grow the data with each step. It holds its replies until hold is closed.
 func growing(t *testing.T, url, prefix string, part int, hold <-chan struct{}) {
 	t.Helper()
 	connection, err := amqp.Dial(url)

@@ -9,7 +9,8 @@ import (
 	"os/exec"
 )
 
-// policy is the script that Debian calls before it starts a service. This one makes new packages start none.
+// policy is the script that Debian calls before it starts a service. This policy keeps new packages
+// from starting services.
 const policy = "/usr/sbin/policy-rc.d"
 
 // canInstall reports whether packages can be installed without a prompt.
