@@ -19,7 +19,7 @@ type Definition struct {
 	Version     int // set by the store at registration; 0 before
 	Description string
 	Deadline    Duration // how long a saga may take to its pivot; 0: no limit
-	OnFailure   FailurePolicy
+	OnFailure   FailurePolicy // default: TurnBack
 	Steps       []Step
 
 	graph graph
