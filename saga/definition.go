@@ -18,7 +18,7 @@ type Definition struct {
 	Name        string
 	Version     int // set by the store at registration; 0 before
 	Description string
-	Deadline    Duration // how long a saga may take to its pivot; 0: no limit
+	Deadline    Duration      // how long a saga may take to its pivot; 0: no limit
 	OnFailure   FailurePolicy // default: TurnBack
 	Steps       []Step
 
