@@ -57,9 +57,9 @@ func (f *Fixture) result(bulk, target string, outcome record.BulkOutcome, pause 
 		})
 }
 
-func (f *Fixture) claimBulks(holder string) (ids []string) {
+func (f *Fixture) claimBulks() (ids []string) {
 	f.t.Helper()
-	claimed, err := f.ClaimBulks(f.t.Context(), holder, LongLease)
+	claimed, err := f.ClaimBulks(f.t.Context(), "me", LongLease)
 	require.NoError(f.t, err)
 	for _, action := range claimed {
 		ids = append(ids, action.ID)
@@ -116,7 +116,7 @@ func bulkLists(f *Fixture) {
 	assert.Equal(t, []record.BulkAction{first}, page)
 	assert.Empty(t, next)
 
-	f.claimBulks("me")
+	f.claimBulks()
 	require.NoError(t, f.result(first.ID, other, record.BulkRefused, false))
 	items, next, err := f.BulkItems(t.Context(), first.ID, "", record.Page{Limit: 1})
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func bulkOutcomeOnce(f *Fixture) {
 	t := f.t
 	id := f.Start(saga.Start{}).ID
 	made := f.bulk(record.BulkAction{}, record.BulkTargets{IDs: []string{id}})
-	assert.Equal(t, []string{made.ID}, f.claimBulks("me"))
+	assert.Equal(t, []string{made.ID}, f.claimBulks())
 	require.NoError(t, f.result(made.ID, id, record.BulkDone, true))
 	assert.Equal(t, saga.Paused, f.Get(id).Status)
 	f.Apply(id, Do(saga.ActionResume))
@@ -148,14 +148,14 @@ func bulkOutcomeOnce(f *Fixture) {
 	assert.Equal(t, record.BulkTally{Matched: 1, Done: 1}, settled.Tally)
 	assert.Equal(t, record.BulkCompleted, settled.Status)
 	assert.False(t, settled.FinishedAt.IsZero())
-	assert.Empty(t, f.claimBulks("me"))
+	assert.Empty(t, f.claimBulks())
 }
 
 func bulkNotRunning(f *Fixture) {
 	t := f.t
 	id := f.Start(saga.Start{}).ID
 	made := f.bulk(record.BulkAction{}, record.BulkTargets{IDs: []string{id}})
-	f.claimBulks("me")
+	f.claimBulks()
 	cancelled, err := f.ControlBulk(t.Context(), made.ID, (*record.BulkAction).Cancel)
 	require.NoError(t, err)
 	assert.Equal(t, record.BulkCancelled, cancelled.Status)
@@ -176,7 +176,7 @@ func bulkWaitsAndStops(f *Fixture) {
 	}
 	made := f.bulk(record.BulkAction{Canary: 1, StopAfter: 2}, record.BulkTargets{IDs: ids})
 	assert.Equal(t, 1, made.Allowed())
-	f.claimBulks("me")
+	f.claimBulks()
 	settle := func() record.BulkAction {
 		settled, err := f.ControlBulk(t.Context(), made.ID, func(*record.BulkAction) error { return nil })
 		require.NoError(t, err)
@@ -189,7 +189,7 @@ func bulkWaitsAndStops(f *Fixture) {
 	require.NoError(t, err)
 	assert.Equal(t, record.BulkRunning, continued.Status)
 	assert.Equal(t, 2, continued.Allowed())
-	f.claimBulks("me")
+	f.claimBulks()
 	require.NoError(t, f.result(made.ID, ids[1], record.BulkFailed, false))
 	require.NoError(t, f.result(made.ID, ids[2], record.BulkRefused, false))
 	stopped := settle()
@@ -214,7 +214,7 @@ func bulkNotFound(f *Fixture) {
 		_, err = f.ControlBulk(t.Context(), id, (*record.BulkAction).Cancel)
 		require.ErrorIs(t, err, record.ErrBulkNotFound)
 	}
-	assert.False(t, slices.Contains(f.claimBulks("me"), "x"))
+	assert.False(t, slices.Contains(f.claimBulks(), "x"))
 	_, err := f.ClaimBulks(t.Context(), "me", time.Minute)
 	require.NoError(t, err)
 }

@@ -48,7 +48,7 @@ func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return progress().Done > 20 }, settled, 5*time.Millisecond)
 	first.kill()
-	require.Greater(t, progress().Remaining, 0, "it was killed in the middle")
+	require.Positive(t, progress().Remaining, "it was killed in the middle")
 	require.Eventually(t, func() bool { return progress().Status == "completed" }, settled, 100*time.Millisecond)
 	assert.Equal(t, []int{sagas, sagas, 0, 0}, []int{action.Matched, action.Done, action.Refused, action.Failed})
 	for _, id := range ids {

@@ -20,7 +20,8 @@ func operatorMutants() []mutant {
 		},
 		{
 			"a redrive of an attempt that is over", "saga/redrive.go",
-			"case !t.active(i) || !s.atWork(a.Command):", "case !t.active(i):", []layer{specifications()},
+			"case !t.active(i) || !s.atWork(a.Command):", "case !t.active(i):",
+			[]layer{specifications()},
 		},
 		{
 			"a target of a bulk action decided twice", "store/bulkresults.go",
@@ -40,7 +41,8 @@ func operatorMutants() []mutant {
 		},
 		{
 			"a redriven command with other bytes", "internal/engine/bulk.go",
-			"command.Body = letter.Body", "_ = letter.Body", []layer{engines()},
+			"command.Body = letter.Body", "_ = letter.Body",
+			[]layer{engines()},
 		},
 		{
 			"a disabled definition that is started", "store/optimistic.go",
