@@ -44,6 +44,7 @@ func neededColumns() []string {
 		"definitions.body", "sagas.progress", "saga_decisions.entries", "outbox.body", "idempotency_keys.body_hash",
 		"business_keys.saga_id", "dead_letters.headers", "api_keys.hash", // 00001
 		"sagas.write_token", "outbox.refused_at", "queue_problems.retry_at", "installation.id", // 00002
+		"bulk_actions.claimed_until", "bulk_items.outcome", "disabled_definitions.since", "queue_settings.rate", // 00003
 	}
 }
 
@@ -64,7 +65,9 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return fmt.Errorf("look for the tables: %w", err)
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%w: %s is missing; run `orchestrator migrate up`", ErrSchemaBehind, strings.Join(missing, ", "))
+		const shown = 3
+		return fmt.Errorf("%w: %d columns are missing, such as %s; run `orchestrator migrate up`", ErrSchemaBehind, len(missing),
+			strings.Join(missing[:min(shown, len(missing))], ", "))
 	}
 	var have int64
 	err = s.pool.QueryRow(ctx, `select coalesce(max(version_id), 0) from `+versionTable+` where is_applied`).Scan(&have)

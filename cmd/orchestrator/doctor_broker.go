@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+)
+
+// broker checks RabbitMQ and the queues. It declares nothing.
+func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
+	if err := (rabbit.Config{URL: url, Prefix: prefix}).Validate(); err != nil {
+		d.add("broker", "fail", "correct the setting", "%s", err)
+		return
+	}
+	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(doctorPatience)})
+	if err != nil {
+		d.add("broker", "fail", "check --amqp-url, and that RabbitMQ runs and accepts this user", "cannot connect: %s", refusal(err))
+		return
+	}
+	defer conn.Close()
+	version, _ := conn.Properties["version"].(string)
+	d.add("broker", "ok", "", "RabbitMQ %s", version)
+	if !atLeast(version, 3, 12) {
+		for _, warning := range d.steps {
+			d.add("consumer timeout", "warn", "set consumer_timeout in rabbitmq.conf above the timeout of the step", "%s %s", warning.Pointer, warning.Message)
+		}
+	}
+	look := func(queue string) (found amqp.Queue, err error) {
+		channel, err := conn.Channel() // a missing queue closes it
+		if err != nil {
+			return found, err
+		}
+		defer channel.Close()
+		return channel.QueueDeclarePassive(queue, true, false, false, false, nil)
+	}
+	d.ownQueues(prefix, look)
+	for _, queue := range d.queues {
+		if ctx.Err() != nil {
+			return
+		}
+		d.workerQueue(queue, prefix+".commands."+queue, look)
+	}
+}
+
+// ownQueues checks that a replica consumes the orchestrator's own queues.
+func (d *diagnosis) ownQueues(prefix string, look func(string) (amqp.Queue, error)) {
+	for _, name := range []string{prefix + ".replies", prefix + ".start", prefix + ".dead"} {
+		found, err := look(name)
+		switch {
+		case err != nil:
+			d.add("queue "+name, "fail", "start orchestrator serve, which declares it, or check the prefix and the rights", "%s", refusal(err))
+		default:
+			d.add("queue "+name, statusIf(found.Consumers == 0, "warn"), "start orchestrator serve: nothing consumes it",
+				"%d messages, %d consumers", found.Messages, found.Consumers)
+		}
+	}
+}
+
+// workerQueue checks that a worker consumes a queue.
+func (d *diagnosis) workerQueue(queue, name string, look func(string) (amqp.Queue, error)) {
+	found, err := look(name)
+	if err != nil {
+		d.add("queue "+queue, "fail", "register the definition again, which declares it", "%s", refusal(err))
+		return
+	}
+	d.add("queue "+queue, statusIf(found.Consumers == 0, "warn"), "start a worker for it", "%d commands, %d consumers", found.Messages, found.Consumers)
+}
+
+// refusal returns the broker's reason, which never holds the URL.
+func refusal(err error) string {
+	if said, is := errors.AsType[*amqp.Error](err); is {
+		return said.Reason
+	}
+	return fmt.Sprint(err)
+}
+
+// atLeast reports whether a version is major.minor or later.
+func atLeast(version string, major, minor int) bool {
+	first, rest, _ := strings.Cut(version, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	a, err := strconv.Atoi(first)
+	if err != nil {
+		return false
+	}
+	b, err := strconv.Atoi(second)
+	return a > major || err == nil && a == major && b >= minor
+}

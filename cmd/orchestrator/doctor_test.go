@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/server"
+	"github.com/saga-orchestrator/orchestrator/store"
+)
+
+// diagnose runs doctor and returns its exit code and the status of each check.
+func diagnose(t *testing.T, url, amqpURL, prefix string) (code int, status map[string]string) {
+	t.Helper()
+	r := execute(t, "", "doctor", "--database-url", url, "--amqp-url", amqpURL, "--amqp-prefix", prefix, "--output", "json")
+	var report struct{ Findings []finding }
+	require.NoError(t, json.Unmarshal([]byte(r.out), &report), "%s %s", r.out, r.err)
+	status = make(map[string]string)
+	for _, f := range report.Findings {
+		status[f.Check] = f.Status
+		assert.Equal(t, f.Status == "ok", f.Advice == "", "%+v", f)
+		assert.NotContains(t, f.Found+f.Advice, "guest:guest")
+	}
+	return r.code, status
+}
+
+func TestTheDoctorFindsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	amqpURL, prefix := env.Broker(t, "stock")
+	code, status := diagnose(t, url, amqpURL, prefix)
+	assert.Equal(t, exitFailed, code)
+	assert.Equal(t, "ok", status["database"])
+	assert.Equal(t, "ok", status["clocks"])
+	assert.Equal(t, "fail", status["schema"])
+	assert.Equal(t, "ok", status["broker"])
+	assert.Equal(t, "fail", status["queue "+prefix+".replies"])
+
+	require.NoError(t, store.Migrate(t.Context(), url))
+	_, status = diagnose(t, url, amqpURL, prefix)
+	assert.Equal(t, "ok", status["schema"])
+	assert.Equal(t, "ok", status["outbox"])
+	assert.Equal(t, "ok", status["sagas"])
+
+	code, status = diagnose(t, "postgres://127.0.0.1:1/x", "amqp://guest:guest@127.0.0.1:1/", prefix)
+	assert.Equal(t, exitFailed, code)
+	assert.Equal(t, map[string]string{"database": "fail", "broker": "fail"}, status)
+	assert.Equal(t, exitUsage, execute(t, "", "doctor", "--database-url", "", "--amqp-url", amqpURL).code)
+}
+
+func TestTheDoctorFindsQueuesWithoutConsumers(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	amqpURL, prefix := env.Broker(t, "stock", "orders", "mail")
+	c := serveFor(t, url, amqpURL, prefix)
+	c.done("definitions", "put", "order", "-")
+	require.Eventually(t, func() bool {
+		code, status := diagnose(t, url, amqpURL, prefix)
+		return code == exitDone && status["queue "+prefix+".replies"] == "ok" && status["queue stock"] == "warn"
+	}, 30*time.Second, 100*time.Millisecond)
+}
+
+// serveFor runs an orchestrator on real servers until the test ends.
+func serveFor(t *testing.T, url, amqpURL, prefix string) terminal {
+	t.Helper()
+	running, err := server.Open(t.Context(), server.Config{
+		DatabaseURL: url, AMQPURL: amqpURL, AMQPPrefix: prefix, Migrate: true, Listen: "127.0.0.1:0", Auth: "none",
+	})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	parts.Go(func() { assert.NoError(t, running.Run(ctx)) })
+	t.Cleanup(func() { stop(); parts.Wait() })
+	return terminal{t: t, url: running.URL()}
+}
