@@ -94,7 +94,7 @@ func (s *service) actOnSagas(ctx context.Context, _ *struct{}) (*bulkOutput, err
 		return nil, err
 	}
 	if given.DryRun {
-		report, err := s.dryRun(ctx, targets, saga.Action{
+		report, err := s.dryRunSagas(ctx, targets, saga.Action{
 			ID: "dry-run", Name: saga.ActionName(given.Action), Step: parameters.Step, Output: parameters.Output,
 			Patch: parameters.Patch, Reason: given.Reason, Actor: actor(ctx),
 		})

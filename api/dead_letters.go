@@ -124,7 +124,7 @@ func notRedriven(err error) error {
 
 func (s *service) actOnLetters(ctx context.Context, _ *struct{}) (*bulkOutput, error) {
 	given, err := decode(body(ctx), func(given resource.LetterBulkRequest) (faults []resource.FieldError) {
-		if given.Action != "redrive" && given.Action != "discard" {
+		if given.Action != record.BulkRedrive && given.Action != record.BulkDiscard {
 			faults = append(faults, field("action", "must be redrive or discard"))
 		}
 		return append(faults, bulkFaults(given.Reason, given.Rate)...)

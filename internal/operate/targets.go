@@ -50,7 +50,7 @@ type letterTargets struct {
 
 // Do redrives or discards a dead letter. One that is gone already has failed.
 func (t letterTargets) Do(ctx context.Context, bulk *record.BulkAction, ref record.BulkRef) error {
-	if bulk.Action == "discard" {
+	if bulk.Action == record.BulkDiscard {
 		return t.engine.DiscardInBulk(ctx, ref)
 	}
 	letter, err := t.letters.DeadLetter(ctx, ref.Target)

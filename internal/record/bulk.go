@@ -17,6 +17,12 @@ const (
 	BulkDeadLetters BulkKind = "dead_letters"
 )
 
+// The actions on dead letters.
+const (
+	BulkRedrive = "redrive"
+	BulkDiscard = "discard"
+)
+
 // BulkStatus is the state of a bulk action.
 type BulkStatus string
 
