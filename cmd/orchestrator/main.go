@@ -37,6 +37,7 @@ type commands struct {
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`
 	Bench       benchCommand       `cmd:"" help:"Measure the throughput, latency and cost of sagas."`
 	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"Run the workers of bench, which succeed without doing anything."`
+	Completion  completionCommand  `cmd:"" help:"Write the script that completes commands and flags in bash, zsh or fish."`
 	Version     versionCommand     `cmd:"" help:"Show the version."`
 }
 
