@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -74,7 +75,7 @@ func fishScript(script *strings.Builder, node *kong.Node, path []string) {
 	}
 	for _, child := range visible(node) {
 		fmt.Fprintf(script, "complete -c orchestrator -f -n %s -a %s -d %s\n", quoted(condition), child.Name, quoted(child.Help))
-		fishScript(script, child, append(path[:len(path):len(path)], child.Name))
+		fishScript(script, child, append(slices.Clip(path), child.Name))
 	}
 	for _, flag := range node.Flags {
 		if !flag.Hidden {

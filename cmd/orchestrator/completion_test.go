@@ -27,7 +27,7 @@ func TestCompletionOffersCommandsAndFlags(t *testing.T) {
 	assert.Contains(t, completed(t, "sagas", "retry", "--dry"), "--dry-run")
 	assert.Contains(t, completed(t, "sagas", "--server", "http://127.0.0.1:1", "re"), "resume")
 	assert.NotContains(t, completed(t, "ben"), "bench-worker", "it is hidden")
-	assert.Equal(t, "", completed(t, "sagas", "nothing-like-it"))
+	assert.Empty(t, completed(t, "sagas", "nothing-like-it"))
 	assert.Contains(t, execute(t, "", "completion", "zsh").out, "bashcompinit")
 	fish := execute(t, "", "completion", "fish").out
 	assert.Contains(t, fish, "complete -c orchestrator -f -n '__fish_use_subcommand' -a sagas")
