@@ -70,7 +70,12 @@ func (s *service) bulkRoutes() {
 			}[name],
 			errors: []int{http.StatusNotFound, http.StatusConflict},
 		}, func(ctx context.Context, input *bulkInput) (*bulkActionOutput, error) {
-			changed, err := s.Bulks.ControlBulk(ctx, input.ID, control)
+			changed, err := s.Bulks.ControlBulk(ctx, input.ID, func(action *record.BulkAction) error {
+				if action.Kind == record.BulkDeadLetters && !s.holds(ctx, record.Admin) {
+					return problem(resource.CodeForbidden, "Actions on dead letters require a key with the role admin.")
+				}
+				return control(action)
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -83,7 +88,7 @@ func (s *service) actOnSagas(ctx context.Context, _ *struct{}) (*bulkOutput, err
 	var targets record.BulkTargets
 	var parameters record.BulkParameters
 	given, err := decode(body(ctx), func(given resource.BulkRequest) (faults []resource.FieldError) {
-		faults = bulkFaults(given.Reason, given.Rate)
+		faults = bulkFaults(given.Reason, given.Rate, given.Canary, given.StopAfter)
 		parameters, faults = bulkParameters(given, faults)
 		return faults
 	})
@@ -119,10 +124,15 @@ func (s *service) createBulk(ctx context.Context, action record.BulkAction, targ
 	return &bulkOutput{Status: http.StatusAccepted, Location: "/v1/actions/" + created.ID, Body: showBulk(created)}, nil
 }
 
-func bulkFaults(reason string, rate float64) (faults []resource.FieldError) {
+func bulkFaults(reason string, rate float64, canary, stopAfter int) (faults []resource.FieldError) {
 	faults = reasonFaults(reason, true)
-	if !(rate >= 0 && rate <= 1e6) { // false for NaN
-		faults = append(faults, field("rate", "must be at most 1000000 sagas per second"))
+	if !(rate >= 0 && rate <= 1e6) { // NaN is neither
+		faults = append(faults, field("rate", "must be a number above 0, at most 1000000"))
+	}
+	for name, number := range map[string]int{"canary": canary, "stop_after": stopAfter} {
+		if number < 0 || number > record.MaxBulkTargets {
+			faults = append(faults, field(name, "must be a whole number from 1 to "+decimal(record.MaxBulkTargets)))
+		}
 	}
 	return faults
 }

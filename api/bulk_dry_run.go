@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 const (
@@ -59,9 +61,9 @@ func (s *service) dryRunSagas(ctx context.Context, targets record.BulkTargets, a
 	return report.DryRun, err
 }
 
-func (s *service) would(ctx context.Context, stored record.StoredSaga, action saga.Action) (would, refused string, err error) {
+func (s *service) would(ctx context.Context, stored record.StoredSaga, cause saga.Cause) (would, refused string, err error) {
 	if stored.Unreadable != nil {
-		if action.Name == saga.ActionAbandon && !stored.Status.Terminal() {
+		if action, is := cause.(saga.Action); is && action.Name == saga.ActionAbandon && !stored.Status.Terminal() {
 			return "close the saga in its present state, although it cannot be read", "", nil
 		}
 		return "", "the saga cannot be read, so it can only be abandoned", nil
@@ -73,12 +75,11 @@ func (s *service) would(ctx context.Context, stored record.StoredSaga, action sa
 	if err != nil {
 		return "", "", err
 	}
-	would, refused = diagnose.Would(def, stored.Instance, action, s.Now())
+	would, refused = diagnose.Would(def, stored.Instance, cause, s.Now())
 	return would, refused, nil
 }
 
-// dryRunLetters reports where each matching dead letter would go. It does not ask the engine, so the redrive of a letter
-// may still be refused because of the state of its saga.
+// dryRunLetters reports what would happen to each matching dead letter.
 func (s *service) dryRunLetters(ctx context.Context, targets record.BulkTargets, action string) (resource.DryRun, error) {
 	report := dryRun{resource.DryRun{Items: []resource.DryRunItem{}}}
 	letters := reader[record.DeadLetter]{one: s.Reads.DeadLetter, missing: record.ErrDeadLetterNotFound}
@@ -89,16 +90,75 @@ func (s *service) dryRunLetters(ctx context.Context, targets record.BulkTargets,
 	}
 	err := letters.each(ctx, targets.IDs, func(letter record.DeadLetter) error {
 		item := resource.DryRunItem{ID: letter.ID, Would: "discard it"}
-		switch {
-		case action != record.BulkRedrive:
-		case letter.Source != record.SourceStart && letter.CommandID == "":
-			item.Would, item.Refused = "", "the dead letter names no command: discard it"
-		default:
-			item.Would = resource.Text("send it to " + letter.Queue + " again")
+		if action == record.BulkRedrive {
+			would, refused, err := s.wouldRedrive(ctx, letter.ID)
+			if err != nil {
+				return err
+			}
+			item.Would, item.Refused = resource.Text(would), resource.Text(refused)
 		}
 		return report.add(item)
 	})
 	return report.DryRun, err
+}
+
+// wouldRedrive reports what the redrive of a dead letter would do, or why it would be refused.
+func (s *service) wouldRedrive(ctx context.Context, letterID string) (would, refused string, err error) {
+	letter, err := s.Reads.DeadLetter(ctx, letterID)
+	if errors.Is(err, record.ErrDeadLetterNotFound) {
+		return "", "the dead letter is gone", nil
+	}
+	if err != nil || letter.Source == record.SourceStart {
+		would, refused = s.wouldStart(ctx, letter)
+		return would, refused, err
+	}
+	id, err := saga.ParseCommandID(letter.CommandID)
+	if err != nil {
+		return "", "the dead letter names no command: discard it", nil //nolint:nilerr // a refusal is the answer
+	}
+	var cause saga.Cause = saga.Action{ID: "dry-run", Name: saga.ActionRedrive, Command: id}
+	if letter.Source == record.SourceReply {
+		reply, err := wire.DecodeReply(letter.CommandID, letter.Body)
+		if err != nil {
+			return "", err.Error() + ": discard it", nil //nolint:nilerr // a refusal is the answer
+		}
+		if reply.OutputFault != "" {
+			return "", reply.OutputFault + ": the step took effect, so skip it with a corrected output", nil
+		}
+		cause = reply
+	}
+	stored, err := s.Reads.Saga(ctx, id.Saga)
+	if errors.Is(err, record.ErrSagaNotFound) {
+		return "", "the saga does not exist: discard it", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return s.would(ctx, stored, cause)
+}
+
+// wouldStart reports what the redrive of a start would do.
+func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (would, refused string) {
+	headers := make(map[string]any)
+	_ = json.Unmarshal(letter.Headers, &headers) // without its id, the message is refused below
+	key, _ := headers[wire.HeaderIdempotencyKey].(string)
+	start, err := DecodeStartMessage(wire.Message{MessageID: key, Headers: headers, Body: letter.Body}, s.Now())
+	if err != nil {
+		return "", err.Error() + ": discard it"
+	}
+	names, err := s.Bulks.Disabled(ctx)
+	if err == nil && slices.Contains(names, start.Definition) {
+		return "", "the definition is disabled"
+	}
+	if start.Version == 0 {
+		_, err = s.Reads.LatestDefinition(ctx, start.Definition)
+	} else {
+		_, err = s.Reads.DefinitionVersion(ctx, start.Definition, start.Version)
+	}
+	if err != nil {
+		return "", "the definition does not exist or cannot be read"
+	}
+	return "start a saga of " + start.Definition + ", unless its keys are in use", ""
 }
 
 // reader reads the targets of a bulk action: by their ids, or page by page.

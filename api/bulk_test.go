@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -66,6 +67,42 @@ func TestSagasThatNeedAttentionComeInGroups(t *testing.T) {
 	o.get("/v1/stuck?definition=").problem(422, "invalid_parameter")
 	o.get("/v1/sagas?step=").problem(422, "invalid_parameter")
 	assert.Empty(t, into[resource.List[resource.Saga]](o.get("/v1/sagas?step=-"), http.StatusOK).Items)
+}
+
+func TestAGroupsFilterSelectsTheGroupWhateverItsErrorCode(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	codes := []string{"-", "\\-", "\t", "a\nb", "a,b", "ü%20&x=y", "  padded "}
+	for i, code := range codes {
+		o.stuckWith(code, i+1)
+	}
+	found := into[resource.Groups](o.get("/v1/stuck"), http.StatusOK)
+	require.Len(t, found.Items, len(codes))
+	for _, g := range found.Items {
+		query := url.Values{"definition": {"letter"}, "step": {g.Filter.Step}, "error_code": {g.Filter.ErrorCode}}
+		list := into[resource.List[resource.Saga]](o.get("/v1/sagas?"+query.Encode()), http.StatusOK)
+		assert.Len(t, list.Items, int(g.Count), "%q", g.ErrorCode)
+		filter, err := json.Marshal(g.Filter)
+		require.NoError(t, err)
+		report := into[resource.DryRun](o.post("/v1/sagas/actions", `{"action":"retry","reason":"x","dry_run":true,"filter":`+string(filter)+`}`), 200)
+		assert.EqualValues(t, g.Count, report.Matched, "%q", g.ErrorCode)
+	}
+}
+
+func TestOnlyAdminsControlActionsOnDeadLetters(t *testing.T) {
+	t.Parallel()
+	o := start(t, withKeys)
+	_, operator := o.holder(record.Operator)
+	_, o.key = o.holder(record.Admin)
+	letters := []record.DeadLetter{{ID: "one", Source: record.SourceStart}, {ID: "two", Source: record.SourceStart}}
+	err := o.store.Transact(t.Context(), record.Batch{DeadLetters: letters}, func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
+	require.NoError(t, err)
+	action := o.bulk("/v1/dead-letters/actions", `{"action":"discard","reason":"x","canary":1,"filter":{"source":"start"}}`)
+	admin := o.key
+	o.key = operator
+	o.post("/v1/actions/"+action.ID+"/continue", "").problem(403, "forbidden")
+	o.key = admin
+	into[resource.BulkAction](o.post("/v1/actions/"+action.ID+"/continue", ""), http.StatusOK)
 }
 
 func TestABulkActionActsOnEachSagaOnce(t *testing.T) {
@@ -137,6 +174,8 @@ func TestABulkRequestIsRefusedWithWhatIsWrong(t *testing.T) {
 		`{"action":"retry","output":{},"reason":"x","filter":{"key":"a"}}`:                          "invalid_field",
 		`{"action":"patch_data","reason":"x","filter":{"key":"a"}}`:                                 "invalid_field",
 		`{"action":"pause","reason":"x","rate":-1,"filter":{"key":"a"}}`:                            "invalid_field",
+		`{"action":"pause","reason":"x","canary":-1,"filter":{"key":"a"}}`:                          "invalid_field",
+		`{"action":"pause","reason":"x","stop_after":100001,"filter":{"key":"a"}}`:                  "invalid_field",
 		`{"action":"pause","reason":"x","canary":0,"filter":{"key":"a"}}`:                           "invalid_field",
 	} {
 		a := o.post("/v1/sagas/actions", body)

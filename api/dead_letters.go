@@ -127,7 +127,7 @@ func (s *service) actOnLetters(ctx context.Context, _ *struct{}) (*bulkOutput, e
 		if given.Action != record.BulkRedrive && given.Action != record.BulkDiscard {
 			faults = append(faults, field("action", "must be redrive or discard"))
 		}
-		return append(faults, bulkFaults(given.Reason, given.Rate)...)
+		return append(faults, bulkFaults(given.Reason, given.Rate, given.Canary, given.StopAfter)...)
 	})
 	var targets record.BulkTargets
 	if err == nil {

@@ -81,7 +81,11 @@ func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*d
 	if err != nil {
 		return nil, err
 	}
-	output := &definitionOutput{Status: http.StatusOK, Body: shown}
+	one := []resource.Definition{shown}
+	if err := s.withDisabled(ctx, one); err != nil {
+		return nil, err
+	}
+	output := &definitionOutput{Status: http.StatusOK, Body: one[0]}
 	if created {
 		output.Status = http.StatusCreated
 		output.Location = "/v1/definitions/" + kept.Name + "/versions/" + decimal(kept.Version)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -90,12 +91,26 @@ func kindOf(member reflect.StructField) string {
 	case reflect.TypeFor[json.RawMessage]():
 		return "JSON"
 	}
+	kind := member.Type
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	switch {
+	case kind == reflect.TypeFor[time.Time]():
+		return "a time such as 2026-11-23T10:00:00Z"
+	case kind == reflect.TypeFor[texts]():
+		return "a list of strings"
+	case kind.Kind() == reflect.Bool:
+		return "true or false"
+	case kind.Kind() == reflect.Float64:
+		return "a number"
+	}
 	least, most := member.Tag.Get("minimum"), member.Tag.Get("maximum")
 	switch {
-	case member.Type.Kind() == reflect.String:
+	case kind.Kind() == reflect.String:
 		return "a string"
 	case most != "":
-		return "a whole number from 0 to " + most
+		return "a whole number from " + cmp.Or(least, "0") + " to " + most
 	case least != "":
 		return "a whole number, " + least + " or more"
 	default:

@@ -28,6 +28,12 @@ func actor(ctx context.Context) string {
 	return anonymous
 }
 
+// holds reports whether the caller has the role.
+func (s *service) holds(ctx context.Context, role record.Role) bool {
+	key, _ := ctx.Value(callerKey{}).(record.Key)
+	return s.Auth == AuthNone || key.Role.Includes(role)
+}
+
 // authorize passes requests whose key has the role.
 func (s *service) authorize(role record.Role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
@@ -25,8 +26,11 @@ type FilterInput struct {
 	Attention       string           `query:"attention" enum:"true" doc:"Only sagas that need an operator"`
 	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
 	Step            Given[string]    `query:"step" maxLength:"63" doc:"Step that needs attention; -: sagas without one"`
-	ErrorCode       Given[string]    `query:"error_code" maxLength:"128" doc:"Error code of the step that needs attention; -: sagas without one"`
+	ErrorCode       Given[string]    `query:"error_code" maxLength:"129" doc:"Error code of the step that needs attention; -: sagas without one"`
 }
+
+// maxErrorCode is the longest error code in bytes, with a backslash in front.
+const maxErrorCode = 129
 
 // filter checks what the tags above cannot express.
 func (f FilterInput) filter() (record.Filter, error) {
@@ -44,7 +48,7 @@ func (f FilterInput) filter() (record.Filter, error) {
 	if !printable(f.Step.Value, 63) {
 		return filter, parameter("step", "must be the name of a step, or -")
 	}
-	if !printable(f.ErrorCode.Value, 128) {
+	if text := f.ErrorCode.Value; !utf8.ValidString(text) || strings.Contains(text, "\x00") || len(text) > maxErrorCode {
 		return filter, parameter("error_code", "must be an error code, or -")
 	}
 	for _, status := range f.Status {

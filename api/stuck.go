@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -11,6 +12,9 @@ import (
 
 // without is the filter value for sagas without a step or an error code.
 const without = "-"
+
+// escape stands before a value that would mean something else.
+const escape = `\`
 
 type (
 	groupsInput struct {
@@ -52,17 +56,27 @@ func (s *service) listGroups(ctx context.Context, input *groupsInput) (*groupsOu
 	return &groupsOutput{Body: shown}, nil
 }
 
+// orWithout returns the filter value that selects sagas with that text. A text that would not be taken as itself gets a
+// backslash in front: one that is "-" or blank, or that begins with a backslash.
 func orWithout(text string) string {
-	if text == "" {
+	switch {
+	case text == "":
 		return without
+	case text == without || strings.TrimSpace(text) == "" || strings.HasPrefix(text, escape):
+		return escape + text
+	default:
+		return text
 	}
-	return text
 }
 
 // withoutOr is the inverse of orWithout: an empty text selects sagas without a value, and nil selects every saga.
 func withoutOr(given *string) *string {
-	if given != nil && *given == without {
+	switch {
+	case given == nil:
+		return nil
+	case *given == without:
 		return new("")
+	default:
+		return new(strings.TrimPrefix(*given, escape))
 	}
-	return given
 }

@@ -15,6 +15,7 @@ create table bulk_actions (
     rate          double precision not null check (rate >= 0),
     canary        integer not null check (canary >= 0),
     stop_after    integer not null check (stop_after >= 0),
+    stop_base     integer not null default 0 check (stop_base >= 0),
     status        text not null check (status in ('running', 'waiting', 'stopped', 'cancelled', 'completed')),
     created_at    timestamptz not null,
     finished_at   timestamptz,

@@ -137,6 +137,9 @@ func (t *transition) actSkip(a Action) {
 	}
 	s := &t.next.Steps[i]
 	s.Status = StepSkipped
+	if reason == StepFailure { // it counts as a success, so it is compensated if the saga turns back
+		s.TookEffect, s.Oversized = true, false
+	}
 	s.close(t.now)
 	t.next.Data = merged
 	if a.Output != nil && reason != CompensationExhausted {

@@ -18,8 +18,11 @@ func (t *transition) advanceBackward() {
 			continue
 		}
 		left++
-		if status := t.next.Steps[i].Status; (status == StepSucceeded || status == StepUnknown) && t.mayCompensate(i) {
-			t.dispatchCompensation(i)
+		switch t.next.Steps[i].Status {
+		case StepSucceeded, StepUnknown, StepSkipped:
+			if t.mayCompensate(i) {
+				t.dispatchCompensation(i)
+			}
 		}
 	}
 	if left > 0 {
@@ -54,6 +57,8 @@ func (d *Definition) owes(in *Instance, i int) bool {
 	switch s.Status {
 	case StepSucceeded, StepUnknown, StepCompensating, StepCompensationFailed:
 		return true
+	case StepSkipped: // as done; a compensation that was skipped is done too
+		return s.TookEffect && s.CompensationAttempts == 0
 	default:
 		return false
 	}

@@ -53,6 +53,27 @@ func TestRule5AParkedStepThatMayHaveTakenEffectIsCompensated(t *testing.T) {
 	c.expectOut("b/compensate/1")
 }
 
+func TestRule15ASkippedParkedStepIsCompensatedIfTheSagaTurnsBack(t *testing.T) {
+	t.Parallel()
+	for _, failed := range []func(*conversation){
+		func(c *conversation) { c.refuse("b") }, func(c *conversation) { c.timeOut("b") },
+	} {
+		c := begin(t, parked())
+		c.succeed("a")
+		failed(c)
+		c.act(saga.ActionSkip, func(a *saga.Action) { a.Step, a.Output = "b", []byte(`{"bookingId":"B7"}`) })
+		c.refuse("p")
+		c.expectStatus(saga.Stuck)
+		c.act(saga.ActionCompensate)
+		c.expectOut("b/compensate/1")
+		require.JSONEq(t, `{"bookingId":"B7"}`, string(c.last.Commands[0].Output))
+		c.late("b/execute/1", saga.Reply{Succeeded: true})
+		c.expectOut("b/compensate/1")
+		c.succeed("b", "a")
+		c.expectStatus(saga.Compensated)
+	}
+}
+
 func TestRule9ALateSuccessOfAParkedStepResumesTheSaga(t *testing.T) {
 	t.Parallel()
 	c := begin(t, parked())

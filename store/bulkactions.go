@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.status,
+const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.stop_base, a.status,
 	a.created_at, a.finished_at, i.matched, i.done, i.refused, i.failed`
 
 // bulkTally counts the targets of a row a of bulk_actions.
@@ -141,7 +141,7 @@ func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (foun
 
 func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
 	var finished *time.Time
-	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter,
+	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
 		&a.Status, &a.CreatedAt, &finished, &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
 	a.CreatedAt, a.FinishedAt = a.CreatedAt.UTC(), fromNullable(finished)
 	return a, err
@@ -221,9 +221,9 @@ func settleBulk(
 		return action, err
 	}
 	action.Settle(now.UTC().Truncate(time.Microsecond))
-	_, err = tx.Exec(ctx, `update bulk_actions set status = $2, canary = $3, stop_after = $4, finished_at = $5 where id = $1
-			and (status, canary, stop_after) is distinct from ($2, $3, $4)`,
-		id, action.Status, action.Canary, action.StopAfter, nullable(action.FinishedAt))
+	_, err = tx.Exec(ctx, `update bulk_actions set status = $2, canary = $3, stop_base = $4, finished_at = $5 where id = $1
+			and (status, canary, stop_base) is distinct from ($2, $3, $4)`,
+		id, action.Status, action.Canary, action.StopBase, nullable(action.FinishedAt))
 	return action, err
 }
 

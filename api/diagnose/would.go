@@ -11,11 +11,11 @@ import (
 
 // Would describes what an action would do to a saga at that time, or why it would be refused. It calls the core, so the
 // description matches what the action does in the same state.
-func Would(def *saga.Definition, in saga.Instance, action saga.Action, now time.Time) (would, refused string) {
+func Would(def *saga.Definition, in saga.Instance, cause saga.Cause, now time.Time) (would, refused string) {
 	if now.Before(in.UpdatedAt) {
 		now = in.UpdatedAt
 	}
-	decision, err := def.Transition(in, saga.Event{At: now, Cause: action})
+	decision, err := def.Transition(in, saga.Event{At: now, Cause: cause})
 	switch {
 	case err != nil:
 		return "", "nothing can be decided on the saga"
@@ -28,7 +28,11 @@ func Would(def *saga.Definition, in saga.Instance, action saga.Action, now time.
 	for _, entry := range decision.Entries {
 		switch entry.Type {
 		case saga.EntryStepSkipped:
-			parts = append(parts, "count step "+entry.Step+" as done")
+			what := "step " + entry.Step
+			if compensationFailed(in, entry.Step) {
+				what = "the compensation of " + what
+			}
+			parts = append(parts, "count "+what+" as done")
 		case saga.EntryDataPatched:
 			parts = append(parts, "change the data")
 		case saga.EntryAcknowledged:
@@ -49,4 +53,10 @@ func Would(def *saga.Definition, in saga.Instance, action saga.Action, now time.
 		return parts[0], ""
 	}
 	return strings.Join(parts[:len(parts)-1], ", ") + ", and " + parts[len(parts)-1], ""
+}
+
+func compensationFailed(in saga.Instance, step string) bool {
+	return slices.ContainsFunc(in.Steps, func(s saga.StepState) bool {
+		return s.Name == step && s.Status == saga.StepCompensationFailed
+	})
 }

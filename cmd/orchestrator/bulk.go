@@ -40,8 +40,8 @@ func (f bulkFlags) chosen(id string) (bool, error) {
 // filter converts name=value,name=value to the JSON form of a filter. A repeated name becomes a list.
 func (f bulkFlags) filter() (json.RawMessage, error) {
 	members := make(map[string]any)
-	for pair := range strings.SplitSeq(f.Filter, ",") {
-		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
+	for _, pair := range splitFilter(f.Filter) {
+		name, value, found := strings.Cut(pair, "=")
 		if !found || name == "" || value == "" {
 			return nil, usage("--filter %q: want name=value,name=value", f.Filter)
 		}
@@ -65,6 +65,29 @@ func (f bulkFlags) filter() (json.RawMessage, error) {
 	}
 	return json.Marshal(members)
 }
+
+// splitFilter splits at commas. A backslash in front of a comma or a backslash keeps it.
+func splitFilter(text string) (pairs []string) {
+	var pair strings.Builder
+	escaped := false
+	for _, c := range text {
+		switch {
+		case !escaped && c == '\\':
+			escaped = true
+			continue
+		case !escaped && c == ',':
+			pairs = append(pairs, pair.String())
+			pair.Reset()
+			continue
+		}
+		pair.WriteRune(c)
+		escaped = false
+	}
+	return append(pairs, pair.String())
+}
+
+// filterValue makes a value stand for itself in --filter.
+func filterValue(text string) string { return strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(text) }
 
 // actOnMany performs an action on all sagas that match the filter.
 func (c *sagasCommand) actOnMany(ctx context.Context, out *streams, flags bulkFlags, request resource.BulkRequest) error {
@@ -107,7 +130,10 @@ func (r *remote) follow(ctx context.Context, out *streams, action resource.BulkA
 	if err := r.showBulk(out, action); err != nil {
 		return err
 	}
-	if action.Failed > 0 || action.Status == "stopped" || action.Status == "cancelled" {
+	if action.Status == "waiting" {
+		fmt.Fprintf(out.err, "it waits after its canary: orchestrator actions continue %s\n", action.ID)
+	}
+	if action.Failed > 0 || action.Done == 0 && action.Refused > 0 || action.Status == "stopped" || action.Status == "cancelled" {
 		return fmt.Errorf("bulk action %s is %s: %d refused, %d failed, %d remaining; orchestrator actions items %s shows why",
 			action.ID, action.Status, action.Refused, action.Failed, action.Remaining, action.ID)
 	}

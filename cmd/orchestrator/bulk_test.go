@@ -64,3 +64,9 @@ func TestADefinitionIsDisabledAndEnabled(t *testing.T) {
 	require.Contains(t, c.done("definitions", "enable", "order"), "definition order is enabled")
 	c.done("sagas", "start", "order")
 }
+
+func TestAFilterMayHoldCommas(t *testing.T) {
+	t.Parallel()
+	value := `again,status=stuck\`
+	assert.Equal(t, []string{"error_code=" + value, "step=a"}, splitFilter("error_code="+filterValue(value)+",step=a"))
+}

@@ -59,13 +59,13 @@ func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, ou
 	p := group.printer(out)
 	defer out.more(p, list.NextCursor)
 	return p.show(list, func(table *tabwriter.Writer) {
-		row(table, "NAME", "VERSION", "STEPS", "REGISTERED")
+		row(table, "NAME", "VERSION", "STEPS", "STARTS", "REGISTERED")
 		for _, d := range list.Items {
 			steps := "?"
 			if definition, err := definitionOf(d); err == nil {
 				steps = fmt.Sprint(len(definition.Steps))
 			}
-			row(table, d.Name, d.Version, steps, p.ago(d.CreatedAt))
+			row(table, d.Name, d.Version, steps, map[bool]string{true: "disabled", false: "enabled"}[d.Disabled], p.ago(d.CreatedAt))
 		}
 	})
 }

@@ -68,7 +68,7 @@ func (c *stuckCommand) groups(ctx context.Context, out *streams) error {
 				oldest = p.ago(*g.Oldest)
 			}
 			row(table, g.Count, g.Definition, g.Reason, g.Step, g.ErrorCode, oldest, g.Example, fmt.Sprintf(
-				"definition=%s,attention_reason=%s,step=%s,error_code=%s", g.Definition, g.Reason, g.Filter.Step, g.Filter.ErrorCode))
+				"definition=%s,attention_reason=%s,step=%s,error_code=%s", g.Definition, g.Reason, filterValue(g.Filter.Step), filterValue(g.Filter.ErrorCode)))
 		}
 	})
 }

@@ -175,6 +175,9 @@ func (b *batchState) event(r *request) (answer, error) {
 	case decision.OutputFault != "":
 		b.addDeadLetter(r, decision.OutputFault, "the step took effect, but its output was not taken")
 	}
+	if r.letter != nil && decision.OutputFault != "" { // the letter holds the only copy of the output
+		return s.refuse(saga.RefusedNotApplicable, "the output cannot be merged into the saga's data: patch the data, or skip the step"), nil
+	}
 	return answer{instance: s.instance, refused: decision.Refused}, nil
 }
 

@@ -103,6 +103,9 @@ func (e *Engine) redriveRequest(ctx context.Context, letter record.DeadLetter, a
 	if err != nil {
 		return nil, notRedriven(err.Error() + ": discard it")
 	}
+	if reply.OutputFault != "" {
+		return nil, notRedriven(reply.OutputFault + ": the step took effect, so skip it with a corrected output")
+	}
 	r.cause = reply
 	return r, nil
 }

@@ -82,9 +82,11 @@ func TestARedrivenReplyIsTakenIn(t *testing.T) {
 	require.Equal(t, saga.RefusedUnknownCommand, refused.Code)
 	reply.Body = []byte(`{"status":"done"}`)
 	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	reply.CommandID, reply.Body = in.ID+"/reserve/execute/1", []byte(`{"status":"succeeded","output":{"x":"\u0000"}}`)
+	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused, "it is the only copy of the output")
 	reply.CommandID = ""
 	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
-	require.Equal(t, 3, r.letters(t), "what cannot be redriven stays")
+	require.Equal(t, 4, r.letters(t), "what cannot be redriven stays")
 }
 
 func TestATargetOfABulkActionIsDecidedOnce(t *testing.T) {

@@ -32,6 +32,11 @@ func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle f
 func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	dead := e.deadLetter(message, sourceCommands)
 	explain(dead, deathReason(message), "the broker dead-lettered the message")
+	if queue, is := message.Headers["x-first-death-queue"].(string); is {
+		if _, worker, found := strings.Cut(queue, ".commands."); found {
+			dead.Queue = worker // where it was going, as definitions name it
+		}
+	}
 	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, keepDead: true, done: e.settling(settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
 		dead.SagaID, dead.CommandID = id.Saga, id.String()

@@ -84,6 +84,8 @@ func startRefusal(err error) string {
 	switch {
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return "definition_not_found"
+	case errors.Is(err, record.ErrDefinitionDisabled):
+		return "definition_disabled"
 	case errors.Is(err, record.ErrUnreadable):
 		return "unreadable_definition"
 	case errors.Is(err, record.ErrIdempotencyConflict):

@@ -161,3 +161,15 @@ func run(t *testing.T, config engine.Config) *engine.Engine {
 	t.Cleanup(func() { stop(); working.Wait() })
 	return e
 }
+
+func TestAStartByMessageOfADisabledDefinitionIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	_, err := r.store.SetDisabled(t.Context(), "payment", true, "ops")
+	require.NoError(t, err)
+	require.True(t, deliver(t.Context(), t, r.Engine, wire.Message{MessageID: "m", Type: "payment", Body: []byte("order-1")}))
+	letters, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, "definition_disabled", letters[0].Reason)
+}

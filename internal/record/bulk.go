@@ -50,6 +50,7 @@ type BulkAction struct {
 	Rate       float64 // most targets per second; 0: no limit
 	Canary     int     // number of targets after which it waits; 0: it does not wait
 	StopAfter  int     // number of refused or failed targets after which it stops; 0: it does not stop
+	StopBase   int     // refused and failed targets at the last Continue: they no longer count towards StopAfter
 	Status     BulkStatus
 	CreatedAt  time.Time
 	FinishedAt time.Time // zero: not over
@@ -109,10 +110,13 @@ func (a *BulkAction) Allowed() int {
 		allowed = min(allowed, a.Canary-decided)
 	}
 	if a.StopAfter > 0 {
-		allowed = min(allowed, a.StopAfter-a.Tally.Refused-a.Tally.Failed)
+		allowed = min(allowed, a.StopAfter-a.faults())
 	}
 	return max(0, allowed)
 }
+
+// faults returns the number of targets that count towards StopAfter.
+func (a *BulkAction) faults() int { return a.Tally.Refused + a.Tally.Failed - a.StopBase }
 
 // Settle sets the status of a running bulk action from its tally.
 func (a *BulkAction) Settle(now time.Time) {
@@ -122,7 +126,7 @@ func (a *BulkAction) Settle(now time.Time) {
 	case a.Status != BulkRunning:
 	case a.Tally.Remaining() == 0:
 		a.Status, a.FinishedAt = BulkCompleted, now
-	case a.StopAfter > 0 && a.Tally.Refused+a.Tally.Failed >= a.StopAfter:
+	case a.StopAfter > 0 && a.faults() >= a.StopAfter:
 		a.Status = BulkStopped
 	case a.Canary > 0 && a.Tally.Matched-a.Tally.Remaining() >= a.Canary:
 		a.Status = BulkWaiting
@@ -139,7 +143,7 @@ func (a *BulkAction) Continue() error {
 		a.Canary = 0
 	}
 	if a.Status == BulkStopped {
-		a.StopAfter += a.Tally.Refused + a.Tally.Failed
+		a.StopBase = a.Tally.Refused + a.Tally.Failed
 	}
 	a.Status = BulkRunning
 	return nil

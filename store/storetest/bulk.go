@@ -196,6 +196,10 @@ func bulkWaitsAndStops(f *Fixture) {
 	assert.Equal(t, record.BulkStopped, stopped.Status)
 	assert.Equal(t, record.BulkTally{Matched: 4, Done: 1, Refused: 1, Failed: 1}, stopped.Tally)
 	assert.Equal(t, 1, stopped.Tally.Remaining())
+	continued, err = f.ControlBulk(t.Context(), made.ID, (*record.BulkAction).Continue)
+	require.NoError(t, err)
+	assert.Equal(t, 1, continued.Allowed(), "what was refused before no longer counts")
+	assert.Equal(t, 2, continued.StopAfter, "the limit stays")
 }
 
 func bulkEmpty(f *Fixture) {

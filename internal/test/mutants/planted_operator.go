@@ -37,7 +37,7 @@ func operatorMutants() []mutant {
 		},
 		{
 			"failures not counted before a stop", "internal/record/bulk.go",
-			"allowed = min(allowed, a.StopAfter-a.Tally.Refused-a.Tally.Failed)", "allowed = min(allowed, a.StopAfter)", carried,
+			"allowed = min(allowed, a.StopAfter-a.faults())", "allowed = min(allowed, a.StopAfter)", carried,
 		},
 		{
 			"a redriven command with other bytes", "internal/engine/bulk.go",
