@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// bulkLook is the polling interval for a caller who waits for a bulk action.
+// bulkLook is the polling interval while a caller waits for a bulk action.
 const bulkLook = 100 * time.Millisecond
 
 type (

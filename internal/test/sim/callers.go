@@ -141,7 +141,7 @@ func (s *Simulation) interfere(id string) {
 	}
 }
 
-// act requests an action once; without an answer, the operator who looks next decides again. Every call has its own
+// act requests an action once; without an answer, the next operator decides again. Every call has its own
 // actor, which identifies it in the history.
 func (s *Simulation) act(id string, action saga.Action) {
 	action.ID, action.Actor = s.newID(), s.newActor()
