@@ -2,7 +2,6 @@ package rabbit
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
@@ -19,11 +18,11 @@ const (
 // until ctx ends. It then waits for the running calls, settles them and returns. A command is settled only after the
 // broker has confirmed its reply.
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
-	var calls sync.WaitGroup
+	calls := pool{idle: make(chan func())}
 	b.consume(ctx, consumer{
 		queue: b.names.worker(queue), prefetch: limit, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
-			calls.Go(func() {
+			calls.run(func() {
 				v := requeue // kept if handle never returns
 				defer func() { settle(v) }()
 				answer := handle(message)
@@ -33,7 +32,7 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 			})
 		},
 	})
-	calls.Wait()
+	calls.close()
 	return nil
 }
 
