@@ -87,7 +87,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 	return row
 }
 
-// usualAttempts returns the attempts of a step in that status when all goes well.
+// usualAttempts returns how many attempts a step in this status has had if none failed.
 func usualAttempts(status saga.StepStatus) int {
 	if status == saga.StepPending {
 		return 0

@@ -37,7 +37,7 @@ type lane struct {
 	mu       sync.Mutex
 	requests []*request
 	parked   []*parkedSaga
-	wanted   int // the number that fires enough; 0: none
+	wanted   int // requests that must wait before enough fires; 0: it does not fire
 	closed   bool
 }
 

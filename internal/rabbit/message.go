@@ -14,7 +14,7 @@ import (
 const (
 	maxShort = 255     // bytes of a name or a property; a longer one makes the library end the connection
 	maxBody  = 8 << 20 // bytes of a message, sent or received
-	// maxOwnBody is kept of a message in the orchestrator's own queues: more than a valid one has.
+	// maxOwnBody is the number of bytes to which a message in the orchestrator's own queues is cut. Valid ones are shorter.
 	maxOwnBody = 2 << 20
 )
 

@@ -58,8 +58,8 @@ type Config struct {
 }
 
 const (
-	// promptly is the delay within which a confirm must come for the attempt's time to count from the commit; or a
-	// twentieth of the timeout, if longer.
+	// promptly is the longest delay of a confirm after which the attempt's timeout still counts from the commit. A
+	// twentieth of the timeout applies instead if it is longer.
 	promptly = 100 * time.Millisecond
 	// margin is the last part of a lease: commands are not published from memory during it, so that two publishers do
 	// not overlap.

@@ -1,15 +1,13 @@
 package chaos
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
 // api is one replica, as any HTTP client sees it.
@@ -24,32 +22,7 @@ func newAPI(address string) *api {
 }
 
 func (a *api) call(method, path, key string, body, into any) (int, error) {
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return 0, err
-		}
-		content = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(context.Background(), method, a.base+path, content)
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
-	}
-	response, err := a.client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	if into == nil {
-		_, err = io.Copy(io.Discard, response.Body)
-		return response.StatusCode, err
-	}
-	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
+	return env.Call(a.client, method, a.base+path, key, body, into)
 }
 
 // must calls and requires one of the statuses.

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,13 +66,7 @@ func failOverBehind(fx *fixture) int {
 	}
 	fx.let(1500 * time.Millisecond)
 	whole := fx.broken()
-	fx.postgres(fx.t).Stop(syscall.SIGKILL)
-	_, err = standby.Exec(fx.t.Context(), `select pg_promote()`)
-	require.NoError(fx.t, err)
-	u, err := url.Parse(fx.env["STANDBY_URL"])
-	require.NoError(fx.t, err)
-	fx.proxy.Lead(u.Host)
-	fx.proxy.Cut()
+	promoteStandby(fx)
 	fx.awaitPostgres()
 	fx.forgetLost()
 	fx.cancelled = fx.cancelNow(ids)

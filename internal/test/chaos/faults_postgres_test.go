@@ -163,9 +163,17 @@ func throughSwitch(fx *fixture) {
 	})
 }
 
-// failOver kills the primary for good and promotes the standby.
+// failOver makes the standby the primary.
 func failOver(fx *fixture) int {
 	whole := fx.broken()
+	promoteStandby(fx)
+	fx.awaitPostgres()
+	whole()
+	return 1
+}
+
+// promoteStandby kills the primary for good, promotes the standby and sends all connections there.
+func promoteStandby(fx *fixture) {
 	fx.postgres(fx.t).Stop(syscall.SIGKILL)
 	conn, err := pgx.Connect(fx.t.Context(), fx.env["STANDBY_URL"])
 	require.NoError(fx.t, err)
@@ -176,9 +184,6 @@ func failOver(fx *fixture) int {
 	require.NoError(fx.t, err)
 	fx.proxy.Lead(u.Host)
 	fx.proxy.Cut()
-	fx.awaitPostgres()
-	whole()
-	return 1
 }
 
 // fewConnections gives the replicas a role that may have two connections in total.

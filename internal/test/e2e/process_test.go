@@ -2,10 +2,7 @@ package e2e
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -138,33 +135,7 @@ type api struct {
 }
 
 func (a *api) call(method, path, key string, body, into any) (int, error) {
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return 0, err
-		}
-		content = bytes.NewReader(text)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, a.base+path, content)
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	if into == nil {
-		return response.StatusCode, nil
-	}
-	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
+	return env.Call(&http.Client{Timeout: 20 * time.Second}, method, a.base+path, key, body, into)
 }
 
 // must calls and requires the status.

@@ -102,10 +102,7 @@ func givenBackComesAgain(t *testing.T, b broker) {
 		require.Equal(t, n > 0, message.Redelivered)
 		settle(wire.Answer{Settlement: wire.Requeued})
 	}
-	letter, settle := b.TakeDead()
-	settle(true)
-	assert.Equal(t, brokerCommand(1).ID.String(), letter.MessageID)
-	assert.Equal(t, "delivery_limit", letter.Headers["x-first-death-reason"])
+	requireDead(t, b, "delivery_limit")
 }
 
 func rejectedIsDeadLetter(t *testing.T, b broker) {
@@ -114,10 +111,16 @@ func rejectedIsDeadLetter(t *testing.T, b broker) {
 	require.Equal(t, wire.Confirmed, b.Publish(brokerCommand(1))[0].Outcome)
 	_, reject := b.Take(brokerQueue)
 	reject(wire.Answer{Settlement: wire.Rejected})
+	requireDead(t, b, "rejected")
+}
+
+// requireDead takes the dead letter of the first command and checks why it died.
+func requireDead(t *testing.T, b broker, reason string) {
+	t.Helper()
 	letter, settle := b.TakeDead()
 	settle(true)
 	assert.Equal(t, brokerCommand(1).ID.String(), letter.MessageID)
-	assert.Equal(t, "rejected", letter.Headers["x-first-death-reason"])
+	assert.Equal(t, reason, letter.Headers["x-first-death-reason"])
 }
 
 func replyComesAgain(t *testing.T, b broker) {
