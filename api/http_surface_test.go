@@ -222,6 +222,8 @@ func TestQueuesAndStats(t *testing.T) {
 	stats := into[resource.Stats](o.get("/v1/stats"), http.StatusOK)
 	assert.EqualValues(t, 1, stats.Sagas["order"][saga.Running])
 	assert.EqualValues(t, 1, stats.Throughput.StartedLastMinute)
+	require.Len(t, stats.Throughput.Minutes, 60, "those without sagas are listed, too")
+	assert.True(t, stats.Throughput.Minutes[0].At.Before(stats.Throughput.Minutes[59].At.Time))
 }
 
 func TestQueuesAreListedIfCountingTimesOut(t *testing.T) {

@@ -31,9 +31,15 @@ func (s *service) stats(ctx context.Context, _ *struct{}) (*statsOutput, error) 
 		Throughput: resource.Throughput{
 			StartedLastMinute: found.StartedLastMinute, StartedLastHour: found.StartedLastHour,
 			FinishedLastMinute: found.FinishedLastMinute, FinishedLastHour: found.FinishedLastHour,
+			Minutes: make([]resource.Minute, 0, len(found.Minutes)),
 		},
 		Outbox:      resource.OutboxStats{Pending: found.OutboxPending, Oldest: resource.OptionalTime(found.OutboxOldest)},
 		DeadLetters: found.DeadLetters,
+	}
+	for _, m := range found.Minutes {
+		shown.Throughput.Minutes = append(shown.Throughput.Minutes, resource.Minute{
+			At: resource.Time{Time: m.At}, Started: m.Started, Completed: m.Completed, Compensated: m.Compensated, Abandoned: m.Abandoned,
+		})
 	}
 	maps.Copy(shown.Attention, found.Attention)
 	for _, count := range found.Counts {

@@ -13,28 +13,34 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Stats counts everything on one snapshot. Finished sagas are counted from an index.
+// countSagas counts sagas by definition and status. Ended ones are counted in one scan of the index sagas_ended, those of
+// the last minutes by the minute in which they ended.
+const countSagas = `select coalesce(definition, ''), coalesce(status::text, ''),
+		case when finished_at >= date_trunc('minute', now()) - interval '1 hour' then date_trunc('minute', finished_at) end as minute,
+		count(*), count(*) filter (where finished_at > now() - interval '1 minute'),
+		count(*) filter (where finished_at > now() - interval '1 hour')
+	from sagas where finished_at is not null group by definition, status, minute
+	union all
+	select coalesce(definition, ''), coalesce(status::text, ''), null, count(*), 0, 0 from sagas
+	where finished_at is null group by definition, status`
+
+// countStarted counts the sagas that started in the last minutes by the minute in which they started.
+const countStarted = `select date_trunc('minute', created_at) as minute, count(*),
+		count(*) filter (where created_at > now() - interval '1 minute'), count(*) filter (where created_at > now() - interval '1 hour')
+	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' group by minute`
+
+// Stats counts everything on one snapshot.
 func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 	stats := record.Stats{Attention: make(map[saga.AttentionReason]int64)}
 	b := &pgx.Batch{}
-	b.Queue(`select coalesce(definition, ''), coalesce(status::text, ''), count(*), count(*) filter (where finished_at > now() - interval '1 minute'),
-			count(*) filter (where finished_at > now() - interval '1 hour')
-		from sagas where finished_at is not null group by definition, status
-		union all
-		select coalesce(definition, ''), coalesce(status::text, ''), count(*), 0, 0 from sagas
-		where finished_at is null group by definition, status`).
-		Query(func(rows pgx.Rows) error {
-			var count record.Count
-			var lastMinute, lastHour int64
-			columns := []any{&count.Definition, &count.Status, &count.Sagas, &lastMinute, &lastHour}
-			_, err := pgx.ForEachRow(rows, columns, func() error {
-				stats.Counts = append(stats.Counts, count)
-				stats.FinishedLastMinute += lastMinute
-				stats.FinishedLastHour += lastHour
-				return nil
-			})
-			return err
-		})
+	b.Queue(`select now()`).QueryRow(func(row pgx.Row) error {
+		var now time.Time
+		err := row.Scan(&now)
+		stats.Minutes = record.LastMinutes(now)
+		return err
+	})
+	b.Queue(countSagas).Query(func(rows pgx.Rows) error { return addCounts(&stats, rows) })
+	b.Queue(countStarted).Query(func(rows pgx.Rows) error { return addStarted(&stats, rows) })
 	b.Queue(`select attention_reason, count(*) from sagas where attention_reason is not null group by attention_reason`).
 		Query(func(rows pgx.Rows) error {
 			var reason saga.AttentionReason
@@ -45,9 +51,6 @@ func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 			})
 			return err
 		})
-	b.Queue(`select count(*) filter (where created_at > now() - interval '1 minute'), count(*)
-		from sagas where created_at > now() - interval '1 hour'`).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&stats.StartedLastMinute, &stats.StartedLastHour) })
 	b.Queue(`select count(*), min(created_at) filter (where isfinite(created_at)) from outbox`).QueryRow(func(row pgx.Row) error {
 		var oldest *time.Time
 		err := row.Scan(&stats.OutboxPending, &oldest)
@@ -64,4 +67,45 @@ func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 		return strings.Compare(a.Definition+"\x00"+string(a.Status), b.Definition+"\x00"+string(b.Status))
 	})
 	return stats, nil
+}
+
+// addCounts adds the rows of countSagas. A definition and status has several rows: one for each minute.
+func addCounts(stats *record.Stats, rows pgx.Rows) error {
+	type group struct {
+		definition string
+		status     saga.Status
+	}
+	sums := make(map[group]int64)
+	var of group
+	var minute *time.Time
+	var sagas, lastMinute, lastHour int64
+	columns := []any{&of.definition, &of.status, &minute, &sagas, &lastMinute, &lastHour}
+	_, err := pgx.ForEachRow(rows, columns, func() error {
+		sums[of] += sagas
+		stats.FinishedLastMinute += lastMinute
+		stats.FinishedLastHour += lastHour
+		if m := record.MinuteOf(stats.Minutes, fromNullable(minute)); m != nil {
+			m.Ended(of.status, sagas)
+		}
+		return nil
+	})
+	for of, sagas := range sums {
+		stats.Counts = append(stats.Counts, record.Count{Definition: of.definition, Status: of.status, Sagas: sagas})
+	}
+	return err
+}
+
+// addStarted adds the rows of countStarted.
+func addStarted(stats *record.Stats, rows pgx.Rows) error {
+	var minute time.Time
+	var sagas, lastMinute, lastHour int64
+	_, err := pgx.ForEachRow(rows, []any{&minute, &sagas, &lastMinute, &lastHour}, func() error {
+		stats.StartedLastMinute += lastMinute
+		stats.StartedLastHour += lastHour
+		if m := record.MinuteOf(stats.Minutes, minute); m != nil {
+			m.Started += sagas
+		}
+		return nil
+	})
+	return err
 }

@@ -67,6 +67,17 @@ type Throughput struct {
 	StartedLastHour    int64 `json:"started_last_hour"`
 	FinishedLastMinute int64 `json:"finished_last_minute"`
 	FinishedLastHour   int64 `json:"finished_last_hour"`
+
+	Minutes []Minute `json:"minutes" doc:"The last 60 whole minutes, oldest first; those without sagas, too"`
+}
+
+// Minute counts the sagas that started and that ended in a minute.
+type Minute struct {
+	At          Time  `json:"at" format:"date-time" doc:"The beginning of the minute"`
+	Started     int64 `json:"started"`
+	Completed   int64 `json:"completed"`
+	Compensated int64 `json:"compensated"`
+	Abandoned   int64 `json:"abandoned"`
 }
 
 // OutboxStats counts commands that the broker has not confirmed.

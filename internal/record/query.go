@@ -54,6 +54,52 @@ type Count struct {
 	Sagas      int64
 }
 
+// ThroughputMinutes is the number of minutes in Stats.Minutes.
+const ThroughputMinutes = 60
+
+// Minute counts the sagas that started and that ended in the minute that begins at At.
+type Minute struct {
+	At          time.Time
+	Started     int64
+	Completed   int64
+	Compensated int64
+	Abandoned   int64
+}
+
+// LastMinutes returns the whole minutes before now, oldest first, without sagas.
+func LastMinutes(now time.Time) []Minute {
+	minutes := make([]Minute, ThroughputMinutes)
+	first := now.UTC().Truncate(time.Minute).Add(-ThroughputMinutes * time.Minute)
+	for i := range minutes {
+		minutes[i].At = first.Add(time.Duration(i) * time.Minute)
+	}
+	return minutes
+}
+
+// MinuteOf returns the minute of at. It returns nil if at is not in one of the minutes.
+func MinuteOf(minutes []Minute, at time.Time) *Minute {
+	if len(minutes) == 0 || at.Before(minutes[0].At) {
+		return nil
+	}
+	if i := int(at.Sub(minutes[0].At) / time.Minute); i < len(minutes) {
+		return &minutes[i]
+	}
+	return nil
+}
+
+// Ended adds sagas that ended with the status. Other statuses count nowhere.
+func (m *Minute) Ended(status saga.Status, sagas int64) {
+	switch status {
+	case saga.Completed:
+		m.Completed += sagas
+	case saga.Compensated:
+		m.Compensated += sagas
+	case saga.Abandoned:
+		m.Abandoned += sagas
+	case saga.Scheduled, saga.Running, saga.Compensating, saga.Stuck, saga.Paused:
+	}
+}
+
 // Stats summarizes the state of all sagas.
 type Stats struct {
 	Counts    []Count
@@ -63,6 +109,7 @@ type Stats struct {
 	StartedLastHour    int64
 	FinishedLastMinute int64
 	FinishedLastHour   int64
+	Minutes            []Minute // the last ThroughputMinutes whole minutes, oldest first
 	OutboxPending      int64
 	OutboxOldest       time.Time // zero: the outbox is empty
 	DeadLetters        int64

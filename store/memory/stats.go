@@ -19,6 +19,7 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 	now := s.now()
 	stats := record.Stats{
 		Attention: make(map[saga.AttentionReason]int64), DeadLetters: int64(len(s.tables.deadLetters)),
+		Minutes: record.LastMinutes(now),
 	}
 	type group struct {
 		definition string
@@ -30,9 +31,15 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 		if in.Attention != nil {
 			stats.Attention[in.Attention.Reason]++
 		}
+		if m := record.MinuteOf(stats.Minutes, in.CreatedAt); m != nil {
+			m.Started++
+		}
 		stats.StartedLastMinute += within(time.Minute, in.CreatedAt, now)
 		stats.StartedLastHour += within(time.Hour, in.CreatedAt, now)
 		if !in.FinishedAt.IsZero() {
+			if m := record.MinuteOf(stats.Minutes, in.FinishedAt); m != nil {
+				m.Ended(in.Status, 1)
+			}
 			stats.FinishedLastMinute += within(time.Minute, in.FinishedAt, now)
 			stats.FinishedLastHour += within(time.Hour, in.FinishedAt, now)
 		}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ func readRules() map[string]rule {
 		"a missing saga is not found":                         with(sagaNotFound),
 		"of watched sagas, the changed ones are returned":     with(changedSagas),
 		"statistics count all sagas":                          with(statistics),
+		"statistics count the sagas of each minute":           with(statisticsByMinute),
 		"an open store answers a ping":                        with(answers),
 	}
 }
@@ -85,7 +87,7 @@ func statistics(f *Fixture) {
 	t := f.t
 	empty, err := f.Stats(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}}, empty)
+	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}, Minutes: record.LastMinutes(nextMinute(empty))}, empty)
 
 	first := f.Start(saga.Start{})
 	f.Start(saga.Start{})
@@ -100,7 +102,7 @@ func statistics(f *Fixture) {
 			{Definition: "order", Status: saga.Running, Sagas: 2},
 		},
 		Attention:         map[saga.AttentionReason]int64{saga.LateEffect: 1},
-		StartedLastMinute: 4, StartedLastHour: 4, FinishedLastMinute: 2, FinishedLastHour: 2,
+		StartedLastMinute: 4, StartedLastHour: 4, FinishedLastMinute: 2, FinishedLastHour: 2, Minutes: stats.Minutes,
 		OutboxPending: 6, OutboxOldest: first.CreatedAt,
 	}, stats)
 
@@ -110,6 +112,53 @@ func statistics(f *Fixture) {
 	assert.Equal(t, record.Backlog{
 		OutboxPending: 6, OutboxOldest: first.CreatedAt, DeadLetters: map[string]int64{"reply": 1, "start": 2},
 	}, backlog)
+}
+
+// nextMinute returns the minute after the last one of the statistics.
+func nextMinute(stats record.Stats) time.Time {
+	return stats.Minutes[len(stats.Minutes)-1].At.Add(time.Minute)
+}
+
+// A saga counts in the minutes of its start and its end, whenever it is counted.
+func statisticsByMinute(f *Fixture) {
+	t := f.t
+	now := f.Start(saga.Start{}).CreatedAt
+	minute := func(ago int) time.Time { return now.Truncate(time.Minute).Add(-time.Duration(ago) * time.Minute) }
+	f.past(minute(70).Add(time.Second), saga.ActionAbandon)
+	f.past(minute(5), saga.ActionAbandon) // the first instant of a minute belongs to it
+	f.past(minute(5).Add(time.Minute-time.Microsecond), saga.ActionCompensate)
+	f.past(minute(3), "")
+	stats, err := f.Stats(t.Context())
+	require.NoError(t, err)
+	want := record.LastMinutes(nextMinute(stats))
+	*record.MinuteOf(want, minute(5)) = record.Minute{At: minute(5), Started: 2, Abandoned: 1, Compensated: 1}
+	*record.MinuteOf(want, minute(3)) = record.Minute{At: minute(3), Started: 1}
+	if m := record.MinuteOf(want, now); m != nil { // the minute ended meanwhile
+		m.Started++
+	}
+	assert.Equal(t, want, stats.Minutes)
+	assert.Len(t, want, record.ThroughputMinutes)
+}
+
+// past starts a saga at a time of the past and does the action at the same time.
+func (f *Fixture) past(at time.Time, action saga.ActionName) {
+	f.t.Helper()
+	id := NewID()
+	err := f.Transact(f.t.Context(), record.Batch{Starts: []record.StartClaim{f.Claim(id, "", "")}},
+		func(l record.Loaded) (record.Changes, error) {
+			l.Now = at
+			return f.Begin(l, saga.Start{ID: id, StartAt: at.Add(time.Minute)})
+		})
+	require.NoError(f.t, err)
+	if action == "" {
+		return
+	}
+	err = f.Transact(f.t.Context(), record.Batch{SagaIDs: []string{id}},
+		func(l record.Loaded) (record.Changes, error) {
+			l.Now = at
+			return f.Decide(l, id, Do(action))
+		})
+	require.NoError(f.t, err)
 }
 
 func changedSagas(f *Fixture) {

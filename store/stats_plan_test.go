@@ -1,0 +1,36 @@
+package store
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The ended sagas are counted in one scan of an index, without the table. The started ones are found by their time: only
+// the newest rows are read.
+func TestStatisticsReadNoWholeTable(t *testing.T) {
+	t.Parallel()
+	s := filled(t, 60_000)
+	err := s.survey(t.Context(), func(tx pgx.Tx) error {
+		counts := explained(t, tx, countSagas)
+		assert.NotContains(t, counts, "Seq Scan")
+		assert.Equal(t, 1, strings.Count(counts, "Index Only Scan using sagas_ended"), counts)
+		started := explained(t, tx, countStarted)
+		assert.NotContains(t, started, "Seq Scan")
+		assert.Contains(t, started, "sagas_created")
+		return nil
+	})
+	require.NoError(t, err)
+}
+
+func explained(t *testing.T, tx pgx.Tx, statement string) string {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), "explain "+statement)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return strings.Join(lines, "\n")
+}
