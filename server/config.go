@@ -25,7 +25,8 @@ type Config struct {
 	Fresh bool   // embedded: delete the state in the file first
 	// SimulateWorkers makes an embedded orchestrator answer every command as a worker that succeeds.
 	SimulateWorkers bool
-	// Demo, with SimulateWorkers, registers the definition order and starts a saga every second for an hour.
+	// Demo makes an embedded orchestrator register the definition order and start a saga every second for an hour. Some
+	// sagas fail and some get stuck. Without SimulateWorkers the demo has workers of its own, and a viewer can make them fail.
 	Demo bool
 
 	Listen       string        // address of the REST API; default: 127.0.0.1:8080; port 0: a free port

@@ -26,9 +26,9 @@ func demoSaga() *saga.Definition {
 		MustBuild()
 }
 
-// demo starts an order every second, for users who try the orchestrator. One order in five is declined and compensated, and
-// one in seven gets stuck. If the user has registered another definition with this name, demo starts nothing.
-func (s *Server) demo(ctx context.Context) {
+// simulatedOrders starts an order every second for the simulated workers. One order in five is declined and compensated, and
+// one in seven gets stuck. If the user has registered another definition with this name, it starts nothing.
+func (s *Server) simulatedOrders(ctx context.Context) {
 	if _, err := s.store.LatestDefinition(ctx, "order"); err == nil && !s.demoIsOurs(ctx) {
 		s.config.Logger.Info("the demo does not start sagas: another definition named order is registered")
 		return

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/demo"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -28,6 +29,7 @@ type Server struct {
 	bulk     *operate.Bulk
 	metrics  *metrics
 	monitor  *api.Monitor
+	demo     *demo.Demo // nil: none
 	listener net.Listener
 	http     *http.Server
 	stopping chan struct{}
@@ -66,6 +68,9 @@ func (s *Server) assemble(ctx context.Context) error {
 		DecodeStart: decodeStart,
 		Committed:   func(events int) { s.metrics.committed.Observe(float64(events)) },
 	})
+	if s.config.Demo && s.config.embedded() && !s.config.SimulateWorkers {
+		s.demo = demo.New(demo.Config{Engine: s.engine, Reads: s.store, Transport: s.broker, Logger: s.config.Logger})
+	}
 	s.bulk = operate.NewBulk(operate.Config{
 		Bulks: s.store, Holder: rand.Text(), Logger: s.config.Logger,
 		Targets: map[record.BulkKind]operate.Targets{
@@ -113,8 +118,11 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
 	intake.Go(func() { s.bulk.Run(taking) })
-	if s.config.Demo && s.config.SimulateWorkers {
-		intake.Go(func() { s.demo(taking) })
+	switch {
+	case s.demo != nil:
+		intake.Go(func() { s.demo.Run(taking) })
+	case s.config.Demo && s.config.SimulateWorkers:
+		intake.Go(func() { s.simulatedOrders(taking) })
 	}
 
 	var failure, late error

@@ -15,7 +15,8 @@ type devCommand struct {
 	File        string `env:"ORCHESTRATOR_FILE" type:"path" help:"File for the state; default: orchestrator/dev.db in the user's cache folder."`
 	Fresh       bool   `help:"Delete the state in the file first."`
 	Auth        string `default:"none" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
-	Simulate    bool   `help:"Simulate workers that succeed. The member \"simulate\" in a saga's data, such as {\"charge-payment\": \"card_declined\"}, makes a step fail with that code."`
+	Demo        bool   `env:"ORCHESTRATOR_DEMO" xor:"demo" help:"Show the orchestrator at work: order sagas start by themselves for an hour, their workers run in this process, some sagas fail and some get stuck."`
+	Simulate    bool   `xor:"demo" help:"Simulate workers that succeed. The member \"simulate\" in a saga's data, such as {\"charge-payment\": \"card_declined\"}, makes a step fail with that code."`
 	Sagas       bool   `default:"true" negatable:"" help:"With --simulate: register the definition order and start a saga every second for an hour. Some of them fail, and some get stuck."`
 	serverFlags `embed:""`
 }
@@ -30,20 +31,26 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 		File: file, Fresh: c.Fresh, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure,
 		OverdueAfter: time.Duration(c.OverdueAfter), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
 	}
-	config.SimulateWorkers, config.Demo = c.Simulate, c.Simulate && c.Sagas
+	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
-		fmt.Fprintf(out.out, "serving %s, docs at %s/docs\n", url, url)
+		fmt.Fprintf(out.out, "the page is at %s/, the API's documentation at %s/docs\n", url, url)
 		fmt.Fprintf(out.out, "embedded: the state is in %s (--fresh deletes it)\n", file)
-		if c.Simulate {
-			fmt.Fprintln(out.out, "simulated workers answer every command")
-			if c.Sagas {
-				fmt.Fprintf(out.out, "an order saga starts every second: see `orchestrator sagas list --server %s`\n", url)
-			}
-		} else {
-			fmt.Fprintln(out.out, "there are no workers: add --simulate, or embed the orchestrator as examples/order-saga does")
-		}
+		c.announceWorkers(out, url)
 		fmt.Fprintln(out.out, "for production: `orchestrator serve` with Postgres and RabbitMQ")
 	})
+}
+
+func (c *devCommand) announceWorkers(out *streams, url string) {
+	switch {
+	case c.Demo:
+		fmt.Fprintf(out.out, "an order saga starts every second. Some get stuck: see the page, or `orchestrator stuck --groups --server %s`\n", url)
+	case c.Simulate && c.Sagas:
+		fmt.Fprintf(out.out, "simulated workers answer every command, and an order saga starts every second: see `orchestrator sagas list --server %s`\n", url)
+	case c.Simulate:
+		fmt.Fprintln(out.out, "simulated workers answer every command")
+	default:
+		fmt.Fprintln(out.out, "there are no workers: add --demo or --simulate, or embed the orchestrator as examples/order-saga does")
+	}
 }
 
 // file returns the path of the state.

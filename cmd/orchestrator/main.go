@@ -66,7 +66,7 @@ func main() {
 func run(ctx context.Context, arguments []string, out *streams) int {
 	helped := false // after --help the parser continues and would report missing arguments
 	parser, err := kong.New(&commands{},
-		kong.Name("orchestrator"), kong.Description("A saga orchestrator. To try it: `orchestrator dev --simulate`."),
+		kong.Name("orchestrator"), kong.Description("A saga orchestrator. To try it: `orchestrator dev --demo`."),
 		kong.Writers(out.out, out.err), kong.Exit(func(int) { helped = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(out), kong.PostBuild(ignoreEmptyVariables),
 	)

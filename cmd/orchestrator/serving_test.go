@@ -18,12 +18,20 @@ import (
 
 func TestDevServesUntilItIsInterrupted(t *testing.T) {
 	t.Parallel()
+	for _, flag := range []string{"--simulate", "--demo"} {
+		t.Run(flag, func(t *testing.T) { t.Parallel(); devServes(t, flag) })
+	}
+	assert.Equal(t, exitUsage, execute(t, "", "dev", "--demo", "--simulate").code, "either the demo or simulated workers")
+}
+
+func devServes(t *testing.T, flag string) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	said, out := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		line := []string{"dev", "--simulate", "--listen", "127.0.0.1:0", "--file", filepath.Join(t.TempDir(), "dev.db")}
+		line := []string{"dev", flag, "--listen", "127.0.0.1:0", "--file", filepath.Join(t.TempDir(), "dev.db")}
 		ended <- run(ctx, line, &streams{in: strings.NewReader(""), out: out, err: io.Discard})
 		_ = out.Close()
 	}()

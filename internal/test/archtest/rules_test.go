@@ -26,6 +26,7 @@ func imports() map[string][]string {
 		"client":                   {"saga", "api/resource", "internal/wait"},
 		"migrations":               {},
 		"internal/test/archtest":   {},
+		"internal/demo":            {"saga", "steps", "internal/record", "internal/wait"},
 		"internal/bench":           {"saga", "steps", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit"},
 		"internal/test/chaos":      {all},
 		"internal/failpoint":       {},
