@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 const bulkLook = 100 * time.Millisecond
 
 type (
+	// actOnManyInput refuses what belongs to an action on one saga.
+	actOnManyInput struct {
+		IfMatch string `header:"If-Match" doc:"Refused: each target is acted upon in the state in which it is then"`
+	}
 	bulkInput struct {
 		ID string `path:"id" doc:"Id of the bulk action"`
 	}
@@ -68,8 +73,12 @@ func (s *service) bulkRoutes() {
 			summary: map[string]string{
 				"continue": "Continue a bulk action that waits or has stopped", "cancel": "End a bulk action; finished targets stay as they are",
 			}[name],
+			body:   &bodyRule{shape: bodyOf[resource.BulkControl]().shape, optional: true},
 			errors: []int{http.StatusNotFound, http.StatusConflict},
 		}, func(ctx context.Context, input *bulkInput) (*bulkActionOutput, error) {
+			if _, err := decode(body(ctx), func(resource.BulkControl) []resource.FieldError { return nil }); err != nil {
+				return nil, err
+			}
 			changed, err := s.Bulks.ControlBulk(ctx, input.ID, func(action *record.BulkAction) error {
 				if action.Kind == record.BulkDeadLetters && !s.holds(ctx, record.Admin) {
 					return problem(resource.CodeForbidden, "Actions on dead letters require a key with the role admin.")
@@ -84,7 +93,18 @@ func (s *service) bulkRoutes() {
 	}
 }
 
-func (s *service) actOnSagas(ctx context.Context, _ *struct{}) (*bulkOutput, error) {
+// check refuses If-Match: the targets have no common revision.
+func (i actOnManyInput) check() error {
+	if i.IfMatch != "" {
+		return parameter("If-Match", "is for an action on one saga: a bulk action acts on each target in the state in which it is then")
+	}
+	return nil
+}
+
+func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkOutput, error) {
+	if err := input.check(); err != nil {
+		return nil, err
+	}
 	var targets record.BulkTargets
 	var parameters record.BulkParameters
 	given, err := decode(body(ctx), func(given resource.BulkRequest) (faults []resource.FieldError) {
@@ -225,8 +245,11 @@ func (s *service) listBulkItems(ctx context.Context, input *bulkItemsInput) (*li
 }
 
 func showBulk(a record.BulkAction) resource.BulkAction {
+	var given record.BulkParameters
+	_ = json.Unmarshal(a.Parameters, &given) // written by createBulk; unreadable ones are not shown
 	return resource.BulkAction{
 		ID: a.ID, On: string(a.Kind), Action: a.Action, Status: string(a.Status), Filter: a.Filter,
+		Step: given.Step, Output: given.Output, Patch: given.Patch, Rate: a.Rate, Canary: a.Canary, StopAfter: a.StopAfter,
 		Reason: a.Reason, Actor: a.Actor, CreatedAt: resource.Time{Time: a.CreatedAt}, FinishedAt: resource.OptionalTime(a.FinishedAt),
 		Matched: a.Tally.Matched, Done: a.Tally.Done, Refused: a.Tally.Refused, Failed: a.Tally.Failed, Remaining: a.Tally.Remaining(),
 	}

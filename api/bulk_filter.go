@@ -42,6 +42,7 @@ type sagaFilterBody struct {
 	AttentionReason texts      `json:"attention_reason"`
 	Step            *string    `json:"step"`
 	ErrorCode       *string    `json:"error_code"`
+	Parent          *string    `json:"parent"`
 }
 
 // letterFilterBody has the names of the filters of the list of dead letters.
@@ -114,6 +115,7 @@ func sagaTargets(raw json.RawMessage) (record.BulkTargets, error) {
 		Definition: givenOf(given.Definition), Version: givenOf(given.Version), Status: given.Status, Key: givenOf(given.Key),
 		Label: given.Label, CreatedAfter: givenOf(given.CreatedAfter), CreatedBefore: givenOf(given.CreatedBefore),
 		AttentionReason: given.AttentionReason, Step: givenOf(given.Step), ErrorCode: givenOf(given.ErrorCode),
+		Parent: givenOf(given.Parent),
 	}
 	if faults := filterFaults(given); len(faults) > 0 {
 		return record.BulkTargets{}, problem(resource.CodeInvalidField, invalidFilter, faults...)

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -217,6 +221,79 @@ func TestDeadLettersAreRedrivenAndDiscarded(t *testing.T) {
 	action := o.bulk("/v1/dead-letters/actions", `{"action":"discard","reason":"x","filter":{"source":"start"}}`)
 	assert.Equal(t, 2, action.Done)
 	assert.Empty(t, into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters"), 200).Items)
+}
+
+// However many operators redrive a letter at once, it is sent once.
+func TestOfSeveralRedrivesOneWins(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	id := o.begin(`{"definition":"order"}`).ID
+	command := record.DeadLetter{
+		ID: "command", Source: record.SourceCommand, Queue: "stock", SagaID: id, CommandID: id + "/reserve/execute/1", Body: []byte(`{"data":{}}`),
+	}
+	err := o.store.Transact(t.Context(), record.Batch{DeadLetters: []record.DeadLetter{command}},
+		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
+	require.NoError(t, err)
+	letter, err := o.store.DeadLetter(t.Context(), "command")
+	require.NoError(t, err)
+	var asked sync.WaitGroup
+	var won, gone atomic.Int32
+	for range 6 { // each has read the letter before any of them redrives it
+		asked.Go(func() {
+			switch err := o.engine.Redrive(t.Context(), letter, saga.Action{ID: ulid.Make().String(), Actor: "ada"}); {
+			case err == nil:
+				won.Add(1)
+			case assert.ErrorIs(t, err, record.ErrDeadLetterNotFound):
+				gone.Add(1)
+			}
+		})
+	}
+	asked.Wait()
+	assert.Equal(t, []int32{1, 5}, []int32{won.Load(), gone.Load()})
+	history := into[resource.List[resource.HistoryEntry]](o.get("/v1/sagas/"+id+"/history"), http.StatusOK).Items
+	redriven := slices.DeleteFunc(history, func(e resource.HistoryEntry) bool { return e.Type != saga.EntryStepRedriven })
+	assert.Len(t, redriven, 1)
+	o.post("/v1/dead-letters/command/redrive", "").problem(404, "dead_letter_not_found")
+}
+
+func TestABulkActionShowsItsParametersAndRefusesOthers(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.stuckWith("locked", 2)
+	skipped := o.bulk("/v1/sagas/actions", `{"action":"skip","step":"receipt","output":{"by":"hand"},"reason":"x","rate":50,"canary":1,"stop_after":2,"filter":{"status":["stuck"]}}`)
+	assert.Equal(t, "receipt", skipped.Step)
+	assert.JSONEq(t, `{"by":"hand"}`, string(skipped.Output))
+	assert.Equal(t, []float64{50, 1, 2}, []float64{skipped.Rate, float64(skipped.Canary), float64(skipped.StopAfter)})
+	plain := o.get("/v1/actions/" + o.bulk("/v1/sagas/actions", `{"action":"pause","reason":"x","filter":{"key":"a"}}`).ID)
+	for _, member := range []string{"step", "output", "patch", "to", "rate", "canary", "stop_after"} {
+		assert.NotContains(t, string(plain.content), `"`+member+`"`)
+	}
+
+	at := "/v1/actions/" + skipped.ID
+	for _, control := range []string{"/continue", "/cancel"} {
+		o.post(at+control, `{"reason":"x"}`).problem(422, "unknown_field")
+		o.post(at+control, `[]`).problem(422, "invalid_field")
+		o.post(at+control, `{`).problem(400, "invalid_body")
+	}
+	assert.Equal(t, "waiting", into[resource.BulkAction](o.get(at), 200).Status, "what was refused changed nothing")
+	into[resource.BulkAction](o.post(at+"/continue", `{}`), http.StatusOK)
+
+	for _, path := range []string{"/v1/sagas/actions", "/v1/dead-letters/actions"} {
+		found := o.post(path, `{"action":"discard","reason":"x","filter":{"reason":"a"}}`, header{"If-Match", `"3"`}).problem(422, "invalid_parameter")
+		assert.Equal(t, "If-Match", found.Errors[0].Parameter)
+	}
+}
+
+func TestSagasHaveNoParentYet(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	id := o.stuckWith("locked", 1)[0]
+	assert.Empty(t, into[resource.List[resource.Saga]](o.get("/v1/sagas?parent="+id), http.StatusOK).Items)
+	assert.Zero(t, o.bulk("/v1/sagas/actions", `{"action":"retry","reason":"x","filter":{"parent":"`+id+`"}}`).Matched)
+	o.get("/v1/sagas?parent=").problem(422, "invalid_parameter")
+	o.get("/v1/sagas?parent=x").problem(422, "invalid_parameter")
+	o.post("/v1/sagas/actions", `{"action":"retry","reason":"x","filter":{"parent":"x"}}`).problem(422, "invalid_field")
 }
 
 func TestOfADisabledDefinitionNothingIsStarted(t *testing.T) {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -113,8 +114,11 @@ func (s *service) redrive(ctx context.Context, input *deadLetterInput) (*redrive
 	return &redriveOutput{Body: resource.Redriven{ID: letter.ID, RedrivenTo: letter.Queue}}, nil
 }
 
-// notRedriven maps every reason against a redrive, except an outage, to 409.
+// notRedriven maps every reason against a redrive to 409, except an outage, and a letter that is gone.
 func notRedriven(err error) error {
+	if errors.Is(err, record.ErrDeadLetterNotFound) {
+		return err
+	}
 	answer := problemOf(err)
 	if answer.Status >= http.StatusInternalServerError {
 		return err
@@ -122,7 +126,10 @@ func notRedriven(err error) error {
 	return problem(resource.CodeNotApplicable, answer.Detail)
 }
 
-func (s *service) actOnLetters(ctx context.Context, _ *struct{}) (*bulkOutput, error) {
+func (s *service) actOnLetters(ctx context.Context, input *actOnManyInput) (*bulkOutput, error) {
+	if err := input.check(); err != nil {
+		return nil, err
+	}
 	given, err := decode(body(ctx), func(given resource.LetterBulkRequest) (faults []resource.FieldError) {
 		if given.Action != record.BulkRedrive && given.Action != record.BulkDiscard {
 			faults = append(faults, field("action", "must be redrive or discard"))

@@ -27,6 +27,7 @@ type FilterInput struct {
 	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
 	Step            Given[string]    `query:"step" maxLength:"63" doc:"Step that needs attention; -: sagas without one"`
 	ErrorCode       Given[string]    `query:"error_code" maxLength:"129" doc:"Error code of the step that needs attention; -: sagas without one"`
+	Parent          Given[string]    `query:"parent" doc:"Id of the saga that started it as a child. Sagas do not start children yet, so it selects none"`
 }
 
 // maxErrorCode is the longest error code in bytes, with a backslash in front.
@@ -50,6 +51,13 @@ func (f FilterInput) filter() (record.Filter, error) {
 	}
 	if text := f.ErrorCode.Value; !utf8.ValidString(text) || strings.Contains(text, "\x00") || len(text) > maxErrorCode {
 		return filter, parameter("error_code", "must be an error code, or -")
+	}
+	if f.Parent.Set {
+		parent, err := sagaID(f.Parent.Value)
+		if err != nil {
+			return filter, parameter("parent", "must be the id of a saga")
+		}
+		filter.Parent = &parent
 	}
 	for _, status := range f.Status {
 		filter.Statuses = append(filter.Statuses, saga.Status(status))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -45,9 +47,39 @@ func (c *Client) DefinitionVersions(ctx context.Context, name string) (resource.
 	return get[resource.List[resource.Definition]](ctx, c, nil, "v1", "definitions", name, "versions")
 }
 
+// DeadLetterFilter selects dead letters. One must match every field that is set; nil fields match every dead letter.
+type DeadLetterFilter struct {
+	Queue          *string // to which it was going
+	Reason         *string
+	Source         *string // command, reply or start
+	Saga           *string // id of the saga
+	ReceivedAfter  *time.Time
+	ReceivedBefore *time.Time
+}
+
+func (f DeadLetterFilter) query(page Page) url.Values {
+	query := page.query()
+	for name, text := range map[string]*string{"queue": f.Queue, "reason": f.Reason, "source": f.Source, "saga": f.Saga} {
+		if text != nil {
+			query.Set(name, *text)
+		}
+	}
+	for name, at := range map[string]*time.Time{"received_after": f.ReceivedAfter, "received_before": f.ReceivedBefore} {
+		if at != nil {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return query
+}
+
 // DeadLetters returns a page of messages that could not be processed, newest first, without their content.
 func (c *Client) DeadLetters(ctx context.Context, page Page) (resource.List[resource.DeadLetter], error) {
-	return get[resource.List[resource.DeadLetter]](ctx, c, page.query(), "v1", "dead-letters")
+	return c.FindDeadLetters(ctx, DeadLetterFilter{}, page)
+}
+
+// FindDeadLetters returns a page of the dead letters that the filter selects, as DeadLetters does.
+func (c *Client) FindDeadLetters(ctx context.Context, filter DeadLetterFilter, page Page) (resource.List[resource.DeadLetter], error) {
+	return get[resource.List[resource.DeadLetter]](ctx, c, filter.query(page), "v1", "dead-letters")
 }
 
 // DeadLetter returns one dead letter with its content.

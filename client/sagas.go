@@ -42,6 +42,7 @@ type Filter struct {
 	AttentionReasons []saga.AttentionReason // any of them
 	Step             *string                // that needs attention; -: no step does
 	ErrorCode        *string                // of the step that needs attention; -: it has none
+	Parent           *string                // id of the saga that started it as a child
 }
 
 // Page selects a part of a list.
@@ -124,6 +125,9 @@ func (f Filter) query(page Page) url.Values {
 	}
 	if f.ErrorCode != nil {
 		query.Set("error_code", *f.ErrorCode)
+	}
+	if f.Parent != nil {
+		query.Set("parent", *f.Parent)
 	}
 	for name, at := range map[string]*time.Time{"created_after": f.CreatedAfter, "created_before": f.CreatedBefore} {
 		if at != nil {

@@ -69,7 +69,7 @@ func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statemen
 		if err != nil {
 			return "", nil, err
 		}
-		if len(list.branches) == 0 || !storableFilter(*targets.Sagas) {
+		if targets.Sagas.Parent != nil || len(list.branches) == 0 || !storableFilter(*targets.Sagas) {
 			return `select`, nil, nil
 		}
 		list.bound = math.MaxInt32

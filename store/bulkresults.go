@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -22,6 +24,26 @@ func (l *load) queueBulk(b *pgx.Batch) {
 			var ref record.BulkRef
 			_, err := pgx.ForEachRow(rows, []any{&ref.Bulk, &ref.Holder, &ref.Target}, func() error {
 				l.bulkOver[ref] = true
+				return nil
+			})
+			return err
+		})
+}
+
+// queueRedrives locks the dead letters that the batch redrives, so that one redrive alone finds each of them.
+func (l *load) queueRedrives(b *pgx.Batch) {
+	ids := slices.DeleteFunc(slices.Clone(l.batch.Redrives), func(id string) bool { return !storable(id) })
+	for _, id := range l.batch.Redrives {
+		l.lettersGone[id] = true
+	}
+	if len(ids) == 0 {
+		return
+	}
+	b.Queue(`select id from dead_letters where id = any($1) order by id for update`, ids).
+		Query(func(rows pgx.Rows) error {
+			var id string
+			_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+				delete(l.lettersGone, id)
 				return nil
 			})
 			return err

@@ -29,7 +29,7 @@ const (
 func (s *Store) Sagas(
 	ctx context.Context, filter record.Filter, page record.Page,
 ) (found []record.StoredSaga, next string, err error) {
-	if !storable(page.After) || !storableFilter(filter) {
+	if filter.Parent != nil || !storable(page.After) || !storableFilter(filter) { // no saga has a parent yet
 		return nil, "", nil
 	}
 	lists, err := listsOf(filter, page)

@@ -13,7 +13,7 @@ import (
 
 // load is the first half of a transaction with locks: what it has found and locked.
 //
-// All transactions lock in one order: confirmed outbox rows, idempotency keys, business keys, sagas, each sorted. A
+// All transactions lock in one order: confirmed outbox rows, bulk actions, dead letters, idempotency keys, business keys, sagas, each sorted. A
 // batch does not wait for locked sagas: it skips them as busy.
 type load struct {
 	batch       record.Batch
@@ -26,6 +26,7 @@ type load struct {
 	defined     map[definitionKey]bool
 	busy        map[string]bool
 	bulkOver    map[record.BulkRef]bool
+	lettersGone map[string]bool
 	disabled    map[string]bool
 }
 
@@ -40,6 +41,7 @@ func newLoad(batch record.Batch) *load {
 		defined:     make(map[definitionKey]bool),
 		busy:        make(map[string]bool),
 		bulkOver:    make(map[record.BulkRef]bool),
+		lettersGone: make(map[string]bool),
 		disabled:    make(map[string]bool),
 	}
 }
@@ -49,6 +51,7 @@ func (l *load) statements() *pgx.Batch {
 	b.Queue(`begin`)
 	queueConfirmed(b, l.batch.Confirmed)
 	l.queueBulk(b)
+	l.queueRedrives(b)
 	l.claims.queue(b)
 	l.queueDefinitions(b)
 	l.queueSagas(b)
@@ -209,7 +212,7 @@ func (l *load) loaded() (record.Loaded, error) {
 	}
 	return record.Loaded{
 		Now: l.now.UTC(), Instances: l.found.instances, Unreadable: l.unreadable, Unpublished: l.unpublished,
-		Starts: starts, Newer: l.newer, Busy: l.busy, BulkOver: l.bulkOver,
+		Starts: starts, Newer: l.newer, Busy: l.busy, BulkOver: l.bulkOver, LettersGone: l.lettersGone,
 	}, nil
 }
 

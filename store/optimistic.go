@@ -25,7 +25,7 @@ type optimistic struct {
 
 // optimistic returns nil if the batch needs a read.
 func (s *Store) optimistic(batch record.Batch) *optimistic {
-	if len(batch.WithOutbox)+len(batch.Bulk) > 0 || !distinctKeys(batch.Starts) {
+	if len(batch.WithOutbox)+len(batch.Bulk)+len(batch.Redrives) > 0 || !distinctKeys(batch.Starts) {
 		return nil
 	}
 	now, known := s.clock.now()

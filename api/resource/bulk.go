@@ -66,6 +66,13 @@ type BulkAction struct {
 	Status     string          `json:"status" enum:"running,waiting,stopped,cancelled,completed"`
 	Filter     json.RawMessage `json:"filter"`
 	Reason     string          `json:"reason"`
+	Step       string          `json:"step,omitempty"`
+	Output     json.RawMessage `json:"output,omitempty"`
+	Patch      json.RawMessage `json:"patch,omitempty"`
+	To         string          `json:"to,omitempty" doc:"For rewind: the step from which the sagas go forward again"`
+	Rate       float64         `json:"rate,omitempty" doc:"Maximum number of targets per second"`
+	Canary     int             `json:"canary,omitempty" doc:"Number of targets after which the action waits to be continued; absent once it is"`
+	StopAfter  int             `json:"stop_after,omitempty" doc:"Number of refused or failed targets after which the action stops"`
 	Actor      string          `json:"actor"`
 	CreatedAt  Time            `json:"created_at" format:"date-time"`
 	FinishedAt *Time           `json:"finished_at" format:"date-time"`
@@ -75,6 +82,9 @@ type BulkAction struct {
 	Failed     int             `json:"failed" doc:"Number of targets for which the action failed"`
 	Remaining  int             `json:"remaining"`
 }
+
+// BulkControl is the body of `POST /v1/actions/{id}/continue` and `/cancel`. It has no members, and may be absent.
+type BulkControl struct{}
 
 // BulkItem is the outcome of one target.
 type BulkItem struct {

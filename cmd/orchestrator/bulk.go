@@ -147,6 +147,7 @@ func (r *remote) showBulk(out *streams, a resource.BulkAction) error {
 		row(table, "action", a.Action+" on "+strings.ReplaceAll(a.On, "_", " "))
 		row(table, "status", a.Status)
 		row(table, "filter", string(a.Filter))
+		showParameters(table, a)
 		row(table, "reason", a.Reason)
 		row(table, "by", fmt.Sprintf("%s, %s", a.Actor, p.ago(a.CreatedAt)))
 		row(table, "matched", a.Matched)
@@ -155,6 +156,24 @@ func (r *remote) showBulk(out *streams, a resource.BulkAction) error {
 		row(table, "failed", a.Failed)
 		row(table, "remaining", a.Remaining)
 	})
+}
+
+// showParameters shows those that were given.
+func showParameters(table *tabwriter.Writer, a resource.BulkAction) {
+	for _, given := range [][2]string{{"step", a.Step}, {"to", a.To}, {"output", string(a.Output)}, {"patch", string(a.Patch)}} {
+		if given[1] != "" {
+			row(table, given[0], given[1])
+		}
+	}
+	if a.Rate > 0 {
+		row(table, "rate", fmt.Sprintf("at most %g a second", a.Rate))
+	}
+	if a.Canary > 0 {
+		row(table, "canary", fmt.Sprintf("waits after %d", a.Canary))
+	}
+	if a.StopAfter > 0 {
+		row(table, "stop after", fmt.Sprintf("%d refused or failed", a.StopAfter))
+	}
 }
 
 func (r *remote) showDryRun(out *streams, report resource.DryRun) error {

@@ -55,6 +55,56 @@ func TestAnActionOnManyIsRefusedWithoutAFilterThatCanWork(t *testing.T) {
 	assert.Contains(t, c.run("dead-letters", "redrive", "none").err, "dead_letter_not_found")
 }
 
+func TestManySagasArePatchedAndRetried(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	c.done("definitions", "put", "order", "-")
+	for range 2 {
+		c.done("sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s")
+	}
+	group := "definition=order,attention_reason=retries_exhausted,step=receipt,error_code=broken"
+	assert.Contains(t, c.done("stuck", "--groups"), group)
+	for _, line := range [][]string{
+		{"{}"}, {"a", "b", "{}", "--filter", group}, {"01JD0000000000000000000000", "{}", "--filter", group},
+	} {
+		line = append([]string{"sagas", "patch-data", "--reason", "mended"}, line...)
+		assert.Equal(t, exitUsage, c.run(line...).code, line)
+	}
+	patch := []string{"sagas", "patch-data", `{"simulate":null}`, "--filter", group, "--reason", "mended"}
+	assert.Equal(t, 2, decoded[resource.DryRun](c, append(patch, "--dry-run")...).Applicable)
+	done := decoded[resource.BulkAction](c, patch...)
+	assert.Equal(t, 2, done.Done)
+	assert.JSONEq(t, `{"simulate":null}`, string(done.Patch))
+	assert.Regexp(t, `patch\s+\{"simulate":null\}`, c.done("actions", "show", done.ID))
+	assert.Equal(t, 2, decoded[resource.BulkAction](c, "sagas", "retry", "--filter", group, "--reason", "mended", "--rate", "100").Done)
+}
+
+func TestListsHaveEveryFilterOfTheAPI(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	c.done("definitions", "put", "order", "-")
+	stuck := decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"broken"}}`, "--wait", "20s", "--label", "region=eu").ID
+	other := decoded[resource.Saga](c, "sagas", "start", "order", "--data", `{"simulate":{"receipt":"lost"}}`, "--wait", "20s", "--label", "region=us").ID
+	for _, filter := range []string{
+		"--error-code broken", "--step receipt --error-code broken", "--label region=eu", "--status stuck --label region=eu --version 1",
+	} {
+		found := c.done(append([]string{"sagas", "list"}, strings.Fields(filter)...)...)
+		assert.Contains(t, found, stuck, filter)
+		assert.NotContains(t, found, other, filter)
+	}
+	for _, filter := range []string{"--step -", "--created-before 2020-01-01T00:00:00Z", "--parent " + stuck, "--version 2"} {
+		assert.Empty(t, decoded[resource.List[resource.Saga]](c, append([]string{"sagas", "list"}, strings.Fields(filter)...)...).Items, filter)
+	}
+	assert.Contains(t, c.run("sagas", "list", "--parent", "none").err, "parent")
+	for _, filter := range []string{
+		"--queue mail", "--reason malformed_reply", "--source reply", "--saga " + stuck, "--received-after 2020-01-01T00:00:00Z",
+		"--received-before 2020-01-01T00:00:00Z",
+	} {
+		assert.Contains(t, c.done(append([]string{"dead-letters", "list"}, strings.Fields(filter)...)...), "RECEIVED", filter)
+	}
+	assert.Equal(t, exitUsage, c.run("dead-letters", "list", "--source", "mail").code)
+}
+
 func TestADefinitionIsDisabledAndEnabled(t *testing.T) {
 	t.Parallel()
 	c := open(t)

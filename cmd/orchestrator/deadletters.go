@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
@@ -22,13 +23,22 @@ type deadLettersCommand struct {
 }
 
 type deadLettersList struct {
-	Limit  pageSize `default:"50" help:"Maximum number of items, up to 500."`
-	Cursor string   `help:"Cursor of the page, from the previous one."`
+	Queue          *string    `help:"Only those that were going to this queue."`
+	Reason         *string    `help:"Only those with this reason."`
+	Source         *string    `enum:"command,reply,start" help:"Only commands, replies or starts."`
+	Saga           *string    `help:"Only those of this saga."`
+	ReceivedAfter  *time.Time `help:"Only those received after this time, such as 2026-11-23T10:00:00Z."`
+	ReceivedBefore *time.Time `help:"Only those received before this time."`
+	Limit          pageSize   `default:"50" help:"Maximum number of items, up to 500."`
+	Cursor         string     `help:"Cursor of the page, from the previous one."`
 }
 
 // Run lists one page.
 func (c *deadLettersList) Run(ctx context.Context, group *deadLettersCommand, out *streams) error {
-	list, err := group.client().DeadLetters(ctx, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
+	filter := client.DeadLetterFilter{
+		Queue: c.Queue, Reason: c.Reason, Source: c.Source, Saga: c.Saga, ReceivedAfter: c.ReceivedAfter, ReceivedBefore: c.ReceivedBefore,
+	}
+	list, err := group.client().FindDeadLetters(ctx, filter, client.Page{Limit: int(c.Limit), Cursor: c.Cursor})
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,9 @@ type sagasList struct {
 	CreatedBefore   *time.Time        `help:"Only sagas created before this time."`
 	Attention       bool              `help:"Only sagas that need an operator."`
 	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" help:"Only sagas that need an operator for this reason; repeatable."`
+	Step            *string           `help:"Only sagas that need an operator at this step; -: sagas without one."`
+	ErrorCode       *string           `help:"Only sagas whose step that needs an operator has this error code; -: sagas without one."`
+	Parent          *string           `help:"Only child sagas of this saga."`
 	Limit           pageSize          `default:"50" help:"Maximum number of items, up to 500."`
 	Cursor          string            `help:"Cursor of the page, from the previous one."`
 }
@@ -81,6 +84,7 @@ func (c *sagasList) Run(ctx context.Context, group *sagasCommand, out *streams) 
 	filter := client.Filter{
 		Definition: c.Definition, Version: (*int)(c.Version), Key: c.BusinessKey, Labels: c.Label,
 		CreatedAfter: c.CreatedAfter, CreatedBefore: c.CreatedBefore, NeedsAttention: c.Attention,
+		Step: c.Step, ErrorCode: c.ErrorCode, Parent: c.Parent,
 	}
 	for _, status := range c.Status {
 		filter.Statuses = append(filter.Statuses, saga.Status(status))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
@@ -26,8 +27,9 @@ type optionalReason struct {
 
 // action is a method expression of client.Client, with its name in a bulk action.
 type action struct {
-	name string
-	do   func(*client.Client, context.Context, string, client.ActionOptions) (resource.Saga, error)
+	name  string
+	do    func(*client.Client, context.Context, string, client.ActionOptions) (resource.Saga, error)
+	patch json.RawMessage // of patch_data
 }
 
 // act performs the action and shows the saga that results, or what became of many.
@@ -41,7 +43,7 @@ func (c *sagasCommand) act(ctx context.Context, out *streams, a action, t target
 	}
 	if many {
 		return c.actOnMany(ctx, out, t.bulkFlags, resource.BulkRequest{
-			Action: a.name, Step: options.Step, Output: options.Output, Reason: options.Reason,
+			Action: a.name, Step: options.Step, Output: options.Output, Reason: options.Reason, Patch: a.patch,
 		})
 	}
 	options.Revision = t.IfRevision
@@ -60,7 +62,7 @@ type sagasRetry struct {
 
 // Run retries.
 func (c *sagasRetry) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, action{"retry", (*client.Client).Retry}, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
+	return group.act(ctx, out, action{name: "retry", do: (*client.Client).Retry}, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
 }
 
 type sagasSkip struct {
@@ -77,7 +79,7 @@ func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) 
 		return err
 	}
 	options := client.ActionOptions{Step: c.Step, Output: output, Reason: c.Reason}
-	return group.act(ctx, out, action{"skip", (*client.Client).Skip}, c.target, options)
+	return group.act(ctx, out, action{name: "skip", do: (*client.Client).Skip}, c.target, options)
 }
 
 type sagasCompensate struct {
@@ -88,7 +90,7 @@ type sagasCompensate struct {
 
 // Run compensates.
 func (c *sagasCompensate) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, action{"compensate", (*client.Client).Compensate}, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
+	return group.act(ctx, out, action{name: "compensate", do: (*client.Client).Compensate}, c.target, client.ActionOptions{Step: c.Step, Reason: c.Reason})
 }
 
 type sagasAbandon struct {
@@ -98,7 +100,7 @@ type sagasAbandon struct {
 
 // Run abandons.
 func (c *sagasAbandon) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, action{"abandon", (*client.Client).Abandon}, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{name: "abandon", do: (*client.Client).Abandon}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasAcknowledge struct {
@@ -108,7 +110,7 @@ type sagasAcknowledge struct {
 
 // Run acknowledges.
 func (c *sagasAcknowledge) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, action{"acknowledge", (*client.Client).Acknowledge}, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{name: "acknowledge", do: (*client.Client).Acknowledge}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasPause struct {
@@ -118,7 +120,7 @@ type sagasPause struct {
 
 // Run pauses.
 func (c *sagasPause) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, action{"pause", (*client.Client).Pause}, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{name: "pause", do: (*client.Client).Pause}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasResume struct {
@@ -128,19 +130,31 @@ type sagasResume struct {
 
 // Run resumes.
 func (c *sagasResume) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	return group.act(ctx, out, action{"resume", (*client.Client).Resume}, c.target, client.ActionOptions{Reason: c.Reason})
+	return group.act(ctx, out, action{name: "resume", do: (*client.Client).Resume}, c.target, client.ActionOptions{Reason: c.Reason})
 }
 
 type sagasPatchData struct {
-	ID             string `arg:"" help:"Id of the saga."`
-	IfRevision     int64  `help:"Act only if the saga is still at this revision."`
+	bulkFlags      `embed:""`
+	IfRevision     int64 `help:"Act only if the saga is still at this revision."`
 	requiredReason `embed:""`
-	Patch          string `arg:"" help:"JSON merge patch: an object, @FILE, or - for standard input. A null member removes the member."`
+	Arguments      []string `arg:"" name:"id|patch" help:"Id of the saga, unless --filter is given, and then the JSON merge patch: an object, @FILE, or - for standard input. A null member removes the member."`
 }
 
 // Run patches.
 func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	patch, err := document(c.Patch, out.in)
+	one := target{bulkFlags: c.bulkFlags, IfRevision: c.IfRevision}
+	given := c.Arguments[len(c.Arguments)-1]
+	switch len(c.Arguments) {
+	case 1: // a filter instead of the id
+	case 2:
+		one.ID = c.Arguments[0]
+	default:
+		return usage("give an ID and one patch, or --filter and one patch")
+	}
+	if _, err := one.chosen(one.ID); err != nil {
+		return err
+	}
+	patch, err := document(given, out.in)
 	if err != nil {
 		return err
 	}
@@ -150,6 +164,6 @@ func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *stre
 	do := func(o *client.Client, ctx context.Context, id string, options client.ActionOptions) (resource.Saga, error) {
 		return o.PatchData(ctx, id, patch, options)
 	}
-	one := target{ID: c.ID, IfRevision: c.IfRevision}
-	return group.act(ctx, out, action{"patch_data", do}, one, client.ActionOptions{Reason: c.Reason})
+	a := action{name: "patch_data", do: do, patch: patch}
+	return group.act(ctx, out, a, one, client.ActionOptions{Reason: c.Reason})
 }

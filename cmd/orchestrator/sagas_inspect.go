@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
@@ -52,31 +50,6 @@ func (p printer) when(t *resource.Time) string {
 		return "now"
 	}
 	return "in " + rough(t.Sub(p.now))
-}
-
-type sagasWatch struct {
-	ID string `arg:"" help:"Id of the saga."`
-}
-
-// Run shows each state of the saga on one line.
-func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	for s, err := range group.client().Watch(ctx, c.ID) {
-		if err != nil {
-			return err
-		}
-		p := group.printer(out)
-		err := p.show(s, func(table *tabwriter.Writer) {
-			steps := make([]string, len(s.Steps))
-			for i, step := range s.Steps {
-				steps[i] = fmt.Sprintf("%s=%s", step.Name, step.Status)
-			}
-			row(table, s.UpdatedAt.Local().Format(time.TimeOnly), s.Revision, s.Status, strings.Join(steps, " "))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 type sagasHistory struct {

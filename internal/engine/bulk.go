@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -43,11 +44,12 @@ func (e *Engine) settleTarget(ctx context.Context, r *request) error {
 
 // isOutcome reports whether an error is the outcome of a target.
 func isOutcome(err error) bool {
-	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrUnreadable)
+	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrDeadLetterNotFound) || errors.Is(err, record.ErrUnreadable)
 }
 
 // Redrive repeats the delivery of a dead letter and deletes it. A reply or a start is received again; a command is
-// published again if its step still awaits a reply. Errors: *saga.Refusal, record.ErrSagaNotFound, and those of Start.
+// published again if its step still awaits a reply. Of several redrives at the same time, one finds the letter. Errors:
+// *saga.Refusal, record.ErrDeadLetterNotFound, record.ErrSagaNotFound, and those of Start.
 func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error {
 	r, err := e.redriveRequest(ctx, letter, action)
 	if err != nil {
@@ -87,13 +89,13 @@ func transient(err error) bool {
 func (e *Engine) redriveRequest(ctx context.Context, letter record.DeadLetter, action saga.Action) (*request, error) {
 	if letter.Source == record.SourceStart {
 		err := e.redriveStart(ctx, letter, action)
-		return &request{kind: discardLetter, sagaID: letter.ID, letter: &letter}, err
+		return &request{kind: discardLetter, sagaID: letter.ID, letter: &letter, redrives: true}, err
 	}
 	id, err := saga.ParseCommandID(letter.CommandID)
 	if err != nil {
 		return nil, notRedriven("the dead letter names no command: discard it")
 	}
-	r := &request{kind: applyEvent, sagaID: id.Saga, letter: &letter}
+	r := &request{kind: applyEvent, sagaID: id.Saga, letter: &letter, redrives: true}
 	if letter.Source == record.SourceCommand {
 		action.Name, action.Command = saga.ActionRedrive, id
 		r.cause = action
@@ -138,6 +140,9 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 	if r.bulk != nil && b.loaded.BulkOver[*r.bulk] {
 		return answer{err: record.ErrBulkOver}, nil
 	}
+	if r.redrives && (b.loaded.LettersGone[r.letter.ID] || slices.Contains(b.discarded, r.letter.ID)) {
+		return b.targetGone(r), nil
+	}
 	known := len(b.commands)
 	a, err := decide(r)
 	if err != nil || a.busy {
@@ -163,6 +168,14 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 		b.results = append(b.results, result)
 	}
 	return a, nil
+}
+
+// targetGone answers a redrive that came too late.
+func (b *batchState) targetGone(r *request) answer {
+	if r.bulk != nil {
+		b.results = append(b.results, record.BulkResult{BulkRef: *r.bulk, Outcome: record.BulkFailed, Message: "the dead letter is gone"})
+	}
+	return answer{err: record.ErrDeadLetterNotFound}
 }
 
 // redrive gives the commands from index known on the bytes of the dead letter, because an id never has two bodies.

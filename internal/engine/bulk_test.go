@@ -47,6 +47,7 @@ func TestARedrivenCommandHasItsOwnBytes(t *testing.T) {
 	})
 	require.NoError(t, r.Redrive(t.Context(), letter, operator()))
 	require.Zero(t, r.letters(t))
+	require.ErrorIs(t, r.Redrive(t.Context(), letter, operator()), record.ErrDeadLetterNotFound, "it was sent already")
 	taken := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	var receiving sync.WaitGroup

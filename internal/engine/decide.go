@@ -96,6 +96,9 @@ func assemble(requests []*request) record.Batch {
 		if r.bulk != nil {
 			batch.Bulk = append(batch.Bulk, *r.bulk)
 		}
+		if r.redrives {
+			batch.Redrives = append(batch.Redrives, r.letter.ID)
+		}
 		if r.keepDead || r.kind == storeDeadLetter {
 			batch.DeadLetters = append(batch.DeadLetters, *r.dead)
 		}

@@ -27,6 +27,8 @@ type request struct {
 
 	bulk   *record.BulkRef    // the target of a bulk action that the request decides; nil: none
 	letter *record.DeadLetter // the dead letter that is redriven or discarded; deleted unless the event is refused
+	// redrives makes the request fail if letter is gone: an earlier redrive has sent it already.
+	redrives bool
 
 	bytes int // size, set when the request is added to its lane
 

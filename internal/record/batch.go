@@ -13,6 +13,7 @@ type Batch struct {
 	WithOutbox  []string // those of SagaIDs that need Loaded.Unpublished
 	Starts      []StartClaim
 	Bulk        []BulkRef        // targets of bulk actions that the batch decides
+	Redrives    []string         // ids of dead letters that the batch redrives
 	Confirmed   []saga.CommandID // outbox rows to delete
 	DeadLetters []DeadLetter     // stored whatever decide returns; storing an ID again changes nothing
 }
@@ -43,6 +44,8 @@ type Loaded struct {
 	Starts map[string]StartOutcome
 	// BulkOver holds those of Batch.Bulk that must not be decided. It stays true until the transaction ends.
 	BulkOver map[BulkRef]bool
+	// LettersGone holds those of Batch.Redrives that do not exist any more. The others exist until the transaction ends.
+	LettersGone map[string]bool
 	// Newer holds, by name, the latest version of definitions for which a claim assumed an older one.
 	Newer map[string]int
 }

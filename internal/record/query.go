@@ -21,6 +21,8 @@ type Filter struct {
 	// selects those without a step or a code.
 	Step      *string
 	ErrorCode *string
+	// Parent selects the children of a saga. No saga has a parent yet.
+	Parent *string
 }
 
 // OfAttention reports whether the filter selects only sagas that need attention.

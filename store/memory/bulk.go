@@ -213,6 +213,17 @@ func (t *transaction) bulkOver() map[record.BulkRef]bool {
 	return over
 }
 
+// lettersGone returns the dead letters of the batch that do not exist.
+func (t *transaction) lettersGone() map[string]bool {
+	gone := make(map[string]bool)
+	for _, id := range t.batch.Redrives {
+		if _, found := t.writing.tables.deadLetters[id]; !found {
+			gone[id] = true
+		}
+	}
+	return gone
+}
+
 // putResults stores the outcomes of targets.
 func (t *transaction) putResults(results []record.BulkResult) {
 	for _, r := range results {

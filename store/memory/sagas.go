@@ -71,7 +71,8 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 			return false
 		}
 	}
-	return (filter.Definition == nil || in.Definition == *filter.Definition) &&
+	return filter.Parent == nil && // no saga has a parent yet
+		(filter.Definition == nil || in.Definition == *filter.Definition) &&
 		(filter.Version == nil || in.Version == *filter.Version) &&
 		(filter.Statuses == nil || slices.Contains(filter.Statuses, in.Status)) &&
 		(filter.Key == nil || in.Key == *filter.Key) &&

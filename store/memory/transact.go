@@ -60,6 +60,7 @@ func (t *transaction) load() record.Loaded {
 		Starts:      t.claim(),
 		Newer:       t.newer(),
 		BulkOver:    t.bulkOver(),
+		LettersGone: t.lettersGone(),
 	}
 	for _, id := range t.batch.SagaIDs {
 		switch row, found := t.writing.tables.sagas[id]; {

@@ -83,6 +83,7 @@ func filters(f *Fixture) {
 		"no definition":      {record.Filter{Definition: new("")}, nil},
 		"version zero":       {record.Filter{Version: new(0)}, nil},
 		"no status":          {record.Filter{Statuses: []saga.Status{}}, nil},
+		"parent":             {record.Filter{Parent: &plain}, nil}, // no saga has one yet
 		"no reason":          {record.Filter{AttentionReasons: []saga.AttentionReason{}}, nil},
 		"before the year 1":  {record.Filter{CreatedBefore: new(time.Time{})}, nil},
 		"after the year 1":   {record.Filter{CreatedAfter: new(time.Time{})}, all},

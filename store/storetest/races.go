@@ -19,6 +19,7 @@ func raceRules() map[string]rule {
 		"batches with crossed sagas lose no change":                with(crossingBatches),
 		"concurrent registrations get one version per definition":  with(racingDefinitions),
 		"each command is claimed by one of many":                   with(racingClaims),
+		"of many redrives of a dead letter one finds it":           with(racingRedrives),
 	}
 }
 
@@ -36,6 +37,31 @@ func atOnce(n int, do func(i int) error) []error {
 	close(begin)
 	group.Wait()
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+func racingRedrives(f *Fixture) {
+	t := f.t
+	f.putAside(record.DeadLetter{ID: "d-1", Source: record.SourceReply}, record.DeadLetter{ID: "d-2", Source: record.SourceReply})
+	id := f.Start(saga.Start{}).ID
+	found := make(chan string, 100)
+	require.Empty(t, atOnce(20, func(int) error {
+		batch := record.Batch{SagaIDs: []string{id}, Redrives: []string{"d-2", "d-1", "never", "not\x00storable"}}
+		return f.Transact(t.Context(), batch, func(l record.Loaded) (changes record.Changes, err error) {
+			for _, letter := range batch.Redrives {
+				if !l.LettersGone[letter] {
+					found <- letter
+					changes.Discarded = append(changes.Discarded, letter)
+				}
+			}
+			return changes, nil
+		})
+	}))
+	close(found)
+	var all []string
+	for letter := range found {
+		all = append(all, letter)
+	}
+	assert.ElementsMatch(t, []string{"d-1", "d-2"}, all)
 }
 
 func racingIdempotencyKey(f *Fixture) {

@@ -40,6 +40,16 @@ func operatorMutants() []mutant {
 			"allowed = min(allowed, a.StopAfter-a.faults())", "allowed = min(allowed, a.StopAfter)", carried,
 		},
 		{
+			"a dead letter redriven twice", "internal/engine/bulk.go",
+			"if r.redrives && (b.loaded.LettersGone[r.letter.ID] ||", "if r.redrives && (false ||",
+			[]layer{engines()},
+		},
+		{
+			"redrives that do not wait for each other", "store/bulkresults.go",
+			"from dead_letters where id = any($1) order by id for update", "from dead_letters where id = any($1) order by id",
+			[]layer{{"redrives", []string{"./store", "-run", "Suite/races/of_many_redrives"}}},
+		},
+		{
 			"a redriven command with other bytes", "internal/engine/bulk.go",
 			"command.Body = letter.Body", "_ = letter.Body",
 			[]layer{engines()},
