@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store"
 )
 
-// doctorCommand is `orchestrator doctor`. It changes nothing.
+// doctorCommand is `orchestrator doctor`. It leaves nothing behind.
 type doctorCommand struct {
 	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that stores the sagas."`
 	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that delivers commands to workers."`
@@ -100,6 +100,7 @@ func (d *diagnosis) database(ctx context.Context, url string) {
 	}
 	defer conn.Close(ctx)
 	d.server(ctx, conn)
+	d.capacity(ctx, conn)
 	kept, err := store.Open(ctx, store.Config{DatabaseURL: url})
 	if err != nil {
 		d.add("connections", "fail", "check the rights and limits of this user", "%s", withoutURL(err))
@@ -111,6 +112,7 @@ func (d *diagnosis) database(ctx context.Context, url string) {
 	if err != nil {
 		return
 	}
+	d.rights(ctx, conn)
 	d.backlog(ctx, kept)
 	d.definitions(ctx, kept)
 }

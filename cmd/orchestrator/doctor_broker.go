@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 )
 
-// broker checks RabbitMQ and the queues. It declares nothing.
+// broker checks RabbitMQ and the queues. It leaves nothing behind.
 func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
 	if err := (rabbit.Config{URL: url, Prefix: prefix}).Validate(); err != nil {
 		d.add("broker", "fail", "correct the setting", "%s", err)
@@ -39,6 +39,7 @@ func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
 		defer channel.Close()
 		return channel.QueueDeclarePassive(queue, true, false, false, false, nil)
 	}
+	d.probe(ctx, conn, prefix)
 	d.ownQueues(prefix, look)
 	for _, queue := range d.queues {
 		if ctx.Err() != nil {

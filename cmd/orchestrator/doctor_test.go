@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	neturl "net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -46,12 +51,47 @@ func TestTheDoctorFindsWhatIsMissing(t *testing.T) {
 	_, status = diagnose(t, url, amqpURL, prefix)
 	assert.Equal(t, "ok", status["schema"])
 	assert.Equal(t, "ok", status["outbox"])
+	for _, check := range []string{"rights", "connections", "autovacuum", "broker rights", "broker limits"} {
+		assert.Equal(t, "ok", status[check], check)
+	}
+	broker, err := amqp.Dial(amqpURL)
+	require.NoError(t, err)
+	defer broker.Close()
+	d := &diagnosis{}
+	d.probe(t.Context(), broker, "amq") // the broker reserves these names
+	require.Len(t, d.findings, 1)
+	assert.Equal(t, []string{"broker rights", "fail"}, []string{d.findings[0].Check, d.findings[0].Status})
 	assert.Equal(t, "ok", status["sagas"])
 
 	code, status = diagnose(t, "postgres://127.0.0.1:1/x", "amqp://guest:guest@127.0.0.1:1/", prefix)
 	assert.Equal(t, exitFailed, code)
 	assert.Equal(t, map[string]string{"database": "fail", "broker": "fail"}, status)
 	assert.Equal(t, exitUsage, execute(t, "", "doctor", "--database-url", "", "--amqp-url", amqpURL).code)
+}
+
+func TestTheDoctorFindsMissingRights(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	amqpURL, prefix := env.Broker(t)
+	require.NoError(t, store.Migrate(t.Context(), url))
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	role := "doctor_" + strings.ToLower(rand.Text())
+	_, err = conn.Exec(t.Context(), `create role `+role+` login password 'x' connection limit 25; grant select, insert, update, delete on all tables in schema public to `+role+`;
+		revoke update on outbox from `+role)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := conn.Exec(context.Background(), `drop owned by `+role+`; drop role `+role)
+		assert.NoError(t, err)
+		assert.NoError(t, conn.Close(context.Background()))
+	})
+	as, err := neturl.Parse(url)
+	require.NoError(t, err)
+	as.User = neturl.UserPassword(role, "x")
+	code, status := diagnose(t, as.String(), amqpURL, prefix)
+	assert.Equal(t, exitFailed, code)
+	assert.Equal(t, "ok", status["schema"])
+	assert.Equal(t, "fail", status["rights"])
 }
 
 func TestTheDoctorFindsQueuesWithoutConsumers(t *testing.T) {

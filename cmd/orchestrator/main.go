@@ -33,7 +33,7 @@ type commands struct {
 	Actions     actionsCommand     `cmd:"" help:"Show and control actions on many sagas or dead letters."`
 	Queues      queuesCommand      `cmd:"" help:"List worker queues with their depth, consumers and commands out."`
 	DeadLetters deadLettersCommand `cmd:"" help:"Show, redrive and discard messages that could not be processed."`
-	Doctor      doctorCommand      `cmd:"" help:"Check the database, the broker and the queues, and report what to do. It changes nothing."`
+	Doctor      doctorCommand      `cmd:"" help:"Check the database, the broker and the queues, and report what to do. It leaves nothing behind."`
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`
 	Bench       benchCommand       `cmd:"" help:"Measure the throughput, latency and cost of sagas."`
 	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"Run the workers of bench, which succeed without doing anything."`

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +17,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// A replica that is killed in the middle of a bulk action leaves no saga out and acts on none twice.
+// A replica that is killed in the middle of a bulk action leaves no saga out and acts on none twice, while other sagas
+// start.
 func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 	t.Parallel()
 	const sagas = 250
@@ -47,9 +50,12 @@ func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 		return action
 	}
 	require.Eventually(t, func() bool { return progress().Done > 20 }, settled, 5*time.Millisecond)
+	endLoad := b.load("letter")
 	first.kill()
 	require.Positive(t, progress().Remaining, "it was killed in the middle")
 	require.Eventually(t, func() bool { return progress().Status == "completed" }, settled, 100*time.Millisecond)
+	later := endLoad()
+	require.Greater(t, len(later), 20, "sagas started meanwhile")
 	assert.Equal(t, []int{sagas, sagas, 0, 0}, []int{action.Matched, action.Done, action.Refused, action.Failed})
 	for _, id := range ids {
 		var after resource.Saga
@@ -57,6 +63,29 @@ func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 		require.Equal(t, saga.Running, after.Status)
 		require.Equal(t, 2, after.Steps[0].Attempts, "saga %s is retried once", id)
 	}
+	for _, id := range later {
+		var after resource.Saga
+		b.must(http.StatusOK, http.MethodGet, "/v1/sagas/"+id, nil, &after)
+		require.Equal(t, 1, after.Steps[0].Attempts, "saga %s did not match when the action was taken", id)
+	}
+}
+
+// load starts sagas one after the other until the returned function is called, which returns their ids.
+func (a *api) load(definition string) (end func() []string) {
+	ctx, cancel := context.WithCancel(a.t.Context())
+	var ids []string
+	var starting sync.WaitGroup
+	starting.Go(func() {
+		for ctx.Err() == nil {
+			var started resource.Saga
+			status, err := a.call(http.MethodPost, "/v1/sagas", "", map[string]any{"definition": definition}, &started)
+			if !assert.NoError(a.t, err) || !assert.Equal(a.t, http.StatusCreated, status) {
+				return
+			}
+			ids = append(ids, started.ID)
+		}
+	})
+	return func() []string { cancel(); starting.Wait(); return ids }
 }
 
 // refuseAll answers the first command of each saga with a final failure.
