@@ -117,6 +117,8 @@ func TestTheDemoShowsEveryKindOfTrouble(t *testing.T) {
 	}
 	lost := slices.IndexFunc(letters, func(l resource.DeadLetter) bool { return strings.Contains(l.CommandID, "reserve-inventory") })
 	require.GreaterOrEqual(t, lost, 0)
+	assert.Equal(t, "inventory", letters[lost].Queue)
+	assert.Equal(t, "rejected", letters[lost].Reason)
 	_, err := c.Redrive(t.Context(), letters[lost].ID, "a test")
 	require.NoError(t, err)
 	until(t, c, letters[lost].SagaID, saga.Completed)

@@ -14,11 +14,11 @@ import (
 )
 
 // countSagas counts sagas by definition and status. Ended ones are counted in one scan of the index sagas_ended, those of
-// the last minutes by the minute in which they ended.
+// the last minutes by the minute in which they ended. The limits are subqueries, which are computed once, not for each row.
 const countSagas = `select coalesce(definition, ''), coalesce(status::text, ''),
-		case when finished_at >= date_trunc('minute', now()) - interval '1 hour' then date_trunc('minute', finished_at) end as minute,
-		count(*), count(*) filter (where finished_at > now() - interval '1 minute'),
-		count(*) filter (where finished_at > now() - interval '1 hour')
+		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') then date_trunc('minute', finished_at) end as minute,
+		count(*), count(*) filter (where finished_at > (select now() - interval '1 minute')),
+		count(*) filter (where finished_at > (select now() - interval '1 hour'))
 	from sagas where finished_at is not null group by definition, status, minute
 	union all
 	select coalesce(definition, ''), coalesce(status::text, ''), null, count(*), 0, 0 from sagas

@@ -113,8 +113,13 @@ func (p picture) lane(spans []span, from time.Time, length time.Duration, width 
 		}
 	}
 	var drawn strings.Builder
-	for _, c := range cells {
-		drawn.WriteString(p.paint(cellColour(c), string(c)))
+	for begin := 0; begin < width; {
+		end := begin + 1
+		for end < width && cellColour(cells[end]) == cellColour(cells[begin]) {
+			end++
+		}
+		drawn.WriteString(p.paint(cellColour(cells[begin]), string(cells[begin:end])))
+		begin = end
 	}
 	return drawn.String()
 }

@@ -21,6 +21,7 @@ func (b *Broker) bury(workerQueue string, e *entry, reason string) {
 		"queue": letter.Queue, "reason": reason, "count": int64(1), "exchange": commandsSource,
 		"routing-keys": []any{workerQueue}, "time": time.Now().UTC().Format(time.RFC3339),
 	}}
+	letter.Headers["x-first-death-queue"], letter.Headers["x-first-death-reason"] = letter.Queue, reason
 	letter.Queue, letter.Redelivered, letter.DiedIn = deadQueue, false, wire.DiedInCommands
 	b.dead.push(letter, 0)
 }
