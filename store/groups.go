@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +13,15 @@ import (
 // attentionCode is the error code of the step of table s that needs attention. An unreadable progress has none.
 const attentionCode = `coalesce(s.progress -> 's' -> (array_position(s.step_names, s.attention_step) - 1) -> 'err' ->> 'code', '')`
 
+// listGroups lists the largest groups of a definition, or of all definitions if it is empty.
+const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
+		from (select coalesce(s.definition, '') as definition, s.attention_reason::text as reason,
+				coalesce(s.attention_step, '') as step, `+attentionCode+` as code, count(*),
+				min(s.attention_since) filter (where isfinite(s.attention_since)) as oldest,
+				max(s.attention_since) filter (where isfinite(s.attention_since)) as newest, min(s.id) as example
+			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1) group by 1, 2, 3, 4) g
+		order by g.count desc, g.definition, g.reason, g.step, g.code limit $2`
+
 // Groups groups the sagas that need attention by reason, step and error, largest group first. An empty definition
 // selects all.
 func (s *Store) Groups(ctx context.Context, definition string) (found record.Groups, err error) {
@@ -21,13 +29,7 @@ func (s *Store) Groups(ctx context.Context, definition string) (found record.Gro
 		return found, nil
 	}
 	rows := &pgx.Batch{}
-	rows.Queue(`select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
-		from (select coalesce(s.definition, '') as definition, s.attention_reason::text as reason,
-				coalesce(s.attention_step, '') as step, `+attentionCode+` as code, count(*),
-				min(s.attention_since) filter (where isfinite(s.attention_since)) as oldest,
-				max(s.attention_since) filter (where isfinite(s.attention_since)) as newest, min(s.id) as example
-			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1) group by 1, 2, 3, 4) g
-		order by g.count desc, g.definition, g.reason, g.step, g.code limit `+strconv.Itoa(record.MaxGroups), definition).
+	rows.Queue(listGroups, definition, record.MaxGroups).
 		Query(func(rows pgx.Rows) error {
 			var g record.Group
 			var oldest, newest *time.Time

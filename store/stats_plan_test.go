@@ -7,17 +7,22 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // The ended sagas are counted in one scan of an index, without the table. The started ones are found by their time: only
-// the newest rows are read.
-func TestStatisticsReadNoWholeTable(t *testing.T) {
+// the newest rows are read. Groups read the sagas that need attention.
+func TestStatisticsAndGroupsReadNoWholeTable(t *testing.T) {
 	t.Parallel()
 	s := filled(t, 60_000)
 	err := s.survey(t.Context(), func(tx pgx.Tx) error {
 		counts := explained(t, tx, countSagas)
 		assert.NotContains(t, counts, "Seq Scan")
 		assert.Equal(t, 1, strings.Count(counts, "Index Only Scan using sagas_ended"), counts)
+		groups := explained(t, tx, listGroups, "", record.MaxGroups)
+		assert.NotContains(t, groups, "Seq Scan")
+		assert.Contains(t, groups, "sagas_attention")
 		started := explained(t, tx, countStarted)
 		assert.NotContains(t, started, "Seq Scan")
 		assert.Contains(t, started, "sagas_created")
@@ -26,9 +31,9 @@ func TestStatisticsReadNoWholeTable(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func explained(t *testing.T, tx pgx.Tx, statement string) string {
+func explained(t *testing.T, tx pgx.Tx, statement string, arguments ...any) string {
 	t.Helper()
-	rows, err := tx.Query(t.Context(), "explain "+statement)
+	rows, err := tx.Query(t.Context(), "explain "+statement, arguments...)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
