@@ -16,7 +16,7 @@ const attentionCode = `coalesce(s.progress -> 's' -> (array_position(s.step_name
 // listGroups lists the largest groups of a definition, or of all definitions if it is empty.
 const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
 		from (select coalesce(s.definition, '') as definition, s.attention_reason::text as reason,
-				coalesce(s.attention_step, '') as step, `+attentionCode+` as code, count(*),
+				coalesce(s.attention_step, '') as step, ` + attentionCode + ` as code, count(*),
 				min(s.attention_since) filter (where isfinite(s.attention_since)) as oldest,
 				max(s.attention_since) filter (where isfinite(s.attention_since)) as newest, min(s.id) as example
 			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1) group by 1, 2, 3, 4) g

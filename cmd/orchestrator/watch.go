@@ -28,7 +28,11 @@ func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams)
 			client: client.New(client.Config{Server: string(group.Server), Key: group.Key}), id: c.ID, out: out.out,
 			size: func() (int, int) { return terminalSize(out.out) }, colour: os.Getenv("NO_COLOR") == "",
 		}
-		return view.run(ctx)
+		err := view.run(ctx)
+		if ctx.Err() != nil { // interrupting it is how an operator leaves a saga that has not ended
+			return nil
+		}
+		return err
 	}
 	for s, err := range group.client().Watch(ctx, c.ID) {
 		if err != nil {

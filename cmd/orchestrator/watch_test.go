@@ -105,7 +105,8 @@ func TestAnOperatorsDecisionEndsALane(t *testing.T) {
 	}
 	lanes := lanesOf([]resource.HistoryEntry{
 		{At: at(0), Type: saga.EntryStepDispatched, Step: "receipt"},
-		{At: at(1), Type: saga.EntryStepAttemptFailed, Step: "receipt"}, {At: at(1), Type: saga.EntryStepFailed, Step: "receipt"},
+		{At: at(1), Type: saga.EntryStepAttemptFailed, Step: "receipt"},
+		{At: at(1), Type: saga.EntryStepFailed, Step: "receipt"},
 		{At: at(9), Type: saga.EntryStepSkipped, Step: "receipt"},
 	})
 	assert.Equal(t, []span{
