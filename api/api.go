@@ -35,6 +35,9 @@ type Config struct {
 	// Host is this address, another loopback address or localhost. Empty: any Host.
 	LocalAddress string
 
+	// BasePath is the path under which callers reach the API, such as /saga: the OpenAPI document names it. Empty: the root.
+	BasePath string
+
 	Version  string               // of the program, in the OpenAPI document and /healthz
 	Logger   *slog.Logger         // nil: no logs
 	Registry *prometheus.Registry // nil: a new one

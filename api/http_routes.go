@@ -138,7 +138,7 @@ func (s *service) openAPI() huma.Config {
 				Description: "Start sagas, see what they are waiting for, and repair those that are stuck. " +
 					"Every error is a problem document (RFC 9457) with a stable `code`.",
 			},
-			Servers: []*huma.Server{{URL: "/", Description: "The server of this document"}},
+			Servers: []*huma.Server{{URL: s.BasePath + "/", Description: "The server of this document"}},
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{

@@ -63,6 +63,10 @@ func (s *service) keyRoutes() {
 		about: "`key` in the answer is the secret. It cannot be read again: the orchestrator stores only its hash.",
 	}, s.createKey)
 	register(s, route{
+		id: "get-own-key", method: http.MethodGet, path: "/v1/keys/me", tag: tag, role: record.Viewer,
+		summary: "Get the key of this request", about: "Its name and role. Without authentication: the name anonymous, the role admin, no id.",
+	}, s.ownKey)
+	register(s, route{
 		id: "list-keys", method: http.MethodGet, path: "/v1/keys", tag: tag, role: record.Admin, summary: "List API keys",
 	}, s.listKeys)
 	register(s, route{
@@ -101,6 +105,14 @@ func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error
 	output := &keyOutput{Body: ShowKey(key)}
 	output.Body.Secret = secret
 	return output, nil
+}
+
+func (s *service) ownKey(ctx context.Context, _ *struct{}) (*keyOutput, error) {
+	key, known := ctx.Value(callerKey{}).(record.Key)
+	if !known {
+		key = record.Key{Name: anonymous, Role: record.Admin}
+	}
+	return &keyOutput{Body: ShowKey(key)}, nil
 }
 
 func (s *service) listKeys(ctx context.Context, _ *struct{}) (*listOutput[resource.Key], error) {

@@ -46,6 +46,7 @@ func roles() map[string]record.Role {
 		"GET /v1/queues":                                record.Viewer,
 		"GET /v1/stats":                                 record.Viewer,
 		"GET /v1/keys":                                  record.Admin,
+		"GET /v1/keys/me":                               record.Viewer,
 		"POST /v1/keys":                                 record.Admin,
 		"DELETE /v1/keys/{id}":                          record.Admin,
 		"GET /healthz":                                  public,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
@@ -30,13 +31,17 @@ type Config struct {
 	Demo bool
 
 	Listen       string        // address of the REST API; default: 127.0.0.1:8080; port 0: a free port
+	BasePath     string        // path under which browsers and callers reach the server, such as /saga; default: the root
 	Auth         string        // keys, or none for no authentication; default: keys
 	Insecure     bool          // allow Auth none on an address that other machines can reach
 	OverdueAfter time.Duration // time without progress after which a saga needs attention; default: 15 min; negative: never
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
-	Version       string       // of the program, shown by the API
-	Logger        *slog.Logger // nil: no logs
+	// SessionKey encrypts the page's session cookies. Replicas with the same key accept each other's sessions. Default:
+	// random, so that a session ends with the process and holds for one replica.
+	SessionKey string
+	Version    string       // of the program, shown by the API
+	Logger     *slog.Logger // nil: no logs
 }
 
 // ErrHalfConfigured means that only one of DatabaseURL and AMQPURL is set.
@@ -55,6 +60,7 @@ func (c Config) withDefaults() Config {
 		c.OverdueAfter = 15 * time.Minute
 	}
 	c.OverdueAfter = max(c.OverdueAfter, 0)
+	c.BasePath = strings.TrimRight(c.BasePath, "/")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -76,10 +82,42 @@ func (c Config) Validate() error {
 	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
+	if err := checkBasePath(c.BasePath); err != nil {
+		return err
+	}
+	if n := len(c.SessionKey); n > 0 && n < minSessionKey {
+		return fmt.Errorf("session key: must have at least %d bytes", minSessionKey)
+	}
 	if c.embedded() {
 		return nil
 	}
 	return c.broker().Validate()
+}
+
+// minSessionKey is the least length of a session key, in bytes. A short one could be guessed from a cookie.
+const minSessionKey = 32
+
+// checkBasePath checks the form of a base path.
+func checkBasePath(path string) error {
+	if path == "" || path == "/" {
+		return nil
+	}
+	if !basePath(path) {
+		return fmt.Errorf("base path %q: want a path such as /saga, of letters, digits, - . _ and /", path)
+	}
+	return nil
+}
+
+func basePath(path string) bool {
+	for segment := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/"), "/") {
+		plain := func(c rune) bool {
+			return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._", c)
+		}
+		if segment == "" || segment == "." || segment == ".." || strings.IndexFunc(segment, func(c rune) bool { return !plain(c) }) >= 0 {
+			return false
+		}
+	}
+	return strings.HasPrefix(path, "/")
 }
 
 // checkListen checks the form of a listen address.

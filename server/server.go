@@ -86,15 +86,17 @@ func (s *Server) assemble(ctx context.Context) error {
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
-	s.http = api.NewServer(s.config.Listen, api.New(api.Config{
-		Engine: s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
+	s.http = api.NewServer(s.config.Listen, s.site(api.New(api.Config{
+		BasePath: s.config.BasePath,
+		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
 		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
-	}), s.config.Logger)
+	})), s.config.Logger)
 	return nil
 }
 
-// URL returns the base URL of the REST API, with the port that was chosen if Config.Listen has port 0.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+// URL returns the base URL of the page and the REST API, with the port that was chosen if Config.Listen has port 0. It has
+// no slash at its end.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + s.config.BasePath }
 
 // Transport returns the transport for workers in this process. Stop the workers before the server.
 func (s *Server) Transport() steps.Transport { return s.broker }

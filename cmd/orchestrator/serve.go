@@ -17,6 +17,7 @@ import (
 // serverFlags holds the flags of serve and dev.
 type serverFlags struct {
 	Listen       string       `default:"127.0.0.1:8080" env:"LISTEN_ADDR" help:"Address of the REST API."`
+	BasePath     string       `env:"ORCHESTRATOR_BASE_PATH" placeholder:"/PATH" help:"Path under which browsers and callers reach the server, such as /saga. A proxy may keep it or strip it."`
 	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that other machines can reach."`
 	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
@@ -41,6 +42,7 @@ type serveCommand struct {
 	AMQPPrefix  string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
 	QueueType   string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Type of the queues to declare."`
 	Auth        string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
+	Sessions    string `name:"session-key" env:"ORCHESTRATOR_SESSION_KEY" placeholder:"KEY" help:"Key that encrypts the page's session cookies, at least 32 bytes. Set the same one on every replica; default: random, so a session holds for one process."`
 	Migrate     bool   `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
 	serverFlags `embed:""`
 }
@@ -53,7 +55,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	return serve(ctx, server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
-		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
+		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
 	}, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 

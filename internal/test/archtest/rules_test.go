@@ -21,6 +21,7 @@ func imports() map[string][]string {
 		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait", "internal/definitions"},
 		"api/diagnose":             {"saga", "internal/record", "steps/wire", "api/resource"},
 		"api/resource":             {"saga"},
+		"api/ui":                   {"saga", "api/resource"},               // a client of the API: it does what the API can do, with its rights
 		"bench":                    {"internal/loadtest", "bench/scaling"}, // it runs the compared systems as programs
 		"bench/scaling":            {"bench", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit", "internal/wait"},
 		"client":                   {"saga", "api/resource", "internal/wait"},
@@ -32,6 +33,7 @@ func imports() map[string][]string {
 		"internal/failpoint":       {},
 		"internal/test/hostile":    {},
 		"internal/test/checker":    {"saga", "internal/record"},
+		"internal/test/browser":    {all},
 		"internal/loadtest":        {},
 		"internal/test/mutants":    {},
 		"internal/process":         {},

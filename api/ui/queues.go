@@ -1,0 +1,171 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+)
+
+// queueState is a queue with its settings, and with samples of the last hour where the API gives them.
+type queueState struct {
+	resource.Queue
+	HeldBack *int64        `json:"held_back"`
+	Paused   bool          `json:"paused"`
+	MaxOut   *int64        `json:"max_out"`
+	Rate     *float64      `json:"rate"`
+	Samples  []queueSample `json:"samples"`
+}
+
+type queueSample struct {
+	At          resource.Time `json:"at"`
+	Depth       *int64        `json:"depth"`
+	Consumers   *int64        `json:"consumers"`
+	CommandsOut *int64        `json:"commands_out"`
+	HeldBack    *int64        `json:"held_back"`
+}
+
+type queueView struct {
+	queueState
+	Trouble []string
+	Depths  sparkline
+	Same    sameBy
+	Problem *resource.Problem
+}
+
+// The limits from which the page calls a queue unhealthy.
+const (
+	deepQueue = 1000
+	oldQueue  = 5 * time.Minute
+)
+
+// viewQueue names what is wrong with a queue.
+func viewQueue(q queueState, now time.Time) queueView {
+	shown := queueView{queueState: q}
+	add := func(format string, values ...any) {
+		shown.Trouble = append(shown.Trouble, fmt.Sprintf(format, values...))
+	}
+	out := q.CommandsOut != nil && *q.CommandsOut > 0
+	if q.Exists != nil && !*q.Exists {
+		add("does not exist on the broker")
+	}
+	if q.Consumers != nil && *q.Consumers == 0 && out && !q.Paused {
+		add("commands wait, and no worker consumes")
+	}
+	if q.Depth != nil && *q.Depth > deepQueue {
+		add("%s commands wait", number(int64(*q.Depth)))
+	}
+	if q.Oldest != nil && now.Sub(q.Oldest.Time) > oldQueue && out {
+		add("the oldest command is %s old", rough(now.Sub(q.Oldest.Time)))
+	}
+	values := make([]int64, 0, len(q.Samples))
+	for _, sample := range q.Samples {
+		if sample.Depth != nil {
+			values = append(values, *sample.Depth)
+		}
+	}
+	if len(values) > 1 {
+		shown.Depths = viewSparkline(values)
+	}
+	return shown
+}
+
+func (p *page) queues(w http.ResponseWriter, r *http.Request, who *viewer) error {
+	found, err := get[resource.List[queueState]](p, r, nil, "v1", "queues")
+	if err != nil {
+		return err
+	}
+	views := make([]queueView, len(found.Items))
+	for i, queue := range found.Items {
+		if i < mostSparklines { // a call each
+			if one, err := get[queueState](p, r, nil, "v1", "queues", queue.Name); err == nil {
+				queue.Samples = one.Samples
+			}
+		}
+		views[i] = viewQueue(queue, p.Now())
+	}
+	return p.show(w, r, who, "queues", screen{Title: "Queues", Tab: "queues", Body: views})
+}
+
+// mostSparklines bounds the calls for one view.
+const mostSparklines = 20
+
+func (p *page) readQueue(r *http.Request) (queueView, error) {
+	name := r.PathValue("queue")
+	found, err := get[queueState](p, r, nil, "v1", "queues", name)
+	if err != nil {
+		return queueView{}, err
+	}
+	view := viewQueue(found, p.Now())
+	view.Same = sameBy{
+		CLI:  p.cli(r, []string{"queues", "set", name, "--max-out", "10"}),
+		Curl: p.curl(r, http.MethodPatch, "/v1/queues/"+name, map[string]any{"max_out": 10}),
+	}
+	return view, nil
+}
+
+func (p *page) queue(w http.ResponseWriter, r *http.Request, who *viewer) error {
+	view, err := p.readQueue(r)
+	if err != nil {
+		return err
+	}
+	return p.show(w, r, who, "queue", screen{Title: "Queue " + view.Name, Tab: "queues", Body: view})
+}
+
+// setQueue pauses, resumes, caps or throttles a queue. An empty field of the form takes a setting away.
+func (p *page) setQueue(w http.ResponseWriter, r *http.Request, who *viewer) error {
+	name, change, said := r.PathValue("queue"), map[string]any{}, "The queue has its new limits."
+	var fault error
+	switch r.PostFormValue("do") {
+	case "pause":
+		change["paused"], said = true, "The queue is paused: its commands wait in the outbox."
+	case "resume":
+		change["paused"], said = false, "The queue goes on."
+	default:
+		change["max_out"], fault = numberOrNull(r.PostFormValue("max_out"), "Commands out")
+		if fault == nil {
+			change["rate"], fault = numberOrNull(r.PostFormValue("rate"), "The rate")
+		}
+	}
+	if fault == nil {
+		_, fault = call[queueState](p, r, request{method: http.MethodPatch, path: []string{"v1", "queues", name}, body: change})
+	}
+	if fault == nil {
+		back := "/ui/queues/" + name
+		if r.PostFormValue("back") == "list" {
+			back = "/ui/queues"
+		}
+		p.redirect(w, r, withNotice(back, said))
+		return nil
+	}
+	problem, is := asProblem(fault)
+	if !is || problem.Status == http.StatusUnauthorized || problem.Status == http.StatusNotFound {
+		return fault
+	}
+	view, err := p.readQueue(r)
+	if err != nil {
+		return err
+	}
+	view.Problem = problem
+	p.render(w, r, who, problem.Status, "queue", screen{Title: "Queue " + name, Tab: "queues", Body: view})
+	return nil
+}
+
+// numberOrNull returns the number in a field, or nil for an empty one.
+func numberOrNull(value, what string) (any, error) {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return nil, nil
+	}
+	parsed, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return nil, refused(http.StatusUnprocessableEntity, "invalid_field", what+" must be a number.")
+	}
+	if parsed == float64(int64(parsed)) {
+		return int64(parsed), nil
+	}
+	return parsed, nil
+}

@@ -1,0 +1,176 @@
+package ui
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+type sagaStep = resource.SagaStep
+
+// sagaView is everything that the view of one saga shows.
+type sagaView struct {
+	Saga     resource.Saga
+	Why      resource.Why
+	Actions  []actionInfo
+	Timeline timeline
+	Graph    graph
+	Steps    []stepView
+	Members  []member
+	History  []entryView
+	More     bool // the history is longer than what is shown
+	Look     sameBy
+	Moving   bool // the saga may change by itself
+}
+
+type stepView struct {
+	sagaStep
+	Plan     planStep
+	Input    object
+	Partial  bool // a later change hides a part of the input
+	Changes  []change
+	Most     int // attempts of the policy
+	Open     bool
+	MostBack int
+}
+
+type entryView struct {
+	resource.HistoryEntry
+	After  string // since the start
+	Detail string
+}
+
+func asSyntax(err error, target **json.SyntaxError) bool { return errors.As(err, target) }
+
+// saga shows one saga.
+func (p *page) saga(w http.ResponseWriter, r *http.Request, who *viewer) error {
+	view, err := p.readSaga(r, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	title := view.Saga.Definition + " " + short(view.Saga.ID)
+	return p.show(w, r, who, "saga", screen{Title: title, Tab: "sagas", Body: view})
+}
+
+// mostHistory is how many entries of a history the page shows, in pages of the API.
+const (
+	mostHistory = 1000
+	historyPage = "500"
+)
+
+// readSaga reads the parts of the view at the same time.
+func (p *page) readSaga(r *http.Request, id string) (sagaView, error) {
+	var (
+		view                     sagaView
+		history                  []resource.HistoryEntry
+		whyErr, histErr, sagaErr error
+		reading                  sync.WaitGroup
+	)
+	reading.Go(func() { view.Why, whyErr = get[resource.Why](p, r, nil, "v1", "sagas", id, "why") })
+	reading.Go(func() { history, view.More, histErr = p.readHistory(r, id) })
+	view.Saga, sagaErr = get[resource.Saga](p, r, nil, "v1", "sagas", id)
+	reading.Wait()
+	if err := errors.Join(sagaErr); err != nil {
+		return view, err
+	}
+	if err := errors.Join(whyErr, histErr); err != nil && view.Saga.Unreadable == "" {
+		return view, err
+	}
+	var plan []planStep
+	if definition, err := p.readVersion(r, view.Saga.Definition, view.Saga.Version); err == nil {
+		plan = planOf(definition.Steps)
+	}
+	p.fill(&view, plan, history)
+	view.Look = sameBy{
+		CLI:  p.cli(r, []string{"sagas", "show", view.Saga.ID}),
+		Curl: p.curl(r, http.MethodGet, "/v1/sagas/"+view.Saga.ID, nil),
+	}
+	return view, nil
+}
+
+// fill derives what the view shows from the saga, its definition and its history.
+func (p *page) fill(view *sagaView, plan []planStep, history []resource.HistoryEntry) {
+	s, attention := view.Saga, ""
+	if s.Attention != nil {
+		attention = string(s.Attention.Step)
+	}
+	view.Actions = allowedOf(s.AllowedActions)
+	view.Moving = !s.Status.Terminal()
+	view.Timeline = viewTimeline(s, history, p.Now())
+	view.Graph = viewGraph(plan, statuses(s.Steps), attention)
+	view.Members = membersOf(s, history)
+	changes := changesOf(s)
+	plans := make(map[string]planStep, len(plan))
+	for _, step := range plan {
+		plans[step.Name] = step
+	}
+	for _, step := range s.Steps {
+		shown := stepView{sagaStep: step, Plan: plans[step.Name], Changes: changes[step.Name], Open: step.Name == attention}
+		input, complete := inputOf(s, step, history)
+		shown.Input, shown.Partial = input, !complete
+		shown.Most, shown.MostBack = mostAttempts(shown.Plan.Retry), mostAttempts(shown.Plan.CompensationRetry)
+		view.Steps = append(view.Steps, shown)
+	}
+	for _, entry := range history {
+		view.History = append(view.History, entryView{HistoryEntry: entry, After: took(s.CreatedAt, entry.At), Detail: detailOf(entry)})
+	}
+}
+
+func mostAttempts(policy json.RawMessage) int {
+	var read struct {
+		MaxAttempts int `json:"max_attempts"`
+	}
+	_ = json.Unmarshal(policy, &read) // without a policy the number is not shown
+	return read.MaxAttempts
+}
+
+// detailOf returns the detail of an entry in words.
+func detailOf(entry resource.HistoryEntry) string {
+	code, _ := entry.Detail["code"].(string)
+	message, _ := entry.Detail["message"].(string)
+	if reason, is := entry.Detail["reason"].(string); is && message == "" {
+		return reason
+	}
+	switch {
+	case code != "" && message != "":
+		return code + ": " + message
+	case code != "" || message != "":
+		return code + message
+	case len(entry.Detail) == 0:
+		return ""
+	}
+	content, err := json.Marshal(entry.Detail)
+	if err != nil {
+		return ""
+	}
+	return string(content)
+}
+
+func (p *page) readHistory(r *http.Request, id string) (entries []resource.HistoryEntry, more bool, err error) {
+	query := url.Values{"limit": {historyPage}}
+	for {
+		found, err := get[resource.List[resource.HistoryEntry]](p, r, query, "v1", "sagas", id, "history")
+		if err != nil {
+			return nil, false, err
+		}
+		entries = append(entries, found.Items...)
+		if found.NextCursor == "" || len(entries) >= mostHistory {
+			return entries, found.NextCursor != "", nil
+		}
+		query.Set("cursor", string(found.NextCursor))
+	}
+}
+
+func (p *page) readVersion(r *http.Request, name string, version int) (resource.Definition, error) {
+	return get[resource.Definition](p, r, nil, "v1", "definitions", name, "versions", text(version))
+}
+
+// exhausted reports whether a step waits for an operator.
+func exhausted(status saga.StepStatus) bool {
+	return status == saga.StepFailed || status == saga.StepUnknown || status == saga.StepCompensationFailed
+}
