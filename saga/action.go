@@ -15,6 +15,10 @@ func (t *transition) act(a Action) {
 		t.refuse(RefusedUnknownStep, "step: the definition has no step of that name")
 		return
 	}
+	if a.To != "" && t.def.step(a.To) < 0 {
+		t.refuse(RefusedUnknownStep, "to: the definition has no step of that name")
+		return
+	}
 	if a.Name == ActionRedrive {
 		t.actRedrive(a)
 		return
@@ -23,7 +27,8 @@ func (t *transition) act(a Action) {
 		t.refuse(RefusedNotApplicable, "%s does not apply to a saga that is %s", a.Name, t.def.describe(&t.next))
 		return
 	}
-	if (a.Name == ActionRetry || a.Name == ActionSkip) && t.deadlineTurnsBack() {
+	forward := a.Name == ActionRetry || a.Name == ActionSkip || a.Name == ActionRewind
+	if forward && t.deadlineTurnsBack() {
 		t.refuse(RefusedNotApplicable, "the saga's deadline has passed, so it turns back at once")
 		return
 	}
@@ -42,6 +47,8 @@ func (d *Definition) describe(in *Instance) string {
 		text += " (" + string(in.Attention.Reason) + ")"
 	case in.Phase == PhaseForward && in.TurnBack != nil:
 		text += " and waits for its pivot before it turns back"
+	case in.Rewind != nil:
+		text += " and rewinding"
 	case in.Phase == PhaseForward && d.pastPivot(in):
 		text += " and past its pivot"
 	}
@@ -61,7 +68,8 @@ func (t *transition) perform(a Action) {
 		t.end(Abandoned, EntryAbandoned, reason)
 	case ActionAcknowledge:
 		for i := range t.next.Steps {
-			t.next.Steps[i].LateEffect, t.next.Steps[i].LateCompensation = false, false
+			s := &t.next.Steps[i]
+			s.LateEffect, s.LateCompensation, s.EarlierEffect = false, false, false
 		}
 		t.record(EntryAcknowledged, "", 0, reason)
 	case ActionPause:
@@ -73,6 +81,8 @@ func (t *transition) perform(a Action) {
 		t.resume()
 	case ActionPatchData:
 		t.actPatch(a)
+	case ActionRewind:
+		t.actRewind(a)
 	}
 }
 
@@ -109,7 +119,7 @@ func (t *transition) actRetry(a Action) {
 			t.yield(i) // a later step may be exhausted too, and is compensated first
 			continue
 		}
-		t.next.TurnBack = nil
+		t.next.TurnBack, t.next.Rewind = nil, nil
 		s.AttemptsForgiven = s.Attempts
 		t.dispatch(i)
 	}
@@ -146,7 +156,7 @@ func (t *transition) actSkip(a Action) {
 		s.Output = a.Output
 	}
 	if reason == PivotUnknown {
-		t.next.TurnBack = nil
+		t.next.TurnBack, t.next.Rewind = nil, nil
 	}
 	t.record(EntryStepSkipped, s.Name, 0, reasonOf(a))
 }
@@ -210,8 +220,8 @@ func (t *transition) lateStep(name string) int {
 }
 
 func (t *transition) actPatch(a Action) {
-	patched, ok := within(merge(t.next.Data, a.Patch, true))
-	if !ok || members(patched) == nil {
+	patched := merge(t.next.Data, a.Patch, true)
+	if !t.fits(patched) || members(patched) == nil {
 		t.refuse(RefusedDataTooLarge, "the saga's data must stay an object of at most %d bytes", MaxDataBytes)
 		return
 	}

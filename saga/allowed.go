@@ -7,33 +7,36 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 	switch in.Status {
 	case Scheduled:
 		return []ActionName{ActionCompensate, ActionPause, ActionAbandon}
-	case Running:
-		if d.mayTurnBack(in) {
-			return []ActionName{ActionCompensate, ActionPause, ActionAbandon}
-		}
-		return []ActionName{ActionPause, ActionAbandon}
-	case Compensating:
-		return []ActionName{ActionPause, ActionAbandon}
+	case Running, Compensating:
+		return append(d.allowedBack(in), ActionPause, ActionAbandon)
 	case Paused:
-		if in.Phase == PhaseScheduled || d.mayTurnBack(in) {
-			return []ActionName{ActionResume, ActionPatchData, ActionCompensate, ActionAbandon}
-		}
-		return []ActionName{ActionResume, ActionPatchData, ActionAbandon}
+		allowed := append([]ActionName{ActionResume, ActionPatchData}, d.allowedBack(in)...)
+		return append(allowed, ActionAbandon)
 	case Stuck:
-		if d.pivotUnknown(in) || d.mayTurnBack(in) {
-			return []ActionName{ActionRetry, ActionSkip, ActionCompensate, ActionPatchData, ActionAbandon}
-		}
-		return []ActionName{ActionRetry, ActionSkip, ActionPatchData, ActionAbandon}
+		allowed := append([]ActionName{ActionRetry, ActionSkip}, d.allowedBack(in)...)
+		return append(allowed, ActionPatchData, ActionAbandon)
 	default:
 		return d.allowedAfterEnd(in)
 	}
+}
+
+// allowedBack returns the actions that take an unfinished saga back.
+func (d *Definition) allowedBack(in *Instance) []ActionName {
+	var allowed []ActionName
+	if in.Phase == PhaseScheduled || d.pivotUnknown(in) || d.mayTurnBack(in) {
+		allowed = append(allowed, ActionCompensate)
+	}
+	if d.mayRewind(in) {
+		allowed = append(allowed, ActionRewind)
+	}
+	return allowed
 }
 
 // allowedAfterEnd returns the actions on a terminal saga: only a late effect or late compensation allows any.
 func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 	var allowed []ActionName
 	for i := range in.Steps {
-		if !in.Steps[i].LateEffect && !in.Steps[i].LateCompensation {
+		if !in.Steps[i].late() {
 			continue
 		}
 		if d.mayReopen(in, i) {
@@ -49,8 +52,16 @@ func (d *Definition) mayReopen(in *Instance, i int) bool {
 	return in.Steps[i].LateEffect && d.Steps[i].Compensation != ""
 }
 
-// mayTurnBack reports whether a saga in its forward phase can still be cancelled.
+// mayTurnBack reports whether a saga can still be cancelled: in its forward phase, or while it is rewound.
 func (d *Definition) mayTurnBack(in *Instance) bool {
+	if in.Rewind != nil {
+		return !d.pastPivot(in) && !d.pivotUnknown(in)
+	}
+	return d.mayRewind(in)
+}
+
+// mayRewind reports whether a saga in its forward phase can go back.
+func (d *Definition) mayRewind(in *Instance) bool {
 	return in.Phase == PhaseForward && in.TurnBack == nil && !d.pastPivot(in) && !d.pivotUnknown(in)
 }
 

@@ -20,21 +20,27 @@ type situation struct {
 
 func situations() map[string]situation {
 	toBegin := []saga.ActionName{saga.ActionCompensate, saga.ActionPause, saga.ActionAbandon}
+	toGoBack := append([]saga.ActionName{saga.ActionRewind}, toBegin...)
 	toWatch := []saga.ActionName{saga.ActionPause, saga.ActionAbandon}
 	toRepair := []saga.ActionName{saga.ActionRetry, saga.ActionSkip, saga.ActionPatchData, saga.ActionAbandon}
 	toGoOn := []saga.ActionName{saga.ActionResume, saga.ActionPatchData, saga.ActionAbandon}
 	return map[string]situation{
 		"scheduled":                    {before(committing), saga.Scheduled, toBegin},
-		"running, before its pivot":    {after(committing), saga.Running, toBegin},
-		"running, its pivot out":       {after(committing, successOf("a")), saga.Running, toBegin},
+		"running, before its pivot":    {after(committing), saga.Running, toGoBack},
+		"running, its pivot out":       {after(committing, successOf("a")), saga.Running, toGoBack},
 		"running, past its pivot":      {after(committing, successOf("a", "p")), saga.Running, toWatch},
 		"running, retriable alone":     {after(retriables), saga.Running, toWatch},
-		"running, without a pivot":     {after(diamond), saga.Running, toBegin},
+		"running, without a pivot":     {after(diamond), saga.Running, toGoBack},
 		"running, some step exhausted": {after(beside, refusalOf("r")), saga.Running, toWatch},
 		"compensating":                 {after(committing, successOf("a"), refusalOf("p")), saga.Compensating, toWatch},
 		"compensating, some exhausted": {after(diamond, successOf("a", "b", "c"), refusalOf("d"), refusalOf("b")), saga.Compensating, toWatch},
 		"paused, before its start":     {before(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
-		"paused, before its pivot":     {after(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
+		"paused, before its pivot":     {after(committing, pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate, saga.ActionRewind})},
+		"rewinding":                    {after(committing, rewindTo("a")), saga.Compensating, toBegin},
+		"rewinding, paused":            {after(committing, rewindTo("a"), pause), saga.Paused, slices.Concat(toGoOn, []saga.ActionName{saga.ActionCompensate})},
+		"rewinding, stuck":             {after(chained, successOf("a"), rewindTo("a"), refusalOf("b"), refusalOf("a")), saga.Stuck, slices.Concat(toRepair, []saga.ActionName{saga.ActionCompensate})},
+		"a rewind waits for the pivot": {after(committing, successOf("a"), rewindTo("a")), saga.Running, toBegin},
+		"stuck: parked":                {after(parked, refusalOf("a")), saga.Stuck, slices.Concat(toRepair, []saga.ActionName{saga.ActionCompensate, saga.ActionRewind})},
 		"paused, past its pivot":       {after(committing, successOf("a", "p"), pause), saga.Paused, toGoOn},
 		"paused, going back":           {after(committing, successOf("a"), refusalOf("p"), pause), saga.Paused, toGoOn},
 		"stuck: compensation":          {after(committing, successOf("a"), refusalOf("p"), refusalOf("a")), saga.Stuck, toRepair},
@@ -100,7 +106,16 @@ func beside() *saga.Builder {
 func everyAction() []saga.ActionName {
 	return []saga.ActionName{
 		saga.ActionRetry, saga.ActionSkip, saga.ActionCompensate, saga.ActionAbandon, saga.ActionAcknowledge,
-		saga.ActionPause, saga.ActionResume, saga.ActionPatchData,
+		saga.ActionPause, saga.ActionResume, saga.ActionPatchData, saga.ActionRewind,
+	}
+}
+
+// chained returns two compensatable steps in sequence, with one attempt in each direction.
+func chained() *saga.Builder { return chain("a", "b") }
+
+func rewindTo(step string, with ...func(*saga.Action)) func(*conversation) {
+	return func(c *conversation) {
+		c.act(saga.ActionRewind, append(with, func(a *saga.Action) { a.To = step })...)
 	}
 }
 
@@ -109,6 +124,9 @@ func fitting(c *conversation, name saga.ActionName) func(*saga.Action) {
 	return func(a *saga.Action) {
 		if name == saga.ActionPatchData {
 			a.Patch = json.RawMessage(`{"patched":true}`)
+		}
+		if name == saga.ActionRewind {
+			a.To = c.is.Steps[0].Name
 		}
 		if name == saga.ActionSkip && c.is.Attention != nil {
 			a.Step = c.is.Attention.Step

@@ -25,12 +25,13 @@ func (t *transition) advanceBackward() {
 			}
 		}
 	}
-	if left > 0 {
-		return
-	}
-	if t.next.ReopenedFrom == Abandoned {
+	switch {
+	case left > 0:
+	case t.next.Rewind != nil:
+		t.rewound()
+	case t.next.ReopenedFrom == Abandoned:
 		t.end(Abandoned, EntryAbandoned, map[string]any{"reason": "the late effect is compensated"})
-	} else {
+	default:
 		t.end(Compensated, EntryCompensated, nil)
 	}
 }
@@ -51,7 +52,7 @@ func (t *transition) draining() bool {
 // owes reports whether step i must be compensated before the saga can end.
 func (d *Definition) owes(in *Instance, i int) bool {
 	s := &in.Steps[i]
-	if d.Steps[i].Compensation == "" || in.ReopenedFrom != "" && !s.Reopened {
+	if d.Steps[i].Compensation == "" || in.ReopenedFrom != "" && !s.Reopened || in.Rewind != nil && !d.rewinds(in, i) {
 		return false
 	}
 	switch s.Status {
@@ -89,6 +90,10 @@ func (t *transition) dispatchCompensation(i int) {
 	}
 	if s.TookEffect {
 		command.Output = s.Output
+	}
+	if s.Rewinds > 0 {
+		executed := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Execute, Round: s.execution()}
+		command.Compensates = executed.IdempotencyKey()
 	}
 	t.commands = append(t.commands, command)
 	t.record(EntryCompensationSent, s.Name, s.CompensationAttempts, nil)

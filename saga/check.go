@@ -106,8 +106,11 @@ func (d *Definition) checkDirection(in *Instance) error {
 	if in.TurnBack != nil && (in.Phase != PhaseForward || d.graph.pivot < 0) {
 		return broken("a cancel waits for a pivot whose outcome is settled")
 	}
-	if in.Phase == PhaseBackward && in.Failure == nil {
+	if in.Phase == PhaseBackward && in.Failure == nil && in.Rewind == nil {
 		return broken("going back without a reason")
+	}
+	if in.Rewind != nil && (d.step(in.Rewind.To) < 0 || in.Failure != nil || in.Phase == PhaseForward && in.TurnBack == nil) {
+		return broken("a rewind that is over, or to a step that does not exist")
 	}
 	if in.Phase == PhaseBackward && d.graph.pivot >= 0 && in.Steps[d.graph.pivot].TookEffect && !in.Steps[d.graph.pivot].LateEffect {
 		return broken("going back past the pivot")

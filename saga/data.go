@@ -46,10 +46,17 @@ func (t *transition) mergeOutput(output json.RawMessage) (json.RawMessage, bool)
 	if len(output) == 0 {
 		return t.next.Data, true
 	}
-	return within(merge(t.next.Data, output, false))
+	merged := merge(t.next.Data, output, false)
+	return merged, t.fits(merged)
 }
 
-func within(data json.RawMessage) (json.RawMessage, bool) { return data, len(data) <= MaxDataBytes }
+// fits reports whether the data stays within its limit, also with the patch of a rewind that is not merged yet.
+func (t *transition) fits(data json.RawMessage) bool {
+	if rewind := t.next.Rewind; rewind != nil && rewind.Patch != nil && len(merge(data, rewind.Patch, true)) > MaxDataBytes {
+		return false
+	}
+	return len(data) <= MaxDataBytes
+}
 
 // merge puts the members of patch into target; both must be valid JSON. A deep merge is a JSON merge patch (RFC 7396);
 // a shallow one replaces whole members. Numbers and strings keep their spelling. A target that is not an object counts

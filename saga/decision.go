@@ -31,6 +31,9 @@ type Command struct {
 	Priority uint8           // in its queue, 0 to 9
 	Data     json.RawMessage // the data of the saga at dispatch
 	Output   json.RawMessage // the output of the step, if this compensates a step that succeeded
+	// Compensates is the idempotency key of the execution that this compensates. Empty if this executes a step, or
+	// compensates its first execution.
+	Compensates string
 }
 
 // Entry is a line of a saga's history. Seq counts from 1 without gaps.
@@ -64,6 +67,9 @@ const (
 	EntryRetried               EntryType = "saga.retried"
 	EntryCancelRequested       EntryType = "saga.cancel_requested"
 	EntryCancelTooLate         EntryType = "saga.cancel_too_late"
+	EntryRewindRequested       EntryType = "saga.rewind_requested" // it waits for the outcome of the pivot
+	EntryRewinding             EntryType = "saga.rewinding"
+	EntryRewound               EntryType = "saga.rewound"
 	EntryDeadlineExceeded      EntryType = "saga.deadline_exceeded"
 	EntryAttention             EntryType = "saga.attention"
 	EntryStepDispatched        EntryType = "step.dispatched"

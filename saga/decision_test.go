@@ -104,9 +104,10 @@ func checkWake(in *saga.Instance) error {
 			continue
 		}
 		_, isOut := in.CommandOut(i)
-		out = out || isOut || !s.NextAttemptAt.IsZero()
+		held := s.Status == saga.StepRetrying && in.Phase == saga.PhaseBackward // until the end of a rewind
+		out = out || isOut || !s.NextAttemptAt.IsZero() && !held
 		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
-			if !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
+			if !held && !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
 				return fmt.Errorf("step %s is due at %s, but the saga wakes at %s", s.Name, at, in.WakeAt)
 			}
 		}
@@ -127,7 +128,7 @@ func checkCommands(before saga.Instance, decision saga.Decision) error {
 	for _, command := range decision.Commands {
 		i := slices.IndexFunc(before.Steps, func(s saga.StepState) bool { return s.Name == command.ID.Step })
 		old, id := before.Steps[i], command.ID
-		fresh := id.Attempt == old.Attempts+1
+		fresh := id.Round == old.Rewinds+1 && id.Attempt == old.Attempts+1 || id.Round == old.Rewinds+2 && id.Attempt == 1
 		if id.Direction == saga.Compensate {
 			fresh = id.Round == old.Round && id.Attempt == old.CompensationAttempts+1 || id.Round == old.Round+1 && id.Attempt == 1
 		}
@@ -163,7 +164,7 @@ func checkOrder(def *saga.Definition, decision saga.Decision) error {
 			case command.ID.Direction == saga.Execute && before && status != saga.StepSucceeded && status != saga.StepSkipped:
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
 			case command.ID.Direction == saga.Execute || in.ReopenedFrom != "":
-			case status == saga.StepRunning || status == saga.StepRetrying:
+			case status == saga.StepRunning || status == saga.StepRetrying && in.Rewind == nil:
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
 			case comesAfter(def, j, i) && owed(def, &in, j):
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
@@ -231,8 +232,12 @@ func checkRoundTrip(progress saga.Progress) error {
 func deepCopy(in saga.Instance) saga.Instance {
 	in.Data, in.Labels = slices.Clone(in.Data), maps.Clone(in.Labels)
 	in.Attention, in.TurnBack, in.Failure = copied(in.Attention), copied(in.TurnBack), copied(in.Failure)
+	if in.Rewind = copied(in.Rewind); in.Rewind != nil {
+		in.Rewind.Patch = slices.Clone(in.Rewind.Patch)
+	}
 	in.Steps = slices.Clone(in.Steps)
 	for i := range in.Steps {
+		in.Steps[i].Unsettled = slices.Clone(in.Steps[i].Unsettled)
 		in.Steps[i].Output, in.Steps[i].Error = slices.Clone(in.Steps[i].Output), copied(in.Steps[i].Error)
 	}
 	return in

@@ -54,8 +54,9 @@ type Action struct {
 	ID         string
 	Name       ActionName
 	Step       string          // empty: the saga, or the only step that it can mean
+	To         string          // of ActionRewind: the first step to run again
 	Output     json.RawMessage // of ActionSkip: a JSON object, or nil
-	Patch      json.RawMessage // of ActionPatchData: a JSON merge patch that is an object
+	Patch      json.RawMessage // of ActionPatchData and ActionRewind: a JSON merge patch that is an object
 	Command    CommandID       // of ActionRedrive: the dead-lettered command
 	Reason     string
 	Actor      string
@@ -75,6 +76,7 @@ const (
 	ActionPause       ActionName = "pause"
 	ActionResume      ActionName = "resume"
 	ActionPatchData   ActionName = "patch_data"
+	ActionRewind      ActionName = "rewind"
 	ActionRedrive     ActionName = "redrive" // of a dead letter; AllowedActions never has it
 )
 

@@ -66,7 +66,7 @@ func (t *transition) succeed(i, attempt int, merged []byte, reply Reply) {
 	t.record(EntryStepSucceeded, s.Name, attempt, nil)
 	if i == t.def.graph.pivot && t.next.TurnBack != nil {
 		t.record(EntryCancelTooLate, s.Name, 0, map[string]any{"code": t.next.TurnBack.Code})
-		t.next.TurnBack = nil
+		t.next.TurnBack, t.next.Rewind = nil, nil
 	}
 }
 
@@ -80,8 +80,7 @@ func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, u
 	t.progress()
 	t.record(entry, s.Name, s.Attempts, map[string]any{"code": failure.Code, "message": failure.Message})
 	used := s.Attempts - s.AttemptsForgiven
-	turning := t.next.Phase == PhaseBackward || t.next.TurnBack != nil
-	if turning || step.Retry.exhausted(used, failure) {
+	if t.getsNoRetry(i) || step.Retry.exhausted(used, failure) {
 		t.failFinally(i)
 		return
 	}
@@ -89,16 +88,28 @@ func (t *transition) attemptFailed(i int, entry EntryType, failure ReplyError, u
 	s.NextAttemptAt = t.in(step.Retry.delay(used, failed))
 }
 
+// getsNoRetry reports whether the saga turns back, so that step i gets no further attempt. A rewind leaves the steps
+// that it does not reset their attempts, for afterwards.
+func (t *transition) getsNoRetry(i int) bool {
+	if t.next.Rewind != nil {
+		return t.def.rewinds(&t.next, i)
+	}
+	return t.next.Phase == PhaseBackward || t.next.TurnBack != nil
+}
+
 // failFinally ends step i without success, and turns the saga back if the step requires it.
 func (t *transition) failFinally(i int) {
 	s := &t.next.Steps[i]
 	t.giveUp(i)
-	if t.next.Phase != PhaseForward {
+	spared := t.next.Rewind != nil && !t.def.rewinds(&t.next, i)
+	if t.next.Phase != PhaseForward && !spared {
 		return
 	}
 	switch {
 	case t.def.Steps[i].Kind == Retriable:
 	case i == t.def.graph.pivot && s.Status == StepUnknown:
+	case t.next.TurnBack != nil && t.next.Rewind != nil:
+		t.goBack(Action{Reason: t.next.TurnBack.Message})
 	case t.next.TurnBack != nil:
 		t.turnBack(*t.next.TurnBack)
 	case t.def.OnFailure == Park: // an operator decides
@@ -126,7 +137,7 @@ func (t *transition) giveUp(i int) {
 // turnBack starts the backward phase. Steps that wait for their next attempt end; commands that are out are awaited.
 func (t *transition) turnBack(why Failure) {
 	t.next.Phase = PhaseBackward
-	t.next.TurnBack = nil
+	t.next.TurnBack, t.next.Rewind = nil, nil
 	t.next.Failure = &why
 	t.progress()
 	t.record(EntryCompensating, why.Step, 0, map[string]any{"code": why.Code, "message": why.Message})

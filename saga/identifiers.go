@@ -16,7 +16,8 @@ const (
 )
 
 // CommandID identifies one command: one attempt of one step in one direction. It is derived, so repeating a transition
-// gives the same id. Round is above 1 only for a compensation that is repeated after a late success.
+// gives the same id. Round counts how often that direction of the step has begun anew: after a rewind, or for a
+// compensation that is repeated after a late success. The first is 1.
 type CommandID struct {
 	Saga      string
 	Step      string
@@ -25,8 +26,8 @@ type CommandID struct {
 	Attempt   int
 }
 
-// IdempotencyKey returns the key that all attempts of one effect share:
-// `<saga>/<step>/<execute|compensate|compensate-2>`.
+// IdempotencyKey returns the key that all attempts of one effect share: `<saga>/<step>/<execute|compensate>`, with
+// `-<round>` after the direction from round 2 on.
 func (c CommandID) IdempotencyKey() string {
 	key := c.Saga + "/" + c.Step + "/" + string(c.Direction)
 	if c.Round > 1 {
@@ -49,7 +50,7 @@ func ParseCommandID(text string) (CommandID, error) {
 	id := CommandID{Saga: parts[0], Step: parts[1], Direction: Direction(parts[2]), Round: 1}
 	if direction, round, found := strings.Cut(parts[2], "-"); found {
 		number, err := strconv.Atoi(round)
-		if err != nil || number < 2 || direction != string(Compensate) {
+		if err != nil || number < 2 {
 			return CommandID{}, fmt.Errorf("parse command id: malformed action")
 		}
 		id.Direction, id.Round = Direction(direction), number

@@ -15,6 +15,7 @@ func TestACommandIDSurvivesItsText(t *testing.T) {
 		"01JD/charge/execute/1000":    {Saga: "01JD", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: 1000},
 		"01JD/charge/compensate/2":    {Saga: "01JD", Step: "charge", Direction: saga.Compensate, Round: 1, Attempt: 2},
 		"01JD/charge/compensate-2/1":  {Saga: "01JD", Step: "charge", Direction: saga.Compensate, Round: 2, Attempt: 1},
+		"01JD/charge/execute-2/1":     {Saga: "01JD", Step: "charge", Direction: saga.Execute, Round: 2, Attempt: 1},
 		"01JD/charge/compensate-13/7": {Saga: "01JD", Step: "charge", Direction: saga.Compensate, Round: 13, Attempt: 7},
 		"a.b:c_d/x/execute/1":         {Saga: "a.b:c_d", Step: "x", Direction: saga.Execute, Round: 1, Attempt: 1},
 	} {
@@ -39,7 +40,7 @@ func TestAMalformedCommandIDIsRefused(t *testing.T) {
 		"", "/", "///", "s", "s/a", "s/a/execute", "s/a/execute/", "/a/execute/1", "s//execute/1", "s/a//1",
 		"s/a/execute/0", "s/a/execute/-1", "s/a/execute/+1", "s/a/execute/01", "s/a/execute/ 1", "s/a/execute/1 ",
 		"s/a/execute/1.0", "s/a/execute/one", "s/a/execute/1/2", "s/a/execute/99999999999999999999",
-		"s/a/Execute/1", "s/a/reverse/1", "s/a/execute-2/1", "s/a/compensate-/1", "s/a/compensate-0/1",
+		"s/a/Execute/1", "s/a/reverse/1", "s/a/compensate-/1", "s/a/compensate-0/1",
 		"s/a/compensate-1/1", "s/a/compensate-02/1", "s/a/compensate--2/1", "s/a/compensate-2-3/1", "s/a/-2/1",
 	} {
 		_, err := saga.ParseCommandID(text)

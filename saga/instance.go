@@ -87,7 +87,8 @@ type Instance struct {
 type Progress struct {
 	Phase            Phase       `json:"phase"`
 	PausedByOperator bool        `json:"paused,omitempty"`
-	TurnBack         *Failure    `json:"turn_back,omitempty"` // a cancel or a passed deadline that waits for the outcome of the pivot
+	TurnBack         *Failure    `json:"turn_back,omitempty"` // a cancel, a rewind or a passed deadline that waits for the outcome of the pivot
+	Rewind           *Rewind     `json:"rewind,omitempty"`    // nil: the saga is not being rewound
 	Failure          *Failure    `json:"failure,omitempty"`   // why the saga turned back
 	DeadlinePassed   bool        `json:"deadline_passed,omitempty"`
 	ReopenedFrom     Status      `json:"reopened_from,omitempty"` // the status to return to after the late effect is compensated
@@ -110,7 +111,10 @@ type StepState struct {
 	LateEffect           bool       `json:"late_effect,omitempty"`       // the success came after the end of the saga
 	LateCompensation     bool       `json:"late_undo,omitempty"`         // the success of the compensation came after the end of the saga
 	Reopened             bool       `json:"reopened,omitempty"`          // being compensated after the end of the saga
-	Round                int        `json:"round,omitempty"`             // of the compensation; above 1 if it is repeated after a late success
+	EarlierEffect        bool       `json:"earlier_effect,omitempty"`    // an execution from before a rewind took effect, unseen by the compensation
+	Unsettled            []int      `json:"unsettled,omitempty"`         // rounds of executions before a rewind that may still report a first success
+	Rewinds              int        `json:"rewinds,omitempty"`           // how often a rewind has reset the step after it had run
+	Round                int        `json:"round,omitempty"`             // of the compensation; above 1 after a rewind or a late success
 	CompensationAttempts int        `json:"compensation_attempts,omitempty"`
 	CompensationForgiven int        `json:"compensation_forgiven,omitempty"`
 
@@ -162,6 +166,15 @@ func AttentionReasons() []AttentionReason {
 	return []AttentionReason{CompensationExhausted, PivotUnknown, RetriesExhausted, StepFailure, LateEffect, DeadlineExceeded, Overdue}
 }
 
+// Rewind is a rewind in progress: the steps from To on are compensated, and then the saga goes forward again.
+type Rewind struct {
+	To    string          `json:"to"`
+	Patch json.RawMessage `json:"patch,omitempty"` // merged into the data when the saga goes forward again; nil: none
+}
+
+// execution returns the round of the step's execution.
+func (s *StepState) execution() int { return s.Rewinds + 1 }
+
 // commandOut reports whether a command of the step is out: sent, and neither answered nor timed out.
 func (s *StepState) commandOut() bool {
 	return s.Status == StepRunning || s.Status == StepCompensating && s.NextAttemptAt.IsZero()
@@ -174,7 +187,7 @@ func (in *Instance) CommandOut(i int) (CommandID, bool) {
 		return CommandID{}, false
 	}
 	if s.Status == StepRunning {
-		return CommandID{Saga: in.ID, Step: s.Name, Direction: Execute, Round: 1, Attempt: s.Attempts}, true
+		return CommandID{Saga: in.ID, Step: s.Name, Direction: Execute, Round: s.execution(), Attempt: s.Attempts}, true
 	}
 	return CommandID{Saga: in.ID, Step: s.Name, Direction: Compensate, Round: s.Round, Attempt: s.CompensationAttempts}, true
 }

@@ -28,7 +28,7 @@ func (t *transition) actRedrive(a Action) {
 // atWork reports whether the step awaits the outcome that a reply to the command would give.
 func (s *StepState) atWork(id CommandID) bool {
 	if id.Direction == Execute {
-		return s.Status == StepRunning || s.Status == StepRetrying
+		return id.Round == s.execution() && (s.Status == StepRunning || s.Status == StepRetrying)
 	}
 	return s.Status == StepCompensating && id.Round == s.Round
 }

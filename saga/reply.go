@@ -16,6 +16,8 @@ func (t *transition) reply(r Reply) {
 		return
 	}
 	switch {
+	case r.Command.Direction == Execute && r.Command.Round != t.next.Steps[i].execution():
+		t.earlierExecution(i, r)
 	case r.Command.Direction == Execute && r.Succeeded:
 		t.executionSucceeded(i, r)
 	case r.Command.Direction == Execute:
@@ -33,8 +35,10 @@ func (t *transition) reply(r Reply) {
 func (t *transition) wasSent(i int, id CommandID) bool {
 	s := &t.next.Steps[i]
 	switch {
-	case id.Direction == Execute:
+	case id.Direction == Execute && id.Round == s.execution():
 		return id.Attempt <= s.Attempts
+	case id.Direction == Execute:
+		return id.Round < s.execution()
 	case id.Round == s.Round:
 		return id.Attempt <= s.CompensationAttempts
 	default:

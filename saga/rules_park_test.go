@@ -29,7 +29,7 @@ func TestRule5AParkedSagaWaitsForAnOperatorInsteadOfTurningBack(t *testing.T) {
 	c.expectSteps("a succeeded, b failed, p pending")
 	require.Equal(t, saga.StepFailure, c.is.Attention.Reason)
 	require.Equal(t, []saga.ActionName{
-		saga.ActionRetry, saga.ActionSkip, saga.ActionCompensate, saga.ActionPatchData, saga.ActionAbandon,
+		saga.ActionRetry, saga.ActionSkip, saga.ActionCompensate, saga.ActionRewind, saga.ActionPatchData, saga.ActionAbandon,
 	}, c.def.AllowedActions(&c.is))
 	c.act(saga.ActionRetry)
 	c.expectOut("b/execute/2")

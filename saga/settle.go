@@ -58,7 +58,7 @@ func (d *Definition) moving(in *Instance) bool {
 		if in.ReopenedFrom != "" && !s.Reopened {
 			continue
 		}
-		if s.Status == StepRunning || s.Status == StepRetrying || s.Status == StepCompensating {
+		if s.Status == StepRunning || s.Status == StepRetrying && !in.held(i) || s.Status == StepCompensating {
 			return true
 		}
 	}
@@ -89,7 +89,7 @@ func (d *Definition) attention(in *Instance) *Attention {
 		}
 	}
 	for i := range in.Steps {
-		if s := &in.Steps[i]; s.LateEffect || s.LateCompensation {
+		if s := &in.Steps[i]; s.late() {
 			return &Attention{Reason: LateEffect, Step: s.Name, Message: lateMessage(s)}
 		}
 	}
@@ -148,9 +148,15 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 	}
 }
 
+// late reports whether the step took effect, or was compensated, when the saga did not expect it any more.
+func (s *StepState) late() bool { return s.LateEffect || s.LateCompensation || s.EarlierEffect }
+
 func lateMessage(s *StepState) string {
-	if s.LateCompensation {
+	switch {
+	case s.LateCompensation:
 		return fmt.Sprintf("step %s: its compensation succeeded after the saga had ended", s.Name)
+	case !s.LateEffect:
+		return fmt.Sprintf("step %s: an execution from before a rewind took effect, and its compensation may not have seen it", s.Name)
 	}
 	return fmt.Sprintf("step %s: it took effect after the saga had counted it as not done", s.Name)
 }

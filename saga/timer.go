@@ -53,7 +53,7 @@ func (t *transition) wakeOut(i int, w Wake) {
 // wakeWaiting sends the next attempt of step i if it is due.
 func (t *transition) wakeWaiting(i int) {
 	s := &t.next.Steps[i]
-	if !t.active(i) || !t.reached(s.NextAttemptAt) {
+	if !t.active(i) || !t.reached(s.NextAttemptAt) || t.next.held(i) {
 		return
 	}
 	t.progress()
@@ -151,8 +151,11 @@ func (t *transition) wakeDeadline() {
 
 // deadlineReached reports whether the saga's deadline has passed and nothing has followed from it yet.
 func (t *transition) deadlineReached() bool {
-	return !t.next.DeadlinePassed && t.reached(t.next.DeadlineAt) && t.next.Phase == PhaseForward
+	return !t.next.DeadlinePassed && t.reached(t.next.DeadlineAt) && t.next.mayPassDeadline()
 }
+
+// mayPassDeadline reports whether the deadline matters: in the forward phase, and while a rewind leads back to it.
+func (in *Instance) mayPassDeadline() bool { return in.Phase == PhaseForward || in.Rewind != nil }
 
 // deadlineTurnsBack reports whether the next wake turns the saga back because of its deadline.
 func (t *transition) deadlineTurnsBack() bool {
@@ -161,13 +164,13 @@ func (t *transition) deadlineTurnsBack() bool {
 
 // requestTurnBack turns the saga back: now, or once the outcome of a pivot that is out is known.
 func (t *transition) requestTurnBack(why Failure) {
-	if t.def.graph.pivot < 0 {
+	if t.def.graph.pivot < 0 || t.next.Phase == PhaseBackward {
 		t.turnBack(why)
 		return
 	}
 	switch pivot := &t.next.Steps[t.def.graph.pivot]; pivot.Status {
 	case StepRunning:
-		t.next.TurnBack = &why
+		t.next.TurnBack, t.next.Rewind = &why, nil
 		t.progress()
 	case StepRetrying:
 		t.next.TurnBack = &why
@@ -202,12 +205,16 @@ func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
 		return earliest
 	case in.Phase == PhaseScheduled:
 		return in.StartAt
-	case in.Phase == PhaseForward && !in.DeadlinePassed:
+	case in.mayPassDeadline() && !in.DeadlinePassed:
 		consider(in.DeadlineAt)
 	}
 	for i := range in.Steps {
-		if s := &in.Steps[i]; in.ReopenedFrom == "" || s.Reopened {
-			consider(s.DeadlineAt)
+		s := &in.Steps[i]
+		if in.ReopenedFrom != "" && !s.Reopened {
+			continue
+		}
+		consider(s.DeadlineAt)
+		if !in.held(i) {
 			consider(s.NextAttemptAt)
 		}
 	}

@@ -168,7 +168,7 @@ func (t *transition) end(status Status, entry EntryType, detail map[string]any) 
 	t.next.Status = status
 	t.next.FinishedAt = t.now
 	t.next.PausedByOperator = false
-	t.next.TurnBack = nil
+	t.next.TurnBack, t.next.Rewind = nil, nil
 	t.next.ReopenedFrom = ""
 	for i := range t.next.Steps {
 		t.next.Steps[i].Reopened = false

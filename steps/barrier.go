@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,7 +18,13 @@ var barrierSQL string
 // Barrier makes the effects of commands in a service's own Postgres happen exactly once. It keeps a row for each
 // idempotency key, written in the handler's transaction. Install creates its table and functions; a migration that
 // contains barrier.sql does the same.
-type Barrier struct{ pool *pgxpool.Pool }
+//
+// Run Install, or barrier.sql, again after an upgrade of this package. A barrier of version 0.1.0 works on, except that
+// it cannot handle the commands of a saga that was rewound.
+type Barrier struct {
+	pool *pgxpool.Pool
+	old  atomic.Bool // its functions are those of version 0.1.0
+}
 
 // NewBarrier returns a barrier in the pool's database. The pool needs one connection for each command that a worker
 // handles concurrently.
@@ -28,6 +35,7 @@ func (b *Barrier) Install(ctx context.Context) error {
 	if _, err := b.pool.Exec(ctx, barrierSQL); err != nil {
 		return fmt.Errorf("install the barrier: %w", err)
 	}
+	b.old.Store(false)
 	return nil
 }
 

@@ -4,7 +4,8 @@
 -- A worker in any language does each command in ONE transaction (READ COMMITTED), for both directions of a step:
 --
 --     BEGIN;
---     SELECT reply, output FROM saga_barrier_enter(<header saga-idempotency-key>, <header saga-attempt>);
+--     SELECT reply, output FROM saga_barrier_enter(<header saga-idempotency-key>, <header saga-attempt>, <execution>);
+--       -- execution, of a compensation: "compensates" of the body where it is there, else <saga>/<step>/execute.
 --       -- reply is not null: there is nothing to do. COMMIT, then send that reply.
 --       -- else do the work; for a compensation, output is what the step returned (null when it returned nothing).
 --     SAVEPOINT work;
@@ -21,6 +22,10 @@
 --   * An attempt that was answered with `failed` never takes effect afterwards. A later attempt may.
 --   * A compensation of what never took effect undoes nothing, and its command is refused if it comes later.
 --   * A compensation done once more (compensate-2) undoes what is there to undo, and nothing twice.
+--   * After a rewind, execute-2 is a new effect, and its compensation undoes that one only.
+--
+-- A worker that leaves the execution out undoes the last execution that is in effect. That is right unless a compensation
+-- arrives after an operator has skipped it.
 --
 -- Rows may be deleted when no message of their saga can come any more; keep them for weeks rather than for days.
 
@@ -29,24 +34,37 @@ SELECT pg_advisory_xact_lock(hashtext('saga_barrier')); -- two services that sta
 CREATE TABLE IF NOT EXISTS saga_barrier (
     saga_id    text        NOT NULL,
     step       text        NOT NULL,
-    action     text        NOT NULL CHECK (action ~ '^(execute|compensate(-[0-9]+)?)$'),
+    action     text        NOT NULL CHECK (action ~ '^(execute|compensate)(-[0-9]+)?$'),
     -- begun is seen by nobody else: it is the row's state until its transaction ends.
     -- refused and undone are states of an execute row: it must not take effect any more; it did, and was undone.
     outcome    text        NOT NULL CHECK (outcome IN ('begun', 'succeeded', 'failed', 'refused', 'undone')),
     attempt    integer     NOT NULL, -- the last that was answered; 0: none was
     reply      json,
     created_at timestamptz NOT NULL DEFAULT now(),
+    compensates text, -- of a compensation: the action of the execution that it is for
     PRIMARY KEY (saga_id, step, action)
 );
 
+DO $$
+BEGIN -- a table from before rewinds
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'saga_barrier'::regclass AND attname = 'compensates' AND NOT attisdropped) THEN
+        ALTER TABLE saga_barrier ADD COLUMN compensates text, DROP CONSTRAINT IF EXISTS saga_barrier_action_check,
+            ADD CONSTRAINT saga_barrier_action_check CHECK (action ~ '^(execute|compensate)(-[0-9]+)?$');
+    END IF;
+END $$;
+
 CREATE INDEX IF NOT EXISTS saga_barrier_created_at ON saga_barrier (created_at);
 
-CREATE OR REPLACE FUNCTION saga_barrier_enter(the_key text, the_attempt integer, OUT reply json, OUT output json)
+DROP FUNCTION IF EXISTS saga_barrier_enter(text, integer);
+
+CREATE OR REPLACE FUNCTION saga_barrier_enter(
+    the_key text, the_attempt integer, the_execution text DEFAULT NULL, OUT reply json, OUT output json)
 LANGUAGE plpgsql AS $$
 DECLARE
     part   text[] := string_to_array(the_key, '/');
     mine   saga_barrier;
     effect saga_barrier;
+    target text;
 BEGIN
     IF coalesce(array_length(part, 1), 0) <> 3 THEN
         RAISE EXCEPTION 'saga barrier: want <saga>/<step>/<action>';
@@ -71,22 +89,33 @@ BEGIN
                 WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3];
         END CASE;
     END IF;
-    IF part[3] = 'execute' THEN
+    IF part[3] ~ '^execute' THEN
         RETURN;
     END IF;
+    target := split_part(the_execution, '/', 3);
+    IF the_execution IS NULL THEN
+        SELECT b.action INTO target FROM saga_barrier b
+        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action ~ '^execute' AND b.outcome = 'succeeded'
+        ORDER BY length(b.action) DESC, b.action DESC LIMIT 1;
+        target := coalesce(target, 'execute');
+    ELSIF split_part(the_execution, '/', 1) <> part[1] OR split_part(the_execution, '/', 2) <> part[2] OR target !~ '^execute(-[0-9]+)?$' THEN
+        RAISE EXCEPTION 'saga barrier: want the key of an execution of the same step';
+    END IF;
+    UPDATE saga_barrier b SET compensates = target
+    WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3];
 
     -- A compensation: what became of the step? If nothing yet, leave a tombstone in its place.
     INSERT INTO saga_barrier AS b (saga_id, step, action, outcome, attempt)
-    VALUES (part[1], part[2], 'execute', 'refused', 0) ON CONFLICT DO NOTHING;
+    VALUES (part[1], part[2], target, 'refused', 0) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         SELECT * INTO STRICT effect FROM saga_barrier b
-        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = 'execute' FOR UPDATE;
+        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target FOR UPDATE;
         IF effect.outcome = 'succeeded' THEN
             output := effect.reply -> 'output';
             RETURN;
         END IF;
         UPDATE saga_barrier b SET outcome = 'refused'
-        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = 'execute' AND b.outcome = 'failed';
+        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target AND b.outcome = 'failed';
     END IF;
     reply := '{"status":"succeeded"}';
     PERFORM saga_barrier_leave(the_key, reply);
@@ -95,15 +124,17 @@ END $$;
 CREATE OR REPLACE FUNCTION saga_barrier_leave(the_key text, the_reply json) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    part text[] := string_to_array(the_key, '/');
+    part   text[] := string_to_array(the_key, '/');
+    target text;
 BEGIN
     UPDATE saga_barrier b SET outcome = the_reply ->> 'status', reply = the_reply
-    WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3] AND b.outcome = 'begun';
+    WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3] AND b.outcome = 'begun'
+    RETURNING b.compensates INTO target;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'saga barrier: % was not entered in this transaction', the_key;
     END IF;
-    IF part[3] <> 'execute' AND the_reply ->> 'status' = 'succeeded' THEN
+    IF target IS NOT NULL AND the_reply ->> 'status' = 'succeeded' THEN
         UPDATE saga_barrier b SET outcome = 'undone'
-        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = 'execute' AND b.outcome = 'succeeded';
+        WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target AND b.outcome = 'succeeded';
     END IF;
 END $$;

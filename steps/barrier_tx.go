@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 var (
@@ -18,6 +21,9 @@ var (
 	// errNotYours is returned to a handler that tries to end the transaction.
 	errNotYours = errors.New("the barrier ends this transaction; a handler must not commit it or roll it back")
 )
+
+// undefinedFunction is the SQLSTATE for a function that does not exist with these parameters.
+const undefinedFunction = "42883"
 
 // closingTime bounds the end of a transaction once the handler has returned, even past the command's deadline.
 const closingTime = 10 * time.Second
@@ -28,17 +34,28 @@ type barrierTx struct {
 	key string
 }
 
-// begin starts the transaction and enters the key at the barrier. A reply that is not nil is the answer, and the handler
+// begin starts the transaction and enters the command's key at the barrier. A reply that is not nil is the answer, and the handler
 // is not called. output is what the step returned, for a compensation that has an effect to reverse.
-func (b *Barrier) begin(ctx context.Context, key string, attempt int) (t barrierTx, reply, output json.RawMessage, err error) {
+func (b *Barrier) begin(ctx context.Context, delivery wire.Delivery) (t barrierTx, reply, output json.RawMessage, err error) {
 	tx, err := b.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return t, nil, nil, fmt.Errorf("%w: begin: %w", errBarrier, err)
 	}
+	key, executed := delivery.ID.IdempotencyKey(), delivery.Compensates
+	if executed == "" {
+		executed = saga.CommandID{Saga: delivery.ID.Saga, Step: delivery.ID.Step, Direction: saga.Execute, Round: 1}.IdempotencyKey()
+	}
 	t = barrierTx{tx: tx, key: key}
-	row := tx.QueryRow(ctx, "SELECT reply, output FROM saga_barrier_enter($1, $2)", key, attempt)
-	if err := row.Scan(&reply, &output); err != nil {
+	enter, arguments := "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", []any{key, delivery.ID.Attempt, executed}
+	if b.old.Load() && delivery.Compensates == "" {
+		enter, arguments = "SELECT reply, output FROM saga_barrier_enter($1, $2)", arguments[:2]
+	}
+	if err := tx.QueryRow(ctx, enter, arguments...).Scan(&reply, &output); err != nil {
 		t.abort()
+		if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == undefinedFunction {
+			b.old.Store(delivery.Compensates == "")
+			err = fmt.Errorf("run barrier.sql again, it is older than the worker: %w", err)
+		}
 		return t, nil, nil, fmt.Errorf("%w: enter: %w", errBarrier, err)
 	}
 	if reply == nil {

@@ -27,6 +27,9 @@ type Command[T any] struct {
 	RawData json.RawMessage // the same as JSON; nil: none
 	// Output is the output of the step to compensate. It is nil if that is unknown, and in execute commands.
 	Output json.RawMessage
+	// Compensates is the IdempotencyKey of the execution to compensate. Empty: the step's first execution, or this is an
+	// execute command. Only a rewind makes further executions.
+	Compensates string
 }
 
 // DecodeOutput decodes Output into the value that into points to, and returns true. Without an output it returns false and
@@ -48,7 +51,7 @@ func typed[T any](delivery wire.Delivery) (Command[T], error) {
 		SagaID: delivery.ID.Saga, Definition: delivery.Definition, Version: delivery.Version,
 		Step: delivery.ID.Step, Action: delivery.ID.Direction, Attempt: delivery.ID.Attempt,
 		Deadline: delivery.Deadline, TraceParent: delivery.TraceParent,
-		RawData: delivery.Data, Output: delivery.Output,
+		RawData: delivery.Data, Output: delivery.Output, Compensates: delivery.Compensates,
 	}
 	if delivery.Data == nil {
 		return command, nil

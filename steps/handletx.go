@@ -68,7 +68,7 @@ type workTx func(ctx context.Context, tx pgx.Tx, output json.RawMessage) (json.R
 
 // throughBarrier handles one command in a barrier transaction.
 func (w *Worker) throughBarrier(ctx context.Context, b *Barrier, delivery wire.Delivery, work workTx) (json.RawMessage, error) {
-	t, reply, known, err := b.begin(ctx, delivery.ID.IdempotencyKey(), delivery.ID.Attempt)
+	t, reply, known, err := b.begin(ctx, delivery)
 	if err != nil {
 		return nil, err
 	}

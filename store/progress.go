@@ -18,6 +18,7 @@ type progressRow struct {
 	PausedByOperator bool          `json:"paused,omitempty"`
 	TurnBack         *saga.Failure `json:"turn_back,omitempty"`
 	Failure          *saga.Failure `json:"failure,omitempty"`
+	Rewind           *saga.Rewind  `json:"rewind,omitempty"`
 	DeadlinePassed   bool          `json:"deadline_passed,omitempty"`
 	ReopenedFrom     saga.Status   `json:"reopened_from,omitempty"`
 	Overdue          bool          `json:"overdue,omitempty"`
@@ -35,6 +36,9 @@ type stepRow struct {
 	DeadlineAt           *offset         `json:"d,omitempty"`
 	CompensationAttempts int             `json:"c,omitempty"`
 	Round                int             `json:"r,omitempty"` // absent: the first
+	Rewinds              int             `json:"rewinds,omitempty"`
+	Unsettled            []int           `json:"unsettled,omitempty"`
+	EarlierEffect        bool            `json:"earlier_effect,omitempty"`
 	Output               json.RawMessage `json:"o,omitempty"`
 	Error                *saga.StepError `json:"err,omitempty"`
 	AttemptsForgiven     int             `json:"forgiven,omitempty"`
@@ -52,7 +56,7 @@ func progressOf(in *saga.Instance) *progressRow {
 	p := &in.Progress
 	row := &progressRow{
 		Phase: p.Phase, Entries: p.Entries, PausedByOperator: p.PausedByOperator,
-		TurnBack: p.TurnBack, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
+		TurnBack: p.TurnBack, Rewind: p.Rewind, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
 		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
 	}
 	if !p.ProgressAt.Equal(in.UpdatedAt) {
@@ -71,6 +75,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		DeadlineAt: after(created, s.DeadlineAt), CompensationAttempts: s.CompensationAttempts, Output: s.Output,
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
 		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
+		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect,
 	}
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
@@ -109,7 +114,7 @@ func decodeProgress(text []byte, created, updated time.Time, names []string) (sa
 	}
 	p := saga.Progress{
 		Phase: row.Phase, Entries: row.Entries, ProgressAt: updated,
-		PausedByOperator: row.PausedByOperator, TurnBack: row.TurnBack, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
+		PausedByOperator: row.PausedByOperator, TurnBack: row.TurnBack, Rewind: row.Rewind, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
 		ReopenedFrom: row.ReopenedFrom, Overdue: row.Overdue, LastAction: row.LastAction,
 		Steps: make([]saga.StepState, len(row.Steps)),
 	}
@@ -130,6 +135,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		CompensationAttempts: r.CompensationAttempts, Output: r.Output, Error: r.Error,
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
 		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
+		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect,
 	}
 	if s.Status == "" {
 		s.Status = saga.StepPending

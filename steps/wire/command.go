@@ -28,11 +28,13 @@ type Command struct {
 type body struct {
 	Data   json.RawMessage `json:"data"`
 	Output json.RawMessage `json:"output,omitempty"`
+	// Compensates is in the body rather than in a header because the outbox keeps the body.
+	Compensates string `json:"compensates,omitempty"`
 }
 
 // EncodeCommand encodes a command of a decision about the instance.
 func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
-	content, err := saga.EncodeJSON(body{Data: command.Data, Output: command.Output})
+	content, err := saga.EncodeJSON(body{Data: command.Data, Output: command.Output, Compensates: command.Compensates})
 	if err != nil {
 		return Command{}, fmt.Errorf("encode command %s: %w", command.ID, err)
 	}
@@ -43,11 +45,16 @@ func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
 	}, nil
 }
 
-// DecodeBody returns the two members of a command's body. output is nil if there is none.
+// DecodeBody returns the data and the output in a command's body. output is nil if there is none.
 func DecodeBody(content []byte) (data, output json.RawMessage, err error) {
+	read, err := decodeBody(content)
+	return read.Data, read.Output, err
+}
+
+func decodeBody(content []byte) (body, error) {
 	var read body
 	if err := json.Unmarshal(content, &read); err != nil {
-		return nil, nil, errors.New("body: not that of a command") // the decoder's error would quote it
+		return body{}, errors.New("body: not that of a command") // the decoder's error would quote it
 	}
-	return read.Data, read.Output, nil
+	return read, nil
 }

@@ -20,6 +20,8 @@ type Delivery struct {
 	TraceParent string
 	Data        json.RawMessage
 	Output      json.RawMessage // of the step to compensate; nil: unknown
+	// Compensates is the idempotency key of the execution to compensate. Empty: the first one, or this is none.
+	Compensates string
 }
 
 // Message returns the command's message when published at a time, with replies going to replyTo. It has no priority: a
@@ -45,19 +47,30 @@ func DecodeCommand(m Message) (Delivery, error) {
 	if m.ReplyTo == "" {
 		return Delivery{}, errors.New("reply_to: want the queue for the reply")
 	}
-	data, output, err := DecodeBody(m.Body)
+	read, err := decodeBody(m.Body)
 	if err != nil {
 		return Delivery{}, err
+	}
+	if read.Compensates != "" && !compensable(id, read.Compensates) {
+		return Delivery{}, errors.New("body: compensates: want the idempotency key of an execution of the same step")
 	}
 	deadline, err := deadlineOf(m.Headers)
 	if err != nil {
 		return Delivery{}, err
 	}
 	return Delivery{
-		ID: id, Name: m.Type, Deadline: deadline, Data: present(data), Output: present(output),
-		Definition: text(m.Headers[HeaderDefinition]), Version: number(m.Headers[HeaderVersion]),
+		ID: id, Name: m.Type, Deadline: deadline, Data: present(read.Data), Output: present(read.Output),
+		Compensates: read.Compensates,
+		Definition:  text(m.Headers[HeaderDefinition]), Version: number(m.Headers[HeaderVersion]),
 		TraceParent: text(m.Headers[HeaderTraceParent]),
 	}, nil
+}
+
+// compensable reports whether the command compensates, and the key is that of an execution of its step.
+func compensable(id saga.CommandID, key string) bool {
+	executed, err := saga.ParseCommandID(key + "/1")
+	return err == nil && id.Direction == saga.Compensate && executed.Direction == saga.Execute &&
+		executed.Saga == id.Saga && executed.Step == id.Step
 }
 
 func deadlineOf(headers map[string]any) (time.Time, error) {
