@@ -134,6 +134,9 @@ func (w *search) expand(s *State) error {
 		}
 	}
 	for _, name := range actionNames() {
+		if name == saga.ActionRewind && !w.mayRewind(s) {
+			continue
+		}
 		if taken[name] != slices.Contains(w.def.AllowedActions(&s.Saga), name) {
 			return w.fault(fmt.Sprintf("%s is accepted: %t, but allowed are %v", name, taken[name], w.def.AllowedActions(&s.Saga)), Move{What: Acts, Action: name})
 		}
@@ -159,13 +162,20 @@ func (w *search) step(s *State, m Move) (*State, saga.Decision, string) {
 	if fault := twice(w.def, e); fault != "" {
 		return nil, decision, fault
 	}
+	if fault := settledBefore(w.def, e); fault != "" {
+		return nil, decision, fault
+	}
 	if !decision.Changed {
 		return nil, decision, ""
 	}
-	next := State{Saga: normalize(decision.Next), Workers: s.Workers, Decided: s.Decided, Waived: s.Waived}
+	next := State{Saga: normalize(decision.Next), Workers: s.Workers, Decided: s.Decided, Waived: s.Waived, Rewound: s.Rewound}
+	next.Rewound = w.options.RewindOnce && (s.Rewound || decision.Next.Rewind != nil || rewoundTo(e) != "")
 	w.observe(&s.Saga, &next.Saga, m)
 	if !w.workers {
 		return &next, decision, ""
+	}
+	if fault := next.rewound(w.def, &s.Saga, &decision.Next, m); fault != "" {
+		return nil, decision, fault
 	}
 	next.replaced(decision.Commands, func(name string) int { return stepOf(w.def, name) })
 	next.recordDecision(w.def, &s.Saga, m)

@@ -37,18 +37,19 @@ func families() []family {
 	twice, once := modelcheck.Options{Attempts: 2, Compensations: 2}, modelcheck.Options{Attempts: 1, Compensations: 1}
 	parked := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true, Park: true}
 	late := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true}
+	rewound := func(o modelcheck.Options) modelcheck.Options { o.RewindOnce = true; return o }
 	all := []family{
 		{steps: 1, options: everything},
 		{steps: 2, options: everything},
-		{steps: 3, options: once},
-		{steps: 3, options: twice},
-		{steps: 3, options: late},
+		{steps: 3, options: rewound(once)},
+		{steps: 3, options: rewound(twice)},
+		{steps: 3, options: rewound(late)},
 		{steps: 2, options: parked},
-		{steps: 3, options: parked},
+		{steps: 3, options: rewound(parked)},
 		{steps: 1, workers: true, options: everything},
-		{steps: 2, workers: true, options: twice},
-		{steps: 2, workers: true, options: late},
-		{steps: 2, workers: true, options: parked},
+		{steps: 2, workers: true, options: rewound(twice)},
+		{steps: 2, workers: true, options: rewound(late)},
+		{steps: 2, workers: true, options: rewound(parked)},
 	}
 	if raceDetector {
 		all = slices.DeleteFunc(all, func(f family) bool { return f.steps > 1 })

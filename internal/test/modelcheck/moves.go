@@ -48,13 +48,14 @@ type Move struct {
 	What   What
 	Step   int
 	Older  bool            // of a reply: to an attempt, or a round, before the last
+	Before bool            // of a reply: to the execution before the last rewind
 	Late   bool            // every timer is due, but none has fired
 	Timers uint8           // of FallsDue: the steps whose timers fire, and the bits below
 	Answer Answer          // of a delivery: the outcome at the worker
 	Action saga.ActionName // of Acts
 	Named  bool            // of Acts: Step is named
 	Out    json.RawMessage // of TooMuch
-	Before saga.CommandID  // of Foreign
+	Never  saga.CommandID  // of Foreign
 }
 
 // Timers of the saga rather than of a step.
@@ -72,7 +73,7 @@ func (m Move) String() string {
 	case Acts:
 		fmt.Fprintf(&text, "an operator asks for %s", m.Action)
 		if m.Named {
-			text.WriteString(" of " + stepName(m.Step))
+			text.WriteString(" of " + stepName(m.Step)) // of a rewind: to it
 		}
 	case FallsDue, FallsDueUnpublished:
 		for i, name := range []string{"a", "b", "c", "d", "the deadline", "the start", "overdue"} {
@@ -86,6 +87,9 @@ func (m Move) String() string {
 	}
 	if m.Older {
 		text.WriteString(" (older)")
+	}
+	if m.Before {
+		text.WriteString(" (before the rewind)")
 	}
 	if m.Late {
 		text.WriteString(" (late)")
@@ -136,6 +140,9 @@ func (m Move) event(in saga.Instance) (saga.Instance, saga.Event) {
 
 func (m Move) cause(in *saga.Instance) saga.Cause {
 	execute, compensation := commandIDs(in, m.Step, m.Older)
+	if m.Before {
+		execute.Round, execute.Attempt = execute.Round-1, 1
+	}
 	switch m.What {
 	case Succeeds:
 		return saga.Reply{Command: execute, Succeeded: true}
@@ -154,10 +161,12 @@ func (m Move) cause(in *saga.Instance) saga.Cause {
 	case Published:
 		return saga.Published{Command: execute}
 	case Foreign:
-		return saga.Reply{Command: m.Before, Succeeded: true}
+		return saga.Reply{Command: m.Never, Succeeded: true}
 	case Acts:
 		action := saga.Action{Name: m.Action, Reason: "test", Actor: "operator"}
-		if m.Named {
+		if m.Named && m.Action == saga.ActionRewind {
+			action.To = in.Steps[m.Step].Name
+		} else if m.Named {
 			action.Step = in.Steps[m.Step].Name
 		}
 		if m.Action == saga.ActionPatchData {
@@ -176,7 +185,7 @@ func (m Move) cause(in *saga.Instance) saga.Cause {
 // commandIDs returns the ids of the last commands of a step, or of the ones before them.
 func commandIDs(in *saga.Instance, step int, older bool) (execute, compensation saga.CommandID) {
 	s := &in.Steps[step]
-	execute = saga.CommandID{Saga: in.ID, Step: s.Name, Direction: saga.Execute, Round: 1, Attempt: s.Attempts}
+	execute = saga.CommandID{Saga: in.ID, Step: s.Name, Direction: saga.Execute, Round: s.Rewinds + 1, Attempt: s.Attempts}
 	compensation = saga.CommandID{Saga: in.ID, Step: s.Name, Direction: saga.Compensate, Round: s.Round, Attempt: s.CompensationAttempts}
 	if older {
 		execute.Attempt--

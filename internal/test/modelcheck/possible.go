@@ -15,7 +15,7 @@ func (w *search) moves(s *State) []Move {
 		all = append(all, w.brokers(s, i)...)
 	}
 	all = append(all, w.wakes(&s.Saga)...)
-	return append(all, w.actions(&s.Saga)...)
+	return append(all, w.actions(s)...)
 }
 
 // replies returns the replies that may come for step i: any from strangers, otherwise only what the worker can have
@@ -37,7 +37,13 @@ func (w *search) replies(s *State, i int) []Move {
 		add(worker.Compensated&(1<<(state.Round-1)) != 0, CompensationSucceeds)
 		add(worker.CompensationAnswer == FailedForNow, CompensationFailsForNow)
 		add(worker.CompensationAnswer == FailedForGood, CompensationFailsForGood)
+		if worker.Before && len(state.Unsettled) > 0 {
+			all = append(all, Move{What: Succeeds, Step: i, Before: true})
+		}
 		return all
+	}
+	if state.Rewinds > 0 {
+		all = append(all, Move{What: Succeeds, Step: i, Before: true}, Move{What: FailsForGood, Step: i, Before: true})
 	}
 	add(state.Attempts > 0, Succeeds, FailsForNow, FailsForGood)
 	add(state.CompensationAttempts > 0, CompensationSucceeds, CompensationFailsForNow, CompensationFailsForGood)
@@ -56,7 +62,12 @@ func (w *search) replies(s *State, i int) []Move {
 	execute, compensation := commandIDs(&s.Saga, i, false)
 	execute.Attempt++
 	compensation.Attempt++
-	return append(all, Move{What: Foreign, Step: i, Before: execute}, Move{What: Foreign, Step: i, Before: compensation})
+	never := []saga.CommandID{execute, compensation}
+	execute.Round, execute.Attempt = execute.Round+1, 1
+	for _, id := range append(never, execute) {
+		all = append(all, Move{What: Foreign, Step: i, Never: id})
+	}
+	return all
 }
 
 // brokers returns what the broker and the relay may report about the commands of step i.
@@ -111,17 +122,24 @@ func (w *search) wakes(in *saga.Instance) []Move {
 }
 
 // actions returns every action of an operator, sensible or not.
-func (w *search) actions(in *saga.Instance) []Move {
+func (w *search) actions(s *State) []Move {
 	var all []Move
+	in := &s.Saga
 	for _, name := range actionNames() {
+		if name == saga.ActionRewind && !w.mayRewind(s) {
+			continue
+		}
 		all = append(all, Move{What: Acts, Action: name})
 		if w.options.Deadline {
 			all = append(all, Move{What: Acts, Action: name, Late: true})
 		}
-		ofStep := name == saga.ActionSkip || name == saga.ActionRetry || name == saga.ActionCompensate && in.Status.Terminal()
+		ofStep := name == saga.ActionRewind || name == saga.ActionSkip || name == saga.ActionRetry || name == saga.ActionCompensate && in.Status.Terminal()
 		for i := range in.Steps {
 			if ofStep {
 				all = append(all, Move{What: Acts, Action: name, Step: i, Named: true})
+			}
+			if name == saga.ActionRewind && w.options.Deadline {
+				all = append(all, Move{What: Acts, Action: name, Step: i, Named: true, Late: true})
 			}
 		}
 	}
@@ -131,7 +149,7 @@ func (w *search) actions(in *saga.Instance) []Move {
 func actionNames() []saga.ActionName {
 	return []saga.ActionName{
 		saga.ActionRetry, saga.ActionSkip, saga.ActionCompensate, saga.ActionAbandon, saga.ActionAcknowledge,
-		saga.ActionPause, saga.ActionResume, saga.ActionPatchData,
+		saga.ActionPause, saga.ActionResume, saga.ActionPatchData, saga.ActionRewind,
 	}
 }
 
@@ -151,7 +169,7 @@ func deliveries(s *State, i int) []Move {
 		}
 		all = append(all, Move{What: CompensationDelivered, Step: i})
 	}
-	if state.Round > 1 {
+	if worker.Repeated {
 		all = append(all, Move{What: OlderCompensationDelivered, Step: i})
 	}
 	return all

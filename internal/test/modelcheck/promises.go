@@ -31,12 +31,12 @@ func noCompensationPastThePivot(e edge) string {
 func effectsCountOnce(e edge) string {
 	for i := range e.before.Steps {
 		old, s := &e.before.Steps[i], &e.decision.Next.Steps[i]
-		if old.TookEffect && !s.TookEffect {
+		if old.TookEffect && !s.TookEffect && s.Rewinds == old.Rewinds {
 			return "an effect is forgotten"
 		}
 		for _, entry := range e.decision.Entries {
 			counted := entry.Type == saga.EntryStepSucceeded || entry.Type == saga.EntryStepLateEffect
-			if counted && entry.Step == s.Name && old.TookEffect {
+			if counted && entry.Step == s.Name && old.TookEffect && !e.move.Before {
 				return fmt.Sprintf("the effect of %s counts twice", s.Name)
 			}
 		}
@@ -51,6 +51,15 @@ func lateSuccessIsKept(e edge) string {
 		return ""
 	}
 	old, s := &e.before.Steps[e.move.Step], &e.decision.Next.Steps[e.move.Step]
+	if e.move.Before {
+		if len(old.Unsettled) > 0 != e.decision.Changed || e.decision.Changed && !s.EarlierEffect {
+			return "a success from before a rewind is dropped, or counts although it was known"
+		}
+		return ""
+	}
+	if s.Rewinds > old.Rewinds {
+		return "" // it counted, and the rewind that waited for it has reset the step
+	}
 	denied := old.Status == saga.StepFailed && !old.Uncertain && e.def.Steps[e.move.Step].Kind != saga.Retriable ||
 		old.Status == saga.StepFailed && !old.Uncertain && e.before.Phase == saga.PhaseEnded ||
 		old.Status == saga.StepSkipped && old.CompensationAttempts == 0 && old.Round == 1
@@ -91,7 +100,11 @@ func thePivotGetsNoFurtherAttempt(e edge) string {
 		return ""
 	}
 	for _, command := range e.decision.Commands {
-		if e.def.Steps[stepOf(e.def, command.ID.Step)].Kind == saga.Pivot {
+		pivot := stepOf(e.def, command.ID.Step)
+		if e.before.Rewind != nil && e.decision.Next.Steps[pivot].Rewinds > e.before.Steps[pivot].Rewinds {
+			continue // it failed, and runs again
+		}
+		if e.def.Steps[pivot].Kind == saga.Pivot {
 			return "the pivot gets another attempt although a cancel waits for it"
 		}
 	}
@@ -106,7 +119,7 @@ func stuckIsStill(e edge) string {
 	if e.move.What == Acts || e.move.What == Succeeds || e.move.What == CompensationSucceeds || e.move.What == TooMuch {
 		return ""
 	}
-	if e.before.Phase == saga.PhaseForward && e.move.What == FallsDue && e.move.Timers&DeadlineTimer != 0 {
+	if (e.before.Phase == saga.PhaseForward || e.before.Rewind != nil) && e.move.What == FallsDue && e.move.Timers&DeadlineTimer != 0 {
 		return "" // the deadline is recorded, and may turn the saga back
 	}
 	return fmt.Sprintf("a stuck saga moves: it %s", e.move)

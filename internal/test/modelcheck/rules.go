@@ -22,7 +22,7 @@ func rules() []func(edge) string {
 	return []func(edge) string{
 		unchangedHasNoEffect, historyHasNoGaps, endsStay, endsAgreeWithSteps, liveSagasWake, commandsAreFresh,
 		forwardInOrder, backwardInOrder, noCompensationPastThePivot, effectsCountOnce, lateSuccessIsKept, pausedIsStill,
-		waitingInTheOutboxFailsNoStep, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyWhatIsOutFails, onlyKnownCommandsAreAnswered,
+		rewindsCompensateFirst, rewindsSpareOthers, compensationsNameTheirExecution, waitingInTheOutboxFailsNoStep, thePivotGetsNoFurtherAttempt, stuckIsStill, onlyWhatIsOutFails, onlyKnownCommandsAreAnswered,
 	}
 }
 
@@ -128,6 +128,9 @@ func liveSagasWake(e edge) string {
 		if in.ReopenedFrom != "" && !s.Reopened {
 			continue
 		}
+		if s.Status == saga.StepRetrying && in.Rewind != nil && in.Phase == saga.PhaseBackward {
+			continue // its next attempt waits for the end of the rewind
+		}
 		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
 			moves = moves || !at.IsZero()
 			if !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
@@ -142,7 +145,7 @@ func liveSagasWake(e edge) string {
 		return "a stuck saga does not move and asks for attention"
 	case (in.Status == saga.Running || in.Status == saga.Compensating) && !moves:
 		return fmt.Sprintf("%s, but no command is out and no attempt is due", in.Status)
-	case in.Phase == saga.PhaseForward && !in.DeadlinePassed && !in.DeadlineAt.IsZero() &&
+	case (in.Phase == saga.PhaseForward || in.Rewind != nil) && !in.DeadlinePassed && !in.DeadlineAt.IsZero() &&
 		(in.WakeAt.IsZero() || in.WakeAt.After(in.DeadlineAt)):
 		return "the saga sleeps past its deadline"
 	}
@@ -154,7 +157,7 @@ func commandsAreFresh(e edge) string {
 	for _, command := range e.decision.Commands {
 		i := stepOf(e.def, command.ID.Step)
 		old, id := &e.before.Steps[i], command.ID
-		fresh := id.Attempt == old.Attempts+1 && id.Round == 1
+		fresh := id.Attempt == old.Attempts+1 && id.Round == old.Rewinds+1 || id.Attempt == 1 && id.Round == old.Rewinds+2
 		if id.Direction == saga.Compensate {
 			fresh = id.Round == old.Round && id.Attempt == old.CompensationAttempts+1 ||
 				id.Round == old.Round+1 && id.Attempt == 1
@@ -201,7 +204,7 @@ func backwardInOrder(e edge) string {
 		}
 		for j := range in.Steps {
 			switch status := in.Steps[j].Status; {
-			case status == saga.StepRunning || status == saga.StepRetrying:
+			case status == saga.StepRunning || status == saga.StepRetrying && in.Rewind == nil:
 				return fmt.Sprintf("command %s, but a branch is %s", command.ID, status)
 			case comesAfter(e.def, j, command.ID.Step) && owed(e.def, in, j):
 				return fmt.Sprintf("command %s, but a later step is %s", command.ID, status)

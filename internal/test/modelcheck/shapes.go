@@ -23,6 +23,7 @@ type Options struct {
 	Scheduled     bool // the saga starts later
 	Overdue       bool // the saga may become overdue
 	Park          bool // a final failure waits for an operator
+	RewindOnce    bool // operators rewind a saga at most once: a search of every number has too many states for three steps
 }
 
 func (o Options) String() string {
@@ -38,6 +39,9 @@ func (o Options) String() string {
 	}
 	if o.Park {
 		text += " park"
+	}
+	if o.RewindOnce {
+		text += " one rewind"
 	}
 	return text
 }

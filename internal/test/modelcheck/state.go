@@ -16,6 +16,8 @@ type State struct {
 	Workers [maxSteps]Worker
 	// Decided means that an operator has decided the outcome of the pivot, so the ledger may know better.
 	Decided bool
+	// Rewound means that the saga was rewound, where that may happen once only.
+	Rewound bool
 	// Waived is the set of steps that an operator skipped.
 	Waived uint8
 }
@@ -33,7 +35,8 @@ const (
 )
 
 // normalize maps an instance to a representative of all that behave alike. Times only keep whether they are set, and
-// none is due. At most one attempt or round stands for all earlier ones. The raw instance was checked before.
+// none is due. At most one attempt or round stands for all earlier ones, and
+// an execution from before a rewind counts only if it may report a first success. The raw instance was checked before.
 func normalize(in saga.Instance) saga.Instance {
 	in.Steps = slices.Clone(in.Steps)
 	in.CreatedAt, in.UpdatedAt, in.ProgressAt = now, now, now
@@ -49,7 +52,10 @@ func normalize(in saga.Instance) saga.Instance {
 		move(&s.DeadlineAt, now.Add(later))
 		older(&s.Attempts, &s.AttemptsForgiven)
 		older(&s.CompensationAttempts, &s.CompensationForgiven)
-		s.Round = min(s.Round, 2)
+		s.Round, s.Rewinds = min(s.Round, 2), 0
+		if len(s.Unsettled) > 0 {
+			s.Rewinds, s.Unsettled = 1, []int{1}
+		}
 	}
 	if in.Attention != nil {
 		attention := *in.Attention
@@ -76,11 +82,11 @@ func older(attempts, forgiven *int) {
 func (s *State) key() Key {
 	var k Key
 	in := &s.Saga
-	forward := in.Phase == saga.PhaseScheduled || in.Phase == saga.PhaseForward
+	forward := in.Phase == saga.PhaseScheduled || in.Phase == saga.PhaseForward || in.Rewind != nil
 	b := bits{}
 	b.put(index(saga.Statuses(), in.Status), 3)
 	b.put(index([]saga.Phase{saga.PhaseScheduled, saga.PhaseForward, saga.PhaseBackward, saga.PhaseEnded}, in.Phase), 2)
-	b.flags(in.PausedByOperator, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided)
+	b.flags(in.PausedByOperator, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided, hasEarlierEffect(in), s.Rewound)
 	b.put(index(saga.Statuses(), in.ReopenedFrom)+1, 4)
 	if in.Attention != nil {
 		b.put(index(saga.AttentionReasons(), in.Attention.Reason)+1, 3)
@@ -92,11 +98,16 @@ func (s *State) key() Key {
 	return k
 }
 
+// hasEarlierEffect reports whether any step has the flag: they are shown and acknowledged together.
+func hasEarlierEffect(in *saga.Instance) bool {
+	return slices.ContainsFunc(in.Steps, func(s saga.StepState) bool { return s.EarlierEffect })
+}
+
 func stepKey(in *saga.Instance, i int) uint64 {
 	s := &in.Steps[i]
 	ended := in.Phase == saga.PhaseEnded || in.ReopenedFrom != "" && !s.Reopened
 	attempts, compensations := 0, 0
-	if in.Phase == saga.PhaseForward && in.TurnBack == nil && (s.Status == saga.StepRunning || s.Status == saga.StepRetrying) {
+	if (in.Phase == saga.PhaseForward || in.Rewind != nil) && in.TurnBack == nil && (s.Status == saga.StepRunning || s.Status == saga.StepRetrying) {
 		attempts = s.Attempts - s.AttemptsForgiven
 	}
 	if s.Status == saga.StepCompensating && !ended {
@@ -107,7 +118,8 @@ func stepKey(in *saga.Instance, i int) uint64 {
 	b.put(attempts, 3)
 	b.put(compensations, 3)
 	b.flags(s.Round > 1, s.CompensationAttempts > 0, s.Uncertain && !s.TookEffect, s.TookEffect, s.Oversized, s.LateEffect,
-		s.LateCompensation, s.Reopened, !ended && !s.NextAttemptAt.IsZero())
+		s.LateCompensation, s.Reopened, !ended && !s.NextAttemptAt.IsZero(),
+		in.Rewind != nil && in.Rewind.To == s.Name, len(s.Unsettled) > 0)
 	return b.value
 }
 

@@ -12,6 +12,11 @@ type Worker struct {
 	Compensated uint8
 	// CompensationAnswer is the failure with which the attempt of the compensation that is out was answered.
 	CompensationAnswer Answer
+	// Before means that an execution before the last rewind took effect: its success can still arrive.
+	Before bool
+	// Sent means that the execution's compensation was sent, and Repeated that it was sent in more than one round. Rounds
+	// from before a rewind are for other executions.
+	Sent, Repeated bool
 }
 
 // Effect is the state of a step in the ledger of its service.
@@ -56,6 +61,11 @@ func (s *State) workerKey(i int) int {
 	key := int(w.Effect) | int(w.Answer)<<2 | int(w.CompensationAnswer)<<4 | int(w.Compensated)<<6
 	if s.Waived&(1<<i) != 0 {
 		key |= 1 << 10
+	}
+	for bit, is := range []bool{w.Before && len(state.Unsettled) > 0, w.Sent, w.Repeated} {
+		if is {
+			key |= 1 << (11 + bit)
+		}
 	}
 	return key
 }
@@ -106,6 +116,8 @@ func (s *State) replaced(commands []saga.Command, step func(string) int) {
 			w.Answer = Silent
 		} else {
 			w.CompensationAnswer = Silent
+			w.Repeated = w.Repeated || w.Sent && command.ID.Attempt == 1
+			w.Sent = true
 			if command.ID.Round > 2 && command.ID.Attempt == 1 {
 				w.Compensated = w.Compensated & (w.Compensated >> 1) & 1 // two older rounds now count as one
 			}
