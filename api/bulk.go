@@ -121,7 +121,7 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 	if given.DryRun {
 		report, err := s.dryRunSagas(ctx, targets, saga.Action{
 			ID: "dry-run", Name: saga.ActionName(given.Action), Step: parameters.Step, Output: parameters.Output,
-			Patch: parameters.Patch, Reason: given.Reason, Actor: actor(ctx),
+			Patch: parameters.Patch, To: parameters.To, Reason: given.Reason, Actor: actor(ctx),
 		})
 		return &bulkOutput{Status: http.StatusOK, Body: report}, err
 	}
@@ -179,14 +179,19 @@ func bulkParameters(given resource.BulkRequest, faults []resource.FieldError) (r
 		if patch == nil {
 			faults = append(faults, field("patch", "must be a JSON merge patch"))
 		}
+	case saga.ActionRewind:
+		if given.To == "" {
+			faults = append(faults, field("to", "must name the step to rewind to"))
+		}
 	case saga.ActionRetry, saga.ActionCompensate, saga.ActionAbandon, saga.ActionAcknowledge, saga.ActionPause, saga.ActionResume:
 	default:
-		faults = append(faults, field("action", "must be one of retry, skip, compensate, abandon, acknowledge, pause, resume, patch_data"))
+		faults = append(faults, field("action", "must be one of retry, skip, compensate, abandon, acknowledge, pause, resume, patch_data, rewind"))
 	}
 	only("step", given.Step != "", saga.ActionRetry, saga.ActionSkip, saga.ActionCompensate)
 	only("output", output != nil, saga.ActionSkip)
-	only("patch", patch != nil, saga.ActionPatchData)
-	return record.BulkParameters{Step: given.Step, Output: output, Patch: patch}, faults
+	only("patch", patch != nil, saga.ActionPatchData, saga.ActionRewind)
+	only("to", given.To != "", saga.ActionRewind)
+	return record.BulkParameters{Step: given.Step, To: given.To, Output: output, Patch: patch}, faults
 }
 
 func (s *service) listBulks(ctx context.Context, input *PageInput) (*listOutput[resource.BulkAction], error) {
@@ -249,7 +254,7 @@ func showBulk(a record.BulkAction) resource.BulkAction {
 	_ = json.Unmarshal(a.Parameters, &given) // written by createBulk; unreadable ones are not shown
 	return resource.BulkAction{
 		ID: a.ID, On: string(a.Kind), Action: a.Action, Status: string(a.Status), Filter: a.Filter,
-		Step: given.Step, Output: given.Output, Patch: given.Patch, Rate: a.Rate, Canary: a.Canary, StopAfter: a.StopAfter,
+		Step: given.Step, To: given.To, Output: given.Output, Patch: given.Patch, Rate: a.Rate, Canary: a.Canary, StopAfter: a.StopAfter,
 		Reason: a.Reason, Actor: a.Actor, CreatedAt: resource.Time{Time: a.CreatedAt}, FinishedAt: resource.OptionalTime(a.FinishedAt),
 		Matched: a.Tally.Matched, Done: a.Tally.Done, Refused: a.Tally.Refused, Failed: a.Tally.Failed, Remaining: a.Tally.Remaining(),
 	}

@@ -32,6 +32,7 @@ func (s *service) actionRoutes() {
 	action(s, saga.ActionAcknowledge, "Record that a late effect has been handled", false, readReasoned)
 	action(s, saga.ActionPause, "Stop the dispatch of commands", true, readOptionalReason)
 	action(s, saga.ActionResume, "Continue a paused saga", true, readOptionalReason)
+	action(s, saga.ActionRewind, "Compensate back to a step, then go forward again from it", false, readRewind)
 	register(s, route{
 		id: "patch-saga-data", method: http.MethodPatch, path: "/v1/sagas/{id}/data", tag: "Actions", role: record.Operator,
 		summary: "Patch the data of a stuck or paused saga",
@@ -80,6 +81,15 @@ func readSkip(given resource.SkipAction) (saga.Action, []resource.FieldError) {
 
 func readCompensate(given resource.CompensateAction) (saga.Action, []resource.FieldError) {
 	return saga.Action{Step: given.Step, Reason: given.Reason}, reasonFaults(given.Reason, true)
+}
+
+func readRewind(given resource.RewindAction) (saga.Action, []resource.FieldError) {
+	faults := reasonFaults(given.Reason, true)
+	if given.To == "" {
+		faults = append(faults, field("to", "must name the step to rewind to"))
+	}
+	patch := optionalObject("patch", given.Patch, &faults)
+	return saga.Action{To: given.To, Patch: patch, Reason: given.Reason}, faults
 }
 
 func readReasoned(given resource.ReasonedAction) (saga.Action, []resource.FieldError) {

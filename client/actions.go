@@ -18,6 +18,11 @@ type ActionOptions struct {
 	Step string
 	// Reason is recorded in the saga's history. Retry, Pause and Resume do not require it; every other action does.
 	Reason string
+	// To is the step to rewind to. Only Rewind accepts it, and requires it.
+	To string
+	// Patch is a JSON merge patch (RFC 7396) of the saga's data, an object, for when the saga goes forward again. Only Rewind
+	// accepts it.
+	Patch json.RawMessage
 	// Output is the JSON object that a skipped step contributes to the saga's data. Only Skip accepts it.
 	Output json.RawMessage
 	// Revision makes the action fail with the code revision_moved unless the saga is at this revision. 0: any revision.
@@ -68,12 +73,19 @@ func (c *Client) PatchData(ctx context.Context, id string, patch json.RawMessage
 	})
 }
 
+// Rewind compensates the step To and every step after it, and then goes forward again from To.
+func (c *Client) Rewind(ctx context.Context, id string, options ActionOptions) (resource.Saga, error) {
+	return c.act(ctx, id, saga.ActionRewind, options)
+}
+
 func (c *Client) act(ctx context.Context, id string, action saga.ActionName, options ActionOptions) (resource.Saga, error) {
 	body, err := encode(struct {
 		Step   string          `json:"step,omitempty"`
+		To     string          `json:"to,omitempty"`
+		Patch  json.RawMessage `json:"patch,omitempty"`
 		Output json.RawMessage `json:"output,omitempty"`
 		Reason string          `json:"reason,omitempty"`
-	}{options.Step, options.Output, options.Reason})
+	}{options.Step, options.To, options.Patch, options.Output, options.Reason})
 	if err != nil {
 		return resource.Saga{}, err
 	}

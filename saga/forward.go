@@ -50,7 +50,11 @@ func (t *transition) dispatch(i int) {
 	t.commands = append(t.commands, Command{
 		ID: id, Name: command, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.next.Data,
 	})
-	t.record(EntryStepDispatched, s.Name, s.Attempts, nil)
+	var detail map[string]any
+	if s.Rewinds > 0 {
+		detail = map[string]any{"execution": s.execution()}
+	}
+	t.record(EntryStepDispatched, s.Name, s.Attempts, detail)
 }
 
 // succeed marks step i as done by its worker, who answered that attempt.

@@ -77,8 +77,8 @@ func (d *Definition) rewinds(in *Instance, i int) bool {
 	return i == to || slices.Contains(d.graph.descendants[to], i)
 }
 
-// held reports whether step i waits for its next attempt, and the backward phase of a rewind has to end first.
-func (in *Instance) held(i int) bool {
+// AttemptHeld reports whether the next attempt of step i has to wait for the end of a rewind, whatever its time.
+func (in *Instance) AttemptHeld(i int) bool {
 	return in.Phase == PhaseBackward && in.Steps[i].Status == StepRetrying
 }
 

@@ -58,7 +58,7 @@ func (d *Definition) moving(in *Instance) bool {
 		if in.ReopenedFrom != "" && !s.Reopened {
 			continue
 		}
-		if s.Status == StepRunning || s.Status == StepRetrying && !in.held(i) || s.Status == StepCompensating {
+		if s.Status == StepRunning || s.Status == StepRetrying && !in.AttemptHeld(i) || s.Status == StepCompensating {
 			return true
 		}
 	}

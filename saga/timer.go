@@ -53,7 +53,7 @@ func (t *transition) wakeOut(i int, w Wake) {
 // wakeWaiting sends the next attempt of step i if it is due.
 func (t *transition) wakeWaiting(i int) {
 	s := &t.next.Steps[i]
-	if !t.active(i) || !t.reached(s.NextAttemptAt) || t.next.held(i) {
+	if !t.active(i) || !t.reached(s.NextAttemptAt) || t.next.AttemptHeld(i) {
 		return
 	}
 	t.progress()
@@ -214,7 +214,7 @@ func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
 			continue
 		}
 		consider(s.DeadlineAt)
-		if !in.held(i) {
+		if !in.AttemptHeld(i) {
 			consider(s.NextAttemptAt)
 		}
 	}

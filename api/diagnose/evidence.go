@@ -97,14 +97,14 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 		}
 	}
 	for i := range e.Instance.Steps {
-		if step := &e.Instance.Steps[i]; !step.NextAttemptAt.IsZero() {
+		if step := &e.Instance.Steps[i]; !step.NextAttemptAt.IsZero() && !e.Instance.AttemptHeld(i) {
 			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is retried"))
 		}
 	}
 	if e.Instance.Status == saga.Scheduled {
 		timers = append(timers, *automatic(e.Instance.StartAt, "the saga starts"))
 	}
-	if e.Instance.DeadlineAt.After(e.Now) && e.Instance.Phase == saga.PhaseForward {
+	if e.Instance.DeadlineAt.After(e.Now) && (e.Instance.Phase == saga.PhaseForward || e.Instance.Rewind != nil) {
 		timers = append(timers, *automatic(e.Instance.DeadlineAt, "the saga's deadline passes"))
 	}
 	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At.Time) })

@@ -91,7 +91,7 @@ func (e Evidence) nextRetry() (finding, bool) {
 	first := noStep
 	for i := range e.Instance.Steps {
 		at := e.Instance.Steps[i].NextAttemptAt
-		if !at.IsZero() && (first == noStep || at.Before(e.Instance.Steps[first].NextAttemptAt)) {
+		if !at.IsZero() && !e.Instance.AttemptHeld(i) && (first == noStep || at.Before(e.Instance.Steps[first].NextAttemptAt)) {
 			first = i
 		}
 	}

@@ -36,6 +36,10 @@ func attentionMessage(attention saga.Attention) string {
 		return fmt.Sprintf("The outcome of the pivot, step %s, is unknown, so neither direction is safe. Find out whether it took "+
 			"effect: skip it if it did, compensate if it did not, or retry it if its worker is idempotent.", step)
 	case saga.LateEffect:
+		if strings.Contains(attention.Message, "before a rewind") {
+			return "Step " + step + " took effect once more: an execution from before a rewind succeeded, and its compensation may not have " +
+				"seen it. Check the service, compensate that effect by hand if it is there, and acknowledge it once the saga has ended."
+		}
 		return fmt.Sprintf("Step %s took effect after the saga had ended. Compensate it, or handle it by hand and acknowledge it.", step)
 	case saga.DeadlineExceeded:
 		return "The saga missed its deadline after its pivot, so it goes on. Find out what delays it."

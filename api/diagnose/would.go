@@ -35,6 +35,10 @@ func Would(def *saga.Definition, in saga.Instance, cause saga.Cause, now time.Ti
 			parts = append(parts, "count "+what+" as done")
 		case saga.EntryDataPatched:
 			parts = append(parts, "change the data")
+		case saga.EntryRewinding:
+			parts = append(parts, "compensate back to step "+entry.Step+" and run again from it")
+		case saga.EntryRewindRequested:
+			parts = append(parts, "rewind to step "+entry.Step+" if the pivot fails")
 		case saga.EntryAcknowledged:
 			parts = append(parts, "clear the late effect")
 		}

@@ -35,12 +35,13 @@ type Groups struct {
 
 // BulkRequest is the body of `POST /v1/sagas/actions`.
 type BulkRequest struct {
-	Action    string          `json:"action" enum:"retry,skip,compensate,abandon,acknowledge,pause,resume,patch_data" doc:"One of a saga's actions"`
+	Action    string          `json:"action" enum:"retry,skip,compensate,abandon,acknowledge,pause,resume,patch_data,rewind" doc:"One of a saga's actions"`
 	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of sagas, with lists for repeatable ones, or {\"ids\": [...]} with at most 1,000"`
 	Reason    string          `json:"reason" maxLength:"1000"`
 	Step      string          `json:"step,omitempty" doc:"For retry, skip and compensate"`
 	Output    json.RawMessage `json:"output,omitempty" doc:"For skip: a JSON object"`
-	Patch     json.RawMessage `json:"patch,omitempty" doc:"For patch_data: a JSON merge patch"`
+	Patch     json.RawMessage `json:"patch,omitempty" doc:"For patch_data and rewind: a JSON merge patch"`
+	To        string          `json:"to,omitempty" doc:"For rewind: the step to go back to"`
 	DryRun    bool            `json:"dry_run,omitempty" doc:"Only report what would be done"`
 	Rate      float64         `json:"rate,omitempty" doc:"Maximum number of sagas per second; absent: no limit"`
 	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Number of sagas after which the action waits to be continued"`

@@ -25,6 +25,7 @@ type Saga struct {
 	Failure        *Failure          `json:"failure"`
 	Attention      *Attention        `json:"attention"`
 	AllowedActions []saga.ActionName `json:"allowed_actions"`
+	RewindingTo    Text              `json:"rewinding_to"` // the step to which the saga is being rewound
 	Steps          []SagaStep        `json:"steps"`
 	// Unreadable is the reason why only a part of the saga is shown: the orchestrator cannot read the stored state.
 	Unreadable Text `json:"unreadable"`
@@ -93,6 +94,9 @@ func SagaWithoutDefinition(in *saga.Instance) Saga {
 		CreatedAt: Time{in.CreatedAt}, StartAt: OptionalTime(in.StartAt), UpdatedAt: Time{in.UpdatedAt},
 		FinishedAt: OptionalTime(in.FinishedAt), DeadlineAt: OptionalTime(in.DeadlineAt),
 		Attention: AttentionOf(in.Attention), AllowedActions: []saga.ActionName{}, Steps: make([]SagaStep, len(in.Steps)),
+	}
+	if in.Rewind != nil {
+		shown.RewindingTo = Text(in.Rewind.To)
 	}
 	if shown.Labels == nil {
 		shown.Labels = map[string]string{}

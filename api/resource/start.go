@@ -32,6 +32,13 @@ type SkipAction struct {
 	Reason string          `json:"reason" maxLength:"1000"`
 }
 
+// RewindAction is the body of `POST /v1/sagas/{id}/rewind`.
+type RewindAction struct {
+	To     string          `json:"to" doc:"The step to go back to: it and every step after it are compensated and run again"`
+	Patch  json.RawMessage `json:"patch,omitempty" doc:"A JSON merge patch of the data, applied when the saga goes forward again"`
+	Reason string          `json:"reason" maxLength:"1000"`
+}
+
 // CompensateAction is the body of `POST /v1/sagas/{id}/compensate`.
 type CompensateAction struct {
 	Step   string `json:"step,omitempty" doc:"After a late effect: the step to compensate"`

@@ -29,6 +29,7 @@ type sagasCommand struct {
 	Acknowledge sagasAcknowledge `cmd:"" help:"Record that a late effect has been handled."`
 	Pause       sagasPause       `cmd:"" help:"Stop the dispatch of commands."`
 	Resume      sagasResume      `cmd:"" help:"Continue a paused saga."`
+	Rewind      sagasRewind      `cmd:"" help:"Compensate back to a step, then go forward again from it."`
 	PatchData   sagasPatchData   `cmd:"" help:"Change the data of a stuck or paused saga by a JSON merge patch."`
 }
 

@@ -29,7 +29,7 @@ type optionalReason struct {
 type action struct {
 	name  string
 	do    func(*client.Client, context.Context, string, client.ActionOptions) (resource.Saga, error)
-	patch json.RawMessage // of patch_data
+	patch json.RawMessage // of patch_data and rewind
 }
 
 // act performs the action and shows the saga that results, or what became of many.
@@ -43,7 +43,7 @@ func (c *sagasCommand) act(ctx context.Context, out *streams, a action, t target
 	}
 	if many {
 		return c.actOnMany(ctx, out, t.bulkFlags, resource.BulkRequest{
-			Action: a.name, Step: options.Step, Output: options.Output, Reason: options.Reason, Patch: a.patch,
+			Action: a.name, Step: options.Step, Output: options.Output, Reason: options.Reason, Patch: a.patch, To: options.To,
 		})
 	}
 	options.Revision = t.IfRevision
@@ -131,6 +131,23 @@ type sagasResume struct {
 // Run resumes.
 func (c *sagasResume) Run(ctx context.Context, group *sagasCommand, out *streams) error {
 	return group.act(ctx, out, action{name: "resume", do: (*client.Client).Resume}, c.target, client.ActionOptions{Reason: c.Reason})
+}
+
+type sagasRewind struct {
+	target         `embed:""`
+	requiredReason `embed:""`
+	To             string `required:"" help:"The step to go back to: it and every step after it are compensated and run again."`
+	Patch          string `help:"A JSON merge patch of the data for the way forward: an object, @FILE, or - for standard input."`
+}
+
+// Run rewinds.
+func (c *sagasRewind) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	patch, err := document(c.Patch, out.in)
+	if err != nil {
+		return err
+	}
+	options := client.ActionOptions{To: c.To, Patch: patch, Reason: c.Reason}
+	return group.act(ctx, out, action{name: "rewind", do: (*client.Client).Rewind, patch: patch}, c.target, options)
 }
 
 type sagasPatchData struct {

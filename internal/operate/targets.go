@@ -36,7 +36,7 @@ func (t sagaTargets) Do(ctx context.Context, bulk *record.BulkAction, ref record
 	}
 	return t.engine.ActInBulk(ctx, saga.Action{
 		ID: actionID(ref), Name: saga.ActionName(bulk.Action), Step: parameters.Step, Output: parameters.Output,
-		Patch: parameters.Patch, Reason: bulk.Reason, Actor: bulk.Actor,
+		Patch: parameters.Patch, To: parameters.To, Reason: bulk.Reason, Actor: bulk.Actor,
 	}, ref)
 }
 

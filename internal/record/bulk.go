@@ -60,6 +60,7 @@ type BulkAction struct {
 // BulkParameters are the parameters of an action on a saga, except for its reason.
 type BulkParameters struct {
 	Step   string          `json:"step,omitempty"`
+	To     string          `json:"to,omitempty"`
 	Output json.RawMessage `json:"output,omitempty"`
 	Patch  json.RawMessage `json:"patch,omitempty"`
 }

@@ -169,7 +169,7 @@ func (w *search) step(s *State, m Move) (*State, saga.Decision, string) {
 		return nil, decision, ""
 	}
 	next := State{Saga: normalize(decision.Next), Workers: s.Workers, Decided: s.Decided, Waived: s.Waived, Rewound: s.Rewound}
-	next.Rewound = w.options.RewindOnce && (s.Rewound || decision.Next.Rewind != nil || rewoundTo(e) != "")
+	next.Rewound = w.options.Rewinds == Once && (s.Rewound || decision.Next.Rewind != nil || rewoundTo(e) != "")
 	w.observe(&s.Saga, &next.Saga, m)
 	if !w.workers {
 		return &next, decision, ""

@@ -33,30 +33,32 @@ func (f family) String() string {
 
 // families returns the checked families. Their names show the attempts of steps and of compensations.
 func families() []family {
-	everything := modelcheck.Options{Attempts: 2, Compensations: 2, Deadline: true, Scheduled: true, Overdue: true}
+	everything := modelcheck.Options{Attempts: 2, Compensations: 2, Deadline: true, Scheduled: true, Overdue: true, Rewinds: modelcheck.Often}
 	twice, once := modelcheck.Options{Attempts: 2, Compensations: 2}, modelcheck.Options{Attempts: 1, Compensations: 1}
 	parked := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true, Park: true}
 	late := modelcheck.Options{Attempts: 1, Compensations: 1, Deadline: true}
-	rewound := func(o modelcheck.Options) modelcheck.Options { o.RewindOnce = true; return o }
+	rewinds := func(how modelcheck.Rewinds, o modelcheck.Options) modelcheck.Options { o.Rewinds = how; return o }
 	all := []family{
 		{steps: 1, options: everything},
 		{steps: 2, options: everything},
-		{steps: 3, options: rewound(once)},
-		{steps: 3, options: rewound(twice)},
-		{steps: 3, options: rewound(late)},
-		{steps: 2, options: parked},
-		{steps: 3, options: rewound(parked)},
+		{steps: 3, options: twice},
+		{steps: 3, options: rewinds(modelcheck.Once, once)},
+		{steps: 2, options: rewinds(modelcheck.Often, parked)},
+		{steps: 3, options: parked},
 		{steps: 1, workers: true, options: everything},
-		{steps: 2, workers: true, options: rewound(twice)},
-		{steps: 2, workers: true, options: rewound(late)},
-		{steps: 2, workers: true, options: rewound(parked)},
+		{steps: 2, workers: true, options: twice},
+		{steps: 2, workers: true, options: rewinds(modelcheck.Once, late)},
+		{steps: 2, workers: true, options: parked},
 	}
 	if raceDetector {
 		all = slices.DeleteFunc(all, func(f family) bool { return f.steps > 1 })
 	}
 	if *full {
 		all = append(all,
-			family{steps: 3, options: everything}, family{steps: 4, options: once}, family{steps: 4, options: late},
+			family{steps: 3, options: rewinds(modelcheck.Never, everything)}, family{steps: 3, options: rewinds(modelcheck.Once, late)},
+			family{steps: 3, options: rewinds(modelcheck.Once, twice)}, family{steps: 3, options: rewinds(modelcheck.Once, parked)},
+			family{steps: 2, workers: true, options: rewinds(modelcheck.Once, twice)},
+			family{steps: 2, workers: true, options: rewinds(modelcheck.Once, parked)}, family{steps: 4, options: once}, family{steps: 4, options: late},
 			family{steps: 4, options: twice},
 			family{steps: 3, workers: true, options: once}, family{steps: 3, workers: true, options: twice},
 		)

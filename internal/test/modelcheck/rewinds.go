@@ -17,8 +17,10 @@ func rewoundTo(e edge) string {
 	return ""
 }
 
-// mayRewind reports whether the search lets operators rewind: always, or once.
-func (w *search) mayRewind(s *State) bool { return !w.options.RewindOnce || !s.Rewound }
+// mayRewind reports whether the search lets operators rewind.
+func (w *search) mayRewind(s *State) bool {
+	return w.options.Rewinds == Often || w.options.Rewinds == Once && !s.Rewound
+}
 
 // settledBefore: a reply to an execution before a rewind changes nothing if the outcome of the execution was known.
 func settledBefore(def *saga.Definition, e edge) string {

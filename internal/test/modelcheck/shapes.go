@@ -23,8 +23,18 @@ type Options struct {
 	Scheduled     bool // the saga starts later
 	Overdue       bool // the saga may become overdue
 	Park          bool // a final failure waits for an operator
-	RewindOnce    bool // operators rewind a saga at most once: a search of every number has too many states for three steps
+	Rewinds       Rewinds
 }
+
+// Rewinds is how often operators rewind a saga.
+type Rewinds uint8
+
+// Three steps have too many states for Often.
+const (
+	Never Rewinds = iota
+	Once
+	Often
+)
 
 func (o Options) String() string {
 	text := fmt.Sprintf("%d/%d", o.Attempts, o.Compensations)
@@ -40,8 +50,8 @@ func (o Options) String() string {
 	if o.Park {
 		text += " park"
 	}
-	if o.RewindOnce {
-		text += " one rewind"
+	if o.Rewinds != Never {
+		text += " rewinds " + [...]string{"", "once", "often"}[o.Rewinds]
 	}
 	return text
 }
