@@ -34,6 +34,7 @@ func roles() map[string]record.Role {
 		"GET /v1/sagas/{id}/why":                        record.Viewer,
 		"POST /v1/sagas":                                record.Operator,
 		"POST /v1/sagas/{id}/retry":                     record.Operator,
+		"POST /v1/sagas/{id}/rewind":                    record.Operator,
 		"POST /v1/sagas/{id}/skip":                      record.Operator,
 		"POST /v1/sagas/{id}/compensate":                record.Operator,
 		"POST /v1/sagas/{id}/abandon":                   record.Operator,

@@ -66,13 +66,50 @@ func TestAnExhaustedStepIsSkippedWithAnOutput(t *testing.T) {
 	assert.Equal(t, "sent by hand,\nyesterday", history[len(history)-2].Detail["reason"])
 }
 
+func TestASagaIsRewound(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	a := o.send(http.MethodPut, "/v1/definitions/order", `{"on_failure":"park","steps":[
+		{"name":"reserve","queue":"work","command":"inventory.reserve","compensation":"inventory.release"},
+		{"name":"charge","queue":"work","command":"payments.charge","retry":{"max_attempts":1}}]}`)
+	require.Equal(t, http.StatusCreated, a.StatusCode, "%s", a.content)
+	var sent []string
+	o.worker(func(c wire.Delivery) wire.Reply {
+		sent = append(sent, c.ID.IdempotencyKey()[len(c.ID.Saga)+1:])
+		if c.Name == "payments.charge" && !strings.Contains(string(c.Data), `"good"`) {
+			return wire.Failed("declined", "no", false)
+		}
+		return wire.Succeeded(nil)
+	})
+	stuck := o.untilStatus(o.begin(`{"definition":"order","data":{"card":"bad"}}`).ID, saga.Stuck)
+	assert.Contains(t, stuck.AllowedActions, saga.ActionRewind)
+	path := "/v1/sagas/" + stuck.ID + "/rewind"
+	for body, code := range map[string]string{
+		`{"reason":"x"}`:                           "invalid_field",
+		`{"to":"reserve"}`:                         "invalid_field",
+		`{"to":"reserve","patch":[],"reason":"x"}`: "invalid_field",
+		`{"to":"reserve","from":"x","reason":"x"}`: "unknown_field",
+		`{"to":"nowhere","reason":"x"}`:            "unknown_step",
+	} {
+		o.post(path, body).problem(422, code)
+	}
+	went := o.post(path, `{"to":"reserve","patch":{"card":"good"},"reason":"another card"}`).saga(http.StatusOK)
+	assert.Equal(t, resource.Text("reserve"), went.RewindingTo)
+	assert.Equal(t, saga.Compensating, went.Status)
+	done := o.untilStatus(stuck.ID, saga.Completed)
+	assert.Empty(t, done.RewindingTo)
+	assert.JSONEq(t, `{"card":"good"}`, string(done.Data))
+	assert.Equal(t, []string{"reserve/execute", "charge/execute", "reserve/compensate", "reserve/execute-2", "charge/execute-2"}, sent)
+	o.post(path, `{"to":"reserve","reason":"x"}`).problem(409, "not_applicable")
+}
+
 func TestARefusedActionListsTheAllowedOnes(t *testing.T) {
 	t.Parallel()
 	o := start(t)
 	o.define("order", reserve)
 	started := o.begin(`{"definition":"order"}`)
 	found := o.post("/v1/sagas/"+started.ID+"/resume", "").problem(409, "not_applicable")
-	assert.Equal(t, []saga.ActionName{saga.ActionCompensate, saga.ActionPause, saga.ActionAbandon}, found.AllowedActions)
+	assert.Equal(t, []saga.ActionName{saga.ActionCompensate, saga.ActionRewind, saga.ActionPause, saga.ActionAbandon}, found.AllowedActions)
 	assert.NotEmpty(t, found.Detail)
 }
 

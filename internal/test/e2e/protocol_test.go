@@ -72,6 +72,22 @@ func TestTheProtocolsCommandsAreWhatTheBrokerDelivers(t *testing.T) {
 	}
 }
 
+// A worker reads which execution a compensation is for.
+func TestTheProtocolsCompensationNamesItsExecution(t *testing.T) {
+	t.Parallel()
+	examples := protocolExamples(t)["command body"]
+	require.Len(t, examples, 1)
+	id := saga.CommandID{Saga: "01JDBV8M5ZK7Q9GW3N1T4RXYEA", Step: "charge-payment", Direction: saga.Compensate, Round: 1, Attempt: 1}
+	read, err := wire.DecodeCommand(wire.Message{CorrelationID: id.String(), Type: "payments.refund", ReplyTo: "r", Body: []byte(examples[0])})
+	require.NoError(t, err)
+	command, err := wire.EncodeCommand(&saga.Instance{ID: id.Saga}, saga.Command{
+		ID: id, Data: read.Data, Output: read.Output, Compensates: read.Compensates,
+	})
+	require.NoError(t, err)
+	assert.NotEmpty(t, read.Compensates)
+	assert.JSONEq(t, examples[0], string(command.Body))
+}
+
 // commandOf returns the command of an example, made by the production code.
 func commandOf(t *testing.T, shown documentedCommand) wire.Command {
 	t.Helper()

@@ -30,6 +30,7 @@ func mutants() []mutant {
 	all = append(all, brokerMutants()...)
 	all = append(all, engineMutants()...)
 	all = append(all, operatorMutants()...)
+	all = append(all, rewindMutants()...)
 	return append(all, callerMutants()...)
 }
 
@@ -178,7 +179,7 @@ func messagingMutants() []mutant {
 		},
 		{
 			"a compensation that leaves no tombstone", "steps/barrier.sql",
-			"VALUES (part[1], part[2], 'execute', 'refused', 0)", "VALUES (part[1], part[2], 'execute', 'failed', 0)",
+			"VALUES (part[1], part[2], target, 'refused', 0)", "VALUES (part[1], part[2], 'execute', 'failed', 0)",
 			[]layer{barrier()},
 		},
 		{

@@ -60,3 +60,40 @@ func operatorMutants() []mutant {
 		},
 	}
 }
+
+// rewindMutants returns defects of rewinds.
+func rewindMutants() []mutant {
+	core := []layer{modelCheck(), specifications(), simulation()}
+	return []mutant{
+		{
+			"a rewind that skips a compensation", "saga/backward.go",
+			"in.Rewind != nil && !d.rewinds(in, i) {", "in.Rewind != nil && i != d.step(in.Rewind.To) {",
+			core,
+		},
+		{
+			"a rewind under the key of the first execution", "saga/rewind.go",
+			"fresh.Rewinds++", "fresh.Rewinds += 0", core,
+		},
+		{
+			"a compensation of the wrong execution", "saga/backward.go",
+			"command.Compensates = executed.IdempotencyKey()", "_ = executed",
+			core,
+		},
+		{
+			"a rewind that forgets an unknown outcome", "saga/rewind.go",
+			"if s.Uncertain && !s.TookEffect && !s.Oversized {", "if s.Uncertain && s.TookEffect {",
+			core,
+		},
+		{
+			"a rewind that sends other steps their next attempts", "saga/rewind.go",
+			"return in.Phase == PhaseBackward && in.Steps[i].Status == StepRetrying", "return in.Phase == PhaseScheduled && i < 0",
+			core,
+		},
+		{
+			"a barrier that reverses another execution", "steps/barrier.sql",
+			"WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target AND b.outcome = 'succeeded';",
+			"WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = 'execute' AND b.outcome = 'succeeded';",
+			[]layer{barrier()},
+		},
+	}
+}

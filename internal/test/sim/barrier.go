@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"strconv"
 	"strings"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // The outcomes of a row, as in barrier.sql.
@@ -36,9 +39,10 @@ type Barrier struct {
 }
 
 type barrierRow struct {
-	outcome string
-	attempt int
-	reply   json.RawMessage
+	outcome     string
+	attempt     int
+	reply       json.RawMessage
+	compensates string // of a compensation: the key of its execution
 }
 
 // NewBarrier returns the barrier of a new service.
@@ -58,8 +62,8 @@ func (b *Barrier) Begin() *BarrierTx {
 	return &BarrierTx{barrier: b, written: make(map[string]barrierRow, 2)}
 }
 
-// Enter is saga_barrier_enter. A non-nil reply is the answer, and the handler must not run.
-func (p *BarrierTx) Enter(key string, attempt int) (reply, output json.RawMessage, err error) {
+// Enter is saga_barrier_enter; executed is "" for null. A non-nil reply is the answer, and the handler must not run.
+func (p *BarrierTx) Enter(key string, attempt int, executed string) (reply, output json.RawMessage, err error) {
 	if !p.lock(key) {
 		return nil, nil, ErrBusy
 	}
@@ -74,10 +78,14 @@ func (p *BarrierTx) Enter(key string, attempt int) (reply, output json.RawMessag
 		return mine.reply, nil, nil
 	}
 	p.written[key] = barrierRow{outcome: begun, attempt: attempt}
-	execute := executeKey(key)
-	if key == execute {
+	if action(key) != string(saga.Compensate) {
 		return nil, nil, nil
 	}
+	execute := executed
+	if execute == "" {
+		execute = p.inEffect(key)
+	}
+	p.written[key] = barrierRow{outcome: begun, attempt: attempt, compensates: execute}
 	if !p.lock(execute) {
 		return nil, nil, ErrBusy
 	}
@@ -103,10 +111,9 @@ func (p *BarrierTx) Leave(key string, reply json.RawMessage) error {
 	}
 	mine.outcome, mine.reply = readReply(reply).Status, reply
 	p.written[key] = mine
-	execute := executeKey(key)
-	if effect, known := p.row(execute); key != execute && mine.outcome == succeeded && known && effect.outcome == succeeded {
+	if effect, known := p.row(mine.compensates); mine.outcome == succeeded && known && effect.outcome == succeeded {
 		effect.outcome = compensated
-		p.written[execute] = effect
+		p.written[mine.compensates] = effect
 	}
 	return nil
 }
@@ -145,8 +152,24 @@ func (p *BarrierTx) row(key string) (barrierRow, bool) {
 	return row, known
 }
 
-// executeKey returns the key of the command that this key executes or compensates.
-func executeKey(key string) string { return key[:strings.LastIndexByte(key, '/')+1] + "execute" }
+// action returns what the command of the key does, without its number.
+func action(key string) string {
+	name, _, _ := strings.Cut(key[strings.LastIndexByte(key, '/')+1:], "-")
+	return name
+}
+
+// inEffect returns the key of the last execution of the key's step that is in effect, or of the first execution.
+func (p *BarrierTx) inEffect(key string) string {
+	first := key[:strings.LastIndexByte(key, '/')+1] + string(saga.Execute)
+	latest := first
+	for n := 2; n <= saga.MaxRewinds+1; n++ {
+		again := first + "-" + strconv.Itoa(n)
+		if row, known := p.row(again); known && row.outcome == succeeded {
+			latest = again
+		}
+	}
+	return latest
+}
 
 type barrierReply struct {
 	Status string          `json:"status"`

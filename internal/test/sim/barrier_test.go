@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -77,9 +78,9 @@ func (p *txPair) move(chance *rand.Rand) {
 	switch {
 	case p.modelTx == nil:
 		p.begin()
-		p.enter(p.anyKey(chance), 1+chance.IntN(3))
+		p.enter(p.anyKey(chance), 1+chance.IntN(3), chance.IntN(3))
 	case p.key != "" && chance.IntN(20) == 0:
-		p.enter(p.key, 1+chance.IntN(3))
+		p.enter(p.key, 1+chance.IntN(3), chance.IntN(3))
 	case chance.IntN(20) == 0:
 		p.leave(p.anyKey(chance), anyReply(chance))
 	case p.key != "" && chance.IntN(2) == 0:
@@ -91,7 +92,7 @@ func (p *txPair) move(chance *rand.Rand) {
 }
 
 func (p *txPair) anyKey(chance *rand.Rand) string {
-	actions := []string{"execute", "compensate", "compensate-2"}
+	actions := []string{"execute", "execute-2", "compensate", "compensate-2"}
 	return fmt.Sprintf("saga-%d/step-%d/%s", p.hour+chance.IntN(2), chance.IntN(2), actions[chance.IntN(len(actions))])
 }
 
@@ -111,11 +112,17 @@ func (p *txPair) begin() {
 	p.tx, p.modelTx = tx, p.model.Begin()
 }
 
-func (p *txPair) enter(key string, attempt int) {
+// enter names the execution of that number, or none if it is 0.
+func (p *txPair) enter(key string, attempt, execution int) {
+	var executed *string
+	if execution > 0 {
+		name := key[:strings.LastIndexByte(key, '/')+1] + []string{"execute", "execute-2"}[execution-1]
+		executed = &name
+	}
 	var reply, output json.RawMessage
-	row := p.tx.QueryRow(context.Background(), "SELECT reply, output FROM saga_barrier_enter($1, $2)", key, attempt)
+	row := p.tx.QueryRow(context.Background(), "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", key, attempt, executed)
 	err := row.Scan(&reply, &output)
-	modelReply, modelOutput, modelErr := p.modelTx.Enter(key, attempt)
+	modelReply, modelOutput, modelErr := p.modelTx.Enter(key, attempt, pointed(executed))
 	p.compare("enter "+key, err, modelErr)
 	if err != nil {
 		return
@@ -131,6 +138,13 @@ func (p *txPair) enter(key string, attempt int) {
 	if output != nil {
 		p.count("output")
 	}
+}
+
+func pointed(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 func (p *txPair) leave(key string, reply json.RawMessage) {

@@ -16,6 +16,7 @@ const (
 	answerLost   = 0.02            // probability that an answer is lost anyway
 	requestLabel = "request"
 	interference = 0.3 // share of sagas on which an operator acts unasked
+	rewinding    = 0.1 // share of sagas that an operator rewinds
 )
 
 // callReplica calls a random replica for the current task. It returns false if no answer arrives in time.
@@ -63,6 +64,10 @@ func (s *Simulation) start(n int) {
 		other := request
 		other.BodyHash = []byte("other")
 		s.conflict(n, other)
+	}
+	for !s.healed && s.hit(rewinding) {
+		s.sleep(s.between(0, 3*time.Second))
+		s.rewind(id)
 	}
 	if !s.healed && s.hit(interference) {
 		s.sleep(s.between(0, 10*time.Second))
@@ -141,6 +146,16 @@ func (s *Simulation) interfere(id string) {
 	}
 }
 
+// rewind requests a rewind to any step. It is refused if the step has not run.
+func (s *Simulation) rewind(id string) {
+	in := &s.evidence.known[id].instance
+	rewind := saga.Action{Name: saga.ActionRewind, To: in.Steps[s.chance.IntN(len(in.Steps))].Name, Reason: "once more"}
+	if s.hit(0.3) {
+		rewind.Patch = json.RawMessage(`{"patched":true}`)
+	}
+	s.act(id, rewind)
+}
+
 // act requests an action once; without an answer, the next operator decides again. Every call has its own
 // actor, which identifies it in the history.
 func (s *Simulation) act(id string, action saga.Action) {
@@ -195,7 +210,7 @@ func (s *Simulation) attend(d *sagaEvidence) {
 		if s.hit(0.5) {
 			name = allowed[0] // retry, or compensate a late effect
 		}
-		s.act(id, saga.Action{Name: name, Step: step, Patch: json.RawMessage(`{"patched":true}`), Reason: "repaired"})
+		s.act(id, saga.Action{Name: name, Step: step, To: in.Steps[0].Name, Patch: json.RawMessage(`{"patched":true}`), Reason: "repaired"})
 	}
 }
 

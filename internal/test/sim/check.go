@@ -16,6 +16,9 @@ func (e *evidence) check() []Violation {
 	e.checkLetters()
 	for _, d := range e.sagas {
 		v := &sagaCheck{evidence: e, sagaEvidence: d, steps: make([]stepHistory, len(d.def.Steps))}
+		for i := range v.steps {
+			v.steps[i].execution = 1
+		}
 		v.checkStored()
 		v.checkHistory()
 		v.checkServices()
@@ -39,6 +42,7 @@ type sagaCheck struct {
 	disturbed   bool   // an operator stopped or turned it, so its times mean little
 	deniedPivot string // the pivot that an operator marked as not done
 	lateSteps   map[string]bool
+	rewinding   string // the step to which the saga is rewound; empty: none
 }
 
 func (v *sagaCheck) fail(rule, format string, arguments ...any) {

@@ -24,6 +24,10 @@ type stepHistory struct {
 	compensatedOnce bool
 	compensating    bool
 	command         saga.CommandID // the last one sent
+	execution       int            // from 1; each rewind that reset the step after it had run adds one
+	settledRounds   int            // compensations of earlier executions
+	everUnknown     bool           // in any execution
+	everSkipped     bool
 }
 
 // checkHistory replays the history by the rules of docs/rules.md.
@@ -64,7 +68,7 @@ func (v *sagaCheck) checkAfterEnd(entry *saga.Entry) {
 func (v *sagaCheck) sagaEntry(entry *saga.Entry) {
 	switch entry.Type {
 	case saga.EntryCompensating:
-		v.backward = true
+		v.backward, v.rewinding = true, ""
 	case saga.EntryPaused:
 		v.paused, v.disturbed = true, true
 	case saga.EntryResumed:
@@ -99,7 +103,7 @@ func (v *sagaCheck) stepEntry(entry *saga.Entry, i int) {
 	case saga.EntryStepDispatched:
 		v.checkDispatch(entry, i)
 		s.out, s.compensating = true, false
-		s.command = saga.CommandID{Saga: v.id, Step: entry.Step, Direction: saga.Execute, Round: 1, Attempt: entry.Attempt}
+		s.command = saga.CommandID{Saga: v.id, Step: entry.Step, Direction: saga.Execute, Round: s.execution, Attempt: entry.Attempt}
 		s.due = entry.At.Add(time.Duration(v.def.Steps[i].Timeout))
 	case saga.EntryCompensationSent:
 		v.checkCompensation(entry, i)
@@ -126,24 +130,29 @@ func (v *sagaCheck) stepEntry(entry *saga.Entry, i int) {
 			v.fail("an unknown outcome is not a failure", "%s", entry.Step)
 		}
 	case saga.EntryStepUnknown:
-		s.out, s.unknown = false, true
+		s.out, s.unknown, s.everUnknown = false, true, true
 	case saga.EntryStepSucceeded:
 		v.checkSuccess(entry, i)
 	case saga.EntryStepLateEffect:
-		s.out, s.succeeded, v.lateSteps[entry.Step] = false, true, true
+		v.lateSteps[entry.Step] = true
+		if entry.Detail["execution"] == nil { // else of an execution before a rewind
+			s.out, s.succeeded = false, true
+		}
 	case saga.EntryStepCompensated:
 		v.checkCompensated(entry, i)
 		s.out, s.compensated, s.compensatedOnce = false, true, true
 	case saga.EntryStepSkipped:
-		s.out, s.skipped = false, true
+		s.out, s.skipped, s.everSkipped = false, true, true
 	case saga.EntryReopened:
 		v.reopened, v.ended = true, ""
 	case saga.EntryCancelRequested:
 		v.deniedPivot, v.disturbed = entry.Step, true
 	case saga.EntryCompensating:
-		v.backward = true
+		v.backward, v.rewinding = true, ""
 	case saga.EntryRetried:
 		v.disturbed = true
+	case saga.EntryRewindRequested, saga.EntryRewinding, saga.EntryRewound:
+		v.rewind(entry, i)
 	}
 }
 

@@ -29,11 +29,12 @@ func (v *sagaCheck) checkCompensated(entry *saga.Entry, _ int) {
 	}
 }
 
-// count returns how often services had done and compensated a step by that time.
+// count returns how often services had done and compensated the execution of a step by that time.
 func (v *sagaCheck) count(step string, by time.Time) (done, compensated int) {
+	execution := v.steps[v.index(step)].execution
 	for i := range v.effects {
 		switch e := &v.effects[i]; {
-		case e.step != step || e.at.After(by):
+		case e.step != step || e.execution != execution || e.at.After(by):
 		case e.compensated:
 			compensated++
 		default:
@@ -48,6 +49,7 @@ func (v *sagaCheck) checkServices() {
 	done := make(map[string]bool, len(v.effects))
 	compensated := make(map[string]bool)
 	keys := make(map[string]bool, len(v.effects))
+	executions := make(map[string]int)
 	for i := range v.effects {
 		e := &v.effects[i]
 		if keys[e.key] {
@@ -59,11 +61,14 @@ func (v *sagaCheck) checkServices() {
 			compensated[e.step] = true
 			continue
 		}
-		if done[e.step] {
+		if done[e.step] && executions[e.step] == e.execution {
 			v.fail("a step is done once", "%s", e.step)
 		}
+		if i := v.index(e.step); done[e.step] && !compensated[e.step] && v.def.Steps[i].Compensation != "" && !v.excused(i) {
+			v.fail("a step runs again after its compensation", "%s", e.step)
+		}
 		v.checkDone(v.index(e.step), done, compensated)
-		done[e.step] = true
+		done[e.step], compensated[e.step], executions[e.step] = true, false, e.execution
 	}
 }
 
@@ -71,10 +76,10 @@ func (v *sagaCheck) checkServices() {
 // command; the saga must then report an unknown outcome.
 func (v *sagaCheck) checkDone(i int, done, compensated map[string]bool) {
 	step := &v.def.Steps[i]
-	late := step.Compensation == "" && v.steps[i].unknown
+	late := step.Compensation == "" && v.steps[i].everUnknown
 	for _, before := range step.After {
 		missing := !done[before] || compensated[before] && !late
-		if missing && !v.steps[v.index(before)].skipped && !v.excused(i) {
+		if missing && !v.steps[v.index(before)].everSkipped && !v.excused(i) {
 			v.fail("a step is done after its predecessors", "%s without %s", step.Name, before)
 		}
 	}
@@ -97,7 +102,7 @@ func (v *sagaCheck) checkCompensationOrder(step string, done, compensated map[st
 // excused reports whether operators or a contradicting service determined the state of a step.
 func (v *sagaCheck) excused(i int) bool {
 	name := v.def.Steps[i].Name
-	return v.steps[i].skipped || v.contradicted[name] || v.lateSteps[name]
+	return v.steps[i].everSkipped || v.contradicted[name] || v.lateSteps[name]
 }
 
 // checkHeard: an acknowledged success is in the history. The success of a compensation that is repeated does not count,
@@ -106,7 +111,8 @@ func (v *sagaCheck) checkHeard() {
 	for _, said := range v.heard {
 		i := v.index(said.step)
 		s := &v.steps[i]
-		known := said.round == 0 && s.succeeded || said.round > 0 && (s.compensatedOnce || said.round < s.rounds)
+		known := said.round == 0 && (s.succeeded || said.execution < s.execution) ||
+			said.round > 0 && (s.compensatedOnce || said.round < s.rounds || said.round <= s.settledRounds)
 		if !known && !v.excused(i) {
 			v.fail("a reply is acknowledged when it is stored", "%s, round %d", said.step, said.round)
 		}
@@ -157,8 +163,8 @@ func (v *sagaCheck) checkData() {
 	for i := range v.effects {
 		e := &v.effects[i]
 		var output map[string]json.RawMessage
-		skipped := v.steps[v.index(e.step)].skipped
-		if skipped || e.compensated || json.Unmarshal(e.output, &output) != nil {
+		s := &v.steps[v.index(e.step)]
+		if s.everSkipped || e.execution != s.execution || e.compensated || json.Unmarshal(e.output, &output) != nil {
 			continue
 		}
 		if !slices.Equal(data[e.step], output[e.step]) {

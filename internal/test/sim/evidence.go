@@ -54,13 +54,15 @@ type sent struct {
 
 // heard is a success that a replica acknowledged, so it will not be redelivered.
 type heard struct {
-	step  string
-	round int // of the compensation; 0: of the step
+	step      string
+	round     int // of the compensation; 0: of the step
+	execution int // of the step; 0: of its compensation
 }
 
 // effect is what a service did or compensated.
 type effect struct {
 	step        string
+	execution   int // which one took effect or was compensated
 	compensated bool
 	key         string
 	output      json.RawMessage
@@ -171,7 +173,7 @@ func (e *evidence) effect(command wire.Delivery, output json.RawMessage) {
 	e.sim.mixText(command.ID.String())
 	e.traceSaga(d.id, "effect of    %s %s", command.ID, output)
 	d.effects = append(d.effects, effect{
-		step: command.ID.Step, compensated: command.ID.Direction == saga.Compensate, key: command.ID.IdempotencyKey(),
+		step: command.ID.Step, execution: executedBy(command).Round, compensated: command.ID.Direction == saga.Compensate, key: command.ID.IdempotencyKey(),
 		output: output, at: e.sim.time(),
 	})
 }
@@ -188,7 +190,7 @@ func (e *evidence) acknowledged(reply wire.Message) {
 	}
 	said := heard{step: id.Step, round: id.Round}
 	if id.Direction == saga.Execute {
-		said.round = 0
+		said.round, said.execution = 0, id.Round
 	}
 	d.heard = append(d.heard, said)
 }

@@ -15,6 +15,7 @@ type Report struct {
 	Events     uint64 // of the simulation itself
 	Commands   int
 	Effects    int
+	Rewinds    int    // that ended
 	Digest     uint64 // of everything that happened, in order
 	Faults     [faultKinds]int
 	Ends       map[saga.Status]int
@@ -38,6 +39,11 @@ func run(seed uint64, sagas int, traced string) Report {
 	}
 	for _, d := range e.sagas {
 		report.Entries += len(d.entries)
+		for i := range d.entries {
+			if d.entries[i].Type == saga.EntryRewound {
+				report.Rewinds++
+			}
+		}
 		report.Commands += len(d.commands)
 		report.Effects += len(d.effects)
 		report.Ends[d.instance.Status]++
@@ -54,6 +60,7 @@ func (r *Report) Add(other Report) {
 	r.Events += other.Events
 	r.Commands += other.Commands
 	r.Effects += other.Effects
+	r.Rewinds += other.Rewinds
 	for i, times := range other.Faults {
 		r.Faults[i] += times
 	}
@@ -80,8 +87,8 @@ func (r *Report) Missing() []string {
 // String formats the report in a few lines.
 func (r *Report) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d seeds, %d sagas, %d history entries, %d commands, %d effects, %d events\n",
-		r.Seeds, r.Sagas, r.Entries, r.Commands, r.Effects, r.Events)
+	fmt.Fprintf(&text, "%d seeds, %d sagas, %d history entries, %d commands, %d effects, %d rewinds, %d events\n",
+		r.Seeds, r.Sagas, r.Entries, r.Commands, r.Effects, r.Rewinds, r.Events)
 	for _, status := range saga.Statuses() {
 		if r.Ends[status] > 0 {
 			fmt.Fprintf(&text, "  %s: %d\n", status, r.Ends[status])

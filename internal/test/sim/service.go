@@ -67,7 +67,7 @@ func (k *work) pass() (wire.Answer, error) {
 	key := k.command.ID.IdempotencyKey()
 	tx := s.barrier.Begin()
 	defer tx.Rollback()
-	stored, output, err := s.enter(tx, key, k.command.ID.Attempt)
+	stored, output, err := s.enter(tx, k.command)
 	if err != nil {
 		return wire.Answer{}, err
 	}
@@ -103,15 +103,31 @@ func (k *work) pass() (wire.Answer, error) {
 }
 
 // enter retries until the rows are free.
-func (s *Simulation) enter(tx *BarrierTx, key string, attempt int) (reply, output json.RawMessage, err error) {
+func (s *Simulation) enter(tx *BarrierTx, command wire.Delivery) (reply, output json.RawMessage, err error) {
 	for {
-		reply, output, err = tx.Enter(key, attempt)
+		reply, output, err = tx.Enter(command.ID.IdempotencyKey(), command.ID.Attempt, executedBy(command).IdempotencyKey())
 		if !errors.Is(err, ErrBusy) {
 			return reply, output, err
 		}
 		tx.Rollback()
 		s.sleep(s.between(time.Millisecond, 20*time.Millisecond))
 	}
+}
+
+// executedBy returns the id of the execution that a command makes or compensates.
+func executedBy(command wire.Delivery) saga.CommandID {
+	id := saga.CommandID{Saga: command.ID.Saga, Step: command.ID.Step, Direction: saga.Execute, Round: 1}
+	if command.ID.Direction == saga.Execute {
+		id.Round = command.ID.Round
+	}
+	if command.Compensates != "" {
+		executed, err := saga.ParseCommandID(command.Compensates + "/1")
+		if err != nil {
+			panic(err) // wire has read it
+		}
+		id.Round = executed.Round
+	}
+	return id
 }
 
 // attempt does the work and reports whether it had an effect.

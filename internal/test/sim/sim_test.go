@@ -38,6 +38,7 @@ func TestSimulation(t *testing.T) {
 	total := simulate(t, first, sagas)
 	t.Log(total.String())
 	require.Empty(t, total.Missing(), "a fault that did not happen was not tested")
+	require.Greater(t, total.Rewinds, total.Sagas/100, "rewinds were hardly tested")
 }
 
 // simulate runs simulations until they had that many sagas, one per processor at a time.
