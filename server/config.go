@@ -35,6 +35,9 @@ type Config struct {
 	Auth         string        // keys, or none for no authentication; default: keys
 	Insecure     bool          // allow Auth none on an address that other machines can reach
 	OverdueAfter time.Duration // time without progress after which a saga needs attention; default: 15 min; negative: never
+	// RetainDeadLetters is the age at which dead letters are deleted; default: 720h; negative: they are kept. Beyond 100,000
+	// the oldest are deleted in any case.
+	RetainDeadLetters time.Duration
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
 	// SessionKey encrypts the page's session cookies. Replicas with the same key accept each other's sessions. Default:
@@ -60,6 +63,9 @@ func (c Config) withDefaults() Config {
 		c.OverdueAfter = 15 * time.Minute
 	}
 	c.OverdueAfter = max(c.OverdueAfter, 0)
+	if c.RetainDeadLetters == 0 {
+		c.RetainDeadLetters = 720 * time.Hour
+	}
 	c.BasePath = strings.TrimRight(c.BasePath, "/")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

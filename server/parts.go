@@ -24,6 +24,7 @@ type storage interface {
 	api.Bulks
 	api.Keys
 	operate.Bulks
+	operate.OldLetters
 	Queues(ctx context.Context) ([]string, error)
 	Close() error
 }

@@ -120,6 +120,9 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
 	intake.Go(func() { s.bulk.Run(taking) })
+	intake.Go(func() {
+		operate.Expiry{Letters: s.store, Age: max(s.config.RetainDeadLetters, 0), Logger: s.config.Logger}.Run(taking)
+	})
 	switch {
 	case s.demo != nil:
 		intake.Go(func() { s.demo.Run(taking) })

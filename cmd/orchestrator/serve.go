@@ -20,6 +20,7 @@ type serverFlags struct {
 	BasePath     string       `env:"ORCHESTRATOR_BASE_PATH" placeholder:"/PATH" help:"Path under which browsers and callers reach the server, such as /saga. A proxy may keep it or strip it."`
 	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that other machines can reach."`
 	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
+	RetainDead   retention    `name:"retain-dead-letters" default:"720h" env:"ORCHESTRATOR_RETAIN_DEAD_LETTERS" help:"Age at which dead letters are deleted, such as 720h or 30d; 0: they are kept. Beyond 100,000 the oldest are deleted in any case."`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
 	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Lowest level that is logged."`
@@ -55,7 +56,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	return serve(ctx, server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
-		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
+		RetainDeadLetters: c.RetainDead.config(), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
 	}, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -96,4 +97,33 @@ func (o *overdueAfter) UnmarshalText(text []byte) error {
 	}
 	*o = overdueAfter(given)
 	return nil
+}
+
+// maxRetentionDays keeps a retention within a time.Duration.
+const maxRetentionDays = 36_500
+
+// retention is how long something is kept, with the unit d for days; 0 means forever.
+type retention time.Duration
+
+// UnmarshalText parses the value.
+func (r *retention) UnmarshalText(text []byte) error {
+	given, err := time.ParseDuration(string(text))
+	if days, isDays := strings.CutSuffix(string(text), "d"); isDays {
+		var number int
+		number, err = strconv.Atoi(days)
+		given = time.Duration(min(number, maxRetentionDays+1)) * 24 * time.Hour
+	}
+	if err != nil || given != 0 && given < time.Second || given > maxRetentionDays*24*time.Hour {
+		return fmt.Errorf("must be a duration from 1s to %dd such as 720h or 30d, or 0 for forever", maxRetentionDays)
+	}
+	*r = retention(given)
+	return nil
+}
+
+// config returns the value as server.Config has it: negative means forever.
+func (r retention) config() time.Duration {
+	if r == 0 {
+		return -1
+	}
+	return time.Duration(r)
 }

@@ -121,3 +121,27 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// ExpireDeadLetters deletes dead letters that are older than age, or beyond the keep newest, up to limit in total. An age of
+// 0 expires none.
+func (s *Store) ExpireDeadLetters(ctx context.Context, age time.Duration, keep, limit int) (deleted int, err error) {
+	err = s.write(ctx, func(w *writing) error {
+		rows := slices.SortedFunc(maps.Values(w.tables.deadLetters), func(a, b record.DeadLetter) int {
+			return cmp.Or(a.ReceivedAt.Compare(b.ReceivedAt), strings.Compare(a.ID, b.ID))
+		})
+		oldest := s.now().Add(-age)
+		for i, row := range rows {
+			aged := age > 0 && row.ReceivedAt.Before(oldest)
+			if deleted == limit || !aged && len(rows)-i <= keep {
+				break
+			}
+			w.delete(bucketDeadLetters, row.ID, func() { delete(w.tables.deadLetters, row.ID) })
+			deleted++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete old dead letters: %w", err)
+	}
+	return deleted, nil
+}

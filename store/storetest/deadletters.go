@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,6 +18,7 @@ func deadLetterRules() map[string]rule {
 		"the same dead letter again changes nothing":     with(deadLetterOnce),
 		"dead letters are listed newest first, in pages": with(deadLetterPages),
 		"a dead letter can be deleted once":              with(deadLetterDeleted),
+		"dead letters expire by age and by number":       with(deadLettersExpire),
 		"a page after an invalid position is refused":    with(deadLetterPageRefused),
 	}
 }
@@ -25,6 +28,30 @@ func (f *Fixture) putAside(letters ...record.DeadLetter) {
 	err := f.Transact(f.t.Context(), record.Batch{DeadLetters: letters},
 		func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
 	require.NoError(f.t, err)
+}
+
+func deadLettersExpire(f *Fixture) {
+	t := f.t
+	for i := range 12 { // each in its own transaction, so that they have an order
+		f.putAside(record.DeadLetter{ID: fmt.Sprintf("derived-%02d", i), Source: record.SourceReply})
+	}
+	expire := func(age time.Duration, keep, limit, wanted int) []string {
+		deleted, err := f.ExpireDeadLetters(t.Context(), age, keep, limit)
+		require.NoError(t, err)
+		assert.Equal(t, wanted, deleted)
+		found, _, err := f.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 50})
+		require.NoError(t, err)
+		var ids []string
+		for _, letter := range found {
+			ids = append(ids, letter.ID)
+		}
+		return ids
+	}
+	assert.Len(t, expire(0, 12, 100, 0), 12, "no age, and not too many")
+	assert.Len(t, expire(time.Hour, 12, 100, 0), 12, "none is that old")
+	assert.Len(t, expire(0, 3, 2, 2), 10, "no more than the limit at a time")
+	assert.Equal(t, []string{"derived-11", "derived-10", "derived-09"}, expire(0, 3, 100, 7), "the newest are kept")
+	assert.Empty(t, expire(time.Microsecond, 3, 100, 3))
 }
 
 func deadLetterComesOut(f *Fixture) {

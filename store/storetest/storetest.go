@@ -44,6 +44,7 @@ type Store interface {
 	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 	DeleteDeadLetter(ctx context.Context, id string) error
+	ExpireDeadLetters(ctx context.Context, age time.Duration, keep, limit int) (deleted int, err error)
 
 	CreateBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (record.BulkAction, error)
 	Bulk(ctx context.Context, id string) (record.BulkAction, error)
