@@ -301,8 +301,10 @@ func TestRule16ARewindIsRefused(t *testing.T) {
 		"with too much data": {after(chained), saga.RefusedDataTooLarge, func(a *saga.Action) {
 			a.To, a.Patch = "a", []byte(`{"much":"`+strings.Repeat("m", saga.MaxDataBytes)+`"}`)
 		}},
-		"too often": {after(chained, func(c *conversation) { c.is.Steps[0].Rewinds = saga.MaxRewinds }),
-			saga.RefusedNotApplicable, func(a *saga.Action) { a.To = "a" }},
+		"too often": {
+			after(chained, func(c *conversation) { c.is.Steps[0].Rewinds = saga.MaxRewinds }),
+			saga.RefusedNotApplicable, func(a *saga.Action) { a.To = "a" },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
