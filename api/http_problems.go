@@ -113,7 +113,11 @@ func fieldErrors(faults saga.Faults) []resource.FieldError {
 // fail returns the problem of an error, and logs the error if the problem hides it.
 func (s *service) fail(ctx context.Context, err error) error {
 	answer := problemOf(err)
-	if answer.Status >= http.StatusInternalServerError {
+	switch {
+	case answer.Status < http.StatusInternalServerError:
+	case errors.Is(ctx.Err(), context.Canceled): // the caller left before the answer, so nothing has failed
+		s.Logger.DebugContext(ctx, "the caller left", "error", err, "request_id", requestID(ctx))
+	default:
 		s.Logger.ErrorContext(ctx, "request failed", "error", err, "code", answer.Code, "request_id", requestID(ctx))
 	}
 	return answer
