@@ -62,6 +62,7 @@ func newSurface(f *testing.F) *surface {
 // nowhere accepts commands and drops them.
 type nowhere struct{}
 
+func (nowhere) Hold([]wire.Command)                     {}
 func (nowhere) Dispatch([]wire.Command)                 {}
 func (nowhere) Await(context.Context)                   {}
 func (nowhere) TakeConfirmed(int, int) []saga.CommandID { return nil }

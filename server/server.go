@@ -66,7 +66,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		Store: s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
 		DecodeStart: decodeStart,
-		Committed:   func(events int) { s.metrics.committed.Observe(float64(events)) },
+		Committed: func(events int) {
+			s.metrics.committed.Observe(float64(events))
+			s.relay.Freed()
+		},
 	})
 	if s.config.Demo && s.config.embedded() && !s.config.SimulateWorkers {
 		s.demo = demo.New(demo.Config{Engine: s.engine, Reads: s.store, Transport: s.broker, Logger: s.config.Logger})

@@ -10,17 +10,28 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// Backlog counts outbox rows and dead letters, each up to record.BacklogBound.
+// Backlog counts outbox rows, held back or not, and dead letters, each up to record.BacklogBound.
 func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
 	b := &pgx.Batch{}
-	b.Queue(`select count(*), min(created_at) filter (where isfinite(created_at)) from (select created_at from outbox limit $1) o`, record.BacklogBound).
+	// Rows that are held back have no end of a lease: a million of them must not hide the others, nor be read.
+	b.Queue(`with recursive queues as (
+			(select o.queue collate "C" as queue from outbox o order by o.queue collate "C" limit 1)
+			union all
+			select (select o.queue collate "C" from outbox o where o.queue collate "C" > q.queue order by o.queue collate "C" limit 1)
+			from queues q where q.queue is not null)
+		select count(*), min(created_at) filter (where isfinite(created_at)) from (
+			select o.created_at from queues q cross join lateral (
+				select o.created_at from outbox o where o.queue collate "C" = q.queue and o.claimed_until < 'infinity' limit $1) o
+			limit $1) o`, record.BacklogBound).
 		QueryRow(func(row pgx.Row) error {
 			var oldest *time.Time
 			err := row.Scan(&backlog.OutboxPending, &oldest)
 			backlog.OutboxOldest = fromNullable(oldest)
 			return err
 		})
+	b.Queue(`select count(*) from (select from outbox where held_rank is not null limit $1) o`, record.BacklogBound).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&backlog.HeldBack) })
 	b.Queue(`select coalesce(source, ''), count(*) from (select source from dead_letters limit $1) d group by 1`, record.BacklogBound).
 		Query(func(rows pgx.Rows) error {
 			var source string

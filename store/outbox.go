@@ -15,8 +15,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// queueCommands stores commands under the lease of this replica, which publishes them right after the commit.
+// queueCommands stores commands under the lease of this replica, which publishes them right after the commit. Those that
+// are held back have no lease.
 func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
+	if held, others := splitHeld(commands); len(held) > 0 {
+		s.queueHeld(b, held, insertHeld)
+		commands = others
+	}
 	n := len(commands)
 	if n == 0 {
 		return
@@ -33,7 +38,9 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 
 // queueRedriven adds rows for commands that are sent again. One that is there is on its way already.
 func (s *Store) queueRedriven(b *pgx.Batch, commands []wire.Command) {
-	for _, c := range commands {
+	held, others := splitHeld(commands)
+	s.queueHeld(b, held, insertHeld+` on conflict do nothing`)
+	for _, c := range others {
 		b.Queue(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, attempts, leased, reason)
 			values ($1, $2, $3, $4, $5, now() + $6, 0, true, '') on conflict do nothing`,
 			c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body, s.lease)
@@ -93,8 +100,12 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 	var found []record.OutboxRow
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
 		rows, err := q.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
-				case when refused_at is not null and not leased then claimed_until end
-			from outbox where saga_id = $1 order by created_at, command`, sagaID)
+				case when refused_at is not null and not leased and held_rank is null then claimed_until end,
+				held_rank is not null, case when held_rank is not null then (select count(*) from (select from outbox b
+					where b.queue collate "C" = o.queue collate "C" and b.held_rank is not null
+						and (b.held_rank, b.created_at, b.saga_id, b.command) < (o.held_rank, o.created_at, o.saga_id, o.command)
+					limit $2) earlier) else 0 end
+			from outbox o where saga_id = $1 order by created_at, command`, sagaID, record.MaxBefore)
 		if err != nil {
 			return err
 		}
@@ -113,7 +124,7 @@ type outboxRow struct {
 }
 
 func (r *outboxRow) columns() []any {
-	return []any{&r.CommandID, &r.Queue, &r.CreatedAt, &r.refusedAt, &r.Reason, &r.Attempts, &r.retryAt}
+	return []any{&r.CommandID, &r.Queue, &r.CreatedAt, &r.refusedAt, &r.Reason, &r.Attempts, &r.retryAt, &r.HeldBack, &r.Before}
 }
 
 func (r *outboxRow) shown() record.OutboxRow {

@@ -56,13 +56,9 @@ const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.po
 // QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
 // all. Unreadable rows are not counted.
 func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
-	out, unpublished, err := s.countQueues(ctx, commandsOutStatement)
+	out, loads, err := s.countQueues(ctx, commandsOutStatement)
 	if isDataFault(err) {
-		out, unpublished, err = s.countQueues(ctx, lenientCommandsOut)
-	}
-	loads := make(map[string]*record.QueueLoad)
-	for queue, count := range unpublished {
-		loads[queue] = &record.QueueLoad{Queue: queue, Unpublished: count}
+		out, loads, err = s.countQueues(ctx, lenientCommandsOut)
 	}
 	if err == nil {
 		err = s.addOut(ctx, loads, out)
@@ -72,6 +68,9 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	}
 	sorted := make([]record.QueueLoad, 0, len(loads))
 	for _, load := range loads {
+		if load.CommandsOut = max(0, load.CommandsOut-load.HeldBack); load.CommandsOut == 0 {
+			load.Oldest = time.Time{}
+		}
 		sorted = append(sorted, *load)
 	}
 	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })
@@ -79,8 +78,8 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 }
 
 // countQueues counts the outstanding commands and, by queue, those in the outbox.
-func (s *Store) countQueues(ctx context.Context, statement string) (out []commandsOut, unpublished map[string]int64, err error) {
-	unpublished = make(map[string]int64)
+func (s *Store) countQueues(ctx context.Context, statement string) (out []commandsOut, loads map[string]*record.QueueLoad, err error) {
+	loads = make(map[string]*record.QueueLoad)
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement)
 		if err != nil {
@@ -94,18 +93,18 @@ func (s *Store) countQueues(ctx context.Context, statement string) (out []comman
 		if err != nil {
 			return err
 		}
-		if rows, err = tx.Query(ctx, `select queue, count(*) from outbox group by queue`); err != nil {
+		if rows, err = tx.Query(ctx, `select queue, count(*) - count(held_rank), count(held_rank) from outbox group by queue`); err != nil {
 			return err
 		}
-		var queue string
-		var count int64
-		_, err = pgx.ForEachRow(rows, []any{&queue, &count}, func() error {
-			unpublished[queue] = count
+		var load record.QueueLoad
+		_, err = pgx.ForEachRow(rows, []any{&load.Queue, &load.Unpublished, &load.HeldBack}, func() error {
+			counted := load
+			loads[load.Queue] = &counted
 			return nil
 		})
 		return err
 	})
-	return out, unpublished, err
+	return out, loads, err
 }
 
 // addOut looks up in the definitions each step's queue and timeout.

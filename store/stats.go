@@ -51,9 +51,10 @@ func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 			})
 			return err
 		})
-	b.Queue(`select count(*), min(created_at) filter (where isfinite(created_at)) from outbox`).QueryRow(func(row pgx.Row) error {
+	b.Queue(`select count(*) filter (where held_rank is null), count(held_rank),
+			min(created_at) filter (where isfinite(created_at) and held_rank is null) from outbox`).QueryRow(func(row pgx.Row) error {
 		var oldest *time.Time
-		err := row.Scan(&stats.OutboxPending, &oldest)
+		err := row.Scan(&stats.OutboxPending, &stats.OutboxHeldBack, &oldest)
 		stats.OutboxOldest = fromNullable(oldest)
 		return err
 	})

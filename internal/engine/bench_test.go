@@ -46,6 +46,9 @@ type outbox struct {
 	commands []wire.Command
 }
 
+// Hold implements engine.Outbox.
+func (*outbox) Hold([]wire.Command) {}
+
 func (h *outbox) Dispatch(commands []wire.Command) { h.commands = append(h.commands, commands...) }
 
 func (h *outbox) take() []wire.Command {

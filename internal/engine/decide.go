@@ -79,6 +79,8 @@ func (e *Engine) transact(ctx context.Context, requests []*request) (*batchState
 				return record.Changes{}, err
 			}
 		}
+		e.config.Outbox.Hold(state.commands)
+		e.config.Outbox.Hold(state.redriven)
 		return state.changes()
 	})
 	if err != nil {

@@ -37,6 +37,8 @@ type Queues interface {
 
 // Outbox publishes commands after the transaction that wrote them has committed.
 type Outbox interface {
+	// Hold sets Held of the commands that the settings of their queues hold back. It does not block.
+	Hold(commands []wire.Command)
 	// Dispatch takes over the commands. It does not block.
 	Dispatch(commands []wire.Command)
 	// Await returns when there is room for more commands, or after a moment: a slow broker slows the input down.

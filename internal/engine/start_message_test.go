@@ -146,6 +146,7 @@ func (r rejectingStore) Transact(ctx context.Context, batch record.Batch, decide
 // nullOutbox drops commands.
 type nullOutbox struct{}
 
+func (nullOutbox) Hold([]wire.Command)                     {}
 func (nullOutbox) Dispatch([]wire.Command)                 {}
 func (nullOutbox) Await(context.Context)                   {}
 func (nullOutbox) TakeConfirmed(int, int) []saga.CommandID { return nil }

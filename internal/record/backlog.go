@@ -7,7 +7,8 @@ const BacklogBound = 100_001
 
 // Backlog counts the commands in the outbox and the dead letters, at a bounded cost.
 type Backlog struct {
-	OutboxPending int64
-	OutboxOldest  time.Time        // zero: the outbox is empty
+	OutboxPending int64            // without the commands that are held back
+	OutboxOldest  time.Time        // zero: none is pending
+	HeldBack      int64            // commands that settings of their queues hold back
 	DeadLetters   map[string]int64 // by source
 }

@@ -9,6 +9,7 @@ var (
 	ErrDefinitionNotFound = errors.New("definition not found")
 	ErrDeadLetterNotFound = errors.New("dead letter not found")
 	ErrKeyNotFound        = errors.New("key not found")
+	ErrQueueNotFound      = errors.New("queue not found")
 	// ErrPageNotFound means that Page.After is not a position in the list. Start again at the first page.
 	ErrPageNotFound = errors.New("page not found")
 	// ErrRejected means that the store will never accept this input, however often it is retried.

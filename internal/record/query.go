@@ -111,18 +111,20 @@ type Stats struct {
 	StartedLastHour    int64
 	FinishedLastMinute int64
 	FinishedLastHour   int64
-	Minutes            []Minute // the last ThroughputMinutes whole minutes, oldest first
-	OutboxPending      int64
-	OutboxOldest       time.Time // zero: the outbox is empty
+	Minutes            []Minute  // the last ThroughputMinutes whole minutes, oldest first
+	OutboxPending      int64     // without the commands that are held back
+	OutboxOldest       time.Time // zero: none is pending
+	OutboxHeldBack     int64     // by settings of their queues
 	DeadLetters        int64
 }
 
 // QueueLoad is what the database knows about one worker queue.
 type QueueLoad struct {
 	Queue       string
-	CommandsOut int64     // commands of unfinished sagas that wait for a reply
+	CommandsOut int64     // commands of unfinished sagas that wait for a reply, without those that are held back
 	Oldest      time.Time // dispatch time of the oldest of them; zero: none is out
 	Unpublished int64     // of those, how many still wait in the outbox
+	HeldBack    int64     // commands that the settings of the queue hold back in the outbox
 }
 
 // OutboxRow is a command that is not confirmed to be in its queue.
@@ -134,4 +136,9 @@ type OutboxRow struct {
 	RetryAt   time.Time // when a refused command is published again; zero: it is being published
 	Reason    string    // why the broker refused it
 	Attempts  int       // failed attempts to publish it
+	HeldBack  bool      // the settings of its queue hold it back
+	Before    int64     // how many commands leave before one that is held back, up to MaxBefore
 }
+
+// MaxBefore is the largest OutboxRow.Before. At that number there may be more.
+const MaxBefore = 10_000

@@ -51,6 +51,12 @@ func (o *table) ClaimOutbox(_ context.Context, claim record.OutboxClaim) ([]wire
 	return claimed, nil
 }
 
+func (o *table) QueueControls(context.Context) ([]record.QueueControl, error) { return nil, nil }
+
+func (o *table) ReleaseHeld(context.Context, record.HeldClaim) ([]wire.Command, error) {
+	return nil, nil
+}
+
 func (o *table) MarkRefused(_ context.Context, refused []record.RefusedCommand) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // probeQueues probes closed queues when they are due, until ctx ends.
@@ -36,9 +37,15 @@ func (r *Relay) probe(ctx context.Context, queue string) (again bool) {
 	if allowed == 0 {
 		return false
 	}
-	commands, err := r.config.Rows.ClaimOutbox(ctx, record.OutboxClaim{Limit: allowed, Bytes: batchBytes, Only: queue})
-	if err != nil {
-		return false // PublishClaimed reports the same
+	var commands []wire.Command
+	if r.controls.of(queue).Free() {
+		var err error
+		commands, err = r.config.Rows.ClaimOutbox(ctx, record.OutboxClaim{Limit: allowed, Bytes: batchBytes, Only: queue})
+		if err != nil {
+			return false // PublishClaimed reports the same
+		}
+	} else {
+		commands = r.release(ctx, queue, allowed)
 	}
 	if len(commands) > 0 {
 		r.publish(ctx, commands, time.Time{})

@@ -18,6 +18,10 @@ type Rows interface {
 	ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error)
 	// MarkRefused records that the broker refuses these commands.
 	MarkRefused(ctx context.Context, refused []record.RefusedCommand) error
+	// QueueControls returns the queues that have settings or commands that are held back.
+	QueueControls(ctx context.Context) ([]record.QueueControl, error)
+	// ReleaseHeld takes over commands that the settings of their queue hold back, as many as these allow over all replicas.
+	ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error)
 	// NoteQueueProblems records why queues accept no commands; an empty kind deletes the record.
 	NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error
 }
@@ -114,6 +118,7 @@ type Relay struct {
 	receipts    receipts
 	unconfirmed streak // batches with unconfirmed commands
 	unread      streak // claims that failed
+	controls    controls
 
 	mu          sync.Mutex
 	handed      []handed
@@ -132,11 +137,12 @@ func New(config Config) *Relay {
 	config = config.withDefaults()
 	return &Relay{
 		config: config, filled: wait.NewSignal(), taken: wait.NewSignal(), gates: newGates(config.Now),
-		receipts: receipts{came: wait.NewSignal()},
+		receipts: receipts{came: wait.NewSignal()}, controls: controls{changed: wait.NewSignal()},
 	}
 }
 
-// Dispatch takes over committed commands. It never blocks: what exceeds the memory limits is left to the table.
+// Dispatch takes over committed commands. It never blocks: what exceeds the memory limits, and what is held back, is left
+// to the table.
 func (r *Relay) Dispatch(commands []wire.Command) {
 	if len(commands) == 0 {
 		return
@@ -145,6 +151,10 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 	defer r.mu.Unlock()
 	now := r.config.Now()
 	for _, command := range commands[:min(len(commands), max(0, r.config.Capacity-len(r.handed)))] {
+		if command.Held {
+			r.dispatchHeld(command.Queue)
+			continue
+		}
 		if r.handedBytes+len(command.Body) > maxHandedBytes {
 			break
 		}
@@ -201,8 +211,8 @@ func (r *Relay) ReturnConfirmed(ids []saga.CommandID) {
 	r.confirmed = append(r.confirmed, ids...)
 }
 
-// Run publishes until ctx ends, and waits for what is in progress. It calls PublishHanded, PublishClaimed and
-// ProbeQueues in loops; a simulation calls them itself.
+// Run publishes until ctx ends, and waits for what is in progress. It calls PublishHanded, PublishClaimed, ReleaseHeld,
+// Follow and ProbeQueues in loops; a simulation calls them itself.
 func (r *Relay) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	for range r.config.Publishers {
@@ -210,6 +220,8 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 	work.Go(func() { r.publishClaimed(ctx) })
 	work.Go(func() { r.probeQueues(ctx) })
+	work.Go(func() { r.follow(ctx) })
+	work.Go(func() { r.releaseHeld(ctx) })
 	work.Go(func() { r.settleLate(ctx) })
 	work.Wait()
 }
@@ -229,13 +241,16 @@ func (r *Relay) publishHanded(ctx context.Context) {
 
 // PublishHanded publishes a batch of commands that this process has committed. It returns false if there are none.
 func (r *Relay) PublishHanded(ctx context.Context) bool {
+	if !r.informed(ctx) {
+		return false
+	}
 	batch := r.takeHanded()
 	if len(batch) == 0 {
 		return false
 	}
 	commands := make([]wire.Command, 0, len(batch))
 	for i := range batch {
-		if !r.gates.isClosed(batch[i].command.Queue) { // the others wait in the table
+		if r.passes(&batch[i].command) { // the others wait in the table
 			commands = append(commands, batch[i].command)
 		}
 	}
@@ -287,11 +302,11 @@ func (r *Relay) publishClaimed(ctx context.Context) {
 // PublishClaimed claims and publishes a batch of commands that no process is publishing. more reports that there may be
 // others.
 func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
-	if r.config.Publisher.CanPublish() != nil {
+	if r.config.Publisher.CanPublish() != nil || !r.informed(ctx) {
 		return false
 	}
 	commands, err := r.config.Rows.ClaimOutbox(ctx, record.OutboxClaim{
-		Limit: r.config.BatchSize, Bytes: batchBytes, Except: r.gates.list(false),
+		Limit: r.config.BatchSize, Bytes: batchBytes, Except: append(r.gates.list(false), r.controls.controlled()...),
 	})
 	if err == nil {
 		r.unread.ended()

@@ -130,7 +130,7 @@ func TestManyUnpublishedCommandsSlowTheirSource(t *testing.T) {
 		broker := local.New()
 		require.NoError(t, broker.DeclareQueues(t.Context(), []string{"q"}))
 		r := relay.New(relay.Config{
-			Publisher: broker, Capacity: 8,
+			Rows: &table{}, Publisher: broker, Capacity: 8,
 			Published: func(_ context.Context, _ saga.CommandID, done func()) { done() },
 		})
 		began := time.Now()

@@ -22,6 +22,7 @@ type Command struct {
 	CreatedAt   time.Time
 	Body        []byte
 	Suspect     bool // the broker has refused it before, so it is published alone
+	Held        bool // the settings of its queue hold it back: it is stored, and leaves later
 }
 
 // body is a command's message body. Its members keep this order.

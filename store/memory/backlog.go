@@ -12,6 +12,10 @@ func (s *Store) Backlog(context.Context) (record.Backlog, error) {
 	defer s.mu.RUnlock()
 	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
 	s.eachPending(func(row outboxRow) {
+		if row.Held {
+			backlog.HeldBack++
+			return
+		}
 		backlog.OutboxPending++
 		if created := row.Command.CreatedAt; backlog.OutboxOldest.IsZero() || created.Before(backlog.OutboxOldest) {
 			backlog.OutboxOldest = created

@@ -51,7 +51,7 @@ func (w *writing) due(now time.Time, claim record.OutboxClaim) []outboxRow {
 	for _, rows := range w.tables.outbox {
 		for _, row := range rows {
 			queue := row.Command.Queue
-			if !row.Delivered && !row.ClaimedUntil.After(now) && !slices.Contains(claim.Except, queue) &&
+			if !row.Delivered && !row.Held && !row.ClaimedUntil.After(now) && !slices.Contains(claim.Except, queue) &&
 				(claim.Only == "" || claim.Only == queue) {
 				queues[queue] = append(queues[queue], row)
 			}
@@ -97,9 +97,9 @@ func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand
 	err := s.write(ctx, func(w *writing) error {
 		now := s.now()
 		for _, r := range refused {
-			if row, found := w.tables.outbox[r.Command.Saga][r.Command.String()]; found && !row.Delivered {
+			if row, found := w.tables.outbox[r.Command.Saga][r.Command.String()]; found && !row.Delivered && !row.Held {
 				row.RefusedAt, row.Reason, row.Attempts = now, r.Reason, row.Attempts+1
-				row.Leased, row.ClaimedUntil = false, now.Add(r.RetryAfter)
+				row.Leased, row.Placed, row.ClaimedUntil = false, false, now.Add(r.RetryAfter)
 				w.putOutbox(row)
 			}
 		}

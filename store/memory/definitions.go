@@ -146,14 +146,18 @@ func listed(
 // Queues returns the worker queues of all versions of all definitions, by name.
 func (s *Store) Queues(context.Context) ([]string, error) {
 	s.mu.RLock()
-	rows := slices.Concat(slices.Collect(maps.Values(s.tables.definitions))...)
-	s.mu.RUnlock()
-	var queues []string
-	for _, row := range rows {
-		queues = append(queues, row.listed().Queues()...)
+	defer s.mu.RUnlock()
+	return s.tables.queues(), nil
+}
+
+func (t *tables) queues() (queues []string) {
+	for _, rows := range t.definitions {
+		for _, row := range rows {
+			queues = append(queues, row.listed().Queues()...)
+		}
 	}
 	slices.Sort(queues)
-	return slices.Compact(queues), nil
+	return slices.Compact(queues)
 }
 
 func (s *Store) versions(name string) []definitionRow {

@@ -27,6 +27,7 @@ const (
 	bucketDeadLetters = "dead_letters"
 	bucketAPIKeys     = "api_keys"
 	bucketDisabled    = "disabled_definitions"
+	bucketSettings    = "queue_settings"
 	bucketBulks       = "bulk_actions"
 	bucketBulkItems   = "bulk_items"
 
@@ -84,7 +85,7 @@ func openFile(path string, fresh bool) (*file, error) {
 func prepare(tx *bbolt.Tx, fresh bool) error {
 	buckets := []string{
 		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
-		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketBulks, bucketBulkItems,
+		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketSettings, bucketBulks, bucketBulkItems,
 	}
 	for _, name := range buckets {
 		if fresh {
@@ -154,7 +155,7 @@ func (f *file) load(t *tables) error {
 			t.loadSagas(tx),
 			each(tx, bucketHistory, t.putEntry),
 			each(tx, bucketOutbox, func(row outboxRow) {
-				row.Delivered, row.Leased, row.ClaimedUntil = false, false, time.Time{}
+				row.Delivered, row.Leased, row.Placed, row.ClaimedUntil = false, false, false, time.Time{}
 				t.putOutbox(row)
 			}),
 			eachKeyed(tx, bucketClaims, func(key string, row claimRow) { t.claims[key] = row }),
@@ -162,6 +163,7 @@ func (f *file) load(t *tables) error {
 			each(tx, bucketDeadLetters, func(row record.DeadLetter) { t.deadLetters[row.ID] = row }),
 			each(tx, bucketAPIKeys, func(row record.Key) { t.apiKeys[row.ID] = row }),
 			eachKeyed(tx, bucketDisabled, func(name string, _ bool) { t.disabled[name] = true }),
+			eachKeyed(tx, bucketSettings, func(queue string, row settingsRow) { t.settings[queue] = row }),
 			each(tx, bucketBulks, func(row record.BulkAction) { t.bulks[row.ID] = row }),
 			each(tx, bucketBulkItems, t.putBulkItem),
 		)

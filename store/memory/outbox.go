@@ -22,7 +22,7 @@ func (t *transaction) putCommands(now time.Time, commands []wire.Command) error 
 			return fmt.Errorf("add command %s to the outbox: %w", id, errStored)
 		}
 		seen[id] = true
-		row := outboxRow{Command: cloneCommand(command), ClaimedUntil: now.Add(t.lease), Leased: true}
+		row := t.newRow(now, command)
 		row.Command.CreatedAt = micro(command.CreatedAt)
 		t.putOutbox(row)
 	}
@@ -35,8 +35,17 @@ func (t *transaction) putRedriven(now time.Time, commands []wire.Command) {
 		if row, found := t.writing.tables.outbox[command.ID.Saga][command.ID.String()]; found && !row.Delivered {
 			continue
 		}
-		t.putOutbox(outboxRow{Command: cloneCommand(command), ClaimedUntil: now.Add(t.lease), Leased: true})
+		t.putOutbox(t.newRow(now, command))
 	}
+}
+
+// newRow returns a row under a lease, unless the settings of its queue hold it back.
+func (t *transaction) newRow(now time.Time, command wire.Command) outboxRow {
+	row := outboxRow{Command: cloneCommand(command), ClaimedUntil: now.Add(t.lease), Leased: true}
+	if command.Held {
+		row.Command.Held, row.Held, row.Leased = false, true, false
+	}
+	return row
 }
 
 // settleOutbox updates the outbox rows of the batch's sagas. A confirmed row is kept, hidden, while its command is
@@ -103,7 +112,7 @@ func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	err := s.write(ctx, func(w *writing) error {
 		now := s.now()
 		for _, id := range ids {
-			if row, found := w.tables.outbox[id.Saga][id.String()]; found && !row.Delivered {
+			if row, found := w.tables.outbox[id.Saga][id.String()]; found && !row.Delivered && !row.Held {
 				row.Leased, row.ClaimedUntil = false, now
 				w.putOutbox(row)
 			}
@@ -125,9 +134,12 @@ func (s *Store) OutboxRows(_ context.Context, sagaID string) ([]record.OutboxRow
 		if !row.Delivered {
 			shown := record.OutboxRow{
 				CommandID: id, Queue: row.Command.Queue, CreatedAt: row.Command.CreatedAt,
-				RefusedAt: row.RefusedAt, Reason: row.Reason, Attempts: row.Attempts,
+				RefusedAt: row.RefusedAt, Reason: row.Reason, Attempts: row.Attempts, HeldBack: row.Held,
 			}
-			if !row.RefusedAt.IsZero() && !row.Leased {
+			if row.Held {
+				shown.Before = s.before(row)
+			}
+			if !row.RefusedAt.IsZero() && !row.Leased && !row.Held {
 				shown.RetryAt = row.ClaimedUntil
 			}
 			rows = append(rows, shown)

@@ -51,6 +51,10 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 		return cmp.Or(strings.Compare(a.Definition, b.Definition), strings.Compare(string(a.Status), string(b.Status)))
 	})
 	s.eachPending(func(row outboxRow) {
+		if row.Held {
+			stats.OutboxHeldBack++
+			return
+		}
 		stats.OutboxPending++
 		if created := row.Command.CreatedAt; stats.OutboxOldest.IsZero() || created.Before(stats.OutboxOldest) {
 			stats.OutboxOldest = created
@@ -89,7 +93,13 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 		}
 		return loads[queue]
 	}
-	s.eachPending(func(row outboxRow) { load(row.Command.Queue).Unpublished++ })
+	s.eachPending(func(row outboxRow) {
+		if row.Held {
+			load(row.Command.Queue).HeldBack++
+		} else {
+			load(row.Command.Queue).Unpublished++
+		}
+	})
 	memo := definitions.NewMemo(func(_ context.Context, name string, version int) (*saga.Definition, error) {
 		registered, err := findVersion(s.tables.definitions[name], name, version)
 		return registered.Definition, err
@@ -122,6 +132,9 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	}
 	sorted := make([]record.QueueLoad, 0, len(loads))
 	for _, l := range loads {
+		if l.CommandsOut = max(0, l.CommandsOut-l.HeldBack); l.CommandsOut == 0 {
+			l.Oldest = time.Time{}
+		}
 		sorted = append(sorted, *l)
 	}
 	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })

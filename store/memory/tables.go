@@ -24,7 +24,8 @@ type tables struct {
 	keysInUse   map[businessKey]string          // → saga
 	deadLetters map[string]record.DeadLetter
 	apiKeys     map[string]record.Key
-	disabled    map[string]bool // by a definition's name
+	disabled    map[string]bool        // by a definition's name
+	settings    map[string]settingsRow // by queue
 	bulks       map[string]record.BulkAction
 	bulkItems   map[string]map[string]record.BulkItem // bulk action → target
 	problems    map[string]record.QueueProblem        // by queue; not in the file, since the queues are not either
@@ -70,6 +71,15 @@ type outboxRow struct {
 	RefusedAt    time.Time
 	Reason       string
 	Delivered    bool // in its queue, as far as this process knows
+	Held         bool `json:",omitempty"` // by the settings of its queue
+	Placed       bool `json:",omitempty"` // it counts as out: it has left once under a cap
+}
+
+// settingsRow is what an operator has set for a queue, with the commands that its rate allowed at a time.
+type settingsRow struct {
+	record.QueueSettings
+	Tokens   float64
+	TokensAt time.Time
 }
 
 type claimRow struct {
@@ -90,7 +100,7 @@ func newTables() tables {
 		waking: make(map[string]time.Time), history: make(map[string][]entryRow),
 		outbox: make(map[string]map[string]outboxRow), claims: make(map[string]claimRow),
 		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
-		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), bulks: make(map[string]record.BulkAction),
+		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), settings: make(map[string]settingsRow), bulks: make(map[string]record.BulkAction),
 		bulkItems: make(map[string]map[string]record.BulkItem), problems: make(map[string]record.QueueProblem),
 	}
 }

@@ -18,6 +18,8 @@ type Fixture struct {
 	t testing.TB
 	// Order is the definition "order", registered as version 1: reserve, charge, confirm (the pivot).
 	Order *saga.Definition
+	// Held marks the commands as held back, as the relay does if an operator has set something for their queue.
+	Held bool
 }
 
 const orderBody = `{"steps": [
@@ -131,6 +133,7 @@ func (f *Fixture) changes(decision saga.Decision) (record.Changes, error) {
 		if err != nil {
 			return record.Changes{}, err
 		}
+		encoded.Held = f.Held
 		changes.Commands = append(changes.Commands, encoded)
 	}
 	return changes, nil

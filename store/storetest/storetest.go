@@ -19,6 +19,9 @@ type Store interface {
 	MarkRefused(ctx context.Context, refused []record.RefusedCommand) error
 	NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error
 	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
+	SetQueue(ctx context.Context, queue string, change func(*record.QueueSettings) error) (record.QueueSettings, error)
+	QueueControls(ctx context.Context) ([]record.QueueControl, error)
+	ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error)
 	ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
 
@@ -74,7 +77,7 @@ const LongLease = time.Hour
 func Run(t *testing.T, open Open) {
 	t.Helper()
 	groups := map[string]map[string]rule{
-		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(),
+		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(),
 	}

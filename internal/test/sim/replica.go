@@ -17,6 +17,7 @@ const (
 	overdue     = time.Minute
 	loopEvery   = time.Second // interval of the polls
 	forgetEvery = 100 * time.Millisecond
+	followEvery = 250 * time.Millisecond
 	unbounded   = 1 << 30
 )
 
@@ -86,6 +87,10 @@ func (r *replica) run(ctx context.Context) {
 		return more
 	})
 	r.every(loopEvery, func() bool { return r.relay.PublishClaimed(ctx) })
+	r.every(followEvery, func() bool {
+		_ = r.relay.Follow(ctx) // it is called again
+		return r.relay.ReleaseHeld(ctx)
+	})
 	r.every(loopEvery, func() bool {
 		r.relay.ProbeQueues(ctx)
 		return false

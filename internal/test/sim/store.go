@@ -103,6 +103,16 @@ func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wi
 	return over(s.Line, func() ([]wire.Command, error) { return s.Store.ClaimOutbox(ctx, claim) })
 }
 
+// QueueControls implements relay.Rows.
+func (s *Store) QueueControls(ctx context.Context) ([]record.QueueControl, error) {
+	return over(s.Line, func() ([]record.QueueControl, error) { return s.Store.QueueControls(ctx) })
+}
+
+// ReleaseHeld implements relay.Rows.
+func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error) {
+	return over(s.Line, func() ([]wire.Command, error) { return s.Store.ReleaseHeld(ctx, claim) })
+}
+
 // ReleaseOutbox implements relay.Rows.
 func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
 	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.ReleaseOutbox(ctx, ids) })

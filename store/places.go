@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// countPlacesStatement deletes the places of commands that are no longer out, and counts the others. A saga knows which
+// attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either.
+const countPlacesStatement = `with gone as (
+		delete from queue_places p where p.queue = $1 and (
+			not exists (select from sagas s cross join lateral (
+					select s.progress -> 's' -> (array_position(s.step_names, split_part(p.command, '/', 1)) - 1) as step) own
+				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
+					and coalesce(own.step ->> 'a', '1') = split_part(p.command, '/', 3))
+			or exists (select from outbox o
+				where o.saga_id = p.saga_id and o.command = p.command and not o.leased and o.held_rank is null))
+		returning 1
+	)
+	select (select count(*) from queue_places where queue = $1) - (select count(*) from gone)`
+
+// countPlaces returns how many execute commands of a capped queue are out.
+func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err error) {
+	err = tx.QueryRow(ctx, countPlacesStatement, queue).Scan(&out)
+	return out, err
+}
+
+// recountStatement gives places to the commands that are out: those of running steps that have left the outbox, or that
+// a replica is publishing.
+const recountStatement = `with waited as materialized (
+		select s.id, s.step_names[step.position] || '/execute/' || coalesce(step.state ->> 'a', '1') as command
+		from sagas s cross join lateral json_array_elements(case when json_typeof(s.progress -> 's') = 'array'
+			then s.progress -> 's' else '[]' end) with ordinality as step (state, position)
+		where s.finished_at is null and s.definition = any($2::text[]) and s.status <> 'scheduled'
+			and case when json_typeof(step.state) = 'object' then step.state ->> 's' = 'running' end
+			and exists (select from unnest($2::text[], $3::integer[], $4::text[]) as n (definition, version, step)
+				where n.definition = s.definition and n.version = s.version and n.step = s.step_names[step.position])
+	), added as (
+		insert into queue_places (queue, saga_id, command)
+		select $1, w.id, w.command from waited w
+		where not exists (select from outbox o where o.saga_id = w.id and o.command = w.command and not o.leased)
+			and not exists (select from queue_places p where p.queue = $1 and p.saga_id = w.id and p.command = w.command)
+		limit $5
+		on conflict do nothing returning 1
+	)
+	select (select count(*) from queue_places where queue = $1) + (select count(*) from added), (select count(*) from added)`
+
+// errUncounted means that the steps of the queue are needed, to count the commands that were out before the cap.
+var errUncounted = errors.New("the commands out are not counted")
+
+// steps are the steps whose execute commands go to one queue, one array per column.
+type steps struct {
+	names    []string // of definitions
+	versions []int32
+	steps    []string
+}
+
+// recount counts the commands that were out before the cap, and returns how many are out now. It adds at most one more
+// than the cap at a time: as many as that let nothing leave, and then it counts again.
+func recount(ctx context.Context, tx pgx.Tx, queue string, known *steps, maxOut int) (out int, err error) {
+	added, limit := 0, maxOut+1
+	err = tx.QueryRow(ctx, recountStatement, queue, known.names, known.versions, known.steps, limit).Scan(&out, &added)
+	if err != nil {
+		return 0, err
+	}
+	if added < limit {
+		_, err = tx.Exec(ctx, `update queue_settings set counted_at = now() where queue = $1`, queue)
+	}
+	return out, err
+}
+
+// executing returns the steps whose execute commands go to the queue.
+func (s *Store) executing(ctx context.Context, queue string) (*steps, error) {
+	rows, err := s.pool.Query(ctx, `select name, version from definitions where $1 = any(queues)`, queue)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (key definitionKey, err error) {
+		return key, row.Scan(&key.name, &key.version)
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := &steps{names: []string{}, versions: []int32{}, steps: []string{}}
+	memo := definitions.NewMemo(s.Definition)
+	for _, key := range keys {
+		d, err := memo.Get(ctx, key.name, key.version)
+		if errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range d.Steps {
+			if _, to, _, known := d.CommandFor(d.Steps[i].Name, saga.Execute); known && to == queue {
+				found.names, found.versions = append(found.names, key.name), append(found.versions, int32(key.version)) //nolint:gosec // stored as such
+				found.steps = append(found.steps, d.Steps[i].Name)
+			}
+		}
+	}
+	return found, nil
+}

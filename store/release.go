@@ -1,0 +1,230 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const (
+	// followed is the time after which every replica goes by new settings, except one that cannot read them.
+	followed = 500 * time.Millisecond
+	// countAgain is the time after which the commands that are out are counted again, for the sake of such a replica. It
+	// is longer than the lease of what that one may have had in memory.
+	countAgain = 4 * time.Second
+)
+
+// adoptStatement holds back commands that no replica publishes: those of a replica that did not know the settings yet,
+// those whose publisher died, and those that the broker has refused, after their wait. A command that has a place already
+// needs no other.
+const adoptStatement = `with due as materialized (
+		select o.saga_id, o.command from outbox o
+		where o.queue collate "C" = $1 and o.claimed_until <= now() and o.held_rank is null
+		order by o.claimed_until limit $2 for update skip locked
+	)
+	update outbox o set claimed_until = 'infinity', leased = false,
+		attempts = least(coalesce(o.attempts, 0), 1000000) + coalesce(o.leased::integer, 0),
+		held_rank = case when o.command like '%/compensate%'
+				or exists (select from queue_places p where p.queue = $1 and p.saga_id = o.saga_id and p.command = o.command) then 0
+			else 256 - coalesce((select s.priority from sagas s where s.id = o.saga_id), 0) end
+	from due d where o.saga_id = d.saga_id and o.command = d.command`
+
+// releaseStatement takes what may leave under the lease of this replica: commands of free rank, then others up to $3.
+// Commands of sagas that have ended are dropped: they were never sent. Orphans become dead letters.
+const releaseStatement = `with free as materialized (
+		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes from outbox o
+		where o.queue collate "C" = $1 and o.held_rank = 0
+		order by o.created_at, o.saga_id, o.command limit $2 for update skip locked
+	), ranked as materialized (
+		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes from outbox o
+		where o.queue collate "C" = $1 and o.held_rank > 0
+		order by o.held_rank, o.created_at, o.saga_id, o.command limit least($2, $3::integer) for update skip locked
+	), summed as (
+		select c.*, sum(c.bytes) over w as total, row_number() over w as number
+		from (select * from free union all select * from ranked) c
+		window w as (order by c.held_rank, c.created_at, c.saga_id, c.command)
+	), due as materialized (
+		select * from summed where number = 1 or number <= $2 and total <= $4::bigint
+	), orphans as (
+		delete from outbox o using due d
+		where o.saga_id = d.saga_id and o.command = d.command and not exists (select from sagas s where s.id = d.saga_id)
+		returning o.saga_id, o.command, o.queue, o.body
+	), letters as (
+		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
+		select 'orphan/' || saga_id || '/' || command, '` + record.SourceCommand + `', queue, '` + record.ReasonOrphan + `',
+			'` + record.OrphanMessage + `', saga_id, saga_id || '/' || command, null, body, 'application/json', clock_timestamp() from orphans
+		on conflict do nothing
+	), ended as (
+		delete from outbox o using due d join sagas s on s.id = d.saga_id
+		where s.finished_at is not null and o.saga_id = d.saga_id and o.command = d.command
+		returning 1
+	), taken as (
+		update outbox o set held_rank = null, claimed_until = now() + $5::interval, leased = true
+		from due d join sagas s on s.id = d.saga_id
+		where s.finished_at is null and o.saga_id = d.saga_id and o.command = d.command
+		returning o.saga_id, o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
+			o.created_at, o.body, o.refused_at is not null as refused, o.attempts, d.held_rank
+	), placed as (
+		insert into queue_places (queue, saga_id, command)
+		select $1, t.saga_id, t.command from taken t where $6 and t.held_rank > 0 on conflict do nothing
+	)
+	select clock_timestamp(), moved.gone, taken.*
+	from (select (select count(*) from orphans) + (select count(*) from ended) as gone) moved left join taken on true`
+
+// ReleaseHeld takes over commands that the settings of their queue hold back, as many as the settings allow over all
+// replicas: compensations first, then by priority, then by age. It returns nothing while another replica does the same.
+// An error beside commands concerns others that cannot be published; each time, these wait longer.
+func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error) {
+	if !storable(claim.Queue) || claim.Limit <= 0 {
+		return nil, nil
+	}
+	if claim.Bytes <= 0 {
+		claim.Bytes = math.MaxInt
+	}
+	var taken []heldRow
+	var known *steps
+	err := retried(ctx, func() error {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+			taken, err = s.release(ctx, tx, claim, known)
+			return err
+		})
+	})
+	if errors.Is(err, errUncounted) { // once after a cap was set
+		if known, err = s.executing(ctx, claim.Queue); err == nil {
+			err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+				taken, err = s.release(ctx, tx, claim, known)
+				return err
+			})
+		}
+	}
+	if err == nil {
+		err = failpoint.Error("store/released")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("release commands of queue %s: %w", claim.Queue, err)
+	}
+	claimed := make([]claimedRow, len(taken))
+	for i := range taken {
+		claimed[i] = taken[i].claimedRow
+	}
+	whole, broken := s.complete(ctx, claimed)
+	slices.SortFunc(whole, byUrgency)
+	return whole, s.postpone(ctx, broken)
+}
+
+// byUrgency orders commands by priority, then by age.
+func byUrgency(a, b wire.Command) int {
+	return cmp.Or(cmp.Compare(b.Priority, a.Priority), byAge(a, b))
+}
+
+// heldRow is a row of releaseStatement.
+type heldRow struct {
+	claimedRow
+	rank *int16
+}
+
+func (r *heldRow) columns() []any { return append(r.claimedRow.columns(), &r.rank) }
+
+// gauge is a row of queue_settings, as of the transaction.
+type gauge struct {
+	record.QueueSettings
+	tokens    float64 // now
+	counting  bool    // the commands that are out must be counted first
+	unsettled bool    // replicas may not know the settings yet
+}
+
+// release takes what may leave. known has the steps of the queue if they were asked for.
+func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, known *steps) ([]heldRow, error) {
+	g, mine, err := readGauge(ctx, tx, claim.Queue)
+	if err != nil || !mine {
+		return nil, err
+	}
+	if !g.Free() {
+		if _, err := tx.Exec(ctx, adoptStatement, claim.Queue, claim.Limit); err != nil {
+			return nil, err
+		}
+	}
+	if g.Paused {
+		return nil, nil
+	}
+	allowed, err := allowance(ctx, tx, claim, g, known)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, releaseStatement, claim.Queue, claim.Limit, allowed, claim.Bytes, s.lease, g.MaxOut > 0)
+	if err != nil {
+		return nil, err
+	}
+	var taken []heldRow
+	spent := 0
+	err = readRows(rows, (*heldRow).columns, func(row *heldRow, fault error) {
+		s.clock.observe(row.now)
+		if row.sagaID != nil {
+			row.fault = fault
+			taken = append(taken, *row)
+			if row.rank == nil || *row.rank > freeRank {
+				spent++
+			}
+		}
+	})
+	if err != nil || g.Rate == 0 || spent == 0 {
+		return taken, err
+	}
+	_, err = tx.Exec(ctx, `update queue_settings set tokens = $2, tokens_at = now() where queue = $1`, claim.Queue, g.tokens-float64(spent))
+	return taken, err
+}
+
+// readGauge locks the settings, so that one replica at a time releases commands of the queue. mine is false while another
+// one does. A queue without settings needs no lock.
+func readGauge(ctx context.Context, tx pgx.Tx, queue string) (g gauge, mine bool, err error) {
+	var counted bool
+	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), coalesce(rate, 0), tokens + extract(epoch from greatest(now() - tokens_at, '0')) * coalesce(rate, 0),
+			coalesce(counted_at >= controlled_since + $2::interval, false) or counted_at is not null and now() < controlled_since + $2::interval,
+			now() < controlled_since + $3::interval
+		from queue_settings where queue = $1 for update skip locked`, queue, countAgain, followed).
+		Scan(&g.Paused, &g.MaxOut, &g.Rate, &g.tokens, &counted, &g.unsettled)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = tx.QueryRow(ctx, `select not exists (select from queue_settings where queue = $1)`, queue).Scan(&mine)
+		return gauge{}, mine, err
+	}
+	g.counting = g.MaxOut > 0 && !counted
+	g.tokens = min(g.tokens, g.Burst())
+	return g, true, err
+}
+
+// allowance returns how many commands may leave that need a place or a token.
+func allowance(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, g gauge, known *steps) (int, error) {
+	allowed := claim.Limit
+	if g.Rate > 0 {
+		allowed = min(allowed, int(g.tokens))
+	}
+	if g.MaxOut == 0 || allowed <= 0 {
+		return allowed, nil
+	}
+	if g.unsettled {
+		return 0, nil
+	}
+	out, err := countPlaces(ctx, tx, claim.Queue)
+	if err != nil || out >= g.MaxOut {
+		return 0, err
+	}
+	if g.counting && known == nil {
+		return 0, errUncounted
+	}
+	if g.counting {
+		if out, err = recount(ctx, tx, claim.Queue, known, g.MaxOut); err != nil {
+			return 0, err
+		}
+	}
+	return max(0, min(allowed, g.MaxOut-out)), nil
+}

@@ -1,0 +1,373 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+func queueRules() map[string]rule {
+	return map[string]rule{
+		"settings are kept, and an empty one is gone":                    with(queueSettingsKept),
+		"settings of an unknown queue are refused":                       with(queueUnknown),
+		"a paused queue releases nothing, and all of it after the pause": with(queuePaused),
+		"a cap lets only so many out, by priority and then by age":       with(queueCapped),
+		"a cap counts the commands that were out before":                 with(queueCapCountsOut),
+		"a cap and a rate hold back no compensation":                     with(queueCompensates),
+		"a pause holds back compensations, which leave first":            with(queuePausesCompensation),
+		"a rate lets so many leave in a time":                            with(queueThrottled),
+		"a released command whose publisher died needs no second place":  queuePublisherDied,
+		"a command that nobody publishes is held back from then on":      queueAdopts,
+		"a refused command gives its place to another one":               with(queueRefusedPlace),
+		"the commands of a saga that has ended are not sent any more":    with(queueEnded),
+		"commands that are held back are counted separately":             with(queueCountsHeld),
+		"a release keeps its limits":                                     with(queueReleaseLimits),
+		"commands that are held back without settings are released":      with(queueWithoutSettings),
+		"several releases at once keep the cap":                          with(queueReleasedAtOnce),
+	}
+}
+
+// set changes the settings of the queue of the step reserve.
+func (f *Fixture) set(change func(*record.QueueSettings)) record.QueueSettings {
+	f.t.Helper()
+	after, err := f.SetQueue(f.t.Context(), "inventory", func(s *record.QueueSettings) error {
+		change(s)
+		return nil
+	})
+	require.NoError(f.t, err)
+	return after
+}
+
+func (f *Fixture) release(limit int) []wire.Command {
+	f.t.Helper()
+	commands, err := f.ReleaseHeld(f.t.Context(), record.HeldClaim{Queue: "inventory", Limit: limit})
+	require.NoError(f.t, err)
+	return commands
+}
+
+// released releases until this many commands have left. A new cap takes a moment, until every replica knows it.
+func (f *Fixture) released(n int) (ids []string) {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool {
+		ids = append(ids, commandIDs(f.release(100))...)
+		return len(ids) >= n
+	}, 10*time.Second, 5*time.Millisecond)
+	require.Len(f.t, ids, n)
+	return ids
+}
+
+func pause(s *record.QueueSettings)   { s.Paused = true }
+func unpause(s *record.QueueSettings) { s.Paused = false }
+func capAt(n int) func(*record.QueueSettings) {
+	return func(s *record.QueueSettings) { s.MaxOut = n }
+}
+
+// startHeld starts sagas with these priorities whose first commands are held back. It returns the ids of the commands.
+func (f *Fixture) startHeld(priorities ...uint8) (ids []string) {
+	f.Held = true
+	for _, priority := range priorities {
+		ids = append(ids, Execute(f.Start(saga.Start{Priority: priority}).ID, "reserve").String())
+	}
+	return ids
+}
+
+func sagaOf(command string) string { return command[:26] }
+
+func queueSettingsKept(f *Fixture) {
+	t := f.t
+	controls, err := f.QueueControls(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, controls)
+	first := f.set(func(s *record.QueueSettings) { s.MaxOut, s.Rate = 3, 0.5 })
+	assert.False(t, first.Since.IsZero())
+	assert.Equal(t, first, f.set(func(*record.QueueSettings) {}), "nothing changed")
+	after := f.set(pause)
+	assert.False(t, after.Since.Before(first.Since))
+	after.Since = time.Time{}
+	assert.Equal(t, record.QueueSettings{Paused: true, MaxOut: 3, Rate: 0.5}, after)
+	_, err = f.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error {
+		s.Paused = false
+		return errors.New("not like this")
+	})
+	require.ErrorContains(t, err, "not like this")
+	controls, err = f.QueueControls(t.Context())
+	require.NoError(t, err)
+	require.Len(t, controls, 1)
+	assert.True(t, controls[0].Paused, "an error changes nothing")
+	assert.Equal(t, "inventory", controls[0].Queue)
+	assert.False(t, controls[0].Waiting)
+	assert.Equal(t, record.QueueSettings{}, f.set(func(s *record.QueueSettings) { *s = record.QueueSettings{} }))
+	controls, err = f.QueueControls(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, controls)
+}
+
+func queueUnknown(f *Fixture) {
+	for _, name := range []string{"other", "no\x00name", ""} {
+		_, err := f.SetQueue(f.t.Context(), name, func(s *record.QueueSettings) error { s.Paused = true; return nil })
+		require.ErrorIs(f.t, err, record.ErrQueueNotFound)
+	}
+}
+
+func queuePaused(f *Fixture) {
+	t := f.t
+	f.set(pause)
+	held := f.startHeld(0, 0)
+	commands, err := f.claim(10)
+	require.NoError(t, err)
+	assert.Empty(t, commands, "a claim does not see them")
+	assert.Empty(t, f.release(10))
+	controls, err := f.QueueControls(t.Context())
+	require.NoError(t, err)
+	assert.True(t, controls[0].Waiting)
+	f.set(unpause)
+	assert.Equal(t, held, f.released(2))
+	assert.Empty(t, f.release(10), "the releaser has their lease")
+	controls, err = f.QueueControls(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, controls)
+}
+
+func queueCapped(f *Fixture) {
+	t := f.t
+	f.set(capAt(2))
+	held := f.startHeld(1, 5, 1, 9)
+	assert.Equal(t, []string{held[3], held[1]}, f.released(2))
+	rows, err := f.OutboxRows(t.Context(), sagaOf(held[2]))
+	require.NoError(t, err)
+	assert.True(t, rows[0].HeldBack)
+	assert.Equal(t, int64(1), rows[0].Before)
+	assert.Empty(t, f.release(10))
+	f.Held = false
+	f.Apply(sagaOf(held[3]), Succeed(sagaOf(held[3]), "reserve", `{}`))
+	assert.Equal(t, []string{held[0]}, commandIDs(f.release(10)), "a reply frees a place")
+	assert.Empty(t, f.release(10))
+	f.set(capAt(3))
+	assert.Equal(t, []string{held[2]}, commandIDs(f.release(10)), "a higher cap lets another one out")
+	f.set(capAt(1))
+	f.startHeld(0)
+	f.Held = false
+	f.Apply(sagaOf(held[1]), Fail(sagaOf(held[1]), "reserve"))
+	f.Apply(sagaOf(held[0]), Fail(sagaOf(held[0]), "reserve"))
+	assert.Empty(t, f.release(10), "a lower cap waits for what is out")
+	f.Apply(sagaOf(held[2]), Do(saga.ActionAbandon))
+	assert.Len(t, f.release(10), 1)
+}
+
+func queueCapCountsOut(f *Fixture) {
+	t := f.t
+	published, publishing := f.Start(saga.Start{}), f.Start(saga.Start{})
+	f.confirm(Execute(published.ID, "reserve"))
+	f.set(capAt(3))
+	held := f.startHeld(0, 0)
+	assert.Equal(t, held[:1], f.released(1), "two are out")
+	assert.Empty(t, f.release(10))
+	f.Held = false
+	f.Apply(published.ID, Succeed(published.ID, "reserve", `{}`))
+	assert.Equal(t, held[1:], commandIDs(f.release(10)))
+	f.Apply(publishing.ID, Succeed(publishing.ID, "reserve", `{}`))
+}
+
+// failing returns a saga whose step charge has failed, so that its compensation is in the outbox.
+func (f *Fixture) failing() string {
+	id := f.Start(saga.Start{}).ID
+	f.Apply(id, Succeed(id, "reserve", `{}`), Fail(id, "charge"))
+	return id
+}
+
+func queueCompensates(f *Fixture) {
+	t := f.t
+	f.set(func(s *record.QueueSettings) { s.MaxOut, s.Rate = 1, 0.01 })
+	held := f.startHeld(9, 9)
+	assert.Equal(t, held[:1], f.released(1))
+	f.Held = false
+	first := f.Start(saga.Start{})
+	f.confirm(Execute(first.ID, "reserve"))
+	f.Held = true // as if the queue had been paused
+	f.Apply(first.ID, Succeed(first.ID, "reserve", `{}`), Fail(first.ID, "charge"))
+	commands := f.release(10)
+	require.Len(t, commands, 1, "it needs neither a place nor a token")
+	assert.Equal(t, saga.Compensate, commands[0].ID.Direction)
+}
+
+func queuePausesCompensation(f *Fixture) {
+	t := f.t
+	f.set(pause)
+	held := f.startHeld(9)
+	id := f.failing()
+	assert.Empty(t, f.release(10))
+	f.set(func(s *record.QueueSettings) { s.Paused, s.MaxOut = false, 1 })
+	commands := f.release(1)
+	require.Len(t, commands, 1)
+	assert.Equal(t, id+"/reserve/compensate/1", commands[0].ID.String())
+	assert.Equal(t, held, f.released(1), "a compensation takes no place")
+}
+
+func queueThrottled(f *Fixture) {
+	t := f.t
+	f.set(func(s *record.QueueSettings) { s.Rate = 2 })
+	f.startHeld(make([]uint8, 30)...)
+	assert.Len(t, f.release(100), 1, "the first one leaves at once")
+	f.set(func(s *record.QueueSettings) { s.Rate = 20 })
+	began := time.Now()
+	f.released(10)
+	took := time.Since(began)
+	assert.Greater(t, took, 250*time.Millisecond, "10 at 20 a second, less the burst")
+	assert.Less(t, took, 5*time.Second)
+	f.set(func(s *record.QueueSettings) { s.Rate = record.MinQueueRate })
+	assert.LessOrEqual(t, len(f.release(100)), 4, "what was allowed already")
+	assert.Empty(t, f.release(100))
+}
+
+func queuePublisherDied(t *testing.T, open Open) {
+	t.Helper()
+	f := NewFixture(t, open(t, time.Millisecond))
+	f.set(capAt(1))
+	held := f.startHeld(0, 0)
+	assert.Equal(t, held[:1], f.released(1))
+	for range 3 {
+		assert.Equal(t, held[:1], f.released(1), "its lease is over, and it counts once")
+	}
+	rows, err := f.OutboxRows(t.Context(), sagaOf(held[0]))
+	require.NoError(t, err)
+	assert.Positive(t, rows[0].Attempts)
+}
+
+func queueAdopts(t *testing.T, open Open) {
+	t.Helper()
+	f := NewFixture(t, open(t, time.Millisecond))
+	late := f.Start(saga.Start{Priority: 9}) // by a replica that did not know of the pause
+	f.set(pause)
+	held := f.startHeld(3)
+	require.Eventually(t, func() bool {
+		assert.Empty(t, f.release(10))
+		rows, err := f.OutboxRows(t.Context(), late.ID)
+		require.NoError(t, err)
+		return rows[0].HeldBack
+	}, 10*time.Second, time.Millisecond)
+	f.set(unpause)
+	assert.Equal(t, []string{Execute(late.ID, "reserve").String(), held[0]}, f.released(2))
+}
+
+func queueRefusedPlace(f *Fixture) {
+	t := f.t
+	f.set(capAt(1))
+	held := f.startHeld(9, 0)
+	require.Equal(t, held[:1], f.released(1))
+	refused := Execute(sagaOf(held[0]), "reserve")
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{{Command: refused, Reason: "too large", RetryAfter: time.Hour}}))
+	assert.Equal(t, held[1:], commandIDs(f.release(10)))
+	rows, err := f.OutboxRows(t.Context(), refused.Saga)
+	require.NoError(t, err)
+	assert.False(t, rows[0].HeldBack)
+	assert.Equal(t, "too large", rows[0].Reason)
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{{Command: refused}}))
+	assert.Empty(t, f.release(10), "its wait is over, but the place is taken")
+	f.Held = false
+	f.Apply(sagaOf(held[1]), Succeed(sagaOf(held[1]), "reserve", `{}`))
+	commands := f.release(10)
+	require.Equal(t, held[:1], commandIDs(commands))
+	assert.True(t, commands[0].Suspect)
+}
+
+func queueEnded(f *Fixture) {
+	t := f.t
+	f.set(pause)
+	held := f.startHeld(0, 0)
+	f.Apply(sagaOf(held[0]), Do(saga.ActionAbandon))
+	f.set(func(s *record.QueueSettings) { s.Paused, s.MaxOut = false, 1 })
+	assert.Equal(t, held[1:], f.released(1))
+	rows, err := f.OutboxRows(t.Context(), sagaOf(held[0]))
+	require.NoError(t, err)
+	assert.Empty(t, rows)
+}
+
+func queueCountsHeld(f *Fixture) {
+	t := f.t
+	f.set(pause)
+	f.startHeld(0, 0)
+	f.Held = false
+	out := f.Start(saga.Start{})
+	stats, err := f.Stats(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2}, []int64{stats.OutboxPending, stats.OutboxHeldBack})
+	assert.Equal(t, out.UpdatedAt, stats.OutboxOldest)
+	backlog, err := f.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2}, []int64{backlog.OutboxPending, backlog.HeldBack})
+	assert.Equal(t, out.UpdatedAt, backlog.OutboxOldest)
+	loads, err := f.QueueLoads(t.Context())
+	require.NoError(t, err)
+	require.Len(t, loads, 1)
+	assert.Equal(t, []int64{1, 1, 2}, []int64{loads[0].CommandsOut, loads[0].Unpublished, loads[0].HeldBack})
+}
+
+func queueReleaseLimits(f *Fixture) {
+	t := f.t
+	f.startHeld(0, 0, 0)
+	assert.Len(t, f.release(2), 2)
+	assert.Len(t, f.release(2), 1)
+	f.startHeld(0, 0)
+	commands, err := f.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10, Bytes: 1})
+	require.NoError(t, err)
+	assert.Len(t, commands, 1, "at least one, however large")
+	for _, claim := range []record.HeldClaim{{Queue: "inventory"}, {Queue: "other", Limit: 10}, {Queue: "a\x00", Limit: 10}} {
+		commands, err := f.ReleaseHeld(t.Context(), claim)
+		require.NoError(t, err)
+		assert.Empty(t, commands)
+	}
+}
+
+func queueWithoutSettings(f *Fixture) {
+	t := f.t
+	held := f.startHeld(1, 3, 2)
+	controls, err := f.QueueControls(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []record.QueueControl{{Queue: "inventory", Waiting: true}}, controls)
+	assert.Equal(t, []string{held[1], held[2], held[0]}, commandIDs(f.release(10)))
+}
+
+func queueReleasedAtOnce(f *Fixture) {
+	t := f.t
+	const most = 5
+	f.set(capAt(most))
+	f.startHeld(make([]uint8, 40)...)
+	f.released(most)
+	found := make(chan int)
+	const callers = 8
+	for range callers {
+		go func() {
+			n := 0
+			for range 5 {
+				commands, err := f.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+				assert.NoError(t, err)
+				n += len(commands)
+			}
+			found <- n
+		}()
+	}
+	for range callers {
+		assert.Zero(t, <-found)
+	}
+	f.set(capAt(2 * most))
+	for range callers {
+		go func() {
+			commands, err := f.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+			assert.NoError(t, err)
+			found <- len(commands)
+		}()
+	}
+	sum := 0
+	for range callers {
+		sum += <-found
+	}
+	sum += len(f.release(10))
+	assert.Equal(t, most, sum)
+}
