@@ -30,8 +30,11 @@ type controls struct {
 	waiting atomic.Bool                                    // commands of a capped queue are held back
 	changed wait.Signal                                    // commands may leave
 	sweptAt atomic.Int64                                   // of the relay's clock, in Unix nanoseconds
-	reading sync.Mutex                                     // held by Follow, so that an older read does not replace a newer one
+	reads   atomic.Int64                                   // numbers the reads
 	unread  streak
+
+	applying sync.Mutex
+	applied  int64 // the number of the read that is known
 }
 
 func (c *controls) of(queue string) record.QueueControl {
@@ -80,8 +83,7 @@ func (r *Relay) Freed() {
 // Follow reads the settings of queues. After a change in this process it is called at once; other replicas read them
 // within followEvery.
 func (r *Relay) Follow(ctx context.Context) error {
-	r.controls.reading.Lock()
-	defer r.controls.reading.Unlock()
+	number := r.controls.reads.Add(1)
 	controls, err := r.config.Rows.QueueControls(ctx)
 	if err != nil {
 		if ctx.Err() == nil && r.controls.unread.failed() {
@@ -96,13 +98,23 @@ func (r *Relay) Follow(ctx context.Context) error {
 		known[control.Queue] = control
 		waiting = waiting || control.Waiting && control.MaxOut > 0 && !control.Paused
 	}
-	first := r.controls.known.Swap(&known) == nil
-	r.controls.waiting.Store(waiting)
-	r.controls.changed.Notify()
-	if first {
+	if r.controls.apply(number, &known, waiting) {
 		r.filled.Notify() // nothing was published before
 	}
+	r.controls.changed.Notify()
 	return nil
+}
+
+// apply makes the result of a read known, unless that of a later one is. first reports that nothing was known.
+func (c *controls) apply(number int64, known *map[string]record.QueueControl, waiting bool) (first bool) {
+	c.applying.Lock()
+	defer c.applying.Unlock()
+	if number < c.applied {
+		return false
+	}
+	c.applied = number
+	c.waiting.Store(waiting)
+	return c.known.Swap(known) == nil
 }
 
 // informed reads the settings of queues if this process has never done so: until then it publishes nothing.
