@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -29,8 +30,10 @@ type Config struct {
 	Reads  Reads
 	Bulks  Bulks
 	Broker Broker
-	Keys   Keys
-	Auth   Auth // empty: AuthKeys
+	// QueueSet, if non-nil, is called after settings of a queue were stored. It returns when all replicas go by them.
+	QueueSet func(ctx context.Context)
+	Keys     Keys
+	Auth     Auth // empty: AuthKeys
 	// LocalAddress is the loopback address that the server listens on. With AuthNone the API accepts only requests whose
 	// Host is this address, another loopback address or localhost. Empty: any Host.
 	LocalAddress string

@@ -52,6 +52,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	})
 	o.engine = engine.New(engine.Config{Store: kept, Outbox: outbox, Queues: o.broker})
 	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Auth: api.AuthNone, Version: "test"}
+	config.QueueSet = func(ctx context.Context) { _ = outbox.Follow(ctx) }
 	for _, c := range change {
 		c(&config)
 	}

@@ -37,6 +37,7 @@ type Monitor struct {
 	config     MonitorConfig
 	inspection *inspection
 	gauges     *gauges
+	samples    samples
 	cache      *definitions.Cache
 
 	looking sync.Mutex // held during lookNow
@@ -71,6 +72,7 @@ func (m *Monitor) Run(ctx context.Context) {
 	m.mutex.Unlock()
 	var surveying sync.WaitGroup
 	surveying.Go(func() { every(ctx, surveyEvery, m.survey) })
+	surveying.Go(func() { every(ctx, sampleEvery, m.sample) })
 	every(ctx, lookEvery, m.look)
 	surveying.Wait()
 }

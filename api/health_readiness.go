@@ -45,6 +45,7 @@ func (m *Monitor) details(health resource.Health) resource.HealthDetails {
 	if found.backlog != nil {
 		maps.Copy(shown.DeadLetters, found.backlog.DeadLetters)
 		shown.OutboxPending, shown.OutboxOldest = found.backlog.OutboxPending, resource.OptionalTime(found.backlog.OutboxOldest)
+		shown.HeldBack = found.backlog.HeldBack
 	}
 	for _, problem := range firstOf(found.problems, maxShownQueues) {
 		shown.QueueProblems = append(shown.QueueProblems, resource.QueueProblem{

@@ -20,7 +20,7 @@ func statusOf(code string) int {
 	case resource.CodeForbidden, resource.CodeForbiddenHost, resource.CodeForbiddenOrigin:
 		return http.StatusForbidden
 	case resource.CodeSagaNotFound, resource.CodeDefinitionNotFound, resource.CodeDeadLetterNotFound,
-		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeNotFound:
+		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeQueueNotFound, resource.CodeNotFound:
 		return http.StatusNotFound
 	case resource.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
@@ -71,6 +71,8 @@ func problemOf(err error) *resource.Problem {
 		return problem(resource.CodeDefinitionNotFound, "The definition, or this version of it, does not exist.")
 	case errors.Is(err, record.ErrDefinitionDisabled):
 		return problem(resource.CodeDefinitionDisabled, "The definition is disabled, so its sagas cannot be started.")
+	case errors.Is(err, record.ErrQueueNotFound):
+		return problem(resource.CodeQueueNotFound, "A worker queue with this name does not exist in any definition.")
 	case errors.Is(err, record.ErrBulkNotFound):
 		return problem(resource.CodeActionNotFound, "A bulk action with this id does not exist.")
 	case errors.Is(err, record.ErrBulkNotApplicable):

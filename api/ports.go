@@ -36,6 +36,7 @@ type Sagas interface {
 	Groups(ctx context.Context, definition string) (record.Groups, error)
 	Stats(ctx context.Context) (record.Stats, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
+	QueueControls(ctx context.Context) ([]record.QueueControl, error)
 }
 
 // Definitions reads registered definitions. Errors: record.ErrDefinitionNotFound.
@@ -71,6 +72,8 @@ type Bulks interface {
 	DeleteDeadLetter(ctx context.Context, id string) error
 	SetDisabled(ctx context.Context, definition string, disabled bool, actor string) (changed bool, err error)
 	Disabled(ctx context.Context) ([]string, error)
+	// SetQueue changes the settings of a worker queue. Errors: record.ErrQueueNotFound, and those of change.
+	SetQueue(ctx context.Context, queue string, change func(*record.QueueSettings) error) (record.QueueSettings, error)
 }
 
 // Keys stores API keys. Errors: record.ErrKeyNotFound.

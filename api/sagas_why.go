@@ -42,8 +42,15 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		Definition: definition, Instance: in, Outbox: make(map[string]record.OutboxRow, len(rows)),
 		Problems: make(map[string]record.QueueProblem, len(problems)), Broker: s.Broker.Ready(), Now: s.Now(),
 	}
+	held := false
 	for _, row := range rows {
 		evidence.Outbox[row.CommandID] = row
+		held = held || row.HeldBack
+	}
+	if held {
+		if evidence.Settings, err = s.queueSettings(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, problem := range problems {
 		evidence.Problems[problem.Queue] = problem

@@ -33,7 +33,7 @@ func (s *service) stats(ctx context.Context, _ *struct{}) (*statsOutput, error) 
 			FinishedLastMinute: found.FinishedLastMinute, FinishedLastHour: found.FinishedLastHour,
 			Minutes: make([]resource.Minute, 0, len(found.Minutes)),
 		},
-		Outbox:      resource.OutboxStats{Pending: found.OutboxPending, Oldest: resource.OptionalTime(found.OutboxOldest)},
+		Outbox:      resource.OutboxStats{Pending: found.OutboxPending, Oldest: resource.OptionalTime(found.OutboxOldest), HeldBack: found.OutboxHeldBack},
 		DeadLetters: found.DeadLetters,
 	}
 	for _, m := range found.Minutes {

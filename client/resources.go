@@ -87,11 +87,6 @@ func (c *Client) DeadLetter(ctx context.Context, id string) (resource.DeadLetter
 	return get[resource.DeadLetter](ctx, c, nil, "v1", "dead-letters", id)
 }
 
-// Queues returns every worker queue.
-func (c *Client) Queues(ctx context.Context) (resource.List[resource.Queue], error) {
-	return get[resource.List[resource.Queue]](ctx, c, nil, "v1", "queues")
-}
-
 // Stats returns counts of sagas by definition and status, and the throughput.
 func (c *Client) Stats(ctx context.Context) (resource.Stats, error) {
 	return get[resource.Stats](ctx, c, nil, "v1", "stats")

@@ -91,10 +91,19 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	s.http = api.NewServer(s.config.Listen, s.site(api.New(api.Config{
 		BasePath: s.config.BasePath,
-		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
+		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
 		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	})), s.config.Logger)
 	return nil
+}
+
+// queueSet makes every replica go by new settings of a queue.
+func (s *Server) queueSet(ctx context.Context) {
+	if s.config.embedded() {
+		_ = s.relay.Follow(ctx) // it has logged the error, and reads them again
+		return
+	}
+	s.relay.Settle(ctx)
 }
 
 // URL returns the base URL of the page and the REST API, with the port that was chosen if Config.Listen has port 0. It has

@@ -49,7 +49,8 @@ func (e Evidence) QueuesInUse() []string {
 // worst explains the command that is furthest from its reply. The saga waits for that one.
 func (e Evidence) worst(commands []command) (finding, bool) {
 	severity := map[string]int{
-		resource.CauseUnroutable: 4, resource.CauseRefusedByBroker: 4, resource.CauseNotPublished: 3, resource.CauseNoConsumer: 2,
+		resource.CauseUnroutable: 4, resource.CauseRefusedByBroker: 4, resource.CauseNotPublished: 3, resource.CauseHeldBack: 3,
+		resource.CauseNoConsumer:       2,
 		resource.CauseWaitingForBranch: 1,
 	}
 	var found finding
@@ -96,6 +97,8 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 	problem := e.Problems[queue]
 	found := finding{step: c.step, since: problem.Since, next: published(name, problem.RetryAt)}
 	switch {
+	case row.HeldBack:
+		return e.heldBack(c, row), true
 	case !row.RefusedAt.IsZero():
 		found.cause, found.since, found.next = resource.CauseRefusedByBroker, row.RefusedAt, published(name, row.RetryAt)
 		found.message = refusedMessage(name, row.Reason)
@@ -112,6 +115,23 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 		return finding{}, false // it is on its way
 	}
 	return found, true
+}
+
+// heldBack explains a command that the settings of its queue hold back. A cap or a rate lets it leave without an operator,
+// a pause does not.
+func (e Evidence) heldBack(c command, row record.OutboxRow) finding {
+	settings := e.Settings[row.Queue]
+	found := finding{
+		cause: resource.CauseHeldBack, step: c.step, since: row.CreatedAt,
+		message: heldBackMessage(e.Instance.Steps[c.step].Name, row, settings),
+	}
+	if settings.Since.After(found.since) {
+		found.since = settings.Since
+	}
+	if !settings.Paused {
+		found.next = automatic(time.Time{}, "the command of step "+c.id.Step+" leaves when the settings of its queue allow it")
+	}
+	return found
 }
 
 // published returns the next attempt to publish a command. A zero time is unknown.

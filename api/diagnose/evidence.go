@@ -51,6 +51,8 @@ func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
 		shown.CommandID = c.id.String()
 		why.Evidence.Outbox = e.outboxEvidence(shown.CommandID)
 		why.Evidence.Queue = queueEvidence(declared.Queue, e.Queues)
+		settings := e.Settings[declared.Queue]
+		why.Evidence.Queue.Paused, why.Evidence.Queue.MaxOut, why.Evidence.Queue.Rate = settings.Paused, settings.MaxOut, settings.Rate
 	}
 }
 
@@ -64,6 +66,9 @@ func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
 		State: resource.OutboxWritten, Since: resource.OptionalTime(row.CreatedAt), Attempts: row.Attempts, Reason: oneLine(row.Reason),
 	}
 	switch {
+	case row.HeldBack:
+		shown.State, shown.Before = resource.OutboxHeldBack, &row.Before
+		return shown
 	case !row.RefusedAt.IsZero():
 		shown.State, shown.Since, shown.RetryAt = resource.OutboxRefused, resource.OptionalTime(row.RefusedAt), resource.OptionalTime(row.RetryAt)
 	case problem.Kind == record.QueueMissing:
@@ -92,6 +97,9 @@ func (e Evidence) waiting() []string {
 func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	var timers []resource.NextAutomatic
 	for _, c := range commands {
+		if e.Outbox[c.id.String()].HeldBack {
+			continue // the time of its attempt does not run
+		}
 		if ends := e.attemptEnds(c); ends.At != nil {
 			timers = append(timers, *ends)
 		}

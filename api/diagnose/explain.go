@@ -21,6 +21,8 @@ type Evidence struct {
 	Queues map[string]wire.QueueState
 	// Problems holds the reasons why queues accept no commands at present, by queue.
 	Problems map[string]record.QueueProblem
+	// Settings holds what operators have set for queues, by queue. It is needed only if a command is held back.
+	Settings map[string]record.QueueSettings
 	// Broker is the reason why commands cannot be published; nil if they can.
 	Broker error
 	Now    time.Time

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -72,6 +73,33 @@ func unpublishedMessage(step, queue string, brokerAway bool) string {
 	}
 	return fmt.Sprintf("The command of step %s is stored, but the broker has not confirmed it for queue %s. If this lasts, check "+
 		"the broker for alarms and the limits of the queue. Until then the timeout does not run.", step, queue)
+}
+
+func heldBackMessage(step string, row record.OutboxRow, settings record.QueueSettings) string {
+	before := "It is the next to leave."
+	switch {
+	case row.Before == 1:
+		before = "One command leaves before it."
+	case row.Before >= record.MaxBefore:
+		before = fmt.Sprintf("At least %d commands leave before it.", row.Before)
+	case row.Before > 1:
+		before = fmt.Sprintf("%d commands leave before it.", row.Before)
+	}
+	const waits = "Until it leaves its timeout does not run."
+	limit := fmt.Sprintf("lets %d commands out at a time", settings.MaxOut)
+	switch {
+	case settings.Paused:
+		return fmt.Sprintf("Queue %s is paused, so the command of step %s is held back. Resume the queue to let it leave. %s %s",
+			row.Queue, step, before, waits)
+	case settings.MaxOut > 0 && settings.Rate > 0:
+		limit += fmt.Sprintf(", at most %v a second", settings.Rate)
+	case settings.Rate > 0:
+		limit = fmt.Sprintf("lets %v commands leave in a second", settings.Rate)
+	case settings.Free():
+		return fmt.Sprintf("Queue %s has no settings any more, so the command of step %s is about to leave. %s", row.Queue, step, before)
+	}
+	return fmt.Sprintf("Queue %s %s, so the command of step %s is held back. Nothing needs to be done, unless it should leave sooner: "+
+		"change the settings of the queue. %s %s", row.Queue, limit, step, before, waits)
 }
 
 func refusedMessage(step, words string) string {

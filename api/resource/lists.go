@@ -47,9 +47,36 @@ type Queue struct {
 	Exists      *bool  `json:"exists"`
 	Depth       *int   `json:"depth" doc:"Messages ready for a worker"`
 	Consumers   *int   `json:"consumers"`
-	CommandsOut *int64 `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply"`
+	CommandsOut *int64 `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply, without those that are held back"`
 	Oldest      *Time  `json:"oldest" format:"date-time" doc:"When the oldest of these commands was sent"`
 	Unpublished *int64 `json:"unpublished" doc:"How many of these commands are still in the outbox"`
+	HeldBack    *int64 `json:"held_back" doc:"Commands that the settings of the queue hold back in the outbox"`
+
+	Paused bool     `json:"paused" doc:"true: no command leaves the outbox"`
+	MaxOut *int     `json:"max_out" doc:"Execute commands that may be out at a time, over all replicas; null: no cap"`
+	Rate   *float64 `json:"rate" doc:"Execute commands that may leave in a second, over all replicas; null: no limit"`
+}
+
+// QueueDetails is a worker queue with its recent past.
+type QueueDetails struct {
+	Queue
+	Samples []QueueSample `json:"samples" nullable:"false" doc:"The last hour as this process saw it, a sample a minute, oldest first"`
+}
+
+// QueueSample is the state of a worker queue at a time. A value is null if it was not known.
+type QueueSample struct {
+	At          Time   `json:"at" format:"date-time"`
+	Depth       *int   `json:"depth"`
+	Consumers   *int   `json:"consumers"`
+	CommandsOut *int64 `json:"commands_out"`
+	HeldBack    *int64 `json:"held_back"`
+}
+
+// QueueSettings is the body of `PATCH /v1/queues/{queue}`. An absent member changes nothing; null takes the setting away.
+type QueueSettings struct {
+	Paused *bool    `json:"paused,omitempty" nullable:"true" doc:"true: no command leaves the outbox, compensations included"`
+	MaxOut *int     `json:"max_out,omitempty" nullable:"true" doc:"Execute commands that may be out at a time, over all replicas, from 1 to 10,000"`
+	Rate   *float64 `json:"rate,omitempty" nullable:"true" doc:"Execute commands that may leave in a second, over all replicas, from 0.01 to 100,000"`
 }
 
 // Stats holds counts over all sagas.
@@ -82,6 +109,7 @@ type Minute struct {
 
 // OutboxStats counts commands that the broker has not confirmed.
 type OutboxStats struct {
-	Pending int64 `json:"pending"`
-	Oldest  *Time `json:"oldest" format:"date-time"`
+	Pending  int64 `json:"pending"`
+	Oldest   *Time `json:"oldest" format:"date-time"`
+	HeldBack int64 `json:"held_back" doc:"Commands that settings of their queues hold back; not part of pending"`
 }

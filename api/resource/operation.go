@@ -33,6 +33,7 @@ type HealthDetails struct {
 	MoreQueueProblems     int               `json:"more_queue_problems" doc:"Number of further queues with a problem"`
 	OutboxPending         int64             `json:"outbox_pending" doc:"Commands that the broker has not confirmed"`
 	OutboxOldest          *Time             `json:"outbox_oldest" format:"date-time"`
+	HeldBack              int64             `json:"held_back" doc:"Commands that settings of their queues hold back; not part of outbox_pending"`
 	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as found by the last complete scan"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`

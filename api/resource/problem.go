@@ -29,6 +29,7 @@ const (
 	CodeSagaNotFound         = "saga_not_found"         //
 	CodeDefinitionNotFound   = "definition_not_found"   //
 	CodeDeadLetterNotFound   = "dead_letter_not_found"  //
+	CodeQueueNotFound        = "queue_not_found"        //
 	CodeKeyNotFound          = "key_not_found"          //
 	CodeNotFound             = "not_found"              // the path does not exist
 	CodeMethodNotAllowed     = "method_not_allowed"     //

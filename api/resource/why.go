@@ -9,6 +9,7 @@ const (
 	CauseScheduled        = "scheduled"
 	CauseUnroutable       = "unroutable"
 	CauseNotPublished     = "not_published"
+	CauseHeldBack         = "held_back"
 	CauseNoConsumer       = "no_consumer"
 	CauseWaitingForWorker = "waiting_for_worker"
 	CauseWaitingForBranch = "waiting_for_branch"
@@ -19,7 +20,7 @@ const (
 
 // Why explains what a saga is waiting for, and what happens next.
 type Why struct {
-	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
+	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, held_back, no_consumer, waiting_for_worker, waiting_for_branch, retry_at, or a reason for attention"`
 	Message        string            `json:"message" doc:"Description of the cause, with what an operator can do"`
 	Since          *Time             `json:"since" format:"date-time" doc:"When the cause arose"`
 	Step           *string           `json:"step" doc:"The step that the cause concerns"`
@@ -61,16 +62,18 @@ type StepEvidence struct {
 
 // OutboxEvidence is the state of the command on its way to the broker.
 type OutboxEvidence struct {
-	State    string `json:"state" enum:"written,returned,refused,confirmed"`
+	State    string `json:"state" enum:"written,held_back,returned,refused,confirmed"`
 	Since    *Time  `json:"since" format:"date-time"`
 	Attempts int    `json:"attempts" doc:"Number of failed attempts to publish it"`
 	Reason   string `json:"reason,omitempty" doc:"Error text of the broker"`
 	RetryAt  *Time  `json:"retry_at,omitempty" format:"date-time" doc:"Next attempt to publish it, if the broker refused it"`
+	Before   *int64 `json:"before,omitempty" doc:"If it is held back: commands that leave before it, at most 10,000"`
 }
 
 // The states of an OutboxEvidence.
 const (
 	OutboxWritten   = "written"
+	OutboxHeldBack  = "held_back"
 	OutboxReturned  = "returned"
 	OutboxRefused   = "refused"
 	OutboxConfirmed = "confirmed"
@@ -82,4 +85,8 @@ type QueueEvidence struct {
 	Exists    *bool  `json:"exists"`
 	Depth     *int   `json:"depth"`
 	Consumers *int   `json:"consumers"`
+
+	Paused bool    `json:"paused,omitempty"`
+	MaxOut int     `json:"max_out,omitempty"`
+	Rate   float64 `json:"rate,omitempty"`
 }

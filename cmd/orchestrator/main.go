@@ -31,7 +31,7 @@ type commands struct {
 	Sagas       sagasCommand       `cmd:"" help:"Start, inspect and repair sagas."`
 	Stuck       stuckCommand       `cmd:"" help:"List sagas that need an operator, with the reason and the actions that apply."`
 	Actions     actionsCommand     `cmd:"" help:"Show and control actions on many sagas or dead letters."`
-	Queues      queuesCommand      `cmd:"" help:"List worker queues with their depth, consumers and commands out."`
+	Queues      queuesCommand      `cmd:"" help:"List worker queues; pause, cap or throttle them."`
 	DeadLetters deadLettersCommand `cmd:"" help:"Show, redrive and discard messages that could not be processed."`
 	Doctor      doctorCommand      `cmd:"" help:"Check the database, the broker and the queues, and report what to do. It leaves nothing behind."`
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`

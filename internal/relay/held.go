@@ -117,6 +117,14 @@ func (c *controls) apply(number int64, known *map[string]record.QueueControl, wa
 	return c.known.Swap(known) == nil
 }
 
+// Settle makes this process go by settings that were just stored, and returns when other replicas do too: they read them
+// this often. It ends early with ctx.
+func (r *Relay) Settle(ctx context.Context) {
+	if err := r.Follow(ctx); err == nil {
+		wait.For(ctx, followEvery)
+	}
+}
+
 // informed reads the settings of queues if this process has never done so: until then it publishes nothing.
 func (r *Relay) informed(ctx context.Context) bool {
 	return r.controls.known.Load() != nil || r.Follow(ctx) == nil

@@ -88,16 +88,20 @@ func (a *api) load(definition string) (end func() []string) {
 	return func() []string { cancel(); starting.Wait(); return ids }
 }
 
-// refuseAll answers the first command of each saga with a final failure.
-func (fx *fixture) refuseAll(ids []string) {
-	fx.t.Helper()
-	var url string
+// amqpURL returns the URL of the broker.
+func (fx *fixture) amqpURL() (url string) {
 	for _, variable := range fx.environment {
 		if value, found := strings.CutPrefix(variable, "AMQP_URL="); found {
 			url = value
 		}
 	}
-	conn, err := amqp.Dial(url)
+	return url
+}
+
+// refuseAll answers the first command of each saga with a final failure.
+func (fx *fixture) refuseAll(ids []string) {
+	fx.t.Helper()
+	conn, err := amqp.Dial(fx.amqpURL())
 	require.NoError(fx.t, err)
 	defer conn.Close()
 	channel, err := conn.Channel()

@@ -161,7 +161,7 @@ func messagingMutants() []mutant {
 		},
 		{
 			"a relay that never polls the outbox", "internal/relay/relay.go",
-			"(more bool) {\n\tif r.config.Publisher.CanPublish() != nil {", "(more bool) {\n\tif r.config.Publisher.CanPublish() != nil || ctx != nil {", simulated,
+			"if r.config.Publisher.CanPublish() != nil || !r.informed(ctx) {", "if r.config.Publisher.CanPublish() != nil || ctx != nil {", simulated,
 		},
 		{
 			"an engine that never polls for due sagas", "internal/engine/background.go",
