@@ -24,7 +24,7 @@ func queueRules() map[string]rule {
 		"a pause holds back compensations, which leave first":            with(queuePausesCompensation),
 		"a rate lets so many leave in a time":                            with(queueThrottled),
 		"a released command whose publisher died needs no second place":  queuePublisherDied,
-		"a command that nobody publishes is held back from then on":      queueAdopts,
+		"an unpublished command is held back from then on":      queueAdopts,
 		"a refused command gives its place to another one":               with(queueRefusedPlace),
 		"the commands of a saga that has ended are not sent any more":    with(queueEnded),
 		"commands that are held back are counted separately":             with(queueCountsHeld),

@@ -119,7 +119,7 @@ func TestACapHoldsOverReplicasAndTheDeathOfOne(t *testing.T) {
 	assert.GreaterOrEqual(t, answered, 2*sagas)
 	for _, end := range ended {
 		assert.NotEqual(t, saga.Abandoned, end.Status)
-		assert.Equal(t, 1, end.Steps[0].Attempts, "waiting in the outbox is no part of an attempt's time")
+		assert.Equal(t, 1, end.Steps[0].Attempts, "an attempt's time does not run in the outbox")
 	}
 }
 
