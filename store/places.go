@@ -11,30 +11,40 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
+// executeID is the id, without the saga and the step, of the execute command that a running step awaits. step is the SQL of
+// the step's JSON. Rewinds have numbers in the id.
+func executeID(step string) string {
+	return `'execute' || case when ` + step + ` ->> 'rewinds' ~ '^[1-9][0-9]{0,8}$' then '-' || ((` + step + ` ->> 'rewinds')::integer + 1)
+		else '' end || '/' || coalesce(` + step + ` ->> 'a', '1')`
+}
+
 // countPlacesStatement deletes the places of commands that are no longer out, and counts the others. A saga knows which
 // attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either.
-const countPlacesStatement = `with gone as (
+func countPlacesStatement() string {
+	return `with gone as (
 		delete from queue_places p where p.queue = $1 and (
 			not exists (select from sagas s cross join lateral (
 					select s.progress -> 's' -> (array_position(s.step_names, split_part(p.command, '/', 1)) - 1) as step) own
 				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
-					and coalesce(own.step ->> 'a', '1') = split_part(p.command, '/', 3))
+					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
 			or exists (select from outbox o
 				where o.saga_id = p.saga_id and o.command = p.command and not o.leased and o.held_rank is null))
 		returning 1
 	)
 	select (select count(*) from queue_places where queue = $1) - (select count(*) from gone)`
+}
 
 // countPlaces returns how many execute commands of a capped queue are out.
 func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err error) {
-	err = tx.QueryRow(ctx, countPlacesStatement, queue).Scan(&out)
+	err = tx.QueryRow(ctx, countPlacesStatement(), queue).Scan(&out)
 	return out, err
 }
 
 // recountStatement gives places to the commands that are out: those of running steps that have left the outbox, or that
 // a replica is publishing.
-const recountStatement = `with waited as materialized (
-		select s.id, s.step_names[step.position] || '/execute/' || coalesce(step.state ->> 'a', '1') as command
+func recountStatement() string {
+	return `with waited as materialized (
+		select s.id, s.step_names[step.position] || '/' || ` + executeID("step.state") + ` as command
 		from sagas s cross join lateral json_array_elements(case when json_typeof(s.progress -> 's') = 'array'
 			then s.progress -> 's' else '[]' end) with ordinality as step (state, position)
 		where s.finished_at is null and s.definition = any($2::text[]) and s.status <> 'scheduled'
@@ -50,6 +60,7 @@ const recountStatement = `with waited as materialized (
 		on conflict do nothing returning 1
 	)
 	select (select count(*) from queue_places where queue = $1) + (select count(*) from added), (select count(*) from added)`
+}
 
 // errUncounted means that the steps of the queue are needed, to count the commands that were out before the cap.
 var errUncounted = errors.New("the commands out are not counted")
@@ -65,7 +76,7 @@ type steps struct {
 // than the cap at a time: as many as that let nothing leave, and then it counts again.
 func recount(ctx context.Context, tx pgx.Tx, queue string, known *steps, maxOut int) (out int, err error) {
 	added, limit := 0, maxOut+1
-	err = tx.QueryRow(ctx, recountStatement, queue, known.names, known.versions, known.steps, limit).Scan(&out, &added)
+	err = tx.QueryRow(ctx, recountStatement(), queue, known.names, known.versions, known.steps, limit).Scan(&out, &added)
 	if err != nil {
 		return 0, err
 	}

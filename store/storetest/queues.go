@@ -24,10 +24,11 @@ func queueRules() map[string]rule {
 		"a pause holds back compensations, which leave first":            with(queuePausesCompensation),
 		"a rate lets so many leave in a time":                            with(queueThrottled),
 		"a released command whose publisher died needs no second place":  queuePublisherDied,
-		"an unpublished command is held back from then on":      queueAdopts,
+		"an unpublished command is held back from then on":               queueAdopts,
 		"a refused command gives its place to another one":               with(queueRefusedPlace),
 		"the commands of a saga that has ended are not sent any more":    with(queueEnded),
 		"commands that are held back are counted separately":             with(queueCountsHeld),
+		"a command after a rewind takes a place of its own":              with(queueRewound),
 		"a release keeps its limits":                                     with(queueReleaseLimits),
 		"commands that are held back without settings are released":      with(queueWithoutSettings),
 		"several releases at once keep the cap":                          with(queueReleasedAtOnce),
@@ -307,6 +308,30 @@ func queueCountsHeld(f *Fixture) {
 	require.NoError(t, err)
 	require.Len(t, loads, 1)
 	assert.Equal(t, []int64{1, 1, 2}, []int64{loads[0].CommandsOut, loads[0].Unpublished, loads[0].HeldBack})
+}
+
+func queueRewound(f *Fixture) {
+	t := f.t
+	f.set(capAt(1))
+	held := f.startHeld(0)
+	require.Equal(t, held, f.released(1))
+	id := sagaOf(held[0])
+	rewind := Do(saga.ActionRewind)
+	rewind.To = "reserve"
+	f.Held = false
+	f.Apply(id, Succeed(id, "reserve", `{}`), Fail(id, "charge"))
+	id = f.Start(saga.Start{}).ID
+	f.Held = true
+	f.Apply(id, Succeed(id, "reserve", `{}`), rewind, Fail(id, "charge"), Compensated(id, "reserve"))
+	again := id + "/reserve/execute-2/1"
+	assert.Contains(t, f.released(2), again, "beside it the compensation, which was held back, too")
+	next := f.startHeld(0)
+	assert.Empty(t, f.release(10), "it has the place")
+	reply := Succeed(id, "reserve", `{}`)
+	reply.Command.Round = 2
+	f.Held = false
+	f.Apply(id, reply)
+	assert.Equal(t, next, commandIDs(f.release(10)))
 }
 
 func queueReleaseLimits(f *Fixture) {
