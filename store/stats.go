@@ -16,7 +16,7 @@ import (
 // countSagas counts sagas by definition and status. Ended ones are counted in one scan of the index sagas_ended, those of
 // the last minutes by the minute in which they ended. The limits are subqueries, which are computed once, not for each row.
 const countSagas = `select coalesce(definition, ''), coalesce(status::text, ''),
-		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') then date_trunc('minute', finished_at) end as minute,
+		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') and isfinite(finished_at) then date_trunc('minute', finished_at) end as minute,
 		count(*), count(*) filter (where finished_at > (select now() - interval '1 minute')),
 		count(*) filter (where finished_at > (select now() - interval '1 hour'))
 	from sagas where finished_at is not null group by definition, status, minute
@@ -27,7 +27,7 @@ const countSagas = `select coalesce(definition, ''), coalesce(status::text, ''),
 // countStarted counts the sagas that started in the last minutes by the minute in which they started.
 const countStarted = `select date_trunc('minute', created_at) as minute, count(*),
 		count(*) filter (where created_at > now() - interval '1 minute'), count(*) filter (where created_at > now() - interval '1 hour')
-	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' group by minute`
+	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' and isfinite(created_at) group by minute`
 
 // Stats counts everything on one snapshot.
 func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
