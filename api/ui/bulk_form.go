@@ -144,7 +144,7 @@ func (v bulkFormView) request() (bulkRequest, error) {
 	if info.Output {
 		asked.Output, err = optionalJSON(v.Given.Output, "The output")
 	}
-	if info.Patch && err == nil {
+	if (info.Patch || info.To) && err == nil {
 		asked.Patch, err = optionalJSON(v.Given.Patch, "The patch")
 	}
 	for _, field := range []struct {

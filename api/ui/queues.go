@@ -10,23 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// queueState is a queue with its settings, and with samples of the last hour where the API gives them.
-type queueState struct {
-	resource.Queue
-	HeldBack *int64        `json:"held_back"`
-	Paused   bool          `json:"paused"`
-	MaxOut   *int64        `json:"max_out"`
-	Rate     *float64      `json:"rate"`
-	Samples  []queueSample `json:"samples"`
-}
-
-type queueSample struct {
-	At          resource.Time `json:"at"`
-	Depth       *int64        `json:"depth"`
-	Consumers   *int64        `json:"consumers"`
-	CommandsOut *int64        `json:"commands_out"`
-	HeldBack    *int64        `json:"held_back"`
-}
+// queueState is a queue; one of a list has no samples.
+type queueState = resource.QueueDetails
 
 type queueView struct {
 	queueState
@@ -64,7 +49,7 @@ func viewQueue(q queueState, now time.Time) queueView {
 	values := make([]int64, 0, len(q.Samples))
 	for _, sample := range q.Samples {
 		if sample.Depth != nil {
-			values = append(values, *sample.Depth)
+			values = append(values, int64(*sample.Depth))
 		}
 	}
 	if len(values) > 1 {

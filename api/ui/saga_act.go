@@ -26,13 +26,13 @@ type actView struct {
 
 // actInput is what the form sends.
 type actInput struct {
-	Step, To, Reason, Output, Data, Revision string
+	Step, To, Reason, Output, Data, Patch, Revision string
 }
 
 func readAct(r *http.Request) actInput {
 	return actInput{
 		Step: r.PostFormValue("step"), To: r.PostFormValue("to"), Reason: strings.TrimSpace(r.PostFormValue("reason")),
-		Output: r.PostFormValue("output"), Data: r.PostFormValue("data"), Revision: r.PostFormValue("revision"),
+		Output: r.PostFormValue("output"), Data: r.PostFormValue("data"), Patch: r.PostFormValue("patch"), Revision: r.PostFormValue("revision"),
 	}
 }
 
@@ -111,6 +111,10 @@ func (v actView) bulk() (resource.BulkRequest, error) {
 	if v.Info.Patch && err == nil {
 		asked.Patch, err = v.patch()
 	}
+	if v.Info.To && err == nil {
+		asked.To = v.Given.To
+		asked.Patch, err = optionalJSON(v.Given.Patch, "The changes of the data")
+	}
 	return asked, err
 }
 
@@ -178,7 +182,15 @@ func (p *page) actRequest(view actView) (request, error) {
 			asked.header = http.Header{"If-Match": {`"` + given.Revision + `"`}}
 		}
 	case view.Info.To:
-		asked.body = map[string]any{"to": given.To, "reason": given.Reason}
+		body := map[string]any{"to": given.To, "reason": given.Reason}
+		patch, err := optionalJSON(given.Patch, "The changes of the data")
+		if err != nil {
+			return asked, err
+		}
+		if patch != nil {
+			body["patch"] = patch
+		}
+		asked.body = body
 	default:
 		body := map[string]any{"reason": given.Reason}
 		if view.Info.Step != "" && given.Step != "" {

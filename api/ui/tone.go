@@ -7,9 +7,9 @@ func tone(status any) string {
 	switch fmt.Sprint(status) {
 	case "completed", "succeeded", "done", "healthy", "redriven":
 		return "good"
-	case "running":
+	case "running", "waiting_for_worker", "waiting_for_branch":
 		return "busy"
-	case "compensating", "retrying", "waiting", "held_back":
+	case "compensating", "retrying", "waiting", "held_back", "retry_at", "not_published":
 		return "warn"
 	case "stuck", "failed", "compensation_failed", "compensation_exhausted", "retries_exhausted", "pivot_unknown", "step_failed",
 		"late_effect", "deadline_exceeded", "unhealthy", "stopped", "invalid_output", "no_consumer", "unroutable", "refused_by_broker":

@@ -73,6 +73,7 @@ type Tab struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	origin string
+	look   Look
 
 	mutex  sync.Mutex
 	faults []string
@@ -90,7 +91,7 @@ type Look struct {
 // Tab opens a tab for the site at an origin. Requests to anywhere else count as faults.
 func (b *Browser) Tab(origin string, look Look) (*Tab, error) {
 	ctx, stop := chromedp.NewContext(b.ctx)
-	t := &Tab{ctx: ctx, stop: stop, origin: origin, bytes: make(map[string]int64), asked: make(map[network.RequestID]string)}
+	t := &Tab{ctx: ctx, stop: stop, origin: origin, look: look, bytes: make(map[string]int64), asked: make(map[network.RequestID]string)}
 	chromedp.ListenTarget(ctx, t.listen)
 	scheme := "light"
 	if look.Dark {
@@ -99,12 +100,20 @@ func (b *Browser) Tab(origin string, look Look) (*Tab, error) {
 	err := t.Do(network.Enable(), log.Enable(), runtime.Enable(), page.Enable(),
 		emulation.SetDeviceMetricsOverride(int64(look.Width), int64(look.Height), 1, look.Width < 600),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-		emulation.SetScriptExecutionDisabled(look.NoScripts))
+		emulation.SetFocusEmulationEnabled(true), page.BringToFront(), emulation.SetScriptExecutionDisabled(look.NoScripts))
 	if err != nil {
 		stop()
 		return nil, err
 	}
 	return t, nil
+}
+
+// Resize gives the window a height; 0 is that of its Look.
+func (t *Tab) Resize(ctx context.Context, height int64) error {
+	if height == 0 {
+		height = int64(t.look.Height)
+	}
+	return emulation.SetDeviceMetricsOverride(int64(t.look.Width), height, 1, t.look.Width < 600).Do(ctx)
 }
 
 // Close closes the tab.

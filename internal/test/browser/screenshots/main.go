@@ -69,15 +69,24 @@ func take(ctx context.Context, server, into, views string, looks []string) error
 	return nil
 }
 
+// tallest limits a picture, in pixels: the rest of a long view looks like its beginning.
+const tallest = 2000
+
 func one(tab *browser.Tab, address, file string) error {
 	var picture []byte
 	var overflow bool
+	var height int64
 	err := tab.Do(chromedp.Navigate(address), chromedp.WaitReady("main"),
 		chromedp.Evaluate("document.documentElement.scrollWidth > innerWidth", &overflow),
+		chromedp.Evaluate("Math.max(innerHeight, document.documentElement.scrollHeight)", &height),
 		chromedp.ActionFunc(func(ctx context.Context) (err error) {
-			picture, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).Do(ctx)
+			if err := tab.Resize(ctx, min(height, tallest)); err != nil {
+				return err
+			}
+			picture, err = page.CaptureScreenshot().Do(ctx)
 			return err
-		}))
+		}),
+		chromedp.ActionFunc(func(ctx context.Context) error { return tab.Resize(ctx, 0) }))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
 )
 
 // policy is the script that Debian calls before it starts a service. This policy keeps new packages
@@ -20,9 +21,9 @@ func canInstall() bool {
 	return os.Geteuid() == 0 && noDebian == nil && noApt == nil
 }
 
-// install installs the Debian packages of the servers without starting them.
-func install(ctx context.Context, missing []server) error {
-	say("installing %s", list(missing, packageOf))
+// install installs Debian packages without starting services.
+func install(ctx context.Context, packages ...string) error {
+	say("installing %s", strings.Join(packages, " and "))
 	if _, err := os.Stat(policy); errors.Is(err, fs.ErrNotExist) {
 		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
 			return fmt.Errorf("keep the new packages from starting services: %w", err)
@@ -30,9 +31,7 @@ func install(ctx context.Context, missing []server) error {
 		defer os.Remove(policy)
 	}
 	arguments := []string{"install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"}
-	for _, server := range missing {
-		arguments = append(arguments, server.debian)
-	}
+	arguments = append(arguments, packages...)
 	for _, arguments := range [][]string{{"update", "-q"}, arguments} {
 		cmd := exec.CommandContext(ctx, "apt-get", arguments...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
@@ -41,4 +40,22 @@ func install(ctx context.Context, missing []server) error {
 		}
 	}
 	return nil
+}
+
+// browsers returns the programs with which the tests of the page work, the Debian package first.
+func browsers() []string {
+	return []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+}
+
+// provideBrowser installs a browser if none is there and it can. Only the tests of the page need one, and they say so.
+func provideBrowser(ctx context.Context) error {
+	for _, name := range browsers() {
+		if _, err := exec.LookPath(name); err == nil {
+			return nil
+		}
+	}
+	if !canInstall() {
+		return nil
+	}
+	return install(ctx, browsers()[0])
 }

@@ -51,12 +51,20 @@ func servers() []server {
 	}
 }
 
-// Provide makes both servers available and returns their environment variables.
+// Provide makes both servers available and returns their environment variables. It also installs the browser for the tests
+// of the page.
 func (s *Session) Provide(ctx context.Context) (map[string]string, error) {
+	if err := provideBrowser(ctx); err != nil {
+		return nil, err
+	}
 	patience := startup
 	missing, faults := lacking(servers())
 	if len(missing) > 0 && canInstall() {
-		if err := install(ctx, missing); err != nil {
+		var packages []string
+		for _, server := range missing {
+			packages = append(packages, server.debian)
+		}
+		if err := install(ctx, packages...); err != nil {
 			return nil, err
 		}
 		missing, faults = lacking(missing)
