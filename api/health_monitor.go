@@ -38,6 +38,7 @@ type Monitor struct {
 	inspection *inspection
 	gauges     *gauges
 	samples    samples
+	census     *census
 	cache      *definitions.Cache
 
 	looking sync.Mutex // held during lookNow
@@ -49,6 +50,8 @@ type Monitor struct {
 
 	surveying sync.Mutex // held while surveying; guards scan
 	scan      scan
+
+	countAt, sampleAt, keepAt time.Time // of the next count and samples; owned by the goroutine that takes them
 }
 
 // NewMonitor returns a monitor. It has no results before Run or the first probe.
@@ -60,7 +63,7 @@ func NewMonitor(config MonitorConfig) *Monitor {
 		config.Registry = prometheus.NewRegistry()
 	}
 	return &Monitor{
-		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version),
+		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version), census: newCensus(config.Registry),
 		cache: definitions.NewCache(config.Reads.Definition, maxDefinitions),
 	}
 }
@@ -72,7 +75,8 @@ func (m *Monitor) Run(ctx context.Context) {
 	m.mutex.Unlock()
 	var surveying sync.WaitGroup
 	surveying.Go(func() { every(ctx, surveyEvery, m.survey) })
-	surveying.Go(func() { every(ctx, sampleEvery, m.sample) })
+	surveying.Go(func() { every(ctx, surveyEvery, m.sample) })
+	surveying.Go(func() { every(ctx, surveyEvery, m.count) })
 	every(ctx, lookEvery, m.look)
 	surveying.Wait()
 }

@@ -35,6 +35,8 @@ type Sagas interface {
 	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
 	Groups(ctx context.Context, definition string) (record.Groups, error)
 	Stats(ctx context.Context) (record.Stats, error)
+	// Unfinished counts the sagas that have not ended.
+	Unfinished(ctx context.Context) ([]record.Count, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 	QueueControls(ctx context.Context) ([]record.QueueControl, error)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	sampleEvery   = time.Minute
+	sampleEvery   = time.Minute // between two that are kept
 	sampleTimeout = 10 * time.Second
 	maxSamples    = 60    // of one queue: an hour
 	maxSampled    = 1_000 // queues
@@ -42,8 +42,14 @@ func (s *samples) add(taken map[string]resource.QueueSample) {
 	s.known = next
 }
 
-// sample looks at every worker queue, at most maxSampled.
+// sample looks at every worker queue, at most maxSampled, for the gauges and once a minute for the past. It pauses longer if
+// looking takes long.
 func (m *Monitor) sample(ctx context.Context) {
+	begun := time.Now()
+	if begun.Before(m.sampleAt) {
+		return
+	}
+	defer func() { m.sampleAt = time.Now().Add(min(sampleEvery, censusShare*time.Since(begun))) }()
 	limited, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
 	names, err := queueNames(limited, m.config.Reads)
@@ -69,7 +75,12 @@ func (m *Monitor) sample(ctx context.Context) {
 		}
 		taken[name] = sample
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() != nil {
+		return
+	}
+	m.census.sampled(taken)
+	if !begun.Before(m.keepAt) {
+		m.keepAt = begun.Add(sampleEvery - surveyEvery/2) // a tick may come a little early
 		m.samples.add(taken)
 	}
 }

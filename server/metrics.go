@@ -1,6 +1,10 @@
 package server
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
+)
 
 // metrics holds the metrics of events and messages. The size of batches shows the load: an idle process has batches of one.
 type metrics struct {
@@ -8,6 +12,7 @@ type metrics struct {
 	committed prometheus.Histogram
 	published prometheus.Histogram
 	received  *prometheus.CounterVec
+	sagas     *sagaMetrics
 }
 
 // The labels of received messages.
@@ -35,5 +40,14 @@ func newMetrics() *metrics {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
 	m.registry.MustRegister(m.committed, m.published, m.received)
+	m.sagas = newSagaMetrics(m.registry)
 	return m
+}
+
+// observe observes a committed transaction.
+func (m *metrics) observe(commit engine.Commit) {
+	m.committed.Observe(float64(commit.Events))
+	for decided := range commit.Sagas {
+		m.sagas.observe(decided)
+	}
 }

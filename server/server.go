@@ -66,8 +66,8 @@ func (s *Server) assemble(ctx context.Context) error {
 		Store: s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
 		DecodeStart: decodeStart,
-		Committed: func(events int) {
-			s.metrics.committed.Observe(float64(events))
+		Committed: func(commit engine.Commit) {
+			s.metrics.observe(commit)
 			s.relay.Freed()
 		},
 	})

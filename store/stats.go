@@ -110,3 +110,20 @@ func addStarted(stats *record.Stats, rows pgx.Rows) error {
 	})
 	return err
 }
+
+// Unfinished counts the sagas that have not ended, by definition and status.
+func (s *Store) Unfinished(ctx context.Context) (counts []record.Count, err error) {
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select coalesce(definition, ''), coalesce(status::text, ''), count(*) from sagas
+			where finished_at is null group by definition, status order by 1, 2`)
+		if err != nil {
+			return err
+		}
+		counts, err = pgx.CollectRows(rows, pgx.RowToStructByPos[record.Count])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the unfinished sagas: %w", err)
+	}
+	return counts, nil
+}

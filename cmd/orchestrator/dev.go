@@ -34,7 +34,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	}
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
-		fmt.Fprintf(out.out, "the page is at %s/, the API's documentation at %s/docs\n", url, url)
+		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)
 		fmt.Fprintf(out.out, "embedded: the state is in %s (--fresh deletes it)\n", file)
 		c.announceWorkers(out, url)
 		fmt.Fprintln(out.out, "for production: `orchestrator serve` with Postgres and RabbitMQ")

@@ -127,8 +127,9 @@ func TestAnotherDatabaseInAConnectionString(t *testing.T) {
 func TestTheAddressThatAnOrchestratorPrints(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"serving http://127.0.0.1:81":                                   "http://127.0.0.1:81",
-		"serving http://127.0.0.1:81, docs at http://127.0.0.1:81/docs": "http://127.0.0.1:81",
+		"serving http://127.0.0.1:81": "http://127.0.0.1:81",
+		"serving the page at http://127.0.0.1:81, docs at http://127.0.0.1:81/docs": "http://127.0.0.1:81",
+		"serving http://127.0.0.1:81, docs at http://127.0.0.1:81/docs":             "http://127.0.0.1:81",
 	} {
 		address, found := announced(line)
 		assert.True(t, found)

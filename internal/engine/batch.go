@@ -43,7 +43,8 @@ type sagaState struct {
 	abandoned bool // by the store, because the core cannot decide on it
 	moved     bool // only WakeAt or deadlines changed
 	entries   []saga.Entry
-	fault     error // why the core cannot decide on this saga; wraps record.ErrUnreadable
+	wakeAt    time.Time // when the timer that changed the saga was due; zero: no timer did
+	fault     error     // why the core cannot decide on this saga; wraps record.ErrUnreadable
 }
 
 func newBatchState(definitions *knownDefinitions, overdue time.Duration, loaded record.Loaded, requests int) *batchState {
@@ -161,6 +162,9 @@ func (b *batchState) event(r *request) (answer, error) {
 	decision, err := guarded(func() (saga.Decision, error) {
 		return s.def.Transition(s.instance, saga.Event{At: b.timeFor(r, &s.instance), OverdueAfter: b.overdue, Cause: b.causeOf(r)})
 	})
+	if _, woken := r.cause.(saga.Wake); woken && decision.Changed {
+		s.wakeAt = s.instance.WakeAt
+	}
 	if err == nil {
 		err = b.apply(s, decision)
 	}

@@ -25,7 +25,7 @@ func (e *Engine) decide(ctx context.Context, requests []*request) (busy []*reque
 		state, err := e.transact(ctx, requests)
 		if err == nil {
 			failpoint.Reach("engine/committed")
-			e.config.Committed(len(requests))
+			e.config.Committed(Commit{Events: len(requests), Sagas: state.decided})
 			return e.conclude(requests, state), nil
 		}
 		missing, is := errors.AsType[*missingDefinition](err)

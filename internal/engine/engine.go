@@ -31,8 +31,8 @@ type Config struct {
 	OverdueAfter time.Duration // time without progress after which a saga asks for attention; 0: never
 	PollEvery    time.Duration // interval between polls of the store for due sagas; 0: 1 s
 
-	// Committed, if non-nil, is called with the event count of each committed transaction. It must not block.
-	Committed func(events int)
+	// Committed, if non-nil, is called after each committed transaction, for metrics. It must not block.
+	Committed func(Commit)
 
 	// DecodeStart reads a start that died in its queue. If it is nil, such a message is stored as a dead letter.
 	DecodeStart StartDecoder
@@ -49,7 +49,7 @@ func (c Config) withDefaults() Config {
 		c.PollEvery = time.Second
 	}
 	if c.Committed == nil {
-		c.Committed = func(int) {}
+		c.Committed = func(Commit) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

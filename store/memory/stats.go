@@ -63,6 +63,12 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 	return stats, nil
 }
 
+// Unfinished counts the sagas that have not ended, by definition and status.
+func (s *Store) Unfinished(ctx context.Context) ([]record.Count, error) {
+	stats, err := s.Stats(ctx)
+	return slices.DeleteFunc(stats.Counts, func(c record.Count) bool { return c.Status.Terminal() }), err
+}
+
 // within returns 1 if the time is less than span before now.
 func within(span time.Duration, at, now time.Time) int64 {
 	if at.After(now.Add(-span)) {

@@ -106,6 +106,10 @@ func statistics(f *Fixture) {
 		OutboxPending: 6, OutboxOldest: first.CreatedAt,
 	}, stats)
 
+	unfinished, err := f.Unfinished(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []record.Count{{Definition: "order", Status: saga.Running, Sagas: 2}}, unfinished)
+
 	f.putAside(record.DeadLetter{ID: "d-1", Source: record.SourceReply}, record.DeadLetter{ID: "d-2", Source: "start"}, record.DeadLetter{ID: "d-3", Source: "start"})
 	backlog, err := f.Backlog(t.Context())
 	require.NoError(t, err)

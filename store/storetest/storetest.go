@@ -41,6 +41,7 @@ type Store interface {
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	Groups(ctx context.Context, definition string) (record.Groups, error)
 	Stats(ctx context.Context) (record.Stats, error)
+	Unfinished(ctx context.Context) ([]record.Count, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 

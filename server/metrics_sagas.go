@@ -1,0 +1,156 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+const (
+	// maxStepLabels bounds the steps that metrics name. Those of further definitions are counted together.
+	maxStepLabels = 2000
+	otherLabel    = "other"
+)
+
+// Outcomes of attempts, as labels.
+const (
+	attemptSucceeded = "succeeded"
+	attemptFailed    = "failed"
+	attemptTimedOut  = "timed_out"
+	attemptLost      = "lost" // the broker dead-lettered the command
+)
+
+// sagaMetrics are the metrics of what this process has decided. Their sums over all replicas are right: each decision is
+// committed by one of them.
+type sagaMetrics struct {
+	started, finished      *prometheus.CounterVec
+	duration, stepDuration *prometheus.HistogramVec
+	attempts               *prometheus.CounterVec
+	lateness               prometheus.Histogram
+
+	mu    sync.Mutex
+	named map[string]bool // definitions that metrics name
+	steps int             // of these definitions
+}
+
+func newSagaMetrics(registry *prometheus.Registry) *sagaMetrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	seconds := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	short := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
+	long := []float64{.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600}
+	m := &sagaMetrics{
+		started:      counter("saga_started_total", "Sagas that began to run.", "definition"),
+		finished:     counter("saga_finished_total", "Sagas that ended, by their status.", "definition", "status"),
+		duration:     seconds("saga_duration_seconds", "From the start of a saga to its end.", long, "definition", "status"),
+		attempts:     counter("saga_step_attempts_total", "Attempts of steps and of compensations that ended, by their outcome.", "definition", "step", "action", "outcome"),
+		stepDuration: seconds("saga_step_duration_seconds", "From the dispatch of a successful attempt to its reply.", short, "definition", "step", "action"),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "saga_timer_lateness_seconds", Help: "From the time at which a saga was due to the decision.", Buckets: short,
+		}),
+		named: make(map[string]bool),
+	}
+	registry.MustRegister(m.started, m.finished, m.duration, m.attempts, m.stepDuration, m.lateness)
+	return m
+}
+
+// label returns the definition's name, or the label of all definitions beyond the bound.
+func (m *sagaMetrics) label(d *saga.Definition) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.named[d.Name] {
+		if m.steps+len(d.Steps) > maxStepLabels {
+			return otherLabel
+		}
+		m.named[d.Name] = true
+		m.steps += len(d.Steps)
+	}
+	return d.Name
+}
+
+func (m *sagaMetrics) observe(d engine.Decided) {
+	definition := m.label(d.Definition)
+	if !d.WakeAt.IsZero() {
+		m.lateness.Observe(max(0, d.After.UpdatedAt.Sub(d.WakeAt).Seconds()))
+	}
+	for i := range d.Entries {
+		entry := &d.Entries[i]
+		switch entry.Type {
+		case saga.EntryStarted:
+			m.started.WithLabelValues(definition).Inc()
+		case saga.EntryCompleted, saga.EntryCompensated, saga.EntryAbandoned:
+			m.end(definition, d.After, entry)
+		default:
+			m.attempt(definition, d, entry)
+		}
+	}
+}
+
+func (m *sagaMetrics) end(definition string, in *saga.Instance, entry *saga.Entry) {
+	status := map[saga.EntryType]saga.Status{
+		saga.EntryCompleted: saga.Completed, saga.EntryCompensated: saga.Compensated, saga.EntryAbandoned: saga.Abandoned,
+	}[entry.Type]
+	began := in.CreatedAt
+	if in.StartAt.After(began) {
+		began = in.StartAt
+	}
+	m.finished.WithLabelValues(definition, string(status)).Inc()
+	m.duration.WithLabelValues(definition, string(status)).Observe(max(0, entry.At.Sub(began).Seconds()))
+}
+
+// attempt counts the end of an attempt.
+func (m *sagaMetrics) attempt(definition string, d engine.Decided, entry *saga.Entry) {
+	action := saga.Execute
+	var outcome string
+	switch entry.Type {
+	case saga.EntryStepSucceeded:
+		outcome = attemptSucceeded
+	case saga.EntryStepCompensated:
+		action, outcome = saga.Compensate, attemptSucceeded
+	case saga.EntryStepAttemptFailed:
+		outcome = attemptFailed
+	case saga.EntryCompensationRetry:
+		action, outcome = saga.Compensate, attemptFailed
+	case saga.EntryStepTimedOut:
+		outcome = attemptTimedOut
+	case saga.EntryStepLost:
+		outcome = attemptLost
+	default:
+		return
+	}
+	if entry.Detail["action"] == string(saga.Compensate) {
+		action = saga.Compensate
+	}
+	step := entry.Step
+	if definition == otherLabel {
+		step = otherLabel
+	}
+	m.attempts.WithLabelValues(definition, step, string(action), outcome).Inc()
+	if took, known := attemptTook(d, entry, action); known && outcome == attemptSucceeded {
+		m.stepDuration.WithLabelValues(definition, step, string(action)).Observe(took.Seconds())
+	}
+}
+
+// attemptTook returns the time since the attempt that was out before the transaction was dispatched.
+func attemptTook(d engine.Decided, entry *saga.Entry, action saga.Direction) (took time.Duration, known bool) {
+	if d.Before == nil {
+		return 0, false
+	}
+	for i := range d.Before.Steps {
+		id, out := d.Before.CommandOut(i)
+		if !out || id.Step != entry.Step || id.Direction != action || id.Attempt != entry.Attempt {
+			continue
+		}
+		_, _, timeout, _ := d.Definition.CommandFor(id.Step, action)
+		dispatched := d.Before.Steps[i].DeadlineAt.Add(-timeout)
+		return max(0, entry.At.Sub(dispatched)), true
+	}
+	return 0, false
+}
