@@ -81,6 +81,7 @@ func (s *Simulation) request(n int) record.StartRequest {
 		Definition: def.Name, IdempotencyKey: "start-" + strconv.Itoa(n),
 		BodyHash: []byte("body"), Data: json.RawMessage(`{"request":` + strconv.Itoa(n) + `}`),
 		Labels: map[string]string{requestLabel: strconv.Itoa(n)}, Actor: s.newActor(),
+		Priority: uint8(s.chance.IntN(10)),
 	}
 	if s.hit(0.8) {
 		request.Version = def.Version

@@ -19,8 +19,9 @@ type evidence struct {
 	known       map[string]*sagaEvidence
 	requests    map[int]string // number of a start → saga id
 	letters     int
-	healthyFrom time.Duration // 0: never
-	traced      string        // the saga that is traced
+	healthyFrom time.Duration                        // 0: never
+	left        map[string]map[string]saga.CommandID // execute commands that left under a cap and may be awaited, by queue
+	traced      string                               // the saga that is traced
 	trace       []string
 	violations  []Violation
 }
@@ -70,7 +71,7 @@ type effect struct {
 }
 
 func newEvidence(s *Simulation, traced string) *evidence {
-	return &evidence{sim: s, known: make(map[string]*sagaEvidence), requests: make(map[int]string), traced: traced}
+	return &evidence{sim: s, known: make(map[string]*sagaEvidence), requests: make(map[int]string), left: make(map[string]map[string]saga.CommandID), traced: traced}
 }
 
 func (e *evidence) violate(sagaID, rule, what string) {
@@ -113,6 +114,9 @@ func (e *evidence) committed(changes record.Changes) {
 	}
 	for i := range changes.Commands {
 		c := &changes.Commands[i]
+		if c.Held {
+			e.sim.count(heldBack)
+		}
 		id := c.ID.String()
 		d := e.known[c.ID.Saga]
 		if _, twice := d.commands[id]; twice {

@@ -31,6 +31,9 @@ const (
 	workerCommit                   // the outcome of a worker's commit is unknown
 	failsOnce                      // a step fails and may be retried
 	failsFinally                   // a step fails finally
+	queueSet                       // an operator pauses, caps or throttles a queue, or takes that away
+	heldBack                       // a command is held back by the settings of its queue
+	released                       // a command that was held back leaves under a cap
 	callerLeaves                   // a caller gets no answer in time and retries
 	faultKinds
 )
@@ -41,7 +44,7 @@ func (f fault) String() string {
 		"publish unconfirmed", "zombie publish", "unroutable", "queue deleted", "duplicated", "delayed", "connection lost",
 		"dead-lettered", "replica crash", "replica pause", "clock skew", "worker crash", "worker silent", "worker rejects",
 		"worker slow", "deadline passed before work", "reply repeated", "reply contradicted", "worker's commit unknown",
-		"step fails once", "step fails finally", "caller leaves",
+		"step fails once", "step fails finally", "queue set", "held back", "released", "caller leaves",
 	}[f]
 }
 

@@ -1,6 +1,12 @@
 package sim
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
 
 // startFaults starts the faults that follow a timer. They repeat until heal.
 func (s *Simulation) startFaults() {
@@ -16,6 +22,37 @@ func (s *Simulation) startFaults() {
 	s.repeatFault(10*time.Second, 40*time.Second, func() {
 		s.broker.deleteQueue(queues()[s.chance.IntN(len(queues()))])
 	})
+	s.repeatFault(2*time.Second, 10*time.Second, s.setQueue)
+}
+
+// setQueue makes an operator pause, cap or throttle a queue, or take that away.
+func (s *Simulation) setQueue() {
+	s.count(queueSet)
+	s.change(queues()[s.chance.IntN(len(queues()))], func(q *record.QueueSettings) {
+		switch s.chance.IntN(5) {
+		case 0:
+			q.Paused = !q.Paused
+		case 1, 2:
+			q.MaxOut = s.chance.IntN(4) // 0: no cap
+		case 3:
+			q.Rate = float64(s.chance.IntN(4)) * 5
+		default:
+			*q = record.QueueSettings{}
+		}
+	})
+}
+
+func (s *Simulation) change(queue string, change func(*record.QueueSettings)) {
+	_, err := s.store.SetQueue(context.Background(), queue, func(q *record.QueueSettings) error {
+		change(q)
+		return nil
+	})
+	if errors.Is(err, record.ErrQueueNotFound) {
+		return // no definition uses it
+	}
+	if err != nil {
+		panic(err) // the store in memory does not fail
+	}
 }
 
 func (s *Simulation) repeatFault(least, most time.Duration, inject func()) {
@@ -86,6 +123,9 @@ func (s *Simulation) pauseReplica() {
 func (s *Simulation) heal() {
 	s.healed = true
 	s.storeAwayUntil, s.brokerAwayUntil = 0, 0
+	for _, queue := range queues() {
+		s.change(queue, func(q *record.QueueSettings) { *q = record.QueueSettings{} })
+	}
 	s.broker.declare(queues())
 	for n, r := range s.replicas {
 		if r.skew != 0 && !r.process.dead {

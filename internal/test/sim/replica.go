@@ -41,7 +41,7 @@ func (s *Simulation) newReplica(number int) *replica {
 	if s.draw(replicaSkew) {
 		r.skew = s.between(-10*time.Minute, 10*time.Minute)
 	}
-	store := &Store{Store: s.store, Line: faultyLine{s}, Committed: s.committed}
+	store := &Store{Store: s.store, Line: faultyLine{s}, Committed: s.committed, Released: s.evidence.released}
 	connection := publisher{sim: s, replica: r}
 	r.relay = relay.New(relay.Config{
 		Rows: store, Publisher: connection, Now: r.clock, Publishers: publishers,

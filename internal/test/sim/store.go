@@ -19,6 +19,8 @@ type Store struct {
 	Line Line
 	// Committed, if non-nil, is called with what each transaction wrote, right after its commit.
 	Committed func(record.Changes)
+	// Released, if non-nil, is called with what each release took, right after its commit.
+	Released func(queue string, commands []wire.Command)
 }
 
 // Line is the connection to a database. Its methods take simulated time.
@@ -110,7 +112,13 @@ func (s *Store) QueueControls(ctx context.Context) ([]record.QueueControl, error
 
 // ReleaseHeld implements relay.Rows.
 func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error) {
-	return over(s.Line, func() ([]wire.Command, error) { return s.Store.ReleaseHeld(ctx, claim) })
+	return over(s.Line, func() ([]wire.Command, error) {
+		commands, err := s.Store.ReleaseHeld(ctx, claim)
+		if err == nil && s.Released != nil {
+			s.Released(claim.Queue, commands)
+		}
+		return commands, err
+	})
 }
 
 // ReleaseOutbox implements relay.Rows.
