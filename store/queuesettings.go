@@ -91,12 +91,13 @@ func (s *Store) QueueControls(ctx context.Context) ([]record.QueueControl, error
 }
 
 // queueControlsStatement finds the queues of commands that are held back with one look into the index for each. A queue
-// can have such commands and no settings: they are released then.
+// can have such commands and no settings: they are released then. The order names the columns of the index outbox_held, so
+// that no other index serves it.
 const queueControlsStatement = `with recursive held as (
-		(select o.queue collate "C" as queue from outbox o where o.held_rank is not null order by o.queue collate "C" limit 1)
+		(select o.queue collate "C" as queue from outbox o where o.held_rank is not null order by o.queue collate "C", o.held_rank limit 1)
 		union all
 		select (select o.queue collate "C" from outbox o where o.held_rank is not null and o.queue collate "C" > h.queue
-			order by o.queue collate "C" limit 1)
+			order by o.queue collate "C", o.held_rank limit 1)
 		from held h where h.queue is not null
 	)
 	select n.queue, coalesce(s.paused, false), coalesce(s.max_out, 0), coalesce(s.rate, 0), s.since, bool_or(n.waiting)

@@ -145,6 +145,9 @@ type gauge struct {
 
 // release takes what may leave. known has the steps of the queue if they were asked for.
 func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, known *steps) ([]heldRow, error) {
+	if _, err := tx.Exec(ctx, heldPlans); err != nil {
+		return nil, err
+	}
 	g, mine, err := readGauge(ctx, tx, claim.Queue)
 	if err != nil || !mine {
 		return nil, err
@@ -183,6 +186,10 @@ func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, 
 	_, err = tx.Exec(ctx, `update queue_settings set tokens = $2, tokens_at = now() where queue = $1`, claim.Queue, g.tokens-float64(spent))
 	return taken, err
 }
+
+// heldPlans keeps the planner from sorting all the rows of a queue: the index outbox_held has them in their order, however
+// little the statistics of the table know of it.
+const heldPlans = `select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 
 // readGauge locks the settings, so that one replica at a time releases commands of the queue. mine is false while another
 // one does. A queue without settings needs no lock.
