@@ -73,7 +73,7 @@ const claimStatement = `with recursive queues as (
 
 // ClaimOutbox takes over commands that no replica is publishing: their lease has expired, or the wait after a refusal
 // is over. It claims from all queues in turn, so that no queue holds back the others; within a queue, the
-// longest-waiting commands come first. It returns them oldest first. An error beside commands concerns other commands
+// longest-waiting commands come first. It returns them by priority, then by age. An error beside commands concerns other commands
 // that cannot be published; each time, these wait longer.
 func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
 	var faults error
@@ -85,7 +85,7 @@ func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wi
 		whole, broken := s.complete(ctx, claimed)
 		faults = errors.Join(faults, s.postpone(ctx, broken))
 		if len(whole) > 0 || found == 0 || ctx.Err() != nil {
-			slices.SortFunc(whole, byAge)
+			slices.SortFunc(whole, byUrgency)
 			return whole, faults
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // ClaimOutbox takes over commands that are not being published: their lease has expired, or the wait after a refusal is
 // over. It claims from all queues in turn, so that no queue holds back the others; within a queue, the longest-waiting
-// commands come first. It returns them oldest first. Orphans, whose saga is gone, become dead letters.
+// commands come first. It returns them by priority, then by age. Orphans, whose saga is gone, become dead letters.
 func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wire.Command, error) {
 	var claimed []wire.Command
 	err := s.write(ctx, func(w *writing) error {
@@ -41,7 +41,7 @@ func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wi
 	if err != nil {
 		return nil, fmt.Errorf("claim commands of the outbox: %w", err)
 	}
-	slices.SortFunc(claimed, byAge)
+	slices.SortFunc(claimed, byUrgency)
 	return claimed, nil
 }
 
