@@ -14,7 +14,13 @@ func TestQueuesAreSetByCommandLine(t *testing.T) {
 	assert.Regexp(t, `mail .* PAUSED +3 +0.5/s`, c.done("queues", "list"))
 	assert.Regexp(t, `mail .* no +- +-`, c.done("queues", "set", "mail", "--resume", "--max-out", "none", "--rate", "none"))
 	for _, wrong := range [][]string{
-		{}, {"--max-out", "0"}, {"--max-out", "10001"}, {"--max-out", "many"}, {"--rate", "0"}, {"--rate", "NaN"}, {"--rate", "1e9"},
+		{},
+		{"--max-out", "0"},
+		{"--max-out", "10001"},
+		{"--max-out", "many"},
+		{"--rate", "0"},
+		{"--rate", "NaN"},
+		{"--rate", "1e9"},
 		{"--paused", "--resume"},
 	} {
 		got := c.run(append([]string{"queues", "set", "mail"}, wrong...)...)

@@ -37,7 +37,8 @@ func TestOnlyCommandsOfQueuesWithSettingsAreHeldBack(t *testing.T) {
 	r.define(t)
 	held := func() (all []bool) {
 		commands := []wire.Command{
-			{ID: saga.CommandID{Direction: saga.Execute}, Queue: "q"}, {ID: saga.CommandID{Direction: saga.Compensate}, Queue: "q"},
+			{ID: saga.CommandID{Direction: saga.Execute}, Queue: "q"},
+			{ID: saga.CommandID{Direction: saga.Compensate}, Queue: "q"},
 			{ID: saga.CommandID{Direction: saga.Execute}, Queue: "other"},
 		}
 		r.Hold(commands)

@@ -30,6 +30,7 @@ func mutants() []mutant {
 	all = append(all, brokerMutants()...)
 	all = append(all, engineMutants()...)
 	all = append(all, operatorMutants()...)
+	all = append(all, queueMutants()...)
 	all = append(all, rewindMutants()...)
 	return append(all, callerMutants()...)
 }

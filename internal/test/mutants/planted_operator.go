@@ -4,13 +4,10 @@ func bulkRules() layer {
 	return layer{"bulk rules", []string{"./store", "-run", "Suite/(bulk|groups|disabled)"}}
 }
 
-func queueRules() layer { return layer{"queue rules", []string{"./store", "-run", "Suite/queues"}} }
-
 func carryingOut() layer { return layer{"operate", []string{"./internal/operate"}} }
 
 // operatorMutants returns defects of what operators do with many sagas and with dead letters.
 func operatorMutants() []mutant {
-	queues := []layer{queueRules()}
 	core, stored, carried := []layer{modelCheck(), specifications()}, []layer{bulkRules()}, []layer{carryingOut()}
 	return []mutant{
 		{
@@ -56,35 +53,6 @@ func operatorMutants() []mutant {
 			"a redriven command with other bytes", "internal/engine/bulk.go",
 			"command.Body = letter.Body", "_ = letter.Body",
 			[]layer{engines()},
-		},
-		{
-			"a cap that holds back compensations", "store/held.go",
-			"if c.ID.Direction == saga.Compensate {", "if c.ID.Direction == saga.Compensate && c == nil {", queues,
-		},
-		{
-			"a pause that lets compensations through", "internal/record/queuesettings.go",
-			"return s.Paused || direction == saga.Execute && !s.Free()", "return direction == saga.Execute && !s.Free()",
-			[]layer{publishing()},
-		},
-		{
-			"a cap counted per replica", "store/release.go",
-			"from queue_settings where queue = $1 for update skip locked", "from queue_settings where queue = $1", queues,
-		},
-		{
-			"a cap that forgets what was out before", "store/release.go",
-			"g.counting = g.MaxOut > 0 && !counted", "g.counting = false && !counted", queues,
-		},
-		{
-			"priorities ignored", "store/held.go",
-			"return ranks - int16(c.Priority)", "return ranks", queues,
-		},
-		{
-			"a release that forgets the publisher that died", "store/release.go",
-			"if !g.Free() {", "if !g.Free() && ctx == nil {", queues,
-		},
-		{
-			"commands of a capped queue claimed like others", "internal/relay/relay.go",
-			"append(r.gates.list(false), r.controls.controlled()...)", "r.gates.list(false)", []layer{publishing()},
 		},
 		{
 			"a disabled definition that is started", "store/optimistic.go",

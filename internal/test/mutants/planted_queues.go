@@ -1,0 +1,40 @@
+package main
+
+func queueRules() layer { return layer{"queue rules", []string{"./store", "-run", "Suite/queues"}} }
+
+// queueMutants returns defects of queues that are paused, capped or throttled.
+func queueMutants() []mutant {
+	queues, relayed := []layer{queueRules()}, []layer{publishing()}
+	return []mutant{
+		{
+			"a cap that holds back compensations", "store/held.go",
+			"if c.ID.Direction == saga.Compensate {", "if c.ID.Direction == saga.Compensate && c == nil {", queues,
+		},
+		{
+			"a pause that lets compensations through", "internal/record/queuesettings.go",
+			"return s.Paused || direction == saga.Execute && !s.Free()", "return direction == saga.Execute && !s.Free()",
+			relayed,
+		},
+		{
+			"a cap counted per replica", "store/release.go",
+			"from queue_settings where queue = $1 for update skip locked", "from queue_settings where queue = $1", queues,
+		},
+		{
+			"a cap that forgets what was out before", "store/release.go",
+			"g.counting = g.MaxOut > 0 && !counted", "g.counting = false && !counted", queues,
+		},
+		{
+			"priorities ignored", "store/held.go",
+			"return ranks - int16(c.Priority)", "return ranks", queues,
+		},
+		{
+			"a release that forgets the publisher that died", "store/release.go",
+			"if !g.Free() {", "if !g.Free() && ctx == nil {", queues,
+		},
+		{
+			"commands of a capped queue claimed like others", "internal/relay/relay.go",
+			"append(r.gates.list(false), r.controls.controlled()...)", "r.gates.list(false)",
+			relayed,
+		},
+	}
+}
