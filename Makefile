@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
+.PHONY: help screenshots build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ growth: build ## measure how it scales, into docs/growth (about 20 minutes, 20 G
 
 bench-smoke: ## test the benchmarks briefly, without checking speed
 	$(WITH_SERVERS) -- go test -C bench ./...
+
+screenshots: ## take pictures of every view of the page; those of the documentation go to docs/images
+	go run ./internal/test/browser/screenshots $(SCREENSHOTS)
 
 openapi: build ## lint the OpenAPI document and compile clients generated from it; needs npm
 	internal/test/e2e/openapi/check bin/orchestrator

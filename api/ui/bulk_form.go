@@ -71,7 +71,7 @@ func (p *page) showBulkForm(w http.ResponseWriter, r *http.Request, who *viewer,
 	view.Given.Action = view.Info.Name
 	if asked, err := view.request(); err == nil {
 		asked.DryRun = false
-		view.Same = sameBy{Curl: p.curl(r, http.MethodPost, "/"+strings.Join(view.path(), "/"), asked)}
+		view.Same = sameBy{CLI: p.bulkCLI(r, view), Curl: p.curl(r, http.MethodPost, "/"+strings.Join(view.path(), "/"), asked)}
 	}
 	p.render(w, r, who, status, "bulk_form", screen{Title: "Act on many", Tab: "bulk", Body: view})
 	return nil
@@ -203,4 +203,28 @@ func (p *page) bulkStart(w http.ResponseWriter, r *http.Request, who *viewer) er
 		}
 	}
 	return p.bulkAnswer(w, r, who, view, err)
+}
+
+// bulkCLI returns the command line of a bulk action; empty for targets that are named one by one.
+func (p *page) bulkCLI(r *http.Request, v bulkFormView) string {
+	if v.IDs > 0 {
+		return ""
+	}
+	var filter []string
+	for _, chip := range v.Chips {
+		filter = append(filter, chip.Name+"="+chip.Value)
+	}
+	group := "sagas"
+	if v.On == "dead_letters" {
+		group = "dead-letters"
+	}
+	words := []string{group, strings.ReplaceAll(v.Info.Name, "_", "-")}
+	flags := []string{"filter", strings.Join(filter, ","), "step", v.Given.Step, "to", v.Given.To, "output", v.Given.Output,
+		"reason", v.Given.Reason, "canary", v.Given.Canary, "rate", v.Given.Rate, "stop-after", v.Given.StopAfter}
+	if v.Info.Patch {
+		words = append(words, v.Given.Patch)
+	} else {
+		flags = append(flags, "patch", v.Given.Patch)
+	}
+	return p.cli(r, words, flags...)
 }

@@ -49,7 +49,11 @@ func (p *page) cli(r *http.Request, words []string, flags ...string) string {
 		line += " " + quoted(word)
 	}
 	for i := 0; i+1 < len(flags); i += 2 {
-		if flags[i+1] != "" {
+		switch {
+		case flags[i+1] == "":
+		case flags[i] == "attention" || flags[i] == "paused":
+			line += " --" + flags[i]
+		default:
 			line += " --" + flags[i] + " " + quoted(flags[i+1])
 		}
 	}

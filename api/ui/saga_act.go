@@ -226,12 +226,13 @@ func (p *page) sameAct(r *http.Request, view actView) sameBy {
 	if len(asked.query) > 0 {
 		path += "?" + asked.query.Encode()
 	}
-	flags := []string{"step", view.Given.Step, "to", view.Given.To, "reason", reason}
+	words := []string{"sagas", strings.ReplaceAll(view.Info.Name, "_", "-"), view.Saga.ID}
 	if body, is := asked.body.(json.RawMessage); is {
-		flags = append(flags, "data", string(body))
+		words = append(words, string(body))
 	}
+	flags := []string{"step", view.Given.Step, "to", view.Given.To, "output", view.Given.Output, "patch", view.Given.Patch, "reason", reason}
 	return sameBy{
-		CLI:  p.cli(r, []string{"sagas", strings.ReplaceAll(view.Info.Name, "_", "-"), view.Saga.ID}, flags...),
+		CLI:  p.cli(r, words, flags...),
 		Curl: p.curl(r, asked.method, path, asked.body),
 	}
 }

@@ -121,6 +121,9 @@ func flagsOf(query url.Values) []string {
 	var flags []string
 	for _, name := range sortedNames(query) {
 		for _, value := range query[name] {
+			if name == "key" {
+				name = "business-key"
+			}
 			flags = append(flags, strings.ReplaceAll(name, "_", "-"), value)
 		}
 	}

@@ -1,97 +1,195 @@
-// Command screenshots takes pictures of every view of a running server, as `make screenshots` does.
+// Command screenshots takes pictures of every view, as `make screenshots` does: of a demo that it starts, and of an
+// orchestrator without sagas. The pictures of the README go to docs/images, all others to a temporary folder.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/internal/test/browser"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/server"
 )
 
 // shot is a picture of one view.
 type shot struct{ name, path string }
 
+// tallest limits a picture, in pixels: the rest of a long view looks like its beginning.
+const tallest = 2000
+
+// kept returns the pictures that belong to the documentation.
+func kept() []string {
+	return []string{"overview-light", "overview-dark", "saga-light", "saga-dark", "bulk-form-light", "saga-narrow"}
+}
+
 func main() {
-	server := flag.String("server", "http://127.0.0.1:8080", "address of the server")
-	into := flag.String("into", "docs/images", "folder for the pictures")
-	views := flag.String("views", "", "name=path pairs, separated by spaces")
-	looks := flag.String("looks", "light dark narrow", "any of light, dark, narrow and narrow-dark")
+	into := flag.String("into", "docs/images", "folder for the pictures of the documentation")
+	running := flag.Duration("for", 75*time.Second, "how long the demo runs before")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := take(ctx, *server, *into, *views, strings.Fields(*looks)); err != nil {
+	err := run(ctx, *into, *running)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
 		os.Exit(1)
 	}
 }
 
-func take(ctx context.Context, server, into, views string, looks []string) error {
-	var shots []shot
-	for _, pair := range strings.Fields(views) {
-		name, path, _ := strings.Cut(pair, "=")
-		shots = append(shots, shot{name, path})
-	}
-	if err := os.MkdirAll(into, 0o755); err != nil {
-		return fmt.Errorf("create the folder: %w", err)
+func run(ctx context.Context, into string, running time.Duration) error {
+	others, err := os.MkdirTemp("", "screenshots-")
+	if err != nil {
+		return fmt.Errorf("create a folder: %w", err)
 	}
 	b, err := browser.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	for _, name := range looks {
+	t := taker{browser: b, into: into, others: others}
+	if err := with(ctx, server.Config{Listen: "127.0.0.1:0", Auth: "none", Version: "dev"}, func(url string) error {
+		return t.all(url, []shot{
+			{"empty-overview", "/"}, {"empty-sagas", "/ui/sagas"}, {"empty-definitions", "/ui/definitions"}, {"empty-queues", "/ui/queues"},
+			{"empty-dead-letters", "/ui/dead-letters"}, {"empty-bulk", "/ui/bulk"}, {"missing", "/ui/nowhere"},
+		})
+	}); err != nil {
+		return err
+	}
+	return with(ctx, server.Config{Listen: "127.0.0.1:0", Auth: "none", Version: "dev", Demo: true}, func(url string) error {
+		if !wait.For(ctx, running) {
+			return ctx.Err()
+		}
+		shots, err := ofDemo(ctx, client.New(client.Config{Server: url}))
+		if err != nil {
+			return err
+		}
+		return t.all(url, shots)
+	})
+}
+
+// with runs a server while do works.
+func with(ctx context.Context, config server.Config, do func(url string) error) error {
+	s, err := server.Open(ctx, config)
+	if err != nil {
+		return fmt.Errorf("open an orchestrator: %w", err)
+	}
+	serving, stop := context.WithCancel(ctx)
+	var served sync.WaitGroup
+	served.Go(func() { _ = s.Run(serving) })
+	defer served.Wait()
+	defer stop()
+	return do(s.URL())
+}
+
+// ofDemo returns the views of a demo, with examples of what they show.
+func ofDemo(ctx context.Context, c *client.Client) ([]shot, error) {
+	groups, err := c.Groups(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(groups.Items) == 0 {
+		return nil, fmt.Errorf("the demo has no stuck sagas so far: give it more time")
+	}
+	stuck := groups.Items[0].Example
+	undone, err := c.Sagas(ctx, client.Filter{Statuses: []saga.Status{saga.Compensated}}, client.Page{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	letters, err := c.DeadLetters(ctx, client.Page{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	bulk, err := c.ActOnSagas(ctx, resource.BulkRequest{
+		Action: "retry", Filter: json.RawMessage(`{"attention_reason":["compensation_exhausted"]}`), Reason: "the bank has reopened the accounts", Canary: 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	group := "definition=order&attention_reason=" + string(groups.Items[0].Reason) + "&step=" + string(groups.Items[0].Step)
+	shots := []shot{
+		{"overview", "/"}, {"sagas", "/ui/sagas"}, {"sagas-stuck", "/ui/sagas?status=stuck"}, {"saga", "/ui/sagas/" + stuck},
+		{"act", "/ui/sagas/" + stuck + "/act/skip"}, {"patch", "/ui/sagas/" + stuck + "/act/patch_data"},
+		{"definitions", "/ui/definitions"}, {"definition", "/ui/definitions/order"}, {"start", "/ui/definitions/order/start"},
+		{"register", "/ui/register?name=order"}, {"queues", "/ui/queues"}, {"queue", "/ui/queues/payments"}, {"dead-letters", "/ui/dead-letters"},
+		{"bulk-list", "/ui/bulk"}, {"bulk", "/ui/bulk/" + bulk.ID}, {"bulk-form", "/ui/bulk/new?action=retry&" + group}, {"keys", "/ui/keys"}, {"help", "/ui/help"},
+	}
+	for _, s := range undone.Items {
+		shots = append(shots, shot{"saga-compensated", "/ui/sagas/" + s.ID})
+	}
+	for _, l := range letters.Items {
+		shots = append(shots, shot{"dead-letter", "/ui/dead-letters/" + l.ID})
+	}
+	return shots, nil
+}
+
+// taker takes pictures.
+type taker struct {
+	browser      *browser.Browser
+	into, others string
+}
+
+// all takes a picture of each view in each look.
+func (t taker) all(url string, shots []shot) error {
+	for _, name := range []string{"light", "dark", "narrow", "narrow-dark"} {
 		look := browser.Look{Width: 1280, Height: 860, Dark: strings.Contains(name, "dark")}
 		if strings.HasPrefix(name, "narrow") {
 			look.Width, look.Height = 360, 740
 		}
-		tab, err := b.Tab(server, look)
+		tab, err := t.browser.Tab(url, look)
 		if err != nil {
 			return err
 		}
 		for _, s := range shots {
-			if err := one(tab, server+s.path, filepath.Join(into, s.name+"-"+name+".png")); err != nil {
+			if err := t.one(tab, url+s.path, s.name+"-"+name); err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
-		for _, fault := range tab.Faults() {
-			fmt.Fprintln(os.Stderr, name+":", fault)
-		}
 		tab.Close()
 	}
+	fmt.Println(len(shots)*4, "pictures are in", t.others, "and", t.into)
 	return nil
 }
 
-// tallest limits a picture, in pixels: the rest of a long view looks like its beginning.
-const tallest = 2000
-
-func one(tab *browser.Tab, address, file string) error {
-	var picture []byte
-	var overflow bool
-	var height int64
-	err := tab.Do(chromedp.Navigate(address), chromedp.WaitReady("main"),
-		chromedp.Evaluate("document.documentElement.scrollWidth > innerWidth", &overflow),
-		chromedp.Evaluate("Math.max(innerHeight, document.documentElement.scrollHeight)", &height),
-		chromedp.ActionFunc(func(ctx context.Context) (err error) {
-			if err := tab.Resize(ctx, min(height, tallest)); err != nil {
-				return err
-			}
-			picture, err = page.CaptureScreenshot().Do(ctx)
-			return err
-		}),
-		chromedp.ActionFunc(func(ctx context.Context) error { return tab.Resize(ctx, 0) }))
-	if err != nil {
-		return err
+// one takes the picture of a view. That of a bulk form is taken after a dry run.
+func (t taker) one(tab *browser.Tab, address, name string) error {
+	file, document := filepath.Join(t.others, name+".png"), slices.Contains(kept(), name)
+	if document {
+		file = filepath.Join(t.into, name+".png")
 	}
-	if overflow {
-		fmt.Fprintln(os.Stderr, "wider than the window:", file)
+	actions := []chromedp.Action{chromedp.Navigate(address), chromedp.WaitReady("main")}
+	if strings.HasPrefix(name, "bulk-form") {
+		actions = append(actions, chromedp.SetValue(`[name="reason"]`, "the mail server is repaired"), chromedp.SetValue(`[name="canary"]`, "3"),
+			chromedp.Click(`[name="dry"]`), chromedp.WaitVisible(".dry"))
+	}
+	var picture []byte
+	var height int64
+	capture := chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		if !document {
+			err = tab.Resize(ctx, min(height, tallest))
+		}
+		if err == nil {
+			picture, err = page.CaptureScreenshot().Do(ctx)
+		}
+		return err
+	})
+	actions = append(actions, chromedp.Evaluate("Math.max(innerHeight, document.documentElement.scrollHeight)", &height), capture,
+		chromedp.ActionFunc(func(ctx context.Context) error { return tab.Resize(ctx, 0) }))
+	if err := tab.Do(actions...); err != nil {
+		return err
 	}
 	return os.WriteFile(file, picture, 0o644)
 }
