@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,6 +23,7 @@ type letterView struct {
 	Reason  string
 	Problem *resource.Problem
 	Same    sameBy
+	Body    string // indented, if it is JSON
 	Binary  bool
 }
 
@@ -52,7 +54,10 @@ func (p *page) letters(w http.ResponseWriter, r *http.Request, who *viewer) erro
 func (p *page) readLetter(r *http.Request) (letterView, error) {
 	id := r.PathValue("id")
 	found, err := get[resource.DeadLetter](p, r, nil, "v1", "dead-letters", id)
-	view := letterView{Letter: found, Binary: found.Text == "" && found.Size > 0}
+	view := letterView{Letter: found, Body: found.Text, Binary: found.Text == "" && found.Size > 0}
+	if json.Valid([]byte(found.Text)) {
+		view.Body = pretty(json.RawMessage(found.Text))
+	}
 	view.Same = sameBy{
 		CLI:  p.cli(r, []string{"dead-letters", "redrive", id}),
 		Curl: p.curl(r, http.MethodPost, "/v1/dead-letters/"+url.PathEscape(id)+"/redrive", map[string]string{"reason": "…"}),

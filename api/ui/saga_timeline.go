@@ -40,6 +40,9 @@ type tick struct {
 	Label string
 }
 
+// From returns where the mark of a time that is cut out begins.
+func (t tick) From() float64 { return t.X - 2 }
+
 // lane collects the bars of one step in one direction.
 type lane struct {
 	bars    []bar

@@ -32,6 +32,9 @@ type shot struct{ name, path string }
 // tallest limits a picture, in pixels: the rest of a long view looks like its beginning.
 const tallest = 2000
 
+// sagaHeight shows a saga down to the graph of its steps, in pixels.
+const sagaHeight = 1010
+
 // kept returns the pictures that belong to the documentation.
 func kept() []string {
 	return []string{"overview-light", "overview-dark", "saga-light", "saga-dark", "bulk-form-light", "saga-narrow"}
@@ -178,8 +181,11 @@ func (t taker) one(tab *browser.Tab, address, name string) error {
 	var picture []byte
 	var height int64
 	capture := chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		if !document {
+		switch {
+		case !document:
 			err = tab.Resize(ctx, min(height, tallest))
+		case strings.HasPrefix(name, "saga-"): // down to the graph
+			err = tab.Resize(ctx, sagaHeight)
 		}
 		if err == nil {
 			picture, err = page.CaptureScreenshot().Do(ctx)
