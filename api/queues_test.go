@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 func (o *orchestrator) setQueue(body string) resource.Queue {
@@ -80,6 +82,30 @@ func TestRule17ACapAndARateHoldBack(t *testing.T) {
 	assert.Nil(t, set.MaxOut)
 	assert.NotNil(t, set.Rate, "an absent member changes nothing")
 	assert.Nil(t, o.setQueue(`{"rate":null}`).Rate)
+}
+
+func TestRule17ARateIsKept(t *testing.T) {
+	t.Parallel()
+	const sagas, rate = 60, 40
+	o := start(t)
+	o.define("order", reserve)
+	var mu sync.Mutex
+	var came []time.Time
+	o.worker(func(wire.Delivery) wire.Reply {
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, time.Now())
+		return wire.Succeeded(nil)
+	})
+	o.setQueue(`{"rate":40}`)
+	for range sagas {
+		o.begin(`{"definition":"order"}`)
+	}
+	require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(came) == sagas }, 20*time.Second, 5*time.Millisecond)
+	took := came[sagas-1].Sub(came[0])
+	ideal := sagas * time.Second / rate
+	assert.Greater(t, took, ideal*7/10)
+	assert.Less(t, took, ideal*2)
 }
 
 func TestSettingsOfQueuesAreChecked(t *testing.T) {

@@ -152,6 +152,11 @@ func (d *diagnosis) backlog(ctx context.Context, kept *store.Store) {
 	}
 	d.add("outbox", statusIf(age > oldCommand, "warn"), "check that a replica serves and that the broker accepts messages; orchestrator queues list shows each queue",
 		"%d commands wait, the oldest for %s", backlog.OutboxPending, rough(age))
+	if controls, err := kept.QueueControls(ctx); err == nil {
+		for _, c := range controls {
+			d.add("settings of queue "+c.Queue, "ok", "", "%s", settingsText(c))
+		}
+	}
 	letters := int64(0)
 	for _, count := range backlog.DeadLetters {
 		letters += count
@@ -191,6 +196,24 @@ func (d *diagnosis) definitions(ctx context.Context, kept *store.Store) {
 		d.queues = queues
 	}
 	d.add("definitions", statusIf(broken > 0, "fail"), "orchestrator definitions list names them; register them again", "%d cannot be read", broken)
+}
+
+// settingsText describes what an operator has set for a queue.
+func settingsText(c record.QueueControl) string {
+	var set []string
+	if c.Paused {
+		set = append(set, "paused since "+c.Since.Format(time.RFC3339))
+	}
+	if c.MaxOut > 0 {
+		set = append(set, fmt.Sprintf("at most %d commands out", c.MaxOut))
+	}
+	if c.Rate > 0 {
+		set = append(set, fmt.Sprintf("at most %v commands a second", c.Rate))
+	}
+	if c.Waiting {
+		set = append(set, "commands are held back")
+	}
+	return strings.Join(set, ", ")
 }
 
 func orUpToDate(err error) string {

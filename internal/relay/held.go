@@ -19,6 +19,8 @@ const (
 	// sweepEvery is the interval at which queues with settings are looked at even if nothing is known to wait: commands
 	// may have been left over by a process that died.
 	sweepEvery = time.Second
+	// paceEvery is the interval at which commands of throttled queues leave: half of what record.QueueSettings.Burst is for.
+	paceEvery = 100 * time.Millisecond
 	// releasePause is the shortest pause between two releases.
 	releasePause = 10 * time.Millisecond
 )
@@ -28,6 +30,7 @@ const (
 type controls struct {
 	known   atomic.Pointer[map[string]record.QueueControl] // nil: never read
 	waiting atomic.Bool                                    // commands of a capped queue are held back
+	paced   atomic.Bool                                    // commands of a throttled queue are held back
 	changed wait.Signal                                    // commands may leave
 	sweptAt atomic.Int64                                   // of the relay's clock, in Unix nanoseconds
 	reads   atomic.Int64                                   // numbers the reads
@@ -93,12 +96,10 @@ func (r *Relay) Follow(ctx context.Context) error {
 	}
 	r.controls.unread.ended()
 	known := make(map[string]record.QueueControl, len(controls))
-	waiting := false
 	for _, control := range controls {
 		known[control.Queue] = control
-		waiting = waiting || control.Waiting && control.MaxOut > 0 && !control.Paused
 	}
-	if r.controls.apply(number, &known, waiting) {
+	if r.controls.apply(number, &known) {
 		r.filled.Notify() // nothing was published before
 	}
 	r.controls.changed.Notify()
@@ -106,14 +107,20 @@ func (r *Relay) Follow(ctx context.Context) error {
 }
 
 // apply makes the result of a read known, unless that of a later one is. first reports that nothing was known.
-func (c *controls) apply(number int64, known *map[string]record.QueueControl, waiting bool) (first bool) {
+func (c *controls) apply(number int64, known *map[string]record.QueueControl) (first bool) {
 	c.applying.Lock()
 	defer c.applying.Unlock()
 	if number < c.applied {
 		return false
 	}
 	c.applied = number
+	waiting, paced := false, false
+	for _, control := range *known {
+		waits := control.Waiting && !control.Paused
+		waiting, paced = waiting || waits && control.MaxOut > 0, paced || waits && control.Rate > 0
+	}
 	c.waiting.Store(waiting)
+	c.paced.Store(paced)
 	return c.known.Swap(known) == nil
 }
 
@@ -139,9 +146,15 @@ func (r *Relay) follow(ctx context.Context) {
 
 // releaseHeld releases commands until ctx ends.
 func (r *Relay) releaseHeld(ctx context.Context) {
+	pace := time.NewTicker(paceEvery)
+	defer pace.Stop()
 	for {
 		select {
 		case <-r.controls.changed.C():
+		case <-pace.C:
+			if !r.controls.paced.Load() {
+				continue
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -198,9 +211,8 @@ func (r *Relay) dispatchHeld(queue string) {
 	control.Queue, control.Waiting = queue, true
 	next[queue] = control
 	if r.controls.known.CompareAndSwap(known, &next) {
-		if control.MaxOut > 0 {
-			r.controls.waiting.Store(true)
-		}
+		r.controls.waiting.Store(control.MaxOut > 0 || r.controls.waiting.Load())
+		r.controls.paced.Store(control.Rate > 0 || r.controls.paced.Load())
 		r.controls.changed.Notify()
 	}
 }

@@ -189,3 +189,35 @@ func TestTheClockIsTheOneGiven(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, commands, 1, "the lease is over by that clock")
 }
+
+func TestSettingsOfQueuesAndWhatTheyHoldBackSurviveARestart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sagas.db")
+	s, err := memory.Open(memory.Config{File: path})
+	require.NoError(t, err)
+	f := storetest.NewFixture(t, s)
+	_, err = s.SetQueue(t.Context(), "inventory", func(q *record.QueueSettings) error { q.Paused = true; return nil })
+	require.NoError(t, err)
+	f.Held = true
+	in := f.Start(saga.Start{})
+	require.NoError(t, s.Close())
+
+	s, err = memory.Open(memory.Config{File: path})
+	require.NoError(t, err)
+	defer s.Close()
+	controls, err := s.QueueControls(t.Context())
+	require.NoError(t, err)
+	require.Len(t, controls, 1)
+	require.True(t, controls[0].Paused)
+	require.True(t, controls[0].Waiting)
+	claim := record.HeldClaim{Queue: "inventory", Limit: 10}
+	commands, err := s.ReleaseHeld(t.Context(), claim)
+	require.NoError(t, err)
+	require.Empty(t, commands)
+	_, err = s.SetQueue(t.Context(), "inventory", func(q *record.QueueSettings) error { q.Paused = false; return nil })
+	require.NoError(t, err)
+	commands, err = s.ReleaseHeld(t.Context(), claim)
+	require.NoError(t, err)
+	require.Len(t, commands, 1)
+	require.Equal(t, storetest.Execute(in.ID, "reserve"), commands[0].ID)
+}

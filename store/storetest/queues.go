@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -29,6 +28,7 @@ func queueRules() map[string]rule {
 		"the commands of a saga that has ended are not sent any more":    with(queueEnded),
 		"commands that are held back are counted separately":             with(queueCountsHeld),
 		"a command after a rewind takes a place of its own":              with(queueRewound),
+		"a redriven command is held back, too":                           with(queueRedriven),
 		"a release keeps its limits":                                     with(queueReleaseLimits),
 		"commands that are held back without settings are released":      with(queueWithoutSettings),
 		"several releases at once keep the cap":                          with(queueReleasedAtOnce),
@@ -80,42 +80,6 @@ func (f *Fixture) startHeld(priorities ...uint8) (ids []string) {
 }
 
 func sagaOf(command string) string { return command[:26] }
-
-func queueSettingsKept(f *Fixture) {
-	t := f.t
-	controls, err := f.QueueControls(t.Context())
-	require.NoError(t, err)
-	assert.Empty(t, controls)
-	first := f.set(func(s *record.QueueSettings) { s.MaxOut, s.Rate = 3, 0.5 })
-	assert.False(t, first.Since.IsZero())
-	assert.Equal(t, first, f.set(func(*record.QueueSettings) {}), "nothing changed")
-	after := f.set(pause)
-	assert.False(t, after.Since.Before(first.Since))
-	after.Since = time.Time{}
-	assert.Equal(t, record.QueueSettings{Paused: true, MaxOut: 3, Rate: 0.5}, after)
-	_, err = f.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error {
-		s.Paused = false
-		return errors.New("not like this")
-	})
-	require.ErrorContains(t, err, "not like this")
-	controls, err = f.QueueControls(t.Context())
-	require.NoError(t, err)
-	require.Len(t, controls, 1)
-	assert.True(t, controls[0].Paused, "an error changes nothing")
-	assert.Equal(t, "inventory", controls[0].Queue)
-	assert.False(t, controls[0].Waiting)
-	assert.Equal(t, record.QueueSettings{}, f.set(func(s *record.QueueSettings) { *s = record.QueueSettings{} }))
-	controls, err = f.QueueControls(t.Context())
-	require.NoError(t, err)
-	assert.Empty(t, controls)
-}
-
-func queueUnknown(f *Fixture) {
-	for _, name := range []string{"other", "no\x00name", ""} {
-		_, err := f.SetQueue(f.t.Context(), name, func(s *record.QueueSettings) error { s.Paused = true; return nil })
-		require.ErrorIs(f.t, err, record.ErrQueueNotFound)
-	}
-}
 
 func queuePaused(f *Fixture) {
 	t := f.t
@@ -278,38 +242,6 @@ func queueRefusedPlace(f *Fixture) {
 	assert.True(t, commands[0].Suspect)
 }
 
-func queueEnded(f *Fixture) {
-	t := f.t
-	f.set(pause)
-	held := f.startHeld(0, 0)
-	f.Apply(sagaOf(held[0]), Do(saga.ActionAbandon))
-	f.set(func(s *record.QueueSettings) { s.Paused, s.MaxOut = false, 1 })
-	assert.Equal(t, held[1:], f.released(1))
-	rows, err := f.OutboxRows(t.Context(), sagaOf(held[0]))
-	require.NoError(t, err)
-	assert.Empty(t, rows)
-}
-
-func queueCountsHeld(f *Fixture) {
-	t := f.t
-	f.set(pause)
-	f.startHeld(0, 0)
-	f.Held = false
-	out := f.Start(saga.Start{})
-	stats, err := f.Stats(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []int64{1, 2}, []int64{stats.OutboxPending, stats.OutboxHeldBack})
-	assert.Equal(t, out.UpdatedAt, stats.OutboxOldest)
-	backlog, err := f.Backlog(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []int64{1, 2}, []int64{backlog.OutboxPending, backlog.HeldBack})
-	assert.Equal(t, out.UpdatedAt, backlog.OutboxOldest)
-	loads, err := f.QueueLoads(t.Context())
-	require.NoError(t, err)
-	require.Len(t, loads, 1)
-	assert.Equal(t, []int64{1, 1, 2}, []int64{loads[0].CommandsOut, loads[0].Unpublished, loads[0].HeldBack})
-}
-
 func queueRewound(f *Fixture) {
 	t := f.t
 	f.set(capAt(1))
@@ -332,31 +264,6 @@ func queueRewound(f *Fixture) {
 	f.Held = false
 	f.Apply(id, reply)
 	assert.Equal(t, next, commandIDs(f.release(10)))
-}
-
-func queueReleaseLimits(f *Fixture) {
-	t := f.t
-	f.startHeld(0, 0, 0)
-	assert.Len(t, f.release(2), 2)
-	assert.Len(t, f.release(2), 1)
-	f.startHeld(0, 0)
-	commands, err := f.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10, Bytes: 1})
-	require.NoError(t, err)
-	assert.Len(t, commands, 1, "at least one, however large")
-	for _, claim := range []record.HeldClaim{{Queue: "inventory"}, {Queue: "other", Limit: 10}, {Queue: "a\x00", Limit: 10}} {
-		commands, err := f.ReleaseHeld(t.Context(), claim)
-		require.NoError(t, err)
-		assert.Empty(t, commands)
-	}
-}
-
-func queueWithoutSettings(f *Fixture) {
-	t := f.t
-	held := f.startHeld(1, 3, 2)
-	controls, err := f.QueueControls(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []record.QueueControl{{Queue: "inventory", Waiting: true}}, controls)
-	assert.Equal(t, []string{held[1], held[2], held[0]}, commandIDs(f.release(10)))
 }
 
 func queueReleasedAtOnce(f *Fixture) {
