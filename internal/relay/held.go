@@ -47,6 +47,11 @@ func (c *controls) of(queue string) record.QueueControl {
 	return record.QueueControl{}
 }
 
+// holds reports whether a command has to wait for a release.
+func (c *controls) holds(command wire.Command) bool {
+	return c.of(command.Queue).Holds(command.ID.Direction)
+}
+
 // controlled returns the queues with settings. Their commands are not claimed, but released.
 func (c *controls) controlled() (queues []string) {
 	if known := c.known.Load(); known != nil {
@@ -73,7 +78,7 @@ func (r *Relay) Hold(commands []wire.Command) {
 
 // passes reports whether a command may be published from memory.
 func (r *Relay) passes(command *wire.Command) bool {
-	return !r.controls.of(command.Queue).Holds(command.ID.Direction) && !r.gates.isClosed(command.Queue)
+	return !r.controls.holds(*command) && !r.gates.isClosed(command.Queue)
 }
 
 // Freed is called when replies or timeouts were stored: a capped queue may have room.

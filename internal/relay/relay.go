@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -313,8 +314,10 @@ func (r *Relay) PublishClaimed(ctx context.Context) (more bool) {
 	} else if ctx.Err() == nil && r.unread.failed() {
 		r.config.Logger.Warn("reading the outbox failed, trying again", "error", err)
 	}
+	claimed := len(commands)
+	commands = slices.DeleteFunc(commands, r.controls.holds) // settings that came meanwhile: they wait in the table
 	if len(commands) > 0 {
 		r.publish(ctx, commands, time.Time{})
 	}
-	return len(commands) > 0
+	return claimed > 0
 }
