@@ -25,6 +25,8 @@ const (
 	gapWidth = 6.0
 	// tickApart is the least distance of two labels, in percent.
 	tickApart = 11.0
+	// lastTick is the place from which a label would leave the picture, so that it ends there instead, in percent.
+	lastTick = 90.0
 	// axisWidth leaves room for the last label.
 	axisWidth = 96.0
 	// mostGaps bounds how many times are cut out: more would leave no room for what happened.
@@ -133,6 +135,9 @@ func (a *axis) label() {
 		}
 	}
 	a.ticks[0].Label = "0"
+	if n := len(a.ticks); n > 2 && a.ticks[n-1].X > lastTick && a.ticks[n-1].X-a.ticks[n-2].X < 2*tickApart {
+		a.ticks = slices.Delete(a.ticks, n-2, n-1) // the last label ends where its line stands
+	}
 }
 
 // roundStep returns a round duration of which about n fit into a length; 0 if n is 0.
@@ -141,8 +146,8 @@ func roundStep(length time.Duration, n int) time.Duration {
 		return 0
 	}
 	for unit := time.Millisecond; ; unit *= 10 {
-		for _, factor := range []time.Duration{1, 2, 5} {
-			if step := unit * factor; length/step <= time.Duration(n) {
+		for _, step := range []time.Duration{unit, 2 * unit, 5 * unit} {
+			if length/step <= time.Duration(n) {
 				return step
 			}
 		}

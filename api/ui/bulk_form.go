@@ -219,8 +219,10 @@ func (p *page) bulkCLI(r *http.Request, v bulkFormView) string {
 		group = "dead-letters"
 	}
 	words := []string{group, strings.ReplaceAll(v.Info.Name, "_", "-")}
-	flags := []string{"filter", strings.Join(filter, ","), "step", v.Given.Step, "to", v.Given.To, "output", v.Given.Output,
-		"reason", v.Given.Reason, "canary", v.Given.Canary, "rate", v.Given.Rate, "stop-after", v.Given.StopAfter}
+	flags := []string{
+		"filter", strings.Join(filter, ","), "step", v.Given.Step, "to", v.Given.To, "output", v.Given.Output,
+		"reason", v.Given.Reason, "canary", v.Given.Canary, "rate", v.Given.Rate, "stop-after", v.Given.StopAfter,
+	}
 	if v.Info.Patch {
 		words = append(words, v.Given.Patch)
 	} else {

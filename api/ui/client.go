@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -88,9 +89,7 @@ func (p *page) apiRequest(r *http.Request, asked request) (*http.Request, error)
 		return nil, refused(http.StatusNotFound, "not_found", "This address does not exist.")
 	}
 	made.Host, made.RemoteAddr, made.TLS = r.Host, r.RemoteAddr, r.TLS
-	for name, values := range asked.header {
-		made.Header[name] = values
-	}
+	maps.Copy(made.Header, asked.header)
 	if asked.body != nil {
 		made.Header.Set("Content-Type", "application/json")
 	}

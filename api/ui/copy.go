@@ -44,31 +44,31 @@ func (p *page) curl(r *http.Request, method, path string, body any) string {
 
 // cli returns a command line of the program. Flags are names and values in turn; an empty value is left out.
 func (p *page) cli(r *http.Request, words []string, flags ...string) string {
-	line := "orchestrator"
+	line := []string{"orchestrator"}
 	for _, word := range words {
-		line += " " + quoted(word)
+		line = append(line, quoted(word))
 	}
 	for i := 0; i+1 < len(flags); i += 2 {
 		switch {
 		case flags[i+1] == "":
 		case flags[i] == "attention" || flags[i] == "paused":
-			line += " --" + flags[i]
+			line = append(line, "--"+flags[i])
 		default:
-			line += " --" + flags[i] + " " + quoted(flags[i+1])
+			line = append(line, "--"+flags[i], quoted(flags[i+1]))
 		}
 	}
 	if address := p.origin(r); address != "http://127.0.0.1:8080" {
-		line += " --server " + quoted(address)
+		line = append(line, "--server", quoted(address))
 	}
-	return line
+	return strings.Join(line, " ")
 }
 
 // quoted quotes a word for a shell, if it needs that.
 func quoted(word string) string {
-	plain := strings.IndexFunc(word, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:=@%+,", c))
-	}) < 0
-	if plain && word != "" {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:=@%+,", c)
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,9 +31,7 @@ type letterView struct {
 func (p *page) letters(w http.ResponseWriter, r *http.Request, who *viewer) error {
 	query := chosen(r.URL.Query(), letterFilters())
 	asked := url.Values{"limit": {listPage}}
-	for name, values := range query {
-		asked[name] = values
-	}
+	maps.Copy(asked, query)
 	cursor := r.URL.Query().Get("cursor")
 	if cursor != "" {
 		asked.Set("cursor", cursor)

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,8 +20,9 @@ type definitionRow struct {
 }
 
 type definitionsView struct {
-	Rows []definitionRow
-	Next string
+	Rows     []definitionRow
+	Next     string
+	Counting bool // the counts take too long for the first paint
 }
 
 type definitionView struct {
@@ -51,15 +51,16 @@ func (p *page) definitions(w http.ResponseWriter, r *http.Request, who *viewer) 
 	if cursor := r.FormValue("cursor"); cursor != "" {
 		query.Set("cursor", cursor)
 	}
+	counts := begin(r, func(r *http.Request) (resource.Stats, error) { return get[resource.Stats](p, r, nil, "v1", "stats") })
 	found, err := get[resource.List[resource.Definition]](p, r, query, "v1", "definitions")
 	if err != nil {
 		return err
 	}
-	stats, err := get[resource.Stats](p, r, nil, "v1", "stats")
+	stats, counted, err := counts.result(r)
 	if err != nil {
 		return err
 	}
-	view := definitionsView{}
+	view := definitionsView{Counting: !counted}
 	for _, d := range found.Items {
 		row := definitionRow{Definition: d, Steps: planOf(d.Steps)}
 		for status, n := range stats.Sagas[d.Name] {
@@ -153,7 +154,7 @@ func bodyText(d resource.Definition) string {
 	if err != nil {
 		return ""
 	}
-	return pretty(json.RawMessage(body))
+	return pretty(body)
 }
 
 // setDefinition disables or enables a definition.

@@ -1,6 +1,9 @@
 package ui
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // diffLine is a line of a comparison.
 type diffLine struct {
@@ -29,9 +32,9 @@ func diff(from, to string) (lines []diffLine, same bool) {
 	for i := range common {
 		common[i] = make([]int16, len(b)+1)
 	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, left := range slices.Backward(a) {
+		for j, right := range slices.Backward(b) {
+			if left == right {
 				common[i][j] = common[i+1][j+1] + 1
 			} else {
 				common[i][j] = max(common[i+1][j], common[i][j+1])

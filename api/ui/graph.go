@@ -3,7 +3,6 @@ package ui
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -147,15 +146,6 @@ func statuses(steps []sagaStep) map[string]saga.StepStatus {
 		found[step.Name] = step.Status
 	}
 	return found
-}
-
-// pivotOf returns the name of the pivot, or "".
-func pivotOf(steps []planStep) string {
-	i := slices.IndexFunc(steps, func(s planStep) bool { return s.Kind == saga.Pivot })
-	if i < 0 {
-		return ""
-	}
-	return steps[i].Name
 }
 
 // Path returns the curve, whose control points pull both ends sideways.

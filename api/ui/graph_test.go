@@ -13,10 +13,12 @@ import (
 func TestAGraphHasLayersAndAPointOfNoReturn(t *testing.T) {
 	t.Parallel()
 	g := viewGraph([]planStep{
-		{Name: "a"}, {Name: "b"},
+		{Name: "a"},
+		{Name: "b"},
 		{Name: "c", After: []string{"a", "b"}},
 		{Name: "p", After: []string{"c"}, Kind: saga.Pivot},
-		{Name: "x", After: []string{"p"}}, {Name: "y", After: []string{"p"}},
+		{Name: "x", After: []string{"p"}},
+		{Name: "y", After: []string{"p"}},
 	}, map[string]saga.StepStatus{"a": saga.StepSucceeded, "c": saga.StepFailed}, "c")
 	x := func(i int) int { return g.Nodes[i].X }
 	assert.Equal(t, x(0), x(1), "both start at once")

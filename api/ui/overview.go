@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -22,6 +21,8 @@ type overviewView struct {
 	Names   []string    // definitions
 	Letters int64
 	Empty   bool // not a single saga so far
+
+	Counting, Looking bool // the counts of sagas, and those of queues, take too long for the first paint
 }
 
 type statusCount struct {
@@ -37,20 +38,18 @@ type groupView struct {
 
 // overview shows the first view.
 func (p *page) overview(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	var (
-		view                         overviewView
-		groups                       resource.Groups
-		queues                       resource.List[queueState]
-		statsErr, groupErr, queueErr error
-		reading                      sync.WaitGroup
-	)
-	reading.Go(func() { groups, groupErr = get[resource.Groups](p, r, nil, "v1", "stuck") })
-	reading.Go(func() { queues, queueErr = get[resource.List[queueState]](p, r, nil, "v1", "queues") })
-	view.Stats, statsErr = get[resource.Stats](p, r, nil, "v1", "stats")
-	reading.Wait()
-	if err := errors.Join(statsErr, groupErr, queueErr); err != nil {
+	var view overviewView
+	counts := begin(r, func(r *http.Request) (resource.Stats, error) { return get[resource.Stats](p, r, nil, "v1", "stats") })
+	waiting := begin(r, func(r *http.Request) (resource.List[queueState], error) {
+		return get[resource.List[queueState]](p, r, nil, "v1", "queues")
+	})
+	groups, groupErr := get[resource.Groups](p, r, nil, "v1", "stuck")
+	stats, counted, statsErr := counts.result(r)
+	queues, looked, queueErr := waiting.result(r)
+	if err := errors.Join(groupErr, statsErr, queueErr); err != nil {
 		return err
 	}
+	view.Stats, view.Counting, view.Looking = stats, !counted, !looked
 	view.Total, view.Letters = groups.Total, view.Stats.DeadLetters
 	for _, group := range groups.Items {
 		f := group.Filter
@@ -66,7 +65,7 @@ func (p *page) overview(w http.ResponseWriter, r *http.Request, who *viewer) err
 		}
 	}
 	view.Names = slices.Sorted(maps.Keys(view.Stats.Sagas))
-	view.Empty = len(view.Names) == 0
+	view.Empty = counted && len(view.Names) == 0
 	return p.show(w, r, who, "overview", screen{Title: "Overview", Tab: "overview", Body: view})
 }
 

@@ -21,6 +21,11 @@ type queueView struct {
 	Problem *resource.Problem
 }
 
+type queuesView struct {
+	Queues   []queueView
+	Counting bool // the counts take too long for the first paint
+}
+
 // The limits from which the page calls a queue unhealthy.
 const (
 	deepQueue = 1000
@@ -59,7 +64,10 @@ func viewQueue(q queueState, now time.Time) queueView {
 }
 
 func (p *page) queues(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	found, err := get[resource.List[queueState]](p, r, nil, "v1", "queues")
+	counts := begin(r, func(r *http.Request) (resource.List[queueState], error) {
+		return get[resource.List[queueState]](p, r, nil, "v1", "queues")
+	})
+	found, counted, err := counts.result(r)
 	if err != nil {
 		return err
 	}
@@ -72,7 +80,7 @@ func (p *page) queues(w http.ResponseWriter, r *http.Request, who *viewer) error
 		}
 		views[i] = viewQueue(queue, p.Now())
 	}
-	return p.show(w, r, who, "queues", screen{Title: "Queues", Tab: "queues", Body: views})
+	return p.show(w, r, who, "queues", screen{Title: "Queues", Tab: "queues", Body: queuesView{views, !counted}})
 }
 
 // mostSparklines bounds the calls for one view.

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 type sagaStep = resource.SagaStep
@@ -168,9 +167,4 @@ func (p *page) readHistory(r *http.Request, id string) (entries []resource.Histo
 
 func (p *page) readVersion(r *http.Request, name string, version int) (resource.Definition, error) {
 	return get[resource.Definition](p, r, nil, "v1", "definitions", name, "versions", text(version))
-}
-
-// exhausted reports whether a step waits for an operator.
-func exhausted(status saga.StepStatus) bool {
-	return status == saga.StepFailed || status == saga.StepUnknown || status == saga.StepCompensationFailed
 }

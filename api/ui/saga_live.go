@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 const (
@@ -24,7 +23,6 @@ const (
 // sagaLive sends the view of a saga at each change, as server-sent events, until the saga has ended.
 func (p *page) sagaLive(w http.ResponseWriter, r *http.Request, who *viewer) error {
 	id := r.PathValue("id")
-	controller := http.NewResponseController(w)
 	known := r.FormValue("since")
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		known = last
@@ -34,44 +32,47 @@ func (p *page) sagaLive(w http.ResponseWriter, r *http.Request, who *viewer) err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	for {
-		_ = controller.SetReadDeadline(time.Now().Add(liveAllowance)) // a writer in a test has no deadlines
-		_ = controller.SetWriteDeadline(time.Now().Add(liveAllowance))
-		s, err := get[resource.Saga](p, r, url.Values{"wait": {liveWait}, "since": {known}}, "v1", "sagas", id)
-		if err != nil || p.stopping(r) {
-			return nil // the browser connects again
-		}
-		revision := strconv.FormatInt(s.Revision, 10)
-		if revision == known {
-			if _, err := fmt.Fprint(w, ": quiet\n\n"); err != nil || controller.Flush() != nil {
-				return nil
-			}
-			continue
-		}
-		view, err := p.readSaga(r, id)
-		if err != nil {
-			return nil
-		}
-		content, err := p.fragment("saga", view, who)
-		if err != nil {
-			return err
-		}
-		if err := writeEvent(w, strconv.FormatInt(view.Saga.Revision, 10), string(content)); err != nil || controller.Flush() != nil {
-			return nil
-		}
-		if ended(view.Saga.Status) {
-			_, _ = fmt.Fprint(w, "event: end\ndata: the saga has ended\n\n") // an error means that the browser has left
-			_ = controller.Flush()
-			return nil
-		}
-		known = strconv.FormatInt(view.Saga.Revision, 10)
-		if !p.rest(r, livePause) {
-			return nil
-		}
+	on := true
+	for on {
+		known, on = p.liveEvent(w, r, who, id, known)
 	}
+	return nil
 }
 
-func ended(status saga.Status) bool { return status.Terminal() }
+// liveEvent waits for a revision after the known one and sends it. on is false when the stream ends; a browser that still
+// wants it connects again.
+func (p *page) liveEvent(w http.ResponseWriter, r *http.Request, who *viewer, id, known string) (revision string, on bool) {
+	controller := http.NewResponseController(w)
+	_ = controller.SetReadDeadline(time.Now().Add(liveAllowance)) // a writer in a test has no deadlines
+	_ = controller.SetWriteDeadline(time.Now().Add(liveAllowance))
+	s, err := get[resource.Saga](p, r, url.Values{"wait": {liveWait}, "since": {known}}, "v1", "sagas", id)
+	if err != nil || p.stopping(r) {
+		return known, false
+	}
+	if strconv.FormatInt(s.Revision, 10) == known {
+		_, err := fmt.Fprint(w, ": quiet\n\n")
+		return known, err == nil && controller.Flush() == nil
+	}
+	view, err := p.readSaga(r, id)
+	if err != nil {
+		return known, false
+	}
+	content, err := p.fragment("saga", view, who)
+	if err != nil {
+		p.Logger.ErrorContext(r.Context(), "a template failed", "template", "saga", "error", err)
+		return known, false
+	}
+	revision = strconv.FormatInt(view.Saga.Revision, 10)
+	if writeEvent(w, revision, string(content)) != nil || controller.Flush() != nil {
+		return revision, false
+	}
+	if view.Saga.Status.Terminal() {
+		_, _ = fmt.Fprint(w, "event: end\ndata: the saga has ended\n\n") // an error means that the browser has left
+		_ = controller.Flush()
+		return revision, false
+	}
+	return revision, p.rest(r, livePause)
+}
 
 // stopping reports whether the browser has left or the process is about to end.
 func (p *page) stopping(r *http.Request) bool {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,9 +41,7 @@ func (p *page) sagas(w http.ResponseWriter, r *http.Request, who *viewer) error 
 	all, _ := sagaFilters()
 	query := chosen(r.URL.Query(), all)
 	asked := url.Values{"limit": {listPage}}
-	for name, values := range query {
-		asked[name] = values
-	}
+	maps.Copy(asked, query)
 	cursor := r.URL.Query().Get("cursor")
 	if cursor != "" {
 		asked.Set("cursor", cursor)
@@ -110,9 +109,7 @@ func goingOn(s resource.Saga) (why, step string) {
 
 func with(query url.Values, name, value string) string {
 	extended := url.Values{name: {value}}
-	for other, values := range query {
-		extended[other] = values
-	}
+	maps.Copy(extended, query)
 	return extended.Encode()
 }
 

@@ -50,7 +50,7 @@
       document.querySelector("#view input[name=id]:checked");
     setTimeout(() => {
       if (busy() || !view.isConnected) return view.isConnected && poll();
-      htmx.ajax("GET", location.pathname + location.search, { target: "#view", select: "#view", swap: "outerHTML" }).then(ready, poll);
+      htmx.ajax("GET", location.pathname + (location.search || "?") + "&whole=1", { target: "#view", select: "#view", swap: "outerHTML" }).then(ready, poll);
     }, Number(view.dataset.poll));
   }
 

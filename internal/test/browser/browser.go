@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -144,9 +145,7 @@ func (t *Tab) Loaded() map[string]int64 {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	loaded := make(map[string]int64, len(t.bytes))
-	for address, size := range t.bytes {
-		loaded[address] = size
-	}
+	maps.Copy(loaded, t.bytes)
 	return loaded
 }
 

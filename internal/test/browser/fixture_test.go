@@ -3,6 +3,7 @@ package browser_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -146,6 +147,21 @@ func (d *desk) fill(name, text string) {
 	require.NoError(d.t, err)
 	script := `(([field, text]) => { const found = document.querySelector(field); found.focus(); found.value = text; })(` + string(set) + `)`
 	require.NoError(d.t, d.tab.Do(chromedp.WaitVisible(field), chromedp.Evaluate(script, nil)), "fill %s", name)
+}
+
+// tick ticks the first rows of a list.
+func (d *desk) tick(rows int) {
+	d.t.Helper()
+	for i := range rows {
+		box := fmt.Sprintf("(//input[@name='id'])[%d]", i+1)
+		require.NoError(d.t, d.tab.Do(chromedp.Click(box, chromedp.BySearch)))
+	}
+}
+
+// choose chooses the action of a bulk form.
+func (d *desk) choose(action string) {
+	d.t.Helper()
+	require.NoError(d.t, d.tab.Do(chromedp.Click(`input[name="action"][value="`+action+`"]`)))
 }
 
 func (d *desk) press(keys string) {

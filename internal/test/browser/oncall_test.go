@@ -162,7 +162,7 @@ func TestASagaIsStarted(t *testing.T) {
 	d.fill("key", "order-42")
 	d.click("Start a saga")
 	d.see("order-42")
-	id := strings.Split(strings.TrimPrefix(d.address(), "/ui/sagas/"), "?")[0]
+	id, _, _ := strings.Cut(strings.TrimPrefix(d.address(), "/ui/sagas/"), "?")
 	d.until(id, saga.Completed)
 	d.see("The saga has completed")
 }

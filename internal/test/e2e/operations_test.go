@@ -131,15 +131,7 @@ var (
 // submit sends every form of a view with its own values, and a value for each empty field.
 func submit(t *testing.T, origin, path string) {
 	t.Helper()
-	read := func(response *http.Response, err error) string {
-		t.Helper()
-		require.NoError(t, err, path)
-		defer response.Body.Close()
-		content, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		return string(content)
-	}
-	for _, found := range form.FindAllStringSubmatch(read(http.Get(origin+path)), -1) {
+	for _, found := range form.FindAllStringSubmatch(content(t, http.MethodGet, origin+path, nil), -1) {
 		values := url.Values{}
 		for _, named := range field.FindAllStringSubmatch(found[0], -1) {
 			name, value := named[1], html.UnescapeString(named[2])
@@ -154,8 +146,22 @@ func submit(t *testing.T, origin, path string) {
 			}
 			values.Set(name, value)
 		}
-		read(http.PostForm(origin+html.UnescapeString(found[1]), values))
+		content(t, http.MethodPost, origin+html.UnescapeString(found[1]), values)
 	}
+}
+
+// content sends a form, or reads a view, and returns the answer.
+func content(t *testing.T, method, address string, values url.Values) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(values.Encode()))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err, address)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err, address)
+	return string(text)
 }
 
 // Every operation of the API that changes something can be reached from the page and from the command line. Both lists come
@@ -186,11 +192,11 @@ func TestThePageAndTheCommandLineDoWhatTheAPICanDo(t *testing.T) {
 		submit(t, site.URL, path)
 	}
 	// A finished bulk action and a dead letter that is not there have no forms: their addresses are called as the forms would.
-	for _, path := range []string{"/ui/bulk/" + o.bulk + "/continue", "/ui/bulk/" + o.bulk + "/cancel",
-		"/ui/dead-letters/" + o.letter + "/redrive", "/ui/dead-letters/" + o.letter + "/discard"} {
-		response, err := http.PostForm(site.URL+path, url.Values{"reason": {"a test"}})
-		require.NoError(t, err)
-		assert.NoError(t, response.Body.Close())
+	for _, path := range []string{
+		"/ui/bulk/" + o.bulk + "/continue", "/ui/bulk/" + o.bulk + "/cancel",
+		"/ui/dead-letters/" + o.letter + "/redrive", "/ui/dead-letters/" + o.letter + "/discard",
+	} {
+		content(t, http.MethodPost, site.URL+path, url.Values{"reason": {"a test"}})
 	}
 	assert.Equal(t, all, byPage.operations(), "what the page can do")
 
@@ -217,12 +223,19 @@ func TestThePageAndTheCommandLineDoWhatTheAPICanDo(t *testing.T) {
 // commandLines returns a line for every operation. Some are refused by the API, which has seen them then.
 func (o orchestratorToChange) commandLines(all []string) [][]string {
 	lines := [][]string{
-		{"definitions", "put", "order2", "-"}, {"definitions", "disable", "order2"}, {"sagas", "start", "order"},
-		{"sagas", "patch-data", o.saga, `{"x":2}`, "--reason", "a test"}, {"queues", "set", "work", "--max-out", "3"},
-		{"sagas", "pause", "--filter", "definition=order", "--reason", "a test"}, {"actions", "continue", o.bulk}, {"actions", "cancel", o.bulk},
-		{"dead-letters", "redrive", o.letter}, {"dead-letters", "discard", o.letter},
+		{"definitions", "put", "order2", "-"},
+		{"definitions", "disable", "order2"},
+		{"sagas", "start", "order"},
+		{"sagas", "patch-data", o.saga, `{"x":2}`, "--reason", "a test"},
+		{"queues", "set", "work", "--max-out", "3"},
+		{"sagas", "pause", "--filter", "definition=order", "--reason", "a test"},
+		{"actions", "continue", o.bulk},
+		{"actions", "cancel", o.bulk},
+		{"dead-letters", "redrive", o.letter},
+		{"dead-letters", "discard", o.letter},
 		{"dead-letters", "discard", "--filter", "queue=work", "--reason", "a test"},
-		{"keys", "create", "--role", "viewer", "--name", "made"}, {"keys", "revoke", o.key},
+		{"keys", "create", "--role", "viewer", "--name", "made"},
+		{"keys", "revoke", o.key},
 	}
 	for _, name := range all {
 		if found := action.FindStringSubmatch(name); found != nil {

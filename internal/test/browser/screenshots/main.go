@@ -66,8 +66,13 @@ func run(ctx context.Context, into string, running time.Duration) error {
 	t := taker{browser: b, into: into, others: others}
 	if err := with(ctx, server.Config{Listen: "127.0.0.1:0", Auth: "none", Version: "dev"}, func(url string) error {
 		return t.all(url, []shot{
-			{"empty-overview", "/"}, {"empty-sagas", "/ui/sagas"}, {"empty-definitions", "/ui/definitions"}, {"empty-queues", "/ui/queues"},
-			{"empty-dead-letters", "/ui/dead-letters"}, {"empty-bulk", "/ui/bulk"}, {"missing", "/ui/nowhere"},
+			{"empty-overview", "/"},
+			{"empty-sagas", "/ui/sagas"},
+			{"empty-definitions", "/ui/definitions"},
+			{"empty-queues", "/ui/queues"},
+			{"empty-dead-letters", "/ui/dead-letters"},
+			{"empty-bulk", "/ui/bulk"},
+			{"missing", "/ui/nowhere"},
 		})
 	}); err != nil {
 		return err
@@ -124,11 +129,24 @@ func ofDemo(ctx context.Context, c *client.Client) ([]shot, error) {
 	}
 	group := "definition=order&attention_reason=" + string(groups.Items[0].Reason) + "&step=" + string(groups.Items[0].Step)
 	shots := []shot{
-		{"overview", "/"}, {"sagas", "/ui/sagas"}, {"sagas-stuck", "/ui/sagas?status=stuck"}, {"saga", "/ui/sagas/" + stuck},
-		{"act", "/ui/sagas/" + stuck + "/act/skip"}, {"patch", "/ui/sagas/" + stuck + "/act/patch_data"},
-		{"definitions", "/ui/definitions"}, {"definition", "/ui/definitions/order"}, {"start", "/ui/definitions/order/start"},
-		{"register", "/ui/register?name=order"}, {"queues", "/ui/queues"}, {"queue", "/ui/queues/payments"}, {"dead-letters", "/ui/dead-letters"},
-		{"bulk-list", "/ui/bulk"}, {"bulk", "/ui/bulk/" + bulk.ID}, {"bulk-form", "/ui/bulk/new?action=retry&" + group}, {"keys", "/ui/keys"}, {"help", "/ui/help"},
+		{"overview", "/"},
+		{"sagas", "/ui/sagas"},
+		{"sagas-stuck", "/ui/sagas?status=stuck"},
+		{"saga", "/ui/sagas/" + stuck},
+		{"act", "/ui/sagas/" + stuck + "/act/skip"},
+		{"patch", "/ui/sagas/" + stuck + "/act/patch_data"},
+		{"definitions", "/ui/definitions"},
+		{"definition", "/ui/definitions/order"},
+		{"start", "/ui/definitions/order/start"},
+		{"register", "/ui/register?name=order"},
+		{"queues", "/ui/queues"},
+		{"queue", "/ui/queues/payments"},
+		{"dead-letters", "/ui/dead-letters"},
+		{"bulk-list", "/ui/bulk"},
+		{"bulk", "/ui/bulk/" + bulk.ID},
+		{"bulk-form", "/ui/bulk/new?action=retry&" + group},
+		{"keys", "/ui/keys"},
+		{"help", "/ui/help"},
 	}
 	for _, s := range undone.Items {
 		shots = append(shots, shot{"saga-compensated", "/ui/sagas/" + s.ID})
