@@ -98,6 +98,7 @@ func usualActions(reason saga.AttentionReason) []actionInfo {
 	infos := make([]actionInfo, 0, len(names))
 	for _, name := range names {
 		if info, known := actionNamed(name); known {
+			info.Main = info.Main && reason != saga.PivotUnknown // neither direction is known to be safe
 			infos = append(infos, info)
 		}
 	}
