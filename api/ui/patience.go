@@ -22,9 +22,10 @@ type counting[T any] struct {
 func begin[T any](r *http.Request, read func(*http.Request) (T, error)) *counting[T] {
 	ctx, stop := context.WithCancel(r.Context())
 	c := &counting[T]{done: make(chan struct{}), stop: stop, until: time.Now().Add(firstPaint)}
-	go func() { // ends with the read, at the latest with the API's time limit
+	own := r.WithContext(ctx) // a copy: reading a form changes the request
+	go func() {               // ends with the read, at the latest with the API's time limit
 		defer close(c.done)
-		c.value, c.err = read(r.WithContext(ctx))
+		c.value, c.err = read(own)
 	}()
 	return c
 }

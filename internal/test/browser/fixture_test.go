@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -33,9 +34,14 @@ type desk struct {
 	tab    *browser.Tab
 }
 
+// rooms bounds the browsers that run at the same time: on a small machine more of them would only make each other slow.
+var rooms = make(chan struct{}, 2)
+
 // open starts an orchestrator in this process, and a tab that shows it.
 func open(t *testing.T, look browser.Look, change ...func(*server.Config)) *desk {
 	t.Helper()
+	rooms <- struct{}{}
+	t.Cleanup(func() { <-rooms })
 	config := server.Config{Listen: "127.0.0.1:0", Auth: "none", Version: "test"}
 	for _, c := range change {
 		c(&config)
@@ -108,7 +114,9 @@ func (d *desk) define(name, body string) {
 
 func (d *desk) start(definition, key, data string) resource.Saga {
 	d.t.Helper()
-	started, err := d.client.Start(d.t.Context(), client.StartRequest{Definition: definition, Key: key, Data: json.RawMessage(data)})
+	started, err := d.client.Start(d.t.Context(), client.StartRequest{
+		Definition: definition, Key: key, Data: json.RawMessage(data), IdempotencyKey: rand.Text(),
+	})
 	require.NoError(d.t, err)
 	return started
 }

@@ -149,7 +149,7 @@ func TestHostileTextsAreShownAsTexts(t *testing.T) {
 	require.NoError(t, err)
 	wide := d.start("many", "", string(data))
 	stuck, err := d.client.Start(t.Context(), client.StartRequest{
-		Definition: "order", Key: `<b>"key"&` + strings.Repeat("W", 100), Data: data[:0:0], Labels: map[string]string{"l": `<i>'` + strings.Repeat("W", 200)},
+		Definition: "order", Key: `<b>"key"&` + strings.Repeat("W", 100), IdempotencyKey: "hostile", Labels: map[string]string{"l": `<i>'` + strings.Repeat("W", 200)},
 	})
 	require.NoError(t, err)
 	d.until(wide.ID, saga.Completed)
