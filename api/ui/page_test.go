@@ -188,3 +188,26 @@ func TestAProblemIsShownWithItsFaults(t *testing.T) {
 	assert.Contains(t, got.text, "A B", "the text is still there to be repaired")
 	assert.Equal(t, http.StatusNotFound, s.get("/ui/nowhere").StatusCode)
 }
+
+// A viewer of the demo breaks a worker and repairs it.
+func TestTheDemoPanelBreaksAndRepairs(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *server.Config) { c.Demo = true })
+	on := regexp.MustCompile(`name="fault" value="payments-fail"><input type="hidden" name="on" value="(true|false)"`)
+	offered := func() string {
+		t.Helper()
+		found := on.FindStringSubmatch(s.get("/ui/queues").text)
+		require.NotNil(t, found)
+		return found[1]
+	}
+	require.Equal(t, "true", offered(), "it works, so it can be broken")
+	got := s.send(http.MethodPost, "/ui/demo", url.Values{"fault": {"payments-fail"}, "on": {"true"}, "back": {"/ui/queues"}})
+	assert.Equal(t, "/ui/queues", got.Header.Get("Location"))
+	require.Equal(t, "false", offered())
+	s.send(http.MethodPost, "/ui/demo", url.Values{"fault": {"payments-fail"}, "on": {"false"}})
+	require.Equal(t, "true", offered())
+	assert.Equal(t, http.StatusUnprocessableEntity, s.send(http.MethodPost, "/ui/demo", url.Values{"fault": {"x"}, "on": {"true"}}).StatusCode)
+	plain := serve(t, func(*server.Config) {})
+	assert.Equal(t, http.StatusNotFound, plain.send(http.MethodPost, "/ui/demo", url.Values{"fault": {"payments-fail"}}).StatusCode)
+	assert.NotContains(t, plain.get("/").text, "Break a worker")
+}
