@@ -22,6 +22,8 @@ func statusOf(code string) int {
 	case resource.CodeSagaNotFound, resource.CodeDefinitionNotFound, resource.CodeDeadLetterNotFound,
 		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeQueueNotFound, resource.CodeNotFound:
 		return http.StatusNotFound
+	case resource.CodeSagaGone:
+		return http.StatusGone
 	case resource.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
 	case resource.CodeKeyInUse, resource.CodeNotApplicable, resource.CodeUnreadable, resource.CodeDefinitionDisabled:
@@ -56,6 +58,7 @@ func problemOf(err error) *resource.Problem {
 	var (
 		made     *resource.Problem
 		keyInUse *record.KeyInUseError
+		gone     *record.SagaGoneError
 		refusal  *saga.Refusal
 		faults   saga.Faults
 	)
@@ -88,6 +91,10 @@ func problemOf(err error) *resource.Problem {
 	case errors.As(err, &keyInUse):
 		found := problem(resource.CodeKeyInUse, "An unfinished saga of the definition holds the business key.")
 		found.SagaID = keyInUse.SagaID
+		return found
+	case errors.As(err, &gone):
+		found := problem(resource.CodeSagaGone, "The saga of the idempotency key has ended and was deleted.")
+		found.SagaID = gone.SagaID
 		return found
 	case errors.Is(err, record.ErrUnreadable):
 		return problem(resource.CodeUnreadable, "This version of the orchestrator cannot read the stored state: a newer version wrote it, "+

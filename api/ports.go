@@ -11,7 +11,8 @@ import (
 // Engine changes sagas and definitions. It returns after the commit.
 type Engine interface {
 	// Start creates a saga. existed reports that the idempotency key was used before; in is then that saga as it is now.
-	// Errors: record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError.
+	// Errors: record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError,
+	// *record.SagaGoneError.
 	Start(ctx context.Context, request record.StartRequest) (in saga.Instance, existed bool, err error)
 	// Act performs an operator's action. With a *saga.Refusal it returns the saga as it is.
 	// Errors: record.ErrSagaNotFound, *saga.Refusal.

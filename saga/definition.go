@@ -20,6 +20,7 @@ type Definition struct {
 	Description string
 	Deadline    Duration      // how long a saga may take to its pivot; 0: no limit
 	OnFailure   FailurePolicy // default: TurnBack
+	Retention   Retention     // how long finished sagas are kept
 	Steps       []Step
 
 	graph graph

@@ -38,6 +38,7 @@ func (d *Definition) MarshalJSON() ([]byte, error) {
 	if d.OnFailure != TurnBack { // left out, so that definitions from before it keep their bytes
 		shown.OnFailure = d.OnFailure
 	}
+	shown.Retention = d.Retention.canonical()
 	for i, step := range d.Steps {
 		shown.Steps[i] = stepJSON{
 			Name: step.Name, Queue: step.Queue, Command: step.Command, Compensation: step.Compensation,
@@ -62,10 +63,11 @@ func (d *Definition) Hash() ([sha256.Size]byte, error) {
 }
 
 type definitionJSON struct {
-	Description string        `json:"description,omitempty"`
-	Deadline    *Duration     `json:"deadline,omitempty"`
-	OnFailure   FailurePolicy `json:"on_failure,omitempty"`
-	Steps       []stepJSON    `json:"steps"`
+	Description string         `json:"description,omitempty"`
+	Deadline    *Duration      `json:"deadline,omitempty"`
+	OnFailure   FailurePolicy  `json:"on_failure,omitempty"`
+	Retention   *retentionJSON `json:"retention,omitempty"`
+	Steps       []stepJSON     `json:"steps"`
 }
 
 type stepJSON struct {
@@ -106,9 +108,10 @@ type definitionReader struct {
 
 func (r *definitionReader) definition(raw json.RawMessage) draft {
 	var given draft
-	members := r.object("", raw, "description", "deadline", "on_failure", "steps")
+	members := r.object("", raw, "description", "deadline", "on_failure", "retention", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
 	read(r, "/on_failure", members["on_failure"], "a string", &given.onFailure)
+	given.retention = r.retention(members["retention"])
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
 	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // 0 means "no deadline" internally, but users leave the member out
 		checkDuration(&r.faults, "/deadline", 0)

@@ -8,6 +8,7 @@ type draft struct {
 	description string
 	deadline    *Duration
 	onFailure   *FailurePolicy
+	retention   Retention
 	steps       []draftStep
 }
 
@@ -37,7 +38,7 @@ type draftPolicy struct {
 func (d draft) complete(name string, version int) *Definition {
 	definition := &Definition{
 		Name: name, Version: version, Description: d.description,
-		Deadline: or(d.deadline, 0), OnFailure: or(d.onFailure, TurnBack), Steps: make([]Step, len(d.steps)),
+		Deadline: or(d.deadline, 0), OnFailure: or(d.onFailure, TurnBack), Retention: d.retention, Steps: make([]Step, len(d.steps)),
 	}
 	for i := range d.steps {
 		previous := ""

@@ -59,6 +59,7 @@ func (d *Definition) validate() Faults {
 		checkDuration(&faults, "/deadline", d.Deadline)
 	}
 	d.checkFailurePolicy(&faults)
+	d.checkRetention(&faults)
 	if len(d.Steps) == 0 || len(d.Steps) > MaxSteps {
 		faults.add("/steps", "there must be 1 to %d steps", MaxSteps)
 		return faults

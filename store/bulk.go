@@ -6,20 +6,20 @@ package store
 const (
 	insertSagaInto = `insert into sagas (id, definition, version, key, priority, labels, trace_parent, step_names, created_at, start_at,
 			deadline_at, status, revision, data, updated_at, finished_at, wake_at,
-			attention_reason, attention_since, attention_step, attention_message, progress, write_token)
+			attention_reason, attention_since, attention_step, attention_message, progress, write_token, idempotency_key)
 		select `
 	insertSagas = insertSagaInto + `unnest($1::text[]), unnest($2::text[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::smallint[]),
 			unnest($6::text[])::jsonb, unnest($7::text[]), unnest($8::text[])::text[], unnest($9::timestamptz[]),
 			unnest($10::timestamptz[]), unnest($11::timestamptz[]), unnest($12::text[])::saga_status, unnest($13::bigint[]),
 			unnest($14::text[])::json, unnest($15::timestamptz[]), unnest($16::timestamptz[]), unnest($17::timestamptz[]),
 			unnest($18::text[])::attention_reason, unnest($19::timestamptz[]), unnest($20::text[]), unnest($21::text[]),
-			unnest($22::text[])::json, $23`
+			unnest($22::text[])::json, $23, unnest($24::text[])`
 	insertOneSaga = insertSagaInto + `($1::text[])[1], ($2::text[])[1], ($3::integer[])[1], ($4::text[])[1], ($5::smallint[])[1],
 			($6::text[])[1]::jsonb, ($7::text[])[1], ($8::text[])[1]::text[], ($9::timestamptz[])[1],
 			($10::timestamptz[])[1], ($11::timestamptz[])[1], ($12::text[])[1]::saga_status, ($13::bigint[])[1],
 			($14::text[])[1]::json, ($15::timestamptz[])[1], ($16::timestamptz[])[1], ($17::timestamptz[])[1],
 			($18::text[])[1]::attention_reason, ($19::timestamptz[])[1], ($20::text[])[1], ($21::text[])[1],
-			($22::text[])[1]::json, $23`
+			($22::text[])[1]::json, $23, ($24::text[])[1]`
 
 	updateSagaFrom = `with updated as (
 			update sagas s set deadline_at = n.deadline_at, status = n.status::saga_status, revision = n.revision,

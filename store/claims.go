@@ -195,7 +195,11 @@ func (c *claims) heldByAnother(
 	if first, found := before[held.sagaID]; found && first.Kind == record.StartKeyInUse {
 		return first
 	}
-	return record.StartOutcome{Kind: record.StartExists, Existing: held.sagaID, Instance: c.stored[held.sagaID]}
+	existing, stored := c.stored[held.sagaID]
+	if _, found := before[held.sagaID]; !stored && !found {
+		return record.StartOutcome{Kind: record.StartGone, Existing: held.sagaID}
+	}
+	return record.StartOutcome{Kind: record.StartExists, Existing: held.sagaID, Instance: existing}
 }
 
 // unused returns the keys that were claimed for sagas that were not created.

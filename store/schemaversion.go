@@ -46,6 +46,7 @@ func neededColumns() []string {
 		"sagas.write_token", "outbox.refused_at", "queue_problems.retry_at", "installation.id", // 00002
 		"bulk_actions.claimed_until", "bulk_items.outcome", "disabled_definitions.since", "queue_settings.rate", // 00003
 		"outbox.held_rank", "queue_settings.tokens_at", "queue_places.command", // 00004
+		"sagas.idempotency_key", "idempotency_keys.ended_at", "leases.holder", // 00005
 	}
 }
 

@@ -77,7 +77,15 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 	}
 	var who identity
 	var what state
+	claimed := make(map[string]*string, len(w.batch.Starts))
+	for i := range w.batch.Starts {
+		if start := &w.batch.Starts[i]; start.IdempotencyKey != "" {
+			claimed[start.SagaID] = &start.IdempotencyKey
+		}
+	}
+	idempotencyKeys := make([]*string, len(created))
 	for i := range created {
+		idempotencyKeys[i] = claimed[created[i].ID]
 		if err := who.add(&created[i]); err != nil {
 			return err
 		}
@@ -88,7 +96,7 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 	b.Queue(forRows(len(created), insertOneSaga, insertSagas),
 		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
-		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.fence.token)
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.fence.token, idempotencyKeys)
 	return nil
 }
 

@@ -18,6 +18,7 @@ const (
 	CodeInvalidDefinition    = "invalid_definition"     // errors lists every fault
 	CodeIdempotencyConflict  = "idempotency_conflict"   // the key was used with a different body
 	CodeKeyInUse             = "key_in_use"             // saga_id names the saga that holds the key
+	CodeSagaGone             = "saga_gone"              // saga_id names the deleted saga of the idempotency key
 	CodeNotApplicable        = "not_applicable"         // allowed_actions lists the actions that apply
 	CodeRevisionMoved        = "revision_moved"         // the saga is not at the revision of If-Match
 	CodeUnknownStep          = "unknown_step"           // the saga does not have the step
@@ -52,7 +53,7 @@ type Problem struct {
 	Code           string            `json:"code" doc:"Stable code of the fault, for programs"`
 	Detail         string            `json:"detail,omitempty" doc:"Description of the fault, for humans"`
 	Errors         []FieldError      `json:"errors,omitempty" doc:"Every fault of the request"`
-	SagaID         string            `json:"saga_id,omitempty" doc:"With key_in_use: the saga that holds the key"`
+	SagaID         string            `json:"saga_id,omitempty" doc:"With key_in_use: the saga that holds the key; with saga_gone: the deleted saga"`
 	AllowedActions []saga.ActionName `json:"allowed_actions,omitzero" doc:"With not_applicable: the actions that apply now; may be empty"`
 	RetryAfter     time.Duration     `json:"-"` // from the header Retry-After, for clients; 0: none
 }

@@ -86,6 +86,8 @@ func (b *batchState) start(r *request) (answer, error) {
 		return b.existing(outcome, r.sagaID), nil
 	case record.StartConflict:
 		return answer{err: record.ErrIdempotencyConflict}, nil
+	case record.StartGone:
+		return answer{err: &record.SagaGoneError{SagaID: outcome.Existing}}, nil
 	case record.StartKeyInUse:
 		return answer{err: &record.KeyInUseError{SagaID: outcome.Existing}}, nil
 	case record.StartUndefined:

@@ -122,7 +122,7 @@ func (e *Engine) lane(sagaID string) *lane {
 }
 
 // Start makes a new saga, or returns the existing one of the idempotency key; existed reports which. Errors:
-// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, record.ErrUnavailable,
+// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, *record.SagaGoneError, record.ErrUnavailable,
 // ErrStopped.
 func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.Instance, existed bool, err error) {
 	def, err := e.definitions.find(ctx, start.Definition, start.Version)

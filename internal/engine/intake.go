@@ -81,6 +81,7 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 // startRefusal returns the reason why a start will never be accepted, or "" if a retry may succeed.
 func startRefusal(err error) string {
 	_, keyInUse := errors.AsType[*record.KeyInUseError](err)
+	_, gone := errors.AsType[*record.SagaGoneError](err)
 	switch {
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return "definition_not_found"
@@ -92,6 +93,8 @@ func startRefusal(err error) string {
 		return "idempotency_conflict"
 	case keyInUse:
 		return "key_in_use"
+	case gone:
+		return "saga_gone"
 	case errors.Is(err, record.ErrRejected):
 		return reasonRejected
 	default:
@@ -111,6 +114,9 @@ func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reas
 	explain(dead, reason, why.Error())
 	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
 		dead.SagaID = keyInUse.SagaID
+	}
+	if gone, is := errors.AsType[*record.SagaGoneError](why); is {
+		dead.SagaID = gone.SagaID
 	}
 	if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
 		settle(false)

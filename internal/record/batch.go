@@ -68,6 +68,7 @@ const (
 	StartKeyInUse                   // an unfinished saga holds the business key
 	StartUndefined                  // that version of the definition is not stored
 	StartDisabled                   // the definition is disabled
+	StartGone                       // the saga with the same idempotency key and body is deleted
 )
 
 // Changes is what a transaction writes. A saga that reaches a terminal status releases its business key.

@@ -33,6 +33,12 @@ var (
 	ErrBulkOver = errors.New("the target of the bulk action is not to be decided")
 )
 
+// SagaGoneError reports that the idempotency key stands for a saga that retention has deleted.
+type SagaGoneError struct{ SagaID string }
+
+// Error names the condition; the saga's id is in the field.
+func (e *SagaGoneError) Error() string { return "the saga of the idempotency key is deleted" }
+
 // KeyInUseError reports that an unfinished saga of the definition holds the business key.
 type KeyInUseError struct{ SagaID string }
 

@@ -60,7 +60,11 @@ func (t *transaction) outcome(
 			return first
 		}
 		existing := record.StartOutcome{Kind: record.StartExists, Existing: held.SagaID}
-		if row, found := kept.sagas[held.SagaID]; found {
+		row, stored := kept.sagas[held.SagaID]
+		if _, claimed := before[held.SagaID]; !stored && !claimed {
+			existing.Kind = record.StartGone
+		}
+		if stored {
 			existing.Instance = record.Clone(row.Instance)
 		}
 		return existing
@@ -97,7 +101,7 @@ func (t *transaction) putKeys(loaded record.Loaded, changes record.Changes) {
 		}
 		if key := start.IdempotencyKey; key != "" {
 			row := claimRow{SagaID: start.SagaID, BodyHash: bytes.Clone(start.BodyHash)}
-			t.put(bucketClaims, key, row, func() { t.writing.tables.claims[key] = row })
+			t.put(bucketClaims, key, row, func() { t.writing.tables.putClaim(key, row) })
 		}
 		if start.Key != "" {
 			t.takeKey(businessKey{start.Definition, start.Key}, start.SagaID)

@@ -158,7 +158,7 @@ func (f *file) load(t *tables) error {
 				row.Delivered, row.Leased, row.Placed, row.ClaimedUntil = false, false, false, time.Time{}
 				t.putOutbox(row)
 			}),
-			eachKeyed(tx, bucketClaims, func(key string, row claimRow) { t.claims[key] = row }),
+			eachKeyed(tx, bucketClaims, t.putClaim),
 			each(tx, bucketKeysInUse, func(row keyRow) { t.keysInUse[row.businessKey] = row.SagaID }),
 			each(tx, bucketDeadLetters, func(row record.DeadLetter) { t.deadLetters[row.ID] = row }),
 			each(tx, bucketAPIKeys, func(row record.Key) { t.apiKeys[row.ID] = row }),

@@ -21,6 +21,8 @@ type tables struct {
 	history     map[string][]entryRow
 	outbox      map[string]map[string]outboxRow // saga → command id
 	claims      map[string]claimRow             // by idempotency key
+	keyOf       map[string]string               // saga → idempotency key
+	leases      map[string]lease                // by name; not in the file, since it has one process
 	keysInUse   map[businessKey]string          // → saga
 	deadLetters map[string]record.DeadLetter
 	apiKeys     map[string]record.Key
@@ -63,6 +65,9 @@ type entryRow struct {
 	Detail  json.RawMessage `json:",omitempty"`
 }
 
+// key is the row's name in the file.
+func (r entryRow) key() string { return r.SagaID + "/" + fmt.Sprintf("%020d", r.Seq) }
+
 type outboxRow struct {
 	Command      wire.Command
 	ClaimedUntil time.Time
@@ -85,6 +90,12 @@ type settingsRow struct {
 type claimRow struct {
 	SagaID   string
 	BodyHash []byte
+	EndedAt  time.Time `json:",omitzero"` // of its saga, set when that is deleted
+}
+
+type lease struct {
+	holder string
+	until  time.Time
 }
 
 type businessKey struct{ Definition, Key string }
@@ -99,6 +110,7 @@ func newTables() tables {
 		definitions: make(map[string][]definitionRow), sagas: make(map[string]sagaRow),
 		waking: make(map[string]time.Time), history: make(map[string][]entryRow),
 		outbox: make(map[string]map[string]outboxRow), claims: make(map[string]claimRow),
+		keyOf: make(map[string]string), leases: make(map[string]lease),
 		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
 		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), settings: make(map[string]settingsRow), bulks: make(map[string]record.BulkAction),
 		bulkItems: make(map[string]map[string]record.BulkItem), problems: make(map[string]record.QueueProblem),
@@ -122,6 +134,24 @@ func (t *tables) putSaga(row sagaRow) {
 	} else {
 		t.waking[row.ID] = row.WakeAt
 	}
+}
+
+func (t *tables) putClaim(key string, row claimRow) {
+	t.claims[key], t.keyOf[row.SagaID] = row, key
+}
+
+func (t *tables) deleteClaim(key string) {
+	delete(t.keyOf, t.claims[key].SagaID)
+	delete(t.claims, key)
+}
+
+func (t *tables) deleteSaga(id string) {
+	if at, found := slices.BinarySearch(t.ids, id); found {
+		t.ids = slices.Delete(t.ids, at, at+1)
+	}
+	delete(t.sagas, id)
+	delete(t.waking, id)
+	delete(t.history, id)
 }
 
 func (t *tables) putEntry(row entryRow) {

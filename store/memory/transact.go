@@ -143,7 +143,7 @@ func (t *transaction) putEntries(entries []record.Entry) error {
 			}
 			row.Detail = detail
 		}
-		key := row.SagaID + "/" + fmt.Sprintf("%020d", row.Seq)
+		key := row.key()
 		if kept := t.writing.tables.history[row.SagaID]; seen[key] || len(kept) > 0 && kept[len(kept)-1].Seq >= row.Seq {
 			return fmt.Errorf("add entry %s of saga %s: %w", strconv.FormatInt(row.Seq, 10), row.SagaID, errStored)
 		}

@@ -50,6 +50,13 @@ type Store interface {
 	DeleteDeadLetter(ctx context.Context, id string) error
 	ExpireDeadLetters(ctx context.Context, age time.Duration, keep, limit int) (deleted int, err error)
 
+	HoldLease(ctx context.Context, name, holder string, lease time.Duration) (held bool, err error)
+	Expiry(ctx context.Context, rule record.RetentionRule) (record.Expiry, error)
+	Expired(ctx context.Context, expiry record.Expiry, status saga.Status, after string, limit int) (ids []string, next string, err error)
+	WithHistory(ctx context.Context, ids []string) ([]record.SagaWithHistory, error)
+	DeleteSagas(ctx context.Context, deletion record.Deletion) (sagas, keys int, err error)
+	ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error)
+
 	CreateBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (record.BulkAction, error)
 	Bulk(ctx context.Context, id string) (record.BulkAction, error)
 	Bulks(ctx context.Context, page record.Page) (found []record.BulkAction, next string, err error)
@@ -80,7 +87,8 @@ func Run(t *testing.T, open Open) {
 	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
-		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(),
+		"retention": retentionRules(),
+		"keys":      keyRules(), "claims": claimRules(), "sizes": sizeRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {
