@@ -43,8 +43,9 @@ func (s *service) sagaRoutes() {
 		id: "start-saga", method: http.MethodPost, path: "/v1/sagas", tag: tag, role: record.Operator,
 		summary: "Start a saga", status: http.StatusCreated, waits: true, body: bodyOf[resource.StartSaga](),
 		about: "Returns 201 with the saga. An Idempotency-Key that was used before returns 200 with that saga as it is now, " +
-			"or 422 `idempotency_conflict` if the body differs. 409 `key_in_use` names the saga that holds the key.",
-		errors: []int{http.StatusNotFound, http.StatusConflict},
+			"or 422 `idempotency_conflict` if the body differs. 409 `key_in_use` names the saga that holds the key, " +
+			"and 410 `saga_gone` the saga of the Idempotency-Key if it has ended and was deleted.",
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, s.startSaga)
 	register(s, route{
 		id: "list-sagas", method: http.MethodGet, path: "/v1/sagas", tag: tag, role: record.Viewer,

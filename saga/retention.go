@@ -63,10 +63,10 @@ func (d *Definition) checkRetention(faults *Faults) {
 	}{{"/retention/completed", d.Retention.Completed}, {"/retention/undone", d.Retention.Undone}} {
 		age, count := outcome.rule.Age, outcome.rule.Count
 		if age != 0 && age != Forever && (age < Duration(MinRetentionAge) || age > Duration(MaxRetentionDays*24*time.Hour)) {
-			faults.add(outcome.pointer+"/age", badAge())
+			faults.add(outcome.pointer+"/age", "%s", badAge())
 		}
 		if count < 0 || count > MaxRetentionCount {
-			faults.add(outcome.pointer+"/count", badCount())
+			faults.add(outcome.pointer+"/count", "%s", badCount())
 		}
 	}
 }
@@ -108,13 +108,13 @@ func (r *definitionReader) retentionRule(at string, raw json.RawMessage) (rule R
 			rule.Age, ok = ParseAge(text)
 		}
 		if !ok {
-			r.faults.add(at+"/age", badAge())
+			r.faults.add(at+"/age", "%s", badAge())
 		}
 	}
 	if count := members["count"]; !isNull(count) {
 		if err := json.Unmarshal(count, &rule.Count); err != nil || rule.Count < 1 || rule.Count > MaxRetentionCount {
 			rule.Count = 0
-			r.faults.add(at+"/count", badCount())
+			r.faults.add(at+"/count", "%s", badCount())
 		}
 	}
 	return rule

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,18 @@ type Config struct {
 	// RetainDeadLetters is the age at which dead letters are deleted; default: 720h; negative: they are kept. Beyond 100,000
 	// the oldest are deleted in any case.
 	RetainDeadLetters time.Duration
+	// RetainCompleted and RetainUndone are the ages at which completed sagas (default: 720h), and compensated and abandoned
+	// ones (default: 2160h), are deleted with their histories; negative: they are kept. A definition may have a retention of
+	// its own. Sagas that need attention stay.
+	RetainCompleted time.Duration
+	RetainUndone    time.Duration
+	// RetainKeys is how long the idempotency key of a deleted saga stays after the saga's end; default: 720h; negative: it
+	// stays.
+	RetainKeys time.Duration
+	// RetentionInterval is the time between two rounds of deletion; default: 1 min.
+	RetentionInterval time.Duration
+	// ArchiveDir is the directory in which each saga is written before it is deleted; empty: none.
+	ArchiveDir string
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
 	// SessionKey encrypts the page's session cookies. Replicas with the same key accept each other's sessions. Default:
@@ -63,9 +76,10 @@ func (c Config) withDefaults() Config {
 		c.OverdueAfter = 15 * time.Minute
 	}
 	c.OverdueAfter = max(c.OverdueAfter, 0)
-	if c.RetainDeadLetters == 0 {
-		c.RetainDeadLetters = 720 * time.Hour
-	}
+	const month = 720 * time.Hour
+	c.RetainDeadLetters, c.RetainKeys = cmp.Or(c.RetainDeadLetters, month), cmp.Or(c.RetainKeys, month)
+	c.RetainCompleted, c.RetainUndone = cmp.Or(c.RetainCompleted, month), cmp.Or(c.RetainUndone, 3*month)
+	c.RetentionInterval = cmp.Or(c.RetentionInterval, time.Minute)
 	c.BasePath = strings.TrimRight(c.BasePath, "/")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -84,6 +98,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxQueueDepth < 0 {
 		return errors.New("maximum queue depth: must not be negative")
+	}
+	if c.RetentionInterval < 0 {
+		return errors.New("retention interval: must not be negative")
 	}
 	if err := checkListen(c.Listen); err != nil {
 		return err

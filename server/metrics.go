@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
 )
 
 // metrics holds the metrics of events and messages. The size of batches shows the load: an idle process has batches of one.
@@ -12,6 +13,7 @@ type metrics struct {
 	committed prometheus.Histogram
 	published prometheus.Histogram
 	received  *prometheus.CounterVec
+	deleted   *prometheus.CounterVec
 	sagas     *sagaMetrics
 }
 
@@ -36,10 +38,16 @@ func newMetrics() *metrics {
 			Name: "saga_messages_received_total", Help: "Messages received from the orchestrator's queues, by queue.",
 		}, []string{"queue"}),
 	}
+	m.deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "saga_retention_deleted_total", Help: "What retention has deleted, by its kind.",
+	}, []string{"kind"})
+	for _, kind := range []string{operate.KindSagas, operate.KindKeys, operate.KindDeadLetters} {
+		m.deleted.WithLabelValues(kind)
+	}
 	for _, queue := range []string{fromReplies, fromDead, fromStart} {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
-	m.registry.MustRegister(m.committed, m.published, m.received)
+	m.registry.MustRegister(m.committed, m.published, m.received, m.deleted)
 	m.sagas = newSagaMetrics(m.registry)
 	return m
 }
@@ -50,4 +58,9 @@ func (m *metrics) observe(commit engine.Commit) {
 	for decided := range commit.Sagas {
 		m.sagas.observe(decided)
 	}
+}
+
+// retentionDeleted counts what retention has deleted.
+func (m *metrics) retentionDeleted(kind string, count int) {
+	m.deleted.WithLabelValues(kind).Add(float64(count))
 }

@@ -25,6 +25,7 @@ type storage interface {
 	api.Keys
 	operate.Bulks
 	operate.OldLetters
+	operate.OldSagas
 	Queues(ctx context.Context) ([]string, error)
 	Close() error
 }

@@ -27,6 +27,7 @@ type Server struct {
 	engine   *engine.Engine
 	relay    *relay.Relay
 	bulk     *operate.Bulk
+	retain   *operate.Retention
 	metrics  *metrics
 	monitor  *api.Monitor
 	demo     *demo.Demo // nil: none
@@ -73,6 +74,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	})
 	if s.config.Demo && s.config.embedded() && !s.config.SimulateWorkers {
 		s.demo = demo.New(demo.Config{Engine: s.engine, Reads: s.store, Transport: s.broker, Logger: s.config.Logger})
+	}
+	var err error
+	if s.retain, err = s.newRetention(); err != nil {
+		return err
 	}
 	s.bulk = operate.NewBulk(operate.Config{
 		Bulks: s.store, Holder: rand.Text(), Logger: s.config.Logger,
@@ -132,9 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
 	intake.Go(func() { s.bulk.Run(taking) })
-	intake.Go(func() {
-		operate.Expiry{Letters: s.store, Age: max(s.config.RetainDeadLetters, 0), Logger: s.config.Logger}.Run(taking)
-	})
+	intake.Go(func() { s.retain.Run(taking) })
 	switch {
 	case s.demo != nil:
 		intake.Go(func() { s.demo.Run(taking) })

@@ -10,6 +10,7 @@ type Definition struct {
 	Description string          `json:"description,omitempty"`
 	Deadline    string          `json:"deadline,omitempty"`
 	OnFailure   string          `json:"on_failure,omitempty" doc:"park; absent: compensate"`
+	Retention   *Retention      `json:"retention,omitempty" doc:"How long finished sagas are kept; absent: as the server is set"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps with explicit defaults"`
 	Disabled    bool            `json:"disabled" doc:"true: starts of every version are refused"`
 	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Reason why the stored definition cannot be read, in which case only its name and version are shown; else null"`
@@ -27,6 +28,9 @@ func (d Definition) Body() (json.RawMessage, error) {
 	if d.OnFailure != "" {
 		body["on_failure"] = d.OnFailure
 	}
+	if d.Retention != nil {
+		body["retention"] = d.Retention
+	}
 	return json.Marshal(body)
 }
 
@@ -36,7 +40,20 @@ type DefinitionBody struct {
 	Description string           `json:"description,omitempty" maxLength:"4096"`
 	Deadline    string           `json:"deadline,omitempty" doc:"Time limit of the part before the pivot, such as 24h"`
 	OnFailure   string           `json:"on_failure,omitempty" enum:"compensate,park" doc:"What a final failure before the pivot, or of the pivot, leads to: compensate, or park until an operator decides. Default: compensate"`
+	Retention   *Retention       `json:"retention,omitempty" doc:"How long finished sagas are kept. Default: as the server is set"`
 	Steps       []DefinitionStep `json:"steps" minItems:"1" maxItems:"100"`
+}
+
+// Retention is how long the finished sagas of a definition are kept. That of the latest version applies to all.
+type Retention struct {
+	Completed *RetentionRule `json:"completed,omitempty"`
+	Undone    *RetentionRule `json:"undone,omitempty"` // compensated and abandoned sagas
+}
+
+// RetentionRule is the retention of one outcome.
+type RetentionRule struct {
+	Age   string `json:"age,omitempty" doc:"Time since the end after which a saga is deleted, such as 720h or 30d; 0: no limit"`
+	Count int    `json:"count,omitempty" minimum:"1" maximum:"1000000" doc:"Number of newest sagas that are kept; absent: no limit"`
 }
 
 // DefinitionStep is one step of a DefinitionBody.

@@ -29,9 +29,10 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	}
 	config := server.Config{
 		File: file, Fresh: c.Fresh, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure,
-		OverdueAfter: time.Duration(c.OverdueAfter), RetainDeadLetters: c.RetainDead.config(), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
+		OverdueAfter: time.Duration(c.OverdueAfter), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
 		BasePath: c.BasePath,
 	}
+	c.Retain.apply(&config)
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
 		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)

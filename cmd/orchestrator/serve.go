@@ -20,10 +20,27 @@ type serverFlags struct {
 	BasePath     string       `env:"ORCHESTRATOR_BASE_PATH" placeholder:"/PATH" help:"Path under which browsers and callers reach the server, such as /saga. A proxy may keep it or strip it."`
 	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that other machines can reach."`
 	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
-	RetainDead   retention    `name:"retain-dead-letters" default:"720h" env:"ORCHESTRATOR_RETAIN_DEAD_LETTERS" help:"Age at which dead letters are deleted, such as 720h or 30d; 0: they are kept. Beyond 100,000 the oldest are deleted in any case."`
+	Retain       retainFlags  `embed:""`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
 	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Lowest level that is logged."`
+}
+
+// retainFlags are the flags of what is deleted when.
+type retainFlags struct {
+	RetainCompleted   retention         `default:"720h" env:"ORCHESTRATOR_RETAIN_COMPLETED" help:"Age at which completed sagas are deleted with their history, such as 720h or 30d; 0: they are kept. A definition may have a retention of its own."`
+	RetainUndone      retention         `default:"2160h" env:"ORCHESTRATOR_RETAIN_UNDONE" help:"Age at which compensated and abandoned sagas are deleted; 0: they are kept. Sagas that need attention stay."`
+	RetainKeys        retention         `default:"720h" env:"ORCHESTRATOR_RETAIN_KEYS" help:"How long the idempotency key of a deleted saga stays after the saga's end; 0: it stays."`
+	RetainDeadLetters retention         `default:"720h" env:"ORCHESTRATOR_RETAIN_DEAD_LETTERS" help:"Age at which dead letters are deleted; 0: they are kept. Beyond 100,000 the oldest are deleted in any case."`
+	RetentionInterval retentionInterval `default:"1m" env:"ORCHESTRATOR_RETENTION_INTERVAL" help:"Time between two rounds of deletion, 1s to 24h."`
+	ArchiveDir        string            `env:"ORCHESTRATOR_ARCHIVE_DIR" type:"path" placeholder:"DIR" help:"Directory in which each saga is written, with its history, before it is deleted."`
+}
+
+// apply sets the fields of the server's configuration.
+func (f retainFlags) apply(config *server.Config) {
+	config.RetainCompleted, config.RetainUndone = f.RetainCompleted.config(), f.RetainUndone.config()
+	config.RetainKeys, config.RetainDeadLetters = f.RetainKeys.config(), f.RetainDeadLetters.config()
+	config.RetentionInterval, config.ArchiveDir = time.Duration(f.RetentionInterval), f.ArchiveDir
 }
 
 func (f serverFlags) logger(out *streams) *slog.Logger {
@@ -53,11 +70,13 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	if c.DatabaseURL == "" || c.AMQPURL == "" { // an empty URL would select the embedded store
 		return usage("--database-url and --amqp-url must not be empty")
 	}
-	return serve(ctx, server.Config{
+	config := server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
-		RetainDeadLetters: c.RetainDead.config(), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
-	}, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
+		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
+	}
+	c.Retain.apply(&config)
+	return serve(ctx, config, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 
 // serve opens an orchestrator, announces its URL, and runs it until ctx ends.

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -99,28 +98,33 @@ func (o *overdueAfter) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// maxRetentionDays keeps a retention within a time.Duration.
-const maxRetentionDays = 36_500
-
-// retention is how long something is kept, with the unit d for days; 0 means forever.
+// retention is how long something is kept, with the unit d for days; 0 means no limit.
 type retention time.Duration
 
 // UnmarshalText parses the value.
 func (r *retention) UnmarshalText(text []byte) error {
-	given, err := time.ParseDuration(string(text))
-	if days, isDays := strings.CutSuffix(string(text), "d"); isDays {
-		var number int
-		number, err = strconv.Atoi(days)
-		given = time.Duration(min(number, maxRetentionDays+1)) * 24 * time.Hour
+	age, ok := saga.ParseAge(string(text))
+	if !ok {
+		return fmt.Errorf("must be a duration from %s to %dd such as 720h or 30d, or 0 for no limit", saga.MinRetentionAge, saga.MaxRetentionDays)
 	}
-	if err != nil || given != 0 && given < time.Second || given > maxRetentionDays*24*time.Hour {
-		return fmt.Errorf("must be a duration from 1s to %dd such as 720h or 30d, or 0 for forever", maxRetentionDays)
-	}
-	*r = retention(given)
+	*r = retention(max(age, 0))
 	return nil
 }
 
-// config returns the value as server.Config has it: negative means forever.
+// retentionInterval is the time between two rounds of deletion.
+type retentionInterval time.Duration
+
+// UnmarshalText parses the value.
+func (i *retentionInterval) UnmarshalText(text []byte) error {
+	given, err := time.ParseDuration(string(text))
+	if err != nil || given < time.Second || given > 24*time.Hour {
+		return errors.New("must be a duration from 1s to 24h such as 1m")
+	}
+	*i = retentionInterval(given)
+	return nil
+}
+
+// config returns the value as server.Config has it: negative means no limit.
 func (r retention) config() time.Duration {
 	if r == 0 {
 		return -1

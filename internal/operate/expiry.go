@@ -2,16 +2,13 @@ package operate
 
 import (
 	"context"
-	"log/slog"
 	"time"
-
-	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // MaxDeadLetters is the number of dead letters that are kept. Older ones are deleted.
 const MaxDeadLetters = 100_000
 
-// expiryChunk is the number of dead letters that one statement deletes.
+// expiryChunk is the number of dead letters, or of idempotency keys, that one statement deletes.
 const expiryChunk = 500
 
 // OldLetters deletes old dead letters.
@@ -21,39 +18,32 @@ type OldLetters interface {
 	ExpireDeadLetters(ctx context.Context, age time.Duration, keep, limit int) (deleted int, err error)
 }
 
-// Expiry deletes dead letters by age and number, in small batches. Letters is required.
-type Expiry struct {
-	Letters OldLetters
-	Age     time.Duration // 0: they do not expire by age
-	Keep    int           // 0: MaxDeadLetters
-	Every   time.Duration // between two looks; 0: 1 min
-	Logger  *slog.Logger  // nil: no log
+// letters deletes dead letters by age and number.
+func (r *Retention) letters(ctx context.Context) {
+	r.inChunks(ctx, KindDeadLetters, func() (int, error) {
+		return r.config.Letters.ExpireDeadLetters(ctx, r.config.LetterAge, r.config.KeepLetters, expiryChunk)
+	})
 }
 
-// Run deletes dead letters until ctx ends.
-func (e Expiry) Run(ctx context.Context) {
-	if e.Keep == 0 {
-		e.Keep = MaxDeadLetters
+// keys deletes the idempotency keys of sagas that are deleted.
+func (r *Retention) keys(ctx context.Context) {
+	if r.config.KeyAge > 0 {
+		r.inChunks(ctx, KindKeys, func() (int, error) { return r.config.Sagas.ExpireKeys(ctx, r.config.KeyAge, expiryChunk) })
 	}
-	if e.Every == 0 {
-		e.Every = time.Minute
-	}
-	if e.Logger == nil {
-		e.Logger = slog.New(slog.DiscardHandler)
-	}
-	for wait.For(ctx, e.Every) {
-		total := 0
-		for {
-			deleted, err := e.Letters.ExpireDeadLetters(ctx, e.Age, e.Keep, expiryChunk)
-			if err != nil && ctx.Err() == nil {
-				e.Logger.Warn("old dead letters were not deleted", "error", err)
-			}
-			if total += deleted; err != nil || deleted < expiryChunk {
-				break
-			}
+}
+
+// inChunks deletes until a chunk is not full, this replica loses the lease, or ctx ends.
+func (r *Retention) inChunks(ctx context.Context, kind string, chunk func() (int, error)) {
+	for r.leads(ctx) {
+		begun := time.Now()
+		deleted, err := chunk()
+		if err != nil {
+			r.warn(ctx, err)
+			return
 		}
-		if total > 0 {
-			e.Logger.Info("deleted old dead letters", "count", total, "older_than", e.Age, "beyond", e.Keep)
+		r.deleted(kind, deleted)
+		if deleted < expiryChunk || !r.rest(ctx, time.Since(begun)) {
+			return
 		}
 	}
 }
