@@ -215,11 +215,13 @@ func statusTexts(statuses []saga.Status) []string {
 	return texts
 }
 
+const expireKeysStatement = `delete from idempotency_keys k using (select key from idempotency_keys
+		where ended_at is not null and ended_at < now() - $1::interval order by ended_at limit $2 for update skip locked) old
+	where k.key = old.key`
+
 // ExpireKeys deletes idempotency keys of deleted sagas that ended longer ago than age, up to limit.
 func (s *Store) ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
-	done, err := s.pool.Exec(ctx, `delete from idempotency_keys k using (select key from idempotency_keys
-		where ended_at is not null and ended_at < now() - $1::interval order by ended_at limit $2 for update skip locked) old
-		where k.key = old.key`, age, limit)
+	done, err := s.pool.Exec(ctx, expireKeysStatement, age, limit)
 	if err != nil {
 		return 0, fmt.Errorf("delete old idempotency keys: %w", err)
 	}
