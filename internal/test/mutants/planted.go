@@ -31,6 +31,7 @@ func mutants() []mutant {
 	all = append(all, engineMutants()...)
 	all = append(all, operatorMutants()...)
 	all = append(all, queueMutants()...)
+	all = append(all, retentionMutants()...)
 	all = append(all, rewindMutants()...)
 	return append(all, callerMutants()...)
 }
