@@ -13,7 +13,7 @@ import (
 )
 
 // memberStart are the bytes with which Append begins a member: no name, no time, any system.
-var memberStart = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
+const memberStart = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 // Find calls take with every line of the saga, oldest file first. It skips what a crash has left of a member: its sagas
 // were not deleted then.
@@ -121,7 +121,7 @@ func nextStart(file io.ReaderAt, at int64) (int64, error) {
 	block := make([]byte, 1<<16)
 	for {
 		n, err := file.ReadAt(block, at)
-		if found := bytes.Index(block[:n], memberStart); found >= 0 {
+		if found := bytes.Index(block[:n], []byte(memberStart)); found >= 0 {
 			return at + int64(found), nil
 		}
 		if errors.Is(err, io.EOF) {

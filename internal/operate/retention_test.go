@@ -59,8 +59,8 @@ func newRetained(t *testing.T) *retained {
 	}
 }
 
-func (r *retained) run(ctx context.Context, holder string, config operate.RetentionConfig) {
-	config.Sagas, config.Letters, config.Holder = r.store, r.store, holder
+func (r *retained) run(ctx context.Context, config operate.RetentionConfig) {
+	config.Sagas, config.Letters, config.Holder = r.store, r.store, "me"
 	config.Deleted = func(kind string, count int) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -119,7 +119,7 @@ func TestOldSagasKeysAndDeadLettersAreDeletedInTheBackground(t *testing.T) {
 			return len(found)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		go r.run(ctx, "me", operate.RetentionConfig{
+		go r.run(ctx, operate.RetentionConfig{
 			Archive: r.archive, Completed: time.Hour, KeyAge: 2 * time.Hour, LetterAge: time.Hour, KeepLetters: 200,
 		})
 		time.Sleep(50 * time.Minute)
@@ -167,7 +167,7 @@ func TestTheLatestVersionOfADefinitionSaysHowLongItsSagasStay(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, created)
 			ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
-			r.run(ctx, "me", operate.RetentionConfig{Completed: time.Minute})
+			r.run(ctx, operate.RetentionConfig{Completed: time.Minute})
 			stop()
 			left := slices.Sorted(maps.Keys(r.left(t)))
 			assert.Equal(t, ids[len(ids)-round.left:], append([]string{}, left...), round.retention)
@@ -184,7 +184,7 @@ func TestASagaThatCannotBeArchivedStays(t *testing.T) {
 		run := func() {
 			ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer stop()
-			r.run(ctx, "me", operate.RetentionConfig{Archive: r.archive, Completed: time.Second})
+			r.run(ctx, operate.RetentionConfig{Archive: r.archive, Completed: time.Second})
 		}
 		run()
 		assert.Contains(t, r.left(t), id)
@@ -204,7 +204,7 @@ func TestOneReplicaDeletesAtATime(t *testing.T) {
 		require.True(t, held)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		go r.run(ctx, "me", operate.RetentionConfig{Completed: time.Second})
+		go r.run(ctx, operate.RetentionConfig{Completed: time.Second})
 		time.Sleep(9 * time.Minute)
 		synctest.Wait()
 		assert.Contains(t, r.left(t), id)

@@ -25,10 +25,9 @@ func retentionRules() map[string]rule {
 	}
 }
 
-var (
-	completed = []saga.Status{saga.Completed}
-	turned    = []saga.Status{saga.Compensated, saga.Abandoned}
-)
+func completed() []saga.Status { return []saga.Status{saga.Completed} }
+
+func turned() []saga.Status { return []saga.Status{saga.Compensated, saga.Abandoned} }
 
 // ended selects every saga of the statuses that has ended.
 func (f *Fixture) ended(statuses []saga.Status) record.Expiry {
@@ -103,14 +102,14 @@ func (f *Fixture) expired(expiry record.Expiry) (ids []string) {
 
 func oldSagasGo(f *Fixture) {
 	first, second, other := f.finished(saga.Start{Key: "k"}), f.compensated(), f.finished(saga.Start{})
-	sagas, _ := f.delete(record.Deletion{Expiry: f.ended(completed), IDs: []string{first, second, first}})
+	sagas, _ := f.delete(record.Deletion{Expiry: f.ended(completed()), IDs: []string{first, second, first}})
 	assert.Equal(f.t, 1, sagas)
 	assert.True(f.t, f.gone(first))
 	_, _, err := f.History(f.t.Context(), first, record.Page{})
 	require.ErrorIs(f.t, err, record.ErrSagaNotFound)
 	assert.False(f.t, f.gone(second), "another outcome")
 	assert.False(f.t, f.gone(other), "not asked for")
-	sagas, _ = f.delete(record.Deletion{Expiry: f.ended(turned), IDs: []string{second}})
+	sagas, _ = f.delete(record.Deletion{Expiry: f.ended(turned()), IDs: []string{second}})
 	assert.Equal(f.t, 1, sagas)
 	found, _, err := f.Sagas(f.t.Context(), record.Filter{}, record.Page{Limit: 10})
 	require.NoError(f.t, err)
@@ -150,7 +149,7 @@ func changedSagasStay(f *Fixture) {
 	f.Apply(changed, Do(saga.ActionAcknowledge))
 	require.Nil(f.t, f.Get(changed).Attention)
 	sagas, _ := f.delete(record.Deletion{
-		Expiry: f.ended(turned), IDs: []string{same, changed}, Versions: []string{read[0].Version, read[1].Version},
+		Expiry: f.ended(turned()), IDs: []string{same, changed}, Versions: []string{read[0].Version, read[1].Version},
 	})
 	assert.Equal(f.t, 1, sagas)
 	assert.True(f.t, f.gone(same))
@@ -165,13 +164,16 @@ func oldestSagasGo(f *Fixture) {
 		f.Start(saga.Start{})
 	}
 	for count := 1; count <= 11; count++ {
-		for statuses, ids := range map[*[]saga.Status][]string{&completed: done, &turned: other} {
-			expiry, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: *statuses, Count: count})
+		for _, outcome := range []struct {
+			statuses []saga.Status
+			ids      []string
+		}{{completed(), done}, {turned(), other}} {
+			expiry, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: outcome.statuses, Count: count})
 			require.NoError(f.t, err)
-			assert.ElementsMatch(f.t, ids[:max(0, len(ids)-count)], f.expired(expiry), "the newest %d stay", count)
+			assert.ElementsMatch(f.t, outcome.ids[:max(0, len(outcome.ids)-count)], f.expired(expiry), "the newest %d stay", count)
 		}
 	}
-	expiry, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: turned, Count: 3})
+	expiry, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: turned(), Count: 3})
 	require.NoError(f.t, err)
 	sagas, _ := f.delete(record.Deletion{Expiry: expiry, IDs: append(done, other...)})
 	assert.Equal(f.t, 7, sagas)
@@ -179,16 +181,16 @@ func oldestSagasGo(f *Fixture) {
 
 func ageCounts(f *Fixture) {
 	id := f.finished(saga.Start{})
-	expiry, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: completed, Age: time.Hour})
+	expiry, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: completed(), Age: time.Hour})
 	require.NoError(f.t, err)
 	assert.WithinDuration(f.t, time.Now().Add(-time.Hour), expiry.Before, time.Minute)
 	assert.Empty(f.t, f.expired(expiry))
-	expiry, err = f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: completed, Age: time.Microsecond})
+	expiry, err = f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: completed(), Age: time.Microsecond})
 	require.NoError(f.t, err)
 	assert.Equal(f.t, []string{id}, f.expired(expiry), "it has just ended")
 	expiry.Before = f.Get(id).FinishedAt
 	assert.Empty(f.t, f.expired(expiry), "it ended at that time, not before")
-	none, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: completed})
+	none, err := f.Expiry(f.t.Context(), record.RetentionRule{Definition: f.Order.Name, Statuses: completed()})
 	require.NoError(f.t, err)
 	assert.Empty(f.t, f.expired(none), "without limits")
 }
@@ -198,7 +200,7 @@ func expiredPages(f *Fixture) {
 	for range 5 {
 		ids = append(ids, f.finished(saga.Start{}))
 	}
-	assert.Equal(f.t, ids, f.expired(f.ended(completed)))
+	assert.Equal(f.t, ids, f.expired(f.ended(completed())))
 }
 
 func keyOutlivesSaga(f *Fixture) {
@@ -207,7 +209,7 @@ func keyOutlivesSaga(f *Fixture) {
 	require.NoError(f.t, err)
 	f.Complete(claim.SagaID)
 	f.sent(claim.SagaID)
-	sagas, keys := f.delete(record.Deletion{Expiry: f.ended(completed), IDs: []string{claim.SagaID}, KeepKeys: time.Hour})
+	sagas, keys := f.delete(record.Deletion{Expiry: f.ended(completed()), IDs: []string{claim.SagaID}, KeepKeys: time.Hour})
 	assert.Equal(f.t, [2]int{1, 0}, [2]int{sagas, keys})
 	again := f.Claim(NewID(), "key", "")
 	outcome, err := f.TryStart(again, saga.Start{})
@@ -239,7 +241,7 @@ func keyGoes(f *Fixture) {
 	require.NoError(f.t, err)
 	f.Complete(claim.SagaID)
 	f.sent(claim.SagaID)
-	sagas, keys := f.delete(record.Deletion{Expiry: f.ended(completed), IDs: []string{claim.SagaID}, KeepKeys: time.Microsecond})
+	sagas, keys := f.delete(record.Deletion{Expiry: f.ended(completed()), IDs: []string{claim.SagaID}, KeepKeys: time.Microsecond})
 	assert.Equal(f.t, [2]int{1, 1}, [2]int{sagas, keys}, "its time is over when its saga goes")
 	outcome, err := f.TryStart(f.Claim(NewID(), "key", ""), saga.Start{})
 	require.NoError(f.t, err)

@@ -23,8 +23,9 @@ func retentionMutants() []mutant {
 			"and ($6::text[] is null or ", "and ($6::text[] is null or $6::text[] is not null or ", stored,
 		},
 		{
-			"a saga deleted before it is archived", "internal/operate/retention.go",
-			"if r.config.Archive == nil {", "if r.config.Archive != nil {", []layer{retaining()},
+			"a saga deleted though it was not archived", "internal/operate/retention.go",
+			"r.config.Archive.Write(ctx, doomed); err != nil {", "r.config.Archive.Write(ctx, doomed); err != nil && ctx == nil {",
+			[]layer{retaining()},
 		},
 		{
 			"a repeated start that is new once its saga is deleted", "store/claims.go",
