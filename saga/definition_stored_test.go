@@ -25,7 +25,7 @@ func TestAStoredDefinitionIsReadLeniently(t *testing.T) {
 	t.Parallel()
 	step := `{"name":"a","command":"q.a"}`
 	for name, body := range map[string]string{
-		"an unknown member":             `{"steps":[` + step + `],"retention":{"completed":{"age":"24h"}}}`,
+		"an unknown member":             `{"steps":[` + step + `],"data_schema":{"type":"object"}}`,
 		"one of a step":                 `{"steps":[{"name":"a","command":"q.a","input":{"order":"/id"}}]}`,
 		"one of a policy":               `{"steps":[{"name":"a","command":"q.a","retry":{"max_attempts":2,"budget":7}}]}`,
 		"one that holds anything":       `{"steps":[` + step + `],"x":["\ud800",1e999,` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `]}`,
