@@ -125,6 +125,7 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 		})
 		return &bulkOutput{Status: http.StatusOK, Body: report}, err
 	}
+	parameters.Canary = given.Canary
 	text, err := saga.EncodeJSON(parameters)
 	if err != nil {
 		return nil, err
@@ -254,7 +255,7 @@ func showBulk(a record.BulkAction) resource.BulkAction {
 	_ = json.Unmarshal(a.Parameters, &given) // written by createBulk; unreadable ones are not shown
 	return resource.BulkAction{
 		ID: a.ID, On: string(a.Kind), Action: a.Action, Status: string(a.Status), Filter: a.Filter,
-		Step: given.Step, To: given.To, Output: given.Output, Patch: given.Patch, Rate: a.Rate, Canary: a.Canary, StopAfter: a.StopAfter,
+		Step: given.Step, To: given.To, Output: given.Output, Patch: given.Patch, Rate: a.Rate, Canary: given.Canary, StopAfter: a.StopAfter,
 		Reason: a.Reason, Actor: a.Actor, CreatedAt: resource.Time{Time: a.CreatedAt}, FinishedAt: resource.OptionalTime(a.FinishedAt),
 		Matched: a.Tally.Matched, Done: a.Tally.Done, Refused: a.Tally.Refused, Failed: a.Tally.Failed, Remaining: a.Tally.Remaining(),
 	}

@@ -148,7 +148,7 @@ func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (wou
 	}
 	names, err := s.Bulks.Disabled(ctx)
 	if err == nil && slices.Contains(names, start.Definition) {
-		return "", "the definition is disabled"
+		return "", "the definition is disabled: enable it first"
 	}
 	if start.Version == 0 {
 		_, err = s.Reads.LatestDefinition(ctx, start.Definition)
@@ -158,7 +158,18 @@ func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (wou
 	if err != nil {
 		return "", "the definition does not exist or cannot be read"
 	}
-	return "start a saga of " + start.Definition + ", unless its keys are in use", ""
+	if start.Key != "" {
+		holder, _, err := s.Reads.Sagas(ctx, record.Filter{Definition: &start.Definition, Key: &start.Key, Statuses: unfinishedStatuses()}, record.Page{Limit: 1})
+		if err == nil && len(holder) > 0 {
+			return "", "saga " + holder[0].ID + " holds the business key: redrive the dead letter once that saga has ended"
+		}
+	}
+	return "start a saga of " + start.Definition + ", unless its idempotency key was used with a different request", ""
+}
+
+// unfinishedStatuses returns the statuses of sagas that have not ended.
+func unfinishedStatuses() []saga.Status {
+	return slices.DeleteFunc(saga.Statuses(), saga.Status.Terminal)
 }
 
 // reader reads the targets of a bulk action: by their ids, or page by page.

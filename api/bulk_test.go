@@ -178,6 +178,7 @@ func TestABulkRequestIsRefusedWithWhatIsWrong(t *testing.T) {
 		`{"action":"retry","output":{},"reason":"x","filter":{"key":"a"}}`:                          "invalid_field",
 		`{"action":"patch_data","reason":"x","filter":{"key":"a"}}`:                                 "invalid_field",
 		`{"action":"pause","reason":"x","rate":-1,"filter":{"key":"a"}}`:                            "invalid_field",
+		`{"action":"pause","reason":"x","rate":0,"filter":{"key":"a"}}`:                             "invalid_field",
 		`{"action":"pause","reason":"x","canary":-1,"filter":{"key":"a"}}`:                          "invalid_field",
 		`{"action":"pause","reason":"x","stop_after":100001,"filter":{"key":"a"}}`:                  "invalid_field",
 		`{"action":"pause","reason":"x","canary":0,"filter":{"key":"a"}}`:                           "invalid_field",

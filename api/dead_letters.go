@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -147,8 +146,12 @@ func (s *service) actOnLetters(ctx context.Context, input *actOnManyInput) (*bul
 		report, err := s.dryRunLetters(ctx, targets, given.Action)
 		return &bulkOutput{Status: http.StatusOK, Body: report}, err
 	}
+	parameters, err := saga.EncodeJSON(record.BulkParameters{Canary: given.Canary})
+	if err != nil {
+		return nil, err
+	}
 	return s.createBulk(ctx, record.BulkAction{
-		Kind: record.BulkDeadLetters, Action: given.Action, Filter: given.Filter, Parameters: json.RawMessage("{}"), Reason: given.Reason,
+		Kind: record.BulkDeadLetters, Action: given.Action, Filter: given.Filter, Parameters: parameters, Reason: given.Reason,
 		Rate: given.Rate, Canary: given.Canary, StopAfter: given.StopAfter,
 	}, targets)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // survey holds what is broken.
@@ -73,12 +72,7 @@ func (m *Monitor) brokenDefinitions(ctx context.Context) (broken int, err error)
 
 // scanSagas continues the scan over unfinished sagas.
 func (m *Monitor) scanSagas(ctx context.Context) error {
-	var unfinished []saga.Status
-	for _, status := range saga.Statuses() {
-		if !status.Terminal() {
-			unfinished = append(unfinished, status)
-		}
-	}
+	unfinished := unfinishedStatuses()
 	for range scanPages {
 		page, next, err := m.config.Reads.Sagas(ctx, record.Filter{Statuses: unfinished}, record.Page{After: m.scan.after, Limit: scanPage})
 		if err != nil {

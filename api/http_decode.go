@@ -51,7 +51,7 @@ func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Va
 	if json.Unmarshal(raw, into.Addr().Interface()) != nil {
 		return false
 	}
-	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Type == reflect.TypeFor[saga.Duration]()
+	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Tag.Get("exclusiveMinimum") != "" || member.Type == reflect.TypeFor[saga.Duration]()
 	return !zeroIsAbsent || !into.IsZero()
 }
 
@@ -103,6 +103,9 @@ func kindOf(member reflect.StructField) string {
 	case kind.Kind() == reflect.Bool:
 		return "true or false"
 	case kind.Kind() == reflect.Float64:
+		if most := member.Tag.Get("maximum"); most != "" {
+			return "a number above 0, at most " + most
+		}
 		return "a number"
 	}
 	least, most := member.Tag.Get("minimum"), member.Tag.Get("maximum")

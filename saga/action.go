@@ -69,7 +69,7 @@ func (t *transition) perform(a Action) {
 	case ActionAcknowledge:
 		for i := range t.next.Steps {
 			s := &t.next.Steps[i]
-			s.LateEffect, s.LateCompensation, s.EarlierEffect = false, false, false
+			s.LateEffect, s.LateCompensation, s.EarlierEffect = false, false, 0
 		}
 		t.record(EntryAcknowledged, "", 0, reason)
 	case ActionPause:
@@ -119,13 +119,21 @@ func (t *transition) actRetry(a Action) {
 			t.yield(i) // a later step may be exhausted too, and is compensated first
 			continue
 		}
-		t.next.TurnBack, t.next.Rewind = nil, nil
+		t.dropTurnBack(EntryCancelDropped, s.Name)
 		s.AttemptsForgiven = s.Attempts
 		t.dispatch(i)
 	}
 	if !retried {
 		t.refuse(RefusedNotApplicable, "step %s is not exhausted", a.Step)
 	}
+}
+
+// dropTurnBack ends the wait of a cancel, a deadline or a rewind for the outcome of the pivot, and records that.
+func (t *transition) dropTurnBack(entry EntryType, pivot string) {
+	if t.next.TurnBack != nil {
+		t.record(entry, pivot, 0, map[string]any{"code": t.next.TurnBack.Code})
+	}
+	t.next.TurnBack, t.next.Rewind = nil, nil
 }
 
 // actSkip marks an exhausted step or compensation as done.
@@ -155,10 +163,10 @@ func (t *transition) actSkip(a Action) {
 	if a.Output != nil && reason != CompensationExhausted {
 		s.Output = a.Output
 	}
-	if reason == PivotUnknown {
-		t.next.TurnBack, t.next.Rewind = nil, nil
-	}
 	t.record(EntryStepSkipped, s.Name, 0, reasonOf(a))
+	if reason == PivotUnknown {
+		t.dropTurnBack(EntryCancelTooLate, s.Name)
+	}
 }
 
 // actCompensate cancels the saga, settles that an unknown pivot did not happen, or compensates a late effect.
@@ -196,6 +204,9 @@ func (t *transition) reopen(a Action) {
 	s := &t.next.Steps[i]
 	t.next.ReopenedFrom = t.next.Status
 	t.next.Phase = PhaseBackward
+	if !s.LateEffect { // the execution to compensate is not the last one
+		s.Compensating, s.EarlierEffect, s.TookEffect, s.Output = s.EarlierEffect, 0, true, nil
+	}
 	s.LateEffect = false
 	s.Reopened = true
 	t.woken = true

@@ -47,9 +47,16 @@ func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 	return allowed
 }
 
-// mayReopen reports whether step i took effect after the end of the saga and can still be compensated.
+// mayReopen reports whether step i took effect late and can still be compensated. The effect of an execution from before
+// a rewind can be, unless that of the last execution may stand beside it.
 func (d *Definition) mayReopen(in *Instance, i int) bool {
-	return in.Steps[i].LateEffect && d.Steps[i].Compensation != ""
+	s := &in.Steps[i]
+	if d.Steps[i].Compensation == "" {
+		return false
+	}
+	alone := s.Status == StepCompensated || s.Status == StepFailed || s.Status == StepPending
+	settled := s.TookEffect || !s.Uncertain
+	return s.LateEffect || s.EarlierEffect > 0 && alone && settled
 }
 
 // mayTurnBack reports whether a saga can still be cancelled: in its forward phase, or while it is rewound.

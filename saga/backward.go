@@ -93,6 +93,9 @@ func (t *transition) dispatchCompensation(i int) {
 	}
 	if s.Rewinds > 0 {
 		executed := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Execute, Round: s.execution()}
+		if s.Compensating > 0 {
+			executed.Round = s.Compensating
+		}
 		command.Compensates = executed.IdempotencyKey()
 	}
 	t.commands = append(t.commands, command)

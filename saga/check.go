@@ -142,7 +142,7 @@ func (d *Definition) checkState(in *Instance, i int) error {
 	if !s.consistent() {
 		return broken("step %s: %s does not agree with its counters and timers", s.Name, s.Status)
 	}
-	if s.Status == StepPending {
+	if s.Status == StepPending || s.Compensating > 0 { // what follows is about the last execution
 		return nil
 	}
 	for _, before := range d.graph.before[i] {
@@ -182,7 +182,7 @@ func (s *StepState) consistent() bool {
 	case StepFailed:
 		return s.Attempts > 0 && !waiting && !timed
 	case StepSkipped:
-		return s.Attempts > 0 && !waiting && !timed
+		return (s.Attempts > 0 || s.Compensating > 0) && !waiting && !timed
 	case StepCompensating:
 		return s.CompensationAttempts > s.CompensationForgiven && waiting != timed
 	case StepCompensated, StepCompensationFailed:

@@ -67,6 +67,7 @@ const (
 	EntryRetried               EntryType = "saga.retried"
 	EntryCancelRequested       EntryType = "saga.cancel_requested"
 	EntryCancelTooLate         EntryType = "saga.cancel_too_late"
+	EntryCancelDropped         EntryType = "saga.cancel_dropped"   // an operator retried the pivot that a cancel or a rewind waited for
 	EntryRewindRequested       EntryType = "saga.rewind_requested" // it waits for the outcome of the pivot
 	EntryRewinding             EntryType = "saga.rewinding"
 	EntryRewound               EntryType = "saga.rewound"

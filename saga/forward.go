@@ -69,8 +69,7 @@ func (t *transition) succeed(i, attempt int, merged []byte, reply Reply) {
 	t.progress()
 	t.record(EntryStepSucceeded, s.Name, attempt, nil)
 	if i == t.def.graph.pivot && t.next.TurnBack != nil {
-		t.record(EntryCancelTooLate, s.Name, 0, map[string]any{"code": t.next.TurnBack.Code})
-		t.next.TurnBack, t.next.Rewind = nil, nil
+		t.dropTurnBack(EntryCancelTooLate, s.Name)
 	}
 }
 

@@ -111,7 +111,8 @@ type StepState struct {
 	LateEffect           bool       `json:"late_effect,omitempty"`       // the success came after the end of the saga
 	LateCompensation     bool       `json:"late_undo,omitempty"`         // the success of the compensation came after the end of the saga
 	Reopened             bool       `json:"reopened,omitempty"`          // being compensated after the end of the saga
-	EarlierEffect        bool       `json:"earlier_effect,omitempty"`    // an execution from before a rewind took effect, unseen by the compensation
+	EarlierEffect        int        `json:"earlier_effect,omitempty"`    // the execution from before a rewind that took effect, unseen by its compensation; 0: none
+	Compensating         int        `json:"compensating,omitempty"`      // the execution to compensate; 0: the last one
 	Unsettled            []int      `json:"unsettled,omitempty"`         // rounds of executions before a rewind that may still report a first success
 	Rewinds              int        `json:"rewinds,omitempty"`           // how often a rewind has reset the step after it had run
 	Round                int        `json:"round,omitempty"`             // of the compensation; above 1 after a rewind or a late success

@@ -129,7 +129,7 @@ func (t *transition) earlierExecution(i int, r Reply) {
 	if s.Unsettled = slices.Delete(slices.Clone(s.Unsettled), at, at+1); len(s.Unsettled) == 0 {
 		s.Unsettled = nil
 	}
-	s.EarlierEffect = true
+	s.EarlierEffect = r.Command.Round
 	t.progress()
 	t.record(EntryStepLateEffect, s.Name, r.Command.Attempt, map[string]any{"execution": r.Command.Round})
 }

@@ -222,6 +222,12 @@ func TestRule16ARewindWaitsForAPivotThatIsOut(t *testing.T) {
 	c.act(saga.ActionRetry)
 	require.Nil(t, c.is.Rewind)
 	c.expectOut("p/execute/2")
+	require.Equal(t, saga.CodeRewind, c.expectHistory(saga.EntryCancelDropped, "p").Detail["code"])
+
+	c = reach()
+	c.lose("p")
+	c.act(saga.ActionSkip, onStep("p"))
+	c.expectHistory(saga.EntryCancelTooLate, "p")
 
 	c = reach()
 	c.act(saga.ActionCompensate)
@@ -262,6 +268,54 @@ func TestRule16ALateSuccessFromBeforeARewindAsksForAnOperator(t *testing.T) {
 	c.expectStatus(saga.Completed)
 	c.expectAllowed(saga.ActionAcknowledge)
 	c.act(saga.ActionAcknowledge)
+	c.expectNoAttention()
+}
+
+// Rule 9 holds for an execution from before a rewind, too: an operator has it compensated once the saga has ended.
+func TestRule16ALateEffectFromBeforeARewindCanBeCompensated(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(c *conversation){
+		"compensated": func(c *conversation) { c.succeed("a"); c.refuse("b"); c.act(saga.ActionCompensate); c.succeed("a") },
+		"failed":      func(c *conversation) { c.refuse("a"); c.act(saga.ActionCompensate) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := begin(t, chain("a", "b").OnFailure(saga.Park))
+			c.timeOut("a")
+			rewindTo("a")(c)
+			c.succeed("a")
+			c.late("a/execute/1", succeeded())
+			end(c)
+			c.expectStatus(saga.Compensated)
+			c.expectAllowed(saga.ActionCompensate, saga.ActionAcknowledge)
+			c.act(saga.ActionCompensate, onStep("a"))
+			require.Equal(t, "s/a/execute", c.sent("a").Compensates)
+			require.Nil(t, c.sent("a").Output, "that of another execution")
+			c.fail("a")
+			c.act(saga.ActionRetry)
+			require.Equal(t, "s/a/execute", c.sent("a").Compensates)
+			c.succeed("a")
+			c.expectStatus(saga.Compensated)
+			c.expectNoAttention()
+		})
+	}
+}
+
+func TestRule16ALateEffectOfAStepThatRunsNoMoreCanBeCompensated(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a", "b", "c").OnFailure(saga.Park))
+	c.succeed("a")
+	c.timeOut("b")
+	rewindTo("a")(c)
+	c.succeed("b", "a")
+	c.refuse("a")
+	c.act(saga.ActionCompensate)
+	c.expectSteps("a failed, b pending, c pending")
+	c.late("b/execute/1", succeeded())
+	c.act(saga.ActionCompensate)
+	c.expectOut("b/compensate-2/1")
+	c.succeed("b")
+	c.expectStatus(saga.Compensated)
 	c.expectNoAttention()
 }
 

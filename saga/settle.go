@@ -149,7 +149,7 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 }
 
 // late reports whether the step took effect, or was compensated, when the saga did not expect it any more.
-func (s *StepState) late() bool { return s.LateEffect || s.LateCompensation || s.EarlierEffect }
+func (s *StepState) late() bool { return s.LateEffect || s.LateCompensation || s.EarlierEffect > 0 }
 
 func lateMessage(s *StepState) string {
 	switch {

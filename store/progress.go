@@ -38,7 +38,8 @@ type stepRow struct {
 	Round                int             `json:"r,omitempty"` // absent: the first
 	Rewinds              int             `json:"rewinds,omitempty"`
 	Unsettled            []int           `json:"unsettled,omitempty"`
-	EarlierEffect        bool            `json:"earlier_effect,omitempty"`
+	EarlierEffect        int             `json:"earlier_effect,omitempty"`
+	Compensating         int             `json:"compensating,omitempty"`
 	Output               json.RawMessage `json:"o,omitempty"`
 	Error                *saga.StepError `json:"err,omitempty"`
 	AttemptsForgiven     int             `json:"forgiven,omitempty"`
@@ -75,7 +76,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		DeadlineAt: after(created, s.DeadlineAt), CompensationAttempts: s.CompensationAttempts, Output: s.Output,
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
 		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
-		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect,
+		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect, Compensating: s.Compensating,
 	}
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
@@ -135,7 +136,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		CompensationAttempts: r.CompensationAttempts, Output: r.Output, Error: r.Error,
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
 		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
-		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect,
+		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect, Compensating: r.Compensating,
 	}
 	if s.Status == "" {
 		s.Status = saga.StepPending

@@ -40,7 +40,7 @@ func (r *stepRow) check() error {
 	if r.Attempts != nil {
 		attempts = *r.Attempts
 	}
-	for _, count := range []int{attempts, r.CompensationAttempts, r.Round, r.Rewinds, r.AttemptsForgiven, r.CompensationForgiven} {
+	for _, count := range []int{attempts, r.CompensationAttempts, r.Round, r.Rewinds, r.EarlierEffect, r.Compensating, r.AttemptsForgiven, r.CompensationForgiven} {
 		if count < 0 {
 			return fmt.Errorf("a count of %d", count)
 		}

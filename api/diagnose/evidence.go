@@ -16,8 +16,12 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 	if found.next == nil && len(timers) > 0 && !e.Instance.Status.Terminal() && e.Instance.Status != saga.Paused {
 		found.next = &timers[0]
 	}
+	message := found.message
+	if rewind := e.Instance.Rewind; rewind != nil {
+		message += " The saga is being rewound: it runs again from step " + rewind.To + " once that step and the steps after it are compensated."
+	}
 	why := resource.Why{
-		Cause: found.cause, Message: found.message, Since: resource.OptionalTime(found.since), NextAutomatic: found.next,
+		Cause: found.cause, Message: message, Since: resource.OptionalTime(found.since), NextAutomatic: found.next,
 		AllowedActions: append([]saga.ActionName{}, e.Definition.AllowedActions(e.Instance)...),
 		Evidence: resource.Evidence{
 			Status: e.Instance.Status, Revision: e.Instance.Revision, Broker: "ready", Waiting: e.waiting(), Timers: timers,

@@ -16,34 +16,35 @@ import (
 
 // bulkFlags make an action one on many targets.
 type bulkFlags struct {
-	Filter    string  `help:"Act on all that match instead of on one ID, such as definition=order,status=stuck. The names are those of the REST API's list filters."`
-	DryRun    bool    `help:"With --filter: report what would be done, and do nothing."`
-	Rate      float64 `help:"With --filter: at most this many per second."`
-	Canary    int     `help:"With --filter: wait after this many until actions continue."`
-	StopAfter int     `help:"With --filter: stop after this many that were refused or failed."`
+	Filter    []string  `sep:"none" placeholder:"NAME=VALUE,..." help:"Act on all that match instead of on one ID, such as definition=order,status=stuck. The names are those of the REST API's list filters. Filters of several flags must all match."`
+	DryRun    bool      `help:"With --filter: report what would be done, and do nothing."`
+	Rate      bulkRate  `help:"With --filter: at most this many per second."`
+	Canary    bulkCount `help:"With --filter: wait after this many until actions continue."`
+	StopAfter bulkCount `help:"With --filter: stop after this many that were refused or failed."`
 }
 
 // chosen reports whether the action is on many targets. Exactly one of an ID and a filter must be given.
 func (f bulkFlags) chosen(id string) (bool, error) {
 	switch {
-	case id == "" && f.Filter == "":
+	case id == "" && len(f.Filter) == 0:
 		return false, usage("give an ID, or --filter")
-	case id != "" && f.Filter != "":
+	case id != "" && len(f.Filter) > 0:
 		return false, usage("give an ID or --filter, not both")
-	case f.Filter == "" && (f.DryRun || f.Rate != 0 || f.Canary != 0 || f.StopAfter != 0):
+	case len(f.Filter) == 0 && (f.DryRun || f.Rate != 0 || f.Canary != 0 || f.StopAfter != 0):
 		return false, usage("--dry-run, --rate, --canary and --stop-after need --filter")
 	default:
-		return f.Filter != "", nil
+		return len(f.Filter) > 0, nil
 	}
 }
 
 // filter converts name=value,name=value to the JSON form of a filter. A repeated name becomes a list.
 func (f bulkFlags) filter() (json.RawMessage, error) {
 	members := make(map[string]any)
-	for _, pair := range splitFilter(f.Filter) {
+	given := strings.Join(f.Filter, ",")
+	for _, pair := range splitFilter(given) {
 		name, value, found := strings.Cut(pair, "=")
 		if !found || name == "" || value == "" {
-			return nil, usage("--filter %q: want name=value,name=value", f.Filter)
+			return nil, usage("--filter %q: want name=value,name=value", given)
 		}
 		switch {
 		case slices.Contains([]string{"ids", "status", "label", "attention_reason"}, name):
@@ -98,7 +99,7 @@ func (c *sagasCommand) actOnMany(ctx context.Context, out *streams, flags bulkFl
 	if request.Reason == "" {
 		return usage("--filter needs --reason")
 	}
-	request.Filter, request.Rate, request.Canary, request.StopAfter = filter, flags.Rate, flags.Canary, flags.StopAfter
+	request.Filter, request.Rate, request.Canary, request.StopAfter = filter, float64(flags.Rate), int(flags.Canary), int(flags.StopAfter)
 	if flags.DryRun {
 		report, err := c.client().DryRunOnSagas(ctx, request)
 		if err != nil {

@@ -30,6 +30,8 @@ func TestActionsOnManySagas(t *testing.T) {
 	assert.Contains(t, c.done("actions", "show", action.ID), "completed")
 	assert.Equal(t, 3, strings.Count(c.done("actions", "items", action.ID, "--outcome", "done"), "done"))
 
+	none := decoded[resource.BulkAction](c, "sagas", "resume", "--filter", "status=paused", "--filter", "definition=other", "--reason", "x")
+	assert.Zero(t, none.Matched, "filters of several flags must all match")
 	waiting := decoded[resource.BulkAction](c, "sagas", "resume", "--filter", "status=paused", "--reason", "now", "--canary", "1")
 	assert.Equal(t, "waiting", waiting.Status)
 	done := decoded[resource.BulkAction](c, "actions", "continue", waiting.ID)

@@ -137,7 +137,7 @@ func (g *deadLettersCommand) actOnMany(ctx context.Context, out *streams, flags 
 		return usage("--filter needs --reason")
 	}
 	request := resource.LetterBulkRequest{
-		Action: action, Filter: filter, Reason: reason, Rate: flags.Rate, Canary: flags.Canary, StopAfter: flags.StopAfter,
+		Action: action, Filter: filter, Reason: reason, Rate: float64(flags.Rate), Canary: int(flags.Canary), StopAfter: int(flags.StopAfter),
 	}
 	if flags.DryRun {
 		report, err := g.client().DryRunOnDeadLetters(ctx, request)

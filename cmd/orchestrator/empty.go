@@ -28,6 +28,28 @@ func refuseEmpty(arguments []string) error {
 	return nil
 }
 
+// refuseRepeated refuses a flag of a client command that is given twice, unless it takes several values: the parser would
+// keep the last one, and a command would act on other sagas than those that were meant. Flags of servers, and those that
+// say where a server is, may be repeated to override them.
+func refuseRepeated(parsed *kong.Context) error {
+	command, _, _ := strings.Cut(parsed.Command(), " ")
+	if slices.Contains([]string{"serve", "dev", "bench", "bench-worker", "migrate"}, command) {
+		return nil
+	}
+	given := make(map[*kong.Flag]bool)
+	for _, at := range parsed.Path {
+		if at.Flag == nil || at.Resolved || at.Flag.IsSlice() || at.Flag.IsMap() || at.Flag.IsBool() ||
+			slices.Contains([]string{"server", "key", "output"}, at.Flag.Name) {
+			continue
+		}
+		if given[at.Flag] {
+			return usage("--%s must be given once", at.Flag.Name)
+		}
+		given[at.Flag] = true
+	}
+	return nil
+}
+
 func mayBeEmpty(flag string) bool {
 	return slices.Contains([]string{"--database-url", "--amqp-url", "--key"}, flag)
 }

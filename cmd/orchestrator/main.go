@@ -80,6 +80,9 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 	if err == nil {
 		parsed, err = parser.Parse(arguments)
 	}
+	if err == nil && !helped {
+		err = refuseRepeated(parsed)
+	}
 	if helped {
 		return exitDone
 	}

@@ -131,6 +131,9 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 		row(table, "saga", s.ID)
 		row(table, "definition", fmt.Sprintf("%s, version %d", s.Definition, s.Version))
 		row(table, "status", fmt.Sprintf("%s (revision %d)", s.Status, s.Revision))
+		if s.RewindingTo != "" {
+			row(table, "rewinding", "to "+string(s.RewindingTo))
+		}
 		if s.Key != "" {
 			row(table, "key", s.Key)
 		}

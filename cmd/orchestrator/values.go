@@ -50,6 +50,28 @@ func (p *priority) UnmarshalText(text []byte) error {
 	return err
 }
 
+// bulkCount is a number of targets of a bulk action.
+type bulkCount int
+
+// UnmarshalText parses the value.
+func (c *bulkCount) UnmarshalText(text []byte) (err error) {
+	*c, err = whole[bulkCount](text, 1, 100_000)
+	return err
+}
+
+// bulkRate is a number of targets per second.
+type bulkRate float64
+
+// UnmarshalText parses the value.
+func (r *bulkRate) UnmarshalText(text []byte) error {
+	given, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(given > 0 && given <= 1e6) { // NaN is neither
+		return errors.New("must be a number above 0, at most 1000000")
+	}
+	*r = bulkRate(given)
+	return nil
+}
+
 // positiveDuration is a duration above zero.
 type positiveDuration time.Duration
 

@@ -56,14 +56,21 @@ func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action s
 		return err
 	}
 	answer := e.ask(ctx, r)
-	if answer.err == nil && answer.refused != nil {
+	switch {
+	case errors.Is(answer.err, record.ErrSagaNotFound):
+		return notRedriven(sagaGone)
+	case answer.err == nil && answer.refused != nil && answer.refused.Code == saga.RefusedUnknownCommand:
+		return notRedriven("the saga has sent no such command: discard the dead letter")
+	case answer.err == nil && answer.refused != nil:
 		return answer.refused
-	}
-	if answer.err != nil {
+	case answer.err != nil:
 		return fmt.Errorf("redrive dead letter %s: %w", letter.ID, answer.err)
 	}
 	return nil
 }
+
+// sagaGone is why a dead letter of a saga that does not exist is not redriven.
+const sagaGone = "the saga does not exist: discard the dead letter"
 
 // RedriveInBulk redrives a dead letter that is a target of a bulk action, and stores the outcome in the same
 // transaction. Errors: as ActInBulk.
@@ -131,7 +138,24 @@ func (e *Engine) redriveStart(ctx context.Context, letter record.DeadLetter, act
 	}
 	start.Actor = action.Actor
 	_, _, err = e.Start(ctx, start)
-	return err
+	return startNotRedriven(err)
+}
+
+// startNotRedriven adds to a refused start what an operator can do.
+func startNotRedriven(err error) error {
+	var inUse *record.KeyInUseError
+	switch {
+	case errors.As(err, &inUse):
+		return notRedriven("saga " + inUse.SagaID + " holds the business key: redrive the dead letter once that saga has ended")
+	case errors.Is(err, record.ErrIdempotencyConflict):
+		return notRedriven("the idempotency key was used with a different request: discard the dead letter")
+	case errors.Is(err, record.ErrDefinitionNotFound):
+		return notRedriven("the definition, or this version of it, does not exist: register it, then redrive the dead letter")
+	case errors.Is(err, record.ErrDefinitionDisabled):
+		return notRedriven("the definition is disabled: enable it, then redrive the dead letter")
+	default:
+		return err
+	}
 }
 
 // decideTarget decides a request and collects what is stored with it: the outcome of a target, and the deletion of a
@@ -160,6 +184,8 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 		switch {
 		case a.refused != nil:
 			result.Outcome, result.Message = record.BulkRefused, a.refused.Message
+		case errors.Is(a.err, record.ErrSagaNotFound):
+			result.Outcome, result.Message = record.BulkRefused, sagaGone
 		case a.err != nil:
 			result.Outcome, result.Message = record.BulkFailed, a.err.Error()
 		case r.kind == settleTarget:

@@ -80,7 +80,7 @@ func TestARedrivenReplyIsTakenIn(t *testing.T) {
 	reply.CommandID = in.ID + "/reserve/execute/7"
 	var refused *saga.Refusal
 	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
-	require.Equal(t, saga.RefusedUnknownCommand, refused.Code)
+	require.Equal(t, saga.RefusedNotApplicable, refused.Code)
 	reply.Body = []byte(`{"status":"done"}`)
 	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
 	reply.CommandID, reply.Body = in.ID+"/reserve/execute/1", []byte(`{"status":"succeeded","output":{"x":"\u0000"}}`)

@@ -63,6 +63,7 @@ type BulkParameters struct {
 	To     string          `json:"to,omitempty"`
 	Output json.RawMessage `json:"output,omitempty"`
 	Patch  json.RawMessage `json:"patch,omitempty"`
+	Canary int             `json:"canary,omitempty"` // as requested: Continue clears that of the bulk action
 }
 
 // BulkTally counts the targets of a bulk action by their outcomes.

@@ -52,7 +52,7 @@ func lateSuccessIsKept(e edge) string {
 	}
 	old, s := &e.before.Steps[e.move.Step], &e.decision.Next.Steps[e.move.Step]
 	if e.move.Before {
-		if len(old.Unsettled) > 0 != e.decision.Changed || e.decision.Changed && !s.EarlierEffect {
+		if len(old.Unsettled) > 0 != e.decision.Changed || e.decision.Changed && s.EarlierEffect == 0 {
 			return "a success from before a rewind is dropped, or counts although it was known"
 		}
 		return ""

@@ -44,7 +44,11 @@ func compensationsNameTheirExecution(e edge) string {
 		s := &e.decision.Next.Steps[stepOf(e.def, command.ID.Step)]
 		wanted := ""
 		if command.ID.Direction == saga.Compensate && s.Rewinds > 0 {
-			wanted = fmt.Sprintf("%s/%s/execute-%d", e.before.ID, s.Name, s.Rewinds+1)
+			executed := saga.CommandID{Saga: e.before.ID, Step: s.Name, Direction: saga.Execute, Round: s.Rewinds + 1}
+			if s.Compensating > 0 {
+				executed.Round = s.Compensating
+			}
+			wanted = executed.IdempotencyKey()
 		}
 		if command.Compensates != wanted {
 			return fmt.Sprintf("command %s compensates %q, not %q", command.ID, command.Compensates, wanted)

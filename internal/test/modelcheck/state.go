@@ -53,8 +53,12 @@ func normalize(in saga.Instance) saga.Instance {
 		older(&s.Attempts, &s.AttemptsForgiven)
 		older(&s.CompensationAttempts, &s.CompensationForgiven)
 		s.Round, s.Rewinds = min(s.Round, 2), 0
+		s.EarlierEffect, s.Compensating = min(s.EarlierEffect, 1), min(s.Compensating, 1)
 		if len(s.Unsettled) > 0 {
-			s.Rewinds, s.Unsettled = 1, []int{1}
+			s.Unsettled = []int{1}
+		}
+		if len(s.Unsettled) > 0 || s.EarlierEffect > 0 || s.Compensating > 0 {
+			s.Rewinds = 1
 		}
 	}
 	if in.Attention != nil {
@@ -86,7 +90,7 @@ func (s *State) key() Key {
 	b := bits{}
 	b.put(index(saga.Statuses(), in.Status), 3)
 	b.put(index([]saga.Phase{saga.PhaseScheduled, saga.PhaseForward, saga.PhaseBackward, saga.PhaseEnded}, in.Phase), 2)
-	b.flags(in.PausedByOperator, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided, hasEarlierEffect(in), s.Rewound)
+	b.flags(in.PausedByOperator, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided, s.Rewound)
 	b.put(index(saga.Statuses(), in.ReopenedFrom)+1, 4)
 	if in.Attention != nil {
 		b.put(index(saga.AttentionReasons(), in.Attention.Reason)+1, 3)
@@ -96,11 +100,6 @@ func (s *State) key() Key {
 		k[i+1] = stepKey(in, i) | uint64(s.workerKey(i))<<40 //nolint:gosec // a small number
 	}
 	return k
-}
-
-// hasEarlierEffect reports whether any step has the flag: they are shown and acknowledged together.
-func hasEarlierEffect(in *saga.Instance) bool {
-	return slices.ContainsFunc(in.Steps, func(s saga.StepState) bool { return s.EarlierEffect })
 }
 
 func stepKey(in *saga.Instance, i int) uint64 {
@@ -119,7 +118,7 @@ func stepKey(in *saga.Instance, i int) uint64 {
 	b.put(compensations, 3)
 	b.flags(s.Round > 1, s.CompensationAttempts > 0, s.Uncertain && !s.TookEffect, s.TookEffect, s.Oversized, s.LateEffect,
 		s.LateCompensation, s.Reopened, !ended && !s.NextAttemptAt.IsZero(),
-		in.Rewind != nil && in.Rewind.To == s.Name, len(s.Unsettled) > 0)
+		in.Rewind != nil && in.Rewind.To == s.Name, len(s.Unsettled) > 0, s.EarlierEffect > 0, s.Compensating > 0)
 	return b.value
 }
 

@@ -190,7 +190,7 @@ func (v *sagaCheck) checkCompensation(entry *saga.Entry, i int) {
 	if !v.backward && !v.reopened || v.paused {
 		v.fail("only a saga in its backward phase compensates", "%s", entry.Step)
 	}
-	if !v.steps[i].succeeded && !v.steps[i].unknown {
+	if !v.steps[i].succeeded && !v.steps[i].unknown && !v.lateSteps[entry.Step] {
 		v.fail("only a possible effect is compensated", "%s", entry.Step)
 	}
 	if v.reopened {
