@@ -83,6 +83,7 @@ func (in *installation) serve(ctx context.Context, flags ...string) (*serving, e
 	program := process.Program{
 		Name: "orchestrator", Path: in.run.Orchestrator, Environment: in.place.Environment(), Arguments: append([]string{
 			"serve", "--auth", "none", "--listen", "127.0.0.1:0", "--log-level", "warn", "--log-format", "text",
+			"--retain-completed", "0", "--retain-undone", "0", // some series have sagas that are old
 		}, flags...),
 	}
 	running, said, err := program.Start(ctx)
