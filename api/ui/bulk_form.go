@@ -48,6 +48,9 @@ func (p *page) bulkForm(w http.ResponseWriter, r *http.Request, who *viewer) err
 	filters := chosen(query, names)
 	view.Back, view.Chips = path+"?"+filters.Encode(), chipsOf(filters, path)
 	ids := query["id"]
+	if query.Get("some") != "" && len(ids) == 0 { // the ticked rows were meant, never all that match
+		return refused(http.StatusUnprocessableEntity, "filter_required", "Tick a row first, or act on all that match.")
+	}
 	if len(ids) > 0 && query.Get("all") == "" {
 		content, _ := json.Marshal(map[string][]string{"ids": ids}) // a list of texts
 		view.Filter, view.IDs = string(content), len(ids)
@@ -212,7 +215,7 @@ func (p *page) bulkCLI(r *http.Request, v bulkFormView) string {
 	}
 	var filter []string
 	for _, chip := range v.Chips {
-		filter = append(filter, chip.Name+"="+chip.Value)
+		filter = append(filter, chip.Name+"="+strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(chip.Value))
 	}
 	group := "sagas"
 	if v.On == "dead_letters" {

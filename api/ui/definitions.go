@@ -154,7 +154,7 @@ func bodyText(d resource.Definition) string {
 	if err != nil {
 		return ""
 	}
-	return pretty(body)
+	return indented(body)
 }
 
 // setDefinition disables or enables a definition.

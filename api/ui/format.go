@@ -171,17 +171,20 @@ func cut(value any, longest int) string {
 // maxShown is how many bytes of a JSON document the page shows. The API has all of it.
 const maxShown = 20 << 10
 
-// pretty indents JSON.
-func pretty(value any) string {
+// pretty indents JSON, and shortens it.
+func pretty(value any) string { return shortened(indented(value)) }
+
+// indented indents JSON. Forms use it: what a form leaves out would be lost.
+func indented(value any) string {
 	raw, ok := value.(json.RawMessage)
 	if !ok {
 		raw, _ = json.Marshal(value) // the values are those of decoded JSON
 	}
-	var indented bytes.Buffer
-	if json.Indent(&indented, raw, "", "  ") != nil {
-		return shortened(string(raw))
+	var text bytes.Buffer
+	if json.Indent(&text, raw, "", "  ") != nil {
+		return string(raw)
 	}
-	return shortened(indented.String())
+	return text.String()
 }
 
 func shortened(shown string) string {

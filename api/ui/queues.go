@@ -39,6 +39,9 @@ func viewQueue(q queueState, now time.Time) queueView {
 		shown.Trouble = append(shown.Trouble, fmt.Sprintf(format, values...))
 	}
 	out := q.CommandsOut != nil && *q.CommandsOut > 0
+	if q.Exists == nil {
+		add("its state is unknown: the broker does not answer")
+	}
 	if q.Exists != nil && !*q.Exists {
 		add("does not exist on the broker")
 	}

@@ -42,7 +42,7 @@ func (p *page) actForm(w http.ResponseWriter, r *http.Request, who *viewer) erro
 	if err != nil {
 		return err
 	}
-	view.Given = actInput{Data: pretty(view.Saga.Data), Revision: view.Revision, Step: view.defaultStep(), To: r.FormValue("to")}
+	view.Given = actInput{Data: indented(view.Saga.Data), Revision: view.Revision, Step: view.defaultStep(), To: r.FormValue("to")}
 	if view.Info.To && view.Given.To == "" && len(view.Steps) > 0 {
 		view.Given.To = view.Steps[len(view.Steps)-1]
 	}
@@ -158,6 +158,10 @@ func (p *page) act(w http.ResponseWriter, r *http.Request, who *viewer) error {
 	if !is || problem.Status == http.StatusUnauthorized {
 		return err
 	}
+	if problem.Status == http.StatusPreconditionFailed && !view.Info.Patch { // the form shows the saga as it is now
+		view.Given.Revision = view.Revision
+		p.foresee(r, &view)
+	}
 	view.Problem, view.Same = problem, p.sameAct(r, view)
 	p.render(w, r, who, problem.Status, "act", screen{Title: view.Info.Title, Tab: "sagas", Body: view})
 	return nil
@@ -167,6 +171,9 @@ func (p *page) act(w http.ResponseWriter, r *http.Request, who *viewer) error {
 func (p *page) actRequest(view actView) (request, error) {
 	given := view.Given
 	asked := request{method: http.MethodPost, path: []string{"v1", "sagas", view.Saga.ID, view.Info.Name}}
+	if given.Revision != "" { // what the form has shown is that of this revision
+		asked.header = http.Header{"If-Match": {`"` + given.Revision + `"`}}
+	}
 	switch {
 	case view.Info.Patch:
 		patch, err := view.patch()
@@ -177,9 +184,6 @@ func (p *page) actRequest(view actView) (request, error) {
 		asked.query = url.Values{"reason": {given.Reason}}
 		if given.Reason == "" {
 			return asked, refused(http.StatusUnprocessableEntity, "invalid_parameter", "A reason is required: the history keeps it.")
-		}
-		if given.Revision != "" { // the edited data is that of this revision
-			asked.header = http.Header{"If-Match": {`"` + given.Revision + `"`}}
 		}
 	case view.Info.To:
 		body := map[string]any{"to": given.To, "reason": given.Reason}
@@ -230,9 +234,11 @@ func (p *page) sameAct(r *http.Request, view actView) sameBy {
 	if body, is := asked.body.(json.RawMessage); is {
 		words = append(words, string(body))
 	}
-	flags := []string{"step", view.Given.Step, "to", view.Given.To, "output", view.Given.Output, "patch", view.Given.Patch, "reason", reason}
-	return sameBy{
-		CLI:  p.cli(r, words, flags...),
-		Curl: p.curl(r, asked.method, path, asked.body),
+	flags := []string{"step", view.Given.Step, "to", view.Given.To, "output", view.Given.Output, "patch", view.Given.Patch, "reason", reason,
+		"if-revision", view.Given.Revision}
+	curl := p.curl(r, asked.method, path, asked.body)
+	if match := asked.header.Get("If-Match"); match != "" {
+		curl += " -H " + quoted("If-Match: "+match)
 	}
+	return sameBy{CLI: p.cli(r, words, flags...), Curl: curl}
 }

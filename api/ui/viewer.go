@@ -41,6 +41,10 @@ type view func(w http.ResponseWriter, r *http.Request, who *viewer) error
 func (p *page) serve(show view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := &viewer{Role: "admin"}
+		if err := r.ParseForm(); err != nil { // a form that cannot be read must not count as an empty one
+			p.fail(w, r, who, refused(http.StatusBadRequest, "invalid_body", "The form cannot be read, or is larger than "+byteSize(maxForm)+"."))
+			return
+		}
 		if p.Auth {
 			r = withKey(r, p.sessions.key(r))
 			key, err := get[resource.Key](p, r, nil, "v1", "keys", "me")
