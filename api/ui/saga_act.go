@@ -234,8 +234,10 @@ func (p *page) sameAct(r *http.Request, view actView) sameBy {
 	if body, is := asked.body.(json.RawMessage); is {
 		words = append(words, string(body))
 	}
-	flags := []string{"step", view.Given.Step, "to", view.Given.To, "output", view.Given.Output, "patch", view.Given.Patch, "reason", reason,
-		"if-revision", view.Given.Revision}
+	flags := []string{
+		"step", view.Given.Step, "to", view.Given.To, "output", view.Given.Output, "patch", view.Given.Patch,
+		"reason", reason, "if-revision", view.Given.Revision,
+	}
 	curl := p.curl(r, asked.method, path, asked.body)
 	if match := asked.header.Get("If-Match"); match != "" {
 		curl += " -H " + quoted("If-Match: "+match)
