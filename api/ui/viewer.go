@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// viewer is who looks at the page.
+// viewer is an operator or another user of the page.
 type viewer struct {
 	Name string
 	Role string
@@ -37,7 +37,7 @@ func withKey(r *http.Request, key string) *http.Request {
 // view answers a request of a viewer. An error becomes a page that explains it.
 type view func(w http.ResponseWriter, r *http.Request, who *viewer) error
 
-// serve finds out who asks, and shows the form for a key if the API does not know that.
+// serve identifies the viewer by the session's key, and shows the sign-in form if the API refuses the key.
 func (p *page) serve(show view) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := &viewer{Role: "admin"}
