@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -59,23 +58,24 @@ func TestOnlyCommandsOfQueuesWithSettingsAreHeldBack(t *testing.T) {
 // A replica that committed a command before it knew of a pause neither publishes nor claims it.
 func TestACommandThatWasHandedOverBeforeAPauseWaitsForItsEnd(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newIdle(t)
 	r.define(t)
 	r.setQueue(t, func(s *record.QueueSettings) { s.Paused = true })
 	command := r.commit(t)
 	r.Dispatch([]wire.Command{command})
+	require.True(t, r.PublishHanded(t.Context()), "it is taken from memory")
 	require.NoError(t, r.store.ReleaseOutbox(t.Context(), []saga.CommandID{command.ID})) // its lease is over
-	require.Eventually(t, func() bool {
-		rows, err := r.store.OutboxRows(t.Context(), command.ID.Saga)
-		require.NoError(t, err)
-		require.Len(t, rows, 1)
-		return rows[0].HeldBack
-	}, 10*time.Second, 5*time.Millisecond)
+	require.False(t, r.PublishClaimed(t.Context()))
+	require.False(t, r.ReleaseHeld(t.Context()))
+	rows, err := r.store.OutboxRows(t.Context(), command.ID.Saga)
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	require.True(t, rows[0].HeldBack)
 	require.Empty(t, r.TakeConfirmed(1, 10))
 	r.setQueue(t, func(s *record.QueueSettings) { s.Paused = false })
-	require.Equal(t, []saga.CommandID{command.ID}, r.confirmed(t))
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.PublishClaimed(t.Context())
+	r.ReleaseHeld(t.Context())
+	require.Equal(t, []saga.CommandID{command.ID}, r.TakeConfirmed(1, 10))
 	require.Equal(t, []saga.CommandID{command.ID}, r.late, "the time of its attempt starts now")
 }
 

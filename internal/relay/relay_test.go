@@ -32,8 +32,20 @@ type fixture struct {
 
 func newRig(t *testing.T) *fixture {
 	t.Helper()
+	r := newIdle(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return r
+}
+
+// newIdle returns a relay that does nothing by itself: the test calls what Run calls.
+func newIdle(t *testing.T) *fixture {
+	t.Helper()
 	store, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	r := &fixture{store: store, broker: local.New()}
 	r.Relay = relay.New(relay.Config{
 		Rows: store, Publisher: r.broker, ClaimEvery: 20 * time.Millisecond,
@@ -44,10 +56,6 @@ func newRig(t *testing.T) *fixture {
 			done()
 		},
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { r.Run(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait(); require.NoError(t, store.Close()) })
 	return r
 }
 
