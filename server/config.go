@@ -12,6 +12,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // Config configures an orchestrator. With DatabaseURL and AMQPURL it stores its state in Postgres and sends commands over
@@ -36,6 +37,10 @@ type Config struct {
 	Auth         string        // keys, or none for no authentication; default: keys
 	Insecure     bool          // allow Auth none on an address that other machines can reach
 	OverdueAfter time.Duration // time without progress after which a saga needs attention; default: 15 min; negative: never
+	// Events says which lifecycle events are published: saga (those of sagas themselves), all (those of steps, too) or none;
+	// default: saga.
+	Events string
+	Kafka  KafkaConfig // publishes the events to Kafka, too
 	// RetainDeadLetters is the age at which dead letters are deleted; default: 720h; negative: they are kept. Beyond 100,000
 	// the oldest are deleted in any case.
 	RetainDeadLetters time.Duration
@@ -72,6 +77,7 @@ func (c Config) withDefaults() Config {
 	if c.Auth == "" {
 		c.Auth = string(api.AuthKeys)
 	}
+	c.Events = cmp.Or(c.Events, string(record.EventsSaga))
 	if c.OverdueAfter == 0 {
 		c.OverdueAfter = 15 * time.Minute
 	}
@@ -106,6 +112,9 @@ func (c Config) Validate() error {
 		return err
 	}
 	if err := checkBasePath(c.BasePath); err != nil {
+		return err
+	}
+	if err := c.checkEvents(); err != nil {
 		return err
 	}
 	if n := len(c.SessionKey); n > 0 && n < minSessionKey {

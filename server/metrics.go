@@ -14,6 +14,7 @@ type metrics struct {
 	published prometheus.Histogram
 	received  *prometheus.CounterVec
 	deleted   *prometheus.CounterVec
+	events    *prometheus.CounterVec
 	sagas     *sagaMetrics
 }
 
@@ -38,6 +39,9 @@ func newMetrics() *metrics {
 			Name: "saga_messages_received_total", Help: "Messages received from the orchestrator's queues, by queue.",
 		}, []string{"queue"}),
 	}
+	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "saga_events_published_total", Help: "Lifecycle events that a sink has taken, by the sink.",
+	}, []string{"sink"})
 	m.deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "saga_retention_deleted_total", Help: "What retention has deleted, by its kind.",
 	}, []string{"kind"})
@@ -47,7 +51,7 @@ func newMetrics() *metrics {
 	for _, queue := range []string{fromReplies, fromDead, fromStart} {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
-	m.registry.MustRegister(m.committed, m.published, m.received, m.deleted)
+	m.registry.MustRegister(m.committed, m.published, m.received, m.events, m.deleted)
 	m.sagas = newSagaMetrics(m.registry)
 	return m
 }

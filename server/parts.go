@@ -6,6 +6,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/events"
 	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
@@ -26,6 +27,7 @@ type storage interface {
 	operate.Bulks
 	operate.OldLetters
 	operate.OldSagas
+	events.Rows
 	Queues(ctx context.Context) ([]string, error)
 	Close() error
 }
@@ -35,6 +37,8 @@ type broker interface {
 	relay.Publisher
 	api.Broker
 	steps.Transport
+	steps.EventTransport
+	events.Publisher
 	ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool)))
 	ConsumeDead(ctx context.Context, handle func(message wire.Message, settle func(ok bool)))
 	Close(ctx context.Context) error

@@ -28,6 +28,7 @@ type Server struct {
 	relay    *relay.Relay
 	bulk     *operate.Bulk
 	retain   *operate.Retention
+	events   *eventSinks
 	metrics  *metrics
 	monitor  *api.Monitor
 	demo     *demo.Demo // nil: none
@@ -63,19 +64,23 @@ func (s *Server) assemble(ctx context.Context) error {
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { s.engine.Published(ctx, id, done) },
 		Sent:      func(commands int) { s.metrics.published.Observe(float64(commands)) },
 	})
+	var err error
+	if s.events, err = s.newEventSinks(); err != nil {
+		return err
+	}
 	s.engine = engine.New(engine.Config{
 		Store: s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
-		DecodeStart: decodeStart,
+		DecodeStart: decodeStart, Events: s.events.sinks,
 		Committed: func(commit engine.Commit) {
 			s.metrics.observe(commit)
 			s.relay.Freed()
+			s.events.committed(commit)
 		},
 	})
 	if s.config.Demo && s.config.embedded() && !s.config.SimulateWorkers {
 		s.demo = demo.New(demo.Config{Engine: s.engine, Reads: s.store, Transport: s.broker, Logger: s.config.Logger})
 	}
-	var err error
 	if s.retain, err = s.newRetention(); err != nil {
 		return err
 	}
@@ -130,6 +135,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	var intake, engine, relay sync.WaitGroup
 	relay.Go(func() { s.relay.Run(publishing) })
+	relay.Go(func() { s.events.run(publishing) })
 	engine.Go(func() { s.engine.Run(deciding, engineGrace) })
 	intake.Go(func() { s.declare(taking) })
 	intake.Go(func() { s.monitor.Run(taking) })
@@ -195,6 +201,7 @@ func (s *Server) close(ctx context.Context, end *ending) error {
 	if s.listener != nil {
 		_ = s.listener.Close() // the HTTP server has usually closed it
 	}
+	s.events.close()
 	var fromBroker, fromStore error
 	brokerClosed := end.within(brokerBy, func() { fromBroker = s.broker.Close(ctx) })
 	storeClosed := end.within(storeBy, func() { fromStore = s.store.Close() })

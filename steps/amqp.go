@@ -45,14 +45,25 @@ type amqpTransport struct {
 func (a *amqpTransport) Receive(
 	ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer,
 ) error {
+	return a.use(ctx, "queue "+queue, func(b *rabbit.Broker) error { return b.Receive(ctx, queue, limit, handle) })
+}
+
+// Subscribe delivers lifecycle events. The RabbitMQ user needs to configure, read and write the queue
+// <prefix>.events.<name>, and to read the exchange <prefix>.events.
+func (a *amqpTransport) Subscribe(ctx context.Context, name string, keys []string, handle func(wire.Message) wire.Answer) error {
+	return a.use(ctx, "subscription "+name, func(b *rabbit.Broker) error { return b.Subscribe(ctx, name, keys, handle) })
+}
+
+// use calls receive with the shared broker.
+func (a *amqpTransport) use(ctx context.Context, what string, receive func(*rabbit.Broker) error) error {
 	if err := a.config.Validate(); err != nil {
 		return err
 	}
-	err := a.join().Receive(ctx, queue, limit, handle)
+	err := receive(a.join())
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePatience)
 	defer cancel()
 	if closed := a.leave(closing); closed != nil {
-		err = errors.Join(err, fmt.Errorf("close the connections of queue %s: %w", queue, closed))
+		err = errors.Join(err, fmt.Errorf("close the connections of %s: %w", what, closed))
 	}
 	return err
 }

@@ -37,23 +37,30 @@ type barrierTx struct {
 // begin starts the transaction and enters the command's key at the barrier. A reply that is not nil is the answer, and the handler
 // is not called. output is what the step returned, for a compensation that has an effect to reverse.
 func (b *Barrier) begin(ctx context.Context, delivery wire.Delivery) (t barrierTx, reply, output json.RawMessage, err error) {
-	tx, err := b.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
-	if err != nil {
-		return t, nil, nil, fmt.Errorf("%w: begin: %w", errBarrier, err)
-	}
 	key, executed := delivery.ID.IdempotencyKey(), delivery.Compensates
 	if executed == "" {
 		executed = saga.CommandID{Saga: delivery.ID.Saga, Step: delivery.ID.Step, Direction: saga.Execute, Round: 1}.IdempotencyKey()
 	}
+	return b.enter(ctx, key, delivery.ID.Attempt, executed, delivery.Compensates == "")
+}
+
+// enter starts the transaction of a key. canBeOld reports that a barrier of version 0.1.0 can do it, too.
+func (b *Barrier) enter(
+	ctx context.Context, key string, attempt int, executed string, canBeOld bool,
+) (t barrierTx, reply, output json.RawMessage, err error) {
+	tx, err := b.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return t, nil, nil, fmt.Errorf("%w: begin: %w", errBarrier, err)
+	}
 	t = barrierTx{tx: tx, key: key}
-	enter, arguments := "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", []any{key, delivery.ID.Attempt, executed}
-	if b.old.Load() && delivery.Compensates == "" {
+	enter, arguments := "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", []any{key, attempt, executed}
+	if b.old.Load() && canBeOld {
 		enter, arguments = "SELECT reply, output FROM saga_barrier_enter($1, $2)", arguments[:2]
 	}
 	if err := tx.QueryRow(ctx, enter, arguments...).Scan(&reply, &output); err != nil {
 		t.abort()
 		if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == undefinedFunction {
-			b.old.Store(delivery.Compensates == "")
+			b.old.Store(canBeOld)
 			err = fmt.Errorf("run barrier.sql again, it is older than the worker: %w", err)
 		}
 		return t, nil, nil, fmt.Errorf("%w: enter: %w", errBarrier, err)

@@ -43,17 +43,23 @@ func (w *write) queueAbandoned(b *pgx.Batch) {
 				revision = least(s.revision, 9223372036854775806) + 1, progress = coalesce(n.progress::json, s.progress),
 				write_token = $6
 			from last n where s.id = n.id and s.finished_at is null
-			returning s.id, s.definition, s.key, n.seq, n.actor, n.reason
+			returning s.id, s.definition, s.version, s.key, n.seq, n.actor, n.reason
 		), freed as (
 			delete from business_keys k using ended e
 			where k.definition = e.definition and k.key = e.key and k.saga_id = e.id
 		), unsent as (
 			delete from outbox o using ended e where o.saga_id = e.id
+		), noted as (
+			insert into saga_decisions (saga_id, seq, at, actor, entries)
+			select e.id, e.seq, $5, e.actor, case when e.reason = '' then json_build_array(json_build_array($7::text))
+				else json_build_array(json_build_array($7::text, '', 0, json_build_object('reason', e.reason))) end
+			from ended e
 		)
-		insert into saga_decisions (saga_id, seq, at, actor, entries)
-		select e.id, e.seq, $5, e.actor, case when e.reason = '' then json_build_array(json_build_array($7::text))
-			else json_build_array(json_build_array($7::text, '', 0, json_build_object('reason', e.reason))) end
-		from ended e`, ids, actors, reasons, progress, w.now, w.fence.token, string(saga.EntryAbandoned))
+		insert into events (sink, at, subject, seq, type, definition, data)
+		select unnest($8::text[]), $5, e.id, e.seq, $7, e.definition, json_strip_nulls(json_build_object(
+			'definition', e.definition, 'version', e.version, 'key', nullif(e.key, ''), 'actor', nullif(e.actor, ''),
+			'detail', case when e.reason <> '' then json_build_object('reason', e.reason) end))
+		from ended e`, ids, actors, reasons, progress, w.now, w.fence.token, string(saga.EntryAbandoned), abandoned[0].Sinks)
 }
 
 // endedProgress returns the progress of a readable saga after it was abandoned, as the core would leave it. nil:

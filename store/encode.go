@@ -21,6 +21,15 @@ type identity struct {
 	startAt                                  []*time.Time
 }
 
+// newIdentity returns columns with room for n instances.
+func newIdentity(n int) identity {
+	return identity{
+		id: make([]string, 0, n), definition: make([]string, 0, n), key: make([]string, 0, n), labels: make([]string, 0, n),
+		traceParent: make([]string, 0, n), names: make([]string, 0, n), version: make([]int32, 0, n),
+		priority: make([]int16, 0, n), createdAt: make([]time.Time, 0, n), startAt: make([]*time.Time, 0, n),
+	}
+}
+
 func (c *identity) add(in *saga.Instance) error {
 	labels := "{}"
 	if len(in.Labels) > 0 {
@@ -59,6 +68,16 @@ type state struct {
 	revision                              []int64
 	data, reason, step, message           []*string
 	updatedAt                             []time.Time
+}
+
+// newState returns columns with room for n instances.
+func newState(n int) state {
+	return state{
+		deadlineAt: make([]*time.Time, 0, n), finishedAt: make([]*time.Time, 0, n), wakeAt: make([]*time.Time, 0, n),
+		since: make([]*time.Time, 0, n), status: make([]string, 0, n), progress: make([]string, 0, n),
+		revision: make([]int64, 0, n), data: make([]*string, 0, n), reason: make([]*string, 0, n), step: make([]*string, 0, n),
+		message: make([]*string, 0, n), updatedAt: make([]time.Time, 0, n),
+	}
 }
 
 // add adds the instance's state. Unchanged data becomes null, so that large data is not written again.

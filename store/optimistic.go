@@ -169,7 +169,7 @@ func (o *optimistic) queueUnchanged(b *pgx.Batch, updated []saga.Instance) {
 	if len(unchanged) == 0 {
 		return
 	}
-	var fences fenceColumns
+	fences := newFenceColumns(len(unchanged))
 	for id, fence := range unchanged {
 		fences.add(id, o.found.instances[id].Revision, fence)
 	}

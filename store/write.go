@@ -38,6 +38,12 @@ type fenceColumns struct {
 	transactions      []uint32
 }
 
+func newFenceColumns(n int) fenceColumns {
+	return fenceColumns{
+		ids: make([]string, 0, n), revisions: make([]int64, 0, n), tokens: make([]int64, 0, n), transactions: make([]uint32, 0, n),
+	}
+}
+
 func (c *fenceColumns) add(id string, revision int64, f fence) {
 	c.ids, c.revisions = append(c.ids, id), append(c.revisions, revision)
 	c.tokens, c.transactions = append(c.tokens, f.token), append(c.transactions, f.transaction)
@@ -57,6 +63,7 @@ func (w *write) queue(b *pgx.Batch) error {
 	if err := queueEntries(b, w.changes.Entries); err != nil {
 		return err
 	}
+	queueEvents(b, w.changes.Events)
 	w.queueAbandoned(b)
 	queueResults(b, w.changes.Results)
 	w.store.queueRedriven(b, w.changes.Redriven)
@@ -75,8 +82,7 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 	if len(created) == 0 {
 		return nil
 	}
-	var who identity
-	var what state
+	who, what := newIdentity(len(created)), newState(len(created))
 	claimed := make(map[string]*string, len(w.batch.Starts))
 	for i := range w.batch.Starts {
 		if start := &w.batch.Starts[i]; start.IdempotencyKey != "" {
@@ -111,8 +117,7 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 		sorted[i] = &updated[i]
 	}
 	slices.SortFunc(sorted, func(a, b *saga.Instance) int { return strings.Compare(a.ID, b.ID) })
-	var fences fenceColumns
-	var what state
+	fences, what := newFenceColumns(len(updated)), newState(len(updated))
 	for _, in := range sorted {
 		old, found := w.before.instances[in.ID]
 		if !found || old.Revision > in.Revision {

@@ -33,6 +33,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 		BasePath: c.BasePath,
 	}
 	c.Retain.apply(&config)
+	c.Event.apply(&config)
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
 		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)

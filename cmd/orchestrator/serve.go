@@ -20,6 +20,7 @@ type serverFlags struct {
 	BasePath     string       `env:"ORCHESTRATOR_BASE_PATH" placeholder:"/PATH" help:"Path under which browsers and callers reach the server, such as /saga. A proxy may keep it or strip it."`
 	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that other machines can reach."`
 	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
+	Event        eventFlags   `embed:""`
 	Retain       retainFlags  `embed:""`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
@@ -76,6 +77,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
 	}
 	c.Retain.apply(&config)
+	c.Event.apply(&config)
 	return serve(ctx, config, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 

@@ -16,6 +16,7 @@ import (
 type batchState struct {
 	definitions *knownDefinitions
 	overdue     time.Duration
+	sinks       Sinks
 	loaded      record.Loaded
 	now         time.Time
 
@@ -29,6 +30,7 @@ type batchState struct {
 	redriven    []wire.Command
 	discarded   []string
 	answers     []answer
+	published   int // lifecycle events
 }
 
 // stateBytes is the size of the sagas and commands from which a batch loads no further sagas.
@@ -47,9 +49,10 @@ type sagaState struct {
 	fault     error     // why the core cannot decide on this saga; wraps record.ErrUnreadable
 }
 
-func newBatchState(definitions *knownDefinitions, overdue time.Duration, loaded record.Loaded, requests int) *batchState {
+func newBatchState(e *Engine, loaded record.Loaded, requests int) *batchState {
 	return &batchState{
-		definitions: definitions, overdue: overdue, loaded: loaded, now: loaded.Now, sagas: make(map[string]*sagaState, requests),
+		definitions: e.definitions, overdue: e.config.OverdueAfter, sinks: e.config.Events, loaded: loaded, now: loaded.Now,
+		sagas: make(map[string]*sagaState, requests),
 		order: make([]string, 0, requests), commands: make([]wire.Command, 0, requests), answers: make([]answer, 0, requests),
 	}
 }
@@ -303,6 +306,15 @@ func (b *batchState) changes() (record.Changes, error) {
 		for _, entry := range s.entries {
 			changes.Entries = append(changes.Entries, record.Entry{SagaID: id, Entry: entry})
 		}
+		events, err := b.events(s)
+		if err != nil {
+			return record.Changes{}, err
+		}
+		changes.Events = append(changes.Events, events...)
+	}
+	b.published = len(changes.Events)
+	for _, abandoned := range b.abandoned {
+		b.published += len(abandoned.Sinks)
 	}
 	return changes, nil
 }

@@ -25,7 +25,7 @@ func (e *Engine) decide(ctx context.Context, requests []*request) (busy []*reque
 		state, err := e.transact(ctx, requests)
 		if err == nil {
 			failpoint.Reach("engine/committed")
-			e.config.Committed(Commit{Events: len(requests), Sagas: state.decided})
+			e.config.Committed(Commit{Events: len(requests), Stored: state.published, Sagas: state.decided})
 			return e.conclude(requests, state), nil
 		}
 		missing, is := errors.AsType[*missingDefinition](err)
@@ -73,7 +73,7 @@ func (e *Engine) transact(ctx context.Context, requests []*request) (*batchState
 	batch.Confirmed = e.config.Outbox.TakeConfirmed(e.config.ForgetAt, maxConfirmed)
 	var state *batchState
 	err := e.config.Store.Transact(ctx, batch, func(loaded record.Loaded) (record.Changes, error) {
-		state = newBatchState(e.definitions, e.config.OverdueAfter, loaded, len(requests))
+		state = newBatchState(e, loaded, len(requests))
 		for _, r := range requests {
 			if err := state.take(r); err != nil {
 				return record.Changes{}, err
@@ -140,7 +140,7 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 		e.timers.set(id, s.instance.WakeAt, now, now.After(state.now))
 		e.quarantine.release(id)
 		if s.changed {
-			e.watchers.announce(s.instance)
+			e.watchers.announce(&s.instance)
 		}
 	}
 	for _, abandoned := range state.abandoned {

@@ -34,6 +34,9 @@ type Config struct {
 	// Committed, if non-nil, is called after each committed transaction, for metrics. It must not block.
 	Committed func(Commit)
 
+	// Events returns the sinks of lifecycle events by type. nil: there are no events.
+	Events Sinks
+
 	// DecodeStart reads a start that died in its queue. If it is nil, such a message is stored as a dead letter.
 	DecodeStart StartDecoder
 
@@ -50,6 +53,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Committed == nil {
 		c.Committed = func(Commit) {}
+	}
+	if c.Events == nil {
+		c.Events = func(saga.EntryType) []record.Sink { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

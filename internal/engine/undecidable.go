@@ -35,7 +35,9 @@ func (b *batchState) abandon(id string, s *sagaState, action saga.Action) answer
 		return s.refuse(saga.RefusedNotApplicable, "abandon does not apply to a saga that is %s", s.instance.Status)
 	}
 	if !s.abandoned {
-		b.abandoned = append(b.abandoned, record.Abandonment{SagaID: id, Actor: action.Actor, Reason: action.Reason})
+		b.abandoned = append(b.abandoned, record.Abandonment{
+			SagaID: id, Actor: action.Actor, Reason: action.Reason, Sinks: b.sinks(saga.EntryAbandoned),
+		})
 		s.abandoned = true
 	}
 	return answer{instance: s.asAbandoned(id, b.now)}

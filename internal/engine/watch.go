@@ -57,7 +57,7 @@ func (w *watchers) unsubscribe(sagaID string, watcher chan saga.Instance) {
 }
 
 // announce delivers a state. It never blocks: it replaces a state that was not received yet.
-func (w *watchers) announce(in saga.Instance) {
+func (w *watchers) announce(in *saga.Instance) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	seen := w.bySaga[in.ID]
@@ -66,14 +66,14 @@ func (w *watchers) announce(in saga.Instance) {
 	}
 	seen.revision = in.Revision
 	for watcher, wanted := range seen.watchers {
-		if wanted != nil && !wanted(&in) {
+		if wanted != nil && !wanted(in) {
 			continue
 		}
 		select {
 		case <-watcher:
 		default:
 		}
-		watcher <- in // this is the only sender, so there is room
+		watcher <- *in // this is the only sender, so there is room
 	}
 }
 
@@ -121,8 +121,8 @@ func (e *Engine) PollWatched(ctx context.Context) (found bool) {
 	if err != nil && ctx.Err() == nil {
 		e.warn("watch", "cannot read watched sagas, will retry", "error", err)
 	}
-	for _, in := range changed {
-		e.watchers.announce(in)
+	for i := range changed {
+		e.watchers.announce(&changed[i])
 	}
 	return len(changed) > 0
 }

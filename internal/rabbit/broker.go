@@ -18,6 +18,7 @@ type Broker struct {
 	declaring  *link     // for what is never urgent: declarations and inspections
 	topology   *topology // nil if there is nothing to declare
 	publisher  *publisher
+	events     *publisher // of lifecycle events; nil for a worker
 
 	inspecting chan struct{} // a semaphore: has a value while queues are inspected
 
@@ -43,6 +44,8 @@ func Connect(config Config) *Broker {
 		b.topology = newTopology(b.declaring, config)
 		b.runs.Go(func() { b.declaring.run(ctx) })
 		b.runs.Go(func() { b.topology.run(ctx) })
+		b.events = newPublisher(b.publishing, b.topology, config, b.names)
+		b.runs.Go(func() { b.events.run(ctx) })
 	}
 	b.publisher = newPublisher(b.publishing, b.topology, config, b.names)
 	b.runs.Go(func() { b.publishing.run(ctx) })

@@ -101,6 +101,11 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 // run consumes with one subscription until it is lost, ctx ends, or the prefix turns out to belong to another
 // installation.
 func (c *consumer) run(ctx context.Context, conn *connection, yielded <-chan struct{}) error {
+	if len(c.declare) > 0 {
+		if _, fault := declareEach(conn, c.declare); fault != nil { // what exists with other properties is used as it is
+			return fault
+		}
+	}
 	s, err := subscribe(conn, *c)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ const (
 // outgoing is a message and its destination.
 type outgoing struct {
 	exchange, key string
+	optional      bool // a message without a queue is dropped rather than returned
 	message       amqp.Publishing
 }
 

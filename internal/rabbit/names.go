@@ -11,6 +11,9 @@ func (n names) dead() string     { return n.prefix + ".dead" } // the exchange a
 func (n names) replies() string  { return n.prefix + ".replies" }
 func (n names) start() string    { return n.prefix + ".start" }
 
+// subscription returns the queue of a subscriber of lifecycle events.
+func (n names) subscription(name string) string { return n.events() + "." + name }
+
 func (n names) worker(queue string) string { return n.prefix + ".commands." + queue }
 
 // installation is the queue that marks which installation uses the prefix.

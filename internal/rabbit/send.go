@@ -162,7 +162,7 @@ func (s *session) note(f *flight) error {
 
 func (s *session) write(f *flight, o *outgoing) (err error) {
 	s.writes.Add(1)
-	f.confirm, err = s.channel.PublishWithDeferredConfirm(o.exchange, o.key, true, false, o.message)
+	f.confirm, err = s.channel.PublishWithDeferredConfirm(o.exchange, o.key, !o.optional, false, o.message)
 	s.writes.Add(1)
 	if err != nil {
 		if !s.channel.IsClosed() {

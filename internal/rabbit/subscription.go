@@ -26,6 +26,7 @@ type consumer struct {
 	renew    time.Duration // time without a message after which it subscribes again
 	grace    time.Duration // how long to wait at the end for unsettled messages; 0: no limit
 	handle   func(message wire.Message, settle func(verdict))
+	declare  []declaration // what must exist first, made again with each subscription
 }
 
 // subscription is one channel with one consumer, until it is lost.

@@ -19,6 +19,7 @@ type Abandonment struct {
 	SagaID string
 	Actor  string
 	Reason string
+	Sinks  []Sink // of the event
 }
 
 // DueSaga is a saga whose wake time has come. Pages of due sagas are in the order of (WakeAt, SagaID).

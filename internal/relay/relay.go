@@ -151,6 +151,7 @@ func (r *Relay) Dispatch(commands []wire.Command) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.config.Now()
+	r.handed = slices.Grow(r.handed, len(commands))
 	for _, command := range commands[:min(len(commands), max(0, r.config.Capacity-len(r.handed)))] {
 		if command.Held {
 			r.dispatchHeld(command.Queue)

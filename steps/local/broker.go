@@ -27,6 +27,8 @@ type Broker struct {
 	workers map[string]*queue
 	replies *queue
 	dead    *queue
+
+	subscribers subscribers
 }
 
 // New returns a broker without worker queues.

@@ -28,6 +28,9 @@ func (t *transaction) abandon(now time.Time, abandoned []record.Abandonment) err
 		if err := t.putEntries([]record.Entry{{SagaID: a.SagaID, Entry: entry}}); err != nil {
 			return err
 		}
+		if err := t.putAbandoned(&row.Instance, entry, a.Sinks); err != nil {
+			return err
+		}
 		for _, unsent := range t.writing.tables.outbox[a.SagaID] {
 			t.deleteOutbox(unsent.Command.ID)
 		}

@@ -30,6 +30,7 @@ const (
 	bucketSettings    = "queue_settings"
 	bucketBulks       = "bulk_actions"
 	bucketBulkItems   = "bulk_items"
+	bucketEvents      = "events"
 
 	formatKey = "format"
 	format    = "1"
@@ -85,7 +86,7 @@ func openFile(path string, fresh bool) (*file, error) {
 func prepare(tx *bbolt.Tx, fresh bool) error {
 	buckets := []string{
 		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
-		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketSettings, bucketBulks, bucketBulkItems,
+		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketSettings, bucketBulks, bucketBulkItems, bucketEvents,
 	}
 	for _, name := range buckets {
 		if fresh {
@@ -166,6 +167,7 @@ func (f *file) load(t *tables) error {
 			eachKeyed(tx, bucketSettings, func(queue string, row settingsRow) { t.settings[queue] = row }),
 			each(tx, bucketBulks, func(row record.BulkAction) { t.bulks[row.ID] = row }),
 			each(tx, bucketBulkItems, t.putBulkItem),
+			each(tx, bucketEvents, t.putEvent),
 		)
 	})
 }

@@ -105,6 +105,7 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 	if err := t.putEntries(changes.Entries); err != nil {
 		return err
 	}
+	t.putEvents(changes.Events)
 	if err := t.abandon(loaded.Now, changes.Abandoned); err != nil {
 		return err
 	}

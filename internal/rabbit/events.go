@@ -1,0 +1,44 @@
+package rabbit
+
+import (
+	"context"
+	"errors"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// PublishEvents publishes lifecycle events and returns the error of each; nil: the broker has confirmed it. Events have a
+// channel of their own, so that a broker that refuses them does not disturb commands. An event without a subscriber is
+// dropped by the broker.
+func (b *Broker) PublishEvents(ctx context.Context, events []wire.Event) []error {
+	faults := make([]error, len(events))
+	var messages []outgoing
+	var places []int // of the messages in events
+	for i := range events {
+		message, err := b.event(&events[i])
+		if err != nil {
+			faults[i] = err
+			continue
+		}
+		messages, places = append(messages, message), append(places, i)
+	}
+	for i, receipt := range b.events.collect(ctx, messages) {
+		if receipt.Outcome != wire.Confirmed {
+			faults[places[i]] = errors.New(receipt.Reason)
+		}
+	}
+	return faults
+}
+
+func (b *Broker) event(e *wire.Event) (outgoing, error) {
+	body, err := e.Encode(wire.EventSource(b.names.prefix))
+	if err != nil {
+		return outgoing{}, err
+	}
+	return outgoing{exchange: b.names.events(), key: e.RoutingKey(), optional: true, message: amqp.Publishing{
+		MessageId: e.ID(), Type: e.Type, ContentType: wire.EventContentType, DeliveryMode: amqp.Persistent,
+		Timestamp: e.At, Body: body,
+	}}, nil
+}

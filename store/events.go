@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const (
+	insertEvents = `insert into events (sink, at, subject, seq, type, definition, data)
+		select unnest($1::text[]), unnest($2::timestamptz[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::text[]),
+			unnest($6::text[]), unnest($7::text[])::json on conflict do nothing`
+	insertOneEvent = `insert into events (sink, at, subject, seq, type, definition, data)
+		select ($1::text[])[1], ($2::timestamptz[])[1], ($3::text[])[1], ($4::bigint[])[1], ($5::text[])[1],
+			($6::text[])[1], ($7::text[])[1]::json on conflict do nothing`
+
+	// nextEvents reads in the order of the key. A saga's earlier event was committed before its later one, and its time is
+	// not later, so no page has the later one without the earlier one.
+	nextEvents = `select at, subject, seq, type, definition, data from events where sink = $1 order by at, subject, seq limit $2`
+
+	deleteEvents = `delete from events e
+		using (select unnest($2::timestamptz[]) as at, unnest($3::text[]) as subject, unnest($4::bigint[]) as seq) n
+		where e.sink = $1 and e.at = n.at and e.subject = n.subject and e.seq = n.seq`
+)
+
+// eventColumns are events, one array per column.
+type eventColumns struct {
+	sinks, subjects, types, definitions, data []string
+	ats                                       []time.Time
+	seqs                                      []int64
+}
+
+func eventColumnsOf(events []record.Event) eventColumns {
+	n := len(events)
+	c := eventColumns{
+		sinks: make([]string, n), subjects: make([]string, n), types: make([]string, n), definitions: make([]string, n),
+		data: make([]string, n), ats: make([]time.Time, n), seqs: make([]int64, n),
+	}
+	for i := range events {
+		e := &events[i]
+		c.sinks[i], c.subjects[i], c.types[i], c.definitions[i] = string(e.Sink), e.Subject, e.Type, e.Definition
+		c.data[i], c.ats[i], c.seqs[i] = string(e.Data), e.At, e.Seq
+	}
+	return c
+}
+
+func queueEvents(b *pgx.Batch, events []record.Event) {
+	if len(events) == 0 {
+		return
+	}
+	c := eventColumnsOf(events)
+	b.Queue(forRows(len(events), insertOneEvent, insertEvents), c.sinks, c.ats, c.subjects, c.seqs, c.types, c.definitions, c.data)
+}
+
+// NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
+func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (found []wire.Event, err error) {
+	rows, err := s.pool.Query(ctx, nextEvents, sink, limit)
+	if err == nil {
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e wire.Event, err error) {
+			err = row.Scan(&e.At, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data))
+			return e, err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the events for %s: %w", sink, err)
+	}
+	return found, nil
+}
+
+// ForgetEvents deletes events that a sink has taken.
+func (s *Store) ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error {
+	n := len(taken)
+	ats, subjects, seqs := make([]time.Time, n), make([]string, n), make([]int64, n)
+	for i := range taken {
+		ats[i], subjects[i], seqs[i] = taken[i].At, taken[i].Subject, taken[i].Seq
+	}
+	err := retried(ctx, func() error {
+		_, err := s.pool.Exec(ctx, deleteEvents, sink, ats, subjects, seqs)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete %d events for %s: %w", n, sink, err)
+	}
+	return nil
+}
