@@ -9,8 +9,8 @@ import (
 
 // Commit is what one committed transaction has decided.
 type Commit struct {
-	Events int // that were decided
-	Stored int // lifecycle events
+	Events int               // that were decided
+	Stored int               // lifecycle events
 	Sagas  iter.Seq[Decided] // those that changed
 }
 

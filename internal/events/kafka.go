@@ -94,7 +94,7 @@ func (k *Kafka) PublishEvents(ctx context.Context, events []wire.Event) []error 
 		}
 		open.Add(1)
 		k.client.Produce(ctx, &kgo.Record{
-			Key: []byte(events[i].Subject), Value: body, Timestamp: events[i].At,
+			Key: []byte(events[i].Subject), Value: body, // the client counts produceTimeout from a Timestamp, so it sets that itself
 			Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte(wire.EventContentType)}},
 		}, func(_ *kgo.Record, err error) {
 			defer open.Done()

@@ -14,6 +14,9 @@ const (
 	ack     verdict = iota
 	requeue         // deliver again
 	reject          // dead-letter
+	// leave settles nothing: the broker delivers the message again, in its place, after the end of the channel. Only for
+	// consumers that take one message at a time.
+	leave
 )
 
 // ledger tracks, for one channel, which deliveries are settled and what the broker has not been told yet. Any goroutine

@@ -26,6 +26,7 @@ type consumer struct {
 	renew    time.Duration // time without a message after which it subscribes again
 	grace    time.Duration // how long to wait at the end for unsettled messages; 0: no limit
 	handle   func(message wire.Message, settle func(verdict))
+	inOrder  bool          // the messages that are unsettled at the end come first for the next consumer; takes one at a time
 	declare  []declaration // what must exist first, made again with each subscription
 }
 
@@ -92,11 +93,12 @@ func (s *subscription) dispatch(ctx context.Context) {
 	}
 }
 
-// Reasons to end a working subscription.
+// Reasons to end a subscription. All but the first end a working one.
 var (
-	errQuiet   = errors.New("no message for a while")
-	errCrowded = errors.New("the messages are too large to take so many at a time")
-	errRoom    = errors.New("there is room for more messages at a time")
+	errCancelled = errors.New("the broker has cancelled the consumer")
+	errQuiet     = errors.New("no message for a while")
+	errCrowded   = errors.New("the messages are too large to take so many at a time")
+	errRoom      = errors.New("there is room for more messages at a time")
 )
 
 // settleUntil sends settlements to the broker until the subscription ends.
@@ -125,7 +127,7 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 				return err
 			}
 		case <-ended:
-			return errors.Join(s.settleDue(), fmt.Errorf("consume %s: the broker has cancelled the consumer", s.queue))
+			return errors.Join(s.settleDue(), fmt.Errorf("consume %s: %w", s.queue, errCancelled))
 		case <-s.conn.limits.crowded.C():
 			if s.prefetch > leastPrefetch {
 				return cmp.Or(s.finish(ended), errCrowded)
@@ -148,6 +150,9 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 
 // finish cancels the consumer and waits for unsettled messages.
 func (s *subscription) finish(ended <-chan struct{}) error {
+	if s.inOrder {
+		return s.finishInOrder(ended)
+	}
 	if err := s.conn.within(func() error { return s.channel.Cancel(consumerTag, false) }); err != nil {
 		return fmt.Errorf("cancel the consumer: %w", err)
 	}
@@ -177,6 +182,26 @@ func (s *subscription) finish(ended <-chan struct{}) error {
 	}
 }
 
+// finishInOrder waits for unsettled messages and leaves the consumer to the end of the channel. A cancelled consumer keeps
+// its unsettled messages until then, and the next consumer would get later ones first.
+func (s *subscription) finishInOrder(ended <-chan struct{}) error {
+	for {
+		if err := s.settleDue(); err != nil {
+			return err
+		}
+		if _, unsettled := s.ledger.count(); unsettled == 0 {
+			return s.settleDue()
+		}
+		select {
+		case <-s.ledger.wake.C():
+		case <-ended:
+			return errors.Join(s.settleDue(), errCancelled)
+		case <-s.conn.gone:
+			return s.conn.loss()
+		}
+	}
+}
+
 func (s *subscription) settleDue() error {
 	failpoint.Reach("rabbit/acknowledging")
 	o := s.ledger.take()
@@ -200,8 +225,11 @@ func (s *subscription) settleDue() error {
 }
 
 func (s *subscription) settleOne(one settlement) error {
-	if one.verdict == ack {
+	switch one.verdict {
+	case ack:
 		return s.channel.Ack(one.tag, false)
+	case leave:
+		return nil
 	}
 	return s.channel.Nack(one.tag, false, one.verdict == requeue)
 }

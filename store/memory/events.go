@@ -14,7 +14,7 @@ import (
 
 func (t *transaction) putEvents(events []record.Event) {
 	for i := range events {
-		t.writing.putEvent(events[i])
+		t.putEvent(events[i])
 	}
 }
 
@@ -25,7 +25,7 @@ func (t *transaction) putAbandoned(in *saga.Instance, entry saga.Entry, sinks []
 		if err != nil {
 			return err
 		}
-		t.writing.putEvent(record.Event{Sink: sink, Event: event})
+		t.putEvent(record.Event{Sink: sink, Event: event})
 	}
 	return nil
 }

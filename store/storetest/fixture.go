@@ -20,6 +20,8 @@ type Fixture struct {
 	Order *saga.Definition
 	// Held marks the commands as held back, as the relay does if an operator has set something for their queue.
 	Held bool
+
+	sinks []record.Sink // of an event for each history entry
 }
 
 const orderBody = `{"steps": [
@@ -118,6 +120,7 @@ func (f *Fixture) Decide(loaded record.Loaded, id string, causes ...saga.Cause) 
 		in = decision.Next
 		all.Entries = append(all.Entries, changes.Entries...)
 		all.Commands = append(all.Commands, changes.Commands...)
+		all.Events = append(all.Events, changes.Events...)
 	}
 	all.Updated = []saga.Instance{in}
 	return all, nil
@@ -128,6 +131,11 @@ func (f *Fixture) changes(decision saga.Decision) (record.Changes, error) {
 	for _, entry := range decision.Entries {
 		changes.Entries = append(changes.Entries, record.Entry{SagaID: decision.Next.ID, Entry: entry})
 	}
+	events, err := f.eventsOf(&decision.Next, decision.Entries)
+	if err != nil {
+		return record.Changes{}, err
+	}
+	changes.Events = events
 	for _, command := range decision.Commands {
 		encoded, err := wire.EncodeCommand(&decision.Next, command)
 		if err != nil {

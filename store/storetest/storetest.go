@@ -65,6 +65,9 @@ type Store interface {
 	ClaimBulks(ctx context.Context, holder string, lease time.Duration) ([]record.BulkAction, error)
 	RemainingBulk(ctx context.Context, id string, limit int) ([]string, error)
 
+	NextEvents(ctx context.Context, sink record.Sink, limit int) ([]wire.Event, error)
+	ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error
+
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
 	RevokeKey(ctx context.Context, id string) error
@@ -88,7 +91,7 @@ func Run(t *testing.T, open Open) {
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"retention": retentionRules(),
-		"keys":      keyRules(), "claims": claimRules(), "sizes": sizeRules(),
+		"keys":      keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {

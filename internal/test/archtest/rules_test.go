@@ -41,6 +41,7 @@ func imports() map[string][]string {
 		"internal/rabbit":          {"steps/wire", "internal/failpoint", "internal/wait"},
 		"internal/test/e2e":        {all},
 		"internal/operate":         {"saga", "internal/record", "internal/wait"},
+		"internal/events":          {"internal/record", "steps/wire", "internal/failpoint", "internal/wait"},
 		"internal/relay":           {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait"},
 		"internal/test/sim":        {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory", "internal/relay"},
 		"internal/test/env":        {},
