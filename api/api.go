@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // Auth is a way to authenticate callers.
@@ -24,7 +25,7 @@ const (
 	AuthNone Auth = "none" // every caller may do everything
 )
 
-// Config configures the API. Engine, Reads, Bulks and Broker are required; Keys is required unless Auth is AuthNone.
+// Config configures the API. Engine, Reads, Bulks, Webhooks and Broker are required; Keys is required unless Auth is AuthNone.
 type Config struct {
 	Engine Engine
 	Reads  Reads
@@ -32,8 +33,12 @@ type Config struct {
 	Broker Broker
 	// QueueSet, if non-nil, is called after settings of a queue were stored. It returns when all replicas go by them.
 	QueueSet func(ctx context.Context)
-	Keys     Keys
-	Auth     Auth // empty: AuthKeys
+	// Webhooks stores webhooks. SendWebhook makes a delivery; EventSource is the source of test events.
+	Webhooks    Webhooks
+	SendWebhook func(ctx context.Context, delivery record.Delivery) error
+	EventSource string
+	Keys        Keys
+	Auth        Auth // empty: AuthKeys
 	// LocalAddress is the loopback address that the server listens on. With AuthNone the API accepts only requests whose
 	// Host is this address, another loopback address or localhost. Empty: any Host.
 	LocalAddress string
@@ -126,6 +131,7 @@ func New(config Config) http.Handler {
 	s.deadLetterRoutes()
 	s.queueRoutes()
 	s.statsRoutes()
+	s.webhookRoutes()
 	s.keyRoutes()
 	s.publicRoutes()
 	return s.router

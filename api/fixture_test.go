@@ -51,7 +51,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { o.engine.Published(ctx, id, done) },
 	})
 	o.engine = engine.New(engine.Config{Store: kept, Outbox: outbox, Queues: o.broker})
-	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Auth: api.AuthNone, Version: "test"}
+	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Webhooks: kept, Auth: api.AuthNone, Version: "test"}
 	config.QueueSet = func(ctx context.Context) { _ = outbox.Follow(ctx) }
 	for _, c := range change {
 		c(&config)

@@ -20,7 +20,8 @@ func statusOf(code string) int {
 	case resource.CodeForbidden, resource.CodeForbiddenHost, resource.CodeForbiddenOrigin:
 		return http.StatusForbidden
 	case resource.CodeSagaNotFound, resource.CodeDefinitionNotFound, resource.CodeDeadLetterNotFound,
-		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeQueueNotFound, resource.CodeNotFound:
+		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeQueueNotFound, resource.CodeWebhookNotFound,
+		resource.CodeNotFound:
 		return http.StatusNotFound
 	case resource.CodeSagaGone:
 		return http.StatusGone
@@ -76,6 +77,10 @@ func problemOf(err error) *resource.Problem {
 		return problem(resource.CodeDefinitionDisabled, "The definition is disabled, so its sagas cannot be started.")
 	case errors.Is(err, record.ErrQueueNotFound):
 		return problem(resource.CodeQueueNotFound, "A worker queue with this name does not exist in any definition.")
+	case errors.Is(err, record.ErrWebhookNotFound):
+		return problem(resource.CodeWebhookNotFound, "A webhook with this name does not exist.")
+	case errors.Is(err, record.ErrTooManyWebhooks):
+		return problem(resource.CodeTooMany, "There are "+decimal(record.MaxWebhooks)+" webhooks already.")
 	case errors.Is(err, record.ErrBulkNotFound):
 		return problem(resource.CodeActionNotFound, "A bulk action with this id does not exist.")
 	case errors.Is(err, record.ErrBulkNotApplicable):

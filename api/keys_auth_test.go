@@ -60,7 +60,9 @@ func roles() map[string]record.Role {
 		"POST /v1/actions/{id}/continue": record.Operator, "POST /v1/actions/{id}/cancel": record.Operator,
 		"POST /v1/dead-letters/{id}/redrive": record.Admin, "DELETE /v1/dead-letters/{id}": record.Admin,
 		"POST /v1/dead-letters/actions": record.Admin, "PATCH /v1/definitions/{name}": record.Admin,
-		"GET /docs": public,
+		"GET /docs":        public,
+		"GET /v1/webhooks": record.Admin, "GET /v1/webhooks/{name}": record.Admin, "PUT /v1/webhooks/{name}": record.Admin,
+		"DELETE /v1/webhooks/{name}": record.Admin, "POST /v1/webhooks/{name}/test": record.Admin,
 	}
 }
 

@@ -79,6 +79,16 @@ type Bulks interface {
 	SetQueue(ctx context.Context, queue string, change func(*record.QueueSettings) error) (record.QueueSettings, error)
 }
 
+// Webhooks stores webhooks. Errors: record.ErrWebhookNotFound.
+type Webhooks interface {
+	// PutWebhook keeps the secret of an existing webhook unless the new one has a secret; a new one without gets otherwise.
+	// Errors: record.ErrTooManyWebhooks.
+	PutWebhook(ctx context.Context, hook record.Webhook, otherwise []byte) (kept record.Webhook, created bool, err error)
+	Webhook(ctx context.Context, name string) (record.Webhook, error)
+	Webhooks(ctx context.Context) ([]record.Webhook, error)
+	DeleteWebhook(ctx context.Context, name string) error
+}
+
 // Keys stores API keys. Errors: record.ErrKeyNotFound.
 type Keys interface {
 	CreateKey(ctx context.Context, key record.Key) error

@@ -108,3 +108,15 @@ const (
 
 // Error returns the message.
 func (r *Refusal) Error() string { return r.Message }
+
+// EntryTypes returns the types of all history entries.
+func EntryTypes() []EntryType {
+	return []EntryType{
+		EntryScheduled, EntryStarted, EntryCompleted, EntryCompensating, EntryCompensated, EntryStuck, EntryAbandoned, EntryPaused,
+		EntryResumed, EntryReopened, EntryAcknowledged, EntryDataPatched, EntryRetried, EntryCancelRequested, EntryCancelTooLate,
+		EntryCancelDropped, EntryRewindRequested, EntryRewinding, EntryRewound, EntryDeadlineExceeded, EntryAttention,
+		EntryStepDispatched, EntryStepDelayed, EntryStepPublished, EntryStepRedriven, EntryStepSucceeded, EntryStepAttemptFailed,
+		EntryStepTimedOut, EntryStepLost, EntryStepFailed, EntryStepUnknown, EntryStepSkipped, EntryStepLateEffect,
+		EntryCompensationSent, EntryCompensationRetry, EntryStepCompensated, EntryCompensationExhausted,
+	}
+}

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/events"
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -30,28 +31,41 @@ type eventSinks struct {
 	level      record.EventLevel
 	forwarders map[record.Sink]*events.Forwarder
 	kafka      *events.Kafka // nil: none
-	published  []record.Sink // sinks of what the level includes
+	webhooks   *operate.Deliveries
+	sender     *operate.Sender
+
+	// The sinks of a type depend on whether the level includes it and whether a webhook wants it. Each combination is made
+	// once: the lists are asked for with every history entry.
+	published, both, toWebhooks []record.Sink
 }
 
 // newEventSinks prepares the sinks of the configuration.
 func (s *Server) newEventSinks() (*eventSinks, error) {
-	made := &eventSinks{level: record.EventLevel(s.config.Events), forwarders: make(map[record.Sink]*events.Forwarder)}
-	if made.level == record.EventsNone {
-		return made, nil
+	made := &eventSinks{
+		level: record.EventLevel(s.config.Events), forwarders: make(map[record.Sink]*events.Forwarder),
+		sender: operate.NewSender(time.Now), toWebhooks: []record.Sink{record.SinkWebhooks},
 	}
-	s.addSink(made, record.SinkAMQP, s.broker)
-	if len(s.config.Kafka.Brokers) > 0 {
+	made.webhooks = operate.NewDeliveries(operate.WebhookConfig{
+		Webhooks: s.store, Source: s.config.kafka().Source, Send: made.sender.Send, Delivered: s.metrics.delivered, Logger: s.config.Logger,
+	})
+	s.addSink(made, record.SinkWebhooks, made.webhooks)
+	if made.level != record.EventsNone {
+		made.published = append(made.published, record.SinkAMQP)
+		s.addSink(made, record.SinkAMQP, s.broker)
+	}
+	if made.level != record.EventsNone && len(s.config.Kafka.Brokers) > 0 {
 		var err error
 		if made.kafka, err = events.NewKafka(s.config.kafka()); err != nil {
 			return nil, err
 		}
+		made.published = append(made.published, record.SinkKafka)
 		s.addSink(made, record.SinkKafka, made.kafka)
 	}
+	made.both = slices.Concat(made.published, made.toWebhooks)
 	return made, nil
 }
 
 func (s *Server) addSink(to *eventSinks, sink record.Sink, publisher events.Publisher) {
-	to.published = append(to.published, sink)
 	to.forwarders[sink] = events.New(events.Config{
 		Name: sink, Rows: s.store, Publisher: publisher, Holder: rand.Text(), Logger: s.config.Logger,
 		Forwarded: func(n int) { s.metrics.events.WithLabelValues(string(sink)).Add(float64(n)) },
@@ -60,9 +74,15 @@ func (s *Server) addSink(to *eventSinks, sink record.Sink, publisher events.Publ
 }
 
 // sinks returns the sinks of events of a type.
-func (e *eventSinks) sinks(entry saga.EntryType) []record.Sink {
-	if e.level.Includes(string(entry)) {
+func (e *eventSinks) sinks(eventType string) []record.Sink {
+	included, wanted := e.level.Includes(eventType), e.webhooks.Wants(eventType)
+	switch {
+	case included && wanted:
+		return e.both
+	case included:
 		return e.published
+	case wanted:
+		return e.toWebhooks
 	}
 	return nil
 }
@@ -83,12 +103,17 @@ func (e *eventSinks) run(ctx context.Context) {
 	for _, forwarder := range e.forwarders {
 		running.Go(func() { forwarder.Run(ctx) })
 	}
+	running.Go(func() { e.webhooks.Run(ctx) })
 	running.Wait()
 }
 
-// close ends the connections to Kafka.
+// close ends the connections to Kafka and to receivers.
 func (e *eventSinks) close() {
-	if e != nil && e.kafka != nil {
+	if e == nil {
+		return
+	}
+	e.sender.Close()
+	if e.kafka != nil {
 		e.kafka.Close()
 	}
 }

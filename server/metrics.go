@@ -15,6 +15,7 @@ type metrics struct {
 	received  *prometheus.CounterVec
 	deleted   *prometheus.CounterVec
 	events    *prometheus.CounterVec
+	webhooks  *prometheus.CounterVec
 	sagas     *sagaMetrics
 }
 
@@ -42,6 +43,9 @@ func newMetrics() *metrics {
 	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "saga_events_published_total", Help: "Lifecycle events that a sink has taken, by the sink.",
 	}, []string{"sink"})
+	m.webhooks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "saga_webhook_deliveries_total", Help: "Attempts to deliver an event to a webhook, by their outcome.",
+	}, []string{"webhook", "outcome"})
 	m.deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "saga_retention_deleted_total", Help: "What retention has deleted, by its kind.",
 	}, []string{"kind"})
@@ -51,7 +55,7 @@ func newMetrics() *metrics {
 	for _, queue := range []string{fromReplies, fromDead, fromStart} {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
-	m.registry.MustRegister(m.committed, m.published, m.received, m.events, m.deleted)
+	m.registry.MustRegister(m.committed, m.published, m.received, m.events, m.webhooks, m.deleted)
 	m.sagas = newSagaMetrics(m.registry)
 	return m
 }
@@ -62,6 +66,11 @@ func (m *metrics) observe(commit engine.Commit) {
 	for decided := range commit.Sagas {
 		m.sagas.observe(decided)
 	}
+}
+
+// delivered counts an attempt to deliver an event to a webhook.
+func (m *metrics) delivered(webhook, outcome string) {
+	m.webhooks.WithLabelValues(webhook, outcome).Inc()
 }
 
 // retentionDeleted counts what retention has deleted.

@@ -28,6 +28,8 @@ type storage interface {
 	operate.OldLetters
 	operate.OldSagas
 	events.Rows
+	operate.Webhooks
+	api.Webhooks
 	Queues(ctx context.Context) ([]string, error)
 	Close() error
 }

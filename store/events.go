@@ -43,7 +43,7 @@ func eventColumnsOf(events []record.Event) eventColumns {
 	}
 	for i := range events {
 		e := &events[i]
-		c.sinks[i], c.subjects[i], c.types[i], c.definitions[i] = string(e.Sink), e.Subject, e.Type, e.Definition
+		c.sinks[i], c.subjects[i], c.types[i], c.definitions[i] = string(e.Sink), cleaned(e.Subject), e.Type, e.Definition
 		c.data[i], c.ats[i], c.seqs[i] = string(e.Data), e.At, e.Seq
 	}
 	return c

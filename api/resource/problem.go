@@ -31,6 +31,7 @@ const (
 	CodeDefinitionNotFound   = "definition_not_found"   //
 	CodeDeadLetterNotFound   = "dead_letter_not_found"  //
 	CodeQueueNotFound        = "queue_not_found"        //
+	CodeWebhookNotFound      = "webhook_not_found"      //
 	CodeKeyNotFound          = "key_not_found"          //
 	CodeNotFound             = "not_found"              // the path does not exist
 	CodeMethodNotAllowed     = "method_not_allowed"     //

@@ -33,6 +33,7 @@ type commands struct {
 	Actions     actionsCommand     `cmd:"" help:"Show and control actions on many sagas or dead letters."`
 	Queues      queuesCommand      `cmd:"" help:"List worker queues; pause, cap or throttle them."`
 	DeadLetters deadLettersCommand `cmd:"" help:"Show, redrive and discard messages that could not be processed."`
+	Webhooks    webhooksCommand    `cmd:"" help:"Send lifecycle events to HTTP addresses."`
 	Archive     archiveCommand     `cmd:"" help:"Find sagas that were deleted by their age or number."`
 	Doctor      doctorCommand      `cmd:"" help:"Check the database, the broker and the queues, and report what to do. It leaves nothing behind."`
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -286,8 +287,8 @@ func (b *batchState) addDeadLetter(r *request, reason, message string) {
 	b.deadLetters = append(b.deadLetters, dead)
 }
 
-// changes returns what the transaction has to write.
-func (b *batchState) changes() (record.Changes, error) {
+// changes returns what the transaction has to write. It also stores the given dead letters.
+func (b *batchState) changes(letters []record.DeadLetter) (record.Changes, error) {
 	changes := record.Changes{
 		Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned,
 		Results: b.results, Redriven: b.redriven, Discarded: b.discarded,
@@ -312,6 +313,11 @@ func (b *batchState) changes() (record.Changes, error) {
 		}
 		changes.Events = append(changes.Events, events...)
 	}
+	events, err := b.letterEvents(slices.Concat(letters, b.deadLetters))
+	if err != nil {
+		return record.Changes{}, err
+	}
+	changes.Events = append(changes.Events, events...)
 	b.published = len(changes.Events)
 	for _, abandoned := range b.abandoned {
 		b.published += len(abandoned.Sinks)

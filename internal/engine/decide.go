@@ -81,7 +81,7 @@ func (e *Engine) transact(ctx context.Context, requests []*request) (*batchState
 		}
 		e.config.Outbox.Hold(state.commands)
 		e.config.Outbox.Hold(state.redriven)
-		return state.changes()
+		return state.changes(batch.DeadLetters)
 	})
 	if err != nil {
 		e.config.Outbox.ReturnConfirmed(batch.Confirmed)

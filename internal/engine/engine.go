@@ -55,7 +55,7 @@ func (c Config) withDefaults() Config {
 		c.Committed = func(Commit) {}
 	}
 	if c.Events == nil {
-		c.Events = func(saga.EntryType) []record.Sink { return nil }
+		c.Events = func(string) []record.Sink { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -36,7 +36,7 @@ func (b *batchState) abandon(id string, s *sagaState, action saga.Action) answer
 	}
 	if !s.abandoned {
 		b.abandoned = append(b.abandoned, record.Abandonment{
-			SagaID: id, Actor: action.Actor, Reason: action.Reason, Sinks: b.sinks(saga.EntryAbandoned),
+			SagaID: id, Actor: action.Actor, Reason: action.Reason, Sinks: b.sinks(string(saga.EntryAbandoned)),
 		})
 		s.abandoned = true
 	}

@@ -10,6 +10,9 @@ var (
 	ErrDeadLetterNotFound = errors.New("dead letter not found")
 	ErrKeyNotFound        = errors.New("key not found")
 	ErrQueueNotFound      = errors.New("queue not found")
+	ErrWebhookNotFound    = errors.New("webhook not found")
+	// ErrTooManyWebhooks means that there are MaxWebhooks already.
+	ErrTooManyWebhooks = errors.New("too many webhooks")
 	// ErrPageNotFound means that Page.After is not a position in the list. Start again at the first page.
 	ErrPageNotFound = errors.New("page not found")
 	// ErrRejected means that the store will never accept this input, however often it is retried.

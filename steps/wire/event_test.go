@@ -20,7 +20,8 @@ func TestAnEventIsACloudEvent(t *testing.T) {
 	assert.Equal(t, "order.saga.completed", e.RoutingKey())
 	body, err := e.Encode(wire.EventSource("saga"))
 	require.NoError(t, err)
-	assert.Equal(t, `{"specversion":"1.0","id":"01JDBV8M5ZK7Q9GW3N1T4RXYEA/12","source":"/saga","type":"saga.completed",`+
+	assert.Equal(t, //nolint:testifylint // byte by byte: a repeated event has the same body
+		`{"specversion":"1.0","id":"01JDBV8M5ZK7Q9GW3N1T4RXYEA/12","source":"/saga","type":"saga.completed",`+
 		`"subject":"01JDBV8M5ZK7Q9GW3N1T4RXYEA","time":"2026-11-23T09:00:02.5Z","datacontenttype":"application/json","data":{"a":"<b>"}}`, string(body))
 	read, err := wire.DecodeEvent(body)
 	require.NoError(t, err)

@@ -31,6 +31,8 @@ const (
 	bucketBulks       = "bulk_actions"
 	bucketBulkItems   = "bulk_items"
 	bucketEvents      = "events"
+	bucketWebhooks    = "webhooks"
+	bucketDeliveries  = "webhook_deliveries"
 
 	formatKey = "format"
 	format    = "1"
@@ -87,6 +89,7 @@ func prepare(tx *bbolt.Tx, fresh bool) error {
 	buckets := []string{
 		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
 		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketSettings, bucketBulks, bucketBulkItems, bucketEvents,
+		bucketWebhooks, bucketDeliveries,
 	}
 	for _, name := range buckets {
 		if fresh {
@@ -168,6 +171,8 @@ func (f *file) load(t *tables) error {
 			each(tx, bucketBulks, func(row record.BulkAction) { t.bulks[row.ID] = row }),
 			each(tx, bucketBulkItems, t.putBulkItem),
 			each(tx, bucketEvents, t.putEvent),
+			each(tx, bucketWebhooks, func(row record.Webhook) { t.webhooks[row.Name] = row }),
+			each(tx, bucketDeliveries, t.putDelivery),
 		)
 	})
 }

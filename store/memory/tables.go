@@ -31,7 +31,9 @@ type tables struct {
 	bulks       map[string]record.BulkAction
 	bulkItems   map[string]map[string]record.BulkItem   // bulk action → target
 	events      map[record.Sink]map[string]record.Event // by the key of the row
-	problems    map[string]record.QueueProblem          // by queue; not in the file, since the queues are not either
+	webhooks    map[string]record.Webhook
+	deliveries  map[string]map[string]deliveryRow // webhook → event
+	problems    map[string]record.QueueProblem    // by queue; not in the file, since the queues are not either
 }
 
 type definitionRow struct {
@@ -114,6 +116,7 @@ func newTables() tables {
 		keyOf: make(map[string]string), leases: make(map[string]lease),
 		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
 		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), settings: make(map[string]settingsRow), bulks: make(map[string]record.BulkAction),
+		webhooks: make(map[string]record.Webhook), deliveries: make(map[string]map[string]deliveryRow),
 		events:    make(map[record.Sink]map[string]record.Event),
 		bulkItems: make(map[string]map[string]record.BulkItem), problems: make(map[string]record.QueueProblem),
 	}

@@ -68,6 +68,15 @@ type Store interface {
 	NextEvents(ctx context.Context, sink record.Sink, limit int) ([]wire.Event, error)
 	ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error
 
+	PutWebhook(ctx context.Context, hook record.Webhook, otherwise []byte) (kept record.Webhook, created bool, err error)
+	Webhook(ctx context.Context, name string) (record.Webhook, error)
+	Webhooks(ctx context.Context) ([]record.Webhook, error)
+	WebhookEvents(ctx context.Context) (map[string][]string, error)
+	DeleteWebhook(ctx context.Context, name string) error
+	AddDeliveries(ctx context.Context, deliveries []record.Delivery) error
+	ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim) ([]record.Delivery, error)
+	SettleDelivery(ctx context.Context, outcome record.DeliveryOutcome) error
+
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
 	RevokeKey(ctx context.Context, id string) error
@@ -91,7 +100,7 @@ func Run(t *testing.T, open Open) {
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"retention": retentionRules(),
-		"keys":      keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(),
+		"keys":      keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -1,0 +1,75 @@
+package record
+
+import (
+	"slices"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// Webhook is an HTTP address that receives lifecycle events.
+type Webhook struct {
+	Name      string
+	URL       string
+	Events    []string // types, sorted
+	Secret    []byte   // signs deliveries
+	CreatedAt time.Time
+	UpdatedAt time.Time
+
+	Waiting   int64     // deliveries that were not taken yet; set by the store
+	Oldest    time.Time // when the oldest of them was due first; zero: none; set by the store
+	LastError string    // of the latest failed delivery; empty: none, or a later one succeeded
+	LastAt    time.Time // of the latest attempt; zero: none
+}
+
+// MaxWebhooks is the number of webhooks of an installation.
+const MaxWebhooks = 100
+
+// Types of events that do not come from a saga's history.
+const (
+	EventQueueUnhealthy  = "queue.unhealthy"
+	EventQueueHealthy    = "queue.healthy"
+	EventDeadLetterAdded = "dead_letter.added"
+)
+
+// EventTypes returns the types of all lifecycle events, sorted.
+func EventTypes() []string {
+	types := []string{EventQueueUnhealthy, EventQueueHealthy, EventDeadLetterAdded}
+	for _, entry := range saga.EntryTypes() {
+		types = append(types, string(entry))
+	}
+	slices.Sort(types)
+	return types
+}
+
+// Delivery is an event that a webhook has not taken yet.
+type Delivery struct {
+	Webhook   string
+	EventID   string
+	Type      string
+	Body      []byte // the CloudEvent
+	CreatedAt time.Time
+	Attempts  int // that failed
+
+	URL    string // of the webhook
+	Secret []byte // of the webhook
+}
+
+// DeliveryClaim asks for due deliveries of webhooks.
+type DeliveryClaim struct {
+	Room  map[string]int // webhook → most deliveries
+	Lease time.Duration  // until another replica may claim them
+}
+
+// DeliveryOutcome is the result of an attempt.
+type DeliveryOutcome struct {
+	Webhook, EventID string
+	Error            string        // empty: taken
+	RetryAfter       time.Duration // 0 with an Error: given up
+}
+
+// DeliveryOf returns an undelivered event for a webhook.
+func DeliveryOf(webhook string, event *wire.Event, body []byte) Delivery {
+	return Delivery{Webhook: webhook, EventID: event.ID(), Type: event.Type, Body: body}
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+// nullTime is a time that may be null.
+type nullTime struct{ at *time.Time }
+
+func (t nullTime) value() time.Time {
+	if t.at == nil {
+		return time.Time{}
+	}
+	return t.at.UTC()
+}
+
+// AddDeliveries stores deliveries. One that exists, and one whose webhook does not, changes nothing.
+func (s *Store) AddDeliveries(ctx context.Context, deliveries []record.Delivery) error {
+	n := len(deliveries)
+	hooks, events, types, bodies := make([]string, n), make([]string, n), make([]string, n), make([][]byte, n)
+	for i, d := range deliveries {
+		hooks[i], events[i], types[i], bodies[i] = d.Webhook, d.EventID, d.Type, d.Body
+	}
+	err := retried(ctx, func() error {
+		_, err := s.pool.Exec(ctx, `insert into webhook_deliveries (webhook, event_id, type, body)
+			select n.* from unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) as n (webhook, event_id, type, body)
+			where exists (select from webhooks w where w.name = n.webhook)
+			on conflict do nothing`, hooks, events, types, bodies)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store %d deliveries: %w", n, err)
+	}
+	return nil
+}
+
+// ClaimDeliveries takes over due deliveries, the longest waiting ones of each webhook first.
+func (s *Store) ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim) (found []record.Delivery, err error) {
+	names, rooms := make([]string, 0, len(claim.Room)), make([]int, 0, len(claim.Room))
+	for name, room := range claim.Room {
+		names, rooms = append(names, name), append(rooms, room)
+	}
+	rows, err := s.pool.Query(ctx, `with due as materialized (
+			select c.webhook, c.event_id from unnest($1::text[], $2::integer[]) as n (name, room)
+			cross join lateral (select d.webhook, d.event_id from webhook_deliveries d
+				where d.webhook = n.name and d.due_at <= clock_timestamp() order by d.due_at limit n.room for update skip locked) c)
+		update webhook_deliveries d set due_at = clock_timestamp() + $3::interval
+		from due join webhooks w on w.name = due.webhook where d.webhook = due.webhook and d.event_id = due.event_id
+		returning d.webhook, d.event_id, d.type, d.body, d.created_at, d.attempts, w.url, w.secret`, names, rooms, claim.Lease)
+	if err == nil {
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d record.Delivery, err error) {
+			err = row.Scan(&d.Webhook, &d.EventID, &d.Type, &d.Body, &d.CreatedAt, &d.Attempts, &d.URL, &d.Secret)
+			return d, err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claim deliveries: %w", err)
+	}
+	return found, nil
+}
+
+// SettleDelivery deletes a delivery that was taken or given up, or says when the next attempt is due.
+func (s *Store) SettleDelivery(ctx context.Context, outcome record.DeliveryOutcome) error {
+	b := &pgx.Batch{}
+	b.Queue(`update webhooks set last_at = clock_timestamp(), last_error = $2 where name = $1`, outcome.Webhook, cleaned(outcome.Error))
+	if outcome.RetryAfter > 0 {
+		b.Queue(`update webhook_deliveries set due_at = clock_timestamp() + $3::interval, attempts = attempts + 1
+			where webhook = $1 and event_id = $2`, outcome.Webhook, outcome.EventID, outcome.RetryAfter)
+	} else {
+		b.Queue(`delete from webhook_deliveries where webhook = $1 and event_id = $2`, outcome.Webhook, outcome.EventID)
+	}
+	if err := retried(ctx, func() error { return s.pool.SendBatch(ctx, b).Close() }); err != nil {
+		return fmt.Errorf("settle the delivery of event %s to webhook %s: %w", outcome.EventID, outcome.Webhook, err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+// PutWebhook stores a webhook. It keeps the secret of an existing one unless the new one has a secret. created is false if
+// it existed. Errors: record.ErrTooManyWebhooks.
+func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise []byte) (kept record.Webhook, created bool, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `lock table webhooks in share row exclusive mode`); err != nil {
+			return err
+		}
+		var others int
+		if err := tx.QueryRow(ctx, `select count(*), not bool_or(name = $1) is true from webhooks`, hook.Name).Scan(&others, &created); err != nil {
+			return err
+		}
+		if created && others >= record.MaxWebhooks {
+			return record.ErrTooManyWebhooks
+		}
+		var secret []byte
+		if len(hook.Secret) > 0 {
+			secret = hook.Secret
+		}
+		if _, err := tx.Exec(ctx, `insert into webhooks as w (name, url, events, secret) values ($1, $2, $3, coalesce($4::bytea, $5::bytea))
+			on conflict (name) do update set url = excluded.url, events = excluded.events, updated_at = clock_timestamp(),
+				secret = coalesce($4::bytea, w.secret)`, hook.Name, hook.URL, hook.Events, secret, otherwise); err != nil {
+			return err
+		}
+		kept, err = webhook(ctx, tx, hook.Name)
+		return err
+	})
+	if err != nil {
+		return record.Webhook{}, false, fmt.Errorf("store webhook %s: %w", hook.Name, err)
+	}
+	return kept, created, nil
+}
+
+const webhookColumns = `w.name, w.url, w.events, w.secret, w.created_at, w.updated_at, w.last_at, w.last_error,
+	(select count(*) from webhook_deliveries d where d.webhook = w.name),
+	(select min(d.created_at) from webhook_deliveries d where d.webhook = w.name)`
+
+func scanWebhook(row pgx.CollectableRow) (w record.Webhook, err error) {
+	var last, oldest nullTime
+	err = row.Scan(&w.Name, &w.URL, &w.Events, &w.Secret, &w.CreatedAt, &w.UpdatedAt, &last.at, &w.LastError, &w.Waiting, &oldest.at)
+	w.CreatedAt, w.UpdatedAt, w.LastAt, w.Oldest = w.CreatedAt.UTC(), w.UpdatedAt.UTC(), last.value(), oldest.value()
+	return w, err
+}
+
+func webhook(ctx context.Context, q queryer, name string) (record.Webhook, error) {
+	rows, err := q.Query(ctx, `select `+webhookColumns+` from webhooks w where w.name = $1`, name)
+	if err != nil {
+		return record.Webhook{}, err
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, scanWebhook)
+	if err == pgx.ErrNoRows { //nolint:errorlint // pgx returns it as it is
+		err = record.ErrWebhookNotFound
+	}
+	return found, err
+}
+
+// Webhook returns a webhook. Errors: record.ErrWebhookNotFound.
+func (s *Store) Webhook(ctx context.Context, name string) (found record.Webhook, err error) {
+	if !storable(name) {
+		return found, fmt.Errorf("read a webhook: %w", record.ErrWebhookNotFound)
+	}
+	err = s.look(ctx, func(ctx context.Context, q queryer) error {
+		found, err = webhook(ctx, q, name)
+		return err
+	})
+	if err != nil {
+		return record.Webhook{}, fmt.Errorf("read webhook %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// Webhooks returns all webhooks by name.
+func (s *Store) Webhooks(ctx context.Context) (found []record.Webhook, err error) {
+	err = s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select `+webhookColumns+` from webhooks w order by w.name`)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, scanWebhook)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list webhooks: %w", err)
+	}
+	return found, nil
+}
+
+// WebhookEvents returns the names of all webhooks with the types of events that each wants.
+func (s *Store) WebhookEvents(ctx context.Context) (wanted map[string][]string, err error) {
+	rows, err := s.pool.Query(ctx, `select name, events from webhooks`)
+	wanted = make(map[string][]string)
+	if err == nil {
+		var name string
+		var events []string
+		_, err = pgx.ForEachRow(rows, []any{&name, &events}, func() error {
+			wanted[name] = append([]string(nil), events...)
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what webhooks want: %w", err)
+	}
+	return wanted, nil
+}
+
+// DeleteWebhook deletes a webhook with its deliveries. Errors: record.ErrWebhookNotFound.
+func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
+	if !storable(name) {
+		return fmt.Errorf("delete a webhook: %w", record.ErrWebhookNotFound)
+	}
+	done, err := s.pool.Exec(ctx, `delete from webhooks where name = $1`, name)
+	if err == nil && done.RowsAffected() == 0 {
+		err = record.ErrWebhookNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete webhook %s: %w", name, err)
+	}
+	return nil
+}
