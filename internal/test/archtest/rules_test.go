@@ -40,7 +40,7 @@ func imports() map[string][]string {
 		"internal/process":         {},
 		"internal/rabbit":          {"steps/wire", "internal/failpoint", "internal/wait"},
 		"internal/test/e2e":        {all},
-		"internal/operate":         {"saga", "internal/record", "internal/wait"},
+		"internal/operate":         {"saga", "internal/record", "steps/wire", "internal/wait"},
 		"internal/events":          {"internal/record", "steps/wire", "internal/failpoint", "internal/wait"},
 		"internal/relay":           {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait"},
 		"internal/test/sim":        {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory", "internal/relay"},
