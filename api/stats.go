@@ -34,7 +34,7 @@ func (s *service) stats(ctx context.Context, _ *struct{}) (*statsOutput, error) 
 			Minutes: make([]resource.Minute, 0, len(found.Minutes)),
 		},
 		Outbox:      resource.OutboxStats{Pending: found.OutboxPending, Oldest: resource.OptionalTime(found.OutboxOldest), HeldBack: found.OutboxHeldBack},
-		DeadLetters: found.DeadLetters,
+		DeadLetters: found.DeadLetters, CountedAt: resource.Time{Time: found.CountedAt},
 	}
 	for _, m := range found.Minutes {
 		shown.Throughput.Minutes = append(shown.Throughput.Minutes, resource.Minute{

@@ -187,6 +187,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close waits for running statements and closes all connections.
 func (s *Store) Close() error {
+	s.kept.close()
 	s.reads.Close()
 	s.pool.Close()
 	return nil

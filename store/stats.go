@@ -13,15 +13,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// countSagas counts sagas by definition and status. Ended ones are counted in one scan of the index sagas_ended, those of
-// the last minutes by the minute in which they ended. The limits are subqueries, which are computed once, not for each row.
-const countSagas = `select coalesce(definition, ''), coalesce(status::text, ''),
+// countEnded counts the ended sagas in one scan of the index sagas_ended, those of the last minutes by the minute in which
+// they ended. The limits are subqueries, which are computed once, not for each row.
+const countEnded = `select coalesce(definition, ''), coalesce(status::text, ''),
 		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') and isfinite(finished_at) then date_trunc('minute', finished_at) end as minute,
 		count(*), count(*) filter (where finished_at > (select now() - interval '1 minute')),
 		count(*) filter (where finished_at > (select now() - interval '1 hour'))
-	from sagas where finished_at is not null group by definition, status, minute
-	union all
-	select coalesce(definition, ''), coalesce(status::text, ''), null, count(*), 0, 0 from sagas
+	from sagas where finished_at is not null group by definition, status, minute`
+
+const countUnfinished = `select coalesce(definition, ''), coalesce(status::text, ''), count(*) from sagas
 	where finished_at is null group by definition, status`
 
 // countStarted counts the sagas that started in the last minutes by the minute in which they started.
@@ -29,18 +29,69 @@ const countStarted = `select date_trunc('minute', created_at) as minute, count(*
 		count(*) filter (where created_at > now() - interval '1 minute'), count(*) filter (where created_at > now() - interval '1 hour')
 	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' and isfinite(created_at) group by minute`
 
-// Stats counts everything on one snapshot.
+// Stats counts everything. Few sagas are counted on one snapshot. With many, the counts of ended sagas and of the last hour
+// are those of CountedAt, at most keptLife ago.
 func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
-	stats := record.Stats{Attention: make(map[saga.AttentionReason]int64)}
+	counted, small, err := s.kept.get(ctx)
+	if err != nil {
+		return record.Stats{}, err
+	}
 	b := &pgx.Batch{}
+	if small {
+		counted = past{begun: time.Now()}
+		queuePast(b, &counted)
+	}
+	present := record.Stats{Attention: make(map[saga.AttentionReason]int64)}
+	queuePresent(b, &present)
+	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
+		return record.Stats{}, fmt.Errorf("count sagas: %w", err)
+	}
+	if small {
+		counted.took = time.Since(counted.begun)
+		s.kept.put(counted)
+	}
+	present.CountedAt, present.Minutes = counted.CountedAt, slices.Clone(counted.Minutes)
+	present.StartedLastMinute, present.StartedLastHour = counted.StartedLastMinute, counted.StartedLastHour
+	present.FinishedLastMinute, present.FinishedLastHour = counted.FinishedLastMinute, counted.FinishedLastHour
+	present.Counts = append(present.Counts, counted.Counts...)
+	slices.SortFunc(present.Counts, func(a, b record.Count) int {
+		return strings.Compare(a.Definition+"\x00"+string(a.Status), b.Definition+"\x00"+string(b.Status))
+	})
+	return present, nil
+}
+
+// countPast counts what is kept.
+func (s *Store) countPast(ctx context.Context) (past, error) {
+	counted := past{begun: time.Now()}
+	b := &pgx.Batch{}
+	queuePast(b, &counted)
+	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
+		return past{}, fmt.Errorf("count the ended sagas: %w", err)
+	}
+	counted.took = time.Since(counted.begun)
+	return counted, nil
+}
+
+func queuePast(b *pgx.Batch, counted *past) {
 	b.Queue(`select now()`).QueryRow(func(row pgx.Row) error {
-		var now time.Time
-		err := row.Scan(&now)
-		stats.Minutes = record.LastMinutes(now)
+		err := row.Scan(&counted.CountedAt)
+		counted.CountedAt = counted.CountedAt.UTC()
+		counted.Minutes = record.LastMinutes(counted.CountedAt)
 		return err
 	})
-	b.Queue(countSagas).Query(func(rows pgx.Rows) error { return addCounts(&stats, rows) })
-	b.Queue(countStarted).Query(func(rows pgx.Rows) error { return addStarted(&stats, rows) })
+	b.Queue(countEnded).Query(func(rows pgx.Rows) error { return counted.addEnded(rows) })
+	b.Queue(countStarted).Query(func(rows pgx.Rows) error { return addStarted(&counted.Stats, rows) })
+}
+
+func queuePresent(b *pgx.Batch, stats *record.Stats) {
+	b.Queue(countUnfinished).Query(func(rows pgx.Rows) error {
+		var count record.Count
+		_, err := pgx.ForEachRow(rows, []any{&count.Definition, &count.Status, &count.Sagas}, func() error {
+			stats.Counts = append(stats.Counts, count)
+			return nil
+		})
+		return err
+	})
 	b.Queue(`select attention_reason, count(*) from sagas where attention_reason is not null group by attention_reason`).
 		Query(func(rows pgx.Rows) error {
 			var reason saga.AttentionReason
@@ -60,18 +111,10 @@ func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 	})
 	b.Queue(`select count(*) from dead_letters`).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&stats.DeadLetters) })
-	err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() })
-	if err != nil {
-		return record.Stats{}, fmt.Errorf("count sagas: %w", err)
-	}
-	slices.SortFunc(stats.Counts, func(a, b record.Count) int {
-		return strings.Compare(a.Definition+"\x00"+string(a.Status), b.Definition+"\x00"+string(b.Status))
-	})
-	return stats, nil
 }
 
-// addCounts adds the rows of countSagas. A definition and status has several rows: one for each minute.
-func addCounts(stats *record.Stats, rows pgx.Rows) error {
+// addEnded adds the rows of countEnded. A definition and status has several rows: one for each minute.
+func (p *past) addEnded(rows pgx.Rows) error {
 	type group struct {
 		definition string
 		status     saga.Status
@@ -83,15 +126,16 @@ func addCounts(stats *record.Stats, rows pgx.Rows) error {
 	columns := []any{&of.definition, &of.status, &minute, &sagas, &lastMinute, &lastHour}
 	_, err := pgx.ForEachRow(rows, columns, func() error {
 		sums[of] += sagas
-		stats.FinishedLastMinute += lastMinute
-		stats.FinishedLastHour += lastHour
-		if m := record.MinuteOf(stats.Minutes, fromNullable(minute)); m != nil {
+		p.sagas += sagas
+		p.FinishedLastMinute += lastMinute
+		p.FinishedLastHour += lastHour
+		if m := record.MinuteOf(p.Minutes, fromNullable(minute)); m != nil {
 			m.Ended(of.status, sagas)
 		}
 		return nil
 	})
 	for of, sagas := range sums {
-		stats.Counts = append(stats.Counts, record.Count{Definition: of.definition, Status: of.status, Sagas: sagas})
+		p.Counts = append(p.Counts, record.Count{Definition: of.definition, Status: of.status, Sagas: sagas})
 	}
 	return err
 }
@@ -114,8 +158,7 @@ func addStarted(stats *record.Stats, rows pgx.Rows) error {
 // Unfinished counts the sagas that have not ended, by definition and status.
 func (s *Store) Unfinished(ctx context.Context) (counts []record.Count, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select coalesce(definition, ''), coalesce(status::text, ''), count(*) from sagas
-			where finished_at is null group by definition, status order by 1, 2`)
+		rows, err := tx.Query(ctx, countUnfinished+" order by 1, 2")
 		if err != nil {
 			return err
 		}

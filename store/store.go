@@ -37,6 +37,7 @@ type Store struct {
 	lease   time.Duration
 	clock   clock
 	cache   *instanceCache
+	kept    kept
 }
 
 // Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits. It
@@ -50,6 +51,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if s.lease <= 0 {
 		s.lease = defaultLease
 	}
+	s.kept.count = s.countPast
 	if err := s.openPools(ctx, settings); err != nil {
 		return nil, err
 	}

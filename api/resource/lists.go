@@ -86,6 +86,7 @@ type Stats struct {
 	Throughput  Throughput                       `json:"throughput"`
 	Outbox      OutboxStats                      `json:"outbox"`
 	DeadLetters int64                            `json:"dead_letters"`
+	CountedAt   Time                             `json:"counted_at" format:"date-time" doc:"When the ended sagas and the throughput were counted. From 20,000 ended sagas on, at most 10 seconds ago; the rest is always counted anew"`
 }
 
 // Throughput counts sagas that started and that ended.

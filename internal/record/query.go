@@ -104,6 +104,9 @@ func (m *Minute) Ended(status saga.Status, sagas int64) {
 
 // Stats summarizes the state of all sagas.
 type Stats struct {
+	// CountedAt is when the ended sagas and those of the last minutes were counted. With many sagas a store counts them less
+	// often than it is asked. The rest is counted when it is asked.
+	CountedAt time.Time
 	Counts    []Count
 	Attention map[saga.AttentionReason]int64
 	// Started and Finished count the sagas of the last minute and hour.

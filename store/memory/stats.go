@@ -19,7 +19,7 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 	now := s.now()
 	stats := record.Stats{
 		Attention: make(map[saga.AttentionReason]int64), DeadLetters: int64(len(s.tables.deadLetters)),
-		Minutes: record.LastMinutes(now),
+		Minutes: record.LastMinutes(now), CountedAt: now,
 	}
 	type group struct {
 		definition string

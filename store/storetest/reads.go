@@ -87,7 +87,8 @@ func statistics(f *Fixture) {
 	t := f.t
 	empty, err := f.Stats(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}, Minutes: record.LastMinutes(nextMinute(empty))}, empty)
+	assert.NotZero(t, empty.CountedAt)
+	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}, Minutes: record.LastMinutes(nextMinute(empty)), CountedAt: empty.CountedAt}, empty)
 
 	first := f.Start(saga.Start{})
 	f.Start(saga.Start{})
@@ -102,7 +103,7 @@ func statistics(f *Fixture) {
 			{Definition: "order", Status: saga.Running, Sagas: 2},
 		},
 		Attention:         map[saga.AttentionReason]int64{saga.LateEffect: 1},
-		StartedLastMinute: 4, StartedLastHour: 4, FinishedLastMinute: 2, FinishedLastHour: 2, Minutes: stats.Minutes,
+		StartedLastMinute: 4, StartedLastHour: 4, FinishedLastMinute: 2, FinishedLastHour: 2, Minutes: stats.Minutes, CountedAt: stats.CountedAt,
 		OutboxPending: 6, OutboxOldest: first.CreatedAt,
 	}, stats)
 
