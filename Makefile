@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
+.PHONY: help plans screenshots build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ soak: ## simulate a million sagas from a new random seed
 
 walk: ## check every order of events of every saga of up to four steps (about half an hour)
 	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/test/modelcheck -walk.full | grep --line-buffered -E 'shapes|altogether|FAIL|ok'
+
+plans: ## check that every read of a million sagas uses an index (about a minute)
+	$(WITH_SERVERS) -- go test -count=1 -timeout 30m -v -run TestEveryReadOfLargeTables ./store -plans.sagas=1000000 | grep -E 'pages|FAIL|ok'
 
 mutants: ## plant defects, one at a time, and check that a test finds each (about 15 minutes)
 	$(WITH_SERVERS) -- go run ./internal/test/mutants
