@@ -23,6 +23,7 @@ const (
 type census struct {
 	sagas, attention       *prometheus.GaugeVec
 	depth, consumers, sent *prometheus.GaugeVec
+	unhealthy              *prometheus.GaugeVec
 }
 
 func newCensus(registry *prometheus.Registry) *census {
@@ -35,8 +36,9 @@ func newCensus(registry *prometheus.Registry) *census {
 		depth:     gauge("saga_queue_depth", "Messages of a worker queue that are ready for a worker.", "queue"),
 		consumers: gauge("saga_queue_consumers", "Consumers of a worker queue.", "queue"),
 		sent:      gauge("saga_queue_commands_out", "Commands of a worker queue that wait for a reply.", "queue"),
+		unhealthy: gauge("saga_queue_unhealthy", "1 if a worker queue is unhealthy as of the last check, else 0.", "queue"),
 	}
-	registry.MustRegister(c.sagas, c.attention, c.depth, c.consumers, c.sent)
+	registry.MustRegister(c.sagas, c.attention, c.depth, c.consumers, c.sent, c.unhealthy)
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 const (
@@ -25,7 +26,8 @@ const (
 type MonitorConfig struct {
 	Reads         Reads
 	Broker        Broker
-	MaxQueueDepth int // a deeper worker queue makes the process not ready; 0: no limit
+	HealthEvery   time.Duration // between two reads of the health of queues, at most 10 s; 0: 10 s
+	MaxQueueDepth int           // a deeper worker queue makes the process not ready; 0: no limit
 	Version       string
 	Logger        *slog.Logger         // nil: no logs
 	Registry      *prometheus.Registry // receives the gauges; nil: none
@@ -47,6 +49,7 @@ type Monitor struct {
 	checks  map[string]string
 	lookAt  time.Time // time of checks
 	found   survey
+	queues  []record.QueueHealth // of worker queues, by name
 
 	surveying sync.Mutex // held while surveying; guards scan
 	scan      scan
@@ -62,6 +65,10 @@ func NewMonitor(config MonitorConfig) *Monitor {
 	if config.Registry == nil {
 		config.Registry = prometheus.NewRegistry()
 	}
+	if config.HealthEvery <= 0 {
+		config.HealthEvery = surveyEvery
+	}
+	config.HealthEvery = min(config.HealthEvery, surveyEvery)
 	return &Monitor{
 		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version), census: newCensus(config.Registry),
 		cache: definitions.NewCache(config.Reads.Definition, maxDefinitions),
@@ -77,6 +84,7 @@ func (m *Monitor) Run(ctx context.Context) {
 	surveying.Go(func() { every(ctx, surveyEvery, m.survey) })
 	surveying.Go(func() { every(ctx, surveyEvery, m.sample) })
 	surveying.Go(func() { every(ctx, surveyEvery, m.count) })
+	surveying.Go(func() { every(ctx, m.config.HealthEvery, m.readHealth) })
 	every(ctx, lookEvery, m.look)
 	surveying.Wait()
 }
@@ -153,6 +161,7 @@ func (m *Monitor) lookNow(ctx context.Context) {
 	m.look(context.WithoutCancel(ctx))
 	if !surveyed {
 		m.survey(context.WithoutCancel(ctx))
+		m.readHealth(context.WithoutCancel(ctx))
 	}
 }
 

@@ -30,13 +30,13 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // details returns the answer of /readyz?verbose.
-func (m *Monitor) details(health resource.Health) resource.HealthDetails {
+func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 	m.mutex.Lock()
-	found, lookAt := m.found, m.lookAt
+	found, lookAt, health := m.found, m.lookAt, m.queues
 	m.mutex.Unlock()
 	shown := resource.HealthDetails{
-		Health: health, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(),
-		QueueProblems: []resource.QueueProblem{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
+		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(),
+		QueueProblems: []resource.QueueProblem{}, UnhealthyQueues: []resource.UnhealthyQueue{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
 		DeadLetters: make(map[string]int64),
 	}
 	for _, source := range deadLetterSources() {
@@ -53,6 +53,17 @@ func (m *Monitor) details(health resource.Health) resource.HealthDetails {
 		})
 	}
 	shown.MoreQueueProblems = len(found.problems) - len(shown.QueueProblems)
+	for i := range health {
+		switch queue := &health[i]; {
+		case !queue.Unhealthy:
+		case len(shown.UnhealthyQueues) == maxShownQueues:
+			shown.MoreUnhealthyQueues++
+		default:
+			shown.UnhealthyQueues = append(shown.UnhealthyQueues, resource.UnhealthyQueue{
+				Queue: queue.Queue, Reasons: queue.Reasons, Since: resource.Time{Time: queue.Since},
+			})
+		}
+	}
 	return shown
 }
 

@@ -40,6 +40,8 @@ type Sagas interface {
 	Unfinished(ctx context.Context) ([]record.Count, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 	QueueControls(ctx context.Context) ([]record.QueueControl, error)
+	// QueueHealth returns the health of the queues that were checked.
+	QueueHealth(ctx context.Context) ([]record.QueueHealth, error)
 }
 
 // Definitions reads registered definitions. Errors: record.ErrDefinitionNotFound.

@@ -130,6 +130,10 @@ func (s *service) queues(ctx context.Context) ([]resource.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	health, err := s.queueHealth(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for name := range settings {
 		if _, known := loads[name]; !known {
 			loads[name] = record.QueueLoad{Queue: name}
@@ -140,7 +144,7 @@ func (s *service) queues(ctx context.Context) ([]resource.Queue, error) {
 	shown := make([]resource.Queue, len(names))
 	for i, name := range names {
 		load, set := loads[name], settings[name]
-		queue := resource.Queue{Name: name, Oldest: resource.OptionalTime(load.Oldest), Paused: set.Paused}
+		queue := resource.Queue{Name: name, Oldest: resource.OptionalTime(load.Oldest), Paused: set.Paused, Health: healthOf(health[name])}
 		if set.MaxOut > 0 {
 			queue.MaxOut = &set.MaxOut
 		}
@@ -158,6 +162,26 @@ func (s *service) queues(ctx context.Context) ([]resource.Queue, error) {
 		shown[i] = queue
 	}
 	return shown, nil
+}
+
+// queueHealth returns the health of the queues that were checked, by queue.
+func (s *service) queueHealth(ctx context.Context) (map[string]record.QueueHealth, error) {
+	found, err := s.Reads.QueueHealth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byName := make(map[string]record.QueueHealth, len(found))
+	for _, health := range found {
+		byName[health.Queue] = health
+	}
+	return byName, nil
+}
+
+// healthOf returns the health as the API shows it. The zero value is that of a queue that was not checked yet.
+func healthOf(health record.QueueHealth) resource.QueueHealth {
+	return resource.QueueHealth{
+		Status: health.Status(), Reasons: append([]string{}, health.Reasons...), Since: resource.OptionalTime(health.Since),
+	}
 }
 
 // queueSettings returns what operators have set for queues, by queue.

@@ -58,6 +58,7 @@ type Config struct {
 	ArchiveDir string
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
+	HealthConfig
 	// SessionKey encrypts the page's session cookies. Replicas with the same key accept each other's sessions. Default:
 	// random, so that a session ends with the process and holds for one replica.
 	SessionKey string
@@ -86,6 +87,7 @@ func (c Config) withDefaults() Config {
 	c.RetainDeadLetters, c.RetainKeys = cmp.Or(c.RetainDeadLetters, month), cmp.Or(c.RetainKeys, month)
 	c.RetainCompleted, c.RetainUndone = cmp.Or(c.RetainCompleted, month), cmp.Or(c.RetainUndone, 3*month)
 	c.RetentionInterval = cmp.Or(c.RetentionInterval, time.Minute)
+	c.HealthConfig = c.HealthConfig.withDefaults()
 	c.BasePath = strings.TrimRight(c.BasePath, "/")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -107,6 +109,9 @@ func (c Config) Validate() error {
 	}
 	if c.RetentionInterval < 0 {
 		return errors.New("retention interval: must not be negative")
+	}
+	if err := c.checkHealth(); err != nil {
+		return err
 	}
 	if err := checkListen(c.Listen); err != nil {
 		return err

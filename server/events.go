@@ -89,9 +89,13 @@ func (e *eventSinks) sinks(eventType string) []record.Sink {
 
 // committed is called after each committed transaction.
 func (e *eventSinks) committed(commit engine.Commit) {
-	if commit.Stored == 0 {
-		return
+	if commit.Stored > 0 {
+		e.stored()
 	}
+}
+
+// stored is called after events were stored.
+func (e *eventSinks) stored() {
 	for _, forwarder := range e.forwarders {
 		forwarder.Stored()
 	}

@@ -27,6 +27,7 @@ type storage interface {
 	operate.Bulks
 	operate.OldLetters
 	operate.OldSagas
+	operate.CheckedQueues
 	events.Rows
 	operate.Webhooks
 	api.Webhooks

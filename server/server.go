@@ -28,6 +28,7 @@ type Server struct {
 	relay    *relay.Relay
 	bulk     *operate.Bulk
 	retain   *operate.Retention
+	health   *operate.Health
 	events   *eventSinks
 	metrics  *metrics
 	monitor  *api.Monitor
@@ -84,6 +85,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.retain, err = s.newRetention(); err != nil {
 		return err
 	}
+	s.health = s.newHealth()
 	s.bulk = operate.NewBulk(operate.Config{
 		Bulks: s.store, Holder: rand.Text(), Logger: s.config.Logger,
 		Targets: map[record.BulkKind]operate.Targets{
@@ -95,7 +97,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
 	}
 	s.monitor = api.NewMonitor(api.MonitorConfig{
-		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, Version: s.config.Version,
+		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, Version: s.config.Version,
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
@@ -145,6 +147,7 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.consumeStarts(taking) })
 	intake.Go(func() { s.bulk.Run(taking) })
 	intake.Go(func() { s.retain.Run(taking) })
+	intake.Go(func() { s.health.Run(taking) })
 	switch {
 	case s.demo != nil:
 		intake.Go(func() { s.demo.Run(taking) })

@@ -55,6 +55,15 @@ type Queue struct {
 	Paused bool     `json:"paused" doc:"true: no command leaves the outbox"`
 	MaxOut *int     `json:"max_out" doc:"Execute commands that may be out at a time, over all replicas; null: no cap"`
 	Rate   *float64 `json:"rate" doc:"Execute commands that may leave in a second, over all replicas; null: no limit"`
+
+	Health QueueHealth `json:"health" doc:"As of the last check"`
+}
+
+// QueueHealth is the health of a worker queue. A queue that was not checked yet is healthy.
+type QueueHealth struct {
+	Status  string   `json:"status" enum:"healthy,unhealthy"`
+	Reasons []string `json:"reasons" nullable:"false" doc:"Why it is unhealthy: sentences with the value and the limit"`
+	Since   *Time    `json:"since" format:"date-time" doc:"When it became so; null: not checked yet"`
 }
 
 // QueueDetails is a worker queue with its recent past.

@@ -31,12 +31,21 @@ type HealthDetails struct {
 	Connections           map[string]string `json:"connections,omitempty" doc:"State of each connection to the broker: ok or unreachable"`
 	QueueProblems         []QueueProblem    `json:"queue_problems" nullable:"false" doc:"Worker queues that accept no commands at present, at most 50"`
 	MoreQueueProblems     int               `json:"more_queue_problems" doc:"Number of further queues with a problem"`
+	UnhealthyQueues       []UnhealthyQueue  `json:"unhealthy_queues" nullable:"false" doc:"Worker queues that are unhealthy, at most 50. They do not fail readiness"`
+	MoreUnhealthyQueues   int               `json:"more_unhealthy_queues" doc:"Number of further unhealthy queues"`
 	OutboxPending         int64             `json:"outbox_pending" doc:"Commands that the broker has not confirmed"`
 	OutboxOldest          *Time             `json:"outbox_oldest" format:"date-time"`
 	HeldBack              int64             `json:"held_back" doc:"Commands that settings of their queues hold back; not part of outbox_pending"`
 	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as found by the last complete scan"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`
+}
+
+// UnhealthyQueue is a worker queue that is unhealthy.
+type UnhealthyQueue struct {
+	Queue   string   `json:"queue"`
+	Reasons []string `json:"reasons" nullable:"false"`
+	Since   Time     `json:"since" format:"date-time"`
 }
 
 // QueueProblem is the reason why a worker queue accepts no commands at present.

@@ -60,7 +60,7 @@ func (p *page) overview(w http.ResponseWriter, r *http.Request, who *viewer) err
 	view.Counts = countsOf(view.Stats.Sagas)
 	view.Chart = viewChart(view.Stats.Throughput.Minutes)
 	for _, queue := range queues.Items {
-		if shown := viewQueue(queue, p.Now()); len(shown.Trouble) > 0 || shown.Paused {
+		if shown := viewQueue(queue); len(shown.Trouble) > 0 || shown.Paused {
 			view.Queues = append(view.Queues, shown)
 		}
 	}

@@ -1,11 +1,9 @@
 package ui
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
@@ -26,33 +24,17 @@ type queuesView struct {
 	Counting bool // the counts take too long for the first paint
 }
 
-// The limits from which the page calls a queue unhealthy.
-const (
-	deepQueue = 1000
-	oldQueue  = 5 * time.Minute
-)
+// Unhealthy reports whether the last check found the queue unhealthy.
+func (q queueView) Unhealthy() bool { return q.Health.Status == "unhealthy" }
 
 // viewQueue names what is wrong with a queue.
-func viewQueue(q queueState, now time.Time) queueView {
-	shown := queueView{queueState: q}
-	add := func(format string, values ...any) {
-		shown.Trouble = append(shown.Trouble, fmt.Sprintf(format, values...))
-	}
-	out := q.CommandsOut != nil && *q.CommandsOut > 0
+func viewQueue(q queueState) queueView {
+	shown := queueView{queueState: q, Trouble: q.Health.Reasons}
 	if q.Exists == nil {
-		add("its state is unknown: the broker does not answer")
+		shown.Trouble = append(shown.Trouble, "Its state is unknown: the broker does not answer.")
 	}
 	if q.Exists != nil && !*q.Exists {
-		add("does not exist on the broker")
-	}
-	if q.Consumers != nil && *q.Consumers == 0 && out && !q.Paused {
-		add("commands wait, and no worker consumes")
-	}
-	if q.Depth != nil && *q.Depth > deepQueue {
-		add("%s commands wait", number(int64(*q.Depth)))
-	}
-	if q.Oldest != nil && now.Sub(q.Oldest.Time) > oldQueue && out {
-		add("the oldest command is %s old", rough(now.Sub(q.Oldest.Time)))
+		shown.Trouble = append(shown.Trouble, "It does not exist on the broker.")
 	}
 	values := make([]int64, 0, len(q.Samples))
 	for _, sample := range q.Samples {
@@ -81,7 +63,7 @@ func (p *page) queues(w http.ResponseWriter, r *http.Request, who *viewer) error
 				queue.Samples = one.Samples
 			}
 		}
-		views[i] = viewQueue(queue, p.Now())
+		views[i] = viewQueue(queue)
 	}
 	return p.show(w, r, who, "queues", screen{Title: "Queues", Tab: "queues", Body: queuesView{views, !counted}})
 }
@@ -95,7 +77,7 @@ func (p *page) readQueue(r *http.Request) (queueView, error) {
 	if err != nil {
 		return queueView{}, err
 	}
-	view := viewQueue(found, p.Now())
+	view := viewQueue(found)
 	view.Same = sameBy{
 		CLI:  p.cli(r, []string{"queues", "set", name, "--max-out", "10"}),
 		Curl: p.curl(r, http.MethodPatch, "/v1/queues/"+name, map[string]any{"max_out": 10}),

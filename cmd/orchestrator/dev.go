@@ -34,6 +34,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	}
 	c.Retain.apply(&config)
 	c.Event.apply(&config)
+	c.Health.apply(&config)
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
 		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)

@@ -28,7 +28,8 @@ func TestAnEmptyVariableCountsAsUnset(t *testing.T) {
 func TestAVariableOutOfRangeIsWrongUsage(t *testing.T) {
 	for name, value := range map[string]string{
 		"ORCHESTRATOR_OVERDUE_AFTER": "0", "ORCHESTRATOR_MAX_QUEUE_DEPTH": "-1", "ORCHESTRATOR_LOG_LEVEL": "loud", "ORCHESTRATOR_LOG_FORMAT": "xml",
-		"ORCHESTRATOR_QUEUE_TYPE": "stream", "ORCHESTRATOR_AUTH": "some", "ORCHESTRATOR_MIGRATE": "perhaps", "AMQP_PREFIX": "amq", "LISTEN_ADDR": "8080",
+		"ORCHESTRATOR_ALERT_DEPTH": "-1", "ORCHESTRATOR_ALERT_AGE": "0", "ORCHESTRATOR_ALERT_DEAD_LETTERS": "x", "HEALTH_INTERVAL": "1ms",
+		"ORCHESTRATOR_HEALTH_INTERVAL": "2h", "ORCHESTRATOR_QUEUE_TYPE": "stream", "ORCHESTRATOR_AUTH": "some", "ORCHESTRATOR_MIGRATE": "perhaps", "AMQP_PREFIX": "amq", "LISTEN_ADDR": "8080",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, value)

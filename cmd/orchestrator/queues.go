@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -31,7 +32,7 @@ func (c *queuesList) Run(ctx context.Context, group *queuesCommand, out *streams
 }
 
 func queueRows(p printer, table *tabwriter.Writer, queues ...resource.Queue) {
-	row(table, "QUEUE", "EXISTS", "WAITING", "CONSUMERS", "COMMANDS OUT", "OLDEST", "UNPUBLISHED", "HELD BACK", "PAUSED", "MAX OUT", "RATE")
+	row(table, "QUEUE", "EXISTS", "WAITING", "CONSUMERS", "COMMANDS OUT", "OLDEST", "UNPUBLISHED", "HELD BACK", "PAUSED", "MAX OUT", "RATE", "HEALTH")
 	for _, q := range queues {
 		exists := "?"
 		if q.Exists != nil {
@@ -45,8 +46,16 @@ func queueRows(p printer, table *tabwriter.Writer, queues ...resource.Queue) {
 			rate = strconv.FormatFloat(*q.Rate, 'g', -1, 64) + "/s"
 		}
 		row(table, q.Name, exists, count(q.Depth), count(q.Consumers), count(q.CommandsOut), p.agoOf(q.Oldest), count(q.Unpublished),
-			count(q.HeldBack), map[bool]string{true: "PAUSED", false: "no"}[q.Paused], most, rate)
+			count(q.HeldBack), map[bool]string{true: "PAUSED", false: "no"}[q.Paused], most, rate, queueHealth(q.Health))
 	}
+}
+
+// queueHealth shows the health in a cell.
+func queueHealth(health resource.QueueHealth) string {
+	if health.Status == record.QueueHealthy {
+		return health.Status
+	}
+	return strings.ToUpper(health.Status) + ": " + strings.Join(health.Reasons, " ")
 }
 
 type queuesSet struct {

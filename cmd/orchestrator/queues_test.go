@@ -11,7 +11,7 @@ func TestQueuesAreSetByCommandLine(t *testing.T) {
 	c := open(t)
 	c.done("definitions", "put", "order", "-")
 	assert.Regexp(t, `mail .* PAUSED +3 +0.5/s`, c.done("queues", "set", "mail", "--paused", "--max-out", "3", "--rate", "0.5"))
-	assert.Regexp(t, `mail .* PAUSED +3 +0.5/s`, c.done("queues", "list"))
+	assert.Regexp(t, `mail .* PAUSED +3 +0.5/s +healthy`, c.done("queues", "list"))
 	assert.Regexp(t, `mail .* no +- +-`, c.done("queues", "set", "mail", "--resume", "--max-out", "none", "--rate", "none"))
 	for _, wrong := range [][]string{
 		{},

@@ -23,6 +23,7 @@ type serverFlags struct {
 	Event        eventFlags   `embed:""`
 	Retain       retainFlags  `embed:""`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
+	Health       healthFlags  `embed:""`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
 	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Lowest level that is logged."`
 }
@@ -42,6 +43,28 @@ func (f retainFlags) apply(config *server.Config) {
 	config.RetainCompleted, config.RetainUndone = f.RetainCompleted.config(), f.RetainUndone.config()
 	config.RetainKeys, config.RetainDeadLetters = f.RetainKeys.config(), f.RetainDeadLetters.config()
 	config.RetentionInterval, config.ArchiveDir = time.Duration(f.RetentionInterval), f.ArchiveDir
+}
+
+// healthFlags are the flags of what makes a worker queue unhealthy.
+type healthFlags struct {
+	HealthInterval   healthInterval `default:"30s" env:"ORCHESTRATOR_HEALTH_INTERVAL,HEALTH_INTERVAL" help:"Time between two checks of the health of worker queues, 1s to 1h."`
+	AlertDepth       queueDepth     `default:"1000" env:"ORCHESTRATOR_ALERT_DEPTH" help:"A worker queue is unhealthy while more messages wait for a worker."`
+	AlertAge         alertAge       `default:"5m" env:"ORCHESTRATOR_ALERT_AGE" help:"A worker queue is unhealthy while its oldest command has been out for longer, from 1s."`
+	AlertDeadLetters queueDepth     `default:"100" env:"ORCHESTRATOR_ALERT_DEAD_LETTERS" help:"A worker queue is unhealthy if more dead letters came of it in the last hour."`
+}
+
+// apply sets the fields of the server's configuration. Its limits are negative where the flags are 0.
+func (f healthFlags) apply(config *server.Config) {
+	limit := func(given queueDepth) int {
+		if given == 0 {
+			return -1
+		}
+		return int(given)
+	}
+	config.HealthConfig = server.HealthConfig{
+		AlertDepth: limit(f.AlertDepth), AlertAge: time.Duration(f.AlertAge), AlertDeadLetters: limit(f.AlertDeadLetters),
+		HealthInterval: time.Duration(f.HealthInterval),
+	}
 }
 
 func (f serverFlags) logger(out *streams) *slog.Logger {
@@ -78,6 +101,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	}
 	c.Retain.apply(&config)
 	c.Event.apply(&config)
+	c.Health.apply(&config)
 	return serve(ctx, config, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 

@@ -146,6 +146,32 @@ func (i *retentionInterval) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// healthInterval is the time between two checks of the health of queues.
+type healthInterval time.Duration
+
+// UnmarshalText parses the value.
+func (i *healthInterval) UnmarshalText(text []byte) error {
+	given, err := time.ParseDuration(string(text))
+	if err != nil || given < time.Second || given > time.Hour {
+		return errors.New("must be a duration from 1s to 1h such as 30s")
+	}
+	*i = healthInterval(given)
+	return nil
+}
+
+// alertAge is the age of a command, with the unit d for days.
+type alertAge time.Duration
+
+// UnmarshalText parses the value.
+func (a *alertAge) UnmarshalText(text []byte) error {
+	age, ok := saga.ParseAge(string(text))
+	if !ok || time.Duration(age) < time.Second || time.Duration(age) > saga.MaxDuration {
+		return fmt.Errorf("must be a duration from 1s to %s such as 5m", saga.MaxDuration)
+	}
+	*a = alertAge(age)
+	return nil
+}
+
 // config returns the value as server.Config has it: negative means no limit.
 func (r retention) config() time.Duration {
 	if r == 0 {

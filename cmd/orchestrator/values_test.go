@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/server"
 )
 
 func TestARetentionMayBeInDays(t *testing.T) {
@@ -19,4 +21,19 @@ func TestARetentionMayBeInDays(t *testing.T) {
 		var r retention
 		assert.ErrorContains(t, r.UnmarshalText([]byte(text)), "30d", text)
 	}
+}
+
+func TestTheLimitsOfQueueHealthAreChecked(t *testing.T) {
+	t.Parallel()
+	for text, valid := range map[string]bool{"1s": true, "30s": true, "1h": true, "999ms": false, "1h1ms": false, "0": false, "-1s": false, "": false} {
+		var i healthInterval
+		assert.Equal(t, valid, i.UnmarshalText([]byte(text)) == nil, text)
+	}
+	for text, valid := range map[string]bool{"1s": true, "5m": true, "2d": true, "999ms": false, "0": false, "-1s": false, "365d": true, "366d": false, "5": false} {
+		var a alertAge
+		assert.Equal(t, valid, a.UnmarshalText([]byte(text)) == nil, text)
+	}
+	var config server.Config
+	healthFlags{AlertDepth: 0, AlertDeadLetters: 7}.apply(&config)
+	assert.Equal(t, []int{-1, 7}, []int{config.AlertDepth, config.AlertDeadLetters}, "0 is a limit, not the default")
 }

@@ -33,6 +33,7 @@ const (
 	bucketEvents      = "events"
 	bucketWebhooks    = "webhooks"
 	bucketDeliveries  = "webhook_deliveries"
+	bucketHealth      = "queue_health"
 
 	formatKey = "format"
 	format    = "1"
@@ -89,7 +90,7 @@ func prepare(tx *bbolt.Tx, fresh bool) error {
 	buckets := []string{
 		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
 		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketSettings, bucketBulks, bucketBulkItems, bucketEvents,
-		bucketWebhooks, bucketDeliveries,
+		bucketWebhooks, bucketDeliveries, bucketHealth,
 	}
 	for _, name := range buckets {
 		if fresh {
@@ -173,6 +174,7 @@ func (f *file) load(t *tables) error {
 			each(tx, bucketEvents, t.putEvent),
 			each(tx, bucketWebhooks, func(row record.Webhook) { t.webhooks[row.Name] = row }),
 			each(tx, bucketDeliveries, t.putDelivery),
+			each(tx, bucketHealth, func(row record.QueueHealth) { t.health[row.Queue] = row }),
 		)
 	})
 }

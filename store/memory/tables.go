@@ -33,6 +33,7 @@ type tables struct {
 	events      map[record.Sink]map[string]record.Event // by the key of the row
 	webhooks    map[string]record.Webhook
 	deliveries  map[string]map[string]deliveryRow // webhook → event
+	health      map[string]record.QueueHealth     // by queue
 	problems    map[string]record.QueueProblem    // by queue; not in the file, since the queues are not either
 }
 
@@ -118,6 +119,7 @@ func newTables() tables {
 		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), settings: make(map[string]settingsRow), bulks: make(map[string]record.BulkAction),
 		webhooks: make(map[string]record.Webhook), deliveries: make(map[string]map[string]deliveryRow),
 		events:    make(map[record.Sink]map[string]record.Event),
+		health:    make(map[string]record.QueueHealth),
 		bulkItems: make(map[string]map[string]record.BulkItem), problems: make(map[string]record.QueueProblem),
 	}
 }

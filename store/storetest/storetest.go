@@ -45,6 +45,10 @@ type Store interface {
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 
+	QueueHealth(ctx context.Context) ([]record.QueueHealth, error)
+	SettleQueueHealth(ctx context.Context, verdicts []record.QueueVerdict, sinks func(eventType string) []record.Sink) ([]record.QueueHealth, error)
+	RecentDeadLetters(ctx context.Context, since time.Duration) (byQueue map[string]int64, now time.Time, err error)
+
 	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 	DeleteDeadLetter(ctx context.Context, id string) error
@@ -99,8 +103,8 @@ func Run(t *testing.T, open Open) {
 	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
-		"retention": retentionRules(),
-		"keys":      keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(),
+		"retention": retentionRules(), "health": healthRules(),
+		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {
