@@ -181,9 +181,18 @@ func connectionOf(ctx context.Context) *connection {
 	return c
 }
 
+// gated returns the connection of a gate, also below TLS; nil if there is none.
+func gated(accepted net.Conn) *connection {
+	if secured, ok := accepted.(interface{ NetConn() net.Conn }); ok {
+		accepted = secured.NetConn()
+	}
+	c, _ := accepted.(*connection)
+	return c
+}
+
 // withConnection adds the connection to the context of its requests.
 func withConnection(ctx context.Context, accepted net.Conn) context.Context {
-	if c, ok := accepted.(*connection); ok {
+	if c := gated(accepted); c != nil {
 		return context.WithValue(ctx, connectionKey{}, c)
 	}
 	return ctx
@@ -191,8 +200,8 @@ func withConnection(ctx context.Context, accepted net.Conn) context.Context {
 
 // followConnection maps the state that the HTTP server reports to a phase.
 func followConnection(accepted net.Conn, state http.ConnState) {
-	c, ok := accepted.(*connection)
-	if !ok {
+	c := gated(accepted)
+	if c == nil {
 		return
 	}
 	switch state {

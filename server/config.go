@@ -32,8 +32,12 @@ type Config struct {
 	// sagas fail and some get stuck. Without SimulateWorkers the demo has workers of its own, and a viewer can make them fail.
 	Demo bool
 
-	Listen       string        // address of the REST API; default: 127.0.0.1:8080; port 0: a free port
-	BasePath     string        // path under which browsers and callers reach the server, such as /saga; default: the root
+	Listen   string // address of the REST API; default: 127.0.0.1:8080; port 0: a free port
+	BasePath string // path under which browsers and callers reach the server, such as /saga; default: the root
+	// TLSCert and TLSKey are files in PEM; with them the API and the page are served by TLS. TLSClientCA makes callers present a
+	// certificate of one of its authorities. The files are read again when they change.
+	TLSCert, TLSKey, TLSClientCA string
+
 	Auth         string        // keys, or none for no authentication; default: keys
 	Insecure     bool          // allow Auth none on an address that other machines can reach
 	OverdueAfter time.Duration // time without progress after which a saga needs attention; default: 15 min; negative: never
@@ -120,6 +124,9 @@ func (c Config) Validate() error {
 		return err
 	}
 	if err := c.checkEvents(); err != nil {
+		return err
+	}
+	if err := c.checkTLS(); err != nil {
 		return err
 	}
 	if n := len(c.SessionKey); n > 0 && n < minSessionKey {

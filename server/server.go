@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -101,6 +102,13 @@ func (s *Server) assemble(ctx context.Context) error {
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
+	if s.config.TLSCert != "" {
+		files, err := newCertificates(s.config)
+		if err != nil {
+			return err
+		}
+		s.listener = tls.NewListener(s.listener, &tls.Config{GetConfigForClient: files.forClient, MinVersion: tls.VersionTLS12})
+	}
 	s.http = api.NewServer(s.config.Listen, s.site(api.New(api.Config{
 		BasePath: s.config.BasePath,
 		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store,
@@ -121,7 +129,13 @@ func (s *Server) queueSet(ctx context.Context) {
 
 // URL returns the base URL of the page and the REST API, with the port that was chosen if Config.Listen has port 0. It has
 // no slash at its end.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + s.config.BasePath }
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.config.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + s.listener.Addr().String() + s.config.BasePath
+}
 
 // Transport returns the transport for workers in this process. Stop the workers before the server.
 func (s *Server) Transport() steps.Transport { return s.broker }

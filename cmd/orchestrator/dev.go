@@ -21,20 +21,26 @@ type devCommand struct {
 	serverFlags `embed:""`
 }
 
+// AfterApply reads secrets from files.
+func (c *devCommand) AfterApply() error { return readFiles(&c.Event) }
+
 // Run serves until a signal ends it.
 func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	file, err := c.file()
 	if err != nil {
 		return err
 	}
+	log, level := c.logger(out)
+	defer followHangups(ctx, level, log)()
 	config := server.Config{
 		File: file, Fresh: c.Fresh, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure,
-		OverdueAfter: time.Duration(c.OverdueAfter), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out),
+		OverdueAfter: time.Duration(c.OverdueAfter), MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log,
 		BasePath: c.BasePath,
 	}
 	c.Retain.apply(&config)
 	c.Event.apply(&config)
 	c.Health.apply(&config)
+	c.TLS.apply(&config)
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
 	return serve(ctx, config, func(url string) {
 		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)

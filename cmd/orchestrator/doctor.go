@@ -17,10 +17,10 @@ import (
 
 // doctorCommand is `orchestrator doctor`. It leaves nothing behind.
 type doctorCommand struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that stores the sagas."`
-	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that delivers commands to workers."`
-	AMQPPrefix  string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
-	Output      string `default:"table" enum:"table,json" help:"table or json."`
+	databaseFlags `embed:""`
+	brokerFlags   `embed:""`
+	AMQPPrefix    string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
+	Output        string `default:"table" enum:"table,json" help:"table or json."`
 }
 
 // finding is the result of one check.
@@ -62,10 +62,13 @@ func statusIf(condition bool, bad string) string {
 	return "ok"
 }
 
+// AfterApply reads secrets from files.
+func (c *doctorCommand) AfterApply() error { return readFiles(&c.databaseFlags, &c.brokerFlags) }
+
 // Run checks the database and the broker, and fails if one check does.
 func (c *doctorCommand) Run(ctx context.Context, out *streams) error {
 	if c.DatabaseURL == "" || c.AMQPURL == "" {
-		return usage("--database-url and --amqp-url must not be empty")
+		return usage("--database-url and --amqp-url must be set, or files that have them")
 	}
 	d := &diagnosis{}
 	d.database(ctx, c.DatabaseURL)

@@ -11,17 +11,20 @@ import (
 
 // migrateCommand is `orchestrator migrate`: the schema of the database.
 type migrateCommand struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that stores the sagas."`
+	databaseFlags `embed:""`
 
 	Up     migrateUpCommand     `cmd:"" help:"Apply all pending migrations."`
 	Down   migrateDownCommand   `cmd:"" help:"Revert the last migration. The data in its tables is lost."`
 	Status migrateStatusCommand `cmd:"" help:"List the migrations and whether they are applied."`
 }
 
-// Validate refuses an empty URL, which would select the default database. The parser calls it.
-func (c *migrateCommand) Validate() error {
+// AfterApply refuses an empty URL, which would select the default database.
+func (c *migrateCommand) AfterApply() error {
+	if err := readFiles(&c.databaseFlags); err != nil {
+		return err
+	}
 	if c.DatabaseURL == "" {
-		return errors.New("--database-url must not be empty")
+		return errors.New("--database-url or --database-url-file must be set")
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func TestLogLinesDoNotContainSecrets(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var written strings.Builder
 		flags := serverFlags{LogFormat: format, LogLevel: "info"}
-		log := flags.logger(&streams{err: &written})
+		log, _ := flags.logger(&streams{err: &written})
 		log.Info("cannot connect", "error", assert.AnError, "url", "amqp://app:Sec@ret@host/", "dsn", "host=h password=Secret")
 		assert.NotContains(t, written.String(), "Sec")
 		assert.Contains(t, written.String(), "host=h")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 
@@ -13,16 +14,21 @@ import (
 
 // remote holds the flags of every command that calls an orchestrator.
 type remote struct {
-	Server serverURL `default:"http://127.0.0.1:8080" env:"ORCHESTRATOR_URL" help:"URL of the orchestrator."`
-	Key    string    `env:"ORCHESTRATOR_KEY" help:"API key."`
-	Output string    `default:"table" enum:"table,json" help:"table, or json: the unchanged answer of the API."`
+	Server  serverURL `default:"http://127.0.0.1:8080" env:"ORCHESTRATOR_URL" help:"URL of the orchestrator."`
+	Key     string    `env:"ORCHESTRATOR_KEY" help:"API key."`
+	KeyFile string    `env:"ORCHESTRATOR_KEY_FILE" type:"path" placeholder:"FILE" help:"File that has the API key."`
+	CA      string    `name:"ca-file" env:"ORCHESTRATOR_CA_FILE" type:"path" placeholder:"FILE" help:"Authorities whose certificates the server may have, in PEM; default: those of the system."`
+	Cert    string    `name:"client-cert" env:"ORCHESTRATOR_CLIENT_CERT" type:"path" placeholder:"FILE" help:"Certificate of this caller, in PEM, for a server that asks for one."`
+	CertKey string    `name:"client-key" env:"ORCHESTRATOR_CLIENT_KEY" type:"path" placeholder:"FILE" help:"Its key, in PEM."`
+	Output  string    `default:"table" enum:"table,json" help:"table, or json: the unchanged answer of the API."`
 
-	answer []byte // the last answer, for --output json
+	http   *http.Client // nil: the default
+	answer []byte       // the last answer, for --output json
 }
 
 func (r *remote) client() *client.Client {
 	return client.New(client.Config{
-		Server: string(r.Server), Key: r.Key, Answered: func(content []byte) { r.answer = content },
+		Server: string(r.Server), Key: r.Key, HTTP: r.http, Answered: func(content []byte) { r.answer = content },
 	})
 }
 

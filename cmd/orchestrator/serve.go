@@ -18,6 +18,7 @@ import (
 type serverFlags struct {
 	Listen       string       `default:"127.0.0.1:8080" env:"LISTEN_ADDR" help:"Address of the REST API."`
 	BasePath     string       `env:"ORCHESTRATOR_BASE_PATH" placeholder:"/PATH" help:"Path under which browsers and callers reach the server, such as /saga. A proxy may keep it or strip it."`
+	TLS          tlsFlags     `embed:""`
 	Insecure     bool         `env:"ORCHESTRATOR_INSECURE" help:"Allow --auth none on an address that other machines can reach."`
 	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
 	Event        eventFlags   `embed:""`
@@ -25,7 +26,7 @@ type serverFlags struct {
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
 	Health       healthFlags  `embed:""`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
-	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Lowest level that is logged."`
+	LogLevel     string       `default:"info" enum:"debug,info,warn,error" env:"ORCHESTRATOR_LOG_LEVEL" help:"Lowest level that is logged. SIGHUP switches to debug and back."`
 }
 
 // retainFlags are the flags of what is deleted when.
@@ -67,41 +68,50 @@ func (f healthFlags) apply(config *server.Config) {
 	}
 }
 
-func (f serverFlags) logger(out *streams) *slog.Logger {
-	var level slog.Level
+// logger returns the log of a server, and its level, which may change.
+func (f serverFlags) logger(out *streams) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // kong has validated the level
 	terminal := isTerminal(out.err)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && terminal {
-		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal, ReplaceAttr: redactAttribute}))
+		return slog.New(tint.NewTextHandler(out.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal, ReplaceAttr: redactAttribute})), level
 	}
-	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttribute}))
+	return slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttribute})), level
 }
 
 // serveCommand is `orchestrator serve`: with Postgres and RabbitMQ.
 type serveCommand struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" help:"Postgres that stores the sagas."`
-	AMQPURL     string `required:"" name:"amqp-url" env:"AMQP_URL" help:"RabbitMQ that delivers commands to workers."`
-	AMQPPrefix  string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
-	QueueType   string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Type of the queues to declare."`
-	Auth        string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
-	Sessions    string `name:"session-key" env:"ORCHESTRATOR_SESSION_KEY" placeholder:"KEY" help:"Key that encrypts the page's session cookies, at least 32 bytes. Set the same one on every replica; default: random, so a session holds for one process."`
-	Migrate     bool   `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
-	serverFlags `embed:""`
+	databaseFlags `embed:""`
+	brokerFlags   `embed:""`
+	AMQPPrefix    string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
+	QueueType     string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Type of the queues to declare."`
+	Auth          string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
+	sessionFlags  `embed:""`
+	Migrate       bool `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
+	serverFlags   `embed:""`
+}
+
+// AfterApply reads secrets from files.
+func (c *serveCommand) AfterApply() error {
+	return readFiles(&c.databaseFlags, &c.brokerFlags, &c.sessionFlags, &c.Event)
 }
 
 // Run serves until a signal ends it.
 func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	if c.DatabaseURL == "" || c.AMQPURL == "" { // an empty URL would select the embedded store
-		return usage("--database-url and --amqp-url must not be empty")
+		return usage("--database-url and --amqp-url must be set, or files that have them")
 	}
+	log, level := c.logger(out)
+	defer followHangups(ctx, level, log)()
 	config := server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
-		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: c.logger(out), BasePath: c.BasePath, SessionKey: c.Sessions,
+		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions,
 	}
 	c.Retain.apply(&config)
 	c.Event.apply(&config)
 	c.Health.apply(&config)
+	c.TLS.apply(&config)
 	return serve(ctx, config, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
 }
 

@@ -80,10 +80,16 @@ func (c Config) withDefaults() Config {
 
 // Validate returns an error for what can never work, so that a program can refuse to start.
 func (c Config) Validate() error {
-	if uri, err := amqp.ParseURI(c.URL); err != nil || uri.Port < 1 || uri.Port > 65535 {
+	uri, err := amqp.ParseURI(c.URL)
+	if err != nil || uri.Port < 1 || uri.Port > 65535 {
 		// The parser's error may repeat the URL, and with it the password.
 		return errors.New("AMQP URL: want amqp://user:password@host:port/vhost; write special characters of the user, the " +
 			"password and the vhost as %XX (@ as %40, / as %2F, % as %25)")
+	}
+	if uri.Scheme == amqps {
+		if _, err := tlsConfig(&uri); err != nil {
+			return fmt.Errorf("AMQP URL: %w", err)
+		}
 	}
 	if c.QueueType != "" && c.QueueType != Quorum && c.QueueType != Classic {
 		return fmt.Errorf("queue type %q: want %q or %q", c.QueueType, Quorum, Classic)

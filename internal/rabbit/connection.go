@@ -31,11 +31,15 @@ func dial(ctx context.Context, config Config, name string, limits *readLimits) (
 	properties.SetClientConnectionName(name)
 	var dialled *socket
 	stop := func() bool { return true }
-	opened, err := amqp.DialConfig(config.URL, amqp.Config{
+	url, uri, err := plainURL(config.URL)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := amqp.DialConfig(url, amqp.Config{
 		Heartbeat: config.Heartbeat, Properties: properties,
 		Dial: func(network, address string) (net.Conn, error) {
 			var err error
-			if dialled, err = dialSocket(ctx, network, address, config, limits); err != nil {
+			if dialled, err = dialSocket(ctx, network, address, config, limits, &uri); err != nil {
 				return nil, err
 			}
 			stop = context.AfterFunc(ctx, func() { _ = dialled.Close() })

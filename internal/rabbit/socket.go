@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
@@ -87,7 +89,9 @@ func (s *socket) SetReadDeadline(deadline time.Time) error {
 }
 
 // dialSocket connects. The deadline also covers the handshake.
-func dialSocket(ctx context.Context, network, address string, config Config, limits *readLimits) (*socket, error) {
+func dialSocket(
+	ctx context.Context, network, address string, config Config, limits *readLimits, uri *amqp.URI,
+) (*socket, error) {
 	dialer := net.Dialer{Timeout: config.Timeout}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
@@ -96,6 +100,14 @@ func dialSocket(ctx context.Context, network, address string, config Config, lim
 	if err := conn.SetDeadline(time.Now().Add(2 * config.Timeout)); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("set the deadline of the handshake: %w", err)
+	}
+	if uri.Scheme == amqps {
+		over, err := secured(ctx, conn, uri)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		conn = over
 	}
 	return &socket{
 		Conn: conn, reader: newFrameReader(conn, limits), writeLimit: config.Timeout, silence: 2 * config.Heartbeat,
