@@ -1,7 +1,9 @@
 package ui_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,6 +40,41 @@ func TestAFormShowsLargeDataInFull(t *testing.T) {
 	form := s.get("/ui/sagas/" + id + "/act/patch_data")
 	assert.Contains(t, form.text, "the-end")
 	assert.NotContains(t, form.text, "KiB more")
+}
+
+// A saga of almost 1 MiB, in members that are long, many and hostile, is shown in part, with a link to all of it, and its
+// data is mended by a patch.
+func TestAMegabyteOfDataIsShownInPart(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*server.Config) {})
+	id := s.saga().ID
+	s.api(http.MethodPost, "/v1/sagas/"+id+"/pause", `{}`)
+	for i, value := range []string{strings.Repeat("x", 240<<10), strings.Repeat("<&", 120<<10), strings.Repeat("ש", 120<<10), strings.Repeat("'+", 100<<10)} {
+		content, err := json.Marshal(map[string]any{fmt.Sprintf("member-%d", i): value})
+		require.NoError(t, err)
+		content = bytes.ReplaceAll(bytes.ReplaceAll(content, []byte(`\u003c`), []byte("<")), []byte(`\u0026`), []byte("&"))
+		require.Equal(t, http.StatusOK, s.api(http.MethodPatch, "/v1/sagas/"+id+"/data?reason=x", string(content)).StatusCode)
+	}
+	var members strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&members, `"%d-<b>":%d,`, i, i)
+	}
+	require.Equal(t, http.StatusOK, s.api(http.MethodPatch, "/v1/sagas/"+id+"/data?reason=x", "{"+members.String()+`"zz":"the-end"}`).StatusCode)
+	for _, path := range []string{"", "/act/patch_data", "/act/resume", "/act/rewind"} {
+		view := s.get("/ui/sagas/" + id + path)
+		assert.Equal(t, http.StatusOK, view.StatusCode, path)
+		assert.Less(t, len(view.text), 150_000, path)
+	}
+	assert.Contains(t, s.get("/ui/sagas/"+id).text, "more members")
+	assert.Contains(t, s.get("/ui/sagas/"+id+"/whole/saga").text, "the-end")
+	assert.Equal(t, http.StatusOK, s.get("/ui/sagas/"+id+"/whole/history").StatusCode)
+	assert.Equal(t, http.StatusNotFound, s.get("/ui/sagas/"+id+"/whole/nothing").StatusCode)
+	for _, path := range []string{"/why", "/history", ""} {
+		assert.Equal(t, http.StatusOK, s.api(http.MethodGet, "/v1/sagas/"+id+path, "").StatusCode, path)
+	}
+	done := s.send(http.MethodPost, "/ui/sagas/"+id+"/act/patch_data", url.Values{"patch": {`{"zz":null}`}, "reason": {"a test"}})
+	assert.Equal(t, http.StatusSeeOther, done.StatusCode, done.text)
+	assert.NotContains(t, s.get("/ui/sagas/"+id+"/whole/saga").text, "the-end")
 }
 
 func TestAFormThatIsTooLargeChangesNothing(t *testing.T) {

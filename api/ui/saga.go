@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
@@ -21,8 +23,13 @@ type sagaView struct {
 	Graph    graph
 	Steps    []stepView
 	Members  []member
+	Left     int // members that are not shown
+	Brief    int // steps without details
 	History  []entryView
-	More     bool // the history is longer than what is shown
+	Earlier  int    // entries that are not shown
+	More     bool   // the history is longer than what was read
+	Cut      bool   // values are shown in part
+	Chosen   string // a step whose details the viewer asked for
 	Look     sameBy
 	Moving   bool // the saga may change by itself
 }
@@ -30,8 +37,10 @@ type sagaView struct {
 type stepView struct {
 	sagaStep
 	Plan     planStep
-	Input    object
-	Partial  bool // a later change hides a part of the input
+	Input    string
+	Patched  bool   // an operator has changed the data since
+	Lacking  string // members that the input may lack
+	Message  string // of the error
 	Changes  []change
 	Most     int // attempts of the policy
 	Open     bool
@@ -72,6 +81,7 @@ func (p *page) readSaga(r *http.Request, id string) (sagaView, error) {
 	)
 	reading.Go(func() { view.Why, whyErr = get[resource.Why](p, r, nil, "v1", "sagas", id, "why") })
 	reading.Go(func() { history, view.More, histErr = p.readHistory(r, id) })
+	view.Chosen = r.FormValue("step")
 	view.Saga, sagaErr = get[resource.Saga](p, r, nil, "v1", "sagas", id)
 	reading.Wait()
 	if err := errors.Join(sagaErr); err != nil {
@@ -100,24 +110,71 @@ func (p *page) fill(view *sagaView, plan []planStep, history []resource.HistoryE
 	}
 	view.Actions = allowedOf(s.AllowedActions)
 	view.Moving = !s.Status.Terminal()
-	view.Timeline = viewTimeline(s, history, p.Now())
-	view.Graph = viewGraph(plan, statuses(s.Steps), attention)
-	view.Members = membersOf(s, history)
-	changes := changesOf(s)
+	view.Timeline = viewTimeline(s, history, p.drawnUntil(view.More, history))
+	view.Timeline.shorten()
+	if len(plan) <= mostDrawn {
+		view.Graph = viewGraph(plan, statuses(s.Steps), attention)
+	}
+	data, done := objectOf(s.Data), finished(s.Steps)
+	view.fillMembers(membersOf(data, done, history))
+	view.fillHistory(history)
+	changes := changesOf(done)
 	plans := make(map[string]planStep, len(plan))
 	for _, step := range plan {
 		plans[step.Name] = step
 	}
-	for _, step := range s.Steps {
-		shown := stepView{sagaStep: step, Plan: plans[step.Name], Changes: changes[step.Name], Open: step.Name == attention}
-		input, complete := inputOf(s, step, history)
-		shown.Input, shown.Partial = input, !complete
+	details := detailed(s.Steps, attention, view.Chosen)
+	left := room{left: maxShownSteps}
+	for i, step := range s.Steps {
+		if !details[step.Name] {
+			view.Timeline.Rows[i].Brief = true
+			view.Brief++
+			continue
+		}
+		shown := stepView{sagaStep: step, Plan: plans[step.Name], Open: step.Name == attention || step.Name == view.Chosen}
+		input, patched, lacking := inputOf(data, done, step, history)
+		shown.Input, shown.Patched, shown.Lacking = left.object(input), patched, cut(strings.Join(lacking, ", "), 120)
+		shown.Changes = left.changes(changes[step.Name])
+		if step.Error != nil {
+			shown.Message = left.text(step.Error.Message, maxShown)
+		}
 		shown.Most, shown.MostBack = mostAttempts(shown.Plan.Retry), mostAttempts(shown.Plan.CompensationRetry)
 		view.Steps = append(view.Steps, shown)
 	}
-	for _, entry := range history {
-		view.History = append(view.History, entryView{HistoryEntry: entry, After: took(s.CreatedAt, entry.At), Detail: detailOf(entry)})
+	view.Cut = view.Cut || left.cut
+}
+
+// drawnUntil returns the end of the bars that are open at the end of the history: now, or the last entry that was read, if
+// the page does not know what came after it.
+func (p *page) drawnUntil(more bool, history []resource.HistoryEntry) time.Time {
+	if more && len(history) > 0 {
+		return history[len(history)-1].At.Time
 	}
+	return p.Now()
+}
+
+// whole answers with all of a saga, or with a page of its history, as the API shows it.
+func (p *page) whole(w http.ResponseWriter, r *http.Request, _ *viewer) error {
+	path := []string{"v1", "sagas", r.PathValue("id")}
+	var query url.Values
+	switch r.PathValue("part") {
+	case "saga":
+	case "history":
+		path = append(path, "history")
+		query = url.Values{"limit": {historyPage}}
+		if cursor := r.FormValue("cursor"); cursor != "" {
+			query.Set("cursor", cursor)
+		}
+	default:
+		return p.unknown(w, r, nil)
+	}
+	content, err := get[json.RawMessage](p, r, query, path...)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(content) // an error means that the browser has left
+	return nil
 }
 
 func mostAttempts(policy json.RawMessage) int {

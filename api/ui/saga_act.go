@@ -17,6 +17,7 @@ type actView struct {
 	Allowed  bool
 	Steps    []string
 	Given    actInput
+	Large    bool // the data does not fit into the form, which asks for a merge patch instead
 	Would    string
 	Refused  string
 	Same     sameBy
@@ -42,7 +43,10 @@ func (p *page) actForm(w http.ResponseWriter, r *http.Request, who *viewer) erro
 	if err != nil {
 		return err
 	}
-	view.Given = actInput{Data: indented(view.Saga.Data), Revision: view.Revision, Step: view.defaultStep(), To: r.FormValue("to")}
+	view.Given = actInput{Revision: view.Revision, Step: view.defaultStep(), To: r.FormValue("to")}
+	if view.Info.Patch && !view.Large {
+		view.Given.Data = indented(view.Saga.Data)
+	}
 	if view.Info.To && view.Given.To == "" && len(view.Steps) > 0 {
 		view.Given.To = view.Steps[len(view.Steps)-1]
 	}
@@ -75,6 +79,7 @@ func (p *page) readAct(r *http.Request) (actView, error) {
 		return actView{}, err
 	}
 	view := actView{Saga: s, Info: info, Steps: stepsFor(info, s), Revision: strconv.FormatInt(s.Revision, 10)}
+	view.Large = info.Patch && large(s.Data)
 	for _, name := range s.AllowedActions {
 		view.Allowed = view.Allowed || string(name) == info.Name
 	}
@@ -120,6 +125,9 @@ func (v actView) bulk() (resource.BulkRequest, error) {
 
 // patch returns the merge patch from the data that the form showed to the edited one.
 func (v actView) patch() (json.RawMessage, error) {
+	if v.Given.Data == "" && v.Given.Patch != "" { // the form asked for a patch
+		return optionalJSON(v.Given.Patch, "The changes of the data")
+	}
 	edited, err := optionalJSON(v.Given.Data, "The data")
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -14,6 +15,7 @@ import (
 type member struct {
 	Name  string
 	Value json.RawMessage
+	Shown string // as much of the value as the view holds
 	From  string // what set it: start, operator, or the name of a step
 	Step  bool   // From is a step
 }
@@ -29,21 +31,30 @@ func objectOf(raw json.RawMessage) object {
 	return found
 }
 
+// outcome is a step that has an output.
+type outcome struct {
+	step   string
+	at     time.Time
+	output object
+}
+
 // finished returns the steps that have an output, in the order in which they finished.
-func finished(steps []resource.SagaStep) []resource.SagaStep {
-	done := slices.DeleteFunc(slices.Clone(steps), func(s resource.SagaStep) bool {
-		return len(objectOf(s.Output)) == 0 || s.FinishedAt == nil
-	})
-	slices.SortStableFunc(done, func(a, b resource.SagaStep) int { return a.FinishedAt.Compare(b.FinishedAt.Time) })
+func finished(steps []resource.SagaStep) (done []outcome) {
+	for _, step := range steps {
+		if output := objectOf(step.Output); len(output) > 0 && step.FinishedAt != nil {
+			done = append(done, outcome{step.Name, step.FinishedAt.Time, output})
+		}
+	}
+	slices.SortStableFunc(done, func(a, b outcome) int { return a.at.Compare(b.at) })
 	return done
 }
 
 // membersOf returns the members of a saga's data, with what set each of them last.
-func membersOf(s resource.Saga, history []resource.HistoryEntry) []member {
-	data, from, last := objectOf(s.Data), make(map[string]string), make(map[string]json.RawMessage)
-	for _, step := range finished(s.Steps) {
-		for name, value := range objectOf(step.Output) {
-			from[name], last[name] = step.Name, value
+func membersOf(data object, done []outcome, history []resource.HistoryEntry) []member {
+	from, last := make(map[string]string), make(map[string]json.RawMessage)
+	for _, o := range done {
+		for name, value := range o.output {
+			from[name], last[name] = o.step, value
 		}
 	}
 	patched := slices.ContainsFunc(history, func(e resource.HistoryEntry) bool { return e.Type == saga.EntryDataPatched })
@@ -74,52 +85,60 @@ type change struct {
 	Value  json.RawMessage
 	Before json.RawMessage // nil: the member was not there, or its value is not known
 	Added  bool
+
+	Shown, ShownBefore string // as much of the values as the view holds
 }
 
 // changesOf returns what the output of each step changed in the data, by step. The values before are those of earlier
 // outputs: the history does not keep the data itself.
-func changesOf(s resource.Saga) map[string][]change {
+func changesOf(done []outcome) map[string][]change {
 	changes, known := make(map[string][]change), make(object)
-	for _, step := range finished(s.Steps) {
-		output := objectOf(step.Output)
-		for _, name := range slices.Sorted(maps.Keys(output)) {
+	for _, o := range done {
+		for _, name := range slices.Sorted(maps.Keys(o.output)) {
 			before, had := known[name]
-			changes[step.Name] = append(changes[step.Name], change{Name: name, Value: output[name], Before: before, Added: !had})
-			known[name] = output[name]
+			changes[o.step] = append(changes[o.step], change{Name: name, Value: o.output[name], Before: before, Added: !had})
+			known[name] = o.output[name]
 		}
 	}
 	return changes
 }
 
 // inputOf returns the data that a step's command carried: what the saga started with, and the outputs of the steps that had
-// finished. complete is false if a later change hides a value.
-func inputOf(s resource.Saga, step resource.SagaStep, history []resource.HistoryEntry) (input object, complete bool) {
+// finished. patched means that an operator has changed the data since. lacking names the members that this step or later
+// ones set first: the saga may have started with other values, which are not kept.
+func inputOf(
+	data object, done []outcome, step resource.SagaStep, history []resource.HistoryEntry,
+) (input object, patched bool, lacking []string) {
 	if step.StartedAt == nil {
-		return nil, true
+		return nil, false, nil
 	}
-	input, complete = objectOf(s.Data), true
-	earlier, later := make(object), make(object)
-	for _, other := range finished(s.Steps) {
-		outputs := earlier
-		if other.Name == step.Name || other.FinishedAt.After(step.StartedAt.Time) {
-			outputs = later
+	input = maps.Clone(data)
+	earlier := make(object)
+	for _, o := range done {
+		if o.step != step.Name && !o.at.After(step.StartedAt.Time) {
+			maps.Copy(earlier, o.output)
 		}
-		maps.Copy(outputs, objectOf(other.Output))
 	}
-	for name := range later {
-		delete(input, name)
-	}
-	for name, value := range earlier {
-		if _, overwritten := later[name]; overwritten {
-			input[name] = value
+	for _, o := range done {
+		if o.step != step.Name && !o.at.After(step.StartedAt.Time) {
+			continue
+		}
+		for name := range o.output {
+			if before, known := earlier[name]; known {
+				input[name] = before
+				continue
+			}
+			delete(input, name)
+			lacking = append(lacking, name)
 		}
 	}
 	for _, entry := range history {
 		if entry.Type == saga.EntryDataPatched && entry.At.After(step.StartedAt.Time) {
-			complete = false
+			patched = true
 		}
 	}
-	return input, complete
+	slices.Sort(lacking)
+	return input, patched, slices.Compact(lacking)
 }
 
 // mergePatch returns the JSON merge patch (RFC 7396) that turns one document into another. ok is false if none can: a patch

@@ -28,7 +28,7 @@ func twoSteps() resource.Saga {
 func TestEachMemberOfTheDataNamesWhatSetIt(t *testing.T) {
 	t.Parallel()
 	from := func(history ...resource.HistoryEntry) (all []string) {
-		for _, m := range membersOf(twoSteps(), history) {
+		for _, m := range membersOf(objectOf(twoSteps().Data), finished(twoSteps().Steps), history) {
 			all = append(all, m.Name+" "+m.From)
 		}
 		return all
@@ -37,12 +37,12 @@ func TestEachMemberOfTheDataNamesWhatSetIt(t *testing.T) {
 	assert.Equal(t, []string{"order start or operator", "price second", "risk first"}, from(entry(4, saga.EntryDataPatched, "", 0)))
 	changed := twoSteps()
 	changed.Data = json.RawMessage(`{"price":99}`)
-	assert.Equal(t, "an operator", membersOf(changed, []resource.HistoryEntry{entry(4, saga.EntryDataPatched, "", 0)})[0].From)
+	assert.Equal(t, "an operator", membersOf(objectOf(changed.Data), finished(changed.Steps), []resource.HistoryEntry{entry(4, saga.EntryDataPatched, "", 0)})[0].From)
 }
 
 func TestTheOutputOfAStepIsShownAsAChange(t *testing.T) {
 	t.Parallel()
-	changes := changesOf(twoSteps())
+	changes := changesOf(finished(twoSteps().Steps))
 	require.Len(t, changes["first"], 2)
 	assert.True(t, changes["first"][0].Added)
 	require.Len(t, changes["second"], 1)
@@ -53,21 +53,23 @@ func TestTheOutputOfAStepIsShownAsAChange(t *testing.T) {
 func TestTheInputOfAStepIsWhatWasThereBefore(t *testing.T) {
 	t.Parallel()
 	s := twoSteps()
-	text := func(step int, history ...resource.HistoryEntry) (string, bool) {
-		input, complete := inputOf(s, s.Steps[step], history)
+	text := func(step int, history ...resource.HistoryEntry) (string, bool, []string) {
+		input, patched, lacking := inputOf(objectOf(s.Data), finished(s.Steps), s.Steps[step], history)
 		content, err := json.Marshal(input)
 		require.NoError(t, err)
-		return string(content), complete
+		return string(content), patched, lacking
 	}
-	first, complete := text(1)
+	first, patched, lacking := text(1)
 	assert.JSONEq(t, `{"order":"7"}`, first)
-	assert.True(t, complete)
-	second, complete := text(0)
+	assert.False(t, patched)
+	assert.Equal(t, []string{"price", "risk"}, lacking, "the saga may have started with other values of them")
+	second, patched, lacking := text(0)
 	assert.JSONEq(t, `{"order":"7","price":100,"risk":3}`, second)
-	assert.True(t, complete)
-	_, complete = text(0, entry(2.5, saga.EntryDataPatched, "", 0))
-	assert.False(t, complete, "an operator has changed the data since")
-	never, _ := text(2)
+	assert.False(t, patched)
+	assert.Empty(t, lacking)
+	_, patched, _ = text(0, entry(2.5, saga.EntryDataPatched, "", 0))
+	assert.True(t, patched)
+	never, _, _ := text(2)
 	assert.Equal(t, "null", never)
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -22,6 +23,9 @@ type timelineRow struct {
 	Forward []bar
 	Back    []bar
 	Any     bool // whether something happened
+	Left    int  // earlier attempts that are not drawn
+	Brief   bool // the view has no details of the step
+	Said    string
 }
 
 // bar is one attempt, or the wait before the next one. X and Width are percentages of the width.
@@ -126,6 +130,7 @@ func follow(entry resource.HistoryEntry, forward, back *lane) {
 		current = back
 	}
 	code, _ := entry.Detail["code"].(string)
+	code = cut(code, 24)
 	switch entry.Type {
 	case saga.EntryStepDispatched:
 		forward.attempt = entry.Attempt
@@ -182,3 +187,39 @@ func (t *timeline) place(s resource.Saga, bars []*bar, now time.Time) {
 	}
 	t.Ticks, t.Breaks = axis.ticks, axis.breaks
 }
+
+// mostSaid is how many bars of a row are read out.
+const mostSaid = 2
+
+// shorten leaves out the oldest bars of the rows with the most, and describes each row.
+func (t *timeline) shorten() {
+	bars := 0
+	for _, row := range t.Rows {
+		bars += len(row.Forward) + len(row.Back)
+	}
+	most := bars
+	if bars > mostBars {
+		most = max(2, mostBars/len(t.Rows))
+	}
+	for i := range t.Rows {
+		row := &t.Rows[i]
+		row.Left = max(0, len(row.Forward)-most) + max(0, len(row.Back)-most)
+		row.Forward, row.Back = newest(row.Forward, most), newest(row.Back, most)
+		if row.Left > 0 && len(t.Rows) <= mostDrawn {
+			row.Said += fmt.Sprintf(" %d earlier bars are left out;", row.Left)
+		}
+		if len(t.Rows) > mostDrawn {
+			for _, bars := range [][]bar{row.Forward, row.Back} {
+				for j := range bars {
+					bars[j].Title = cut(bars[j].Title, 24)
+				}
+			}
+			continue // the link before the bars has the step and its status
+		}
+		for _, b := range append(newest(row.Forward, mostSaid), newest(row.Back, mostSaid)...) {
+			row.Said += " " + b.Title + ";"
+		}
+	}
+}
+
+func newest(bars []bar, most int) []bar { return slices.Clone(bars[max(0, len(bars)-most):]) }

@@ -88,6 +88,7 @@ func (p *page) views() map[string]view {
 		"GET /ui/sagas":                      p.sagas,
 		"GET /ui/sagas/{id}":                 p.saga,
 		"GET /ui/sagas/{id}/live":            p.sagaLive,
+		"GET /ui/sagas/{id}/whole/{part}":    p.whole,
 		"GET /ui/sagas/{id}/act/{action}":    p.actForm,
 		"POST /ui/sagas/{id}/act/{action}":   p.act,
 		"GET /ui/definitions":                p.definitions,
