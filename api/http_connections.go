@@ -190,6 +190,15 @@ func gated(accepted net.Conn) *connection {
 	return c
 }
 
+// Inside returns a handler for calls from within the process. Their answers go to the caller in the process, so they do not
+// change the phase of the connection that the caller serves.
+func Inside(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var none *connection
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connectionKey{}, none)))
+	})
+}
+
 // withConnection adds the connection to the context of its requests.
 func withConnection(ctx context.Context, accepted net.Conn) context.Context {
 	if c := gated(accepted); c != nil {

@@ -18,7 +18,7 @@ func (s *service) localOnly(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case s.LocalAddress != "" && !localHost(r.Host, s.LocalAddress):
+		case s.LocalAddress != "" && !LocalHost(r.Host, s.LocalAddress):
 			writeProblem(w, problem(resource.CodeForbiddenHost, "Without authentication the Host must be localhost, a "+
 				"loopback address, or the address that the server listens on. See --auth keys and --insecure."))
 		case protection.Check(r) != nil:
@@ -30,9 +30,9 @@ func (s *service) localOnly(next http.Handler) http.Handler {
 	})
 }
 
-// localHost reports whether a Host header names this machine: localhost, a loopback address, or the host that the server
+// LocalHost reports whether a Host header names this machine: localhost, a loopback address, or the host that the server
 // listens on. The port may differ, because it may be forwarded.
-func localHost(given, listening string) bool {
+func LocalHost(given, listening string) bool {
 	host := hostOf(given)
 	if strings.EqualFold(host, "localhost") || strings.EqualFold(host, hostOf(listening)) && host != "" {
 		return true

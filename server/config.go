@@ -149,6 +149,10 @@ func checkBasePath(path string) error {
 	if !basePath(path) {
 		return fmt.Errorf("base path %q: want a path such as /saga, of letters, digits, - . _ and /", path)
 	}
+	switch first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); first {
+	case "ui", "v1", "docs", "openapi.json", "healthz", "readyz", "metrics":
+		return fmt.Errorf("base path %q: the page and the API have addresses below /%s themselves, choose another", path, first)
+	}
 	return nil
 }
 

@@ -137,4 +137,8 @@ func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, server.ErrHalfConfigured)
 	_, err = server.Open(t.Context(), server.Config{Auth: "none", Listen: "0.0.0.0:0"})
 	require.Error(t, err, "no authentication on a public address")
+	for _, path := range []string{"/ui", "/v1/saga", "/metrics/", "/docs"} {
+		_, err = server.Open(t.Context(), server.Config{Listen: "127.0.0.1:0", Auth: "none", BasePath: path})
+		require.ErrorContains(t, err, "choose another", path)
+	}
 }

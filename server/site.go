@@ -13,7 +13,7 @@ import (
 // have stripped it. Addresses in answers always begin with the base path.
 func (s *Server) site(calls http.Handler) http.Handler {
 	page := ui.New(ui.Config{
-		API: calls, BasePath: s.config.BasePath, Auth: s.config.Auth == string(api.AuthKeys), SessionKey: s.config.SessionKey,
+		API: api.Inside(calls), LocalHost: s.localHost(), BasePath: s.config.BasePath, Auth: s.config.Auth == string(api.AuthKeys), SessionKey: s.config.SessionKey,
 		Demo: viewerDemo(s.demo), Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping,
 	})
 	both := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +41,16 @@ func (s *Server) site(calls http.Handler) http.Handler {
 	})
 }
 
-// prefixed adds the base path to the addresses that the API returns.
+// localHost returns what the page checks Host headers with, as the API does; nil with authentication or with --insecure.
+func (s *Server) localHost() func(string) bool {
+	address := s.config.localAddress()
+	if address == "" {
+		return nil
+	}
+	return func(host string) bool { return api.LocalHost(host, address) }
+}
+
+// prefixed adds the base path to the addresses that the page and the API return.
 type prefixed struct {
 	http.ResponseWriter
 	base string
@@ -49,7 +58,8 @@ type prefixed struct {
 
 // WriteHeader completes the header Location.
 func (p *prefixed) WriteHeader(status int) {
-	if location := p.Header().Get("Location"); strings.HasPrefix(location, "/v1/") {
+	location := p.Header().Get("Location")
+	if strings.HasPrefix(location, "/") && !strings.HasPrefix(location, "//") && !strings.HasPrefix(location, p.base+"/") {
 		p.Header().Set("Location", p.base+location)
 	}
 	p.ResponseWriter.WriteHeader(status)

@@ -95,9 +95,9 @@ func (p *page) bulkControl(w http.ResponseWriter, r *http.Request, _ *viewer) er
 	if _, err := call[resource.BulkAction](p, r, request{method: http.MethodPost, path: []string{"v1", "actions", id, control}}); err != nil {
 		return err
 	}
-	said := "The bulk action goes on."
+	said := noticeContinued
 	if control == "cancel" {
-		said = "The bulk action has ended. What it has done stays done."
+		said = noticeCancelled
 	}
 	p.redirect(w, r, withNotice("/ui/bulk/"+id, said))
 	return nil

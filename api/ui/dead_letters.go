@@ -75,9 +75,9 @@ func (p *page) letter(w http.ResponseWriter, r *http.Request, who *viewer) error
 // redrive sends a dead letter to where it was going. A refusal says what helps instead.
 func (p *page) redrive(w http.ResponseWriter, r *http.Request, who *viewer) error {
 	reason := strings.TrimSpace(r.PostFormValue("reason"))
-	sent, err := post[resource.Redriven](p, r, resource.RedriveAction{Reason: reason}, "v1", "dead-letters", r.PathValue("id"), "redrive")
+	_, err := post[resource.Redriven](p, r, resource.RedriveAction{Reason: reason}, "v1", "dead-letters", r.PathValue("id"), "redrive")
 	if err == nil {
-		p.redirect(w, r, withNotice("/ui/dead-letters", "The message is on its way to "+sent.RedrivenTo+"."))
+		p.redirect(w, r, withNotice("/ui/dead-letters", noticeRedriven))
 		return nil
 	}
 	problem, is := asProblem(err)
@@ -98,6 +98,6 @@ func (p *page) discard(w http.ResponseWriter, r *http.Request, _ *viewer) error 
 	if _, err := call[struct{}](p, r, request{method: http.MethodDelete, path: path}); err != nil {
 		return err
 	}
-	p.redirect(w, r, withNotice("/ui/dead-letters", "The dead letter is discarded."))
+	p.redirect(w, r, withNotice("/ui/dead-letters", noticeDiscarded))
 	return nil
 }

@@ -164,9 +164,9 @@ func (p *page) setDefinition(w http.ResponseWriter, r *http.Request, _ *viewer) 
 	if _, err := call[resource.Definition](p, r, request{method: http.MethodPatch, path: []string{"v1", "definitions", name}, body: body}); err != nil {
 		return err
 	}
-	said := "Sagas of " + name + " can be started again."
+	said := noticeEnabled
 	if disabled {
-		said = "Starts of " + name + " are refused from now on. Its running sagas continue."
+		said = noticeDisabled
 	}
 	p.redirect(w, r, withNotice("/ui/definitions/"+url.PathEscape(name), said))
 	return nil
@@ -202,8 +202,7 @@ func (p *page) register(w http.ResponseWriter, r *http.Request, who *viewer) err
 		kept, err = call[resource.Definition](p, r, request{method: http.MethodPut, path: []string{"v1", "definitions", view.Name}, body: body})
 	}
 	if err == nil {
-		said := "This is version " + text(kept.Version) + " of " + kept.Name + "."
-		p.redirect(w, r, withNotice("/ui/definitions/"+url.PathEscape(kept.Name), said))
+		p.redirect(w, r, withNotice("/ui/definitions/"+url.PathEscape(kept.Name), noticeVersion))
 		return nil
 	}
 	problem, is := asProblem(err)
@@ -244,7 +243,7 @@ func (p *page) start(w http.ResponseWriter, r *http.Request, who *viewer) error 
 		started, err = post[resource.Saga](p, r, body, "v1", "sagas")
 	}
 	if err == nil {
-		p.redirect(w, r, withNotice("/ui/sagas/"+started.ID, "The saga is started."))
+		p.redirect(w, r, withNotice("/ui/sagas/"+started.ID, noticeStarted))
 		return nil
 	}
 	problem, is := asProblem(err)

@@ -46,7 +46,7 @@ func (p *page) revokeKey(w http.ResponseWriter, r *http.Request, _ *viewer) erro
 	if _, err := call[struct{}](p, r, request{method: http.MethodDelete, path: []string{"v1", "keys", r.PathValue("id")}}); err != nil {
 		return err
 	}
-	p.redirect(w, r, withNotice("/ui/keys", "The key is revoked."))
+	p.redirect(w, r, withNotice("/ui/keys", noticeRevoked))
 	return nil
 }
 

@@ -102,6 +102,21 @@ func TestAnActionOnAnotherRevisionIsShownAgain(t *testing.T) {
 	assert.Equal(t, http.StatusSeeOther, s.send(http.MethodPost, "/ui/sagas/"+id+"/act/abandon", form).StatusCode)
 }
 
+// Edited data is a change of the data that the form had shown. On newer data it would take back what another operator did.
+func TestEditedDataIsNotForeseenOnAnotherRevision(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*server.Config) {})
+	id := s.saga().ID
+	s.api(http.MethodPost, "/v1/sagas/"+id+"/pause", `{}`)
+	s.api(http.MethodPatch, "/v1/sagas/"+id+"/data?reason=x", `{"other":1}`)
+	form := url.Values{"reason": {"x"}, "revision": {"2"}, "data": {`{"mine":1}`}, "preview": {"1"}}
+	old := s.send(http.MethodPost, "/ui/sagas/"+id+"/act/patch_data", form)
+	assert.Contains(t, old.text, "the saga has changed since this form showed its data (revision 2, now 3)")
+	assert.NotContains(t, old.text, "It would now")
+	form.Set("revision", "3")
+	assert.Contains(t, s.send(http.MethodPost, "/ui/sagas/"+id+"/act/patch_data", form).text, "It would now")
+}
+
 func TestTheLimitsOfAQueueCanBeSentBack(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(*server.Config) {})

@@ -132,6 +132,7 @@ func TestEveryViewKeepsToThePolicyAndTheBasePath(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.get("/ui/sagas").StatusCode, "a proxy may strip the base path")
 	assert.Contains(t, s.get("/ui/sagas").text, `href="/a/saga/ui/sagas`)
 	assert.Equal(t, "/a/saga/", s.get("/a/saga").Header.Get("Location"))
+	assert.Equal(t, "/a/saga/ui/sagas", s.get("/a/saga/ui//sagas").Header.Get("Location"), "a path is cleaned below the base path")
 	made := s.api(http.MethodPost, "/v1/sagas", `{"definition":"order"}`)
 	assert.True(t, strings.HasPrefix(made.Header.Get("Location"), "/a/saga/v1/sagas/"), made.Header.Get("Location"))
 	assert.Contains(t, s.get("/a/saga/openapi.json").text, `"url":"/a/saga/"`)
@@ -165,13 +166,28 @@ func TestAChangeFromAnotherSiteIsRefused(t *testing.T) {
 func TestAForeignHostIsRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(*server.Config) {})
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.origin+"/ui/sagas", nil)
-	require.NoError(t, err)
-	request.Host = "rebound.example"
-	response, err := s.client.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	assert.Equal(t, http.StatusForbidden, response.StatusCode)
+	for _, path := range []string{"GET /ui/sagas", "GET /ui/help", "POST /ui/demo", "POST /ui/sign-out"} {
+		method, path, _ := strings.Cut(path, " ")
+		request, err := http.NewRequestWithContext(t.Context(), method, s.origin+path, nil)
+		require.NoError(t, err)
+		request.Host = "rebound.example"
+		response, err := s.client.Do(request)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusForbidden, response.StatusCode, path)
+		require.NoError(t, response.Body.Close())
+	}
+}
+
+// What an address says about a form is one of the page's own sentences.
+func TestANoticeIsNeverTheTextOfAnAddress(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*server.Config) {})
+	for _, injected := range []string{"Call 555-0100 to repair this", "acted-call 555-0100", "acted-"} {
+		got := s.get("/ui/sagas?notice=" + url.QueryEscape(injected))
+		assert.NotContains(t, got.text, "555-0100")
+		assert.NotContains(t, got.text, `class="notice"`)
+	}
+	assert.Contains(t, s.get("/ui/sagas?notice=acted-retry").text, "done. The history has it")
 }
 
 func TestAProblemIsShownWithItsFaults(t *testing.T) {

@@ -95,13 +95,13 @@ func (p *page) queue(w http.ResponseWriter, r *http.Request, who *viewer) error 
 
 // setQueue pauses, resumes, caps or throttles a queue. An empty field of the form takes a setting away.
 func (p *page) setQueue(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	name, change, said := r.PathValue("queue"), map[string]any{}, "The queue has its new limits."
+	name, change, said := r.PathValue("queue"), map[string]any{}, noticeLimits
 	var fault error
 	switch r.PostFormValue("do") {
 	case "pause":
-		change["paused"], said = true, "The queue is paused: its commands wait in the outbox."
+		change["paused"], said = true, noticePaused
 	case "resume":
-		change["paused"], said = false, "The queue goes on."
+		change["paused"], said = false, noticeResumed
 	default:
 		change["max_out"], fault = numberOrNull(r.PostFormValue("max_out"), "Commands out")
 		if fault == nil {

@@ -99,7 +99,7 @@ func (p *page) show(w http.ResponseWriter, r *http.Request, who *viewer, name st
 // render renders a view into the layout. It writes only complete pages.
 func (p *page) render(w http.ResponseWriter, r *http.Request, who *viewer, status int, name string, s screen) {
 	around := layout{
-		screen: s, Who: who, Auth: p.Auth, Version: p.Version, Tabs: tabs(), Notice: cut(r.URL.Query().Get("notice"), 300),
+		screen: s, Who: who, Auth: p.Auth, Version: p.Version, Tabs: tabs(), Notice: notice(r.URL.Query().Get("notice")).text(),
 		Here: pathAndQuery(r),
 	}
 	if p.Demo != nil && who != nil {

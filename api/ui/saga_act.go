@@ -103,6 +103,18 @@ func (p *page) foresee(r *http.Request, view *actView) {
 	}
 }
 
+// foreseeNow looks ahead from the state that the saga has now, which the form then shows. Edited data is a change of the data
+// that the form had shown, so it applies to that revision only.
+func (p *page) foreseeNow(r *http.Request, view *actView) {
+	if view.Given.Revision != "" && view.Given.Revision != view.Revision && view.Info.Patch && view.Given.Data != "" {
+		view.Refused = "the saga has changed since this form showed its data (revision " + view.Given.Revision + ", now " + view.Revision +
+			"). Open the form again."
+		return
+	}
+	view.Given.Revision = view.Revision
+	p.foresee(r, view)
+}
+
 // bulk returns the action as one on many sagas, for a dry run.
 func (v actView) bulk() (resource.BulkRequest, error) {
 	asked := resource.BulkRequest{Action: v.Info.Name, Reason: v.Given.Reason, Step: v.Given.Step}
@@ -151,7 +163,7 @@ func (p *page) act(w http.ResponseWriter, r *http.Request, who *viewer) error {
 	}
 	view.Given = readAct(r)
 	if r.PostFormValue("preview") != "" {
-		p.foresee(r, &view)
+		p.foreseeNow(r, &view)
 		return p.showAct(w, r, who, view)
 	}
 	asked, err := p.actRequest(view)
@@ -159,7 +171,7 @@ func (p *page) act(w http.ResponseWriter, r *http.Request, who *viewer) error {
 		_, err = call[resource.Saga](p, r, asked)
 	}
 	if err == nil {
-		p.redirect(w, r, withNotice("/ui/sagas/"+view.Saga.ID, view.Info.Title+": done. The history has it with your reason."))
+		p.redirect(w, r, withNotice("/ui/sagas/"+view.Saga.ID, notice(noticeActed+view.Info.Name)))
 		return nil
 	}
 	problem, is := asProblem(err)

@@ -46,7 +46,7 @@ func (p *page) liveEvent(w http.ResponseWriter, r *http.Request, who *viewer, id
 	_ = controller.SetReadDeadline(time.Now().Add(liveAllowance)) // a writer in a test has no deadlines
 	_ = controller.SetWriteDeadline(time.Now().Add(liveAllowance))
 	s, err := get[resource.Saga](p, r, url.Values{"wait": {liveWait}, "since": {known}}, "v1", "sagas", id)
-	if err != nil || p.stopping(r) {
+	if err != nil || p.stopping(r) || p.Auth && p.sessions.key(r) == "" { // the session has ended
 		return known, false
 	}
 	if strconv.FormatInt(s.Revision, 10) == known {

@@ -4,9 +4,10 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
 // Config configures the page. API is required.
@@ -22,7 +23,9 @@ type Config struct {
 	Demo       Demo   // nil: no demo panel
 	Version    string // of the program
 	Logger     *slog.Logger
-	Now        func() time.Time // nil: time.Now
+	// LocalHost reports whether a Host header names this machine. Others are refused. nil: every host is accepted.
+	LocalHost func(host string) bool
+	Now       func() time.Time // nil: time.Now
 	// Stopping is closed when the process is about to end: live views then end. May be nil.
 	Stopping <-chan struct{}
 }
@@ -142,6 +145,10 @@ func (p *page) guard(next http.Handler) http.Handler {
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if p.LocalHost != nil && !p.LocalHost(r.Host) { // a name that a foreign DNS server points to this machine
+			p.fail(w, r, &viewer{}, refused(http.StatusForbidden, resource.CodeForbiddenHost, "Without authentication the page answers only requests for this machine."))
+			return
+		}
 		guarded.ServeHTTP(w, r)
 	})
 }
@@ -158,13 +165,4 @@ func (p *page) redirect(w http.ResponseWriter, r *http.Request, path string) {
 		return
 	}
 	http.Redirect(w, r, address, http.StatusSeeOther)
-}
-
-// withNotice adds a message to the address that the next view shows.
-func withNotice(path, notice string) string {
-	separator := "?"
-	if strings.Contains(path, "?") {
-		separator = "&"
-	}
-	return path + separator + "notice=" + url.QueryEscape(notice)
 }

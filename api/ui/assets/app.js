@@ -23,8 +23,27 @@
         const before = document.getElementById(details.id);
         if (before) details.open = before.open;
       }
-      if (!old.isEqualNode(part) && !old.contains(document.activeElement)) old.replaceWith(part);
+      if (!old.isEqualNode(part)) replace(old, part);
     }
+  }
+
+  // replace keeps the focus where it is. A part in which the operator types is replaced when that is over.
+  const later = new WeakMap();
+  const focusable = (part) => [...part.querySelectorAll("a[href], button, summary, [tabindex]")];
+  function replace(old, part) {
+    const focused = document.activeElement;
+    if (!old.contains(focused)) return old.replaceWith(part);
+    if (focused.matches("input, textarea, select")) {
+      if (!later.has(old)) old.addEventListener("focusout", () => old.replaceWith(later.get(old)), { once: true });
+      later.set(old, part);
+      return;
+    }
+    const at = focusable(old).indexOf(focused), key = focused.getAttribute("href");
+    old.replaceWith(part);
+    const now = focusable(part);
+    const next = (key && now.find((one) => one.getAttribute("href") === key)) || now[at] || part;
+    if (next === part) part.tabIndex = -1;
+    next.focus({ preventScroll: true });
   }
 
   function watch() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -121,6 +122,29 @@ func TestARunningSagaIsCancelled(t *testing.T) {
 	close(d.hold)
 	d.until(id, saga.Compensated)
 	d.see("The saga is compensated")
+	d.fine()
+}
+
+// A live view redraws the part that has the focus, too, and the focus stays where it was.
+func TestAFocusedPartFollowsTheSaga(t *testing.T) {
+	t.Parallel()
+	d := open(t, browser.Look{})
+	d.define("slow", slowBody)
+	id := d.start("slow", "", `{}`).ID
+	d.visit("/ui/sagas/" + id)
+	d.see("Waiting for worker")
+	require.NoError(t, d.tab.Do(chromedp.Focus(`#s-time a[href="#step-wait"]`)))
+	close(d.hold)
+	d.until(id, saga.Completed)
+	const settled = `(() => { const part = document.querySelector("#s-time .lanes");
+		return !part.textContent.includes("running") && !part.textContent.includes("pending") && part.textContent.includes("succeeded") })()`
+	require.Eventually(t, func() bool {
+		var done bool
+		return d.tab.Do(chromedp.Evaluate(settled, &done)) == nil && done
+	}, browser.Patience, 50*time.Millisecond, "the timeline is not redrawn")
+	var focused string
+	require.NoError(t, d.tab.Do(chromedp.Evaluate(`document.activeElement.getAttribute("href") || ""`, &focused)))
+	assert.Equal(t, "#step-wait", focused)
 	d.fine()
 }
 
