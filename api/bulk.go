@@ -196,7 +196,7 @@ func bulkParameters(given resource.BulkRequest, faults []resource.FieldError) (r
 }
 
 func (s *service) listBulks(ctx context.Context, input *PageInput) (*listOutput[resource.BulkAction], error) {
-	page, err := input.page(isULID)
+	page, err := input.page(actionsList, isULID)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (s *service) listBulks(ctx context.Context, input *PageInput) (*listOutput[
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, func(a record.BulkAction) (resource.BulkAction, error) { return showBulk(a), nil })
+	list, err := listOf(actionsList, found, next, func(a record.BulkAction) (resource.BulkAction, error) { return showBulk(a), nil })
 	return &listOutput[resource.BulkAction]{Body: list}, err
 }
 
@@ -234,7 +234,7 @@ func (s *service) isStopping() bool {
 }
 
 func (s *service) listBulkItems(ctx context.Context, input *bulkItemsInput) (*listOutput[resource.BulkItem], error) {
-	page, err := input.page(deadLetterID) // the ids of dead letters are more general than those of sagas
+	page, err := input.page(itemsList, deadLetterID) // the ids of dead letters are more general than those of sagas
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (s *service) listBulkItems(ctx context.Context, input *bulkItemsInput) (*li
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, func(i record.BulkItem) (resource.BulkItem, error) {
+	list, err := listOf(itemsList, found, next, func(i record.BulkItem) (resource.BulkItem, error) {
 		return resource.BulkItem{
 			ID: i.Target, Outcome: resource.Text(i.Outcome), Message: resource.Text(i.Message), At: resource.OptionalTime(i.At),
 		}, nil

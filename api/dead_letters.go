@@ -157,7 +157,7 @@ func (s *service) actOnLetters(ctx context.Context, input *actOnManyInput) (*bul
 }
 
 func (s *service) listDeadLetters(ctx context.Context, input *listLettersInput) (*listOutput[resource.DeadLetter], error) {
-	page, err := input.page(deadLetterPosition)
+	page, err := input.page(lettersList, deadLetterPosition)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *service) listDeadLetters(ctx context.Context, input *listLettersInput) 
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next,
+	list, err := listOf(lettersList, found, next,
 		func(l record.DeadLetter) (resource.DeadLetter, error) { return showDeadLetter(l), nil })
 	return &listOutput[resource.DeadLetter]{Body: list}, err
 }

@@ -94,7 +94,7 @@ func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*d
 }
 
 func (s *service) listDefinitions(ctx context.Context, input *PageInput) (*listOutput[resource.Definition], error) {
-	page, err := input.page(identifier)
+	page, err := input.page(definitionsList, identifier)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (s *service) listDefinitions(ctx context.Context, input *PageInput) (*listO
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, showDefinition)
+	list, err := listOf(definitionsList, found, next, showDefinition)
 	if err == nil {
 		err = s.withDisabled(ctx, list.Items)
 	}
@@ -133,7 +133,7 @@ func (s *service) listVersions(ctx context.Context, input *versionsInput) (*list
 	if !identifier(input.Name) {
 		return nil, record.ErrDefinitionNotFound
 	}
-	page, err := input.page(isVersion)
+	page, err := input.page(versionsList, isVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (s *service) listVersions(ctx context.Context, input *versionsInput) (*list
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, showDefinition)
+	list, err := listOf(versionsList, found, next, showDefinition)
 	if err == nil {
 		err = s.withDisabled(ctx, list.Items)
 	}

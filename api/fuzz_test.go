@@ -161,7 +161,10 @@ func lists() []call {
 // FuzzCursor checks that a cursor is accepted or refused as a parameter.
 func FuzzCursor(f *testing.F) {
 	for list := range lists() {
-		for _, after := range []string{"1:01JD0000000000000000000000", "1:order", "1:1", "1:", "2:order", "1:\x00", "1:-9223372036854775808", ""} {
+		for _, after := range []string{
+			"2:sagas:01JD0000000000000000000000", "2:definitions:order", "2:history:1", "2:", "1:order", "2:sagas:\x00",
+			"2:history:-9223372036854775808", "2:dead-letters:x", "",
+		} {
 			f.Add(byte(list), base64.RawURLEncoding.EncodeToString([]byte(after)), 1)
 		}
 		f.Add(byte(list), "====", 500)
@@ -181,7 +184,7 @@ func FuzzCursor(f *testing.F) {
 		if cursor != "" {
 			raw, err := base64.RawURLEncoding.DecodeString(cursor)
 			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(string(raw), "1:"), "%q", raw)
+			require.True(t, strings.HasPrefix(string(raw), "2:"), "%q", raw)
 		}
 	})
 }

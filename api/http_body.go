@@ -74,6 +74,17 @@ func (s *service) readBody(rule bodyRule) func(huma.Context, func(huma.Context))
 	}
 }
 
+// refuseBody refuses a body where none is read: what it asks for would not happen, and its reason would be kept nowhere.
+func (s *service) refuseBody(ctx huma.Context, next func(huma.Context)) {
+	request, _ := humachi.Unwrap(ctx)
+	content, err := io.ReadAll(io.LimitReader(request.Body, maxBody))
+	if given := strings.TrimSpace(string(content)); err != nil || given != "" && given != "{}" {
+		s.refuse(ctx, problem(resource.CodeInvalidBody, "This request does not take a body."))
+		return
+	}
+	next(ctx)
+}
+
 func (r bodyRule) read(request *http.Request) ([]byte, error) {
 	limit, members := int64(maxBody), r.members
 	if r.limit > 0 {

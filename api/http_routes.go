@@ -51,10 +51,14 @@ func (r route) operation(s *service) huma.Operation {
 	if r.body != nil {
 		problems = append(problems, http.StatusBadRequest, http.StatusRequestEntityTooLarge,
 			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+	} else if r.method != http.MethodGet {
+		problems = append(problems, http.StatusBadRequest)
 	}
 	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r.role), s.checkQuery}
 	if r.body != nil {
 		middlewares = append(middlewares, s.readBody(*r.body))
+	} else if r.method != http.MethodGet {
+		middlewares = append(middlewares, s.refuseBody)
 	}
 	middlewares = append(middlewares, s.limitShare(r))
 	return huma.Operation{

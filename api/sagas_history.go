@@ -18,7 +18,7 @@ func (s *service) history(ctx context.Context, input *historyInput) (*listOutput
 	if err != nil {
 		return nil, err
 	}
-	page, err := input.page(isSeq)
+	page, err := input.page(historyList, isSeq)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (s *service) history(ctx context.Context, input *historyInput) (*listOutput
 			return nil, err
 		}
 	}
-	list, err := listOf(found, next, showEntry)
+	list, err := listOf(historyList, found, next, showEntry)
 	return &listOutput[resource.HistoryEntry]{Body: list}, err
 }
 

@@ -89,7 +89,7 @@ func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	page, err := input.page(isULID)
+	page, err := input.page(sagasList, isULID)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (s *service) listSagas(ctx context.Context, input *listSagasInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	list, err := listOf(found, next, func(stored record.StoredSaga) (resource.Saga, error) { return s.view(ctx, stored) })
+	list, err := listOf(sagasList, found, next, func(stored record.StoredSaga) (resource.Saga, error) { return s.view(ctx, stored) })
 	return &listOutput[resource.Saga]{Body: list}, err
 }
 

@@ -264,6 +264,38 @@ func TestListsHavePages(t *testing.T) {
 	assert.Equal(t, started, found)
 }
 
+// A position means something else in another list, so a cursor names its list.
+func TestACursorBelongsToItsList(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", `{"name":"only","command":"only.do","queue":"nobody"}`)
+	for range 3 {
+		o.begin(`{"definition":"order"}`)
+	}
+	for range 2 {
+		o.post("/v1/sagas/actions", `{"action":"pause","filter":{"definition":"order"},"reason":"a test"}`)
+	}
+	sagas := into[resource.List[resource.Saga]](o.get("/v1/sagas?limit=1"), http.StatusOK)
+	actions := into[resource.List[resource.BulkAction]](o.get("/v1/actions?limit=1"), http.StatusOK)
+	require.NotEmpty(t, sagas.NextCursor)
+	require.NotEmpty(t, actions.NextCursor)
+	o.get("/v1/sagas?cursor="+string(actions.NextCursor)).problem(422, "invalid_parameter")
+	o.get("/v1/actions?cursor="+string(sagas.NextCursor)).problem(422, "invalid_parameter")
+	o.get("/v1/dead-letters?cursor="+string(sagas.NextCursor)).problem(422, "invalid_parameter")
+	assert.Len(t, into[resource.List[resource.Saga]](o.get("/v1/sagas?cursor="+string(sagas.NextCursor)), http.StatusOK).Items, 2)
+}
+
+// A reason in the body of a request that does not take one would be kept nowhere.
+func TestABodyThatIsNotReadIsRefused(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for path, missing := range map[string]string{"/v1/dead-letters/d-1": "dead_letter_not_found", "/v1/keys/01JD0000000000000000000000": "key_not_found"} {
+		o.send(http.MethodDelete, path, `{"reason":"a test"}`).problem(400, "invalid_body")
+		o.send(http.MethodDelete, path, `{}`).problem(404, missing)
+		o.send(http.MethodDelete, path, "").problem(404, missing)
+	}
+}
+
 func TestParametersOfListsAreChecked(t *testing.T) {
 	t.Parallel()
 	o := start(t)
