@@ -135,7 +135,8 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 	return nil
 }
 
-// queueKeys releases the keys of sagas that ended or were not created, and claims those of reopened ones if free.
+// queueKeys releases the keys of sagas that ended or were not created, and claims those of reopened ones if free. A reopened
+// saga that found its key taken asks for it again with each of its writes.
 func (w *write) queueKeys(b *pgx.Batch, created map[string]bool) {
 	var unused []string
 	var back []heldKey
@@ -152,7 +153,7 @@ func (w *write) queueKeys(b *pgx.Batch, created map[string]bool) {
 		case in.Key == "":
 		case in.Status.Terminal():
 			back = append(back, key)
-		case !created[in.ID] && w.before.instances[in.ID].Status.Terminal():
+		case in.ReopenedFrom != "": // also at later steps: the holder may have ended meanwhile
 			again = append(again, key)
 		}
 	}

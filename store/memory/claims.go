@@ -121,7 +121,7 @@ func (t *transaction) putKeys(loaded record.Loaded, changes record.Changes) {
 					delete(t.writing.tables.keysInUse, key)
 				}
 			})
-		case !created[in.ID] && loaded.Instances[in.ID].Status.Terminal() && !held:
+		case in.ReopenedFrom != "" && !held:
 			t.takeKey(key, in.ID)
 		}
 	}

@@ -12,22 +12,23 @@ import (
 
 func startRules() map[string]rule {
 	return map[string]rule{
-		"the same idempotency key and body find the saga":                 with(sameKeySameBody),
-		"the same idempotency key for another body is a conflict":         with(sameKeyOtherBody),
-		"a business key is in use until its saga ends":                    with(businessKeyUntilEnd),
-		"a business key belongs to a definition":                          with(businessKeyPerDefinition),
-		"the idempotency key decides before the business key":             with(idempotencyKeyFirst),
-		"a business key in use keeps the idempotency key free":            with(keyInUseLeavesIdempotencyKey),
-		"a start that was already committed is found by its key":          with(ownCommitWithKey),
-		"a start that was already committed is found by its id":           with(ownCommitWithoutKey),
-		"a repeated start of a finished saga does not take its key again": with(ownCommitFinished),
-		"of two starts in one batch under one key the first wins":         with(twoClaimsOneKey),
-		"of two starts in one batch the second shares the refusal":        with(twoClaimsOneRefusal),
-		"of two business keys in one batch the first wins":                with(twoClaimsOneBusinessKey),
-		"a start learns of a newer version of its definition":             with(newerVersion),
-		"a start without a saga releases its keys":                        with(startNotMade),
-		"a reopened saga takes its business key if it is free":            with(reopenedTakesKey),
-		"a reopened saga leaves a taken business key alone":               with(reopenedFindsKeyTaken),
+		"the same idempotency key and body find the saga":                  with(sameKeySameBody),
+		"the same idempotency key for another body is a conflict":          with(sameKeyOtherBody),
+		"a business key is in use until its saga ends":                     with(businessKeyUntilEnd),
+		"a business key belongs to a definition":                           with(businessKeyPerDefinition),
+		"the idempotency key decides before the business key":              with(idempotencyKeyFirst),
+		"a business key in use keeps the idempotency key free":             with(keyInUseLeavesIdempotencyKey),
+		"a start that was already committed is found by its key":           with(ownCommitWithKey),
+		"a start that was already committed is found by its id":            with(ownCommitWithoutKey),
+		"a repeated start of a finished saga does not take its key again":  with(ownCommitFinished),
+		"of two starts in one batch under one key the first wins":          with(twoClaimsOneKey),
+		"of two starts in one batch the second shares the refusal":         with(twoClaimsOneRefusal),
+		"of two business keys in one batch the first wins":                 with(twoClaimsOneBusinessKey),
+		"a start learns of a newer version of its definition":              with(newerVersion),
+		"a start without a saga releases its keys":                         with(startNotMade),
+		"a reopened saga takes its business key if it is free":             with(reopenedTakesKey),
+		"a reopened saga leaves a taken business key alone":                with(reopenedFindsKeyTaken),
+		"a reopened saga takes its business key when the holder has ended": with(reopenedTakesKeyLater),
 	}
 }
 
@@ -235,6 +236,32 @@ func reopenedFindsKeyTaken(f *Fixture) {
 	outcome, err := f.TryStart(f.Claim(NewID(), "", "order-1"), saga.Start{})
 	require.NoError(t, err)
 	assert.Equal(t, record.StartOutcome{Kind: record.StartKeyInUse, Existing: other.ID}, outcome)
+}
+
+func reopenedTakesKeyLater(f *Fixture) {
+	t := f.t
+	in := f.lateEffect("order-1")
+	other := f.Start(saga.Start{Key: "order-1"})
+	in = f.Apply(in.ID, reopen())
+	require.False(t, in.Status.Terminal())
+	held := func() string {
+		outcome, err := f.TryStart(f.Claim(NewID(), "", "order-1"), saga.Start{})
+		require.NoError(t, err)
+		require.Equal(t, record.StartKeyInUse, outcome.Kind)
+		return outcome.Existing
+	}
+	assert.Equal(t, other.ID, held())
+	in = f.Apply(in.ID, Do(saga.ActionPause))
+	assert.Equal(t, other.ID, held(), "a write of the reopened saga does not take the key from its holder")
+	f.Complete(other.ID)
+	in = f.Apply(in.ID, Do(saga.ActionResume))
+	require.False(t, in.Status.Terminal())
+	assert.Equal(t, in.ID, held())
+	ended := f.Apply(in.ID, Compensated(in.ID, "reserve"))
+	require.True(t, ended.Status.Terminal())
+	outcome, err := f.TryStart(f.Claim(NewID(), "", "order-1"), saga.Start{})
+	require.NoError(t, err)
+	assert.Equal(t, record.StartFree, outcome.Kind)
 }
 
 func newerVersion(f *Fixture) {
