@@ -14,6 +14,7 @@ type metrics struct {
 	published prometheus.Histogram
 	received  *prometheus.CounterVec
 	deleted   *prometheus.CounterVec
+	rounds    *prometheus.CounterVec
 	events    *prometheus.CounterVec
 	webhooks  *prometheus.CounterVec
 	sagas     *sagaMetrics
@@ -52,10 +53,16 @@ func newMetrics() *metrics {
 	for _, kind := range []string{operate.KindSagas, operate.KindKeys, operate.KindDeadLetters} {
 		m.deleted.WithLabelValues(kind)
 	}
+	m.rounds = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "saga_retention_rounds_total", Help: "Rounds of retention that this process has ended, by their outcome.",
+	}, []string{"outcome"})
+	for _, outcome := range []string{roundCompleted, roundFailed} {
+		m.rounds.WithLabelValues(outcome)
+	}
 	for _, queue := range []string{fromReplies, fromDead, fromStart} {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
-	m.registry.MustRegister(m.committed, m.published, m.received, m.events, m.webhooks, m.deleted)
+	m.registry.MustRegister(m.committed, m.published, m.received, m.events, m.webhooks, m.deleted, m.rounds)
 	m.sagas = newSagaMetrics(m.registry)
 	return m
 }
@@ -76,4 +83,19 @@ func (m *metrics) delivered(webhook, outcome string) {
 // retentionDeleted counts what retention has deleted.
 func (m *metrics) retentionDeleted(kind string, count int) {
 	m.deleted.WithLabelValues(kind).Add(float64(count))
+}
+
+// The outcomes of a round of retention.
+const (
+	roundCompleted = "completed"
+	roundFailed    = "failed"
+)
+
+// retentionRounded counts a round of retention.
+func (m *metrics) retentionRounded(err error) {
+	outcome := roundCompleted
+	if err != nil {
+		outcome = roundFailed
+	}
+	m.rounds.WithLabelValues(outcome).Inc()
 }

@@ -17,7 +17,7 @@ func (s *Server) newRetention() (*operate.Retention, error) {
 		Sagas: s.store, Letters: s.store, Holder: rand.Text(), Every: s.config.RetentionInterval,
 		Completed: max(s.config.RetainCompleted, 0), Undone: max(s.config.RetainUndone, 0),
 		KeyAge: max(s.config.RetainKeys, 0), LetterAge: max(s.config.RetainDeadLetters, 0),
-		Deleted: s.metrics.retentionDeleted, Logger: s.config.Logger,
+		Deleted: s.metrics.retentionDeleted, Rounded: s.metrics.retentionRounded, Logger: s.config.Logger,
 	}
 	if s.config.ArchiveDir != "" {
 		directory, err := archive.Open(s.config.ArchiveDir, nil)

@@ -19,31 +19,32 @@ type OldLetters interface {
 }
 
 // letters deletes dead letters by age and number.
-func (r *Retention) letters(ctx context.Context) {
-	r.inChunks(ctx, KindDeadLetters, func() (int, error) {
+func (r *Retention) letters(ctx context.Context) error {
+	return r.inChunks(ctx, KindDeadLetters, func() (int, error) {
 		return r.config.Letters.ExpireDeadLetters(ctx, r.config.LetterAge, r.config.KeepLetters, expiryChunk)
 	})
 }
 
 // keys deletes the idempotency keys of sagas that are deleted.
-func (r *Retention) keys(ctx context.Context) {
-	if r.config.KeyAge > 0 {
-		r.inChunks(ctx, KindKeys, func() (int, error) { return r.config.Sagas.ExpireKeys(ctx, r.config.KeyAge, expiryChunk) })
+func (r *Retention) keys(ctx context.Context) error {
+	if r.config.KeyAge <= 0 {
+		return nil
 	}
+	return r.inChunks(ctx, KindKeys, func() (int, error) { return r.config.Sagas.ExpireKeys(ctx, r.config.KeyAge, expiryChunk) })
 }
 
 // inChunks deletes until a chunk is not full, this replica loses the lease, or ctx ends.
-func (r *Retention) inChunks(ctx context.Context, kind string, chunk func() (int, error)) {
+func (r *Retention) inChunks(ctx context.Context, kind string, chunk func() (int, error)) error {
 	for r.leads(ctx) {
 		begun := time.Now()
 		deleted, err := chunk()
 		if err != nil {
-			r.warn(ctx, err)
-			return
+			return err
 		}
 		r.deleted(kind, deleted)
 		if deleted < expiryChunk || !r.rest(ctx, time.Since(begun)) {
-			return
+			return nil
 		}
 	}
+	return nil
 }

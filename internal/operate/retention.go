@@ -62,6 +62,7 @@ type RetentionConfig struct {
 
 	Every   time.Duration                // between two rounds; 0: 1 min
 	Deleted func(kind string, count int) // called after each chunk; nil: none
+	Rounded func(err error)              // called after each round of this replica; nil: none
 	Logger  *slog.Logger                 // nil: no log
 }
 
@@ -79,6 +80,9 @@ func NewRetention(config RetentionConfig) *Retention {
 	if config.Deleted == nil {
 		config.Deleted = func(string, int) {}
 	}
+	if config.Rounded == nil {
+		config.Rounded = func(error) {}
+	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -91,11 +95,14 @@ func (r *Retention) Run(ctx context.Context) {
 		if !r.leads(ctx) {
 			continue
 		}
-		if err := r.sagas(ctx); err != nil {
+		err := errors.Join(r.sagas(ctx), r.keys(ctx), r.letters(ctx))
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			r.warn(ctx, err)
 		}
-		r.keys(ctx)
-		r.letters(ctx)
+		r.config.Rounded(err)
 	}
 }
 

@@ -34,6 +34,7 @@ func imports() map[string][]string {
 		"internal/test/hostile":    {},
 		"internal/test/checker":    {"saga", "internal/record"},
 		"internal/test/browser":    {all},
+		"internal/test/alerts":     {all},
 		"internal/archive":         {},
 		"internal/loadtest":        {},
 		"internal/test/mutants":    {},

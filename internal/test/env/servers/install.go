@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -47,15 +48,20 @@ func browsers() []string {
 	return []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 }
 
-// provideBrowser installs a browser if none is there and it can. Only the tests of the page need one, and they say so.
-func provideBrowser(ctx context.Context) error {
-	for _, name := range browsers() {
-		if _, err := exec.LookPath(name); err == nil {
-			return nil
+// provideTools installs the programs that tests need, if they are missing and it can: a browser for the tests of the page, and
+// promtool for those of the alerts. The tests say so if one is missing.
+func provideTools(ctx context.Context) error {
+	var packages []string
+	for _, tool := range []struct {
+		programs []string
+		debian   string
+	}{{browsers(), browsers()[0]}, {[]string{"promtool"}, "prometheus"}} {
+		if !slices.ContainsFunc(tool.programs, func(name string) bool { _, err := exec.LookPath(name); return err == nil }) {
+			packages = append(packages, tool.debian)
 		}
 	}
-	if !canInstall() {
+	if len(packages) == 0 || !canInstall() {
 		return nil
 	}
-	return install(ctx, browsers()[0])
+	return install(ctx, packages...)
 }

@@ -51,10 +51,10 @@ func servers() []server {
 	}
 }
 
-// Provide makes both servers available and returns their environment variables. It also installs the browser for the tests
-// of the page.
+// Provide makes both servers available and returns their environment variables. It also installs the other programs that
+// tests need.
 func (s *Session) Provide(ctx context.Context) (map[string]string, error) {
-	if err := provideBrowser(ctx); err != nil {
+	if err := provideTools(ctx); err != nil {
 		return nil, err
 	}
 	patience := startup
