@@ -114,7 +114,8 @@ type service struct {
 func New(config Config) http.Handler {
 	s := &service{Config: config.withDefaults(), router: chi.NewRouter()}
 	s.definitions = definitions.NewCache(s.Reads.Definition, maxDefinitions)
-	s.keyring = newKeyring(s.Keys, s.Now)
+	s.Reads, s.Bulks = scoped{s.Reads}, scopedBulks{s.Bulks}
+	s.keyring = newKeyring(s.Keys, s.Now, s.Logger)
 	s.observed = newObserved(s.Registry)
 	s.shares = newShares()
 	s.router.Use(s.identify, s.observe, s.recoverPanics, secureHeaders, s.localOnly, refuseAmbiguity, middleware.GetHead)

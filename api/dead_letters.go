@@ -84,6 +84,11 @@ func (s *service) deadLetterRoutes() {
 		if !deadLetterID(input.ID) {
 			return nil, record.ErrDeadLetterNotFound
 		}
+		if scopeOf(ctx) != nil {
+			if _, err := s.Reads.DeadLetter(ctx, input.ID); err != nil {
+				return nil, err
+			}
+		}
 		return nil, s.Bulks.DeleteDeadLetter(ctx, input.ID)
 	})
 	register(s, route{

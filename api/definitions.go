@@ -73,6 +73,9 @@ func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*d
 	if err != nil {
 		return nil, err
 	}
+	if !scopeOf(ctx).Covers(input.Name) {
+		return nil, problem(resource.CodeForbidden, "The key of this call is limited to other definitions.")
+	}
 	kept, created, err := s.Engine.RegisterDefinition(ctx, definition)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func (m *Monitor) count(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, surveyTimeout)
 	defer cancel()
 	unfinished, failure := m.config.Reads.Unfinished(limited)
-	groups, err := m.config.Reads.Groups(limited, "")
+	groups, err := m.config.Reads.Groups(limited, nil, "")
 	m.countAt = time.Now().Add(censusShare * time.Since(begun))
 	if failure != nil || err != nil {
 		return // the gauges keep their values

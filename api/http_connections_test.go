@@ -280,13 +280,13 @@ func TestOneKeyDoesNotTakeAllStreams(t *testing.T) {
 	o := start(t, func(c *api.Config) { c.Auth = api.AuthKeys })
 	secrets := make([]string, 2)
 	for i := range secrets {
-		key, secret, err := api.NewKey(fmt.Sprint("key ", i), record.Operator, time.Now())
-		require.NoError(t, err)
+		key, secret, faults := api.NewKey(resource.NewKey{Name: fmt.Sprint("key ", i), Role: string(record.Operator)}, time.Now())
+		require.Empty(t, faults)
 		require.NoError(t, o.store.CreateKey(t.Context(), key))
 		secrets[i] = secret
 	}
-	key, secret, err := api.NewKey("admin", record.Admin, time.Now())
-	require.NoError(t, err)
+	key, secret, faults := api.NewKey(resource.NewKey{Name: "admin", Role: string(record.Admin)}, time.Now())
+	require.Empty(t, faults)
 	require.NoError(t, o.store.CreateKey(t.Context(), key))
 	o.key = secret
 	o.define("order", reserve)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
@@ -52,8 +53,8 @@ func TestHEADNeedsTheSameKeyAsGET(t *testing.T) {
 	t.Parallel()
 	o := start(t, func(c *api.Config) { c.Auth = api.AuthKeys })
 	assert.Equal(t, http.StatusUnauthorized, o.send(http.MethodHead, "/v1/sagas", "").StatusCode)
-	key, secret, err := api.NewKey("reader", record.Viewer, time.Now())
-	require.NoError(t, err)
+	key, secret, faults := api.NewKey(resource.NewKey{Name: "reader", Role: string(record.Viewer)}, time.Now())
+	require.Empty(t, faults)
 	require.NoError(t, o.store.CreateKey(t.Context(), key))
 	o.key = secret
 	assert.Equal(t, http.StatusOK, o.send(http.MethodHead, "/v1/sagas", "").StatusCode)

@@ -27,6 +27,8 @@ type route struct {
 	waits   bool      // accepts ?wait=, which extends its time limit
 	streams bool      // has no time limit
 	long    bool      // has time to read 100,000 sagas
+	// unlimited routes refuse keys that are limited to definitions: what they change concerns every definition.
+	unlimited bool
 }
 
 // register registers a route. Errors of its handler become problem documents.
@@ -54,19 +56,24 @@ func (r route) operation(s *service) huma.Operation {
 	} else if r.method != http.MethodGet {
 		problems = append(problems, http.StatusBadRequest)
 	}
-	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r.role), s.checkQuery}
+	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r), s.checkQuery}
 	if r.body != nil {
 		middlewares = append(middlewares, s.readBody(*r.body))
 	} else if r.method != http.MethodGet {
 		middlewares = append(middlewares, s.refuseBody)
 	}
 	middlewares = append(middlewares, s.limitShare(r))
+	limits := ""
+	if r.unlimited {
+		limits = ", and a key that is not limited to definitions"
+	}
 	return huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
-		Description:   r.about + "\n\nRequires the role `" + string(r.role) + "`.",
+		Description:   r.about + "\n\nRequires the role `" + string(r.role) + "`" + limits + ".",
 		DefaultStatus: r.status, Errors: problems, Middlewares: middlewares,
-		Security: []map[string][]string{{"key": {}}},
-		Metadata: map[string]any{"role": r.role},
+		Security:   []map[string][]string{{"key": {}}},
+		Metadata:   map[string]any{"role": r.role},
+		Extensions: map[string]any{"x-role": string(r.role), "x-unlimited": r.unlimited},
 	}
 }
 

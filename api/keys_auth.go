@@ -3,8 +3,8 @@ package api
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +34,8 @@ func (s *service) holds(ctx context.Context, role record.Role) bool {
 	return s.Auth == AuthNone || key.Role.Includes(role)
 }
 
-// authorize passes requests whose key has the role.
-func (s *service) authorize(role record.Role) func(huma.Context, func(huma.Context)) {
+// authorize passes requests whose key has the role of the route.
+func (s *service) authorize(r route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if s.Auth == AuthNone {
 			next(ctx)
@@ -45,8 +45,10 @@ func (s *service) authorize(role record.Role) func(huma.Context, func(huma.Conte
 		switch {
 		case err != nil:
 			s.refuse(ctx, err)
-		case !key.Role.Includes(role):
-			s.refuse(ctx, problem(resource.CodeForbidden, "This call requires a key with the role "+string(role)+"."))
+		case !key.Role.Includes(r.role):
+			s.refuse(ctx, problem(resource.CodeForbidden, "This call requires a key with the role "+string(r.role)+"."))
+		case r.unlimited && key.Scope != nil:
+			s.refuse(ctx, problem(resource.CodeForbidden, "This call requires a key that is not limited to definitions."))
 		default:
 			next(huma.WithValue(ctx, callerKey{}, key))
 		}
@@ -77,6 +79,7 @@ const maxCachedKeys = 1000
 type keyring struct {
 	keys   Keys
 	now    func() time.Time
+	logger *slog.Logger
 	mutex  sync.Mutex
 	cached map[[sha256.Size]byte]cachedKey
 }
@@ -86,8 +89,8 @@ type cachedKey struct {
 	until time.Time
 }
 
-func newKeyring(keys Keys, now func() time.Time) *keyring {
-	return &keyring{keys: keys, now: now, cached: make(map[[sha256.Size]byte]cachedKey)}
+func newKeyring(keys Keys, now func() time.Time, logger *slog.Logger) *keyring {
+	return &keyring{keys: keys, now: now, logger: logger, cached: make(map[[sha256.Size]byte]cachedKey)}
 }
 
 // find returns the valid key with that secret. It searches by the hash of the secret, so that its duration reveals nothing
@@ -101,9 +104,10 @@ func (k *keyring) find(ctx context.Context, secret string) (record.Key, error) {
 	if err != nil {
 		return record.Key{}, err
 	}
-	if !key.RevokedAt.IsZero() || subtle.ConstantTimeCompare(key.Hash, hash[:]) != 1 {
+	if !key.Accepts(hash[:], k.now()) {
 		return record.Key{}, record.ErrKeyNotFound
 	}
+	k.use(ctx, &key)
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	if len(k.cached) >= maxCachedKeys {
@@ -117,7 +121,22 @@ func (k *keyring) cacheHit(hash [sha256.Size]byte) (record.Key, bool) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	found, ok := k.cached[hash]
-	return found.key, ok && k.now().Before(found.until)
+	return found.key, ok && k.now().Before(found.until) && found.key.Accepts(hash[:], k.now())
+}
+
+// useTimeout bounds the time that a request waits for the record of its key's use.
+const useTimeout = 250 * time.Millisecond
+
+// use records that the key is in use, once in record.KeyUseInterval. A failure does not matter to the request.
+func (k *keyring) use(ctx context.Context, key *record.Key) {
+	if k.now().Sub(key.LastUsedAt) < record.KeyUseInterval {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, useTimeout)
+	defer cancel()
+	if err := k.keys.UseKey(limited, key.ID); err != nil {
+		k.logger.DebugContext(ctx, "the use of a key was not recorded", "key", key.ID, "error", err, "request_id", requestID(ctx))
+	}
 }
 
 // forget clears the cache, so that a revocation takes effect in this process immediately.

@@ -63,6 +63,7 @@ func roles() map[string]record.Role {
 		"GET /docs":        public,
 		"GET /v1/webhooks": record.Admin, "GET /v1/webhooks/{name}": record.Admin, "PUT /v1/webhooks/{name}": record.Admin,
 		"DELETE /v1/webhooks/{name}": record.Admin, "POST /v1/webhooks/{name}/test": record.Admin,
+		"POST /v1/keys/{id}/rotate": record.Admin,
 	}
 }
 
@@ -71,8 +72,8 @@ func withKeys(c *api.Config) { c.Auth = api.AuthKeys }
 // holder creates a key with the role and returns its secret.
 func (o *orchestrator) holder(role record.Role) (id, secret string) {
 	o.t.Helper()
-	key, secret, err := api.NewKey("test "+string(role), role, time.Now())
-	require.NoError(o.t, err)
+	key, secret, faults := api.NewKey(resource.NewKey{Name: "test " + string(role), Role: string(role)}, time.Now())
+	require.Empty(o.t, faults)
 	require.NoError(o.t, o.store.CreateKey(context.Background(), key))
 	return key.ID, secret
 }

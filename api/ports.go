@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -34,8 +35,8 @@ type Sagas interface {
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
-	Groups(ctx context.Context, definition string) (record.Groups, error)
-	Stats(ctx context.Context) (record.Stats, error)
+	Groups(ctx context.Context, scope record.Scope, definition string) (record.Groups, error)
+	Stats(ctx context.Context, scope record.Scope) (record.Stats, error)
 	// Unfinished counts the sagas that have not ended.
 	Unfinished(ctx context.Context) ([]record.Count, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
@@ -96,6 +97,10 @@ type Keys interface {
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
 	RevokeKey(ctx context.Context, id string) error
+	// RotateKey replaces the secret of a valid key. The one before stays valid for the grace.
+	RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (record.Key, error)
+	// UseKey records that a key is in use, at most once in record.KeyUseInterval.
+	UseKey(ctx context.Context, id string) error
 	KeyByHash(ctx context.Context, hash []byte) (record.Key, error)
 }
 

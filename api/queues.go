@@ -28,7 +28,8 @@ func (s *service) queueRoutes() {
 	register(s, route{
 		id: "list-queues", method: http.MethodGet, path: "/v1/queues", tag: tag, role: record.Viewer,
 		summary: "List worker queues",
-		about: "The values from the broker (exists, depth, consumers) are null if the broker did not answer, the counts if " +
+		about: "A key that is limited to definitions gets the queues of their latest versions; the counts are of the whole queue. " +
+			"The values from the broker (exists, depth, consumers) are null if the broker did not answer, the counts if " +
 			"counting took too long.",
 	}, s.listQueues)
 	register(s, route{
@@ -36,7 +37,7 @@ func (s *service) queueRoutes() {
 		summary: "Get a worker queue, with samples of the last hour", errors: []int{http.StatusNotFound},
 	}, s.getQueue)
 	register(s, route{
-		id: "set-queue", method: http.MethodPatch, path: "/v1/queues/{queue}", tag: tag, role: record.Operator,
+		id: "set-queue", method: http.MethodPatch, path: "/v1/queues/{queue}", tag: tag, role: record.Operator, unlimited: true,
 		summary: "Pause, cap or throttle a worker queue", body: bodyOf[resource.QueueSettings](), errors: []int{http.StatusNotFound},
 		about: "What exceeds the settings waits in the outbox, in the order of priority, then of age, and the time of the attempts " +
 			"does not run. A cap and a rate concern execute commands only; a pause holds back compensations, too. Commands that the " +
@@ -135,7 +136,7 @@ func (s *service) queues(ctx context.Context) ([]resource.Queue, error) {
 		return nil, err
 	}
 	for name := range settings {
-		if _, known := loads[name]; !known {
+		if _, known := loads[name]; !known && scopeOf(ctx) == nil {
 			loads[name] = record.QueueLoad{Queue: name}
 		}
 	}
@@ -198,7 +199,7 @@ func (s *service) queueSettings(ctx context.Context) (map[string]record.QueueSet
 }
 
 // queueLoads returns the load of the worker queues of the latest definitions, and of queues that sagas of earlier versions
-// still wait for. If counting takes too long, it returns the names only, and counted is false.
+// still wait for. With a key that is limited to definitions it returns the queues of their latest versions only. If counting takes too long, it returns the names only, and counted is false.
 func (s *service) queueLoads(ctx context.Context) (loads map[string]record.QueueLoad, counted bool, err error) {
 	names, err := queueNames(ctx, s.Reads)
 	if err != nil {
@@ -216,7 +217,9 @@ func (s *service) queueLoads(ctx context.Context) (loads map[string]record.Queue
 		return loads, false, nil
 	}
 	for _, load := range busy {
-		loads[load.Queue] = load
+		if _, known := loads[load.Queue]; known || scopeOf(ctx) == nil {
+			loads[load.Queue] = load
+		}
 	}
 	return loads, err == nil, err
 }

@@ -81,6 +81,9 @@ func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput
 	if err != nil {
 		return nil, err
 	}
+	if !scopeOf(ctx).Covers(request.Definition) {
+		return nil, record.ErrDefinitionNotFound
+	}
 	request.IdempotencyKey = input.IdempotencyKey
 	request.TraceParent = traceParent(input.TraceParent)
 	request.Actor = actor(ctx)

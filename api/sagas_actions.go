@@ -125,6 +125,9 @@ func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkSaga(ctx, id); err != nil {
+		return nil, err
+	}
 	if asked.IfRevision, err = s.ifMatch(ctx, id, input.IfMatch); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (s *service) statsRoutes() {
 }
 
 func (s *service) stats(ctx context.Context, _ *struct{}) (*statsOutput, error) {
-	found, err := s.Reads.Stats(ctx)
+	found, err := s.Reads.Stats(ctx, scopeOf(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (s *service) listGroups(ctx context.Context, input *groupsInput) (*groupsOu
 	if input.Definition.Set && !identifier(input.Definition.Value) {
 		return nil, parameter("definition", "must be the name of a definition")
 	}
-	found, err := s.Reads.Groups(ctx, input.Definition.Value)
+	found, err := s.Reads.Groups(ctx, scopeOf(ctx), input.Definition.Value)
 	if err != nil {
 		return nil, err
 	}

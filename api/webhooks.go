@@ -45,25 +45,25 @@ type (
 func (s *service) webhookRoutes() {
 	const tag = "Webhooks"
 	register(s, route{
-		id: "put-webhook", method: http.MethodPut, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin,
+		id: "put-webhook", method: http.MethodPut, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin, unlimited: true,
 		summary: "Store a webhook", status: http.StatusOK, body: bodyOf[resource.NewWebhook](),
 		about: "The answer is `201` for a new webhook. Every event of the given types is sent to the URL by POST, as a CloudEvent, signed as " +
 			"Standard Webhooks has it. A delivery that is not answered with 2xx within 15 seconds is repeated after 5 s, 30 s, 2 min, 10 min, " +
 			"30 min, then hourly for 24 hours. `secret` is in this answer only.",
 	}, s.putWebhook)
 	register(s, route{
-		id: "list-webhooks", method: http.MethodGet, path: "/v1/webhooks", tag: tag, role: record.Admin, summary: "List webhooks",
+		id: "list-webhooks", method: http.MethodGet, path: "/v1/webhooks", tag: tag, role: record.Admin, unlimited: true, summary: "List webhooks",
 	}, s.listWebhooks)
 	register(s, route{
-		id: "get-webhook", method: http.MethodGet, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin,
+		id: "get-webhook", method: http.MethodGet, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin, unlimited: true,
 		summary: "Get a webhook", errors: []int{http.StatusNotFound},
 	}, s.getWebhook)
 	register(s, route{
-		id: "delete-webhook", method: http.MethodDelete, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin,
+		id: "delete-webhook", method: http.MethodDelete, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin, unlimited: true,
 		summary: "Delete a webhook", about: "Its waiting deliveries are dropped.", errors: []int{http.StatusNotFound},
 	}, s.deleteWebhook)
 	register(s, route{
-		id: "test-webhook", method: http.MethodPost, path: "/v1/webhooks/{name}/test", tag: tag, role: record.Admin, long: true,
+		id: "test-webhook", method: http.MethodPost, path: "/v1/webhooks/{name}/test", tag: tag, role: record.Admin, unlimited: true, long: true,
 		summary: "Send a test event to a webhook", about: "It is sent once, at once, with the type `webhook.test`.",
 		errors: []int{http.StatusNotFound},
 	}, s.testWebhook)

@@ -198,7 +198,7 @@ func TestOtherCalls(t *testing.T) {
 	require.ErrorAs(t, err, &problem)
 	assert.Equal(t, resource.CodeDeadLetterNotFound, problem.Code)
 
-	key, err := c.CreateKey(ctx, "ci", "viewer")
+	key, err := c.CreateKey(ctx, resource.NewKey{Name: "ci", Role: "viewer"})
 	require.NoError(t, err)
 	assert.NotEmpty(t, key.Secret)
 	require.NoError(t, c.RevokeKey(ctx, key.ID))

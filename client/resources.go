@@ -92,14 +92,23 @@ func (c *Client) Stats(ctx context.Context) (resource.Stats, error) {
 	return get[resource.Stats](ctx, c, nil, "v1", "stats")
 }
 
-// CreateKey creates an API key with the role viewer, operator or admin. The answer holds its secret, which cannot be read
-// again.
-func (c *Client) CreateKey(ctx context.Context, name, role string) (resource.Key, error) {
-	body, err := encode(resource.NewKey{Name: name, Role: role})
+// CreateKey creates an API key. The answer holds its secret, which cannot be read again.
+func (c *Client) CreateKey(ctx context.Context, wanted resource.NewKey) (resource.Key, error) {
+	body, err := encode(wanted)
 	if err != nil {
 		return resource.Key{}, err
 	}
 	return do[resource.Key](ctx, c, call{method: http.MethodPost, path: "/v1/keys", body: body})
+}
+
+// RotateKey replaces the secret of an API key. The answer holds the new one. The one before stays valid for the grace, such
+// as "1h"; empty: it becomes invalid at once.
+func (c *Client) RotateKey(ctx context.Context, id, grace string) (resource.Key, error) {
+	body, err := encode(resource.RotateKey{Grace: grace})
+	if err != nil {
+		return resource.Key{}, err
+	}
+	return do[resource.Key](ctx, c, call{method: http.MethodPost, path: join("v1", "keys", id, "rotate"), body: body})
 }
 
 // Keys returns every API key, without the secrets.

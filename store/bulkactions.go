@@ -14,7 +14,7 @@ import (
 )
 
 const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.stop_base, a.status,
-	a.created_at, a.finished_at, i.matched, i.done, i.refused, i.failed`
+	a.created_at, a.finished_at, a.definitions, i.matched, i.done, i.refused, i.failed`
 
 // bulkTally counts the targets of a row a of bulk_actions.
 const bulkTally = ` cross join lateral (select count(*)::integer as matched, count(*) filter (where outcome = 'done')::integer as done,
@@ -32,10 +32,10 @@ func (s *Store) CreateBulk(
 			return err
 		}
 		_, err := tx.Exec(ctx, `insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after,
-				status, created_at)
-			values ($1, $2, $3, $4::json, $5::json, $6, $7, $8, $9, $10, $11, clock_timestamp())`,
+				status, created_at, definitions)
+			values ($1, $2, $3, $4::json, $5::json, $6, $7, $8, $9, $10, $11, clock_timestamp(), $12)`,
 			action.ID, action.Kind, action.Action, string(action.Filter), string(action.Parameters), cleaned(action.Reason),
-			cleaned(action.Actor), action.Rate, action.Canary, action.StopAfter, record.BulkRunning)
+			cleaned(action.Actor), action.Rate, action.Canary, action.StopAfter, record.BulkRunning, []string(action.Scope))
 		if err != nil {
 			return err
 		}
@@ -65,11 +65,12 @@ func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statemen
 	limit := " limit " + strconv.Itoa(record.MaxBulkTargets+1)
 	switch {
 	case targets.Sagas != nil:
-		list, err := newList(*targets.Sagas, record.Page{Limit: record.MaxBulkTargets})
+		filter, some := targets.Sagas.Scoped()
+		list, err := newList(filter, record.Page{Limit: record.MaxBulkTargets})
 		if err != nil {
 			return "", nil, err
 		}
-		if targets.Sagas.Parent != nil || len(list.branches) == 0 || !storableFilter(*targets.Sagas) {
+		if !some || filter.Parent != nil || len(list.branches) == 0 || !storableFilter(filter) {
 			return `select`, nil, nil
 		}
 		list.bound = math.MaxInt32
@@ -82,9 +83,12 @@ func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statemen
 		}
 		return insert + `select $1, d.id from dead_letters d where ` + conditions + limit, arguments, nil
 	case action.Kind == record.BulkDeadLetters:
-		return insert + `select $1, d.id from dead_letters d where d.id = any($2)` + limit, []any{action.ID, targets.IDs}, nil
+		return insert + `select $1, d.id from dead_letters d where d.id = any($2)
+			and ($3::text[] is null or exists (select from sagas s where s.id = d.saga_id and s.definition = any($3)))` + limit,
+			[]any{action.ID, targets.IDs, []string(targets.Scope)}, nil
 	default:
-		return insert + `select $1, s.id from sagas s where s.id = any($2)` + limit, []any{action.ID, targets.IDs}, nil
+		return insert + `select $1, s.id from sagas s where s.id = any($2) and ($3::text[] is null or s.definition = any($3))` + limit,
+			[]any{action.ID, targets.IDs, []string(targets.Scope)}, nil
 	}
 }
 
@@ -113,7 +117,8 @@ func (s *Store) Bulk(ctx context.Context, id string) (action record.BulkAction, 
 
 // Bulks returns bulk actions, newest first.
 func (s *Store) Bulks(ctx context.Context, page record.Page) (found []record.BulkAction, next string, err error) {
-	found, err = s.bulks(ctx, `where ($1 = '' or a.id < $1) order by a.id desc limit $2`, page.After, page.Limit+1)
+	found, err = s.bulks(ctx, `where ($1 = '' or a.id < $1)
+		and ($3::text[] is null or a.definitions <@ $3) order by a.id desc limit $2`, page.After, page.Limit+1, []string(page.Scope))
 	if err != nil {
 		return nil, "", fmt.Errorf("list bulk actions: %w", err)
 	}
@@ -142,7 +147,7 @@ func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (foun
 func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
 	var finished *time.Time
 	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
-		&a.Status, &a.CreatedAt, &finished, &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
+		&a.Status, &a.CreatedAt, &finished, (*[]string)(&a.Scope), &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
 	a.CreatedAt, a.FinishedAt = a.CreatedAt.UTC(), fromNullable(finished)
 	return a, err
 }

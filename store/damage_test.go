@@ -145,7 +145,7 @@ func everythingIsRead(t *testing.T, w *storetest.Fixture, sagas int) {
 	listed, _, err := w.Sagas(ctx, record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	assert.Equal(t, sagas, len(listed)) //nolint:testifylint // a failure would print them all
-	_, err = w.Stats(ctx)
+	_, err = w.Stats(ctx, nil)
 	require.NoError(t, err)
 	_, err = w.Backlog(ctx)
 	require.NoError(t, err)

@@ -141,6 +141,10 @@ func deadLetterConditions(filter record.DeadLetterFilter, args []any) (condition
 	if filter.ReceivedBefore != nil {
 		add("d.received_at <", *filter.ReceivedBefore)
 	}
+	if filter.Scope != nil {
+		args = append(args, []string(filter.Scope))
+		conditions += " and exists (select from sagas s where s.id = d.saga_id and s.definition = any($" + strconv.Itoa(len(args)) + "))"
+	}
 	return conditions, args, !unfit
 }
 

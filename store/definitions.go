@@ -121,9 +121,10 @@ func (s *Store) Definitions(
 			select (select d.name from definitions d where d.name > n.name order by d.name limit 1) from names n
 			where n.name is not null
 		)
-		select `+definitionColumns+` from (select name from names where name is not null limit $2) n cross join lateral (
+		select `+definitionColumns+` from (select name from names
+			where name is not null and ($3::text[] is null or name = any($3)) limit $2) n cross join lateral (
 			select * from definitions d where d.name = n.name order by d.version desc limit 1) d
-		order by n.name`, page.After)
+		order by n.name`, page.After, []string(page.Scope))
 	if err != nil {
 		return nil, "", fmt.Errorf("list definitions: %w", err)
 	}

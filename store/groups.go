@@ -19,17 +19,18 @@ const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.ol
 				coalesce(s.attention_step, '') as step, ` + attentionCode + ` as code, count(*),
 				min(s.attention_since) filter (where isfinite(s.attention_since)) as oldest,
 				max(s.attention_since) filter (where isfinite(s.attention_since)) as newest, min(s.id) as example
-			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1) group by 1, 2, 3, 4) g
+			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1)
+				and ($3::text[] is null or s.definition = any($3)) group by 1, 2, 3, 4) g
 		order by g.count desc, g.definition, g.reason, g.step, g.code limit $2`
 
-// Groups groups the sagas that need attention by reason, step and error, largest group first. An empty definition
-// selects all.
-func (s *Store) Groups(ctx context.Context, definition string) (found record.Groups, err error) {
+// Groups groups the sagas of the scope that need attention by reason, step and error, largest group first. An empty
+// definition selects all.
+func (s *Store) Groups(ctx context.Context, scope record.Scope, definition string) (found record.Groups, err error) {
 	if !storable(definition) {
 		return found, nil
 	}
 	rows := &pgx.Batch{}
-	rows.Queue(listGroups, definition, record.MaxGroups).
+	rows.Queue(listGroups, definition, record.MaxGroups, []string(scope)).
 		Query(func(rows pgx.Rows) error {
 			var g record.Group
 			var oldest, newest *time.Time

@@ -12,13 +12,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-const apiKeyColumns = `id, name, role, hash, created_at, revoked_at`
+const apiKeyColumns = `id, name, role, hash, created_at, revoked_at, expires_at, definitions, last_used_at, old_hash, old_until`
 
 // CreateKey stores an API key. A zero CreatedAt becomes the database's time.
 func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 	_, err := s.pool.Exec(ctx, `insert into api_keys (`+apiKeyColumns+`)
-		values ($1, $2, $3, $4, coalesce($5, now()), $6)`,
-		key.ID, key.Name, key.Role, key.Hash, nullable(key.CreatedAt), nullable(key.RevokedAt))
+		values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10, $11)`,
+		key.ID, key.Name, key.Role, key.Hash, nullable(key.CreatedAt), nullable(key.RevokedAt),
+		nullable(key.ExpiresAt), []string(key.Scope), nullable(key.LastUsedAt), key.OldHash, nullable(key.OldUntil))
 	if err != nil {
 		return fmt.Errorf("create key %s: %w", key.ID, refused(err))
 	}
@@ -56,12 +57,42 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// KeyByHash returns the valid key with this hash. An unreadable key is not valid. Errors: record.ErrKeyNotFound.
+// RotateKey gives a valid key the hash of a new secret. The secret before it stays valid for the grace, one that is older
+// does not. Errors: record.ErrKeyNotFound.
+func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
+	if !storable(id) {
+		return key, fmt.Errorf("rotate a key: %w", record.ErrKeyNotFound)
+	}
+	rows, err := s.pool.Query(ctx, `update api_keys set old_hash = hash, old_until = now() + $3, hash = $2
+		where id = $1 and revoked_at is null and (expires_at is null or expires_at > now()) returning `+apiKeyColumns, id, hash, grace)
+	missing := record.ErrKeyNotFound
+	if err == nil {
+		err = readRows(rows, (*keyRow).columns, func(row *keyRow, _ error) { key, missing = row.shown(), nil })
+	}
+	if err = cmp.Or(err, missing); err != nil {
+		return record.Key{}, fmt.Errorf("rotate key %s: %w", id, refused(err))
+	}
+	return key, nil
+}
+
+// UseKey records that a key is in use, at most once in record.KeyUseInterval.
+func (s *Store) UseKey(ctx context.Context, id string) error {
+	_, err := s.pool.Exec(ctx, `update api_keys set last_used_at = now()
+		where id = $1 and (last_used_at is null or last_used_at < now() - $2::interval)`, id, record.KeyUseInterval)
+	if err != nil {
+		return fmt.Errorf("record the use of key %s: %w", id, err)
+	}
+	return nil
+}
+
+// KeyByHash returns the valid key with this hash, or with this hash before a rotation whose grace has not passed. An
+// unreadable key is not valid. Errors: record.ErrKeyNotFound.
 func (s *Store) KeyByHash(ctx context.Context, hash []byte) (record.Key, error) {
 	var key record.Key
 	missing := record.ErrKeyNotFound
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
-		rows, err := q.Query(ctx, `select `+apiKeyColumns+` from api_keys where hash = $1 and revoked_at is null`, hash)
+		rows, err := q.Query(ctx, `select `+apiKeyColumns+` from api_keys
+			where (hash = $1 or old_hash = $1 and old_until > now()) and revoked_at is null and (expires_at is null or expires_at > now())`, hash)
 		if err != nil {
 			return err
 		}
@@ -79,16 +110,21 @@ func (s *Store) KeyByHash(ctx context.Context, hash []byte) (record.Key, error) 
 
 // keyRow is a row of apiKeyColumns. Times that cannot be shown are left out without changing the key's validity.
 type keyRow struct {
-	key                  record.Key
-	createdAt, revokedAt pgtype.Timestamptz
+	key                            record.Key
+	createdAt, revokedAt           pgtype.Timestamptz
+	expiresAt, lastUsedAt, oldTill pgtype.Timestamptz
 }
 
 func (r *keyRow) columns() []any {
-	return []any{&r.key.ID, &r.key.Name, (*string)(&r.key.Role), &r.key.Hash, &r.createdAt, &r.revokedAt}
+	return []any{
+		&r.key.ID, &r.key.Name, (*string)(&r.key.Role), &r.key.Hash, &r.createdAt, &r.revokedAt,
+		&r.expiresAt, (*[]string)(&r.key.Scope), &r.lastUsedAt, &r.key.OldHash, &r.oldTill,
+	}
 }
 
 func (r *keyRow) shown() record.Key {
-	r.key.CreatedAt = shownTime(r.createdAt)
+	r.key.CreatedAt, r.key.ExpiresAt = shownTime(r.createdAt), shownTime(r.expiresAt)
+	r.key.LastUsedAt, r.key.OldUntil = shownTime(r.lastUsedAt), shownTime(r.oldTill)
 	if r.key.RevokedAt = shownTime(r.revokedAt); r.revokedAt.Valid && r.key.RevokedAt.IsZero() {
 		r.key.RevokedAt = time.Unix(0, 0).UTC()
 	}

@@ -29,7 +29,8 @@ const (
 func (s *Store) Sagas(
 	ctx context.Context, filter record.Filter, page record.Page,
 ) (found []record.StoredSaga, next string, err error) {
-	if filter.Parent != nil || !storable(page.After) || !storableFilter(filter) { // no saga has a parent yet
+	filter, some := filter.Scoped()
+	if !some || filter.Parent != nil || !storable(page.After) || !storableFilter(filter) { // no saga has a parent yet
 		return nil, "", nil
 	}
 	lists, err := listsOf(filter, page)
@@ -99,7 +100,7 @@ func listsOf(filter record.Filter, page record.Page) ([]*sagaList, error) {
 }
 
 func newList(filter record.Filter, page record.Page) (*sagaList, error) {
-	l := &sagaList{bound: scanBound, limit: page.Limit, exact: filter.Version == nil}
+	l := &sagaList{bound: scanBound, limit: page.Limit, exact: filter.Version == nil && filter.Scope == nil}
 	var common []string
 	if page.After != "" {
 		common = append(common, "s.id < "+l.argument(page.After))
@@ -133,7 +134,7 @@ func (l *sagaList) argument(value any) string {
 
 // indexed returns the branches of the filter, each a range of an index in the order of the id. Statuses and reasons are
 // constants, so that the planner can choose partial indexes.
-func (l *sagaList) indexed(filter record.Filter) [][]string {
+func (l *sagaList) indexed(filter record.Filter) (branches [][]string) {
 	switch {
 	case filter.Key != nil && *filter.Key != "":
 		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && !filter.OfAttention()
@@ -145,6 +146,11 @@ func (l *sagaList) indexed(filter record.Filter) [][]string {
 	case filter.Definition != nil:
 		l.exact = l.exact && filter.Statuses == nil && filter.Key == nil
 		return definitionBranches(l.argument(*filter.Definition), filter.Statuses)
+	case filter.Scope != nil:
+		for _, definition := range filter.Scope {
+			branches = append(branches, definitionBranches(l.argument(definition), filter.Statuses)...)
+		}
+		return branches
 	case filter.Statuses != nil:
 		l.exact = l.exact && filter.Key == nil
 		return statusBranches(filter.Statuses)
@@ -200,6 +206,9 @@ func statusBranches(statuses []saga.Status) (branches [][]string) {
 func (l *sagaList) addSelects(filter record.Filter) {
 	if filter.Definition != nil {
 		l.selects = append(l.selects, "c.definition = "+l.argument(*filter.Definition))
+	}
+	if filter.Scope != nil {
+		l.selects = append(l.selects, "c.definition = any("+l.argument([]string(filter.Scope))+"::text[])")
 	}
 	if filter.Version != nil {
 		l.selects = append(l.selects, "c.version = "+l.argument(*filter.Version))

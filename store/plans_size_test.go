@@ -51,8 +51,8 @@ func TestEveryReadOfLargeTablesUsesAnIndex(t *testing.T) {
 			return bulkOn(t, s, record.BulkDeadLetters, record.BulkTargets{DeadLetters: &filter})
 		})
 	}
-	add("groups", 10*attention+100, func() error { _, err := s.Groups(t.Context(), ""); return err })
-	add("groups of a definition", 10*attention+100, func() error { _, err := s.Groups(t.Context(), "common"); return err })
+	add("groups", 10*attention+100, func() error { _, err := s.Groups(t.Context(), nil, ""); return err })
+	add("groups of a definition", 10*attention+100, func() error { _, err := s.Groups(t.Context(), nil, "common"); return err })
 	add("unfinished", 10*4*attention+100, func() error { _, err := s.Unfinished(t.Context()); return err })
 	add("queues", 10*4*attention+1000, func() error { _, err := s.QueueLoads(t.Context()); return err })
 	add("backlog", page, func() error { _, err := s.Backlog(t.Context()); return err })

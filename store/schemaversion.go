@@ -47,7 +47,8 @@ func neededColumns() []string {
 		"bulk_actions.claimed_until", "bulk_items.outcome", "disabled_definitions.since", "queue_settings.rate", // 00003
 		"outbox.held_rank", "queue_settings.tokens_at", "queue_places.command", // 00004
 		"sagas.idempotency_key", "idempotency_keys.ended_at", "leases.holder", // 00005
-		"events.sink",                                  // 00006
+		"events.sink",                                      // 00006
+		"api_keys.definitions", "bulk_actions.definitions", // 00007
 		"webhooks.secret", "webhook_deliveries.due_at", // 00010
 	}
 }

@@ -148,7 +148,7 @@ func TestSlowListsDelayOnlyLists(t *testing.T) {
 	defer cancel()
 	_, _, err := s.Sagas(soon, record.Filter{}, record.Page{Limit: 1})
 	require.ErrorIs(t, err, record.ErrUnavailable, "the wait for a connection is bounded")
-	_, err = s.Stats(t.Context())
+	_, err = s.Stats(t.Context(), nil)
 	require.ErrorIs(t, err, record.ErrUnavailable, "even for a caller without a deadline")
 	for range 20 {
 		in = w.Start(saga.Start{})

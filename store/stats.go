@@ -15,38 +15,70 @@ import (
 
 // countEnded counts the ended sagas in one scan of the index sagas_ended, those of the last minutes by the minute in which
 // they ended. The limits are subqueries, which are computed once, not for each row.
-const countEnded = `select coalesce(definition, ''), coalesce(status::text, ''),
+const (
+	countEnded = `select coalesce(definition, ''), coalesce(status::text, ''),
 		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') and isfinite(finished_at) then date_trunc('minute', finished_at) end as minute,
 		count(*), count(*) filter (where finished_at > (select now() - interval '1 minute')),
 		count(*) filter (where finished_at > (select now() - interval '1 hour'))
-	from sagas where finished_at is not null group by definition, status, minute`
+	from sagas where finished_at is not null`
+	byMinuteOfEnd = ` group by definition, status, minute`
+)
 
-const countUnfinished = `select coalesce(definition, ''), coalesce(status::text, ''), count(*) from sagas
-	where finished_at is null group by definition, status`
+const (
+	countUnfinished = `select coalesce(definition, ''), coalesce(status::text, ''), count(*) from sagas
+	where finished_at is null`
+	byStatus = ` group by definition, status`
+)
 
 // countStarted counts the sagas that started in the last minutes by the minute in which they started.
-const countStarted = `select date_trunc('minute', created_at) as minute, count(*),
+const (
+	countStarted = `select date_trunc('minute', created_at) as minute, count(*),
 		count(*) filter (where created_at > now() - interval '1 minute'), count(*) filter (where created_at > now() - interval '1 hour')
-	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' and isfinite(created_at) group by minute`
+	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' and isfinite(created_at)`
+	byMinute = ` group by minute`
+)
 
-// Stats counts everything. Few sagas are counted on one snapshot. With many, the counts of ended sagas and of the last hour
-// are those of CountedAt, at most keptLife ago.
-func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
-	counted, small, err := s.kept.get(ctx)
-	if err != nil {
-		return record.Stats{}, err
+// statsBatch queues counts of what a scope covers.
+type statsBatch struct {
+	*pgx.Batch
+	scope record.Scope
+}
+
+// queue queues a statement on a table with the condition of the scope, after its conditions and before the rest.
+func (b statsBatch) queue(statement, condition, rest string) *pgx.QueuedQuery {
+	if b.scope == nil {
+		return b.Queue(statement + rest)
 	}
-	b := &pgx.Batch{}
+	return b.Queue(statement+" and "+condition+rest, []string(b.scope))
+}
+
+// Conditions of a scope, on a table with definitions and on one with ids of sagas.
+const (
+	covered   = `definition = any($1)`
+	ofCovered = `exists (select from sagas s where s.id = saga_id and s.definition = any($1))`
+)
+
+// Stats counts what the scope covers. Few sagas are counted on one snapshot. With many, the counts of ended sagas and of the
+// last hour are those of CountedAt, at most keptLife ago; those of a scope are always counted.
+func (s *Store) Stats(ctx context.Context, scope record.Scope) (record.Stats, error) {
+	counted, small := past{}, true
+	if scope == nil {
+		var err error
+		if counted, small, err = s.kept.get(ctx); err != nil {
+			return record.Stats{}, err
+		}
+	}
+	b := statsBatch{&pgx.Batch{}, scope}
 	if small {
 		counted = past{begun: time.Now()}
 		queuePast(b, &counted)
 	}
 	present := record.Stats{Attention: make(map[saga.AttentionReason]int64)}
 	queuePresent(b, &present)
-	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
+	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b.Batch).Close() }); err != nil {
 		return record.Stats{}, fmt.Errorf("count sagas: %w", err)
 	}
-	if small {
+	if small && scope == nil {
 		counted.took = time.Since(counted.begun)
 		s.kept.put(counted)
 	}
@@ -63,28 +95,28 @@ func (s *Store) Stats(ctx context.Context) (record.Stats, error) {
 // countPast counts what is kept.
 func (s *Store) countPast(ctx context.Context) (past, error) {
 	counted := past{begun: time.Now()}
-	b := &pgx.Batch{}
+	b := statsBatch{Batch: &pgx.Batch{}}
 	queuePast(b, &counted)
-	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
+	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b.Batch).Close() }); err != nil {
 		return past{}, fmt.Errorf("count the ended sagas: %w", err)
 	}
 	counted.took = time.Since(counted.begun)
 	return counted, nil
 }
 
-func queuePast(b *pgx.Batch, counted *past) {
+func queuePast(b statsBatch, counted *past) {
 	b.Queue(`select now()`).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&counted.CountedAt)
 		counted.CountedAt = counted.CountedAt.UTC()
 		counted.Minutes = record.LastMinutes(counted.CountedAt)
 		return err
 	})
-	b.Queue(countEnded).Query(func(rows pgx.Rows) error { return counted.addEnded(rows) })
-	b.Queue(countStarted).Query(func(rows pgx.Rows) error { return addStarted(&counted.Stats, rows) })
+	b.queue(countEnded, covered, byMinuteOfEnd).Query(func(rows pgx.Rows) error { return counted.addEnded(rows) })
+	b.queue(countStarted, covered, byMinute).Query(func(rows pgx.Rows) error { return addStarted(&counted.Stats, rows) })
 }
 
-func queuePresent(b *pgx.Batch, stats *record.Stats) {
-	b.Queue(countUnfinished).Query(func(rows pgx.Rows) error {
+func queuePresent(b statsBatch, stats *record.Stats) {
+	b.queue(countUnfinished, covered, byStatus).Query(func(rows pgx.Rows) error {
 		var count record.Count
 		_, err := pgx.ForEachRow(rows, []any{&count.Definition, &count.Status, &count.Sagas}, func() error {
 			stats.Counts = append(stats.Counts, count)
@@ -92,7 +124,7 @@ func queuePresent(b *pgx.Batch, stats *record.Stats) {
 		})
 		return err
 	})
-	b.Queue(`select attention_reason, count(*) from sagas where attention_reason is not null group by attention_reason`).
+	b.queue(`select attention_reason, count(*) from sagas where attention_reason is not null`, covered, ` group by attention_reason`).
 		Query(func(rows pgx.Rows) error {
 			var reason saga.AttentionReason
 			var count int64
@@ -102,14 +134,14 @@ func queuePresent(b *pgx.Batch, stats *record.Stats) {
 			})
 			return err
 		})
-	b.Queue(`select count(*) filter (where held_rank is null), count(held_rank),
-			min(created_at) filter (where isfinite(created_at) and held_rank is null) from outbox`).QueryRow(func(row pgx.Row) error {
+	b.queue(`select count(*) filter (where held_rank is null), count(held_rank),
+			min(created_at) filter (where isfinite(created_at) and held_rank is null) from outbox where true`, ofCovered, ``).QueryRow(func(row pgx.Row) error {
 		var oldest *time.Time
 		err := row.Scan(&stats.OutboxPending, &stats.OutboxHeldBack, &oldest)
 		stats.OutboxOldest = fromNullable(oldest)
 		return err
 	})
-	b.Queue(`select count(*) from dead_letters`).
+	b.queue(`select count(*) from dead_letters where true`, ofCovered, ``).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&stats.DeadLetters) })
 }
 
@@ -158,7 +190,7 @@ func addStarted(stats *record.Stats, rows pgx.Rows) error {
 // Unfinished counts the sagas that have not ended, by definition and status.
 func (s *Store) Unfinished(ctx context.Context) (counts []record.Count, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, countUnfinished+" order by 1, 2")
+		rows, err := tx.Query(ctx, countUnfinished+byStatus+" order by 1, 2")
 		if err != nil {
 			return err
 		}

@@ -152,7 +152,7 @@ func TestManyEndedSagasAreCountedSeldom(t *testing.T) {
 		}
 		return sagas
 	}
-	before, err := s.Stats(t.Context())
+	before, err := s.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now(), before.CountedAt, time.Minute)
 	s.kept.mutex.Lock()
@@ -160,13 +160,13 @@ func TestManyEndedSagasAreCountedSeldom(t *testing.T) {
 	s.kept.mutex.Unlock()
 	_, err = s.pool.Exec(t.Context(), `update sagas set status = 'completed', finished_at = now(), wake_at = null where status = 'running'`)
 	require.NoError(t, err)
-	now, err := s.Stats(t.Context())
+	now, err := s.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	running := sum(before.Counts, saga.Running)
 	assert.Positive(t, running)
 	assert.Zero(t, sum(now.Counts, saga.Running))
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
-		after, err := s.Stats(context.Background())
+		after, err := s.Stats(context.Background(), nil)
 		require.NoError(t, err)
 		assert.Equal(t, sum(before.Counts, saga.Completed)+running, sum(after.Counts, saga.Completed))
 		assert.True(t, after.CountedAt.After(before.CountedAt))

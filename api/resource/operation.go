@@ -4,16 +4,29 @@ package resource
 type NewKey struct {
 	Name string `json:"name" maxLength:"64" doc:"Name of the holder, which histories show as the actor"`
 	Role string `json:"role" enum:"viewer,operator,admin"`
+	// ExpiresIn is a duration such as 12h or 90d. Empty: the key does not expire.
+	ExpiresIn   string   `json:"expires_in,omitempty" doc:"Duration after which the key is invalid, such as 12h or 90d; absent: it does not expire"`
+	Definitions []string `json:"definitions,omitempty" doc:"The only definitions that the key covers, at most 100; absent: every definition"`
 }
 
-// Key is an API key. Only the answer that created it has the secret.
+// RotateKey is the body of `POST /v1/keys/{id}/rotate`. The body may be absent.
+type RotateKey struct {
+	Grace string `json:"grace,omitempty" doc:"Duration for which the secret before stays valid, such as 1h, at most 30d; absent: 0"`
+}
+
+// Key is an API key. Only the answers that created or rotated it have the secret.
 type Key struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Role      string `json:"role" enum:"viewer,operator,admin"`
 	CreatedAt Time   `json:"created_at" format:"date-time"`
 	RevokedAt *Time  `json:"revoked_at" format:"date-time"`
-	Secret    string `json:"key,omitempty" doc:"The secret, only in the answer that created the key"`
+	ExpiresAt *Time  `json:"expires_at" format:"date-time" doc:"null: it does not expire"`
+	// Definitions is nil for a key that covers every definition.
+	Definitions []string `json:"definitions,omitempty" doc:"The only definitions that the key covers; absent: every definition"`
+	LastUsedAt  *Time    `json:"last_used_at" format:"date-time" doc:"To the minute; null: it was never used"`
+	OldUntil    *Time    `json:"previous_secret_until,omitempty" format:"date-time" doc:"When the secret before the last rotation becomes invalid"`
+	Secret      string   `json:"key,omitempty" doc:"The secret, only in the answer that created or rotated the key"`
 }
 
 // Health is the answer of /healthz and /readyz.

@@ -8,10 +8,16 @@ import (
 )
 
 type keysView struct {
-	Keys    []resource.Key
+	Keys    []keyView
 	Created *resource.Key // shown once
 	Problem *resource.Problem
 	Given   resource.NewKey
+}
+
+// keyView is a key in the list.
+type keyView struct {
+	resource.Key
+	Expired bool
 }
 
 func (p *page) keys(w http.ResponseWriter, r *http.Request, who *viewer) error {
@@ -23,14 +29,22 @@ func (p *page) showKeys(w http.ResponseWriter, r *http.Request, who *viewer, sta
 	if err != nil {
 		return err
 	}
-	view.Keys = found.Items
+	for _, key := range found.Items {
+		expired := key.RevokedAt == nil && key.ExpiresAt != nil && !p.Now().Before(key.ExpiresAt.Time)
+		view.Keys = append(view.Keys, keyView{key, expired})
+	}
 	p.render(w, r, who, status, "keys", screen{Title: "Keys", Tab: "keys", Body: view})
 	return nil
 }
 
 // createKey shows the new key in its answer, because it cannot be read again.
 func (p *page) createKey(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	asked := resource.NewKey{Name: strings.TrimSpace(r.PostFormValue("name")), Role: r.PostFormValue("role")}
+	asked := resource.NewKey{Name: strings.TrimSpace(r.PostFormValue("name")), Role: r.PostFormValue("role"), ExpiresIn: strings.TrimSpace(r.PostFormValue("expires_in"))}
+	for name := range strings.SplitSeq(r.PostFormValue("definitions"), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			asked.Definitions = append(asked.Definitions, name)
+		}
+	}
 	made, err := post[resource.Key](p, r, asked, "v1", "keys")
 	if err == nil {
 		return p.showKeys(w, r, who, http.StatusCreated, keysView{Created: &made})

@@ -57,7 +57,7 @@ func (p *page) loadTemplates() *template.Template {
 		"query": withQuery,
 		"since": func(at any) string { return since(at, p.Now()) },
 		"ahead": func(at any) string { return ahead(at, p.Now()) },
-		"clock": clock, "stamp": stamp, "iso": iso, "took": took, "count": count, "number": count,
+		"clock": clock, "join": strings.Join, "stamp": stamp, "iso": iso, "took": took, "count": count, "number": count,
 		"words": words, "text": text, "json": pretty, "cut": cut, "tone": tone, "symbol": symbol, "bytes": byteSize,
 		"pct": pct, "dict": dict, "short": short, "list": list, "title": sentence, "plural": plural,
 	}).ParseFS(templateFiles, "templates/*.html"))

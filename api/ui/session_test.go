@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/server"
 	"github.com/saga-orchestrator/orchestrator/store/memory"
@@ -26,8 +27,8 @@ func withKeys(t *testing.T, change func(*server.Config)) (s *site, keys map[reco
 	require.NoError(t, err)
 	keys = make(map[record.Role]string)
 	for _, role := range []record.Role{record.Viewer, record.Operator, record.Admin} {
-		key, secret, err := api.NewKey("the "+string(role), role, time.Now())
-		require.NoError(t, err)
+		key, secret, faults := api.NewKey(resource.NewKey{Name: "the " + string(role), Role: string(role)}, time.Now())
+		require.Empty(t, faults)
 		require.NoError(t, kept.CreateKey(context.Background(), key))
 		keys[role] = secret
 	}
@@ -120,4 +121,19 @@ func TestASignInLeadsOnlyToThePage(t *testing.T) {
 		got := s.send(http.MethodPost, "/ui/sign-in", url.Values{"key": {keys[record.Viewer]}, "to": {to}})
 		assert.Equal(t, wanted, got.Header.Get("Location"), to)
 	}
+}
+
+func TestThePageShowsWhatAKeyIsLimitedTo(t *testing.T) {
+	t.Parallel()
+	s, keys := withKeys(t, func(*server.Config) {})
+	s.signIn(keys[record.Admin])
+	got := s.send(http.MethodPost, "/ui/keys", url.Values{
+		"name": {"ci"}, "role": {"viewer"}, "expires_in": {"90d"}, "definitions": {"order, refund"},
+	})
+	require.Equal(t, http.StatusCreated, got.StatusCode)
+	assert.Contains(t, got.text, "order")
+	assert.Contains(t, got.text, time.Now().UTC().Add(90*24*time.Hour).Format("2006-01"))
+	got = s.send(http.MethodPost, "/ui/keys", url.Values{"name": {"ci"}, "role": {"viewer"}, "expires_in": {"soon"}})
+	assert.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	assert.Contains(t, got.text, "such as 12h or 90d")
 }

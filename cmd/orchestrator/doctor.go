@@ -165,7 +165,7 @@ func (d *diagnosis) backlog(ctx context.Context, kept *store.Store) {
 		letters += count
 	}
 	d.add("dead letters", statusIf(letters > 0, "warn"), "look at them with orchestrator dead-letters list, then redrive or discard them", "%d", letters)
-	groups, err := kept.Groups(ctx, "")
+	groups, err := kept.Groups(ctx, nil, "")
 	if err == nil {
 		d.add("sagas", statusIf(groups.Sagas > 0, "warn"), "orchestrator stuck --groups shows what is wrong", "%d need an operator", groups.Sagas)
 	}

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
-	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/store"
 )
 
@@ -19,12 +20,16 @@ type keysCommand struct {
 
 	Create keysCreate `cmd:"" help:"Create a key and show its secret once."`
 	List   keysList   `cmd:"" help:"List keys."`
+	Rotate keysRotate `cmd:"" help:"Replace the secret of a key and show the new one once."`
 	Revoke keysRevoke `cmd:"" help:"Revoke a key. Every replica refuses it within five seconds."`
 }
 
 type keysCreate struct {
 	Role string `required:"" enum:"viewer,operator,admin" help:"viewer reads, operator starts and repairs, admin does everything."`
 	Name string `required:"" help:"Name of the holder, which histories show as the actor."`
+
+	Expires     string   `placeholder:"DURATION" help:"Duration after which the key is invalid, such as 12h or 90d. By default it does not expire."`
+	Definitions []string `placeholder:"NAME,..." help:"The only definitions that the key covers: to its holder, others do not exist. By default it covers all."`
 }
 
 // Run creates a key. Standard output has only the secret, for scripts.
@@ -41,12 +46,13 @@ func (c *keysCreate) Run(ctx context.Context, group *keysCommand, out *streams) 
 }
 
 func (c *keysCreate) create(ctx context.Context, group *keysCommand) (resource.Key, error) {
+	wanted := resource.NewKey{Name: c.Name, Role: c.Role, ExpiresIn: c.Expires, Definitions: c.Definitions}
 	if group.DatabaseURL == "" {
-		return group.client().CreateKey(ctx, c.Name, c.Role)
+		return group.client().CreateKey(ctx, wanted)
 	}
-	key, secret, err := api.NewKey(c.Name, record.Role(c.Role), time.Now())
-	if err != nil {
-		return resource.Key{}, usageError{err}
+	key, secret, faults := api.NewKey(wanted, time.Now())
+	if len(faults) > 0 {
+		return resource.Key{}, usageError{fmt.Errorf("%s %s", strings.TrimPrefix(faults[0].Pointer, "/"), faults[0].Message)}
 	}
 	created := api.ShowKey(key)
 	created.Secret = secret
@@ -76,9 +82,17 @@ func (keysList) Run(ctx context.Context, group *keysCommand, out *streams) error
 	}
 	p := group.printer(out)
 	return p.show(list, func(table *tabwriter.Writer) {
-		row(table, "ID", "NAME", "ROLE", "CREATED", "REVOKED")
+		row(table, "ID", "NAME", "ROLE", "DEFINITIONS", "CREATED", "LAST USED", "EXPIRES", "REVOKED")
 		for _, key := range list.Items {
-			row(table, key.ID, key.Name, key.Role, p.ago(key.CreatedAt), p.agoOf(key.RevokedAt))
+			definitions := "all"
+			if key.Definitions != nil {
+				definitions = strings.Join(key.Definitions, ",")
+			}
+			expires := "never"
+			if key.ExpiresAt != nil {
+				expires = key.ExpiresAt.UTC().Format(time.RFC3339)
+			}
+			row(table, key.ID, key.Name, key.Role, definitions, p.ago(key.CreatedAt), p.agoOf(key.LastUsedAt), expires, p.agoOf(key.RevokedAt))
 		}
 	})
 }
@@ -96,6 +110,41 @@ func (c *keysCommand) list(ctx context.Context) (resource.List[resource.Key], er
 		return err
 	})
 	return list, err // not in the line of the call, which changes the list: Go does not specify the order
+}
+
+type keysRotate struct {
+	ID    string `arg:"" help:"Id of the key."`
+	Grace string `default:"0" help:"Duration for which the secret before stays valid, such as 1h, at most 30d."`
+}
+
+// Run rotates a key. Standard output has only the new secret, for scripts.
+func (c *keysRotate) Run(ctx context.Context, group *keysCommand, out *streams) error {
+	rotated, err := c.rotate(ctx, group)
+	if err != nil {
+		return err
+	}
+	p := group.printer(out)
+	if !p.json {
+		fmt.Fprintf(out.err, "key %s for %s has a new secret, which cannot be shown again:\n", rotated.ID, plain(rotated.Name))
+	}
+	return p.show(rotated, func(table *tabwriter.Writer) { fmt.Fprintln(table, rotated.Secret) })
+}
+
+func (c *keysRotate) rotate(ctx context.Context, group *keysCommand) (rotated resource.Key, err error) {
+	grace, ok := api.ParseGrace(c.Grace)
+	if !ok {
+		return resource.Key{}, usageError{errors.New("--grace must be 0, or a duration from 1s to 30d such as 1h")}
+	}
+	if group.DatabaseURL == "" {
+		return group.client().RotateKey(ctx, c.ID, c.Grace)
+	}
+	err = group.onDatabase(ctx, func(kept *store.Store) error {
+		key, secret, err := api.RotateKey(ctx, kept, c.ID, grace)
+		rotated = api.ShowKey(key)
+		rotated.Secret = secret
+		return err
+	})
+	return rotated, err
 }
 
 type keysRevoke struct {

@@ -30,7 +30,7 @@ type Engine interface {
 // Reads is what the demo reads from the store.
 type Reads interface {
 	LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error)
-	Groups(ctx context.Context, definition string) (record.Groups, error)
+	Groups(ctx context.Context, scope record.Scope, definition string) (record.Groups, error)
 }
 
 // Config configures a demo. All fields but Logger are required.
@@ -93,7 +93,7 @@ func (d *Demo) startOrders(ctx context.Context) {
 
 // lacking returns how many orders with a bad address are missing from the group, which an earlier run may have left.
 func (d *Demo) lacking(ctx context.Context) int {
-	found, err := d.config.Reads.Groups(ctx, definitionName)
+	found, err := d.config.Reads.Groups(ctx, nil, definitionName)
 	if err != nil {
 		return stuckGroup
 	}

@@ -47,6 +47,7 @@ type BulkAction struct {
 	Parameters json.RawMessage // of the action
 	Reason     string
 	Actor      string
+	Scope      Scope   // of the key that created it
 	Rate       float64 // most targets per second; 0: no limit
 	Canary     int     // number of targets after which it waits; 0: it does not wait
 	StopAfter  int     // number of refused or failed targets after which it stops; 0: it does not stop
@@ -163,6 +164,7 @@ func (a *BulkAction) Cancel() error {
 // BulkTargets selects the targets of a bulk action: by their ids, or by the filter of its kind.
 type BulkTargets struct {
 	IDs         []string
+	Scope       Scope // of IDs
 	Sagas       *Filter
 	DeadLetters *DeadLetterFilter
 }
@@ -175,4 +177,5 @@ type DeadLetterFilter struct {
 	SagaID         *string
 	ReceivedAfter  *time.Time
 	ReceivedBefore *time.Time
+	Scope          Scope // only dead letters of existing sagas of these definitions
 }

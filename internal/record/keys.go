@@ -1,6 +1,10 @@
 package record
 
-import "time"
+import (
+	"crypto/subtle"
+	"slices"
+	"time"
+)
 
 // Role is what an API key permits. Each role includes the one before it.
 type Role string
@@ -26,4 +30,37 @@ type Key struct {
 	Hash      []byte // SHA-256 of the key
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: valid
+	ExpiresAt time.Time // zero: never
+	Scope     Scope     // the definitions that it covers
+	// LastUsedAt is the time of a request with the key, at most KeyUseInterval before the last one. Zero: never used.
+	LastUsedAt time.Time
+	OldHash    []byte    // of the secret before the last rotation; nil: none
+	OldUntil   time.Time // when that secret becomes invalid
+}
+
+// KeyUseInterval is the interval in which the use of a key is recorded once.
+const KeyUseInterval = time.Minute
+
+// MaxKeyDefinitions is the largest number of definitions that a key can be limited to.
+const MaxKeyDefinitions = 100
+
+// Accepts reports whether the key is valid at the time, with a secret that has the hash.
+func (k *Key) Accepts(hash []byte, now time.Time) bool {
+	current := subtle.ConstantTimeCompare(k.Hash, hash) == 1
+	old := subtle.ConstantTimeCompare(k.OldHash, hash) == 1 && now.Before(k.OldUntil)
+	return (current || old) && k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}
+
+// Scope is the definitions that a caller may see. nil: every definition. To the caller, those outside do not exist.
+type Scope []string
+
+// Covers reports whether the definition is in the scope.
+func (s Scope) Covers(definition string) bool { return s == nil || slices.Contains(s, definition) }
+
+// Includes reports whether the scope covers everything that the other covers.
+func (s Scope) Includes(other Scope) bool {
+	if s == nil {
+		return true
+	}
+	return other != nil && !slices.ContainsFunc(other, func(name string) bool { return !slices.Contains(s, name) })
 }

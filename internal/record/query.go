@@ -23,6 +23,21 @@ type Filter struct {
 	ErrorCode *string
 	// Parent selects the children of a saga. No saga has a parent yet.
 	Parent *string
+	Scope  Scope // only sagas of these definitions
+}
+
+// Scoped returns the filter with a Definition instead of a Scope where that selects the same. It is false for a filter
+// that selects no saga, because its definition is outside its scope.
+func (f Filter) Scoped() (Filter, bool) {
+	switch {
+	case f.Definition != nil && !f.Scope.Covers(*f.Definition), f.Scope != nil && len(f.Scope) == 0:
+		return f, false
+	case f.Definition != nil:
+		f.Scope = nil
+	case len(f.Scope) == 1:
+		f.Definition, f.Scope = &f.Scope[0], nil
+	}
+	return f, true
 }
 
 // OfAttention reports whether the filter selects only sagas that need attention.
@@ -36,6 +51,7 @@ func (f Filter) OfAttention() bool {
 type Page struct {
 	After string // empty: from the start
 	Limit int    // 0: no limit
+	Scope Scope  // of lists without a filter of their own: only what the scope covers
 }
 
 // PageBytes is the approximate size limit of a page. A page has at least one item, if there is one, however large.

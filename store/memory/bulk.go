@@ -86,15 +86,16 @@ func (t *tables) bulkTargets(kind record.BulkKind, targets record.BulkTargets) (
 		}
 	case targets.DeadLetters != nil:
 		for id, letter := range t.deadLetters {
-			if selectsLetter(*targets.DeadLetters, &letter) {
+			if t.selectsLetter(*targets.DeadLetters, &letter) {
 				ids = append(ids, id)
 			}
 		}
 	default:
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(targets.IDs))) {
 			_, isSaga := t.sagas[id]
-			_, isLetter := t.deadLetters[id]
-			if kind == record.BulkSagas && isSaga || kind == record.BulkDeadLetters && isLetter {
+			letter, isLetter := t.deadLetters[id]
+			if kind == record.BulkSagas && isSaga && t.covers(targets.Scope, id) ||
+				kind == record.BulkDeadLetters && isLetter && t.covers(targets.Scope, letter.SagaID) {
 				ids = append(ids, id)
 			}
 		}
@@ -117,7 +118,7 @@ func (s *Store) Bulks(_ context.Context, page record.Page) (found []record.BulkA
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, id := range slices.Backward(slices.Sorted(maps.Keys(s.tables.bulks))) {
-		if page.After != "" && id >= page.After {
+		if page.After != "" && id >= page.After || !page.Scope.Includes(s.tables.bulks[id].Scope) {
 			continue
 		}
 		if len(found) == page.Limit {

@@ -76,7 +76,7 @@ func (s *Store) DeadLetters(
 		}
 	}
 	for _, row := range rows {
-		if !selectsLetter(filter, &row) {
+		if !s.tables.selectsLetter(filter, &row) {
 			continue
 		}
 		if len(found) > 0 && len(found) == page.Limit {
@@ -89,9 +89,9 @@ func (s *Store) DeadLetters(
 	return found, "", nil
 }
 
-func selectsLetter(filter record.DeadLetterFilter, d *record.DeadLetter) bool {
+func (t *tables) selectsLetter(filter record.DeadLetterFilter, d *record.DeadLetter) bool {
 	is := func(wanted *string, has string) bool { return wanted == nil || *wanted == has }
-	return is(filter.Queue, d.Queue) && is(filter.Reason, d.Reason) && is(filter.Source, d.Source) && is(filter.SagaID, d.SagaID) &&
+	return t.covers(filter.Scope, d.SagaID) && is(filter.Queue, d.Queue) && is(filter.Reason, d.Reason) && is(filter.Source, d.Source) && is(filter.SagaID, d.SagaID) &&
 		(filter.ReceivedAfter == nil || d.ReceivedAt.After(micro(*filter.ReceivedAfter))) &&
 		(filter.ReceivedBefore == nil || d.ReceivedAt.Before(micro(*filter.ReceivedBefore)))
 }

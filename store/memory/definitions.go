@@ -99,7 +99,7 @@ func (s *Store) Definitions(
 	defer s.mu.RUnlock()
 	var rows []definitionRow
 	for _, name := range slices.Sorted(maps.Keys(s.tables.definitions)) {
-		if name > page.After {
+		if name > page.After && page.Scope.Covers(name) {
 			versions := s.tables.definitions[name]
 			rows = append(rows, versions[len(versions)-1])
 		}

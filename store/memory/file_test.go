@@ -147,7 +147,7 @@ func TestAFreshFileIsEmpty(t *testing.T) {
 	w, path := newFixture(t)
 	w.Start(saga.Start{})
 	fresh := open(t, memory.Config{File: killed(t, path), Fresh: true})
-	stats, err := fresh.Stats(t.Context())
+	stats, err := fresh.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Empty(t, stats.Counts)
 	assert.Zero(t, stats.OutboxPending)

@@ -9,16 +9,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Groups groups the sagas that need attention by reason, step and error, largest group first. An empty definition
-// selects all.
-func (s *Store) Groups(_ context.Context, definition string) (found record.Groups, err error) {
+// Groups groups the sagas of the scope that need attention by reason, step and error, largest group first. An empty
+// definition selects all.
+func (s *Store) Groups(_ context.Context, scope record.Scope, definition string) (found record.Groups, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	groups := make(map[record.Group]*record.Group) // by what its sagas have in common
 	for _, id := range s.tables.ids {
 		row := s.tables.sagas[id]
 		in := &row.Instance
-		if in.Attention == nil || definition != "" && in.Definition != definition {
+		if in.Attention == nil || definition != "" && in.Definition != definition || !scope.Covers(in.Definition) {
 			continue
 		}
 		found.Sagas++

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
@@ -15,7 +16,7 @@ import (
 func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 	err := s.write(ctx, func(w *writing) error {
 		for _, other := range w.tables.apiKeys {
-			if other.ID == key.ID || bytes.Equal(other.Hash, key.Hash) {
+			if other.ID == key.ID || bytes.Equal(other.Hash, key.Hash) || bytes.Equal(other.OldHash, key.Hash) {
 				return errStored
 			}
 		}
@@ -62,12 +63,48 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// KeyByHash returns the valid key with this hash. Errors: record.ErrKeyNotFound, also for a revoked key.
+// RotateKey gives a valid key the hash of a new secret. The secret before it stays valid for the grace, one that is older
+// does not. Errors: record.ErrKeyNotFound.
+func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
+	err = s.write(ctx, func(w *writing) error {
+		found, there := w.tables.apiKeys[id]
+		if !there || !found.Accepts(found.Hash, s.now()) {
+			return record.ErrKeyNotFound
+		}
+		key = cloneKey(found)
+		key.OldHash, key.OldUntil, key.Hash = key.Hash, s.now().Add(grace), slices.Clone(hash)
+		w.putKey(key)
+		return nil
+	})
+	if err != nil {
+		return record.Key{}, fmt.Errorf("rotate key %s: %w", id, err)
+	}
+	return cloneKey(key), nil
+}
+
+// UseKey records that a key is in use, at most once in record.KeyUseInterval.
+func (s *Store) UseKey(ctx context.Context, id string) error {
+	err := s.write(ctx, func(w *writing) error {
+		key, found := w.tables.apiKeys[id]
+		if found && key.LastUsedAt.Before(s.now().Add(-record.KeyUseInterval)) {
+			key.LastUsedAt = s.now()
+			w.putKey(key)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record the use of key %s: %w", id, err)
+	}
+	return nil
+}
+
+// KeyByHash returns the valid key with this hash, or with this hash before a rotation whose grace has not passed. Errors:
+// record.ErrKeyNotFound.
 func (s *Store) KeyByHash(_ context.Context, hash []byte) (record.Key, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, key := range s.tables.apiKeys {
-		if bytes.Equal(key.Hash, hash) && key.RevokedAt.IsZero() {
+		if key.Accepts(hash, s.now()) {
 			return cloneKey(key), nil
 		}
 	}
@@ -80,7 +117,8 @@ func (w *writing) putKey(key record.Key) {
 
 // cloneKey returns a copy of the key, as every store keeps it.
 func cloneKey(key record.Key) record.Key {
-	key.Hash = slices.Clone(key.Hash)
-	key.CreatedAt, key.RevokedAt = micro(key.CreatedAt), micro(key.RevokedAt)
+	key.Hash, key.OldHash, key.Scope = slices.Clone(key.Hash), slices.Clone(key.OldHash), slices.Clone(key.Scope)
+	key.CreatedAt, key.RevokedAt, key.ExpiresAt = micro(key.CreatedAt), micro(key.RevokedAt), micro(key.ExpiresAt)
+	key.LastUsedAt, key.OldUntil = micro(key.LastUsedAt), micro(key.OldUntil)
 	return key
 }

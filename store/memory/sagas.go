@@ -72,6 +72,7 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 		}
 	}
 	return filter.Parent == nil && // no saga has a parent yet
+		filter.Scope.Covers(in.Definition) &&
 		(filter.Definition == nil || in.Definition == *filter.Definition) &&
 		(filter.Version == nil || in.Version == *filter.Version) &&
 		(filter.Statuses == nil || slices.Contains(filter.Statuses, in.Status)) &&

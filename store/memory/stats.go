@@ -12,14 +12,18 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// Stats counts everything.
-func (s *Store) Stats(context.Context) (record.Stats, error) {
+// Stats counts what the scope covers.
+func (s *Store) Stats(_ context.Context, scope record.Scope) (record.Stats, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	now := s.now()
 	stats := record.Stats{
-		Attention: make(map[saga.AttentionReason]int64), DeadLetters: int64(len(s.tables.deadLetters)),
-		Minutes: record.LastMinutes(now), CountedAt: now,
+		Attention: make(map[saga.AttentionReason]int64), Minutes: record.LastMinutes(now), CountedAt: now,
+	}
+	for _, letter := range s.tables.deadLetters {
+		if s.tables.covers(scope, letter.SagaID) {
+			stats.DeadLetters++
+		}
 	}
 	type group struct {
 		definition string
@@ -27,6 +31,9 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 	}
 	counts := make(map[group]int64)
 	for _, in := range s.tables.sagas {
+		if !scope.Covers(in.Definition) {
+			continue
+		}
 		counts[group{in.Definition, in.Status}]++
 		if in.Attention != nil {
 			stats.Attention[in.Attention.Reason]++
@@ -51,6 +58,9 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 		return cmp.Or(strings.Compare(a.Definition, b.Definition), strings.Compare(string(a.Status), string(b.Status)))
 	})
 	s.eachPending(func(row outboxRow) {
+		if !s.tables.covers(scope, row.Command.ID.Saga) {
+			return
+		}
 		if row.Held {
 			stats.OutboxHeldBack++
 			return
@@ -63,9 +73,15 @@ func (s *Store) Stats(context.Context) (record.Stats, error) {
 	return stats, nil
 }
 
+// covers reports whether the scope covers the saga. A saga that is gone has no definition.
+func (t *tables) covers(scope record.Scope, sagaID string) bool {
+	row, found := t.sagas[sagaID]
+	return scope == nil || found && scope.Covers(row.Definition)
+}
+
 // Unfinished counts the sagas that have not ended, by definition and status.
 func (s *Store) Unfinished(ctx context.Context) ([]record.Count, error) {
-	stats, err := s.Stats(ctx)
+	stats, err := s.Stats(ctx, nil)
 	return slices.DeleteFunc(stats.Counts, func(c record.Count) bool { return c.Status.Terminal() }), err
 }
 

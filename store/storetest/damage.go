@@ -181,7 +181,7 @@ func brokenHidesNothing(f *Fixture, damage Damage) {
 		require.NoError(t, err)
 		assert.NotEmpty(t, entries)
 	}
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), stats.OutboxPending)
 	commands, _ := f.claim(1)

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -86,7 +85,7 @@ func deadLetterOnce(f *Fixture) {
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
 	assert.Equal(t, "first", after.Message)
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), stats.DeadLetters)
 }
@@ -141,68 +140,4 @@ func deadLetterPageRefused(f *Fixture) {
 		_, _, err := f.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{After: after})
 		require.ErrorIs(t, err, record.ErrPageNotFound, after)
 	}
-}
-
-func keyRules() map[string]rule {
-	return map[string]rule{
-		"a key is found by its hash":             with(keyByHash),
-		"a revoked key is not found, but listed": with(keyRevoked),
-		"a missing key cannot be revoked":        with(keyNotThere),
-		"ids and hashes of keys are unique":      with(keyTwice),
-	}
-}
-
-func newKey(name string) record.Key {
-	hash := sha256.Sum256([]byte(name))
-	return record.Key{ID: NewID(), Name: name, Role: record.Operator, Hash: hash[:]}
-}
-
-func keyByHash(f *Fixture) {
-	t := f.t
-	key := newKey("ci")
-	require.NoError(t, f.CreateKey(t.Context(), key))
-	found, err := f.KeyByHash(t.Context(), key.Hash)
-	require.NoError(t, err)
-	assert.False(t, found.CreatedAt.IsZero())
-	key.CreatedAt = found.CreatedAt
-	assert.Equal(t, key, found)
-	_, err = f.KeyByHash(t.Context(), []byte("other"))
-	require.ErrorIs(t, err, record.ErrKeyNotFound)
-	_, err = f.KeyByHash(t.Context(), nil)
-	require.ErrorIs(t, err, record.ErrKeyNotFound)
-}
-
-func keyRevoked(f *Fixture) {
-	t := f.t
-	first, second := newKey("first"), newKey("second")
-	require.NoError(t, f.CreateKey(t.Context(), first))
-	require.NoError(t, f.CreateKey(t.Context(), second))
-	require.NoError(t, f.RevokeKey(t.Context(), first.ID))
-	_, err := f.KeyByHash(t.Context(), first.Hash)
-	require.ErrorIs(t, err, record.ErrKeyNotFound)
-	before, err := f.Keys(t.Context())
-	require.NoError(t, err)
-	require.Len(t, before, 2)
-	assert.Equal(t, second.ID, before[0].ID, "newest first")
-	assert.True(t, before[0].RevokedAt.IsZero())
-	assert.False(t, before[1].RevokedAt.IsZero())
-	require.NoError(t, f.RevokeKey(t.Context(), first.ID))
-	after, err := f.Keys(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, before, after, "revoking again changes nothing")
-}
-
-func keyNotThere(f *Fixture) {
-	t := f.t
-	require.ErrorIs(t, f.RevokeKey(t.Context(), NewID()), record.ErrKeyNotFound)
-}
-
-func keyTwice(f *Fixture) {
-	t := f.t
-	key := newKey("ci")
-	require.NoError(t, f.CreateKey(t.Context(), key))
-	sameHash, sameID := newKey("ci"), newKey("other")
-	sameID.ID = key.ID
-	require.ErrorIs(t, f.CreateKey(t.Context(), sameHash), record.ErrRejected)
-	require.ErrorIs(t, f.CreateKey(t.Context(), sameID), record.ErrRejected)
 }

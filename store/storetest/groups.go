@@ -34,7 +34,7 @@ func groupsBySize(f *Fixture) {
 	f.stuck("gone")
 	last := f.stuck("locked")
 	late := f.lateEffect("")
-	found, err := f.Groups(t.Context(), "")
+	found, err := f.Groups(t.Context(), nil, "")
 	require.NoError(t, err)
 	assert.EqualValues(t, 4, found.Sagas)
 	require.Len(t, found.Groups, 3)
@@ -53,7 +53,7 @@ func groupsOfADefinition(f *Fixture) {
 	t := f.t
 	f.stuck("locked")
 	for definition, sagas := range map[string]int64{"order": 1, "other": 0, "no\x00name": 0} {
-		found, err := f.Groups(t.Context(), definition)
+		found, err := f.Groups(t.Context(), nil, definition)
 		require.NoError(t, err)
 		assert.Equal(t, sagas, found.Sagas, definition)
 		assert.Len(t, found.Groups, int(sagas), definition)

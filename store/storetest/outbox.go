@@ -150,7 +150,7 @@ func confirmedIsGone(f *Fixture) {
 	commands, err := f.claim(10)
 	require.NoError(t, err)
 	assert.Empty(t, commands)
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Zero(t, stats.OutboxPending)
 	assert.Zero(t, stats.OutboxOldest)

@@ -54,7 +54,7 @@ func queueCountsHeld(f *Fixture) {
 	f.startHeld(0, 0)
 	f.Held = false
 	out := f.Start(saga.Start{})
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, []int64{1, 2}, []int64{stats.OutboxPending, stats.OutboxHeldBack})
 	assert.Equal(t, out.UpdatedAt, stats.OutboxOldest)

@@ -85,7 +85,7 @@ func sagaNotFound(f *Fixture) {
 
 func statistics(f *Fixture) {
 	t := f.t
-	empty, err := f.Stats(t.Context())
+	empty, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.NotZero(t, empty.CountedAt)
 	assert.Equal(t, record.Stats{Attention: map[saga.AttentionReason]int64{}, Minutes: record.LastMinutes(nextMinute(empty)), CountedAt: empty.CountedAt}, empty)
@@ -94,7 +94,7 @@ func statistics(f *Fixture) {
 	f.Start(saga.Start{})
 	f.Complete(f.Start(saga.Start{}).ID)
 	f.lateEffect("")
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, record.Stats{
 		Counts: []record.Count{
@@ -133,7 +133,7 @@ func statisticsByMinute(f *Fixture) {
 	f.past(minute(5), saga.ActionAbandon) // the first instant of a minute belongs to it
 	f.past(minute(5).Add(time.Minute-time.Microsecond), saga.ActionCompensate)
 	f.past(minute(3), "")
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	want := record.LastMinutes(nextMinute(stats))
 	*record.MinuteOf(want, minute(5)) = record.Minute{At: minute(5), Started: 2, Abandoned: 1, Compensated: 1}

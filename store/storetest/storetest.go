@@ -39,8 +39,8 @@ type Store interface {
 	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
-	Groups(ctx context.Context, definition string) (record.Groups, error)
-	Stats(ctx context.Context) (record.Stats, error)
+	Groups(ctx context.Context, scope record.Scope, definition string) (record.Groups, error)
+	Stats(ctx context.Context, scope record.Scope) (record.Stats, error)
 	Unfinished(ctx context.Context) ([]record.Count, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
@@ -84,6 +84,8 @@ type Store interface {
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
 	RevokeKey(ctx context.Context, id string) error
+	RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (record.Key, error)
+	UseKey(ctx context.Context, id string) error
 	KeyByHash(ctx context.Context, hash []byte) (record.Key, error)
 
 	Installation(ctx context.Context) (string, error)
@@ -104,7 +106,7 @@ func Run(t *testing.T, open Open) {
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"retention": retentionRules(), "health": healthRules(),
-		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(),
+		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(), "scope": scopeRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {

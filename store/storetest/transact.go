@@ -212,7 +212,7 @@ func manySagas(f *Fixture) {
 		assert.JSONEq(t, `{"for":"`+id+`"}`, string(in.Data))
 		assert.Equal(t, saga.StepRunning, in.Steps[1].Status)
 	}
-	stats, err := f.Stats(t.Context())
+	stats, err := f.Stats(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, int64(n), stats.OutboxPending, "one confirmed and one new command for each saga")
 }

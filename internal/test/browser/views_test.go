@@ -48,7 +48,7 @@ func views(d *desk) []string {
 		Action: "retry", Filter: json.RawMessage(`{"definition":"order"}`), Reason: "a test",
 	})
 	require.NoError(d.t, err)
-	_, err = d.client.CreateKey(d.t.Context(), "ci", "viewer")
+	_, err = d.client.CreateKey(d.t.Context(), resource.NewKey{Name: "ci", Role: "viewer"})
 	require.NoError(d.t, err)
 	return []string{
 		"/", "/ui/sagas", "/ui/sagas?status=stuck&definition=order", "/ui/sagas?key=none", "/ui/sagas/" + stuck.ID, "/ui/sagas/" + done.ID,

@@ -107,7 +107,7 @@ func openToChange(t *testing.T) orchestratorToChange {
 	require.NoError(t, err)
 	bulk, err := c.ActOnSagas(ctx, resource.BulkRequest{Action: "pause", Filter: json.RawMessage(`{"definition":"order"}`), Reason: "a test"})
 	require.NoError(t, err)
-	key, err := c.CreateKey(ctx, "ci", "viewer")
+	key, err := c.CreateKey(ctx, resource.NewKey{Name: "ci", Role: "viewer"})
 	require.NoError(t, err)
 	return orchestratorToChange{
 		url: s.URL(), patterns: changes(t, s.URL()), saga: started.ID, letter: "01JD0000000000000000000000", bulk: bulk.ID, key: key.ID,
