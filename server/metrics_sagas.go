@@ -2,7 +2,6 @@ package server
 
 import (
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,14 +13,6 @@ const (
 	// maxStepLabels bounds the steps that metrics name. Those of further definitions are counted together.
 	maxStepLabels = 2000
 	otherLabel    = "other"
-)
-
-// Outcomes of attempts, as labels.
-const (
-	attemptSucceeded = "succeeded"
-	attemptFailed    = "failed"
-	attemptTimedOut  = "timed_out"
-	attemptLost      = "lost" // the broker dead-lettered the command
 )
 
 // sagaMetrics are the metrics of what this process has decided. Their sums over all replicas are right: each decision is
@@ -97,60 +88,22 @@ func (m *sagaMetrics) end(definition string, in *saga.Instance, entry *saga.Entr
 	status := map[saga.EntryType]saga.Status{
 		saga.EntryCompleted: saga.Completed, saga.EntryCompensated: saga.Compensated, saga.EntryAbandoned: saga.Abandoned,
 	}[entry.Type]
-	began := in.CreatedAt
-	if in.StartAt.After(began) {
-		began = in.StartAt
-	}
 	m.finished.WithLabelValues(definition, string(status)).Inc()
-	m.duration.WithLabelValues(definition, string(status)).Observe(max(0, entry.At.Sub(began).Seconds()))
+	m.duration.WithLabelValues(definition, string(status)).Observe(max(0, entry.At.Sub(beganAt(in)).Seconds()))
 }
 
 // attempt counts the end of an attempt.
 func (m *sagaMetrics) attempt(definition string, d engine.Decided, entry *saga.Entry) {
-	action := saga.Execute
-	var outcome string
-	switch entry.Type {
-	case saga.EntryStepSucceeded:
-		outcome = attemptSucceeded
-	case saga.EntryStepCompensated:
-		action, outcome = saga.Compensate, attemptSucceeded
-	case saga.EntryStepAttemptFailed:
-		outcome = attemptFailed
-	case saga.EntryCompensationRetry:
-		action, outcome = saga.Compensate, attemptFailed
-	case saga.EntryStepTimedOut:
-		outcome = attemptTimedOut
-	case saga.EntryStepLost:
-		outcome = attemptLost
-	default:
+	ended, is := attemptOf(d, entry)
+	if !is {
 		return
-	}
-	if entry.Detail["action"] == string(saga.Compensate) {
-		action = saga.Compensate
 	}
 	step := entry.Step
 	if definition == otherLabel {
 		step = otherLabel
 	}
-	m.attempts.WithLabelValues(definition, step, string(action), outcome).Inc()
-	if took, known := attemptTook(d, entry, action); known && outcome == attemptSucceeded {
-		m.stepDuration.WithLabelValues(definition, step, string(action)).Observe(took.Seconds())
+	m.attempts.WithLabelValues(definition, step, string(ended.action), ended.outcome).Inc()
+	if ended.known && ended.outcome == attemptSucceeded {
+		m.stepDuration.WithLabelValues(definition, step, string(ended.action)).Observe(max(0, entry.At.Sub(ended.dispatched).Seconds()))
 	}
-}
-
-// attemptTook returns the time since the attempt that was out before the transaction was dispatched.
-func attemptTook(d engine.Decided, entry *saga.Entry, action saga.Direction) (took time.Duration, known bool) {
-	if d.Before == nil {
-		return 0, false
-	}
-	for i := range d.Before.Steps {
-		id, out := d.Before.CommandOut(i)
-		if !out || id.Step != entry.Step || id.Direction != action || id.Attempt != entry.Attempt {
-			continue
-		}
-		_, _, timeout, _ := d.Definition.CommandFor(id.Step, action)
-		dispatched := d.Before.Steps[i].DeadlineAt.Add(-timeout)
-		return max(0, entry.At.Sub(dispatched)), true
-	}
-	return 0, false
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
+	"github.com/saga-orchestrator/orchestrator/internal/traces"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
 )
@@ -31,6 +32,7 @@ type Server struct {
 	retain   *operate.Retention
 	health   *operate.Health
 	events   *eventSinks
+	traces   *traces.Tracer // nil: none
 	metrics  *metrics
 	monitor  *api.Monitor
 	demo     *demo.Demo // nil: none
@@ -61,12 +63,17 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 }
 
 func (s *Server) assemble(ctx context.Context) error {
+	var err error
+	if tracing() {
+		if s.traces, err = traces.New(ctx, s.config.Version); err != nil {
+			return err
+		}
+	}
 	s.relay = relay.New(relay.Config{
-		Rows: s.store, Publisher: s.broker, Logger: s.config.Logger,
+		Rows: s.store, Publisher: s.publisher(), Logger: s.config.Logger,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { s.engine.Published(ctx, id, done) },
 		Sent:      func(commands int) { s.metrics.published.Observe(float64(commands)) },
 	})
-	var err error
 	if s.events, err = s.newEventSinks(); err != nil {
 		return err
 	}
@@ -78,6 +85,7 @@ func (s *Server) assemble(ctx context.Context) error {
 			s.metrics.observe(commit)
 			s.relay.Freed()
 			s.events.committed(commit)
+			s.trace(commit)
 		},
 	})
 	if s.config.Demo && s.config.embedded() && !s.config.SimulateWorkers {
@@ -220,6 +228,9 @@ func (s *Server) close(ctx context.Context, end *ending) error {
 		_ = s.listener.Close() // the HTTP server has usually closed it
 	}
 	s.events.close()
+	if s.traces != nil {
+		s.traces.Close(ctx, s.config.Logger)
+	}
 	var fromBroker, fromStore error
 	brokerClosed := end.within(brokerBy, func() { fromBroker = s.broker.Close(ctx) })
 	storeClosed := end.within(storeBy, func() { fromStore = s.store.Close() })

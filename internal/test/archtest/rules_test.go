@@ -47,6 +47,7 @@ func imports() map[string][]string {
 		"internal/test/sim":        {"saga", "internal/engine", "internal/record", "steps/wire", "store/memory", "internal/relay"},
 		"internal/test/env":        {},
 		"internal/test/modelcheck": {"saga"},
+		"internal/traces":          {"saga"},
 		"internal/wait":            {},
 		"server":                   {all},
 		"cmd":                      {all},
