@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
-	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 const (
@@ -21,11 +20,13 @@ const (
 
 	// nextEvents reads in the order of the key. A saga's earlier event was committed before its later one, and its time is
 	// not later, so no page has the later one without the earlier one.
-	nextEvents = `select at, subject, seq, type, definition, data from events where sink = $1 order by at, subject, seq limit $2`
+	nextEvents = `select at, subject, seq, type, definition, data, ctid::text from events where sink = $1 order by at, subject, seq limit $2`
 
+	// deleteEvents finds rows by their place in the table, at an eighth of the cost of the index. A row never changes; one that
+	// was moved since stays, and is published again.
 	deleteEvents = `delete from events e
-		using (select unnest($2::timestamptz[]) as at, unnest($3::text[]) as subject, unnest($4::bigint[]) as seq) n
-		where e.sink = $1 and e.at = n.at and e.subject = n.subject and e.seq = n.seq`
+		using (select unnest($2::text[])::tid as place, unnest($3::text[]) as subject, unnest($4::bigint[]) as seq) n
+		where e.ctid = n.place and e.sink = $1 and e.subject = n.subject and e.seq = n.seq`
 )
 
 // eventColumns are events, one array per column.
@@ -58,11 +59,12 @@ func queueEvents(b *pgx.Batch, events []record.Event) {
 }
 
 // NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
-func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (found []wire.Event, err error) {
+func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (found []record.Event, err error) {
 	rows, err := s.pool.Query(ctx, nextEvents, sink, limit)
 	if err == nil {
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e wire.Event, err error) {
-			err = row.Scan(&e.At, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data))
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e record.Event, err error) {
+			e.Sink = sink
+			err = row.Scan(&e.At, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place)
 			return e, err
 		})
 	}
@@ -73,14 +75,14 @@ func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (fo
 }
 
 // ForgetEvents deletes events that a sink has taken.
-func (s *Store) ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error {
+func (s *Store) ForgetEvents(ctx context.Context, sink record.Sink, taken []record.Event) error {
 	n := len(taken)
-	ats, subjects, seqs := make([]time.Time, n), make([]string, n), make([]int64, n)
+	places, subjects, seqs := make([]string, n), make([]string, n), make([]int64, n)
 	for i := range taken {
-		ats[i], subjects[i], seqs[i] = taken[i].At, taken[i].Subject, taken[i].Seq
+		places[i], subjects[i], seqs[i] = taken[i].Place, taken[i].Subject, taken[i].Seq
 	}
 	err := retried(ctx, func() error {
-		_, err := s.pool.Exec(ctx, deleteEvents, sink, ats, subjects, seqs)
+		_, err := s.pool.Exec(ctx, deleteEvents, sink, places, subjects, seqs)
 		return err
 	})
 	if err != nil {

@@ -30,9 +30,9 @@ type Rows interface {
 	// HoldLease takes or renews a lease. It returns false while another holder has it.
 	HoldLease(ctx context.Context, name, holder string, lease time.Duration) (held bool, err error)
 	// NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
-	NextEvents(ctx context.Context, sink record.Sink, limit int) ([]wire.Event, error)
+	NextEvents(ctx context.Context, sink record.Sink, limit int) ([]record.Event, error)
 	// ForgetEvents deletes events that a sink has taken.
-	ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error
+	ForgetEvents(ctx context.Context, sink record.Sink, taken []record.Event) error
 }
 
 // Publisher publishes to the sink.
@@ -127,10 +127,10 @@ func (f *Forwarder) Forward(ctx context.Context) (more bool) {
 
 // publish publishes the first event of each subject, then the second, and so on. After a failure the subject's later
 // events wait.
-func (f *Forwarder) publish(ctx context.Context, page []wire.Event) (taken []wire.Event, fault error) {
+func (f *Forwarder) publish(ctx context.Context, page []record.Event) (taken []record.Event, fault error) {
 	failed := make(map[string]bool)
 	for len(page) > 0 && f.leading() {
-		wave, rest := make([]wire.Event, 0, len(page)), []wire.Event(nil)
+		wave, rest := make([]record.Event, 0, len(page)), []record.Event(nil)
 		seen := make(map[string]bool, len(page))
 		for i := range page {
 			switch subject := page[i].Subject; {
@@ -145,7 +145,7 @@ func (f *Forwarder) publish(ctx context.Context, page []wire.Event) (taken []wir
 		if len(wave) == 0 {
 			break
 		}
-		for i, err := range f.config.Publisher.PublishEvents(ctx, wave) {
+		for i, err := range f.config.Publisher.PublishEvents(ctx, withoutPlaces(wave)) {
 			if err == nil {
 				taken = append(taken, wave[i])
 				continue
@@ -155,6 +155,15 @@ func (f *Forwarder) publish(ctx context.Context, page []wire.Event) (taken []wir
 		page = rest
 	}
 	return taken, fault
+}
+
+// withoutPlaces returns the events alone.
+func withoutPlaces(stored []record.Event) []wire.Event {
+	all := make([]wire.Event, len(stored))
+	for i := range stored {
+		all[i] = stored[i].Event
+	}
+	return all
 }
 
 // leads reports whether this replica forwards. It renews the lease in time.

@@ -98,7 +98,7 @@ func forwarder(store events.Rows, to events.Publisher, holder string) *events.Fo
 	return events.New(events.Config{Name: record.SinkAMQP, Rows: store, Publisher: to, Holder: holder})
 }
 
-func left(t *testing.T, store *memory.Store) []wire.Event {
+func left(t *testing.T, store *memory.Store) []record.Event {
 	t.Helper()
 	found, err := store.NextEvents(t.Context(), record.SinkAMQP, 10_000)
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ type forgetful struct {
 	random *rand.Rand
 }
 
-func (r *forgetful) ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error {
+func (r *forgetful) ForgetEvents(ctx context.Context, sink record.Sink, taken []record.Event) error {
 	if r.random.IntN(3) == 0 {
 		return errors.New("lost")
 	}

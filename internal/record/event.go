@@ -24,6 +24,8 @@ const (
 type Event struct {
 	Sink Sink
 	wire.Event
+	// Place is where the store has the event, for ForgetEvents. Only NextEvents sets it.
+	Place string
 }
 
 // MaxEventDetail is the size in bytes beyond which an event does not repeat the detail of its history entry.

@@ -45,24 +45,24 @@ func (t *tables) putEvent(row record.Event) {
 }
 
 // NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
-func (s *Store) NextEvents(_ context.Context, sink record.Sink, limit int) ([]wire.Event, error) {
+func (s *Store) NextEvents(_ context.Context, sink record.Sink, limit int) ([]record.Event, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	found := make([]wire.Event, 0, len(s.tables.events[sink]))
+	found := make([]record.Event, 0, len(s.tables.events[sink]))
 	for _, row := range s.tables.events[sink] {
-		found = append(found, row.Event)
+		found = append(found, row)
 	}
-	slices.SortFunc(found, func(a, b wire.Event) int {
+	slices.SortFunc(found, func(a, b record.Event) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Subject, b.Subject), cmp.Compare(a.Seq, b.Seq))
 	})
 	return found[:min(limit, len(found))], nil
 }
 
 // ForgetEvents deletes events that a sink has taken.
-func (s *Store) ForgetEvents(ctx context.Context, sink record.Sink, taken []wire.Event) error {
+func (s *Store) ForgetEvents(ctx context.Context, sink record.Sink, taken []record.Event) error {
 	err := s.write(ctx, func(w *writing) error {
 		for i := range taken {
-			key := eventKey(sink, &taken[i])
+			key := eventKey(sink, &taken[i].Event)
 			w.delete(bucketEvents, key, func() { delete(w.tables.events[sink], key) })
 		}
 		return nil

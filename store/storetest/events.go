@@ -9,7 +9,6 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
-	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 func eventRules() map[string]rule {
@@ -24,14 +23,14 @@ func eventRules() map[string]rule {
 // publishing makes the fixture store an event of every history entry for these sinks.
 func (f *Fixture) publishing(sinks ...record.Sink) { f.sinks = sinks }
 
-func (f *Fixture) events(sink record.Sink, limit int) []wire.Event {
+func (f *Fixture) events(sink record.Sink, limit int) []record.Event {
 	f.t.Helper()
 	found, err := f.NextEvents(f.t.Context(), sink, limit)
 	require.NoError(f.t, err)
 	return found
 }
 
-func typesOf(events []wire.Event) []string {
+func typesOf(events []record.Event) []string {
 	types := make([]string, len(events))
 	for i := range events {
 		types[i] = events[i].Type
@@ -67,7 +66,7 @@ func eventsPerSink(f *Fixture) {
 	f.publishing(record.SinkAMQP, record.SinkKafka)
 	f.Start(saga.Start{})
 	found := f.events(record.SinkAMQP, 100)
-	assert.Equal(f.t, found, f.events(record.SinkKafka, 100))
+	assert.Equal(f.t, typesOf(found), typesOf(f.events(record.SinkKafka, 100)))
 	require.NoError(f.t, f.ForgetEvents(f.t.Context(), record.SinkAMQP, found))
 	assert.Empty(f.t, f.events(record.SinkAMQP, 100))
 	assert.Len(f.t, f.events(record.SinkKafka, 100), len(found))
