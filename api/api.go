@@ -134,6 +134,7 @@ func New(config Config) http.Handler {
 	s.statsRoutes()
 	s.webhookRoutes()
 	s.keyRoutes()
+	s.auditRoutes()
 	s.publicRoutes()
 	return s.router
 }

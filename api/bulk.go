@@ -138,7 +138,7 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 
 func (s *service) createBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (*bulkOutput, error) {
 	action.ID, action.Actor = ulid.Make().String(), actor(ctx)
-	created, err := s.Bulks.CreateBulk(ctx, action, targets)
+	created, err := s.Bulks.CreateBulk(record.WithReason(ctx, action.Reason), action, targets)
 	if err != nil {
 		return nil, err
 	}

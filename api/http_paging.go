@@ -25,6 +25,7 @@ const (
 	lettersList     collection = "dead-letters"
 	actionsList     collection = "actions"
 	itemsList       collection = "items"
+	auditList       collection = "audit"
 )
 
 // prefix begins the cursors of a list. The number is the version of their format.

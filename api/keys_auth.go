@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -38,7 +39,7 @@ func (s *service) holds(ctx context.Context, role record.Role) bool {
 func (s *service) authorize(r route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if s.Auth == AuthNone {
-			next(ctx)
+			next(called(ctx, record.Key{Name: anonymous}))
 			return
 		}
 		key, err := s.authenticate(ctx.Context(), ctx.Header("Authorization"))
@@ -50,9 +51,18 @@ func (s *service) authorize(r route) func(huma.Context, func(huma.Context)) {
 		case r.unlimited && key.Scope != nil:
 			s.refuse(ctx, problem(resource.CodeForbidden, "This call requires a key that is not limited to definitions."))
 		default:
-			next(huma.WithValue(ctx, callerKey{}, key))
+			next(called(huma.WithValue(ctx, callerKey{}, key), key))
 		}
 	}
+}
+
+// called returns the context of a call whose changes are audited.
+func called(ctx huma.Context, key record.Key) huma.Context {
+	if ctx.Method() == http.MethodGet || ctx.Method() == http.MethodHead {
+		return ctx
+	}
+	caller := record.Caller{Actor: key.Name, KeyID: key.ID, RequestID: requestID(ctx.Context())}
+	return huma.WithContext(ctx, record.WithCaller(ctx.Context(), caller))
 }
 
 func (s *service) authenticate(ctx context.Context, header string) (record.Key, error) {

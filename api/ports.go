@@ -65,6 +65,7 @@ type Reads interface {
 	Sagas
 	Definitions
 	DeadLetters
+	Audit
 	Ping(ctx context.Context) error
 }
 
@@ -102,6 +103,12 @@ type Keys interface {
 	// UseKey records that a key is in use, at most once in record.KeyUseInterval.
 	UseKey(ctx context.Context, id string) error
 	KeyByHash(ctx context.Context, hash []byte) (record.Key, error)
+}
+
+// Audit reads the audit log, which the changes themselves write.
+type Audit interface {
+	Audit(ctx context.Context, filter record.AuditFilter, page record.Page) (found []record.AuditEntry, next string, err error)
+	AuditChain(ctx context.Context) (record.AuditChain, error)
 }
 
 // Broker reports the state of worker queues.

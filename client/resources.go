@@ -92,6 +92,35 @@ func (c *Client) Stats(ctx context.Context) (resource.Stats, error) {
 	return get[resource.Stats](ctx, c, nil, "v1", "stats")
 }
 
+// AuditFilter selects entries of the audit log that match all non-nil fields.
+type AuditFilter struct {
+	Actor  *string // name of the key
+	Target *string // such as sagas/01J…, or the id or the name alone
+	Since  *time.Time
+	Until  *time.Time
+}
+
+// Audit returns a page of the changes that came by the API, newest first.
+func (c *Client) Audit(ctx context.Context, filter AuditFilter, page Page) (resource.List[resource.AuditEntry], error) {
+	query := page.query()
+	for name, text := range map[string]*string{"actor": filter.Actor, "target": filter.Target} {
+		if text != nil {
+			query.Set(name, *text)
+		}
+	}
+	for name, at := range map[string]*time.Time{"since": filter.Since, "until": filter.Until} {
+		if at != nil {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return get[resource.List[resource.AuditEntry]](ctx, c, query, "v1", "audit")
+}
+
+// AuditChain returns the beginning and the end of the audit log.
+func (c *Client) AuditChain(ctx context.Context) (resource.AuditChain, error) {
+	return get[resource.AuditChain](ctx, c, nil, "v1", "audit", "chain")
+}
+
 // CreateKey creates an API key. The answer holds its secret, which cannot be read again.
 func (c *Client) CreateKey(ctx context.Context, wanted resource.NewKey) (resource.Key, error) {
 	body, err := encode(wanted)

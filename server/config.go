@@ -45,6 +45,10 @@ type Config struct {
 	// default: saga.
 	Events string
 	Kafka  KafkaConfig // publishes the events to Kafka, too
+	// StartsUnaudited leaves starts of sagas out of the audit log.
+	StartsUnaudited bool
+	// RetainAudit is the age at which entries of the audit log are deleted; 0 or negative: they are kept.
+	RetainAudit time.Duration
 	// RetainDeadLetters is the age at which dead letters are deleted; default: 720h; negative: they are kept. Beyond 100,000
 	// the oldest are deleted in any case.
 	RetainDeadLetters time.Duration

@@ -28,6 +28,7 @@ type storage interface {
 	operate.OldLetters
 	operate.OldSagas
 	operate.CheckedQueues
+	operate.AuditLog
 	events.Rows
 	operate.Webhooks
 	api.Webhooks

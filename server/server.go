@@ -80,7 +80,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.engine = engine.New(engine.Config{
 		Store: s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
-		DecodeStart: decodeStart, Events: s.events.sinks,
+		DecodeStart: decodeStart, StartsUnaudited: s.config.StartsUnaudited, Events: s.events.sinks,
 		Committed: func(commit engine.Commit) {
 			s.metrics.observe(commit)
 			s.relay.Freed()
@@ -170,6 +170,9 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.bulk.Run(taking) })
 	intake.Go(func() { s.retain.Run(taking) })
 	intake.Go(func() { s.health.Run(taking) })
+	intake.Go(func() {
+		operate.Audit{Log: s.store, Age: max(s.config.RetainAudit, 0), Logger: s.config.Logger}.Run(taking)
+	})
 	switch {
 	case s.demo != nil:
 		intake.Go(func() { s.demo.Run(taking) })

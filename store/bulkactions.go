@@ -50,8 +50,10 @@ func (s *Store) CreateBulk(
 		if done.RowsAffected() > record.MaxBulkTargets {
 			return record.ErrBulkTooLarge
 		}
-		created, err = settleBulk(ctx, tx, action.ID, func(*record.BulkAction) error { return nil })
-		return err
+		if created, err = settleBulk(ctx, tx, action.ID, func(*record.BulkAction) error { return nil }); err != nil {
+			return err
+		}
+		return audit(ctx, tx, "bulk.create", "actions/"+action.ID, "", nil, created.Audited())
 	})
 	if err != nil {
 		return record.BulkAction{}, fmt.Errorf("create a bulk action: %w", err)
@@ -193,8 +195,15 @@ func (s *Store) ControlBulk(
 		return action, fmt.Errorf("change a bulk action: %w", record.ErrBulkNotFound)
 	}
 	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
-		action, err = settleBulk(ctx, tx, id, control)
-		return err
+		var before record.BulkStatus
+		action, err = settleBulk(ctx, tx, id, func(action *record.BulkAction) error {
+			before = action.Status
+			return control(action)
+		})
+		if err != nil {
+			return err
+		}
+		return audit(ctx, tx, action.AuditedControl(), "actions/"+id, "", record.AuditedStatus(before), record.AuditedStatus(action.Status))
 	})
 	if err != nil {
 		return record.BulkAction{}, fmt.Errorf("change bulk action %s: %w", id, err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -173,10 +174,21 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	if !storable(id) {
 		return fmt.Errorf("delete a dead letter: %w", record.ErrDeadLetterNotFound)
 	}
-	done, err := s.pool.Exec(ctx, `delete from dead_letters where id = $1`, id)
-	if err == nil && done.RowsAffected() == 0 {
-		err = record.ErrDeadLetterNotFound
-	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var letter record.DeadLetter
+		var definition string
+		err := tx.QueryRow(ctx, `delete from dead_letters d where d.id = $1 returning d.source, d.queue, d.reason,
+			coalesce((select s.definition from sagas s where s.id = d.saga_id), '')`, id).
+			Scan(&letter.Source, &letter.Queue, &letter.Reason, &definition)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return record.ErrDeadLetterNotFound
+		}
+		if err != nil {
+			return err
+		}
+		letter.Source = record.SourceOf(letter.Source)
+		return audit(ctx, tx, "dead_letter.discard", "dead-letters/"+id, definition, letter.Audited(), nil)
+	})
 	if err != nil {
 		return fmt.Errorf("delete dead letter %s: %w", id, err)
 	}

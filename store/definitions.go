@@ -73,7 +73,10 @@ func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.R
 	}
 	var registered record.RegisteredDefinition
 	err = readRows(rows, (*definitionRow).columns, func(row *definitionRow, fault error) { registered = row.registered(fault) })
-	return registered, true, cmp.Or(err, registered.Unreadable)
+	if err = cmp.Or(err, registered.Unreadable); err == nil {
+		err = audit(ctx, tx, "definition.put", "definitions/"+d.Name, d.Name, record.AuditedVersion(version-1), record.AuditedVersion(version))
+	}
+	return registered, true, err
 }
 
 // Definition returns one version of a definition. Errors: record.ErrDefinitionNotFound.

@@ -29,8 +29,12 @@ func (s *Store) SetDisabled(ctx context.Context, definition string, disabled boo
 			return record.ErrDefinitionNotFound
 		}
 		done, err := tx.Exec(ctx, statement, arguments...)
-		changed = done.RowsAffected() > 0
-		return err
+		if changed = done.RowsAffected() > 0; err != nil || !changed {
+			return err
+		}
+		action := map[bool]string{true: "definition.disable", false: "definition.enable"}[disabled]
+		return audit(ctx, tx, action, "definitions/"+definition, definition,
+			map[string]bool{"disabled": !disabled}, map[string]bool{"disabled": disabled})
 	})
 	if err != nil {
 		return false, fmt.Errorf("disable definition %s: %w", definition, err)

@@ -16,10 +16,15 @@ const apiKeyColumns = `id, name, role, hash, created_at, revoked_at, expires_at,
 
 // CreateKey stores an API key. A zero CreatedAt becomes the database's time.
 func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
-	_, err := s.pool.Exec(ctx, `insert into api_keys (`+apiKeyColumns+`)
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `insert into api_keys (`+apiKeyColumns+`)
 		values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10, $11)`,
-		key.ID, key.Name, key.Role, key.Hash, nullable(key.CreatedAt), nullable(key.RevokedAt),
-		nullable(key.ExpiresAt), []string(key.Scope), nullable(key.LastUsedAt), key.OldHash, nullable(key.OldUntil))
+			key.ID, key.Name, key.Role, key.Hash, nullable(key.CreatedAt), nullable(key.RevokedAt),
+			nullable(key.ExpiresAt), []string(key.Scope), nullable(key.LastUsedAt), key.OldHash, nullable(key.OldUntil)); err != nil {
+			return err
+		}
+		return audit(ctx, tx, "key.create", "keys/"+key.ID, "", nil, key.Audited())
+	})
 	if err != nil {
 		return fmt.Errorf("create key %s: %w", key.ID, refused(err))
 	}
@@ -47,10 +52,20 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	if !storable(id) {
 		return fmt.Errorf("revoke a key: %w", record.ErrKeyNotFound)
 	}
-	done, err := s.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1`, id)
-	if err == nil && done.RowsAffected() == 0 {
-		err = record.ErrKeyNotFound
-	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, `update api_keys set revoked_at = now() where id = $1 and revoked_at is null`, id)
+		if err == nil && done.RowsAffected() > 0 {
+			return audit(ctx, tx, "key.revoke", "keys/"+id, "", nil, nil)
+		}
+		var known bool
+		if err == nil {
+			err = tx.QueryRow(ctx, `select exists (select from api_keys where id = $1)`, id).Scan(&known)
+		}
+		if err == nil && !known {
+			err = record.ErrKeyNotFound
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("revoke key %s: %w", id, err)
 	}
@@ -63,16 +78,27 @@ func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace tim
 	if !storable(id) {
 		return key, fmt.Errorf("rotate a key: %w", record.ErrKeyNotFound)
 	}
-	rows, err := s.pool.Query(ctx, `update api_keys set old_hash = hash, old_until = now() + $3, hash = $2
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		key, err = rotateKey(ctx, tx, id, hash, grace)
+		return err
+	})
+	if err != nil {
+		return record.Key{}, fmt.Errorf("rotate key %s: %w", id, refused(err))
+	}
+	return key, nil
+}
+
+func rotateKey(ctx context.Context, tx pgx.Tx, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
+	rows, err := tx.Query(ctx, `update api_keys set old_hash = hash, old_until = now() + $3, hash = $2
 		where id = $1 and revoked_at is null and (expires_at is null or expires_at > now()) returning `+apiKeyColumns, id, hash, grace)
 	missing := record.ErrKeyNotFound
 	if err == nil {
 		err = readRows(rows, (*keyRow).columns, func(row *keyRow, _ error) { key, missing = row.shown(), nil })
 	}
-	if err = cmp.Or(err, missing); err != nil {
-		return record.Key{}, fmt.Errorf("rotate key %s: %w", id, refused(err))
+	if err = cmp.Or(err, missing); err == nil {
+		err = audit(ctx, tx, "key.rotate", "keys/"+id, "", nil, key.AuditedRotation())
 	}
-	return key, nil
+	return key, err
 }
 
 // UseKey records that a key is in use, at most once in record.KeyUseInterval.

@@ -19,8 +19,15 @@ func (s *Store) SetQueue(ctx context.Context, queue string, change func(*record.
 	}
 	err = retried(ctx, func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			after, err = setQueue(ctx, tx, queue, change)
-			return err
+			var before record.QueueSettings
+			after, err = setQueue(ctx, tx, queue, func(settings *record.QueueSettings) error {
+				before = *settings
+				return change(settings)
+			})
+			if err != nil || after.Equal(before) {
+				return err
+			}
+			return audit(ctx, tx, "queue.set", "queues/"+queue, "", before.Audited(), after.Audited())
 		})
 	})
 	if err != nil {

@@ -49,6 +49,7 @@ func neededColumns() []string {
 		"sagas.idempotency_key", "idempotency_keys.ended_at", "leases.holder", // 00005
 		"events.sink",                                      // 00006
 		"api_keys.definitions", "bulk_actions.definitions", // 00007
+		"audit.hash", "audit_chain.first_hash", // 00009
 		"webhooks.secret", "webhook_deliveries.due_at", // 00010
 	}
 }

@@ -32,8 +32,10 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 				secret = coalesce($4::bytea, w.secret)`, hook.Name, hook.URL, hook.Events, secret, otherwise); err != nil {
 			return err
 		}
-		kept, err = webhook(ctx, tx, hook.Name)
-		return err
+		if kept, err = webhook(ctx, tx, hook.Name); err != nil {
+			return err
+		}
+		return audit(ctx, tx, "webhook.put", "webhooks/"+hook.Name, "", nil, kept.Audited())
 	})
 	if err != nil {
 		return record.Webhook{}, false, fmt.Errorf("store webhook %s: %w", hook.Name, err)
@@ -118,10 +120,16 @@ func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
 	if !storable(name) {
 		return fmt.Errorf("delete a webhook: %w", record.ErrWebhookNotFound)
 	}
-	done, err := s.pool.Exec(ctx, `delete from webhooks where name = $1`, name)
-	if err == nil && done.RowsAffected() == 0 {
-		err = record.ErrWebhookNotFound
-	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, `delete from webhooks where name = $1`, name)
+		if err != nil {
+			return err
+		}
+		if done.RowsAffected() == 0 {
+			return record.ErrWebhookNotFound
+		}
+		return audit(ctx, tx, "webhook.delete", "webhooks/"+name, "", nil, nil)
+	})
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", name, err)
 	}

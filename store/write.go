@@ -64,6 +64,7 @@ func (w *write) queue(b *pgx.Batch) error {
 		return err
 	}
 	queueEvents(b, w.changes.Events)
+	queueAudit(b, w.changes.Audit)
 	w.queueAbandoned(b)
 	queueResults(b, w.changes.Results)
 	w.store.queueRedriven(b, w.changes.Redriven)

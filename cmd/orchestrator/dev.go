@@ -38,6 +38,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 		BasePath: c.BasePath,
 	}
 	c.Retain.apply(&config)
+	c.Log.apply(&config)
 	c.Event.apply(&config)
 	c.Health.apply(&config)
 	c.TLS.apply(&config)

@@ -35,6 +35,7 @@ type commands struct {
 	DeadLetters deadLettersCommand `cmd:"" help:"Show, redrive and discard messages that could not be processed."`
 	Webhooks    webhooksCommand    `cmd:"" help:"Send lifecycle events to HTTP addresses."`
 	Archive     archiveCommand     `cmd:"" help:"Find sagas that were deleted by their age or number."`
+	Audit       auditCommand       `cmd:"" help:"List and verify the log of the changes that came by the API."`
 	Doctor      doctorCommand      `cmd:"" help:"Check the database, the broker and the queues, and report what to do. It leaves nothing behind."`
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`
 	Bench       benchCommand       `cmd:"" help:"Measure the throughput, latency and cost of sagas."`

@@ -23,6 +23,7 @@ type serverFlags struct {
 	OverdueAfter overdueAfter `default:"15m" env:"ORCHESTRATOR_OVERDUE_AFTER" help:"Time without progress after which a saga needs attention; negative: never."`
 	Event        eventFlags   `embed:""`
 	Retain       retainFlags  `embed:""`
+	Log          auditFlags   `embed:""`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
 	Health       healthFlags  `embed:""`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
@@ -109,6 +110,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions,
 	}
 	c.Retain.apply(&config)
+	c.Log.apply(&config)
 	c.Event.apply(&config)
 	c.Health.apply(&config)
 	c.TLS.apply(&config)

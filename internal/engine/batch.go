@@ -18,8 +18,10 @@ type batchState struct {
 	definitions *knownDefinitions
 	overdue     time.Duration
 	sinks       Sinks
-	loaded      record.Loaded
-	now         time.Time
+	// startsUnaudited leaves starts out of the audit log.
+	startsUnaudited bool
+	loaded          record.Loaded
+	now             time.Time
 
 	sagas       map[string]*sagaState
 	order       []string // saga ids in the order of their first use
@@ -31,6 +33,7 @@ type batchState struct {
 	redriven    []wire.Command
 	discarded   []string
 	answers     []answer
+	audit       []record.AuditEntry
 	published   int // lifecycle events
 }
 
@@ -52,7 +55,7 @@ type sagaState struct {
 
 func newBatchState(e *Engine, loaded record.Loaded, requests int) *batchState {
 	return &batchState{
-		definitions: e.definitions, overdue: e.config.OverdueAfter, sinks: e.config.Events, loaded: loaded, now: loaded.Now,
+		definitions: e.definitions, overdue: e.config.OverdueAfter, sinks: e.config.Events, startsUnaudited: e.config.StartsUnaudited, loaded: loaded, now: loaded.Now,
 		sagas: make(map[string]*sagaState, requests),
 		order: make([]string, 0, requests), commands: make([]wire.Command, 0, requests), answers: make([]answer, 0, requests),
 	}
@@ -120,7 +123,7 @@ func (b *batchState) start(r *request) (answer, error) {
 	}
 	b.sagas[r.sagaID] = s
 	b.order = append(b.order, r.sagaID)
-	return answer{instance: s.instance}, nil
+	return answer{instance: s.instance}, b.auditStart(r, &s.instance)
 }
 
 // latest returns the definition of a start: a newer one than requested if it was registered in the meantime.
@@ -291,7 +294,7 @@ func (b *batchState) addDeadLetter(r *request, reason, message string) {
 func (b *batchState) changes(letters []record.DeadLetter) (record.Changes, error) {
 	changes := record.Changes{
 		Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned,
-		Results: b.results, Redriven: b.redriven, Discarded: b.discarded,
+		Results: b.results, Redriven: b.redriven, Discarded: b.discarded, Audit: b.audit,
 	}
 	created, updated, entries := b.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)

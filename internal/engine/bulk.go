@@ -167,7 +167,8 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 	if r.redrives && (b.loaded.LettersGone[r.letter.ID] || slices.Contains(b.discarded, r.letter.ID)) {
 		return b.targetGone(r), nil
 	}
-	known := len(b.commands)
+	known, abandoned := len(b.commands), len(b.abandoned)
+	before, _ := b.stateOf(r.sagaID)
 	a, err := decide(r)
 	if err != nil || a.busy {
 		return a, err
@@ -177,6 +178,11 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 		b.discarded = append(b.discarded, r.letter.ID)
 		if action, is := r.cause.(saga.Action); is && action.Name == saga.ActionRedrive {
 			b.redrive(known, r.letter)
+		}
+	}
+	if r.caller != nil && accepted && r.kind != settleTarget {
+		if err := b.auditChange(r, before, len(b.abandoned) > abandoned); err != nil {
+			return answer{}, err
 		}
 	}
 	if r.bulk != nil {

@@ -37,6 +37,9 @@ type Config struct {
 	// Events returns the sinks of lifecycle events by type. nil: there are no events.
 	Events Sinks
 
+	// StartsUnaudited leaves starts out of the audit log.
+	StartsUnaudited bool
+
 	// DecodeStart reads a start that died in its queue. If it is nil, such a message is stored as a dead letter.
 	DecodeStart StartDecoder
 
@@ -168,6 +171,9 @@ func (e *Engine) ask(ctx context.Context, r *request) answer {
 	var given answer
 	answered := make(chan struct{})
 	r.patience = ctx
+	if caller, known := record.CallerOf(ctx); known {
+		r.caller = &caller
+	}
 	r.done = func(a answer) {
 		given = a
 		close(answered)

@@ -30,6 +30,8 @@ type request struct {
 	// redrives makes the request fail if letter is gone: an earlier redrive has sent it already.
 	redrives bool
 
+	caller *record.Caller // whose change is audited; nil: the system's own
+
 	bytes int // size, set when the request is added to its lane
 
 	measured time.Time // of a wake: the time reached by the clock of this process; zero: unknown

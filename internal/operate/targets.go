@@ -30,6 +30,7 @@ type sagaTargets struct{ engine Engine }
 
 // Do takes the action. Its id is derived, so that the core, too, knows it again.
 func (t sagaTargets) Do(ctx context.Context, bulk *record.BulkAction, ref record.BulkRef) error {
+	ctx = record.WithCaller(ctx, callerOf(bulk))
 	var parameters record.BulkParameters
 	if err := json.Unmarshal(bulk.Parameters, &parameters); err != nil {
 		return t.engine.FailInBulk(ctx, ref, "the bulk action's parameters cannot be read")
@@ -50,6 +51,7 @@ type letterTargets struct {
 
 // Do redrives or discards a dead letter. One that is gone already has failed.
 func (t letterTargets) Do(ctx context.Context, bulk *record.BulkAction, ref record.BulkRef) error {
+	ctx = record.WithCaller(ctx, callerOf(bulk))
 	if bulk.Action == record.BulkDiscard {
 		return t.engine.DiscardInBulk(ctx, ref)
 	}
@@ -61,6 +63,11 @@ func (t letterTargets) Do(ctx context.Context, bulk *record.BulkAction, ref reco
 		return fmt.Errorf("redrive a dead letter: %w", err)
 	}
 	return t.engine.RedriveInBulk(ctx, letter, saga.Action{ID: actionID(ref), Actor: bulk.Actor, Reason: bulk.Reason}, ref)
+}
+
+// callerOf returns what the audit log says of the changes of a bulk action. The entry of its creation names the key.
+func callerOf(bulk *record.BulkAction) record.Caller {
+	return record.Caller{Actor: bulk.Actor, RequestID: bulk.ID, Reason: bulk.Reason}
 }
 
 func actionID(ref record.BulkRef) string { return ref.Bulk + "/" + ref.Target }

@@ -82,6 +82,7 @@ type Changes struct {
 	Redriven  []wire.Command // outbox rows as Commands; an existing one does not change
 	Discarded []string       // ids of dead letters to delete
 	Events    []Event        // each once for each sink
+	Audit     []AuditEntry   // of changes by callers
 	Commands  []wire.Command // outbox rows, claimed by this replica for the lease
 	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
 	DeadLetters []DeadLetter

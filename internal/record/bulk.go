@@ -58,6 +58,22 @@ type BulkAction struct {
 	Tally      BulkTally
 }
 
+// Audited is what the audit log says of a new bulk action.
+func (a *BulkAction) Audited() map[string]any {
+	return map[string]any{"action": a.Action, "on": a.Kind, "filter": a.Filter, "matched": a.Tally.Matched, "parameters": a.Parameters}
+}
+
+// AuditedControl names what changed a bulk action to its status.
+func (a *BulkAction) AuditedControl() string {
+	if a.Status == BulkCancelled {
+		return "bulk.cancel"
+	}
+	return "bulk.continue"
+}
+
+// AuditedStatus is what the audit log says of a status of a bulk action.
+func AuditedStatus(status BulkStatus) map[string]any { return map[string]any{"status": status} }
+
 // BulkParameters are the parameters of an action on a saga, except for its reason.
 type BulkParameters struct {
 	Step   string          `json:"step,omitempty"`

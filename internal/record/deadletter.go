@@ -23,6 +23,14 @@ type DeadLetter struct {
 	ContentType string
 }
 
+// Audited is what the audit log says of a dead letter.
+func (d *DeadLetter) Audited() any {
+	if d.Source == "" {
+		return nil // only its id is known
+	}
+	return map[string]string{"source": d.Source, "queue": d.Queue, "reason": d.Reason}
+}
+
 // Sources of dead letters: the kind of message.
 const (
 	SourceReply   = "reply"

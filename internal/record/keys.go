@@ -38,6 +38,23 @@ type Key struct {
 	OldUntil   time.Time // when that secret becomes invalid
 }
 
+// Audited is what the audit log says of a new key.
+func (k *Key) Audited() map[string]any {
+	shown := map[string]any{"name": k.Name, "role": k.Role}
+	if k.Scope != nil {
+		shown["definitions"] = k.Scope
+	}
+	if !k.ExpiresAt.IsZero() {
+		shown["expires_at"] = k.ExpiresAt.UTC().Format(AuditTime)
+	}
+	return shown
+}
+
+// AuditedRotation is what the audit log says of a rotated key.
+func (k *Key) AuditedRotation() map[string]any {
+	return map[string]any{"previous_secret_until": k.OldUntil.UTC().Format(AuditTime)}
+}
+
 // KeyUseInterval is the interval in which the use of a key is recorded once.
 const KeyUseInterval = time.Minute
 

@@ -22,6 +22,11 @@ type QueueSettings struct {
 	Since  time.Time // when they were changed last
 }
 
+// Equal reports whether the settings are the same, whenever they were set.
+func (s QueueSettings) Equal(other QueueSettings) bool {
+	return s.Paused == other.Paused && s.MaxOut == other.MaxOut && s.Rate == other.Rate
+}
+
 // Free reports whether nothing is set.
 func (s QueueSettings) Free() bool { return !s.Paused && s.MaxOut == 0 && s.Rate == 0 }
 
@@ -45,4 +50,16 @@ type HeldClaim struct {
 	Queue string
 	Limit int // most commands
 	Bytes int // most bytes of their bodies in total; 0: no limit. The first command is claimed however large
+}
+
+// Audited is what the audit log says of settings.
+func (s QueueSettings) Audited() map[string]any {
+	shown := map[string]any{"paused": s.Paused, "max_out": nil, "rate": nil}
+	if s.MaxOut > 0 {
+		shown["max_out"] = s.MaxOut
+	}
+	if s.Rate > 0 {
+		shown["rate"] = s.Rate
+	}
+	return shown
 }

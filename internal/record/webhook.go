@@ -73,3 +73,6 @@ type DeliveryOutcome struct {
 func DeliveryOf(webhook string, event *wire.Event, body []byte) Delivery {
 	return Delivery{Webhook: webhook, EventID: event.ID(), Type: event.Type, Body: body}
 }
+
+// Audited is what the audit log says of a webhook.
+func (w *Webhook) Audited() map[string]any { return map[string]any{"url": w.URL, "events": w.Events} }

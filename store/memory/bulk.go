@@ -68,7 +68,7 @@ func (s *Store) CreateBulk(
 		}
 		created.Settle(s.now())
 		w.putBulk(created)
-		return nil
+		return w.audited(ctx, s.now(), "bulk.create", "actions/"+action.ID, "", nil, created.Audited())
 	})
 	if err != nil {
 		return record.BulkAction{}, fmt.Errorf("create a bulk action: %w", err)
@@ -164,12 +164,13 @@ func (s *Store) ControlBulk(
 			return record.ErrBulkNotFound
 		}
 		action = w.tables.tallied(id)
+		before := action.Status
 		if err := control(&action); err != nil {
 			return err
 		}
 		action.Settle(s.now())
 		w.putBulk(action)
-		return nil
+		return w.audited(ctx, s.now(), action.AuditedControl(), "actions/"+id, "", record.AuditedStatus(before), record.AuditedStatus(action.Status))
 	})
 	if err != nil {
 		return record.BulkAction{}, fmt.Errorf("change bulk action %s: %w", id, err)

@@ -110,11 +110,12 @@ func (s *Store) DeadLetter(_ context.Context, id string) (record.DeadLetter, err
 // DeleteDeadLetter deletes a dead letter. Errors: record.ErrDeadLetterNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	err := s.write(ctx, func(w *writing) error {
-		if _, found := w.tables.deadLetters[id]; !found {
+		letter, found := w.tables.deadLetters[id]
+		if !found {
 			return record.ErrDeadLetterNotFound
 		}
 		w.delete(bucketDeadLetters, id, func() { delete(w.tables.deadLetters, id) })
-		return nil
+		return w.audited(ctx, s.now(), "dead_letter.discard", "dead-letters/"+id, w.tables.sagas[letter.SagaID].Definition, letter.Audited(), nil)
 	})
 	if err != nil {
 		return fmt.Errorf("delete dead letter %s: %w", id, err)

@@ -32,8 +32,11 @@ func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.R
 		}
 		created = true
 		w.put(bucketDefinitions, row.Name+"/"+strconv.Itoa(row.Version), row, func() { w.tables.putDefinition(row) })
-		registered, err = row.registered()
-		return err
+		if registered, err = row.registered(); err != nil {
+			return err
+		}
+		return w.audited(ctx, s.now(), "definition.put", "definitions/"+row.Name, row.Name,
+			record.AuditedVersion(row.Version-1), record.AuditedVersion(row.Version))
 	})
 	if err != nil {
 		return record.RegisteredDefinition{}, false, fmt.Errorf("put definition %s: %w", d.Name, err)

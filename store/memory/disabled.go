@@ -14,6 +14,7 @@ import (
 func (s *Store) SetDisabled(ctx context.Context, definition string, disabled bool, _ string) (changed bool, err error) {
 	err = s.write(ctx, func(w *writing) error {
 		changed = w.tables.disabled[definition] != disabled
+		action := map[bool]string{true: "definition.disable", false: "definition.enable"}[disabled]
 		switch {
 		case len(w.tables.definitions[definition]) == 0:
 			return record.ErrDefinitionNotFound
@@ -22,7 +23,11 @@ func (s *Store) SetDisabled(ctx context.Context, definition string, disabled boo
 		default:
 			w.delete(bucketDisabled, definition, func() { delete(w.tables.disabled, definition) })
 		}
-		return nil
+		if !changed {
+			return nil
+		}
+		return w.audited(ctx, s.now(), action, "definitions/"+definition, definition,
+			map[string]bool{"disabled": !disabled}, map[string]bool{"disabled": disabled})
 	})
 	if err != nil {
 		return false, fmt.Errorf("disable definition %s: %w", definition, err)

@@ -31,6 +31,8 @@ const (
 	bucketBulks       = "bulk_actions"
 	bucketBulkItems   = "bulk_items"
 	bucketEvents      = "events"
+	bucketAudit       = "audit"
+	bucketAuditChain  = "audit_chain"
 	bucketWebhooks    = "webhooks"
 	bucketDeliveries  = "webhook_deliveries"
 	bucketHealth      = "queue_health"
@@ -55,6 +57,7 @@ type change struct {
 type writing struct {
 	tables  *tables
 	changes []change
+	chain   *record.AuditChain // the end of the audit log after the changes; nil: as in tables
 }
 
 func (w *writing) put(bucket, key string, row any, apply func()) {
@@ -90,7 +93,7 @@ func prepare(tx *bbolt.Tx, fresh bool) error {
 	buckets := []string{
 		bucketAbout, bucketDefinitions, bucketSagas, bucketHistory, bucketOutbox, bucketClaims, bucketKeysInUse,
 		bucketDeadLetters, bucketAPIKeys, bucketDisabled, bucketSettings, bucketBulks, bucketBulkItems, bucketEvents,
-		bucketWebhooks, bucketDeliveries, bucketHealth,
+		bucketWebhooks, bucketDeliveries, bucketHealth, bucketAudit, bucketAuditChain,
 	}
 	for _, name := range buckets {
 		if fresh {
@@ -172,6 +175,8 @@ func (f *file) load(t *tables) error {
 			each(tx, bucketBulks, func(row record.BulkAction) { t.bulks[row.ID] = row }),
 			each(tx, bucketBulkItems, t.putBulkItem),
 			each(tx, bucketEvents, t.putEvent),
+			each(tx, bucketAudit, func(row record.AuditEntry) { t.audit = append(t.audit, row) }),
+			each(tx, bucketAuditChain, func(row record.AuditChain) { t.auditChain = row }),
 			each(tx, bucketWebhooks, func(row record.Webhook) { t.webhooks[row.Name] = row }),
 			each(tx, bucketDeliveries, t.putDelivery),
 			each(tx, bucketHealth, func(row record.QueueHealth) { t.health[row.Queue] = row }),

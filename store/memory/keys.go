@@ -25,7 +25,7 @@ func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 			key.CreatedAt = s.now()
 		}
 		w.putKey(key)
-		return nil
+		return w.audited(ctx, s.now(), "key.create", "keys/"+key.ID, "", nil, key.Audited())
 	})
 	if err != nil {
 		return fmt.Errorf("create key %s: %w", key.ID, err)
@@ -54,6 +54,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 		if key.RevokedAt.IsZero() {
 			key.RevokedAt = s.now()
 			w.putKey(key)
+			return w.audited(ctx, s.now(), "key.revoke", "keys/"+id, "", nil, nil)
 		}
 		return nil
 	})
@@ -74,7 +75,7 @@ func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace tim
 		key = cloneKey(found)
 		key.OldHash, key.OldUntil, key.Hash = key.Hash, s.now().Add(grace), slices.Clone(hash)
 		w.putKey(key)
-		return nil
+		return w.audited(ctx, s.now(), "key.rotate", "keys/"+id, "", nil, key.AuditedRotation())
 	})
 	if err != nil {
 		return record.Key{}, fmt.Errorf("rotate key %s: %w", id, err)

@@ -37,7 +37,10 @@ func (s *Store) SetQueue(ctx context.Context, queue string, change func(*record.
 			w.put(bucketSettings, queue, row, func() { w.tables.settings[queue] = row })
 		}
 		after = row.QueueSettings
-		return nil
+		if after.Equal(before) {
+			return nil
+		}
+		return w.audited(ctx, now, "queue.set", "queues/"+queue, "", before.Audited(), after.Audited())
 	})
 	if err != nil {
 		return record.QueueSettings{}, fmt.Errorf("change the settings of queue %s: %w", queue, err)

@@ -31,6 +31,8 @@ type tables struct {
 	bulks       map[string]record.BulkAction
 	bulkItems   map[string]map[string]record.BulkItem   // bulk action → target
 	events      map[record.Sink]map[string]record.Event // by the key of the row
+	audit       []record.AuditEntry                     // by seq
+	auditChain  record.AuditChain
 	webhooks    map[string]record.Webhook
 	deliveries  map[string]map[string]deliveryRow // webhook → event
 	health      map[string]record.QueueHealth     // by queue
@@ -118,7 +120,7 @@ func newTables() tables {
 		keysInUse: make(map[businessKey]string), deadLetters: make(map[string]record.DeadLetter),
 		apiKeys: make(map[string]record.Key), disabled: make(map[string]bool), settings: make(map[string]settingsRow), bulks: make(map[string]record.BulkAction),
 		webhooks: make(map[string]record.Webhook), deliveries: make(map[string]map[string]deliveryRow),
-		events:    make(map[record.Sink]map[string]record.Event),
+		events: make(map[record.Sink]map[string]record.Event), auditChain: newAuditChain(),
 		health:    make(map[string]record.QueueHealth),
 		bulkItems: make(map[string]map[string]record.BulkItem), problems: make(map[string]record.QueueProblem),
 	}

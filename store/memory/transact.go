@@ -106,6 +106,11 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 		return err
 	}
 	t.putEvents(changes.Events)
+	for _, entry := range changes.Audit {
+		if err := t.putAudit(t.now(), entry); err != nil {
+			return err
+		}
+	}
 	if err := t.abandon(loaded.Now, changes.Abandoned); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 			kept.Secret = hook.Secret
 		}
 		w.putWebhook(kept)
-		return nil
+		return w.audited(ctx, now, "webhook.put", "webhooks/"+hook.Name, "", nil, kept.Audited())
 	})
 	if err != nil {
 		return record.Webhook{}, false, fmt.Errorf("store webhook %s: %w", hook.Name, err)
@@ -121,7 +121,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
 			w.deleteDelivery(row)
 		}
 		w.delete(bucketWebhooks, name, func() { delete(w.tables.webhooks, name) })
-		return nil
+		return w.audited(ctx, s.now(), "webhook.delete", "webhooks/"+name, "", nil, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", name, err)

@@ -81,6 +81,11 @@ type Store interface {
 	ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim) ([]record.Delivery, error)
 	SettleDelivery(ctx context.Context, outcome record.DeliveryOutcome) error
 
+	Audit(ctx context.Context, filter record.AuditFilter, page record.Page) (found []record.AuditEntry, next string, err error)
+	SealAudit(ctx context.Context) (int, error)
+	AuditChain(ctx context.Context) (record.AuditChain, error)
+	ExpireAudit(ctx context.Context, age time.Duration, limit int) (deleted int, err error)
+
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
 	RevokeKey(ctx context.Context, id string) error
@@ -106,7 +111,7 @@ func Run(t *testing.T, open Open) {
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
 		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"retention": retentionRules(), "health": healthRules(),
-		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(), "scope": scopeRules(),
+		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(), "scope": scopeRules(), "audit": auditRules(),
 	}
 	for group, rules := range groups {
 		t.Run(group, func(t *testing.T) {

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"encoding/json"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// auditedSaga is what the audit log says of a saga.
+type auditedSaga struct {
+	Status     saga.Status     `json:"status,omitempty"`
+	Revision   int64           `json:"revision,omitempty"`
+	Definition string          `json:"definition,omitempty"`
+	Version    int             `json:"version,omitempty"`
+	Patch      json.RawMessage `json:"patch,omitempty"`
+}
+
+// auditStart adds the start of a saga by a caller to the audit log.
+func (b *batchState) auditStart(r *request, in *saga.Instance) error {
+	if r.caller == nil || b.startsUnaudited {
+		return nil
+	}
+	entry, err := record.Audited(*r.caller, "saga.start", "sagas/"+in.ID, nil,
+		auditedSaga{Status: in.Status, Definition: in.Definition, Version: in.Version})
+	if err != nil {
+		return err
+	}
+	b.addAudit(entry, in.Definition)
+	return nil
+}
+
+func (b *batchState) addAudit(entry record.AuditEntry, definition string) {
+	entry.At, entry.Definition = b.now, definition
+	b.audit = append(b.audit, entry)
+}
+
+// stateOf returns the saga as it is in this batch so far.
+func (b *batchState) stateOf(id string) (in saga.Instance, known bool) {
+	if s := b.sagas[id]; s != nil && s.instance.ID != "" {
+		return s.instance, true
+	}
+	in, known = b.loaded.Instances[id]
+	return in, known
+}
+
+// auditChange adds an accepted action by a caller, on a saga or a dead letter, to the audit log. before is the saga before
+// it; abandoned reports that the store abandons the saga, because the core cannot decide on it.
+func (b *batchState) auditChange(r *request, before saga.Instance, abandoned bool) error {
+	after, known := b.stateOf(r.sagaID)
+	if r.letter != nil {
+		return b.auditLetter(r, after.Definition)
+	}
+	action, is := r.cause.(saga.Action)
+	if !is || !abandoned && (!known || after.Revision == before.Revision) {
+		return nil // a repeated action changes nothing
+	}
+	was := auditedSaga{Status: before.Status, Revision: before.Revision}
+	now := auditedSaga{Status: after.Status, Revision: after.Revision, Patch: action.Patch}
+	if abandoned {
+		now = auditedSaga{Status: saga.Abandoned}
+	}
+	entry, err := record.Audited(*r.caller, "saga."+string(action.Name), "sagas/"+r.sagaID, was, now)
+	if err != nil {
+		return err
+	}
+	if action.Reason != "" {
+		entry.Reason = action.Reason
+	}
+	b.addAudit(entry, after.Definition)
+	return nil
+}
+
+// auditLetter adds the redrive or the discard of a dead letter.
+func (b *batchState) auditLetter(r *request, definition string) error {
+	letter := r.letter
+	action := "dead_letter.discard"
+	var after any
+	if r.redrives {
+		action, after = "dead_letter.redrive", map[string]string{"redriven_to": letter.Queue}
+	}
+	entry, err := record.Audited(*r.caller, action, "dead-letters/"+letter.ID, letter.Audited(), after)
+	if err != nil {
+		return err
+	}
+	if cause, is := r.cause.(saga.Action); is && cause.Reason != "" {
+		entry.Reason = cause.Reason
+	}
+	b.addAudit(entry, definition)
+	return nil
+}

@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+const (
+	insertAudit = `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, before, after)
+		select coalesce(n.at, clock_timestamp()), n.actor, n.key_id, n.action, n.target, n.definition, n.reason, n.request_id, n.before, n.after
+		from (select unnest($1::timestamptz[]) as at, unnest($2::text[]) as actor, unnest($3::text[]) as key_id, unnest($4::text[]) as action,
+			unnest($5::text[]) as target, unnest($6::text[]) as definition, unnest($7::text[]) as reason, unnest($8::text[]) as request_id,
+			unnest($9::text[])::json as before, unnest($10::text[])::json as after) n`
+	insertOneAudit = `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, before, after)
+		select coalesce(($1::timestamptz[])[1], clock_timestamp()), ($2::text[])[1], ($3::text[])[1], ($4::text[])[1],
+			($5::text[])[1], ($6::text[])[1], ($7::text[])[1], ($8::text[])[1], ($9::text[])[1]::json, ($10::text[])[1]::json`
+
+	auditColumns = `a.id, a.at, a.actor, a.key_id, a.action, a.target, a.definition, a.reason, a.request_id, a.before, a.after,
+		coalesce(a.seq, 0), a.hash`
+
+	// auditBound is the number of entries that a page may scan without finding enough.
+	auditBound = 20_000
+)
+
+// queueAudit stores audit entries.
+func queueAudit(b *pgx.Batch, entries []record.AuditEntry) {
+	n := len(entries)
+	if n == 0 {
+		return
+	}
+	texts := make([][]string, 7)
+	for i := range texts {
+		texts[i] = make([]string, n)
+	}
+	ats, before, after := make([]*time.Time, n), make([]*string, n), make([]*string, n)
+	for i := range entries {
+		e := &entries[i]
+		for column, text := range []string{e.Actor, e.KeyID, e.Action, e.Target, e.Definition, e.Reason, e.RequestID} {
+			texts[column][i] = cleaned(text)
+		}
+		ats[i], before[i], after[i] = nullable(e.At), jsonText(e.Before), jsonText(e.After)
+	}
+	b.Queue(forRows(n, insertOneAudit, insertAudit),
+		ats, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], before, after)
+}
+
+func jsonText(text []byte) *string {
+	if text == nil {
+		return nil
+	}
+	return new(string(text))
+}
+
+// audit stores the entry of a change in its transaction, if the context has a caller.
+func audit(ctx context.Context, tx pgx.Tx, action, target, definition string, before, after any) error {
+	caller, known := record.CallerOf(ctx)
+	if !known {
+		return nil
+	}
+	entry, err := record.Audited(caller, action, target, before, after)
+	if err != nil {
+		return err
+	}
+	entry.Definition = definition
+	b := &pgx.Batch{}
+	queueAudit(b, []record.AuditEntry{entry})
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("store an audit entry: %w", err)
+	}
+	return nil
+}
+
+// auditRow is a row of auditColumns.
+type auditRow struct {
+	id int64
+	record.AuditEntry
+}
+
+func scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
+	err = row.Scan(&r.id, &r.At, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
+		(*[]byte)(&r.Before), (*[]byte)(&r.After), &r.Seq, &r.Hash)
+	r.At = r.At.UTC()
+	return r, err
+}
+
+// auditList is the query of a page. The scan follows an index, newest first, up to auditBound rows; the filter selects from
+// the scan.
+type auditList struct {
+	arguments []any
+	scanned   int // how many of the arguments belong to the scan
+	scan      string
+	filter    string
+}
+
+func (l *auditList) argument(value any) string {
+	l.arguments = append(l.arguments, value)
+	return "$" + strconv.Itoa(len(l.arguments))
+}
+
+// newAuditList returns nil for a filter that no row can fit.
+func newAuditList(filter record.AuditFilter, page record.Page) (*auditList, error) {
+	l := &auditList{scan: "a.seq is not null"}
+	if page.After != "" {
+		after, err := strconv.ParseInt(page.After, 10, 64)
+		if err != nil {
+			return nil, record.ErrPageNotFound
+		}
+		l.scan += " and a.seq < " + l.argument(after)
+	}
+	for _, text := range []*string{filter.Target, filter.Actor} {
+		if text != nil && !storable(*text) {
+			return nil, nil //nolint:nilnil // see above
+		}
+	}
+	if filter.Target != nil {
+		l.scan += " and a.target = any(" + l.argument(record.AuditTargets(*filter.Target)) + ")"
+	}
+	l.scanned, l.filter = len(l.arguments), "true"
+	if filter.Actor != nil {
+		l.filter += " and a.actor = " + l.argument(*filter.Actor)
+	}
+	if filter.Since != nil {
+		l.filter += " and a.at >= " + l.argument(*filter.Since)
+	}
+	if filter.Until != nil {
+		l.filter += " and a.at <= " + l.argument(*filter.Until)
+	}
+	if filter.Scope != nil {
+		l.filter += " and a.definition = any(" + l.argument([]string(filter.Scope)) + ")"
+	}
+	return l, nil
+}
+
+// Audit returns sealed audit entries, newest first. It seals what is stored first, so that it returns every change that was
+// committed before the call. next is page.After of the next page, empty at the end.
+func (s *Store) Audit(ctx context.Context, filter record.AuditFilter, page record.Page) (found []record.AuditEntry, next string, err error) {
+	list, err := newAuditList(filter, page)
+	if err == nil && list != nil && page.After == "" {
+		_, err = s.SealAudit(ctx)
+	}
+	if err == nil && list != nil {
+		err = s.survey(ctx, func(tx pgx.Tx) (err error) {
+			found, next, err = list.read(ctx, tx, page.Limit)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("list the audit log: %w", err)
+	}
+	return found, next, nil
+}
+
+func (l *auditList) read(ctx context.Context, tx pgx.Tx, limit int) (found []record.AuditEntry, next string, err error) {
+	const newestFirst = " order by a.seq desc limit "
+	rows, err := tx.Query(ctx, `select `+auditColumns+` from (select * from audit a where `+l.scan+newestFirst+strconv.Itoa(auditBound)+`) a
+		where `+l.filter+newestFirst+strconv.Itoa(limit+1), l.arguments...)
+	if err != nil {
+		return nil, "", err
+	}
+	entries, err := pgx.CollectRows(rows, scanAudit)
+	if err != nil {
+		return nil, "", err
+	}
+	for i := range entries[:min(limit, len(entries))] {
+		found = append(found, entries[i].AuditEntry)
+	}
+	if len(entries) > limit {
+		return found, strconv.FormatInt(found[limit-1].Seq, 10), nil
+	}
+	rows, err = tx.Query(ctx, `select a.seq from audit a where `+l.scan+` order by a.seq desc offset `+strconv.Itoa(auditBound-1)+` limit 1`,
+		l.arguments[:l.scanned]...)
+	if err != nil {
+		return nil, "", err
+	}
+	ends, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if len(ends) > 0 { // the scan ended at its bound
+		next = strconv.FormatInt(ends[0], 10)
+	}
+	return found, next, err
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+const (
+	// sealBatch is the number of entries that one transaction seals.
+	sealBatch = 2000
+
+	// lockChain makes the sealers of all replicas take turns.
+	lockChain = `select seq, hash from audit_chain for update`
+
+	unsealed = `select ` + auditColumns + ` from audit a where a.seq is null order by a.id limit $1`
+
+	sealRows = `update audit a set seq = n.seq, hash = n.hash
+		from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as seq, unnest($3::bytea[]) as hash) n
+		where a.id = n.id and a.seq is null`
+
+	// expireRows deletes the first entries up to one that is not old.
+	expireRows = `with old as (
+			select a.id, a.seq, a.hash from (select id, seq, hash, at from audit where seq is not null order by seq limit $2) a
+			where a.seq < coalesce((select min(b.seq) from (select seq, at from audit where seq is not null order by seq limit $2) b
+				where b.at >= now() - $1::interval), 9223372036854775807)),
+		gone as (delete from audit using old where audit.seq = old.seq returning audit.seq)
+		select coalesce(max(seq), 0), (select hash from old order by seq desc limit 1), (select count(*) from gone) from old`
+)
+
+// SealAudit gives the stored audit entries that have none yet their seq and hash, and returns how many it sealed.
+func (s *Store) SealAudit(ctx context.Context) (sealed int, err error) {
+	for {
+		var some bool
+		err := s.pool.QueryRow(ctx, `select exists (select from audit where seq is null)`).Scan(&some)
+		if err != nil || !some {
+			return sealed, wrapped("seal the audit log", err)
+		}
+		entries := 0
+		err = retried(ctx, func() error {
+			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+				entries, err = seal(ctx, tx)
+				return err
+			})
+		})
+		sealed += entries
+		if err != nil || entries < sealBatch {
+			return sealed, wrapped("seal the audit log", err)
+		}
+	}
+}
+
+func seal(ctx context.Context, tx pgx.Tx) (int, error) {
+	var chain record.AuditChain
+	if err := tx.QueryRow(ctx, lockChain).Scan(&chain.Seq, &chain.Hash); err != nil {
+		return 0, err
+	}
+	// A separate statement, which sees what was sealed during the wait for the lock.
+	rows, err := tx.Query(ctx, unsealed, sealBatch)
+	if err != nil {
+		return 0, err
+	}
+	found, err := pgx.CollectRows(rows, scanAudit)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	entries, ids, seqs, hashes := make([]record.AuditEntry, len(found)), make([]int64, len(found)), make([]int64, len(found)), make([][]byte, len(found))
+	for i := range found {
+		entries[i], ids[i] = found[i].AuditEntry, found[i].id
+	}
+	if err := chain.Chained(entries); err != nil {
+		return 0, err
+	}
+	for i := range entries {
+		seqs[i], hashes[i] = entries[i].Seq, entries[i].Hash
+	}
+	if _, err := tx.Exec(ctx, sealRows, ids, seqs, hashes); err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, `update audit_chain set seq = $1, hash = $2`, chain.Seq, chain.Hash)
+	return len(entries), err
+}
+
+// AuditChain returns the extent of the chain.
+func (s *Store) AuditChain(ctx context.Context) (c record.AuditChain, err error) {
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null) from audit_chain`).
+			Scan(&c.Seq, &c.Hash, &c.FirstSeq, &c.FirstHash, &c.Unsealed)
+	})
+	return c, wrapped("read the end of the audit log", err)
+}
+
+// ExpireAudit deletes audit entries that are older than age, up to limit, from the first one on. The chain then begins after
+// the last deleted one. An age of 0 expires none.
+func (s *Store) ExpireAudit(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
+	if age <= 0 {
+		return 0, nil
+	}
+	err = retried(ctx, func() error {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, lockChain); err != nil {
+				return err
+			}
+			var seq int64
+			var hash []byte
+			if err := tx.QueryRow(ctx, expireRows, age, limit).Scan(&seq, &hash, &deleted); err != nil || deleted == 0 {
+				return err
+			}
+			_, err := tx.Exec(ctx, `update audit_chain set first_seq = $1, first_hash = $2`, seq, hash)
+			return err
+		})
+	})
+	return deleted, wrapped("delete old audit entries", err)
+}
+
+func wrapped(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
