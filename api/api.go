@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
@@ -54,6 +55,8 @@ type Config struct {
 	// RequestTimeout bounds a request, not counting its ?wait. It is shorter than the usual timeout of callers, so that
 	// they learn that the database does not answer. 0: 1.9 s.
 	RequestTimeout time.Duration
+	// KeyRate is the number of requests per second with one key, on this replica. 0: no limit.
+	KeyRate int
 	// KeepAlive is the interval of comments on a quiet event stream, which keep proxies from closing it. 0: 15 s.
 	KeepAlive time.Duration
 	// StreamAllowance is the time in which a watcher must read an event; a slower one is disconnected. 0: 10 s.
@@ -108,6 +111,7 @@ type service struct {
 	keyring     *keyring
 	observed    *observed
 	shares      *shares
+	keyLimiter  *httprate.RateLimiter // nil: no limit
 }
 
 // New returns the handler of the whole API.
@@ -118,6 +122,7 @@ func New(config Config) http.Handler {
 	s.keyring = newKeyring(s.Keys, s.Now, s.Logger)
 	s.observed = newObserved(s.Registry)
 	s.shares = newShares()
+	s.keyLimiter = newKeyLimiter(s.KeyRate)
 	s.router.Use(s.identify, s.observe, s.recoverPanics, secureHeaders, s.localOnly, refuseAmbiguity, middleware.GetHead)
 	s.router.NotFound(s.notFound)
 	s.router.MethodNotAllowed(s.methodNotAllowed)

@@ -39,6 +39,8 @@ func statusOf(code string) int {
 		resource.CodeInvalidDefinition, resource.CodeIdempotencyConflict, resource.CodeUnknownStep,
 		resource.CodeDataTooLarge, resource.CodeFilterRequired, resource.CodeTooMany:
 		return http.StatusUnprocessableEntity
+	case resource.CodeRateLimited:
+		return http.StatusTooManyRequests
 	case resource.CodeUnavailable, resource.CodeBusy:
 		return http.StatusServiceUnavailable
 	default:

@@ -49,14 +49,14 @@ func register[I, O any](s *service, r route, handle func(context.Context, *I) (*
 }
 
 func (r route) operation(s *service) huma.Operation {
-	problems := append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}, r.errors...)
+	problems := append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}, r.errors...)
 	if r.body != nil {
 		problems = append(problems, http.StatusBadRequest, http.StatusRequestEntityTooLarge,
 			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	} else if r.method != http.MethodGet {
 		problems = append(problems, http.StatusBadRequest)
 	}
-	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r), s.checkQuery}
+	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r), s.limitRate, s.checkQuery}
 	if r.body != nil {
 		middlewares = append(middlewares, s.readBody(*r.body))
 	} else if r.method != http.MethodGet {

@@ -242,3 +242,24 @@ func TestARotationLeavesNoGap(t *testing.T) {
 	listed := into[resource.List[resource.Key]](e.get("/v1/keys"), http.StatusOK).Items
 	assert.NotNil(t, listed[0].LastUsedAt)
 }
+
+func TestAKeyHasARate(t *testing.T) {
+	t.Parallel()
+	o := start(t, withKeys, func(c *api.Config) { c.KeyRate = 3 })
+	_, busy := o.holder(record.Viewer)
+	_, other := o.holder(record.Viewer)
+	o.key = busy
+	require.Eventually(t, func() bool { // requests may take so long that the window moves on
+		a := o.get("/v1/keys/me")
+		if a.StatusCode == http.StatusOK {
+			return false
+		}
+		a.problem(http.StatusTooManyRequests, "rate_limited")
+		assert.Equal(t, "1", a.Header.Get("Retry-After"))
+		return true
+	}, time.Minute, time.Millisecond)
+	o.key = other
+	assert.Equal(t, http.StatusOK, o.get("/v1/keys/me").StatusCode, "each key has its own")
+	o.key = busy
+	assert.Eventually(t, func() bool { return o.get("/v1/keys/me").StatusCode == http.StatusOK }, time.Minute, 100*time.Millisecond)
+}

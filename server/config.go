@@ -45,6 +45,8 @@ type Config struct {
 	// default: saga.
 	Events string
 	Kafka  KafkaConfig // publishes the events to Kafka, too
+	// KeyRate is the number of requests per second with one key, on each replica; 0: no limit.
+	KeyRate int
 	// StartsUnaudited leaves starts of sagas out of the audit log.
 	StartsUnaudited bool
 	// RetainAudit is the age at which entries of the audit log are deleted; 0 or negative: they are kept.

@@ -42,6 +42,7 @@ const (
 	CodeUnavailable          = "unavailable"            // the database did not answer in time; retry
 	CodeUnreadable           = "unreadable"             // this version cannot read the stored saga or definition
 	CodeBusy                 = "busy"                   // too many requests; the request was not begun; see Retry-After
+	CodeRateLimited          = "rate_limited"           // the key has reached its rate; the request was not begun; see Retry-After
 	CodeForbiddenHost        = "forbidden_host"         // without authentication: the Host is not this machine
 	CodeForbiddenOrigin      = "forbidden_origin"       // without authentication: a page of another site sent it
 	CodeInternal             = "internal"               // a defect; see the server log for the request id

@@ -39,6 +39,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	}
 	c.Retain.apply(&config)
 	c.Log.apply(&config)
+	config.KeyRate = int(c.KeyRate)
 	c.Event.apply(&config)
 	c.Health.apply(&config)
 	c.TLS.apply(&config)

@@ -24,6 +24,7 @@ type serverFlags struct {
 	Event        eventFlags   `embed:""`
 	Retain       retainFlags  `embed:""`
 	Log          auditFlags   `embed:""`
+	KeyRate      keyRate      `default:"0" env:"ORCHESTRATOR_KEY_RATE" help:"Requests per second with one API key, on each replica; beyond it they are refused with 429. 0: no limit."`
 	MaxDepth     queueDepth   `name:"max-queue-depth" env:"ORCHESTRATOR_MAX_QUEUE_DEPTH" help:"/readyz fails while a worker queue holds more commands; 0: no limit."`
 	Health       healthFlags  `embed:""`
 	LogFormat    string       `default:"auto" enum:"auto,text,json" env:"ORCHESTRATOR_LOG_FORMAT" help:"Format of the log. auto: text on a terminal, else json."`
@@ -111,6 +112,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	}
 	c.Retain.apply(&config)
 	c.Log.apply(&config)
+	config.KeyRate = int(c.KeyRate)
 	c.Event.apply(&config)
 	c.Health.apply(&config)
 	c.TLS.apply(&config)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -178,4 +179,17 @@ func (r retention) config() time.Duration {
 		return -1
 	}
 	return time.Duration(r)
+}
+
+// keyRate is a limit of requests per second.
+type keyRate int
+
+// UnmarshalText parses the value.
+func (r *keyRate) UnmarshalText(text []byte) error {
+	given, err := strconv.Atoi(string(text))
+	if err != nil || given < 0 || given > api.MaxKeyRate {
+		return fmt.Errorf("must be a whole number from 0 to %d", api.MaxKeyRate)
+	}
+	*r = keyRate(given)
+	return nil
 }
