@@ -49,7 +49,8 @@ type Monitor struct {
 	checks  map[string]string
 	lookAt  time.Time // time of checks
 	found   survey
-	queues  []record.QueueHealth // of worker queues, by name
+	queues  []record.QueueHealth // by name
+	sampled []string             // names of worker queues, sorted; nil: not known yet
 
 	surveying sync.Mutex // held while surveying; guards scan
 	scan      scan

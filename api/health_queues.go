@@ -7,7 +7,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// readHealth reads the health of worker queues, for /readyz?verbose and the metric.
+// readHealth reads the health of worker queues, for /readyz?verbose and the metric. It leaves out healthy queues that are not in
+// use any more.
 func (m *Monitor) readHealth(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, surveyTimeout)
 	defer cancel()
@@ -15,18 +16,13 @@ func (m *Monitor) readHealth(ctx context.Context) {
 	if err != nil {
 		return // what is known stays
 	}
-	names, err := queueNames(limited, m.config.Reads)
-	if err != nil {
-		return
-	}
-	health = slices.DeleteFunc(health, func(h record.QueueHealth) bool {
-		_, used := slices.BinarySearch(names, h.Queue)
-		return !h.Unhealthy && !used
-	})
-	m.census.healthRead(health)
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	m.queues = health
+	m.queues = slices.DeleteFunc(health, func(h record.QueueHealth) bool {
+		_, used := slices.BinarySearch(m.sampled, h.Queue)
+		return !h.Unhealthy && !used && m.sampled != nil
+	})
+	m.census.healthRead(m.queues)
 }
 
 // healthRead sets the gauge of unhealthy queues. If there are too many queues to name, it names unhealthy ones first.

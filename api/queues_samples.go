@@ -56,12 +56,15 @@ func (m *Monitor) sample(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	names = names[:min(len(names), maxSampled)]
 	loads := make(map[string]record.QueueLoad)
 	counted, err := m.config.Reads.QueueLoads(limited)
-	for _, load := range counted {
+	for _, load := range counted { // sagas of earlier versions may wait for further queues
 		loads[load.Queue] = load
+		names = append(names, load.Queue)
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	names = names[:min(len(names), maxSampled)]
 	states := m.inspection.states(limited, names)
 	now := resource.Time{Time: time.Now().UTC().Truncate(time.Microsecond)}
 	taken := make(map[string]resource.QueueSample, len(names))
@@ -78,6 +81,9 @@ func (m *Monitor) sample(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	m.mutex.Lock()
+	m.sampled = names
+	m.mutex.Unlock()
 	m.census.sampled(taken)
 	if !begun.Before(m.keepAt) {
 		m.keepAt = begun.Add(sampleEvery - surveyEvery/2) // a tick may come a little early

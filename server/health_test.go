@@ -88,6 +88,24 @@ func TestReplicasAgreeOnTheHealthOfQueues(t *testing.T) {
 	assert.Empty(t, events)
 }
 
+// A queue that only sagas of an earlier version wait for is measured and checked, too.
+func TestTheQueueOfAnEarlierVersionIsMeasured(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, server.Config{HealthConfig: server.HealthConfig{HealthInterval: time.Second}})
+	for _, queue := range []string{"old", "new"} {
+		status, answer := request(t, http.MethodPut, s.URL()+"/v1/definitions/order", `{"steps":[{"name":"do","command":"`+queue+`.do"}]}`)
+		require.Equal(t, http.StatusCreated, status, answer)
+		if queue == "old" {
+			status, answer = request(t, http.MethodPost, s.URL()+"/v1/sagas", `{"definition":"order"}`)
+			require.Equal(t, http.StatusCreated, status, answer)
+		}
+	}
+	untilScraped(t, s, `saga_queue_commands_out{queue="old"} 1`)
+	untilScraped(t, s, `saga_queue_unhealthy{queue="old"} 1`)
+	untilScraped(t, s, `saga_queue_commands_out{queue="new"} 0`)
+	untilScraped(t, s, `saga_queue_unhealthy{queue="new"} 0`)
+}
+
 // subscribed returns the events of queues.
 func subscribed(t *testing.T, url, prefix string) <-chan amqp.Delivery {
 	t.Helper()

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// maxStepLabels bounds the steps that metrics name. Those of further definitions are counted together.
-	maxStepLabels = 2000
-	otherLabel    = "other"
+	// maxDefinitionLabels and maxStepLabels bound what metrics name. Further definitions, and further steps, are counted together.
+	// A definition may have other steps in each of its versions.
+	maxDefinitionLabels = 200
+	maxStepLabels       = 2000
+	otherLabel          = "other"
 )
 
 // sagaMetrics are the metrics of what this process has decided. Their sums over all replicas are right: each decision is
@@ -24,8 +26,8 @@ type sagaMetrics struct {
 	lateness               prometheus.Histogram
 
 	mu    sync.Mutex
-	named map[string]bool // definitions that metrics name
-	steps int             // of these definitions
+	named map[string]map[string]bool // steps that metrics name, by definition
+	steps int                        // how many these are
 }
 
 func newSagaMetrics(registry *prometheus.Registry) *sagaMetrics {
@@ -46,28 +48,43 @@ func newSagaMetrics(registry *prometheus.Registry) *sagaMetrics {
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "saga_timer_lateness_seconds", Help: "From the time at which a saga was due to the decision.", Buckets: short,
 		}),
-		named: make(map[string]bool),
+		named: make(map[string]map[string]bool),
 	}
 	registry.MustRegister(m.started, m.finished, m.duration, m.attempts, m.stepDuration, m.lateness)
 	return m
 }
 
 // label returns the definition's name, or the label of all definitions beyond the bound.
-func (m *sagaMetrics) label(d *saga.Definition) string {
+func (m *sagaMetrics) label(definition string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.named[d.Name] {
-		if m.steps+len(d.Steps) > maxStepLabels {
+	if m.named[definition] == nil {
+		if len(m.named) == maxDefinitionLabels {
 			return otherLabel
 		}
-		m.named[d.Name] = true
-		m.steps += len(d.Steps)
+		m.named[definition] = make(map[string]bool)
 	}
-	return d.Name
+	return definition
+}
+
+// stepLabel returns the step's name, or the label of all steps beyond the bound. definition is a label.
+func (m *sagaMetrics) stepLabel(definition, step string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	steps := m.named[definition]
+	switch {
+	case steps[step]:
+	case steps == nil || m.steps == maxStepLabels:
+		return otherLabel
+	default:
+		steps[step] = true
+		m.steps++
+	}
+	return step
 }
 
 func (m *sagaMetrics) observe(d engine.Decided) {
-	definition := m.label(d.Definition)
+	definition := m.label(d.Definition.Name)
 	if !d.WakeAt.IsZero() {
 		m.lateness.Observe(max(0, d.After.UpdatedAt.Sub(d.WakeAt).Seconds()))
 	}
@@ -98,10 +115,7 @@ func (m *sagaMetrics) attempt(definition string, d engine.Decided, entry *saga.E
 	if !is {
 		return
 	}
-	step := entry.Step
-	if definition == otherLabel {
-		step = otherLabel
-	}
+	step := m.stepLabel(definition, entry.Step)
 	m.attempts.WithLabelValues(definition, step, string(ended.action), ended.outcome).Inc()
 	if ended.known && ended.outcome == attemptSucceeded {
 		m.stepDuration.WithLabelValues(definition, step, string(ended.action)).Observe(max(0, entry.At.Sub(ended.dispatched).Seconds()))
