@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -109,8 +110,10 @@ func (s *service) wouldRedrive(ctx context.Context, letterID string) (would, ref
 		return "", "the dead letter is gone", nil
 	}
 	if err != nil || letter.Source == record.SourceStart {
-		would, refused = s.wouldStart(ctx, letter)
-		return would, refused, err
+		if err != nil {
+			return "", "", err
+		}
+		return s.wouldStart(ctx, letter)
 	}
 	id, err := saga.ParseCommandID(letter.CommandID)
 	if err != nil {
@@ -138,17 +141,24 @@ func (s *service) wouldRedrive(ctx context.Context, letterID string) (would, ref
 }
 
 // wouldStart reports what the redrive of a start would do.
-func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (would, refused string) {
+func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (would, refused string, err error) {
 	headers := make(map[string]any)
 	_ = json.Unmarshal(letter.Headers, &headers) // without its id, the message is refused below
 	key, _ := headers[wire.HeaderIdempotencyKey].(string)
 	start, err := DecodeStartMessage(wire.Message{MessageID: key, Headers: headers, Body: letter.Body}, s.Now())
 	if err != nil {
-		return "", err.Error() + ": discard it"
+		return "", err.Error() + ": discard it", nil //nolint:nilerr // a refusal is the answer
+	}
+	made, hash, err := s.Reads.StartedUnder(ctx, start.IdempotencyKey)
+	if err != nil {
+		return "", "", err
+	}
+	if made != "" {
+		return s.wouldStartAgain(ctx, made, bytes.Equal(hash, start.BodyHash))
 	}
 	names, err := s.Bulks.Disabled(ctx)
 	if err == nil && slices.Contains(names, start.Definition) {
-		return "", "the definition is disabled: enable it first"
+		return "", "the definition is disabled: enable it first", nil
 	}
 	if start.Version == 0 {
 		_, err = s.Reads.LatestDefinition(ctx, start.Definition)
@@ -156,15 +166,27 @@ func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (wou
 		_, err = s.Reads.DefinitionVersion(ctx, start.Definition, start.Version)
 	}
 	if err != nil {
-		return "", "the definition does not exist or cannot be read"
+		return "", "the definition does not exist or cannot be read", nil //nolint:nilerr // a refusal is the answer
 	}
 	if start.Key != "" {
 		holder, _, err := s.Reads.Sagas(ctx, record.Filter{Definition: &start.Definition, Key: &start.Key, Statuses: unfinishedStatuses()}, record.Page{Limit: 1})
 		if err == nil && len(holder) > 0 {
-			return "", "saga " + holder[0].ID + " holds the business key: redrive the dead letter once that saga has ended"
+			return "", "saga " + holder[0].ID + " holds the business key: redrive the dead letter once that saga has ended", nil
 		}
 	}
-	return "start a saga of " + start.Definition + ", unless its idempotency key was used with a different request", ""
+	return "start a saga of " + start.Definition, "", nil
+}
+
+// wouldStartAgain reports what the redrive of a start would do whose idempotency key was used.
+func (s *service) wouldStartAgain(ctx context.Context, made string, same bool) (would, refused string, err error) {
+	if !same {
+		return "", "its idempotency key was used with a different request, for saga " + made + ": discard it", nil
+	}
+	_, err = s.Reads.Saga(ctx, made)
+	if errors.Is(err, record.ErrSagaNotFound) {
+		return "", "the same request has started saga " + made + ", which is deleted: discard it", nil
+	}
+	return "delete the dead letter: the same request has started saga " + made, "", err
 }
 
 // unfinishedStatuses returns the statuses of sagas that have not ended.

@@ -50,7 +50,8 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 		Rows: kept, Publisher: o.broker,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { o.engine.Published(ctx, id, done) },
 	})
-	o.engine = engine.New(engine.Config{Store: kept, Outbox: outbox, Queues: o.broker})
+	decode := func(m wire.Message) (record.StartRequest, error) { return api.DecodeStartMessage(m, time.Now()) }
+	o.engine = engine.New(engine.Config{Store: kept, Outbox: outbox, Queues: o.broker, DecodeStart: decode})
 	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Webhooks: kept, Auth: api.AuthNone, Version: "test"}
 	config.QueueSet = func(ctx context.Context) { _ = outbox.Follow(ctx) }
 	for _, c := range change {

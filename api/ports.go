@@ -33,6 +33,8 @@ type Sagas interface {
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
+	// StartedUnder returns the saga that a start under the key made, and the hash of that start's body; "" for none.
+	StartedUnder(ctx context.Context, idempotencyKey string) (sagaID string, bodyHash []byte, err error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	QueueProblems(ctx context.Context) ([]record.QueueProblem, error)
 	Groups(ctx context.Context, scope record.Scope, definition string) (record.Groups, error)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -28,6 +30,26 @@ func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) 
 		return record.StoredSaga{}, fmt.Errorf("read saga %s: %w", id, err)
 	}
 	return found[0], nil
+}
+
+// StartedUnder returns the saga that a start under an idempotency key made, and the hash of that start's body; "" if there is
+// none. The saga may be deleted.
+func (s *Store) StartedUnder(ctx context.Context, key string) (sagaID string, bodyHash []byte, err error) {
+	if !storable(key) {
+		return "", nil, nil
+	}
+	err = s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select saga_id, body_hash from idempotency_keys where key = $1`, key)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&sagaID, &bodyHash}, func() error { return nil })
+		return err
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("look for the start under an idempotency key: %w", err)
+	}
+	return sagaID, bodyHash, nil
 }
 
 // Changed returns the sagas whose revision is higher than the given one, without unreadable ones. Sagas beyond

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -147,7 +148,7 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 		if s.Attention != nil {
 			row(table, "attention", fmt.Sprintf("%s, since %s: %s", s.Attention.Reason, p.ago(s.Attention.Since), s.Attention.Message))
 		}
-		row(table, "data", string(s.Data))
+		row(table, "data", shortened(string(s.Data)))
 		row(table, "actions", words(s.AllowedActions))
 		fmt.Fprintln(table)
 		row(table, "STEP", "STATUS", "ATTEMPTS", "COMPENSATIONS", "STARTED", "ERROR")
@@ -159,6 +160,17 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 			row(table, step.Name, step.Status, step.Attempts, step.CompensationAttempts, p.agoOf(step.StartedAt), failed)
 		}
 	})
+}
+
+// mostShown is how many bytes of data a table shows.
+const mostShown = 8 << 10
+
+// shortened cuts a text for a table.
+func shortened(text string) string {
+	if len(text) <= mostShown {
+		return text
+	}
+	return fmt.Sprintf("%s… and %d bytes more: --output json has all", strings.ToValidUTF8(text[:mostShown], ""), len(text)-mostShown)
 }
 
 // failure formats the reason why a saga compensates.

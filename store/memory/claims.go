@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"context"
 	"slices"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -134,3 +135,12 @@ func (t *transaction) takeKey(key businessKey, sagaID string) {
 
 // text is the key's name in the file. A definition's name contains no slash.
 func (k businessKey) text() string { return k.Definition + "/" + k.Key }
+
+// StartedUnder returns the saga that a start under an idempotency key made, and the hash of that start's body; "" if there is
+// none. The saga may be deleted.
+func (s *Store) StartedUnder(_ context.Context, key string) (sagaID string, bodyHash []byte, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	row := s.tables.claims[key]
+	return row.SagaID, bytes.Clone(row.BodyHash), nil
+}

@@ -41,6 +41,15 @@ func sameKeySameBody(f *Fixture) {
 	outcome, err := f.TryStart(f.Claim(NewID(), "k1", ""), saga.Start{})
 	require.NoError(t, err)
 	assert.Equal(t, record.StartOutcome{Kind: record.StartExists, Existing: first, Instance: f.Get(first)}, outcome)
+	made, hash, err := f.StartedUnder(t.Context(), "k1")
+	require.NoError(t, err)
+	assert.Equal(t, first, made)
+	assert.Equal(t, f.Claim(first, "k1", "").BodyHash, hash)
+	for _, unknown := range []string{"k2", "", "\x00"} {
+		made, _, err = f.StartedUnder(t.Context(), unknown)
+		require.NoError(t, err)
+		assert.Empty(t, made)
+	}
 }
 
 func sameKeyOtherBody(f *Fixture) {

@@ -43,6 +43,7 @@ type Store interface {
 	Stats(ctx context.Context, scope record.Scope) (record.Stats, error)
 	Unfinished(ctx context.Context) ([]record.Count, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
+	StartedUnder(ctx context.Context, key string) (sagaID string, bodyHash []byte, err error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 
 	QueueHealth(ctx context.Context) ([]record.QueueHealth, error)
