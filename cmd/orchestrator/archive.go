@@ -16,16 +16,15 @@ type archiveFindCommand struct {
 	ArchiveDir string `required:"" name:"archive-dir" env:"ORCHESTRATOR_ARCHIVE_DIR" type:"existingdir" help:"Directory of the archive."`
 }
 
-// Run prints every line of the saga: more than one if a server stopped between the writing and the deletion.
+// Run prints the last state of the saga.
 func (c *archiveFindCommand) Run(out *streams) error {
-	found := 0
-	err := archive.Find(c.ArchiveDir, c.ID, func(line []byte) error {
-		found++
-		_, err := fmt.Fprintf(out.out, "%s\n", line)
-		return err
-	})
-	if err == nil && found == 0 {
+	last, err := archive.Last(c.ArchiveDir, c.ID)
+	if err == nil && last == nil {
 		err = fmt.Errorf("the archive does not have saga %q", c.ID)
 	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out.out, "%s\n", last)
 	return err
 }

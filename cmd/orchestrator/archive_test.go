@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -15,11 +16,13 @@ func TestArchiveFind(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "archive")
 	kept, err := archive.Open(directory, nil)
 	require.NoError(t, err)
-	line := `{"saga":{"id":"01JD0000000000000000000000"},"history":[]}`
-	for range 2 {
-		require.NoError(t, kept.Append([][]byte{[]byte(line)}))
+	line := func(revision int) string {
+		return fmt.Sprintf(`{"saga":{"id":"01JD0000000000000000000000","revision":%d},"history":[]}`, revision)
 	}
-	assert.Equal(t, result{out: line + "\n" + line + "\n"}, execute(t, "", "archive", "find", "01JD0000000000000000000000", "--archive-dir", directory))
+	for _, revision := range []int{7, 9, 9, 8} { // a server that was held up wrote an older state last
+		require.NoError(t, kept.Append([][]byte{[]byte(line(revision))}))
+	}
+	assert.Equal(t, result{out: line(9) + "\n"}, execute(t, "", "archive", "find", "01JD0000000000000000000000", "--archive-dir", directory))
 	missing := execute(t, "", "archive", "find", "01JD0000000000000000000001", "--archive-dir", directory)
 	assert.Equal(t, exitFailed, missing.code)
 	assert.Contains(t, missing.err, "01JD0000000000000000000001")

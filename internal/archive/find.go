@@ -15,6 +15,20 @@ import (
 // memberStart are the bytes with which Append begins a member: no name, no time, any system.
 const memberStart = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
+// Last returns the line of the saga's last state, the one with the highest revision; nil if there is none. A saga has several
+// lines if a server stopped between the writing and the deletion, or if it changed in between. The last line need not be the
+// last state: a server that was held up may have written it.
+func Last(path, sagaID string) (last []byte, err error) {
+	var revision int64
+	err = Find(path, sagaID, func(line []byte) error {
+		if now := headOf(line).Revision; now >= revision {
+			last, revision = bytes.Clone(line), now
+		}
+		return nil
+	})
+	return last, err
+}
+
 // Find calls take with every line of the saga, oldest file first. It skips what a crash has left of a member: its sagas
 // were not deleted then.
 func Find(path, sagaID string, take func(line []byte) error) error {
@@ -52,7 +66,7 @@ func findIn(name, sagaID string, take func(line []byte) error) (err error) {
 		}
 		at += size
 		for line := range bytes.Lines(found) {
-			if line = bytes.TrimSuffix(line, []byte("\n")); idOf(line) == sagaID {
+			if line = bytes.TrimSuffix(line, []byte("\n")); headOf(line).ID == sagaID {
 				if err := take(line); err != nil {
 					return err
 				}
@@ -61,17 +75,21 @@ func findIn(name, sagaID string, take func(line []byte) error) (err error) {
 	}
 }
 
-// idOf returns the id of the saga of a line. What is not a saga has none.
-func idOf(line []byte) string {
+// head is what identifies the state of a saga.
+type head struct {
+	ID       string `json:"id"`
+	Revision int64  `json:"revision"`
+}
+
+// headOf returns the head of the saga of a line. What is not a saga has none.
+func headOf(line []byte) head {
 	var archived struct {
-		Saga struct {
-			ID string `json:"id"`
-		} `json:"saga"`
+		Saga head `json:"saga"`
 	}
 	if err := json.Unmarshal(line, &archived); err != nil {
-		return ""
+		return head{}
 	}
-	return archived.Saga.ID
+	return archived.Saga
 }
 
 var errDamaged = errors.New("a part of a member")

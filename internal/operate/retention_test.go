@@ -34,8 +34,10 @@ func (a *archive) Write(_ context.Context, sagas []record.SagaWithHistory) error
 	if a.fail {
 		return errors.New("the disk is full")
 	}
-	for _, kept := range sagas {
-		a.sagas[kept.ID] = kept
+	for _, kept := range sagas { // as a reader of the archive does: the highest revision is the last state
+		if kept.Revision >= a.sagas[kept.ID].Revision {
+			a.sagas[kept.ID] = kept
+		}
 	}
 	return nil
 }
