@@ -35,6 +35,7 @@ func imports() map[string][]string {
 		"internal/test/checker":    {"saga", "internal/record"},
 		"internal/test/browser":    {all},
 		"internal/test/alerts":     {all},
+		"internal/test/deploy":     {},
 		"internal/archive":         {},
 		"internal/loadtest":        {},
 		"internal/test/mutants":    {},

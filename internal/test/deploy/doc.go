@@ -1,0 +1,2 @@
+// Package deploy checks the files under deploy that run the orchestrator.
+package deploy
