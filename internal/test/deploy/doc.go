@@ -1,2 +1,2 @@
-// Package deploy checks the files under deploy that run the orchestrator.
+// Package deploy checks what is shipped: the files under deploy that run the orchestrator, and the licences of its modules.
 package deploy
