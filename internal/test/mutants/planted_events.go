@@ -28,11 +28,13 @@ func eventMutants() []mutant {
 		},
 		{
 			"events that are read out of order", "store/events.go",
-			"order by at, subject, seq limit $2", "order by subject, at desc limit $2", []layer{eventRules()},
+			"order by at, subject, seq limit $2", "order by subject, at desc limit $2",
+			[]layer{eventRules()},
 		},
 		{
 			"an event without a saga's abandonment", "store/abandon.go",
-			"select unnest($8::text[]), $5, e.id", "select unnest(($8::text[])[2:]), $5, e.id", []layer{eventRules()},
+			"select unnest($8::text[]), $5, e.id", "select unnest(($8::text[])[2:]), $5, e.id",
+			[]layer{eventRules()},
 		},
 		{
 			"a webhook whose receiver that hangs delays others", "internal/operate/webhooks.go",
