@@ -51,7 +51,8 @@ func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Va
 	if json.Unmarshal(raw, into.Addr().Interface()) != nil {
 		return false
 	}
-	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Tag.Get("exclusiveMinimum") != "" || member.Type == reflect.TypeFor[saga.Duration]()
+	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Tag.Get("exclusiveMinimum") != "" ||
+		member.Tag.Get("minLength") != "" || member.Type == reflect.TypeFor[saga.Duration]()
 	return !zeroIsAbsent || !into.IsZero()
 }
 

@@ -189,3 +189,18 @@ func TestServingWithoutKeysRequiresALoopbackAddress(t *testing.T) {
 	}
 	require.Error(t, api.CheckExposure("maybe", "127.0.0.1:8080", false))
 }
+
+// A member that is given and empty is not an absent one: a script with an unset variable must not get a key that never expires.
+func TestAnEmptyExpiryIsRefused(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for pointer, body := range map[string]string{
+		"/expires_in": `{"name":"t","role":"viewer","expires_in":""}`, "/definitions": `{"name":"t","role":"viewer","definitions":[]}`,
+	} {
+		found := o.post("/v1/keys", body).problem(http.StatusUnprocessableEntity, resource.CodeInvalidField)
+		require.Len(t, found.Errors, 1)
+		assert.Equal(t, pointer, found.Errors[0].Pointer)
+	}
+	id, _ := o.holder(record.Viewer)
+	o.post("/v1/keys/"+id+"/rotate", `{"grace":""}`).problem(http.StatusUnprocessableEntity, resource.CodeInvalidField)
+}

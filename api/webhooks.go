@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +26,9 @@ const (
 	minWebhookSecretBytes = 24
 	maxWebhookSecretBytes = 64
 	maxWebhookURL         = 2048
-	// webhookTestTimeout bounds a test delivery.
-	webhookTestTimeout = 10 * time.Second
+	maxHost               = 253 // of DNS
+	// webhookTestTimeout bounds a test delivery, as long as a real one.
+	webhookTestTimeout = 15 * time.Second
 	webhookTestType    = "webhook.test"
 )
 
@@ -184,12 +187,16 @@ func webhookURLFault(text string) string {
 		return "must have at most " + decimal(maxWebhookURL) + " bytes"
 	}
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.User != nil || parsed.Fragment != "" {
-		return "must be an http or https URL without user and fragment"
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" || len(parsed.Hostname()) > maxHost ||
+		parsed.User != nil || parsed.Fragment != "" {
+		return "must be an http or https URL with a host of at most " + decimal(maxHost) + " bytes, without user and fragment"
+	}
+	if port, err := strconv.ParseUint(cmp.Or(parsed.Port(), "80"), 10, 16); err != nil || port == 0 {
+		return "must have a port from 1 to 65535"
 	}
 	if address, err := netip.ParseAddr(parsed.Hostname()); err == nil {
-		if address = address.Unmap(); address.IsLinkLocalUnicast() || address.IsMulticast() || address.IsUnspecified() {
-			return "must not be a link-local, multicast or unspecified address"
+		if record.ForbiddenForWebhooks(address) {
+			return "must not be a link-local, multicast or unspecified address, or that of a metadata service"
 		}
 	}
 	return ""

@@ -65,7 +65,7 @@ func Open(ctx context.Context, config Config) (*Server, error) {
 func (s *Server) assemble(ctx context.Context) error {
 	var err error
 	if tracing() {
-		if s.traces, err = traces.New(ctx, s.config.Version); err != nil {
+		if s.traces, err = traces.New(ctx, s.config.Version, s.config.Logger); err != nil {
 			return err
 		}
 	}

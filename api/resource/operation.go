@@ -5,13 +5,13 @@ type NewKey struct {
 	Name string `json:"name" maxLength:"64" doc:"Name of the holder, which histories show as the actor"`
 	Role string `json:"role" enum:"viewer,operator,admin"`
 	// ExpiresIn is a duration such as 12h or 90d. Empty: the key does not expire.
-	ExpiresIn   string   `json:"expires_in,omitempty" doc:"Duration after which the key is invalid, such as 12h or 90d; absent: it does not expire"`
+	ExpiresIn   string   `json:"expires_in,omitempty" minLength:"1" doc:"Duration after which the key is invalid, such as 12h or 90d; absent: it does not expire"`
 	Definitions []string `json:"definitions,omitempty" doc:"The only definitions that the key covers, at most 100; absent: every definition"`
 }
 
 // RotateKey is the body of `POST /v1/keys/{id}/rotate`. The body may be absent.
 type RotateKey struct {
-	Grace string `json:"grace,omitempty" doc:"Duration for which the secret before stays valid, such as 1h, at most 30d; absent: 0"`
+	Grace string `json:"grace,omitempty" minLength:"1" doc:"Duration for which the secret before stays valid, such as 1h, at most 30d; absent: 0"`
 }
 
 // Key is an API key. Only the answers that created or rotated it have the secret.

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,13 +29,11 @@ const (
 	maxAnswer = 64 << 10
 )
 
-// errLinkLocal protects the metadata services of clouds, which give away credentials.
-var errLinkLocal = errors.New("the address is link-local, unspecified or multicast, which webhooks may not be")
+var errLinkLocal = errors.New("the address is link-local, unspecified, multicast or of a metadata service, which webhooks may not be")
 
 // CheckWebhookAddress returns an error for an address that no webhook may have.
 func CheckWebhookAddress(address netip.Addr) error {
-	address = address.Unmap()
-	if address.IsLinkLocalUnicast() || address.IsMulticast() || address.IsUnspecified() {
+	if record.ForbiddenForWebhooks(address) {
 		return errLinkLocal
 	}
 	return nil
@@ -78,9 +77,10 @@ func (s *Sender) Send(ctx context.Context, delivery record.Delivery) error {
 	at := strconv.FormatInt(s.now().Unix(), 10)
 	request.Header.Set("Content-Type", wire.EventContentType)
 	request.Header.Set("User-Agent", "saga-orchestrator")
-	request.Header.Set("Webhook-Id", delivery.EventID)
+	id := strings.ReplaceAll(delivery.EventID, ".", "_") // a full stop separates the parts of what is signed
+	request.Header.Set("Webhook-Id", id)
 	request.Header.Set("Webhook-Timestamp", at)
-	request.Header.Set("Webhook-Signature", sign(delivery.Secret, delivery.EventID, at, delivery.Body))
+	request.Header.Set("Webhook-Signature", sign(delivery.Secret, id, at, delivery.Body))
 	answer, err := s.client.Do(request)
 	if err != nil {
 		return withoutURL(err)

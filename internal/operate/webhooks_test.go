@@ -170,10 +170,13 @@ func TestAReceiverThatHangsDelaysNoOther(t *testing.T) {
 
 func TestAWebhookIsNeverLinkLocal(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "0.0.0.0", "224.0.0.1"} {
+	for _, address := range []string{
+		"169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "0.0.0.0", "224.0.0.1",
+		"64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::169.254.169.254", "fd00:ec2::254", "fe80::1%eth0", "ff02::1",
+	} {
 		require.Error(t, operate.CheckWebhookAddress(netip.MustParseAddr(address)), address)
 	}
-	for _, address := range []string{"127.0.0.1", "10.0.0.1", "::1", "192.168.1.1", "203.0.113.9"} {
+	for _, address := range []string{"127.0.0.1", "10.0.0.1", "::1", "192.168.1.1", "203.0.113.9", "64:ff9b::cb00:7109", "fd00::1", "2001:db8::1"} {
 		require.NoError(t, operate.CheckWebhookAddress(netip.MustParseAddr(address)), address)
 	}
 	sender := operate.NewSender(time.Now)

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -21,6 +22,36 @@ type Webhook struct {
 	Oldest    time.Time // when the oldest of them was due first; zero: none; set by the store
 	LastError string    // of the latest failed delivery; empty: none, or a later one succeeded
 	LastAt    time.Time // of the latest attempt; zero: none
+}
+
+// ForbiddenForWebhooks reports whether no webhook may have an address: link-local ones, which are those of the metadata services
+// of clouds and give away credentials, also inside the forms of IPv6 that carry an address of IPv4.
+func ForbiddenForWebhooks(address netip.Addr) bool {
+	address = address.Unmap().WithZone("")
+	if address == netip.MustParseAddr("fd00:ec2::254") { // a metadata service at a private address
+		return true
+	}
+	if inner, carries := carried(address); carries && ForbiddenForWebhooks(inner) {
+		return true
+	}
+	return address.IsLinkLocalUnicast() || address.IsMulticast() || address.IsUnspecified() || address.IsInterfaceLocalMulticast()
+}
+
+// carried returns the address of IPv4 in an address by NAT64, by 6to4, or in the old compatible form.
+func carried(address netip.Addr) (inner netip.Addr, carries bool) {
+	if !address.Is6() || address.IsLoopback() || address.IsUnspecified() {
+		return netip.Addr{}, false
+	}
+	bytes := address.As16()
+	switch {
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(address), netip.MustParsePrefix("::/96").Contains(address):
+		return netip.AddrFrom4([4]byte(bytes[12:])), true
+	case netip.MustParsePrefix("64:ff9b:1::/48").Contains(address):
+		return netip.AddrFrom4([4]byte(bytes[12:])), true
+	case netip.MustParsePrefix("2002::/16").Contains(address):
+		return netip.AddrFrom4([4]byte(bytes[2:6])), true
+	}
+	return netip.Addr{}, false
 }
 
 // MaxWebhooks is the number of webhooks of an installation.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -30,7 +31,8 @@ type Tracer struct {
 
 // New returns a tracer for the endpoint that OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of the OpenTelemetry
 // specification name. It does not connect yet.
-func New(ctx context.Context, version string) (*Tracer, error) {
+func New(ctx context.Context, version string, log *slog.Logger) (*Tracer, error) {
+	otel.SetErrorHandler(otel.ErrorHandlerFunc((&failures{log: log}).note))
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("configure traces: %w", err)

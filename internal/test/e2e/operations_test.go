@@ -164,7 +164,14 @@ func content(t *testing.T, method, address string, values url.Values) string {
 	return string(text)
 }
 
-// Every operation of the API that changes something can be reached from the page and from the command line. Both lists come
+// notOnThePage lists the operations that only the API and the command line have so far; docs/page.md says so.
+func notOnThePage() []string {
+	return []string{
+		"PUT /v1/webhooks/{name}", "DELETE /v1/webhooks/{name}", "POST /v1/webhooks/{name}/test", "POST /v1/keys/{id}/rotate",
+	}
+}
+
+// Every other operation of the API that changes something can be reached from the page, and every one from the command line. Both lists come
 // from the calls that the page and the program really send.
 func TestThePageAndTheCommandLineDoWhatTheAPICanDo(t *testing.T) {
 	t.Parallel()
@@ -198,7 +205,9 @@ func TestThePageAndTheCommandLineDoWhatTheAPICanDo(t *testing.T) {
 	} {
 		content(t, http.MethodPost, site.URL+path, url.Values{"reason": {"a test"}})
 	}
-	assert.Equal(t, all, byPage.operations(), "what the page can do")
+	onThePage := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(notOnThePage(), name) })
+	assert.Len(t, onThePage, len(all)-len(notOnThePage()))
+	assert.Equal(t, onThePage, byPage.operations(), "what the page can do")
 
 	byCommands := o.recorder(t)
 	proxy := httptest.NewServer(byCommands)
@@ -235,7 +244,11 @@ func (o orchestratorToChange) commandLines(all []string) [][]string {
 		{"dead-letters", "discard", o.letter},
 		{"dead-letters", "discard", "--filter", "queue=work", "--reason", "a test"},
 		{"keys", "create", "--role", "viewer", "--name", "made"},
+		{"keys", "rotate", o.key, "--grace", "1h"},
 		{"keys", "revoke", o.key},
+		{"webhooks", "put", "pager", "--url", "https://example.com/", "--events", "saga.stuck"},
+		{"webhooks", "test", "none"},
+		{"webhooks", "delete", "pager"},
 	}
 	for _, name := range all {
 		if found := action.FindStringSubmatch(name); found != nil {

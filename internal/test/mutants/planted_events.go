@@ -41,8 +41,8 @@ func eventMutants() []mutant {
 			"if free := atOnce - d.running[name]; free > 0 {", "if free := atOnce - len(d.running)*atOnce; free > 0 {", delivered,
 		},
 		{
-			"a webhook that reaches a metadata service", "internal/operate/webhooks_send.go",
-			"if address.IsLinkLocalUnicast() || ", "if ", delivered,
+			"a webhook that reaches a metadata service", "internal/record/webhook.go",
+			"return address.IsLinkLocalUnicast() || ", "return ", delivered,
 		},
 		{
 			"a signature without the time", "internal/operate/webhooks_send.go",
