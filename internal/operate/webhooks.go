@@ -69,7 +69,7 @@ type Deliveries struct {
 	mu      sync.Mutex
 	running map[string]int // webhook → attempts
 	wanted  map[string][]string
-	types   map[string]bool // that any webhook wants
+	types   map[string]bool // that any webhook wants; nil: not read yet
 	read    time.Time
 }
 
@@ -87,11 +87,12 @@ func NewDeliveries(config WebhookConfig) *Deliveries {
 	return &Deliveries{config: config, added: wait.NewSignal(), running: make(map[string]int)}
 }
 
-// Wants reports whether a webhook wants events of a type. It knows the webhooks of wantedFor ago.
+// Wants reports whether a webhook wants events of a type. It knows the webhooks of wantedFor ago. Until it has read them it
+// reports true: PublishEvents selects again, and an event that is not stored would be lost.
 func (d *Deliveries) Wants(eventType string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.types[eventType]
+	return d.types == nil || d.types[eventType]
 }
 
 // Follow reads what webhooks want.

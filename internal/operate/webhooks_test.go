@@ -195,3 +195,21 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	defer sender.Close()
 	require.ErrorContains(t, sender.Send(t.Context(), record.Delivery{URL: receiver.URL, Secret: []byte("s")}), "307")
 }
+
+// A process that has just started decides on sagas before it has read what webhooks want.
+func TestNoEventIsLostBeforeTheWebhooksAreRead(t *testing.T) {
+	t.Parallel()
+	store := webhookStore(t, record.Webhook{Name: "pager", URL: "http://x", Events: []string{"saga.stuck"}})
+	d := operate.NewDeliveries(operate.WebhookConfig{Webhooks: store, Source: "/saga"})
+	assert.True(t, d.Wants("saga.stuck"))
+	assert.True(t, d.Wants("saga.completed"))
+	require.NoError(t, d.Follow(t.Context()))
+	assert.True(t, d.Wants("saga.stuck"))
+	assert.False(t, d.Wants("saga.completed"))
+	other := stuckEvent(1)
+	other.Type = "saga.completed"
+	publish(t, d, other, stuckEvent(2))
+	hook, err := store.Webhook(t.Context(), "pager")
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, hook.Waiting, "what no webhook wants makes no delivery")
+}

@@ -38,6 +38,7 @@ func (fx *fixture) work(takes time.Duration, queue string) *slowWorker {
 	w := &slowWorker{has: make(map[string]bool), answered: make(map[string]bool)}
 	var working sync.WaitGroup
 	var publishing sync.Mutex
+	ended := false // the test; guarded by publishing
 	working.Go(func() {
 		for d := range deliveries {
 			w.took(d)
@@ -50,6 +51,9 @@ func (fx *fixture) work(takes time.Duration, queue string) *slowWorker {
 				}
 				publishing.Lock()
 				defer publishing.Unlock()
+				if ended {
+					return
+				}
 				assert.NoError(fx.t, channel.PublishWithContext(context.Background(), "", d.ReplyTo, false, false, amqp.Publishing{
 					CorrelationId: d.MessageId, ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: []byte(body),
 				}))
@@ -57,7 +61,13 @@ func (fx *fixture) work(takes time.Duration, queue string) *slowWorker {
 			})
 		}
 	})
-	fx.t.Cleanup(func() { _ = channel.Cancel("", false); _ = conn.Close(); working.Wait() })
+	fx.t.Cleanup(func() {
+		publishing.Lock()
+		ended = true
+		publishing.Unlock()
+		_ = conn.Close()
+		working.Wait()
+	})
 	return w
 }
 
