@@ -41,6 +41,11 @@ func eventMutants() []mutant {
 			"if free := atOnce - d.running[name]; free > 0 {", "if free := atOnce - len(d.running)*atOnce; free > 0 {", delivered,
 		},
 		{
+			"an event that is lost while a server starts", "internal/operate/webhooks.go",
+			"return d.types == nil || d.types[eventType]", "return d.types[eventType]",
+			[]layer{{"deliveries", []string{"./internal/operate", "-run", "BeforeTheWebhooksAreRead"}}},
+		},
+		{
 			"a webhook that reaches a metadata service", "internal/record/webhook.go",
 			"return address.IsLinkLocalUnicast() || ", "return ", delivered,
 		},
