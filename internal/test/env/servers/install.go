@@ -48,14 +48,14 @@ func browsers() []string {
 	return []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 }
 
-// provideTools installs the programs that tests need, if they are missing and it can: a browser for the tests of the page, and
-// promtool for those of the alerts. The tests say so if one is missing.
+// provideTools installs the programs that tests need, if they are missing and it can: a browser for the tests of the page,
+// promtool for those of the alerts, and systemd-analyze for that of the unit. The tests fail if one is missing.
 func provideTools(ctx context.Context) error {
 	var packages []string
 	for _, tool := range []struct {
 		programs []string
 		debian   string
-	}{{browsers(), browsers()[0]}, {[]string{"promtool"}, "prometheus"}} {
+	}{{browsers(), browsers()[0]}, {[]string{"promtool"}, "prometheus"}, {[]string{"systemd-analyze"}, "systemd"}} {
 		if !slices.ContainsFunc(tool.programs, func(name string) bool { _, err := exec.LookPath(name); return err == nil }) {
 			packages = append(packages, tool.debian)
 		}
