@@ -49,6 +49,13 @@ func (r *receiver) has(eventType, subject string) bool {
 	return r.got[eventType][subject] > 0
 }
 
+// types returns the number of types of events that came.
+func (r *receiver) types() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.got)
+}
+
 // Every replica is killed under load, and a receiver that hangs is there too: a webhook gets each of its events.
 func TestNoWebhookIsLostWhenReplicasAreKilled(t *testing.T) {
 	t.Parallel()
@@ -74,11 +81,10 @@ func TestNoWebhookIsLostWhenReplicasAreKilled(t *testing.T) {
 	}
 	number := 10_000
 	require.Eventually(t, func() bool { // the webhook is known everywhere once an event has come
-		number += 5
-		id := a.startOrder(number + 2)
-		a.ends([]string{id})
-		return good.has("saga.completed", id)
-	}, settled, time.Second)
+		number++
+		a.startOrder(number)
+		return good.types() > 0
+	}, settled, 200*time.Millisecond)
 	ids := startOrders(a, func() {
 		serving.kill()
 		serving, _ = fx.serve(address)
