@@ -85,8 +85,8 @@ func openSession(ctx context.Context, conn *connection, config Config, names nam
 func (s *session) probe(ctx context.Context, to outgoing) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Confirm)
 	defer cancel()
-	var receipt wire.Receipt
-	f := s.send(ctx, []outgoing{to}, func(_ int, r wire.Receipt) { receipt = r })[0]
+	receipts := make(chan wire.Receipt, 1) // a session that ends meanwhile settles the probe from its own goroutine
+	f := s.send(ctx, []outgoing{to}, func(_ int, r wire.Receipt) { receipts <- r })[0]
 	if f != nil {
 		select {
 		case <-f.confirm.Done():
@@ -95,10 +95,15 @@ func (s *session) probe(ctx context.Context, to outgoing) error {
 			s.settle(f, s.overdue())
 		}
 	}
+	var receipt wire.Receipt
+	select {
+	case receipt = <-receipts:
+	default: // the channel is lost
+	}
 	switch {
 	case receipt.Outcome == wire.Returned || receipt.Outcome == wire.Confirmed:
 		return nil
-	case receipt.Reason == "": // the channel is lost
+	case receipt.Reason == "":
 		return errors.New("the broker closed the channel of a first message")
 	default:
 		return fmt.Errorf("the broker does not accept messages: %s", receipt.Reason)
