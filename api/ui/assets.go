@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"iter"
 	"net/http"
 	"path"
 	"strings"
 )
 
-//go:embed assets/app.css assets/app.js assets/htmx.min.js assets/icon.svg
+//go:embed assets/app.js assets/htmx.min.js assets/icon.svg assets/style/*.css
 var assetFiles embed.FS
 
 // assets serves the style sheet, the scripts and the icon. Their address has a hash of their content, so browsers keep them.
@@ -20,15 +21,42 @@ type assets struct {
 
 func loadAssets() *assets {
 	a := &assets{content: make(map[string][]byte), hash: make(map[string]string)}
-	for _, name := range []string{"app.css", "app.js", "htmx.min.js", "icon.svg"} {
-		content, err := assetFiles.ReadFile("assets/" + name)
-		if err != nil {
-			panic("a file of the page is missing: " + err.Error()) // a defect of the build
-		}
-		sum := sha256.Sum256(content)
-		a.content[name], a.hash[name] = content, hex.EncodeToString(sum[:6])
+	for name, content := range embedded(assetFiles, "assets") {
+		a.add(name, []byte(content))
 	}
+	var style strings.Builder
+	for _, content := range embedded(assetFiles, "assets/style") { // in the order of their names, on which the cascade depends
+		style.WriteString(withoutIndentation(content))
+	}
+	a.add("app.css", []byte(style.String()))
 	return a
+}
+
+func (a *assets) add(name string, content []byte) {
+	sum := sha256.Sum256(content)
+	a.content[name], a.hash[name] = content, hex.EncodeToString(sum[:6])
+}
+
+// embedded returns the files of a folder of the program, by name.
+func embedded(files embed.FS, folder string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		entries, err := files.ReadDir(folder)
+		if err != nil {
+			panic("a folder of the page is missing: " + err.Error()) // a defect of the build
+		}
+		for _, entry := range entries {
+			if entry.IsDir() {
+				continue
+			}
+			content, err := files.ReadFile(folder + "/" + entry.Name())
+			if err != nil {
+				panic("a file of the page is missing: " + err.Error())
+			}
+			if !yield(entry.Name(), string(content)) {
+				return
+			}
+		}
+	}
 }
 
 // path returns the address of a file, without the base path.

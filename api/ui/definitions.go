@@ -19,6 +19,23 @@ type definitionRow struct {
 	Ended int64
 }
 
+// Unfinished returns the address of the list of the sagas that have not ended.
+func (d definitionRow) Unfinished() string { return "/ui/sagas?" + unfinished(d.Name, "").Encode() }
+
+// unfinished returns the filters that select the sagas of a definition that have not ended. An empty version is every version.
+func unfinished(name, version string) url.Values {
+	query := url.Values{"definition": {name}}
+	if version != "" {
+		query.Set("version", version)
+	}
+	for _, status := range saga.Statuses() {
+		if !status.Terminal() {
+			query.Add("status", string(status))
+		}
+	}
+	return query
+}
+
 type definitionsView struct {
 	Rows     []definitionRow
 	Next     string
@@ -44,6 +61,12 @@ type versionRow struct {
 	AtLeast bool // Live is where counting stopped
 	Counted bool
 	Current bool
+	Shown   int // the version that the view shows
+}
+
+// Comparison returns the address of the view that compares this version with the one that is shown.
+func (v versionRow) Comparison() string {
+	return withQuery("/ui/definitions/"+url.PathEscape(v.Name), "version", text(v.Shown), "compare", text(v.Version)) + "#diff"
 }
 
 func (p *page) definitions(w http.ResponseWriter, r *http.Request, who *viewer) error {
@@ -130,14 +153,10 @@ func (p *page) readVersions(r *http.Request, view *definitionView) error {
 	}
 	slices.SortFunc(found.Items, func(a, b resource.Definition) int { return b.Version - a.Version })
 	for i, d := range found.Items {
-		row := versionRow{Definition: d, Current: d.Version == view.Definition.Version}
+		row := versionRow{Definition: d, Current: d.Version == view.Definition.Version, Shown: view.Definition.Version}
 		if i < countedVersions {
-			query := url.Values{"definition": {name}, "version": {text(d.Version)}, "limit": {text(mostCounted)}}
-			for _, status := range saga.Statuses() {
-				if !status.Terminal() {
-					query.Add("status", string(status))
-				}
-			}
+			query := unfinished(name, text(d.Version))
+			query.Set("limit", text(mostCounted))
 			live, err := get[resource.List[struct{}]](p, r, query, "v1", "sagas")
 			if err != nil {
 				return err

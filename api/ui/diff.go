@@ -11,6 +11,17 @@ type diffLine struct {
 	Text string
 }
 
+// Class returns the class of the line in the style sheet.
+func (d diffLine) Class() string {
+	switch d.Sign {
+	case "+":
+		return "plus"
+	case "-":
+		return "minus"
+	}
+	return "same-line"
+}
+
 const (
 	// diffContext is how many equal lines surround a difference.
 	diffContext = 3

@@ -218,12 +218,4 @@ func pct(value float64) string { return strconv.FormatFloat(value, 'f', 3, 64) +
 
 func escape(value string) string { return url.QueryEscape(value) }
 
-func dict(pairs ...any) map[string]any {
-	made := make(map[string]any)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		made[fmt.Sprint(pairs[i])] = pairs[i+1]
-	}
-	return made
-}
-
 func list(values ...any) []any { return values }

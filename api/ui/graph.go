@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -146,6 +147,22 @@ func statuses(steps []sagaStep) map[string]saga.StepStatus {
 		found[step.Name] = step.Status
 	}
 	return found
+}
+
+// Label returns the graph in words.
+func (g graph) Label() string {
+	var label strings.Builder
+	for _, n := range g.Nodes {
+		label.WriteString(n.Step.Name)
+		if n.Status != "" {
+			label.WriteString(" " + words(n.Status))
+		}
+		if len(n.Step.After) > 0 {
+			label.WriteString(" after " + strings.Join(n.Step.After, " and "))
+		}
+		label.WriteString("; ")
+	}
+	return label.String()
 }
 
 // Path returns the curve, whose control points pull both ends sideways.

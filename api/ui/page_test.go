@@ -209,7 +209,7 @@ func TestAProblemIsShownWithItsFaults(t *testing.T) {
 func TestTheDemoPanelBreaksAndRepairs(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *server.Config) { c.Demo = true })
-	on := regexp.MustCompile(`name="fault" value="payments-fail"><input type="hidden" name="on" value="(true|false)"`)
+	on := regexp.MustCompile(`name="fault" value="payments-fail">\s*<input type="hidden" name="on" value="(true|false)"`)
 	offered := func() string {
 		t.Helper()
 		found := on.FindStringSubmatch(s.get("/ui/queues").text)

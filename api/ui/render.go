@@ -6,9 +6,12 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
+// templateFiles holds a file for each view, and some for parts of several.
+//
 //go:embed templates/*.html
 var templateFiles embed.FS
 
@@ -50,7 +53,7 @@ func tabs() []tab {
 }
 
 func (p *page) loadTemplates() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
+	all := template.New("page").Funcs(template.FuncMap{
 		"link":  p.link,
 		"asset": func(name string) string { return p.link(p.assets.path(name)) },
 		"path":  func(parts ...string) string { return p.link(joined(parts)) },
@@ -59,8 +62,19 @@ func (p *page) loadTemplates() *template.Template {
 		"ahead": func(at any) string { return ahead(at, p.Now()) },
 		"clock": clock, "join": strings.Join, "stamp": stamp, "iso": iso, "took": took, "count": count, "number": count,
 		"words": words, "text": text, "json": pretty, "cut": cut, "tone": tone, "symbol": symbol, "bytes": byteSize,
-		"pct": pct, "dict": dict, "short": short, "list": list, "title": sentence, "plural": plural,
-	}).ParseFS(templateFiles, "templates/*.html"))
+		"pct": pct, "short": short, "list": list, "title": sentence, "plural": plural,
+	})
+	for name, content := range embedded(templateFiles, "templates") {
+		template.Must(all.New(name).Parse(withoutIndentation(content)))
+	}
+	return all
+}
+
+// withoutIndentation returns a template that answers with fewer bytes: without the indentation, and without the break before
+// a line that holds only a control action. White space that a browser shows stays.
+func withoutIndentation(content string) string {
+	content = regexp.MustCompile(`\n[ \t]+`).ReplaceAllString(content, "\n")
+	return regexp.MustCompile(`\n(\{\{(?:if|else|end|range|with|\$\w+ :=)[^}]*\}\})\n`).ReplaceAllString(content, "$1\n")
 }
 
 // joined returns a path of escaped segments, with a slash before each. A segment that begins with a slash stays as it is.

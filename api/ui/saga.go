@@ -34,6 +34,15 @@ type sagaView struct {
 	Moving   bool // the saga may change by itself
 }
 
+// Tone returns the colour of the part that says why the saga is not further.
+func (v sagaView) Tone() string {
+	switch v.Why.Cause {
+	case "done", "paused", "scheduled":
+		return tone(v.Saga.Status)
+	}
+	return tone(v.Why.Cause)
+}
+
 type stepView struct {
 	sagaStep
 	Plan     planStep

@@ -27,6 +27,11 @@ type sagasView struct {
 	Actions     []actionInfo
 }
 
+// Further reports whether a filter is set that is below "More filters".
+func (v sagasView) Further() bool {
+	return slices.ContainsFunc([]string{"step", "error_code", "attention_reason", "label", "created_after", "created_before", "version"}, v.Values.Has)
+}
+
 type sagaRow struct {
 	resource.Saga
 	Why  string // the reason for which it is not further
