@@ -15,6 +15,8 @@ import (
 //go:embed barrier.sql
 var barrierSQL string
 
+const forgetSQL = "DELETE FROM saga_barrier WHERE created_at < $1"
+
 // Barrier makes the effects of commands in a service's own Postgres happen exactly once. It keeps a row for each
 // idempotency key, written in the handler's transaction. Install creates its table and functions; a migration that
 // contains barrier.sql does the same.
@@ -42,7 +44,7 @@ func (b *Barrier) Install(ctx context.Context) error {
 // Forget deletes the rows of commands that first arrived before a time, and returns their number. Keep the rows of
 // every saga that is unfinished or whose messages may still arrive: weeks are a safe age.
 func (b *Barrier) Forget(ctx context.Context, before time.Time) (int64, error) {
-	tag, err := b.pool.Exec(ctx, "DELETE FROM saga_barrier WHERE created_at < $1", before)
+	tag, err := b.pool.Exec(ctx, forgetSQL, before)
 	if err != nil {
 		return 0, fmt.Errorf("delete old rows of the barrier: %w", err)
 	}

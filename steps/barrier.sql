@@ -4,15 +4,23 @@
 -- A worker in any language does each command in ONE transaction (READ COMMITTED), for both directions of a step:
 --
 --     BEGIN;
---     SELECT reply, output FROM saga_barrier_enter(<header saga-idempotency-key>, <header saga-attempt>, <execution>);
+--     SELECT saga_barrier_begin(<header saga-idempotency-key>, <header saga-attempt>, <execution>);
 --       -- execution, of a compensation: "compensates" of the body where it is there, else <saga>/<step>/execute.
---       -- reply is not null: there is nothing to do. COMMIT, then send that reply.
---       -- else do the work; for a compensation, output is what the step returned (null when it returned nothing).
---     SAVEPOINT work;
---       -- the work, in this transaction. If it fails: ROLLBACK TO SAVEPOINT work;
---     SELECT saga_barrier_leave(<header saga-idempotency-key>, <the reply that will be sent>);
+--       -- {"verdict": "run"}: do the work, in this transaction. For a compensation, "output" is what the step returned, if anything.
+--       -- {"verdict": "reply", "reply": {...}} or {"verdict": "refused", "reply": {...}}: there is nothing to do. COMMIT, then send
+--       -- that reply. "refused": the command came after its compensation.
+--     SELECT saga_barrier_end(<header saga-idempotency-key>, <the reply that will be sent, as json, jsonb or text>);
 --     COMMIT;
 --       -- then send the reply, and acknowledge the command when the broker has confirmed it.
+--
+-- If the work fails after it has changed something: ROLLBACK, then do the same transaction again with no work but the failed
+-- reply. (Or set a savepoint before the work, and roll back to it.)
+--
+-- Without the attempt, a failed reply that is retryable counts for one delivery only: the next one runs. So a late duplicate of
+-- an attempt that has failed can still take effect.
+--
+-- saga_barrier_enter and saga_barrier_leave are the same barrier, with the reply as it was stored, byte by byte. The Go package uses
+-- them. Both pairs work on the same rows.
 --
 -- After an error of the barrier's own statements, and of COMMIT above all, send no reply: whether the work took effect
 -- is unknown. Do the whole transaction again, or let the attempt time out; the next one finds out.
@@ -138,3 +146,47 @@ BEGIN
         WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target AND b.outcome = 'succeeded';
     END IF;
 END $$;
+
+CREATE OR REPLACE FUNCTION saga_barrier_begin(key text, attempt integer DEFAULT NULL, execution text DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    part   text[] := string_to_array(key, '/');
+    number integer := attempt;
+    kept   json;
+    output json;
+BEGIN
+    IF (key ~ '^[^/]+/[^/]+/(execute|compensate)(-[0-9]+)?$') IS NOT TRUE THEN
+        RAISE EXCEPTION 'saga barrier: key: want <saga>/<step>/<execute or compensate>, the header saga-idempotency-key';
+    END IF;
+    IF number IS NULL THEN
+        SELECT CASE WHEN b.outcome = 'failed' AND (b.reply #> '{error,retryable}')::text IS DISTINCT FROM 'false' THEN b.attempt + 1
+            ELSE b.attempt END INTO number
+        FROM saga_barrier b WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3];
+        number := coalesce(number, 1);
+    END IF;
+    SELECT e.reply, e.output INTO kept, output FROM saga_barrier_enter(key, number, execution) e;
+    IF kept IS NULL AND output IS NULL THEN
+        RETURN jsonb_build_object('verdict', 'run');
+    ELSIF kept IS NULL THEN
+        RETURN jsonb_build_object('verdict', 'run', 'output', output);
+    END IF;
+    RETURN jsonb_build_object('reply', kept, 'verdict', CASE WHEN EXISTS (
+        SELECT FROM saga_barrier b WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3] AND b.outcome IN ('refused', 'undone')
+    ) THEN 'refused' ELSE 'reply' END);
+END $$;
+
+CREATE OR REPLACE FUNCTION saga_barrier_end(key text, reply jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF coalesce(reply ->> 'status', '') NOT IN ('succeeded', 'failed') THEN
+        RAISE EXCEPTION 'saga barrier: reply: want an object with the status succeeded or failed';
+    END IF;
+    PERFORM saga_barrier_leave(key, reply::json);
+END $$;
+
+-- Drivers differ in the type that they give to a text.
+CREATE OR REPLACE FUNCTION saga_barrier_end(key text, reply json) RETURNS void
+LANGUAGE sql AS $$ SELECT saga_barrier_end(key, reply::jsonb) $$;
+
+CREATE OR REPLACE FUNCTION saga_barrier_end(key text, reply text) RETURNS void
+LANGUAGE sql AS $$ SELECT saga_barrier_end(key, reply::jsonb) $$;

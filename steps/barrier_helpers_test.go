@@ -26,7 +26,7 @@ const serviceTable = `CREATE TABLE IF NOT EXISTS effects (effect text NOT NULL, 
 
 func newPaymentService(t *testing.T) *paymentService {
 	t.Helper()
-	pool := openPool(t, env.Database(t), nil)
+	pool := openPool(t, env.Database(t))
 	s := &paymentService{bench: newBench(t), pool: pool, barrier: steps.NewBarrier(pool)}
 	require.NoError(t, s.barrier.Install(t.Context()))
 	_, err := pool.Exec(t.Context(), serviceTable)
@@ -34,11 +34,11 @@ func newPaymentService(t *testing.T) *paymentService {
 	return s
 }
 
-func openPool(t *testing.T, url string, tracer pgx.QueryTracer) *pgxpool.Pool {
+func openPool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(url)
 	require.NoError(t, err)
-	config.ConnConfig.Tracer, config.MaxConns = tracer, 20
+	config.MaxConns = 20
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -18,46 +19,62 @@ import (
 var (
 	// errBarrier marks a failure of the barrier's own statements. The command's outcome is then unknown.
 	errBarrier = errors.New("the barrier's transaction failed")
+	// errWork means that the handler went on after one of its statements had failed: none of its work is left.
+	errWork = errors.New("the handler succeeded, but one of its statements had failed")
 	// errNotYours is returned to a handler that tries to end the transaction.
 	errNotYours = errors.New("the barrier ends this transaction; a handler must not commit it or roll it back")
 )
 
-// undefinedFunction is the SQLSTATE for a function that does not exist with these parameters.
-const undefinedFunction = "42883"
+// SQLSTATEs of the errors that need an answer of their own.
+const (
+	undefinedFunction = "42883" // a function does not exist with these parameters
+	failedTransaction = "25P02" // an earlier statement of the transaction failed
+)
 
 // closingTime bounds the end of a transaction once the handler has returned, even past the command's deadline.
 const closingTime = 10 * time.Second
 
-// barrierTx is the transaction that takes one command through the barrier.
+// barrierTx is the transaction that takes one command through the barrier. It costs no round trip more than a transaction
+// without the barrier: the barrier's statements go with the one that begins it and with the one that commits it.
 type barrierTx struct {
-	tx  pgx.Tx
-	key string
+	conn *pgxpool.Conn
+	tx   pgx.Tx
+	key  string
 }
 
-// begin starts the transaction and enters the command's key at the barrier. A reply that is not nil is the answer, and the handler
-// is not called. output is what the step returned, for a compensation that has an effect to reverse.
-func (b *Barrier) begin(ctx context.Context, delivery wire.Delivery) (t barrierTx, reply, output json.RawMessage, err error) {
-	key, executed := delivery.ID.IdempotencyKey(), delivery.Compensates
-	if executed == "" {
-		executed = saga.CommandID{Saga: delivery.ID.Saga, Step: delivery.ID.Step, Direction: saga.Execute, Round: 1}.IdempotencyKey()
+// begin starts the transaction and enters the command's key at the barrier.
+func (b *Barrier) begin(ctx context.Context, delivery wire.Delivery) (opened[pgx.Tx], error) {
+	t, reply, output, err := b.enter(ctx, delivery.ID.IdempotencyKey(), delivery.ID.Attempt, executionOf(delivery), delivery.Compensates == "")
+	return opened[pgx.Tx]{tx: handlersTx{t.tx}, reply: reply, output: output, end: t}, err
+}
+
+// executionOf returns the key of the execution that a compensation is for.
+func executionOf(delivery wire.Delivery) string {
+	if delivery.Compensates != "" {
+		return delivery.Compensates
 	}
-	return b.enter(ctx, key, delivery.ID.Attempt, executed, delivery.Compensates == "")
+	return saga.CommandID{Saga: delivery.ID.Saga, Step: delivery.ID.Step, Direction: saga.Execute, Round: 1}.IdempotencyKey()
 }
 
-// enter starts the transaction of a key. canBeOld reports that a barrier of version 0.1.0 can do it, too.
+// enter starts the transaction of a key. A reply that is not nil is the answer. canBeOld reports that a barrier of version 0.1.0 can do it, too.
 func (b *Barrier) enter(
 	ctx context.Context, key string, attempt int, executed string, canBeOld bool,
 ) (t barrierTx, reply, output json.RawMessage, err error) {
-	tx, err := b.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
-		return t, nil, nil, fmt.Errorf("%w: begin: %w", errBarrier, err)
+		return t, nil, nil, fmt.Errorf("%w: connect: %w", errBarrier, err)
 	}
-	t = barrierTx{tx: tx, key: key}
 	enter, arguments := "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", []any{key, attempt, executed}
 	if b.old.Load() && canBeOld {
 		enter, arguments = "SELECT reply, output FROM saga_barrier_enter($1, $2)", arguments[:2]
 	}
-	if err := tx.QueryRow(ctx, enter, arguments...).Scan(&reply, &output); err != nil {
+	batch := &pgx.Batch{}
+	batch.BeginTx(pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	batch.Queue(enter, arguments...).QueryRow(func(row pgx.Row) error { return row.Scan(&reply, &output) })
+	batch.Queue("SAVEPOINT saga_work")
+	results := conn.SendBatch(ctx, batch)
+	t = barrierTx{conn: conn, tx: results.Tx(), key: key}
+	if err := results.Close(); err != nil {
 		t.abort()
 		if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == undefinedFunction {
 			b.old.Store(canBeOld)
@@ -65,42 +82,49 @@ func (b *Barrier) enter(
 		}
 		return t, nil, nil, fmt.Errorf("%w: enter: %w", errBarrier, err)
 	}
-	if reply == nil {
-		if err := t.exec(ctx, "SAVEPOINT saga_work"); err != nil {
-			t.abort()
-			return t, nil, nil, err
-		}
-	}
 	return t, reply, output, nil
 }
 
-// keepWork makes the handler's work part of the transaction. An error on an open connection means that the handler went
-// on after one of its statements had failed: none of its work is left.
-func (t barrierTx) keepWork(ctx context.Context) error {
-	err := t.exec(ctx, "RELEASE SAVEPOINT saga_work")
-	if err != nil && !t.tx.Conn().IsClosed() {
-		return errors.New("the handler succeeded, but one of its statements had failed")
+// keep makes the handler's work part of the transaction, stores the reply beside it and commits both. errWork leaves the
+// transaction open. Every other error means that the outcome is unknown: a server may commit a transaction that the driver
+// then reports as safe to retry.
+func (t barrierTx) keep(ctx context.Context, reply json.RawMessage) error {
+	batch, released := &pgx.Batch{}, false
+	batch.Queue("RELEASE SAVEPOINT saga_work").Exec(func(pgconn.CommandTag) error {
+		released = true
+		return nil
+	})
+	err := t.finish(ctx, batch, reply)
+	if err != nil && !released && t.failed() {
+		return errWork
 	}
 	return err
 }
 
-// rollbackWork reverses the handler's work. The transaction stays usable, so that the failure can be stored.
-func (t barrierTx) rollbackWork(ctx context.Context) error {
-	return t.exec(ctx, "ROLLBACK TO SAVEPOINT saga_work")
+// refuse reverses the handler's work, stores the reply and commits.
+func (t barrierTx) refuse(ctx context.Context, reply json.RawMessage) (instead json.RawMessage, err error) {
+	if _, err := t.tx.Exec(ctx, "ROLLBACK TO SAVEPOINT saga_work"); err != nil {
+		return nil, fmt.Errorf("%w: roll back the work: %w", errBarrier, err)
+	}
+	return nil, t.finish(ctx, &pgx.Batch{}, reply)
 }
 
-// finish stores the reply beside the effect and commits both. Every error means that the outcome is unknown: a server may
-// commit a transaction that the driver then reports as safe to retry.
-func (t barrierTx) finish(ctx context.Context, reply json.RawMessage) error {
-	if err := t.exec(ctx, "SELECT saga_barrier_leave($1, $2)", t.key, reply); err != nil {
-		return err
-	}
+// finish sends a batch that also stores the reply and commits, in one round trip.
+func (t barrierTx) finish(ctx context.Context, batch *pgx.Batch, reply json.RawMessage) error {
+	batch.Queue("SELECT saga_barrier_leave($1, $2)", t.key, reply)
+	batch.Queue("COMMIT")
 	failpoint.Reach("barrier/committing")
-	if err := t.commit(ctx); err != nil {
-		return err
+	if err := t.tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("%w: store the reply and commit: %w", errBarrier, err)
 	}
 	failpoint.Reach("barrier/committed")
 	return nil
+}
+
+// failed reports that the transaction is open but has failed, so that it was not committed.
+func (t barrierTx) failed() bool {
+	conn := t.conn.Conn()
+	return !conn.IsClosed() && conn.PgConn().TxStatus() == 'E'
 }
 
 func (t barrierTx) commit(ctx context.Context) error {
@@ -110,15 +134,12 @@ func (t barrierTx) commit(ctx context.Context) error {
 	return nil
 }
 
-func (t barrierTx) exec(ctx context.Context, statement string, arguments ...any) error {
-	if _, err := t.tx.Exec(ctx, statement, arguments...); err != nil {
-		return fmt.Errorf("%w: %s: %w", errBarrier, statement, err)
-	}
-	return nil
-}
-
-// abort rolls the transaction back if it is still open.
+// abort rolls the transaction back if it is still open, and releases its connection.
 func (t barrierTx) abort() {
+	defer t.conn.Release()
+	if conn := t.conn.Conn(); conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
 	defer cancel()
 	_ = t.tx.Rollback(ctx) // if this fails, the server rolls back once it notices the lost connection

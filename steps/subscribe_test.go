@@ -124,7 +124,7 @@ func TestASubscriberGetsEachEventOnce(t *testing.T) {
 
 func TestAnEventTakesEffectOnceBehindTheBarrier(t *testing.T) {
 	t.Parallel()
-	pool := openPool(t, env.Database(t), nil)
+	pool := openPool(t, env.Database(t))
 	barrier := steps.NewBarrier(pool)
 	require.NoError(t, barrier.Install(t.Context()))
 	_, err := pool.Exec(t.Context(), `create table booked (event text)`)

@@ -33,14 +33,11 @@ func SubscribeTx(
 		if err := handle(ctx, handlersTx{t.tx}, event); err != nil {
 			return err
 		}
-		if err := t.keepWork(ctx); err != nil {
-			return err
-		}
 		encoded, err := wire.Succeeded(nil).Encode()
 		if err != nil {
 			return err
 		}
-		return t.finish(ctx, encoded)
+		return t.keep(ctx, encoded)
 	})
 }
 

@@ -24,7 +24,7 @@ import (
 )
 
 // protocolBlock matches a fenced block of docs/protocol.md: its language, its subject, and its text.
-var protocolBlock = regexp.MustCompile("(?ms)^```(json|sql) ([a-z, ]+)\n(.*?)^```$")
+var protocolBlock = regexp.MustCompile("(?ms)^```(json|sql|redis) ([a-z, ]+)\n(.*?)^```$")
 
 // protocolExamples returns the examples of the page by subject.
 func protocolExamples(t *testing.T) map[string][]string {
@@ -188,8 +188,15 @@ func TestTheProtocolsBarrierTransactionTakesEffectOnce(t *testing.T) {
 	var charges int
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM charges").Scan(&charges))
 	assert.Equal(t, 1, charges)
-	var reply string
-	enter := regexp.MustCompile(`SELECT reply, output FROM (saga_barrier_enter\([^;]*\))`).FindStringSubmatch(examples[0])
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT reply FROM "+enter[1]).Scan(&reply))
-	assert.JSONEq(t, `{"status": "succeeded", "output": {"chargeId": "ch-9"}}`, reply)
+	verdicts := protocolExamples(t)
+	begin := regexp.MustCompile(`SELECT (saga_barrier_begin\([^;]*\))`).FindStringSubmatch(examples[0])
+	verdict := func(call string) (text string) {
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT "+call+"::text").Scan(&text))
+		return text
+	}
+	assert.JSONEq(t, verdicts["verdict reply"][0], verdict(begin[1]))
+	assert.JSONEq(t, verdicts["verdict run"][0], verdict("saga_barrier_begin('s/other/execute')"))
+	assert.JSONEq(t, verdicts["verdict run"][1], verdict(strings.Replace(begin[1], "execute", "compensate", 1)))
+	verdict("saga_barrier_begin('s/third/compensate')")
+	assert.JSONEq(t, verdicts["verdict refused"][0], verdict("saga_barrier_begin('s/third/execute')"))
 }
