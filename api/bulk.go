@@ -88,7 +88,7 @@ func (s *service) bulkRoutes() {
 			if err != nil {
 				return nil, err
 			}
-			return &bulkActionOutput{Body: showBulk(changed)}, nil
+			return &bulkActionOutput{Body: showBulk(changed)}, nil // operators see all of it
 		})
 	}
 }
@@ -205,6 +205,9 @@ func (s *service) listBulks(ctx context.Context, input *PageInput) (*listOutput[
 		return nil, err
 	}
 	list, err := listOf(actionsList, found, next, func(a record.BulkAction) (resource.BulkAction, error) { return showBulk(a), nil })
+	if err == nil {
+		err = s.maskBulks(ctx, list.Items)
+	}
 	return &listOutput[resource.BulkAction]{Body: list}, err
 }
 
@@ -219,7 +222,9 @@ func (s *service) getBulk(ctx context.Context, input *getBulkInput) (*bulkAction
 			return nil, err
 		}
 		if found.Status != record.BulkRunning || !time.Now().Before(end) || s.isStopping() || !wait.For(ctx, bulkLook) {
-			return &bulkActionOutput{Body: showBulk(found)}, nil
+			shown := []resource.BulkAction{showBulk(found)}
+			err := s.maskBulks(ctx, shown)
+			return &bulkActionOutput{Body: shown[0]}, err
 		}
 	}
 }

@@ -187,6 +187,11 @@ func (s *service) getDeadLetter(ctx context.Context, input *deadLetterInput) (*d
 	if err != nil {
 		return nil, err
 	}
+	if !s.seesAll(ctx) {
+		if err := s.maskLetter(ctx, &found); err != nil {
+			return nil, err
+		}
+	}
 	shown := showDeadLetter(found)
 	shown.Headers, shown.Body = found.Headers, found.Body
 	if utf8.Valid(found.Body) {

@@ -32,6 +32,9 @@ func (s *service) history(ctx context.Context, input *historyInput) (*listOutput
 			return nil, err
 		}
 	}
+	if err := s.redactEntries(ctx, id, found); err != nil {
+		return nil, err
+	}
 	list, err := listOf(historyList, found, next, showEntry)
 	return &listOutput[resource.HistoryEntry]{Body: list}, err
 }

@@ -56,5 +56,9 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		evidence.Problems[problem.Queue] = problem
 	}
 	evidence.Queues = s.Monitor.inspection.states(ctx, evidence.QueuesInUse())
-	return &whyOutput{Body: evidence.Explain()}, nil
+	found := evidence.Explain()
+	if !s.seesAll(ctx) {
+		redactWhy(&found, definition.Redactor(in))
+	}
+	return &whyOutput{Body: found}, nil
 }

@@ -38,6 +38,14 @@ func defect(stored record.StoredSaga, definition *saga.Definition, err error) st
 
 // view returns a stored saga as the API shows it. Of an unreadable saga it shows what the columns hold.
 func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
+	shown, err := s.viewAll(ctx, stored)
+	if err == nil && !s.seesAll(ctx) {
+		err = s.maskSaga(ctx, &stored.Instance, &shown)
+	}
+	return shown, err
+}
+
+func (s *service) viewAll(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
 	if readable := stored.Unreadable == nil; !readable {
 		return partly(&stored.Instance, rowUnreadable), nil
 	}

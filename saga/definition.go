@@ -21,9 +21,11 @@ type Definition struct {
 	Deadline    Duration      // how long a saga may take to its pivot; 0: no limit
 	OnFailure   FailurePolicy // default: TurnBack
 	Retention   Retention     // how long finished sagas are kept
+	Sensitive   []string      // JSON pointers into the data whose values are masked; see Builder.Sensitive
 	Steps       []Step
 
-	graph graph
+	graph  graph
+	hidden *sensitiveNode // nil: nothing is sensitive
 }
 
 // FailurePolicy decides what a final failure before the pivot, or of the pivot, leads to.

@@ -38,7 +38,7 @@ func (d *Definition) MarshalJSON() ([]byte, error) {
 	if d.OnFailure != TurnBack { // left out, so that definitions from before it keep their bytes
 		shown.OnFailure = d.OnFailure
 	}
-	shown.Retention = d.Retention.canonical()
+	shown.Retention, shown.Sensitive = d.Retention.canonical(), d.Sensitive
 	for i, step := range d.Steps {
 		shown.Steps[i] = stepJSON{
 			Name: step.Name, Queue: step.Queue, Command: step.Command, Compensation: step.Compensation,
@@ -67,6 +67,7 @@ type definitionJSON struct {
 	Deadline    *Duration      `json:"deadline,omitempty"`
 	OnFailure   FailurePolicy  `json:"on_failure,omitempty"`
 	Retention   *retentionJSON `json:"retention,omitempty"`
+	Sensitive   []string       `json:"sensitive,omitempty"`
 	Steps       []stepJSON     `json:"steps"`
 }
 
@@ -108,10 +109,11 @@ type definitionReader struct {
 
 func (r *definitionReader) definition(raw json.RawMessage) draft {
 	var given draft
-	members := r.object("", raw, "description", "deadline", "on_failure", "retention", "steps")
+	members := r.object("", raw, "description", "deadline", "on_failure", "retention", "sensitive", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
 	read(r, "/on_failure", members["on_failure"], "a string", &given.onFailure)
 	given.retention = r.retention(members["retention"])
+	given.sensitive = r.sensitive(members["sensitive"])
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
 	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // 0 means "no deadline" internally, but users leave the member out
 		checkDuration(&r.faults, "/deadline", 0)

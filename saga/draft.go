@@ -9,6 +9,7 @@ type draft struct {
 	deadline    *Duration
 	onFailure   *FailurePolicy
 	retention   Retention
+	sensitive   []string
 	steps       []draftStep
 }
 
@@ -38,7 +39,8 @@ type draftPolicy struct {
 func (d draft) complete(name string, version int) *Definition {
 	definition := &Definition{
 		Name: name, Version: version, Description: d.description,
-		Deadline: or(d.deadline, 0), OnFailure: or(d.onFailure, TurnBack), Retention: d.retention, Steps: make([]Step, len(d.steps)),
+		Deadline: or(d.deadline, 0), OnFailure: or(d.onFailure, TurnBack), Retention: d.retention,
+		Sensitive: d.sensitive, Steps: make([]Step, len(d.steps)),
 	}
 	for i := range d.steps {
 		previous := ""
@@ -187,6 +189,8 @@ func (d *Definition) prepare() {
 	d.orderAfter()
 	d.forgetUnused()
 	d.graph = newGraph(d)
+	d.Sensitive = sortedSet(d.Sensitive)
+	d.hidden = newSensitiveTree(d.Sensitive)
 }
 
 // forgetUnused resets the compensation policy of steps without a compensation, so that it does not make definitions

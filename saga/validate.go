@@ -60,6 +60,7 @@ func (d *Definition) validate() Faults {
 	}
 	d.checkFailurePolicy(&faults)
 	d.checkRetention(&faults)
+	d.checkSensitive(&faults)
 	if len(d.Steps) == 0 || len(d.Steps) > MaxSteps {
 		faults.add("/steps", "there must be 1 to %d steps", MaxSteps)
 		return faults

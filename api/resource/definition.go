@@ -11,6 +11,7 @@ type Definition struct {
 	Deadline    string          `json:"deadline,omitempty"`
 	OnFailure   string          `json:"on_failure,omitempty" doc:"park; absent: compensate"`
 	Retention   *Retention      `json:"retention,omitempty" doc:"How long finished sagas are kept; absent: as the server is set"`
+	Sensitive   []string        `json:"sensitive,omitempty" doc:"JSON pointers into the data whose values viewers, logs and events do not get"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps with explicit defaults"`
 	Disabled    bool            `json:"disabled" doc:"true: starts of every version are refused"`
 	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Reason why the stored definition cannot be read, in which case only its name and version are shown; else null"`
@@ -31,6 +32,9 @@ func (d Definition) Body() (json.RawMessage, error) {
 	if d.Retention != nil {
 		body["retention"] = d.Retention
 	}
+	if len(d.Sensitive) > 0 {
+		body["sensitive"] = d.Sensitive
+	}
 	return json.Marshal(body)
 }
 
@@ -41,6 +45,7 @@ type DefinitionBody struct {
 	Deadline    string           `json:"deadline,omitempty" doc:"Time limit of the part before the pivot, such as 24h"`
 	OnFailure   string           `json:"on_failure,omitempty" enum:"compensate,park" doc:"What a final failure before the pivot, or of the pivot, leads to: compensate, or park until an operator decides. Default: compensate"`
 	Retention   *Retention       `json:"retention,omitempty" doc:"How long finished sagas are kept. Default: as the server is set"`
+	Sensitive   []string         `json:"sensitive,omitempty" maxItems:"100" doc:"JSON pointers into the data, such as /card: viewers, logs and events get *** instead of these values, in outputs and patches, too"`
 	Steps       []DefinitionStep `json:"steps" minItems:"1" maxItems:"100"`
 }
 

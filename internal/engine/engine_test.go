@@ -33,6 +33,12 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureWith(t, nil)
+}
+
+// newFixtureWith is newFixture with sinks for lifecycle events.
+func newFixtureWith(t *testing.T, sinks engine.Sinks) *fixture {
+	t.Helper()
 	store, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
 	r := &fixture{store: store, broker: local.New()}
@@ -40,7 +46,7 @@ func newFixture(t *testing.T) *fixture {
 		Rows: store, Publisher: r.broker,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { r.Published(ctx, id, done) },
 	})
-	r.Engine = engine.New(engine.Config{Store: store, Outbox: outbox, Queues: r.broker, PollEvery: 50 * time.Millisecond})
+	r.Engine = engine.New(engine.Config{Store: store, Outbox: outbox, Queues: r.broker, PollEvery: 50 * time.Millisecond, Events: sinks})
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	parts.Go(func() { outbox.Run(ctx) })

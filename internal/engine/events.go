@@ -13,12 +13,22 @@ type Sinks func(eventType string) []record.Sink
 
 // events returns the lifecycle events of the entries of a saga, one for each sink.
 func (b *batchState) events(s *sagaState) (all []record.Event, err error) {
+	var redact func(string) string
 	for i := range s.entries {
 		sinks := b.sinks(string(s.entries[i].Type))
 		if len(sinks) == 0 {
 			continue
 		}
-		event, err := record.EventOf(&s.instance, &s.entries[i])
+		entry := &s.entries[i]
+		if len(entry.Detail) > 0 && s.def != nil && len(s.def.Sensitive) > 0 {
+			if redact == nil {
+				redact = s.def.Redactor(&s.instance)
+			}
+			public := *entry
+			public.Detail = record.RedactDetail(entry.Detail, redact)
+			entry = &public
+		}
+		event, err := record.EventOf(&s.instance, entry)
 		if err != nil {
 			return nil, err
 		}
