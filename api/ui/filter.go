@@ -37,7 +37,7 @@ func chosen(query url.Values, names []string) url.Values {
 
 // apiTime completes a time that a browser's field for dates sends without a zone: it is UTC.
 func apiTime(name, value string) string {
-	if strings.HasSuffix(name, "_after") || strings.HasSuffix(name, "_before") {
+	if strings.HasSuffix(name, "_after") || strings.HasSuffix(name, "_before") || name == "since" || name == "until" {
 		switch len(value) {
 		case len("2006-01-02T15:04"):
 			return value + ":00Z"

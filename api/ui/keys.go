@@ -2,6 +2,8 @@ package ui
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -12,12 +14,33 @@ type keysView struct {
 	Created *resource.Key // shown once
 	Problem *resource.Problem
 	Given   resource.NewKey
+	Same    sameBy
 }
 
-// keyView is a key in the list.
+// keyView is a key in the list, or in a view of its own.
 type keyView struct {
 	resource.Key
-	Expired bool
+	State    string
+	OldValid bool          // the secret before the last rotation is still valid
+	Own      bool          // the viewer is signed in with it
+	Rotated  *resource.Key // with the new secret, shown once
+	Grace    string        // as given
+	Problem  *resource.Problem
+	Same     sameBy
+}
+
+// Valid reports whether the key can still be used, and rotated.
+func (v keyView) Valid() bool { return v.State == "valid" }
+
+func (p *page) viewKey(key resource.Key) keyView {
+	view := keyView{Key: key, State: "valid", OldValid: key.OldUntil != nil && p.Now().Before(key.OldUntil.Time)}
+	switch {
+	case key.RevokedAt != nil:
+		view.State = "revoked"
+	case key.ExpiresAt != nil && !p.Now().Before(key.ExpiresAt.Time):
+		view.State = "expired"
+	}
+	return view
 }
 
 func (p *page) keys(w http.ResponseWriter, r *http.Request, who *viewer) error {
@@ -30,8 +53,11 @@ func (p *page) showKeys(w http.ResponseWriter, r *http.Request, who *viewer, sta
 		return err
 	}
 	for _, key := range found.Items {
-		expired := key.RevokedAt == nil && key.ExpiresAt != nil && !p.Now().Before(key.ExpiresAt.Time)
-		view.Keys = append(view.Keys, keyView{key, expired})
+		view.Keys = append(view.Keys, p.viewKey(key))
+	}
+	view.Same = sameBy{
+		CLI:  p.cli(r, []string{"keys", "create"}, "role", "operator", "name", "ci", "expires", "90d"),
+		Curl: p.curl(r, http.MethodPost, "/v1/keys", resource.NewKey{Name: "ci", Role: "operator", ExpiresIn: "90d"}),
 	}
 	p.render(w, r, who, status, "keys", screen{Title: "Keys", Tab: "keys", Body: view})
 	return nil
@@ -39,7 +65,9 @@ func (p *page) showKeys(w http.ResponseWriter, r *http.Request, who *viewer, sta
 
 // createKey shows the new key in its answer, because it cannot be read again.
 func (p *page) createKey(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	asked := resource.NewKey{Name: strings.TrimSpace(r.PostFormValue("name")), Role: r.PostFormValue("role"), ExpiresIn: strings.TrimSpace(r.PostFormValue("expires_in"))}
+	asked := resource.NewKey{
+		Name: strings.TrimSpace(r.PostFormValue("name")), Role: r.PostFormValue("role"), ExpiresIn: strings.TrimSpace(r.PostFormValue("expires_in")),
+	}
 	for name := range strings.SplitSeq(r.PostFormValue("definitions"), ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			asked.Definitions = append(asked.Definitions, name)
@@ -56,33 +84,72 @@ func (p *page) createKey(w http.ResponseWriter, r *http.Request, who *viewer) er
 	return p.showKeys(w, r, who, problem.Status, keysView{Problem: problem, Given: asked})
 }
 
+// key shows one key. The API has only a list of them.
+func (p *page) key(w http.ResponseWriter, r *http.Request, who *viewer) error {
+	return p.showKey(w, r, who, http.StatusOK, keyView{Grace: "1h"})
+}
+
+// showKey shows the key of the address, with what the view has besides.
+func (p *page) showKey(w http.ResponseWriter, r *http.Request, who *viewer, status int, view keyView) error {
+	id := r.PathValue("id")
+	found, err := get[resource.List[resource.Key]](p, r, nil, "v1", "keys")
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(found.Items, func(k resource.Key) bool { return k.ID == id })
+	if i < 0 {
+		return refused(http.StatusNotFound, resource.CodeKeyNotFound, "A key with this id does not exist.")
+	}
+	own, err := p.isOwnKey(r, id)
+	if err != nil {
+		return err
+	}
+	shown := p.viewKey(found.Items[i])
+	shown.Own, shown.Rotated, shown.Grace, shown.Problem = own, view.Rotated, view.Grace, view.Problem
+	shown.Same = sameBy{
+		CLI:  p.cli(r, []string{"keys", "rotate", id}, "grace", "1h"),
+		Curl: p.curl(r, http.MethodPost, "/v1/keys/"+url.PathEscape(id)+"/rotate", resource.RotateKey{Grace: "1h"}),
+	}
+	p.render(w, r, who, status, "key", screen{Title: "Key of " + cut(shown.Name, 64), Tab: "keys", Body: shown})
+	return nil
+}
+
+// isOwnKey reports whether the viewer is signed in with the key.
+func (p *page) isOwnKey(r *http.Request, id string) (bool, error) {
+	if !p.Auth {
+		return false, nil
+	}
+	own, err := get[resource.Key](p, r, nil, "v1", "keys", "me")
+	return own.ID == id, err
+}
+
+// rotateKey shows the new secret in its answer, because it cannot be read again. A viewer who rotates the key of the session
+// stays signed in, with the new secret.
+func (p *page) rotateKey(w http.ResponseWriter, r *http.Request, who *viewer) error {
+	id, grace := r.PathValue("id"), strings.TrimSpace(r.PostFormValue("grace"))
+	own, err := p.isOwnKey(r, id)
+	if err != nil {
+		return err
+	}
+	rotated, err := post[resource.Key](p, r, resource.RotateKey{Grace: grace}, "v1", "keys", id, "rotate")
+	if err == nil {
+		if own {
+			http.SetCookie(w, p.sessions.cookie(r, rotated.Secret))
+			r = withKey(r, rotated.Secret)
+		}
+		return p.showKey(w, r, who, http.StatusOK, keyView{Rotated: &rotated, Grace: grace})
+	}
+	problem, is := asProblem(err)
+	if !is || problem.Status != http.StatusUnprocessableEntity && problem.Status != http.StatusConflict {
+		return err
+	}
+	return p.showKey(w, r, who, problem.Status, keyView{Grace: grace, Problem: problem})
+}
+
 func (p *page) revokeKey(w http.ResponseWriter, r *http.Request, _ *viewer) error {
 	if _, err := call[struct{}](p, r, request{method: http.MethodDelete, path: []string{"v1", "keys", r.PathValue("id")}}); err != nil {
 		return err
 	}
 	p.redirect(w, r, withNotice("/ui/keys", noticeRevoked))
 	return nil
-}
-
-// setDemo turns a fault of the demo on or off.
-func (p *page) setDemo(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	if p.Demo == nil {
-		return refused(http.StatusNotFound, "not_found", "This is not a demo.")
-	}
-	if !who.Operator() {
-		return refused(http.StatusForbidden, "forbidden", "Only operators may break the demo's workers.")
-	}
-	if err := p.Demo.SetFault(r.PostFormValue("fault"), r.PostFormValue("on") == "true"); err != nil {
-		return refused(http.StatusUnprocessableEntity, "invalid_field", "The demo does not have this fault.")
-	}
-	p.redirect(w, r, localPath(r.PostFormValue("back")))
-	return nil
-}
-
-func (p *page) help(w http.ResponseWriter, r *http.Request, who *viewer) error {
-	return p.show(w, r, who, "help", screen{Title: "Help", Tab: "help", Body: tabs()})
-}
-
-func (p *page) unknown(http.ResponseWriter, *http.Request, *viewer) error {
-	return refused(http.StatusNotFound, "not_found", "This address does not exist. It may have been mistyped, or it is one of a newer version.")
 }

@@ -21,6 +21,8 @@ const (
 	noticeContinued notice = "bulk-continued"
 	noticeCancelled notice = "bulk-cancelled"
 	noticeRevoked   notice = "key-revoked"
+	noticeWebhook   notice = "webhook"
+	noticeUnhooked  notice = "webhook-deleted"
 
 	noticeActed = "acted-" // and the name of the action
 )
@@ -59,6 +61,10 @@ func (n notice) text() string {
 		return "The bulk action has ended. What it has done stays done."
 	case noticeRevoked:
 		return "The key is revoked."
+	case noticeWebhook:
+		return "The webhook is changed. Its secret is the one that it had."
+	case noticeUnhooked:
+		return "The webhook is deleted, with the deliveries that waited for it."
 	}
 	return ""
 }

@@ -91,6 +91,7 @@ const one = `{"steps":[{"name":"do","queue":"work","command":"do.it","compensati
 func (s *site) saga() resource.Saga {
 	s.t.Helper()
 	s.api(http.MethodPut, "/v1/definitions/order", one)
+	s.api(http.MethodPut, "/v1/webhooks/pager", `{"url":"http://127.0.0.1:9/","events":["saga.stuck"]}`)
 	var started resource.Saga
 	require.NoError(s.t, json.Unmarshal([]byte(s.api(http.MethodPost, "/v1/sagas", `{"definition":"order","key":"k-1"}`).text), &started))
 	return started
@@ -105,7 +106,7 @@ func viewsOf(id string) []string {
 	return []string{
 		"/", "/ui", "/ui/sagas", "/ui/sagas/" + id, "/ui/sagas/" + id + "/act/compensate", "/ui/definitions", "/ui/definitions/order",
 		"/ui/definitions/order/start", "/ui/register?name=order", "/ui/queues", "/ui/queues/work", "/ui/dead-letters", "/ui/bulk",
-		"/ui/bulk/new?definition=order", "/ui/keys", "/ui/help",
+		"/ui/bulk/new?definition=order", "/ui/keys", "/ui/webhooks", "/ui/webhooks/pager", "/ui/audit", "/ui/help",
 	}
 }
 

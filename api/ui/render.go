@@ -40,16 +40,23 @@ type tab struct {
 	Name, Title, Path, Icon, Key string
 }
 
-func tabs() []tab {
-	return []tab{
+// tabs returns the views that the viewer may open.
+func tabs(who *viewer) []tab {
+	all := []tab{
 		{"overview", "Overview", "/", "home", "o"},
 		{"sagas", "Sagas", "/ui/sagas", "list", "s"},
 		{"definitions", "Definitions", "/ui/definitions", "graph", "d"},
 		{"queues", "Queues", "/ui/queues", "queue", "q"},
 		{"letters", "Dead letters", "/ui/dead-letters", "letter", "l"},
 		{"bulk", "Bulk actions", "/ui/bulk", "bulk", "b"},
-		{"keys", "Keys", "/ui/keys", "key", "k"},
 	}
+	if who.Admin() {
+		all = append(all, tab{"audit", "Audit log", "/ui/audit", "book", "a"})
+	}
+	if who.Admin() && !who.Limited {
+		all = append(all, tab{"webhooks", "Webhooks", "/ui/webhooks", "hook", "w"}, tab{"keys", "Keys", "/ui/keys", "key", "k"})
+	}
+	return all
 }
 
 func (p *page) loadTemplates() *template.Template {
@@ -113,8 +120,11 @@ func (p *page) show(w http.ResponseWriter, r *http.Request, who *viewer, name st
 // render renders a view into the layout. It writes only complete pages.
 func (p *page) render(w http.ResponseWriter, r *http.Request, who *viewer, status int, name string, s screen) {
 	around := layout{
-		screen: s, Who: who, Auth: p.Auth, Version: p.Version, Tabs: tabs(), Notice: notice(r.URL.Query().Get("notice")).text(),
+		screen: s, Who: who, Auth: p.Auth, Version: p.Version, Notice: notice(r.URL.Query().Get("notice")).text(),
 		Here: pathAndQuery(r),
+	}
+	if who != nil {
+		around.Tabs = tabs(who)
 	}
 	if p.Demo != nil && who != nil {
 		around.Faults = p.Demo.Faults()

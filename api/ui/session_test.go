@@ -64,7 +64,10 @@ func TestThePageAsksForAKey(t *testing.T) {
 	assert.NotContains(t, cookie, keys[record.Operator][3:], "the key is sealed")
 	assert.NotContains(t, cookie, "Secure", "the test does not use TLS")
 	assert.Contains(t, s.get("/ui/sagas").text, "the operator")
-	assert.Contains(t, s.get("/ui/keys").text, "does not have the role", "keys are the admins'")
+	for _, path := range []string{"/ui/keys", "/ui/webhooks", "/ui/audit"} {
+		assert.Contains(t, s.get(path).text, "does not have the role", "%s is the admins'", path)
+		assert.NotContains(t, s.get("/ui/sagas").text, `href="`+path+`"`)
+	}
 
 	assert.Equal(t, http.StatusSeeOther, s.send(http.MethodPost, "/ui/sign-out", url.Values{}).StatusCode)
 	assert.Equal(t, http.StatusSeeOther, s.get("/ui/sagas").StatusCode)

@@ -11,8 +11,9 @@ import (
 
 // viewer is an operator or another user of the page.
 type viewer struct {
-	Name string
-	Role string
+	Name    string
+	Role    string
+	Limited bool // the viewer's key covers some definitions only
 }
 
 // Operator reports whether the viewer may start and repair sagas.
@@ -52,7 +53,7 @@ func (p *page) serve(show view) http.Handler {
 				p.fail(w, r, who, err)
 				return
 			}
-			who = &viewer{Name: key.Name, Role: key.Role}
+			who = &viewer{Name: key.Name, Role: key.Role, Limited: len(key.Definitions) > 0}
 		}
 		if err := show(w, r, who); err != nil {
 			p.fail(w, r, who, err)

@@ -103,7 +103,7 @@
     if (target.matches("[data-all]")) for (const tick of document.querySelectorAll("input[name=id]")) tick.checked = target.checked;
     if (target.matches("[data-all], input[name=id]")) picked();
     if (target.matches("[data-choose]")) target.form.querySelector("button[name=choose]").click();
-    if (target.matches(".facet input, [data-filters] input[type=checkbox]")) target.form.requestSubmit();
+    if (target.matches("[data-filters] input[type=checkbox]")) target.form.requestSubmit();
   });
   document.addEventListener("submit", (event) => { // an address has only the filters that are set
     if (event.target.method !== "get") return;

@@ -48,14 +48,17 @@ func views(d *desk) []string {
 		Action: "retry", Filter: json.RawMessage(`{"definition":"order"}`), Reason: "a test",
 	})
 	require.NoError(d.t, err)
-	_, err = d.client.CreateKey(d.t.Context(), resource.NewKey{Name: "ci", Role: "viewer"})
+	key, err := d.client.CreateKey(d.t.Context(), resource.NewKey{Name: "ci", Role: "viewer", ExpiresIn: "90d", Definitions: []string{"order"}})
+	require.NoError(d.t, err)
+	_, err = d.client.PutWebhook(d.t.Context(), "pager", resource.NewWebhook{URL: "http://127.0.0.1:9/hook", Events: []string{"saga.stuck"}})
 	require.NoError(d.t, err)
 	return []string{
 		"/", "/ui/sagas", "/ui/sagas?status=stuck&definition=order", "/ui/sagas?key=none", "/ui/sagas/" + stuck.ID, "/ui/sagas/" + done.ID,
 		"/ui/sagas/" + stuck.ID + "/act/skip", "/ui/sagas/" + stuck.ID + "/act/patch_data", "/ui/sagas/" + done.ID + "/act/retry",
 		"/ui/definitions", "/ui/definitions/order?version=2&compare=1", "/ui/definitions/order/start", "/ui/register",
 		"/ui/queues", "/ui/dead-letters", "/ui/dead-letters/" + letters.Items[0].ID, "/ui/bulk", "/ui/bulk/" + bulk.ID,
-		"/ui/bulk/new?definition=order&action=patch_data", "/ui/bulk/new?on=dead_letters&queue=work", "/ui/keys", "/ui/help", "/ui/nowhere",
+		"/ui/bulk/new?definition=order&action=patch_data", "/ui/bulk/new?on=dead_letters&queue=work", "/ui/keys", "/ui/keys/" + key.ID, "/ui/webhooks", "/ui/webhooks/pager",
+		"/ui/audit", "/ui/audit?actor=none", "/ui/help", "/ui/nowhere",
 	}
 }
 

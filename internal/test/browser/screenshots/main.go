@@ -72,6 +72,8 @@ func run(ctx context.Context, into string, running time.Duration) error {
 			{"empty-queues", "/ui/queues"},
 			{"empty-dead-letters", "/ui/dead-letters"},
 			{"empty-bulk", "/ui/bulk"},
+			{"empty-webhooks", "/ui/webhooks"},
+			{"empty-audit", "/ui/audit"},
 			{"missing", "/ui/nowhere"},
 		})
 	}); err != nil {
@@ -127,6 +129,19 @@ func ofDemo(ctx context.Context, c *client.Client) ([]shot, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := c.CreateKey(ctx, resource.NewKey{Name: "the order service", Role: "operator", ExpiresIn: "90d", Definitions: []string{"order"}})
+	if err != nil {
+		return nil, err
+	}
+	for name, events := range map[string][]string{"pager": {"saga.stuck", "saga.attention", "queue.unhealthy"}, "ledger": {"saga.completed"}} {
+		if _, err := c.PutWebhook(ctx, name, resource.NewWebhook{URL: "http://127.0.0.1:9/" + name, Events: events}); err != nil {
+			return nil, err
+		}
+	}
+	maxOut := 200
+	if _, err := c.SetQueue(ctx, "payments", client.QueueSettings{MaxOut: &maxOut}); err != nil {
+		return nil, err
+	}
 	group := "definition=order&attention_reason=" + string(groups.Items[0].Reason) + "&step=" + string(groups.Items[0].Step)
 	shots := []shot{
 		{"overview", "/"},
@@ -146,6 +161,10 @@ func ofDemo(ctx context.Context, c *client.Client) ([]shot, error) {
 		{"bulk", "/ui/bulk/" + bulk.ID},
 		{"bulk-form", "/ui/bulk/new?action=retry&" + group},
 		{"keys", "/ui/keys"},
+		{"key", "/ui/keys/" + key.ID},
+		{"webhooks", "/ui/webhooks"},
+		{"webhook", "/ui/webhooks/pager"},
+		{"audit", "/ui/audit"},
 		{"help", "/ui/help"},
 	}
 	for _, s := range undone.Items {
