@@ -37,6 +37,7 @@ type commands struct {
 	Archive     archiveCommand     `cmd:"" help:"Find sagas that were deleted by their age or number."`
 	Audit       auditCommand       `cmd:"" help:"List and verify the log of the changes that came by the API."`
 	Doctor      doctorCommand      `cmd:"" help:"Check the database, the broker and the queues, and report what to do. It leaves nothing behind."`
+	Worker      workerCommand      `cmd:"" help:"Check workers."`
 	Keys        keysCommand        `cmd:"" help:"Create, list and revoke API keys."`
 	Bench       benchCommand       `cmd:"" help:"Measure the throughput, latency and cost of sagas."`
 	BenchWorker benchWorkerCommand `cmd:"" hidden:"" help:"Run the workers of bench, which succeed without doing anything."`

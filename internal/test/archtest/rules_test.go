@@ -50,6 +50,7 @@ func imports() map[string][]string {
 		"internal/test/modelcheck": {"saga"},
 		"internal/traces":          {"saga"},
 		"internal/wait":            {},
+		"internal/workercheck":     {"saga", "steps/wire"},
 		"server":                   {all},
 		"cmd":                      {all},
 		"examples":                 {"saga", "steps", "steps/wire", "client", "api/resource", "server"},
