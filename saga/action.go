@@ -121,6 +121,7 @@ func (t *transition) actRetry(a Action) {
 		}
 		t.dropTurnBack(EntryCancelDropped, s.Name)
 		s.AttemptsForgiven = s.Attempts
+		s.Signal = nil // a step that waits needs a new one
 		t.dispatch(i)
 	}
 	if !retried {
@@ -148,9 +149,12 @@ func (t *transition) actSkip(a Action) {
 		t.refuse(RefusedNotApplicable, "step %s is not exhausted", a.Step)
 		return
 	}
-	merged, fault := t.takeOutput(i, Reply{Output: a.Output})
+	if reason == CompensationExhausted {
+		a.Output = nil // the step is done, and its compensation has no output
+	}
+	merged, fault := t.skipped(i, reason, a)
 	if fault != nil {
-		t.refuse(RefusedDataTooLarge, "output: %s", fault.Message)
+		t.refuse(fault.Code, "output: %s", fault.Message)
 		return
 	}
 	s := &t.next.Steps[i]
@@ -160,13 +164,21 @@ func (t *transition) actSkip(a Action) {
 	}
 	s.close(t.now)
 	t.next.Data = merged
-	if a.Output != nil && reason != CompensationExhausted {
+	if a.Output != nil {
 		s.Output = a.Output
 	}
 	t.record(EntryStepSkipped, s.Name, 0, reasonOf(a))
-	if reason == PivotUnknown {
+	if i == t.def.graph.pivot && (reason == PivotUnknown || reason == InvalidOutput) {
 		t.dropTurnBack(EntryCancelTooLate, s.Name)
 	}
+}
+
+// skipped returns the data with the output that an operator gives for a step.
+func (t *transition) skipped(i int, reason AttentionReason, a Action) ([]byte, *ReplyError) {
+	if reason == CompensationExhausted {
+		return t.next.Data, nil
+	}
+	return t.takeOutput(i, Reply{Output: a.Output})
 }
 
 // actCompensate cancels the saga, settles that an unknown pivot did not happen, or compensates a late effect.

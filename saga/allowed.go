@@ -23,7 +23,8 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 // allowedBack returns the actions that take an unfinished saga back.
 func (d *Definition) allowedBack(in *Instance) []ActionName {
 	var allowed []ActionName
-	if in.Phase == PhaseScheduled || d.pivotUnknown(in) || d.mayTurnBack(in) {
+	settles := d.pivotUnknown(in) && !in.Steps[d.graph.pivot].invalidOutput()
+	if in.Phase == PhaseScheduled || settles || d.mayTurnBack(in) {
 		allowed = append(allowed, ActionCompensate)
 	}
 	if d.mayRewind(in) {

@@ -42,7 +42,7 @@ func (t *transition) draining() bool {
 		return false
 	}
 	for i := range t.next.Steps {
-		if t.next.Steps[i].Status == StepRunning {
+		if t.next.Steps[i].Status == StepRunning && !t.def.spares(&t.next, i) {
 			return true
 		}
 	}
@@ -86,7 +86,7 @@ func (t *transition) dispatchCompensation(i int) {
 	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	command := Command{
-		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.next.Data,
+		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.commandData(i),
 	}
 	if s.TookEffect {
 		command.Output = s.Output
@@ -177,4 +177,5 @@ func (s *StepState) close(now time.Time) {
 	s.FinishedAt = now
 	s.NextAttemptAt = time.Time{}
 	s.DeadlineAt = time.Time{}
+	s.Waiting = NoWait
 }

@@ -117,7 +117,7 @@ func (d *Definition) checkDirection(in *Instance) error {
 	}
 	out, compensating := false, false
 	for i := range in.Steps {
-		out = out || in.Steps[i].Status == StepRunning
+		out = out || in.Steps[i].Status == StepRunning && !d.spares(in, i)
 		compensating = compensating || slices.Contains(compensationStatuses(), in.Steps[i].Status)
 	}
 	switch {
@@ -139,7 +139,7 @@ func (d *Definition) checkState(in *Instance, i int) error {
 	if s.Name != d.Steps[i].Name {
 		return broken("step %d is %s, not %s", i, s.Name, d.Steps[i].Name)
 	}
-	if !s.consistent() {
+	if !s.consistent(&d.Steps[i]) {
 		return broken("step %s: %s does not agree with its counters and timers", s.Name, s.Status)
 	}
 	if s.Status == StepPending || s.Compensating > 0 { // what follows is about the last execution
@@ -166,7 +166,11 @@ func (d *Definition) checkState(in *Instance, i int) error {
 }
 
 // consistent reports whether the status of the step agrees with its other fields.
-func (s *StepState) consistent() bool {
+func (s *StepState) consistent(step *Step) bool {
+	if s.Waiting != NoWait && (s.Status != StepRunning || s.Waiting != step.Wait()) || s.Signal != nil && step.Signal == "" {
+		return false
+	}
+	conditional := step.When != ""
 	waiting, timed := !s.NextAttemptAt.IsZero(), !s.DeadlineAt.IsZero()
 	switch s.Status {
 	case StepPending:
@@ -180,9 +184,9 @@ func (s *StepState) consistent() bool {
 	case StepUnknown:
 		return s.Uncertain && !s.TookEffect && !waiting && !timed
 	case StepFailed:
-		return s.Attempts > 0 && !waiting && !timed
+		return (s.Attempts > 0 || conditional) && !waiting && !timed
 	case StepSkipped:
-		return (s.Attempts > 0 || s.Compensating > 0) && !waiting && !timed
+		return (s.Attempts > 0 || s.Compensating > 0 || conditional) && !waiting && !timed
 	case StepCompensating:
 		return s.CompensationAttempts > s.CompensationForgiven && waiting != timed
 	case StepCompensated, StepCompensationFailed:

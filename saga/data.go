@@ -17,7 +17,10 @@ func (t *transition) takeOutput(i int, r Reply) (json.RawMessage, *ReplyError) {
 	if r.OutputFault != "" {
 		return nil, &ReplyError{Code: CodeInvalidOutput, Message: r.OutputFault}
 	}
-	merged, fits := t.mergeOutput(r.Output)
+	if fault := t.def.checkOutput(i, r.Output); fault != "" {
+		return nil, &ReplyError{Code: CodeInvalidOutput, Message: fault}
+	}
+	merged, fits := t.mergeOutput(i, r.Output)
 	switch {
 	case !fits:
 		message := fmt.Sprintf("the saga's data would exceed its limit of %d bytes with the step's output", MaxDataBytes)
@@ -36,15 +39,26 @@ func (t *transition) outputsBeside(i int) int {
 	for j := range t.next.Steps {
 		if j != i {
 			total += len(t.next.Steps[j].Output)
+			if given := t.next.Steps[j].Signal; given != nil {
+				total += len(given.Output)
+			}
 		}
 	}
 	return total
 }
 
-// mergeOutput merges the top-level members of an output into the data. It returns false if the result is too large.
-func (t *transition) mergeOutput(output json.RawMessage) (json.RawMessage, bool) {
+// mergeOutput merges the output of step i into the data: its top-level members, or all of it under the name that the
+// definition gives. It returns false if the result is too large.
+func (t *transition) mergeOutput(i int, output json.RawMessage) (json.RawMessage, bool) {
 	if len(output) == 0 {
 		return t.next.Data, true
+	}
+	if name := t.def.Steps[i].OutputAs; name != "" {
+		named, err := EncodeJSON(map[string]json.RawMessage{name: output})
+		if err != nil {
+			return nil, false // cannot be: the output is valid JSON
+		}
+		output = named
 	}
 	merged := merge(t.next.Data, output, false)
 	return merged, t.fits(merged)

@@ -74,7 +74,9 @@ const (
 	EntryDeadlineExceeded      EntryType = "saga.deadline_exceeded"
 	EntryAttention             EntryType = "saga.attention"
 	EntryStepDispatched        EntryType = "step.dispatched"
-	EntryStepDelayed           EntryType = "step.delayed" // the command waits in the outbox, so its timeout does not run
+	EntryStepWaits             EntryType = "step.waits"           // a step that waits has begun to
+	EntrySignalGiven           EntryType = "step.signal_received" // the step takes it now, or once it waits
+	EntryStepDelayed           EntryType = "step.delayed"         // the command waits in the outbox, so its timeout does not run
 	EntryStepPublished         EntryType = "step.published"
 	EntryStepRedriven          EntryType = "step.redriven" // an operator sent a dead-lettered command again
 	EntryStepSucceeded         EntryType = "step.succeeded"
@@ -99,11 +101,15 @@ type Refusal struct {
 
 // Codes of refusals.
 const (
-	RefusedNotApplicable  = "not_applicable"
-	RefusedRevisionMoved  = "revision_moved"
-	RefusedUnknownStep    = "unknown_step"
-	RefusedDataTooLarge   = "data_too_large"
-	RefusedUnknownCommand = "unknown_command"
+	RefusedNotApplicable       = "not_applicable"
+	RefusedRevisionMoved       = "revision_moved"
+	RefusedUnknownStep         = "unknown_step"
+	RefusedDataTooLarge        = "data_too_large"
+	RefusedUnknownCommand      = "unknown_command"
+	RefusedInvalidOutput       = CodeInvalidOutput
+	RefusedUnknownSignal       = "unknown_signal"
+	RefusedSignalTaken         = "signal_taken"
+	RefusedIdempotencyConflict = "idempotency_conflict"
 )
 
 // Error returns the message.
@@ -115,7 +121,7 @@ func EntryTypes() []EntryType {
 		EntryScheduled, EntryStarted, EntryCompleted, EntryCompensating, EntryCompensated, EntryStuck, EntryAbandoned, EntryPaused,
 		EntryResumed, EntryReopened, EntryAcknowledged, EntryDataPatched, EntryRetried, EntryCancelRequested, EntryCancelTooLate,
 		EntryCancelDropped, EntryRewindRequested, EntryRewinding, EntryRewound, EntryDeadlineExceeded, EntryAttention,
-		EntryStepDispatched, EntryStepDelayed, EntryStepPublished, EntryStepRedriven, EntryStepSucceeded, EntryStepAttemptFailed,
+		EntryStepDispatched, EntryStepWaits, EntrySignalGiven, EntryStepDelayed, EntryStepPublished, EntryStepRedriven, EntryStepSucceeded, EntryStepAttemptFailed,
 		EntryStepTimedOut, EntryStepLost, EntryStepFailed, EntryStepUnknown, EntryStepSkipped, EntryStepLateEffect,
 		EntryCompensationSent, EntryCompensationRetry, EntryStepCompensated, EntryCompensationExhausted,
 	}

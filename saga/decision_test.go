@@ -36,7 +36,7 @@ func checkDecision(def *saga.Definition, before saga.Instance, event saga.Event,
 	}
 	for _, check := range []error{
 		checkExtent(before, decision), checkHistory(before, event, decision), checkWake(&after),
-		checkCommands(before, decision), checkOrder(def, decision), checkEnd(def, before, decision),
+		checkCommands(def, before, decision), checkOrder(def, decision), checkEnd(def, before, decision),
 		checkRoundTrip(after.Progress),
 	} {
 		if check != nil {
@@ -59,7 +59,8 @@ func checkExtent(before saga.Instance, decision saga.Decision) error {
 	after.WakeAt = before.WakeAt // an early timer moves on
 	after.Steps = slices.Clone(after.Steps)
 	for i := range before.Steps {
-		if _, out := before.CommandOut(i); out && after.Steps[i].DeadlineAt.After(before.Steps[i].DeadlineAt) {
+		_, out := before.CommandOut(i)
+		if out = out || before.Steps[i].Waiting == saga.WaitForSignal; out && after.Steps[i].DeadlineAt.After(before.Steps[i].DeadlineAt) {
 			after.Steps[i].DeadlineAt = before.Steps[i].DeadlineAt // and so does the deadline of a command in the outbox
 		}
 	}
@@ -75,8 +76,11 @@ func checkExtent(before saga.Instance, decision saga.Decision) error {
 // checkHistory: entries are numbered without gaps, and carry the time of the event and the actor.
 func checkHistory(before saga.Instance, event saga.Event, decision saga.Decision) error {
 	actor := ""
-	if action, is := event.Cause.(saga.Action); is {
-		actor = action.Actor
+	switch cause := event.Cause.(type) {
+	case saga.Action:
+		actor = cause.Actor
+	case saga.Signal:
+		actor = cause.Actor
 	}
 	for i, entry := range decision.Entries {
 		if entry.Seq != before.Entries+int64(i)+1 || !entry.At.Equal(event.At) || entry.Actor != actor {
@@ -105,7 +109,8 @@ func checkWake(in *saga.Instance) error {
 		}
 		_, isOut := in.CommandOut(i)
 		held := s.Status == saga.StepRetrying && in.Phase == saga.PhaseBackward // until the end of a rewind
-		out = out || isOut || !s.NextAttemptAt.IsZero() && !held
+		spared := s.Waiting != saga.NoWait && in.Phase == saga.PhaseBackward    // by a rewind
+		out = out || isOut || s.Waiting != saga.NoWait && !spared || !s.NextAttemptAt.IsZero() && !held
 		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
 			if !held && !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
 				return fmt.Errorf("step %s is due at %s, but the saga wakes at %s", s.Name, at, in.WakeAt)
@@ -124,10 +129,10 @@ func checkWake(in *saga.Instance) error {
 }
 
 // checkCommands: every command has a new id and carries the data as of its dispatch.
-func checkCommands(before saga.Instance, decision saga.Decision) error {
+func checkCommands(def *saga.Definition, before saga.Instance, decision saga.Decision) error {
 	for _, command := range decision.Commands {
 		i := slices.IndexFunc(before.Steps, func(s saga.StepState) bool { return s.Name == command.ID.Step })
-		old, id := before.Steps[i], command.ID
+		old, id, selects := before.Steps[i], command.ID, def.Steps[i].Input != nil
 		fresh := id.Round == old.Rewinds+1 && id.Attempt == old.Attempts+1 || id.Round == old.Rewinds+2 && id.Attempt == 1
 		if id.Direction == saga.Compensate {
 			fresh = id.Round == old.Round && id.Attempt == old.CompensationAttempts+1 || id.Round == old.Round+1 && id.Attempt == 1
@@ -141,7 +146,7 @@ func checkCommands(before saga.Instance, decision saga.Decision) error {
 			return fmt.Errorf("command %s is read as %s: %w", id, parsed, err)
 		case !is || out != id:
 			return fmt.Errorf("command %s is sent, but %s is out", id, out)
-		case string(command.Data) != string(decision.Next.Data):
+		case string(command.Data) != string(decision.Next.Data) && !selects:
 			return fmt.Errorf("command %s carries %s, but the data is %s", id, command.Data, decision.Next.Data)
 		}
 	}
@@ -164,6 +169,7 @@ func checkOrder(def *saga.Definition, decision saga.Decision) error {
 			case command.ID.Direction == saga.Execute && before && status != saga.StepSucceeded && status != saga.StepSkipped:
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
 			case command.ID.Direction == saga.Execute || in.ReopenedFrom != "":
+			case in.Rewind != nil && in.Steps[j].Waiting != saga.NoWait: // spared by the rewind
 			case status == saga.StepRunning || status == saga.StepRetrying && in.Rewind == nil:
 				return fmt.Errorf("command %s, but %s is %s", command.ID, in.Steps[j].Name, status)
 			case comesAfter(def, j, i) && owed(def, &in, j):

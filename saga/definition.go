@@ -22,10 +22,12 @@ type Definition struct {
 	OnFailure   FailurePolicy // default: TurnBack
 	Retention   Retention     // how long finished sagas are kept
 	Sensitive   []string      // JSON pointers into the data whose values are masked; see Builder.Sensitive
+	DataSchema  RawSchema     // JSON Schema of the data that a saga starts with; nil: any object
 	Steps       []Step
 
-	graph  graph
-	hidden *sensitiveNode // nil: nothing is sensitive
+	graph    graph
+	hidden   *sensitiveNode // nil: nothing is sensitive
+	compiled compiled
 }
 
 // FailurePolicy decides what a final failure before the pivot, or of the pivot, leads to.
@@ -37,15 +39,23 @@ const (
 	Park     FailurePolicy = "park"       // the saga is stuck until an operator decides
 )
 
-// Step is one local transaction of a service, with at most one compensation.
+// Step is one local transaction of a service, or a wait, with at most one compensation. It has exactly one of Command,
+// Signal, Delay and Until.
 type Step struct {
 	Name                string
 	Command             string
-	Compensation        string // empty: none
-	Queue               string // worker queue of its commands
+	Signal              string   // name of the signal that it waits for; its Timeout may be 0: no limit
+	Delay               Duration // how long it waits
+	Until               Pointer  // where the data has the time that it waits for
+	Compensation        string   // empty: none
+	Queue               string   // worker queue of its commands; empty: it sends none
 	Kind                Kind
-	After               []string // names of the steps that must be done first, in the order of the definition
-	Timeout             Duration // of one attempt, from its dispatch
+	After               []string           // names of the steps that must be done first, in the order of the definition
+	When                string             // CEL expression over the data: false skips the step; empty: always
+	Input               map[string]Pointer // what its commands get of the data; nil: all
+	OutputAs            string             // the member of the data that gets its output; empty: the members of the output are merged
+	OutputSchema        RawSchema          // JSON Schema of its output; nil: any object
+	Timeout             Duration           // of one attempt, from its dispatch; 0 for a step that waits
 	Retry               RetryPolicy
 	CompensationTimeout Duration
 	CompensationRetry   RetryPolicy
@@ -86,7 +96,7 @@ func (d *Definition) Queues() []string {
 	var queues []string
 	seen := make(map[string]bool, len(d.Steps))
 	for _, step := range d.Steps {
-		if !seen[step.Queue] {
+		if step.Queue != "" && !seen[step.Queue] {
 			seen[step.Queue] = true
 			queues = append(queues, step.Queue)
 		}

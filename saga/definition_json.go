@@ -39,17 +39,53 @@ func (d *Definition) MarshalJSON() ([]byte, error) {
 		shown.OnFailure = d.OnFailure
 	}
 	shown.Retention, shown.Sensitive = d.Retention.canonical(), d.Sensitive
-	for i, step := range d.Steps {
-		shown.Steps[i] = stepJSON{
-			Name: step.Name, Queue: step.Queue, Command: step.Command, Compensation: step.Compensation,
-			Kind: step.Kind, After: append([]string{}, step.After...), Timeout: step.Timeout, Retry: step.Retry,
-		}
-		if step.Compensation != "" {
-			shown.Steps[i].CompensationTimeout = &d.Steps[i].CompensationTimeout
-			shown.Steps[i].CompensationRetry = &d.Steps[i].CompensationRetry
-		}
+	shown.DataSchema = d.DataSchema
+	for i := range d.Steps {
+		shown.Steps[i] = d.Steps[i].canonical()
 	}
 	return json.Marshal(shown)
+}
+
+// canonical leaves out what the step does not use, so that definitions from before it keep their bytes.
+func (s *Step) canonical() stepJSON {
+	shown := stepJSON{
+		Name: s.Name, Queue: s.Queue, Command: s.Command, Compensation: s.Compensation, Signal: s.Signal, Until: s.Until,
+		Kind: s.Kind, After: append([]string{}, s.After...), When: s.When, OutputAs: s.OutputAs, OutputSchema: s.OutputSchema,
+	}
+	if s.Input != nil {
+		shown.Input = &s.Input
+	}
+	if s.Delay != 0 {
+		shown.Delay = &s.Delay
+	}
+	if s.Timeout != 0 {
+		shown.Timeout = &s.Timeout
+	}
+	if s.Wait() == NoWait {
+		shown.Retry = &s.Retry
+	}
+	if s.Compensation != "" {
+		shown.CompensationTimeout, shown.CompensationRetry = &s.CompensationTimeout, &s.CompensationRetry
+	}
+	return shown
+}
+
+// canonicalJSON returns a document without white space and with sorted members; nil stays nil. Numbers keep their spelling.
+func canonicalJSON(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return raw
+	}
+	text, err := EncodeJSON(value)
+	if err != nil {
+		return raw
+	}
+	return text
 }
 
 // Hash returns the same value for equal definitions: white space, the order of members and spelled-out defaults make no
@@ -68,20 +104,28 @@ type definitionJSON struct {
 	OnFailure   FailurePolicy  `json:"on_failure,omitempty"`
 	Retention   *retentionJSON `json:"retention,omitempty"`
 	Sensitive   []string       `json:"sensitive,omitempty"`
+	DataSchema  RawSchema      `json:"data_schema,omitempty"`
 	Steps       []stepJSON     `json:"steps"`
 }
 
 type stepJSON struct {
-	Name                string       `json:"name"`
-	Queue               string       `json:"queue"`
-	Command             string       `json:"command"`
-	Compensation        string       `json:"compensation,omitempty"`
-	Kind                Kind         `json:"kind"`
-	After               []string     `json:"after"`
-	Timeout             Duration     `json:"timeout"`
-	Retry               RetryPolicy  `json:"retry"`
-	CompensationTimeout *Duration    `json:"compensation_timeout,omitempty"`
-	CompensationRetry   *RetryPolicy `json:"compensation_retry,omitempty"`
+	Name                string              `json:"name"`
+	Queue               string              `json:"queue,omitempty"`
+	Command             string              `json:"command,omitempty"`
+	Signal              string              `json:"signal,omitempty"`
+	Delay               *Duration           `json:"delay,omitempty"`
+	Until               Pointer             `json:"until,omitempty"`
+	Compensation        string              `json:"compensation,omitempty"`
+	Kind                Kind                `json:"kind"`
+	After               []string            `json:"after"`
+	When                string              `json:"when,omitempty"`
+	Input               *map[string]Pointer `json:"input,omitempty"`
+	OutputAs            string              `json:"output_as,omitempty"`
+	OutputSchema        RawSchema           `json:"output_schema,omitempty"`
+	Timeout             *Duration           `json:"timeout,omitempty"`
+	Retry               *RetryPolicy        `json:"retry,omitempty"`
+	CompensationTimeout *Duration           `json:"compensation_timeout,omitempty"`
+	CompensationRetry   *RetryPolicy        `json:"compensation_retry,omitempty"`
 }
 
 // orderAfter sorts the After lists by the order of the steps: they are sets.
@@ -109,11 +153,12 @@ type definitionReader struct {
 
 func (r *definitionReader) definition(raw json.RawMessage) draft {
 	var given draft
-	members := r.object("", raw, "description", "deadline", "on_failure", "retention", "sensitive", "steps")
+	members := r.object("", raw, "description", "deadline", "on_failure", "retention", "sensitive", "data_schema", "steps")
 	read(r, "/description", members["description"], "a string", &given.description)
 	read(r, "/on_failure", members["on_failure"], "a string", &given.onFailure)
 	given.retention = r.retention(members["retention"])
 	given.sensitive = r.sensitive(members["sensitive"])
+	given.dataSchema = r.schema("/data_schema", members["data_schema"])
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
 	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // 0 means "no deadline" internally, but users leave the member out
 		checkDuration(&r.faults, "/deadline", 0)
@@ -129,7 +174,7 @@ func (r *definitionReader) definition(raw json.RawMessage) draft {
 func (r *definitionReader) step(at string, raw json.RawMessage) draftStep {
 	var step draftStep
 	members := r.object(at, raw, "name", "command", "compensation", "queue", "kind", "after", "timeout", "retry",
-		"compensation_timeout", "compensation_retry")
+		"compensation_timeout", "compensation_retry", "signal", "delay", "until", "when", "input", "output_as", "output_schema")
 	read(r, at+"/name", members["name"], "a string", &step.name)
 	read(r, at+"/command", members["command"], "a string", &step.command)
 	read(r, at+"/compensation", members["compensation"], "a string", &step.compensation)
@@ -140,7 +185,31 @@ func (r *definitionReader) step(at string, raw json.RawMessage) draftStep {
 	step.compensationTimeout = optionalDuration(r, at+"/compensation_timeout", members["compensation_timeout"])
 	step.retry = r.policy(at+"/retry", members["retry"])
 	step.compensationRetry = r.policy(at+"/compensation_retry", members["compensation_retry"])
+	step.draftWait = r.wait(at, members)
 	return step
+}
+
+func (r *definitionReader) wait(at string, members map[string]json.RawMessage) (wait draftWait) {
+	read(r, at+"/signal", members["signal"], "a string", &wait.signal)
+	wait.delay = optionalDuration(r, at+"/delay", members["delay"])
+	read(r, at+"/until", members["until"], "a JSON pointer", &wait.until)
+	read(r, at+"/when", members["when"], "a CEL expression", &wait.when)
+	read(r, at+"/input", members["input"], "an object of JSON pointers", &wait.input)
+	read(r, at+"/output_as", members["output_as"], "a string", &wait.outputAs)
+	wait.outputSchema = r.schema(at+"/output_schema", members["output_schema"])
+	return wait
+}
+
+func (r *definitionReader) schema(at string, raw json.RawMessage) RawSchema {
+	switch {
+	case isNull(raw):
+		return nil
+	case firstByte(raw) != '{' && string(bytes.TrimSpace(raw)) != "true" && string(bytes.TrimSpace(raw)) != "false":
+		r.faults.add(at, "must be a JSON Schema: an object, true or false")
+		return nil
+	default:
+		return raw
+	}
 }
 
 func (r *definitionReader) policy(at string, raw json.RawMessage) draftPolicy {

@@ -48,7 +48,8 @@ func (d *Definition) checkRunnable(faults *Faults, i int) {
 	case first != i:
 		faults.add(stepPointer(i, "name"), "repeats the name of step %d", first)
 	}
-	if step.Command == "" {
+	waits := step.Wait() != NoWait
+	if step.Command == "" && !waits {
 		faults.add(stepPointer(i, "command"), "is missing: this version runs no other kind of step")
 	}
 	for _, text := range [][2]string{{"command", step.Command}, {"compensation", step.Compensation}, {"queue", step.Queue}} {
@@ -56,13 +57,15 @@ func (d *Definition) checkRunnable(faults *Faults, i int) {
 			faults.add(stepPointer(i, text[0]), "must be UTF-8 text without NUL of at most %d bytes", maxStoredName)
 		}
 	}
-	if step.Command != "" && step.Queue == "" {
+	if (step.Command != "" || step.Compensation != "") && step.Queue == "" {
 		faults.add(stepPointer(i, "queue"), "is missing")
 	}
 	checkKind(faults, i, step)
-	checkPositive(faults, stepPointer(i, "timeout"), step.Timeout)
+	if !waits {
+		checkPositive(faults, stepPointer(i, "timeout"), step.Timeout)
+		checkRunnablePolicy(faults, stepPointer(i, "retry"), step.Retry)
+	}
 	checkPositive(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
-	checkRunnablePolicy(faults, stepPointer(i, "retry"), step.Retry)
 	checkRunnablePolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
 }
 

@@ -25,8 +25,8 @@ func TestAStoredDefinitionIsReadLeniently(t *testing.T) {
 	t.Parallel()
 	step := `{"name":"a","command":"q.a"}`
 	for name, body := range map[string]string{
-		"an unknown member":             `{"steps":[` + step + `],"data_schema":{"type":"object"}}`,
-		"one of a step":                 `{"steps":[{"name":"a","command":"q.a","input":{"order":"/id"}}]}`,
+		"an unknown member":             `{"steps":[` + step + `],"tenant":{"type":"object"}}`,
+		"one of a step":                 `{"steps":[{"name":"a","command":"q.a","cache":{"order":"/id"}}]}`,
 		"one of a policy":               `{"steps":[{"name":"a","command":"q.a","retry":{"max_attempts":2,"budget":7}}]}`,
 		"one that holds anything":       `{"steps":[` + step + `],"x":["\ud800",1e999,` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `]}`,
 		"a duplicate member":            `{"steps":[` + step + `],"x":1,"x":2}`,
@@ -65,7 +65,7 @@ func TestAStoredDefinitionThatCannotRunIsRefused(t *testing.T) {
 		`{"steps":[`:  "must be an object",
 		`{}`:          "/steps",
 		`{"steps":1}`: "/steps",
-		`{"steps":[{"name":"approval","signal":"approved","queue":"q"}]}`:                                 "/steps/0/command",
+		`{"steps":[{"name":"approval","vote":"approved","queue":"q"}]}`:                                   "/steps/0/command",
 		`{"steps":[{"name":"a","command":"q.a","kind":"fork"}]}`:                                          "/steps/0/kind",
 		`{"steps":[{"name":"a/b","command":"q.a"}]}`:                                                      "/steps/0/name",
 		`{"steps":[{"name":"","command":"q.a"}]}`:                                                         "/steps/0/name",

@@ -10,6 +10,7 @@ type draft struct {
 	onFailure   *FailurePolicy
 	retention   Retention
 	sensitive   []string
+	dataSchema  RawSchema
 	steps       []draftStep
 }
 
@@ -24,6 +25,18 @@ type draftStep struct {
 	retry               draftPolicy
 	compensationTimeout *Duration
 	compensationRetry   draftPolicy
+	draftWait
+}
+
+// draftWait is what distinguishes a step that waits, and what any step may have besides its commands.
+type draftWait struct {
+	signal       *string
+	delay        *Duration
+	until        *Pointer
+	when         *string
+	input        map[string]Pointer
+	outputAs     *string
+	outputSchema RawSchema
 }
 
 type draftPolicy struct {
@@ -40,7 +53,7 @@ func (d draft) complete(name string, version int) *Definition {
 	definition := &Definition{
 		Name: name, Version: version, Description: d.description,
 		Deadline: or(d.deadline, 0), OnFailure: or(d.onFailure, TurnBack), Retention: d.retention,
-		Sensitive: d.sensitive, Steps: make([]Step, len(d.steps)),
+		Sensitive: d.sensitive, DataSchema: canonicalJSON(d.dataSchema), Steps: make([]Step, len(d.steps)),
 	}
 	for i := range d.steps {
 		previous := ""
@@ -55,23 +68,38 @@ func (d draft) complete(name string, version int) *Definition {
 func (s *draftStep) complete(previous string) Step {
 	step := Step{
 		Name: s.name, Command: s.command, Compensation: s.compensation,
-		Queue: or(s.queue, defaultQueue(s.command)), Kind: or(s.kind, Compensatable),
-		Timeout: or(s.timeout, Duration(DefaultTimeout)), After: []string{},
+		Kind: or(s.kind, Compensatable), After: []string{},
+		Signal: or(s.signal, ""), Delay: or(s.delay, 0), Until: or(s.until, ""),
+		When: or(s.when, ""), Input: s.input, OutputAs: or(s.outputAs, ""), OutputSchema: canonicalJSON(s.outputSchema),
 	}
+	s.completeCommands(&step)
 	switch {
 	case s.after != nil:
 		step.After = append([]string{}, *s.after...)
 	case previous != "":
 		step.After = []string{previous}
 	}
+	return step
+}
+
+// completeCommands fills in the queue, the timeouts and the policies. A step that waits has no attempts to repeat, and
+// its timeout is not one of a compensation.
+func (s *draftStep) completeCommands(step *Step) {
+	step.CompensationRetry = s.compensationRetry.complete(DefaultPersistence)
+	if step.Wait() != NoWait {
+		step.Queue = or(s.queue, defaultQueue(s.compensation))
+		step.Timeout = or(s.timeout, 0)
+		step.CompensationTimeout = or(s.compensationTimeout, Duration(DefaultTimeout))
+		return
+	}
 	attempts := DefaultAttempts
 	if step.Kind == Retriable {
 		attempts = DefaultPersistence
 	}
+	step.Queue = or(s.queue, defaultQueue(s.command))
+	step.Timeout = or(s.timeout, Duration(DefaultTimeout))
 	step.Retry = s.retry.complete(attempts)
-	step.CompensationRetry = s.compensationRetry.complete(DefaultPersistence)
 	step.CompensationTimeout = or(s.compensationTimeout, step.Timeout)
-	return step
 }
 
 func (p *draftPolicy) complete(attempts int) RetryPolicy {
@@ -177,6 +205,7 @@ func (b *Builder) MustBuild() *Definition {
 func (d draft) build(name string, version int, found Faults) (*Definition, error) {
 	definition := d.complete(name, version)
 	faults := append(found, definition.validate()...)
+	d.checkWaits(&faults)
 	if len(faults) > 0 {
 		return nil, faults.bounded()
 	}
@@ -199,6 +228,9 @@ func (d *Definition) forgetUnused() {
 	for i := range d.Steps {
 		if step := &d.Steps[i]; step.Compensation == "" {
 			step.CompensationTimeout = step.Timeout
+			if step.Wait() != NoWait {
+				step.CompensationTimeout = Duration(DefaultTimeout)
+			}
 			step.CompensationRetry = new(draftPolicy).complete(DefaultPersistence)
 		}
 	}

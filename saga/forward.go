@@ -7,48 +7,62 @@ func (t *transition) advanceForward() {
 	if t.next.TurnBack != nil {
 		return // the pivot is out, and its outcome decides
 	}
-	done := 0
-	for i := range t.next.Steps {
-		switch t.next.Steps[i].Status {
-		case StepSucceeded, StepSkipped:
-			done++
-		case StepPending:
-			if t.ready(i) {
+	for more := true; more; { // a step that is done at once may make others ready
+		more = false
+		for i := range t.next.Steps {
+			if t.next.Phase != PhaseForward {
+				return
+			}
+			if t.next.Steps[i].Status == StepPending && t.ready(i) {
 				t.dispatch(i)
+				more = more || t.next.Steps[i].done()
 			}
 		}
 	}
-	if done == len(t.next.Steps) {
-		t.end(Completed, EntryCompleted, nil)
+	for i := range t.next.Steps {
+		if !t.next.Steps[i].done() {
+			return
+		}
 	}
+	t.end(Completed, EntryCompleted, nil)
 }
+
+// done reports whether the steps after this one may begin.
+func (s *StepState) done() bool { return s.Status == StepSucceeded || s.Status == StepSkipped }
 
 // ready reports whether every step before step i is done.
 func (t *transition) ready(i int) bool {
 	for _, before := range t.def.graph.before[i] {
-		if status := t.next.Steps[before].Status; status != StepSucceeded && status != StepSkipped {
+		if !t.next.Steps[before].done() {
 			return false
 		}
 	}
 	return true
 }
 
-// dispatch sends the next attempt of step i.
+// dispatch sends the next attempt of step i, or lets it wait. A condition may settle the step instead.
 func (t *transition) dispatch(i int) {
 	s := &t.next.Steps[i]
+	if !t.decideCondition(i) {
+		return
+	}
 	s.Status = StepRunning
 	s.Attempts++
 	s.Oversized = false
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
-	command, queue, timeout, _ := t.def.CommandFor(s.Name, Execute)
-	s.DeadlineAt = t.in(timeout)
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now
 	}
+	if wait := t.def.Steps[i].Wait(); wait != NoWait {
+		t.startWait(i, wait)
+		return
+	}
+	command, queue, timeout, _ := t.def.CommandFor(s.Name, Execute)
+	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	t.commands = append(t.commands, Command{
-		ID: id, Name: command, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.next.Data,
+		ID: id, Name: command, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.commandData(i),
 	})
 	var detail map[string]any
 	if s.Rewinds > 0 {
@@ -145,8 +159,16 @@ func (t *transition) turnBack(why Failure) {
 	t.progress()
 	t.record(EntryCompensating, why.Step, 0, map[string]any{"code": why.Code, "message": why.Message})
 	for i := range t.next.Steps {
-		if t.next.Steps[i].Status == StepRetrying {
-			t.giveUp(i)
-		}
+		t.giveUpWaiting(i)
+	}
+}
+
+// giveUpWaiting ends step i if it waits: for its next attempt, or for what it is there to wait for.
+func (t *transition) giveUpWaiting(i int) {
+	switch s := &t.next.Steps[i]; {
+	case s.Status == StepRetrying:
+		t.giveUp(i)
+	case s.Waiting != NoWait:
+		t.giveUpWait(i)
 	}
 }

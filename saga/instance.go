@@ -34,7 +34,7 @@ type StepStatus string
 // The statuses of a step.
 const (
 	StepPending            StepStatus = "pending"
-	StepRunning            StepStatus = "running"  // a command is out
+	StepRunning            StepStatus = "running"  // a command is out, or the step waits for what it is there to wait for
 	StepRetrying           StepStatus = "retrying" // waits for its next attempt
 	StepSucceeded          StepStatus = "succeeded"
 	StepFailed             StepStatus = "failed"  // a worker reported a final failure
@@ -119,10 +119,13 @@ type StepState struct {
 	CompensationAttempts int        `json:"compensation_attempts,omitempty"`
 	CompensationForgiven int        `json:"compensation_forgiven,omitempty"`
 
+	Waiting Wait         `json:"waiting,omitempty"` // set while the step waits instead of having a command out
+	Signal  *GivenSignal `json:"signal,omitempty"`  // given to the step; nil: not yet
+
 	StartedAt     time.Time       `json:"started_at,omitzero"`
 	FinishedAt    time.Time       `json:"finished_at,omitzero"`
 	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // set only while the step waits for its next attempt
-	DeadlineAt    time.Time       `json:"deadline_at,omitzero"`     // set only while a command is out
+	DeadlineAt    time.Time       `json:"deadline_at,omitzero"`     // set only while a command is out or the step waits
 	Output        json.RawMessage `json:"output,omitempty"`
 	Error         *StepError      `json:"error,omitempty"`
 }
@@ -158,13 +161,14 @@ const (
 	RetriesExhausted      AttentionReason = "retries_exhausted"
 	StepFailure           AttentionReason = "step_failed" // with the failure policy Park
 	LateEffect            AttentionReason = "late_effect"
+	InvalidOutput         AttentionReason = "invalid_output" // of a pivot or a retriable step, which took effect
 	DeadlineExceeded      AttentionReason = "deadline_exceeded"
 	Overdue               AttentionReason = "overdue"
 )
 
 // AttentionReasons returns every reason, most pressing first.
 func AttentionReasons() []AttentionReason {
-	return []AttentionReason{CompensationExhausted, PivotUnknown, RetriesExhausted, StepFailure, LateEffect, DeadlineExceeded, Overdue}
+	return []AttentionReason{CompensationExhausted, PivotUnknown, InvalidOutput, RetriesExhausted, StepFailure, LateEffect, DeadlineExceeded, Overdue}
 }
 
 // Rewind is a rewind in progress: the steps from To on are compensated, and then the saga goes forward again.
@@ -178,7 +182,7 @@ func (s *StepState) execution() int { return s.Rewinds + 1 }
 
 // commandOut reports whether a command of the step is out: sent, and neither answered nor timed out.
 func (s *StepState) commandOut() bool {
-	return s.Status == StepRunning || s.Status == StepCompensating && s.NextAttemptAt.IsZero()
+	return s.Status == StepRunning && s.Waiting == NoWait || s.Status == StepCompensating && s.NextAttemptAt.IsZero()
 }
 
 // CommandOut returns the id of the command of step i that is out: sent, and neither answered nor timed out.

@@ -11,7 +11,8 @@ const (
 // reply handles the answer of a worker.
 func (t *transition) reply(r Reply) {
 	i := t.def.step(r.Command.Step)
-	if i < 0 || r.Command.Saga != t.next.ID || !t.wasSent(i, r.Command) {
+	waits := i >= 0 && r.Command.Direction == Execute && t.def.Steps[i].Wait() != NoWait
+	if i < 0 || waits || r.Command.Saga != t.next.ID || !t.wasSent(i, r.Command) {
 		t.refuse(RefusedUnknownCommand, "no such command was sent")
 		return
 	}

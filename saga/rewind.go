@@ -42,15 +42,16 @@ func (t *transition) actRewind(a Action) {
 func (t *transition) requestRewind(a Action) {
 	if t.def.graph.pivot >= 0 {
 		pivot := &t.next.Steps[t.def.graph.pivot]
-		if pivot.Status == StepRunning || pivot.Status == StepRetrying {
+		waiting := pivot.Status == StepRetrying || pivot.Waiting != NoWait
+		if pivot.Status == StepRunning || waiting {
 			t.next.TurnBack = &Failure{Code: CodeRewind, Message: a.Reason}
 			t.record(EntryRewindRequested, a.To, 0, reasonOf(a))
 		}
-		if pivot.Status == StepRunning {
+		if waiting {
+			t.failWaiting(t.def.graph.pivot)
 			return
 		}
-		if pivot.Status == StepRetrying {
-			t.failFinally(t.def.graph.pivot)
+		if pivot.Status == StepRunning {
 			return
 		}
 	}
@@ -65,8 +66,8 @@ func (t *transition) goBack(a Action) {
 	t.progress()
 	t.record(EntryRewinding, t.next.Rewind.To, 0, reasonOf(a))
 	for i := range t.next.Steps {
-		if t.next.Steps[i].Status == StepRetrying && t.def.rewinds(&t.next, i) {
-			t.giveUp(i)
+		if t.def.rewinds(&t.next, i) {
+			t.giveUpWaiting(i)
 		}
 	}
 }
@@ -96,7 +97,6 @@ func (t *transition) rewound() {
 	t.next.Phase, t.next.Rewind, t.woken = PhaseForward, nil, true
 	t.progress()
 	t.record(EntryRewound, rewind.To, 0, nil)
-	t.advanceForward()
 }
 
 // reset returns the step as if it had never run, except that the numbers of its commands continue: a worker takes the

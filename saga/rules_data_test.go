@@ -96,13 +96,13 @@ func TestRule2AnOutputThatBreaksALimitIsNoSuccessAndNoFailure(t *testing.T) {
 
 	retriable := begin(t, retriables())
 	retriable.answer("r", bad)
-	retriable.expectAttention(saga.RetriesExhausted, "r")
+	retriable.expectAttention(saga.InvalidOutput, "r")
 	retriable.act(saga.ActionSkip, onStep("r"), withOutput(`{"x":"right"}`))
 	retriable.expectSteps("r skipped, u running")
 
 	pivot := begin(t, saga.New("order").Pivot("p", "q.p"))
 	pivot.answer("p", bad)
-	pivot.expectAttention(saga.PivotUnknown, "p")
+	pivot.expectAttention(saga.InvalidOutput, "p")
 
 	reversed := begin(t, chain("a", "b"))
 	reversed.succeed("a")

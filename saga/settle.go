@@ -58,7 +58,7 @@ func (d *Definition) moving(in *Instance) bool {
 		if in.ReopenedFrom != "" && !s.Reopened {
 			continue
 		}
-		if s.Status == StepRunning || s.Status == StepRetrying && !in.AttemptHeld(i) || s.Status == StepCompensating {
+		if s.Status == StepRunning && !d.spares(in, i) || s.Status == StepRetrying && !in.AttemptHeld(i) || s.Status == StepCompensating {
 			return true
 		}
 	}
@@ -116,6 +116,8 @@ func (d *Definition) exhausted(in *Instance) *Attention {
 				message += "its compensation failed"
 			case PivotUnknown:
 				message += "it is unknown whether the pivot took effect"
+			case InvalidOutput:
+				message += "it took effect, but its output cannot be used"
 			case StepFailure:
 				message += "it failed finally, and the definition leaves the decision to an operator"
 			default:
@@ -137,6 +139,8 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 	switch {
 	case s.Status == StepCompensationFailed && d.owes(in, i):
 		return CompensationExhausted, true
+	case in.Phase == PhaseForward && failed && d.Steps[i].Kind != Compensatable && s.invalidOutput():
+		return InvalidOutput, true
 	case in.Phase == PhaseForward && i == d.graph.pivot && s.Status == StepUnknown:
 		return PivotUnknown, true
 	case in.Phase == PhaseForward && d.Steps[i].Kind == Retriable && failed:
@@ -146,6 +150,11 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 	default:
 		return "", false
 	}
+}
+
+// invalidOutput reports whether a worker reported success, with an output that cannot be used.
+func (s *StepState) invalidOutput() bool {
+	return s.Oversized && s.Error != nil && s.Error.Code == CodeInvalidOutput
 }
 
 // late reports whether the step took effect, or was compensated, when the saga did not expect it any more.

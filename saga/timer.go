@@ -26,6 +26,7 @@ func (t *transition) wake(w Wake) {
 	t.wakeDeadline() // first: after the deadline no attempt may be dispatched
 	for i := range t.next.Steps {
 		t.wakeOut(i, w) // before new attempts: an exhausted step turns the saga back
+		t.wakeWait(i)
 	}
 	for i := range t.next.Steps {
 		t.wakeWaiting(i)
@@ -168,22 +169,31 @@ func (t *transition) requestTurnBack(why Failure) {
 		t.turnBack(why)
 		return
 	}
-	switch pivot := &t.next.Steps[t.def.graph.pivot]; pivot.Status {
-	case StepRunning:
-		t.next.TurnBack, t.next.Rewind = &why, nil
-		t.progress()
-	case StepRetrying:
+	switch pivot := &t.next.Steps[t.def.graph.pivot]; {
+	case pivot.Status == StepRetrying || pivot.Waiting != NoWait:
 		t.next.TurnBack = &why
 		t.progress()
-		t.failFinally(t.def.graph.pivot)
+		t.failWaiting(t.def.graph.pivot)
+	case pivot.Status == StepRunning:
+		t.next.TurnBack, t.next.Rewind = &why, nil
+		t.progress()
 	default:
 		t.turnBack(why)
 	}
 }
 
+// failWaiting ends a pivot that waits, so that the saga turns back.
+func (t *transition) failWaiting(pivot int) {
+	if s := &t.next.Steps[pivot]; s.Waiting != NoWait {
+		t.fail(pivot, CodeCancelled, "the saga turned back while the step waited")
+		return
+	}
+	t.failFinally(pivot)
+}
+
 // wakeOverdue marks a saga without progress for so long that an operator should look.
 func (t *transition) wakeOverdue() {
-	if t.next.Overdue || t.changed || t.next.Attention != nil || t.overdue <= 0 || !t.reached(t.next.ProgressAt.Add(t.overdue)) {
+	if t.next.Overdue || t.changed || t.next.waits() || t.next.Attention != nil || t.overdue <= 0 || !t.reached(t.next.ProgressAt.Add(t.overdue)) {
 		return
 	}
 	if t.next.Status == Running || t.next.Status == Compensating {
@@ -218,7 +228,7 @@ func (d *Definition) due(in *Instance, overdue time.Duration) time.Time {
 			consider(s.NextAttemptAt)
 		}
 	}
-	if overdue > 0 && !in.Overdue && in.Attention == nil && in.Status != Stuck {
+	if overdue > 0 && !in.Overdue && !in.waits() && in.Attention == nil && in.Status != Stuck {
 		consider(in.ProgressAt.Add(overdue))
 	}
 	return earliest

@@ -31,6 +31,9 @@ type transition struct {
 
 // Start makes a new instance and decides its first moves. The caller validates the input, so an error means a defect.
 func (d *Definition) Start(s Start) (Decision, error) {
+	if err := d.runnable(); err != nil {
+		return Decision{}, err
+	}
 	t := &transition{def: d, now: s.At, overdue: s.OverdueAfter, actor: s.Actor, changed: true, woken: true}
 	data := s.Data
 	if data == nil {
@@ -67,6 +70,9 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	if in.Definition != d.Name || in.Version != d.Version || len(in.Steps) != len(d.Steps) {
 		return Decision{}, fmt.Errorf("transition of saga %s by %s version %d: %w", in.ID, d.Name, d.Version, ErrForeignInstance)
 	}
+	if err := d.runnable(); err != nil {
+		return Decision{}, err
+	}
 	t := &transition{def: d, next: in, now: event.At, overdue: event.OverdueAfter}
 	t.next.Steps = slices.Clone(in.Steps)
 	switch cause := event.Cause.(type) {
@@ -78,6 +84,8 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 		t.lost(cause)
 	case Reply:
 		t.reply(cause)
+	case Signal:
+		t.signal(cause)
 	case Action:
 		t.act(cause)
 	default:
@@ -118,11 +126,14 @@ func (t *transition) advance() {
 		return
 	}
 	t.wakeDeadline()
-	switch t.next.Phase {
-	case PhaseForward:
-		t.advanceForward()
-	case PhaseBackward:
-		t.advanceBackward()
+	for phase := Phase(""); phase != t.next.Phase; { // a condition may turn the saga back, the end of a rewind forward
+		phase = t.next.Phase
+		switch phase {
+		case PhaseForward:
+			t.advanceForward()
+		case PhaseBackward:
+			t.advanceBackward()
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ func (d *Definition) validate() Faults {
 	d.checkFailurePolicy(&faults)
 	d.checkRetention(&faults)
 	d.checkSensitive(&faults)
+	checkSchemaSize(&faults, "/data_schema", d.DataSchema)
 	if len(d.Steps) == 0 || len(d.Steps) > MaxSteps {
 		faults.add("/steps", "there must be 1 to %d steps", MaxSteps)
 		return faults
@@ -113,6 +114,26 @@ func (d *Definition) checkStep(faults *Faults, i int) {
 	case first != i:
 		faults.add(stepPointer(i, "name"), "repeats the name of step %d", first)
 	}
+	if step.Compensation != "" && !matches(commandPattern, step.Compensation) {
+		faults.add(stepPointer(i, "compensation"), "must match %s", commandPattern)
+	}
+	checkKind(faults, i, step)
+	checkPayload(faults, i, step)
+	if step.Wait() == NoWait {
+		checkCommand(faults, i, step)
+	} else {
+		d.checkWait(faults, i)
+	}
+	if step.Queue != "" && step.Wait() != NoWait && !matches(commandPattern, step.Queue) && matches(commandPattern, step.Compensation) {
+		faults.add(stepPointer(i, "queue"), "must match %s", commandPattern)
+	}
+	if step.CompensationTimeout != step.Timeout { // the default repeats the timeout and its fault
+		checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
+	}
+	checkPolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
+}
+
+func checkCommand(faults *Faults, i int, step *Step) {
 	sound := matches(commandPattern, step.Command)
 	if !sound {
 		faults.add(stepPointer(i, "command"), "must match %s", commandPattern)
@@ -120,16 +141,8 @@ func (d *Definition) checkStep(faults *Faults, i int) {
 	if (sound || step.Queue != defaultQueue(step.Command)) && !matches(commandPattern, step.Queue) {
 		faults.add(stepPointer(i, "queue"), "must match %s", commandPattern)
 	}
-	if step.Compensation != "" && !matches(commandPattern, step.Compensation) {
-		faults.add(stepPointer(i, "compensation"), "must match %s", commandPattern)
-	}
-	checkKind(faults, i, step)
 	checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
-	if step.CompensationTimeout != step.Timeout { // the default repeats the timeout and its fault
-		checkDuration(faults, stepPointer(i, "compensation_timeout"), step.CompensationTimeout)
-	}
 	checkPolicy(faults, stepPointer(i, "retry"), step.Retry)
-	checkPolicy(faults, stepPointer(i, "compensation_retry"), step.CompensationRetry)
 }
 
 func checkKind(faults *Faults, i int, step *Step) {

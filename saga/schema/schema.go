@@ -1,0 +1,114 @@
+// Package schema compiles the JSON Schemas (draft 2020-12) of definitions. A schema refers to nothing outside of itself:
+// no file and no address is read.
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+const (
+	// location is the address of the schema itself, which its references are relative to.
+	location = "schema:///definition"
+	// maxText bounds one message of the library, in bytes.
+	maxText = 256
+)
+
+var errOutside = errors.New("a schema may only refer to itself")
+
+// Compile compiles a schema.
+func Compile(document json.RawMessage) (saga.Schema, error) {
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return nil, errors.New("is not valid JSON")
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.UseLoader(nowhere{})
+	if err := compiler.AddResource(location, value); err != nil {
+		return nil, fmt.Errorf("is not a JSON Schema: %s", short(err.Error()))
+	}
+	compiled, err := compiler.Compile(location)
+	if err != nil {
+		return nil, fmt.Errorf("is not a JSON Schema: %s", short(explain(err)))
+	}
+	return schema{compiled}, nil
+}
+
+// explain returns the first cause of an error.
+func explain(err error) string {
+	if errors.Is(err, errOutside) {
+		return errOutside.Error()
+	}
+	if invalid, is := errors.AsType[*jsonschema.SchemaValidationError](err); is {
+		if found := faults(invalid.Err); len(found) > 0 {
+			return strings.TrimSpace(found[0].Pointer + " " + found[0].Message)
+		}
+	}
+	return err.Error()
+}
+
+type nowhere struct{}
+
+func (nowhere) Load(string) (any, error) { return nil, errOutside }
+
+type schema struct{ compiled *jsonschema.Schema }
+
+// Check returns what is wrong with a value.
+func (s schema) Check(value json.RawMessage) saga.Faults {
+	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
+	if err != nil {
+		return saga.Faults{{Message: "is not valid JSON"}}
+	}
+	return faults(s.compiled.Validate(decoded))
+}
+
+// faults returns the faults of a validation that have no further causes.
+func faults(err error) (found saga.Faults) {
+	if err == nil {
+		return nil
+	}
+	invalid, is := errors.AsType[*jsonschema.ValidationError](err)
+	if !is {
+		return saga.Faults{{Message: short(err.Error())}}
+	}
+	printer := message.NewPrinter(language.English)
+	var visit func(*jsonschema.ValidationError)
+	visit = func(fault *jsonschema.ValidationError) {
+		for _, cause := range fault.Causes {
+			visit(cause)
+		}
+		if len(fault.Causes) == 0 && len(found) < saga.MaxFaults {
+			found = append(found, saga.Fault{
+				Pointer: pointer(fault.InstanceLocation), Message: short(fault.ErrorKind.LocalizedString(printer)),
+			})
+		}
+	}
+	visit(invalid)
+	return found
+}
+
+func pointer(tokens []string) string {
+	var text strings.Builder
+	for _, token := range tokens {
+		text.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1"))
+	}
+	return short(text.String())
+}
+
+func short(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return text
+}

@@ -1,0 +1,121 @@
+package saga
+
+import (
+	"slices"
+)
+
+// Limits of what a step may have besides its commands.
+const (
+	MaxCondition  = 1024 // bytes of an expression
+	MaxInputs     = 100  // members of an input
+	MaxMemberName = 128  // bytes of a name that a definition gives to a member of the data or of a command
+	MaxSchema     = 64 << 10
+)
+
+// checkWaits checks what only the draft knows: which members were given.
+func (d draft) checkWaits(faults *Faults) {
+	for i := range d.steps {
+		d.steps[i].checkWaits(faults, i)
+	}
+}
+
+func (s *draftStep) checkWaits(faults *Faults, i int) {
+	var given []string
+	for _, kind := range []struct {
+		name  string
+		given bool
+	}{{"command", s.command != ""}, {"signal", s.signal != nil}, {"delay", s.delay != nil}, {"until", s.until != nil}} {
+		if kind.given {
+			given = append(given, kind.name)
+		}
+	}
+	if len(given) > 1 {
+		faults.add(stepPointer(i, given[1]), "a step has either %s or %s", given[0], given[1])
+		return
+	}
+	if len(given) == 0 || given[0] == "command" { // a missing command is reported elsewhere
+		return
+	}
+	if s.timeout != nil && s.signal == nil {
+		faults.add(stepPointer(i, "timeout"), "only a command and a signal have a timeout")
+	}
+	if s.retry.given() {
+		faults.add(stepPointer(i, "retry"), "a step that waits is not retried by a policy")
+	}
+	if s.queue != nil && s.compensation == "" {
+		faults.add(stepPointer(i, "queue"), "the step sends no commands")
+	}
+	if s.delay != nil {
+		checkDuration(faults, stepPointer(i, "delay"), *s.delay)
+	}
+	if s.signal != nil && *s.signal == "" {
+		faults.add(stepPointer(i, "signal"), "must match %s", commandPattern)
+	}
+	if s.until != nil && *s.until == "" {
+		faults.add(stepPointer(i, "until"), "must be a JSON pointer such as /ship_at")
+	}
+	if s.when != nil && *s.when == "" {
+		faults.add(stepPointer(i, "when"), "must not be empty")
+	}
+}
+
+func (p *draftPolicy) given() bool {
+	return p.maxAttempts != nil || p.initialInterval != nil || p.multiplier != nil || p.maxInterval != nil || p.jitter != nil ||
+		len(p.nonRetryable) > 0
+}
+
+// checkWait checks a step that waits.
+func (d *Definition) checkWait(faults *Faults, i int) {
+	step := &d.Steps[i]
+	if step.Signal != "" {
+		switch first := d.signalStep(step.Signal); {
+		case !matches(commandPattern, step.Signal):
+			faults.add(stepPointer(i, "signal"), "must match %s", commandPattern)
+		case first != i:
+			faults.add(stepPointer(i, "signal"), "repeats the signal of step %d", first)
+		}
+		if step.Timeout != 0 {
+			checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
+		}
+	}
+	if !step.Until.valid() {
+		faults.add(stepPointer(i, "until"), "must be a JSON pointer of at most %d bytes, such as /ship_at", MaxPointer)
+	}
+}
+
+// checkPayload checks what a step reads and writes of the data.
+func checkPayload(faults *Faults, i int, step *Step) {
+	if len(step.When) > MaxCondition {
+		faults.add(stepPointer(i, "when"), "longer than %d bytes", MaxCondition)
+	}
+	if step.OutputAs != "" && !memberName(step.OutputAs) {
+		faults.add(stepPointer(i, "output_as"), "must be a name of at most %d bytes", MaxMemberName)
+	}
+	checkSchemaSize(faults, stepPointer(i, "output_schema"), step.OutputSchema)
+	if len(step.Input) > MaxInputs {
+		faults.add(stepPointer(i, "input"), "more than %d members", MaxInputs)
+		return
+	}
+	names := make([]string, 0, len(step.Input))
+	for name := range step.Input {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		at := stepPointer(i, "input/"+escapePointer(name))
+		if !memberName(name) {
+			faults.add(at, "its name must have 1 to %d bytes", MaxMemberName)
+		}
+		if !step.Input[name].valid() {
+			faults.add(at, "must be a JSON pointer of at most %d bytes, such as /orderId", MaxPointer)
+		}
+	}
+}
+
+func memberName(name string) bool { return name != "" && len(name) <= MaxMemberName && sendable(name) }
+
+func checkSchemaSize(faults *Faults, pointer string, schema RawSchema) {
+	if len(schema) > MaxSchema {
+		faults.add(pointer, "larger than %d bytes", MaxSchema)
+	}
+}

@@ -1,0 +1,163 @@
+package saga
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Codes of failures of steps that wait, and of conditions.
+const (
+	CodeSignalTimeout   = "signal_timeout"   // the signal did not come in time
+	CodeInvalidTime     = "invalid_time"     // the data has no time where the step looks for it
+	CodeConditionFailed = "condition_failed" // the condition of the step has no value for the data
+)
+
+// signalLook is how often a saga wakes that waits for a signal without a limit: every saga that is not stuck has a time to wake.
+const signalLook = 24 * time.Hour
+
+// decideCondition evaluates the condition of step i when its turn comes. It returns false if that settles the step.
+func (t *transition) decideCondition(i int) bool {
+	s := &t.next.Steps[i]
+	if t.def.Steps[i].When == "" || s.Attempts > 0 {
+		return true
+	}
+	holds, err := t.def.compiled.conditions[i].Holds(t.next.Data)
+	switch {
+	case err != nil:
+		t.fail(i, CodeConditionFailed, err.Error())
+		return false
+	case !holds:
+		s.Status, s.Error = StepSkipped, nil
+		s.close(t.now)
+		t.progress()
+		t.record(EntryStepSkipped, s.Name, 0, map[string]any{"reason": "its condition is false"})
+		return false
+	default:
+		return true
+	}
+}
+
+// fail ends step i finally, without an effect.
+func (t *transition) fail(i int, code, message string) {
+	s := &t.next.Steps[i]
+	s.Error = &StepError{Code: code, Message: message}
+	s.Waiting = NoWait
+	s.DeadlineAt = time.Time{}
+	t.progress()
+	t.failFinally(i)
+}
+
+// startWait lets step i wait. It ends at once if what it waits for has come before.
+func (t *transition) startWait(i int, wait Wait) {
+	step, s := &t.def.Steps[i], &t.next.Steps[i]
+	s.Waiting = wait
+	t.progress()
+	detail := map[string]any{"waits_for": string(wait)}
+	switch wait {
+	case WaitForSignal:
+		s.DeadlineAt = t.in(signalLook)
+		if step.Timeout > 0 {
+			s.DeadlineAt = t.in(asDuration(step.Timeout))
+		}
+		detail["signal"] = step.Signal
+	case WaitDelay:
+		s.DeadlineAt = t.in(asDuration(step.Delay))
+	case WaitUntil:
+		at, err := timeAt(t.next.Data, step.Until)
+		if err != nil {
+			t.record(EntryStepWaits, s.Name, s.Attempts, detail)
+			t.fail(i, CodeInvalidTime, fmt.Sprintf("%s: %s", step.Until, err))
+			return
+		}
+		s.DeadlineAt = at
+	}
+	if wait != WaitForSignal || step.Timeout > 0 {
+		detail["until"] = s.DeadlineAt
+	}
+	t.record(EntryStepWaits, s.Name, s.Attempts, detail)
+	if s.Signal != nil {
+		t.takeSignal(i)
+		return
+	}
+	t.wakeWait(i)
+}
+
+// timeAt returns the RFC 3339 time at a pointer in the data, with the precision of the stores.
+func timeAt(data json.RawMessage, pointer Pointer) (time.Time, error) {
+	raw, found := newDocument(data).find(pointer)
+	if !found {
+		return time.Time{}, errors.New("the data has no such member")
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return time.Time{}, errors.New("not a string with an RFC 3339 time")
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Year() < 1 || at.Year() > 9999 {
+		return time.Time{}, errors.New("not an RFC 3339 time")
+	}
+	return at.UTC().Truncate(time.Microsecond), nil
+}
+
+// wakeWait ends the wait of step i if its time has come.
+func (t *transition) wakeWait(i int) {
+	s := &t.next.Steps[i]
+	if s.Waiting == NoWait || !t.active(i) || !t.reached(s.DeadlineAt) {
+		return
+	}
+	if s.Waiting == WaitForSignal && t.def.Steps[i].Timeout == 0 {
+		s.DeadlineAt, t.postponed = t.in(signalLook), true
+		return
+	}
+	if s.Waiting == WaitForSignal {
+		limit := asDuration(t.def.Steps[i].Timeout)
+		t.fail(i, CodeSignalTimeout, fmt.Sprintf("no signal %q within %s", t.def.Steps[i].Signal, limit))
+		return
+	}
+	t.succeed(i, s.Attempts, t.next.Data, Reply{})
+}
+
+// giveUpWait ends the wait of step i because the saga turns back. The step has had no effect.
+func (t *transition) giveUpWait(i int) {
+	s := &t.next.Steps[i]
+	s.Error = &StepError{Code: CodeCancelled, Message: "the saga turned back while the step waited"}
+	s.Waiting = NoWait
+	t.giveUp(i)
+}
+
+// spares reports whether the rewind in progress leaves the wait of step i alone.
+func (d *Definition) spares(in *Instance, i int) bool {
+	return in.Phase == PhaseBackward && in.Steps[i].Waiting != NoWait && in.Rewind != nil && !d.rewinds(in, i)
+}
+
+// waits reports whether some step waits for something that is meant to take its time.
+func (in *Instance) waits() bool {
+	for i := range in.Steps {
+		if in.Steps[i].Waiting != NoWait {
+			return true
+		}
+	}
+	return false
+}
+
+// commandData returns the part of the data that the commands of step i get.
+func (t *transition) commandData(i int) json.RawMessage {
+	input := t.def.Steps[i].Input
+	if input == nil {
+		return t.next.Data
+	}
+	data := newDocument(t.next.Data)
+	given := make(map[string]json.RawMessage, len(input))
+	for name, pointer := range input {
+		if value, found := data.find(pointer); found {
+			given[name] = value
+		}
+	}
+	encoded, err := EncodeJSON(given)
+	if err != nil {
+		return json.RawMessage("{}") // cannot be: every member was decoded from valid JSON
+	}
+	return encoded
+}
