@@ -21,13 +21,13 @@ func statusOf(code string) int {
 		return http.StatusForbidden
 	case resource.CodeSagaNotFound, resource.CodeDefinitionNotFound, resource.CodeDeadLetterNotFound,
 		resource.CodeKeyNotFound, resource.CodeActionNotFound, resource.CodeQueueNotFound, resource.CodeWebhookNotFound,
-		resource.CodeNotFound:
+		resource.CodeUnknownSignal, resource.CodeNotFound:
 		return http.StatusNotFound
 	case resource.CodeSagaGone:
 		return http.StatusGone
 	case resource.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
-	case resource.CodeKeyInUse, resource.CodeNotApplicable, resource.CodeUnreadable, resource.CodeDefinitionDisabled:
+	case resource.CodeKeyInUse, resource.CodeNotApplicable, resource.CodeSignalTaken, resource.CodeUnreadable, resource.CodeDefinitionDisabled:
 		return http.StatusConflict
 	case resource.CodeRevisionMoved:
 		return http.StatusPreconditionFailed
@@ -37,7 +37,7 @@ func statusOf(code string) int {
 		return http.StatusUnsupportedMediaType
 	case resource.CodeUnknownField, resource.CodeInvalidField, resource.CodeInvalidParameter,
 		resource.CodeInvalidDefinition, resource.CodeIdempotencyConflict, resource.CodeUnknownStep,
-		resource.CodeDataTooLarge, resource.CodeFilterRequired, resource.CodeTooMany:
+		resource.CodeDataTooLarge, resource.CodeInvalidData, resource.CodeInvalidOutput, resource.CodeFilterRequired, resource.CodeTooMany:
 		return http.StatusUnprocessableEntity
 	case resource.CodeRateLimited:
 		return http.StatusTooManyRequests
@@ -62,6 +62,7 @@ func problemOf(err error) *resource.Problem {
 		made     *resource.Problem
 		keyInUse *record.KeyInUseError
 		gone     *record.SagaGoneError
+		invalid  *record.InvalidDataError
 		refusal  *saga.Refusal
 		faults   saga.Faults
 	)
@@ -103,13 +104,15 @@ func problemOf(err error) *resource.Problem {
 		found := problem(resource.CodeSagaGone, "The saga of the idempotency key has ended and was deleted.")
 		found.SagaID = gone.SagaID
 		return found
+	case errors.As(err, &invalid):
+		return problem(resource.CodeInvalidData, "The data does not match the data_schema of the definition.", fieldErrors(invalid.Faults, "/data")...)
 	case errors.Is(err, record.ErrUnreadable):
 		return problem(resource.CodeUnreadable, "This version of the orchestrator cannot read the stored state: a newer version wrote it, "+
 			"or it was edited by hand.")
 	case errors.As(err, &refusal):
 		return problem(refusal.Code, refusal.Message)
 	case errors.As(err, &faults):
-		return problem(resource.CodeInvalidDefinition, "The definition is invalid.", fieldErrors(faults)...)
+		return problem(resource.CodeInvalidDefinition, "The definition is invalid.", fieldErrors(faults, "")...)
 	case unavailable(err):
 		return problem(resource.CodeUnavailable, "The request timed out, and it may or may not have taken effect. "+
 			"Retry it; a start that is retried with the same Idempotency-Key starts one saga.")
@@ -118,10 +121,11 @@ func problemOf(err error) *resource.Problem {
 	}
 }
 
-func fieldErrors(faults saga.Faults) []resource.FieldError {
+// fieldErrors returns the faults of the value that stands at the pointer at.
+func fieldErrors(faults saga.Faults, at string) []resource.FieldError {
 	listed := make([]resource.FieldError, len(faults))
 	for i, fault := range faults {
-		listed[i] = resource.FieldError{Pointer: fault.Pointer, Message: fault.Message}
+		listed[i] = resource.FieldError{Pointer: at + fault.Pointer, Message: fault.Message}
 	}
 	return listed
 }

@@ -18,6 +18,8 @@ type Engine interface {
 	// Act performs an operator's action. With a *saga.Refusal it returns the saga as it is.
 	// Errors: record.ErrSagaNotFound, *saga.Refusal.
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
+	// Signal gives a signal to a saga. With a *saga.Refusal it returns the saga as it is. Errors: as Act.
+	Signal(ctx context.Context, sagaID string, signal saga.Signal) (saga.Instance, error)
 	// Redrive sends a dead letter to where it was going and deletes it. Errors: *saga.Refusal, and those of Start.
 	Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error
 	// RegisterDefinition stores the definition and declares its queues. created is false if it was already registered.

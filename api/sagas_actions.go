@@ -33,6 +33,7 @@ func (s *service) actionRoutes() {
 	action(s, saga.ActionPause, "Stop the dispatch of commands", true, readOptionalReason)
 	action(s, saga.ActionResume, "Continue a paused saga", true, readOptionalReason)
 	action(s, saga.ActionRewind, "Compensate back to a step, then go forward again from it", false, readRewind)
+	s.signalRoute()
 	register(s, route{
 		id: "patch-saga-data", method: http.MethodPatch, path: "/v1/sagas/{id}/data", tag: "Actions", role: record.Operator,
 		summary: "Patch the data of a stuck or paused saga",

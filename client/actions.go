@@ -78,6 +78,28 @@ func (c *Client) Rewind(ctx context.Context, id string, options ActionOptions) (
 	return c.act(ctx, id, saga.ActionRewind, options)
 }
 
+// Signal gives a signal that a step of the saga waits for, or will. The first one counts. Errors have the codes
+// unknown_signal, signal_taken and not_applicable, among others.
+func (c *Client) Signal(ctx context.Context, id, signal string, options SignalOptions) (resource.Saga, error) {
+	body, err := encode(resource.Signal{Output: options.Output, Error: options.Error})
+	if err != nil {
+		return resource.Saga{}, err
+	}
+	sent := call{method: http.MethodPost, path: join("v1", "sagas", id, "signals", signal), body: body, header: http.Header{}}
+	if options.IdempotencyKey != "" {
+		sent.header.Set("Idempotency-Key", options.IdempotencyKey)
+		sent.repeatable = true
+	}
+	return do[resource.Saga](ctx, c, sent)
+}
+
+// SignalOptions is what a signal brings. All fields are optional.
+type SignalOptions struct {
+	Output         json.RawMessage       // of the step: a JSON object
+	Error          *resource.SignalError // fails the step instead
+	IdempotencyKey string                // makes the call safe to repeat
+}
+
 func (c *Client) act(ctx context.Context, id string, action saga.ActionName, options ActionOptions) (resource.Saga, error) {
 	body, err := encode(struct {
 		Step   string          `json:"step,omitempty"`

@@ -11,6 +11,9 @@ const (
 	WaitUntil     Wait = "until"  // until a time in the data
 )
 
+// Waits returns every kind of wait, and NoWait.
+func Waits() []Wait { return []Wait{NoWait, WaitForSignal, WaitDelay, WaitUntil} }
+
 // Wait returns what the step waits for; NoWait if it sends a command.
 func (s *Step) Wait() Wait {
 	switch {

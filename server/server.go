@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/demo"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/operate"
@@ -77,8 +78,13 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.events, err = s.newEventSinks(); err != nil {
 		return err
 	}
+	compiler, err := definitions.NewCompiler()
+	if err != nil {
+		return err
+	}
 	s.engine = engine.New(engine.Config{
-		Store: s.store, Outbox: s.relay, Queues: s.broker,
+		Compiler: compiler,
+		Store:    s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
 		DecodeStart: decodeStart, StartsUnaudited: s.config.StartsUnaudited, Events: s.events.sinks,
 		Committed: func(commit engine.Commit) {

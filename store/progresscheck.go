@@ -36,6 +36,9 @@ func (r *stepRow) check() error {
 	if r.Status != "" && !knownStepStatus(r.Status) {
 		return fmt.Errorf("unknown status %q", r.Status)
 	}
+	if !slices.Contains(saga.Waits(), r.Waiting) {
+		return fmt.Errorf("waits for the unknown %q", r.Waiting)
+	}
 	attempts := 0
 	if r.Attempts != nil {
 		attempts = *r.Attempts

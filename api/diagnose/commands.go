@@ -150,7 +150,7 @@ func (e Evidence) exhausted() bool {
 		return false
 	}
 	switch e.Instance.Attention.Reason {
-	case saga.CompensationExhausted, saga.RetriesExhausted, saga.StepFailure, saga.PivotUnknown:
+	case saga.CompensationExhausted, saga.InvalidOutput, saga.RetriesExhausted, saga.StepFailure, saga.PivotUnknown:
 		return true
 	default:
 		return false

@@ -90,7 +90,8 @@ func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
 func (e Evidence) waiting() []string {
 	var names []string
 	for i := range e.Instance.Steps {
-		if _, out := e.Instance.CommandOut(i); out || !e.Instance.Steps[i].NextAttemptAt.IsZero() {
+		_, out := e.Instance.CommandOut(i)
+		if out = out || e.Instance.Steps[i].Waiting != saga.NoWait; out || !e.Instance.Steps[i].NextAttemptAt.IsZero() {
 			names = append(names, e.Instance.Steps[i].Name)
 		}
 	}
@@ -111,6 +112,14 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	for i := range e.Instance.Steps {
 		if step := &e.Instance.Steps[i]; !step.NextAttemptAt.IsZero() && !e.Instance.AttemptHeld(i) {
 			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is retried"))
+		}
+	}
+	for i := range e.Instance.Steps {
+		if e.Instance.Steps[i].Waiting == saga.NoWait {
+			continue
+		}
+		if ends := e.waitEnds(i); ends != nil {
+			timers = append(timers, *ends)
 		}
 	}
 	if e.Instance.Status == saga.Scheduled {

@@ -50,6 +50,9 @@ func (e Evidence) Explain() resource.Why {
 		found, ok = e.nextRetry()
 	}
 	if !ok {
+		found, ok = e.wait()
+	}
+	if !ok {
 		found = e.unexplained()
 	}
 	return e.answer(found, commands)

@@ -30,6 +30,9 @@ func attentionMessage(attention saga.Attention) string {
 	case saga.RetriesExhausted:
 		return fmt.Sprintf("Every attempt of step %s has failed, and the saga has passed its pivot, so it cannot be compensated. "+
 			"Repair the worker and retry, or do the step by hand and skip it.", step)
+	case saga.InvalidOutput:
+		return fmt.Sprintf("Step %s took effect, but its output does not match its schema or cannot be merged. Repair the worker and "+
+			"retry, or skip the step with the right output.", step)
 	case saga.StepFailure:
 		return fmt.Sprintf("Step %s failed finally, and the definition leaves the decision to an operator. Retry it, do it by hand and "+
 			"skip it, or compensate the saga.", step)

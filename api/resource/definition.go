@@ -12,6 +12,7 @@ type Definition struct {
 	OnFailure   string          `json:"on_failure,omitempty" doc:"park; absent: compensate"`
 	Retention   *Retention      `json:"retention,omitempty" doc:"How long finished sagas are kept; absent: as the server is set"`
 	Sensitive   []string        `json:"sensitive,omitempty" doc:"JSON pointers into the data whose values viewers, logs and events do not get"`
+	DataSchema  json.RawMessage `json:"data_schema,omitempty" doc:"JSON Schema of the data of a start; absent: any object"`
 	Steps       json.RawMessage `json:"steps" doc:"The steps with explicit defaults"`
 	Disabled    bool            `json:"disabled" doc:"true: starts of every version are refused"`
 	Unreadable  Text            `json:"unreadable" nullable:"true" doc:"Reason why the stored definition cannot be read, in which case only its name and version are shown; else null"`
@@ -35,6 +36,9 @@ func (d Definition) Body() (json.RawMessage, error) {
 	if len(d.Sensitive) > 0 {
 		body["sensitive"] = d.Sensitive
 	}
+	if d.DataSchema != nil {
+		body["data_schema"] = d.DataSchema
+	}
 	return json.Marshal(body)
 }
 
@@ -46,6 +50,7 @@ type DefinitionBody struct {
 	OnFailure   string           `json:"on_failure,omitempty" enum:"compensate,park" doc:"What a final failure before the pivot, or of the pivot, leads to: compensate, or park until an operator decides. Default: compensate"`
 	Retention   *Retention       `json:"retention,omitempty" doc:"How long finished sagas are kept. Default: as the server is set"`
 	Sensitive   []string         `json:"sensitive,omitempty" maxItems:"100" doc:"JSON pointers into the data, such as /card: viewers, logs and events get *** instead of these values, in outputs and patches, too"`
+	DataSchema  json.RawMessage  `json:"data_schema,omitempty" doc:"JSON Schema (2020-12) of the data of a start; absent: any object. It may refer only to itself"`
 	Steps       []DefinitionStep `json:"steps" minItems:"1" maxItems:"100"`
 }
 
@@ -61,18 +66,25 @@ type RetentionRule struct {
 	Count int    `json:"count,omitempty" minimum:"1" maximum:"1000000" doc:"Number of newest sagas that are kept; absent: no limit"`
 }
 
-// DefinitionStep is one step of a DefinitionBody.
+// DefinitionStep is one step of a DefinitionBody. It has exactly one of command, signal, delay and until.
 type DefinitionStep struct {
-	Name                string       `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" doc:"Unique in the definition"`
-	Command             string       `json:"command" doc:"The command's name: the AMQP type of its message"`
-	Compensation        string       `json:"compensation,omitempty" doc:"The compensating command's name; absent: the step has none"`
-	Queue               string       `json:"queue,omitempty" doc:"The worker queue; absent: the part of command before the first dot"`
-	Kind                string       `json:"kind,omitempty" enum:"compensatable,pivot,retriable" doc:"compensatable where absent, before a pivot"`
-	After               []string     `json:"after,omitempty" doc:"Steps that must be done first; absent: the previous step in the list; []: starts immediately"`
-	Timeout             string       `json:"timeout,omitempty" doc:"Time limit of one attempt; absent: 30s"`
-	Retry               *RetryPolicy `json:"retry,omitempty"`
-	CompensationTimeout string       `json:"compensation_timeout,omitempty" doc:"Time limit of one attempt of the compensation; absent: timeout"`
-	CompensationRetry   *RetryPolicy `json:"compensation_retry,omitempty"`
+	Name                string            `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" doc:"Unique in the definition"`
+	Command             string            `json:"command,omitempty" doc:"The command's name: the AMQP type of its message"`
+	Signal              string            `json:"signal,omitempty" doc:"The signal that the step waits for, instead of sending a command"`
+	Delay               string            `json:"delay,omitempty" doc:"The time that the step waits, such as 24h, instead of sending a command"`
+	Until               string            `json:"until,omitempty" doc:"A JSON pointer to the RFC 3339 time in the data that the step waits for, instead of sending a command"`
+	When                string            `json:"when,omitempty" maxLength:"1024" doc:"A CEL expression over data: if it is false when the step's turn comes, the step is skipped"`
+	Input               map[string]string `json:"input,omitempty" doc:"What the step's commands get of the data: names to JSON pointers; absent: all of it"`
+	OutputAs            string            `json:"output_as,omitempty" maxLength:"128" doc:"The member of the data that gets the output; absent: its members are merged"`
+	OutputSchema        json.RawMessage   `json:"output_schema,omitempty" doc:"JSON Schema (2020-12) of the output; absent: any object"`
+	Compensation        string            `json:"compensation,omitempty" doc:"The compensating command's name; absent: the step has none"`
+	Queue               string            `json:"queue,omitempty" doc:"The worker queue; absent: the part of command before the first dot"`
+	Kind                string            `json:"kind,omitempty" enum:"compensatable,pivot,retriable" doc:"compensatable where absent, before a pivot"`
+	After               []string          `json:"after,omitempty" doc:"Steps that must be done first; absent: the previous step in the list; []: starts immediately"`
+	Timeout             string            `json:"timeout,omitempty" doc:"Time limit of one attempt; absent: 30s. Of a signal: time limit of the wait; absent: none"`
+	Retry               *RetryPolicy      `json:"retry,omitempty"`
+	CompensationTimeout string            `json:"compensation_timeout,omitempty" doc:"Time limit of one attempt of the compensation; absent: timeout"`
+	CompensationRetry   *RetryPolicy      `json:"compensation_retry,omitempty"`
 }
 
 // RetryPolicy determines when a failed attempt is repeated, and how often.

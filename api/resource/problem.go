@@ -21,6 +21,10 @@ const (
 	CodeSagaGone             = "saga_gone"              // saga_id names the deleted saga of the idempotency key
 	CodeNotApplicable        = "not_applicable"         // allowed_actions lists the actions that apply
 	CodeRevisionMoved        = "revision_moved"         // the saga is not at the revision of If-Match
+	CodeUnknownSignal        = "unknown_signal"         // a step of the definition does not wait for it
+	CodeSignalTaken          = "signal_taken"           // the signal was given before
+	CodeInvalidData          = "invalid_data"           // the data does not match the schema of the definition
+	CodeInvalidOutput        = "invalid_output"         // the output does not match the schema of the step
 	CodeUnknownStep          = "unknown_step"           // the saga does not have the step
 	CodeDataTooLarge         = "data_too_large"         // the saga's data would exceed its limit
 	CodeFilterRequired       = "filter_required"        // a bulk action requires a filter

@@ -36,8 +36,8 @@ type SagaStep struct {
 	Name                 string          `json:"name"`
 	Status               saga.StepStatus `json:"status"`
 	Kind                 saga.Kind       `json:"kind"`
-	Queue                string          `json:"queue"`
-	Command              string          `json:"command"`
+	Queue                Text            `json:"queue"`
+	Command              Text            `json:"command"`
 	Compensation         Text            `json:"compensation"`
 	Attempts             int             `json:"attempts"`
 	CompensationAttempts int             `json:"compensation_attempts"`
@@ -45,8 +45,37 @@ type SagaStep struct {
 	FinishedAt           *Time           `json:"finished_at"`
 	NextAttemptAt        *Time           `json:"next_attempt_at"`
 	DeadlineAt           *Time           `json:"deadline_at"`
+	WaitsFor             *WaitsFor       `json:"waits_for"` // of a step that waits instead of sending a command
 	Output               json.RawMessage `json:"output"`
 	Error                *saga.StepError `json:"error"`
+}
+
+// WaitsFor is what a step waits for: exactly one member is set.
+type WaitsFor struct {
+	Signal Text           `json:"signal"`
+	Delay  *saga.Duration `json:"delay"`
+	Until  Text           `json:"until"` // a JSON pointer into the data
+}
+
+func waitsFor(step *saga.Step) *WaitsFor {
+	switch step.Wait() {
+	case saga.WaitForSignal:
+		return &WaitsFor{Signal: Text(step.Signal)}
+	case saga.WaitDelay:
+		return &WaitsFor{Delay: &step.Delay}
+	case saga.WaitUntil:
+		return &WaitsFor{Until: Text(step.Until)}
+	default:
+		return nil
+	}
+}
+
+// deadlineOf returns the end of the attempt or the wait of a step; nil: it has none.
+func deadlineOf(step *saga.Step, state *saga.StepState) *Time {
+	if state.Waiting == saga.WaitForSignal && step.Timeout == 0 {
+		return nil
+	}
+	return OptionalTime(state.DeadlineAt)
 }
 
 // Failure is the reason why a saga compensates. Step is empty if the reason is not a step, such as a deadline.
@@ -74,11 +103,11 @@ func SagaOf(def *saga.Definition, in *saga.Instance) Saga {
 	for i := range in.Steps {
 		step, state := &def.Steps[i], &in.Steps[i]
 		shown.Steps[i] = SagaStep{
-			Name: state.Name, Status: state.Status, Kind: step.Kind, Queue: step.Queue,
-			Command: step.Command, Compensation: Text(step.Compensation),
+			Name: state.Name, Status: state.Status, Kind: step.Kind, Queue: Text(step.Queue),
+			Command: Text(step.Command), WaitsFor: waitsFor(step), Compensation: Text(step.Compensation),
 			Attempts: state.Attempts, CompensationAttempts: state.CompensationAttempts,
 			StartedAt: OptionalTime(state.StartedAt), FinishedAt: OptionalTime(state.FinishedAt),
-			NextAttemptAt: OptionalTime(state.NextAttemptAt), DeadlineAt: OptionalTime(state.DeadlineAt),
+			NextAttemptAt: OptionalTime(state.NextAttemptAt), DeadlineAt: deadlineOf(step, state),
 			Output: state.Output, Error: state.Error,
 		}
 	}

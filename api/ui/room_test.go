@@ -29,7 +29,7 @@ func heavy(steps, attempts int) (resource.Saga, []planStep, []resource.HistoryEn
 		content, _ := json.Marshal(output)
 		maps.Copy(data, output)
 		s.Steps = append(s.Steps, resource.SagaStep{
-			Name: name, Status: saga.StepSucceeded, Command: strings.Repeat("c", 200), Queue: "q", Output: content,
+			Name: name, Status: saga.StepSucceeded, Command: resource.Text(strings.Repeat("c", 200)), Queue: "q", Output: content,
 			StartedAt: at(float64(i)), FinishedAt: at(float64(i) + 0.5), Attempts: attempts,
 			Error: &saga.StepError{Code: strings.Repeat("<", 128), Message: said},
 		})

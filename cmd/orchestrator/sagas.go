@@ -31,6 +31,7 @@ type sagasCommand struct {
 	Pause       sagasPause       `cmd:"" help:"Stop the dispatch of commands."`
 	Resume      sagasResume      `cmd:"" help:"Continue a paused saga."`
 	Rewind      sagasRewind      `cmd:"" help:"Compensate back to a step, then go forward again from it."`
+	Signal      sagasSignal      `cmd:"" help:"Give a saga a signal that one of its steps waits for."`
 	PatchData   sagasPatchData   `cmd:"" help:"Change the data of a stuck or paused saga by a JSON merge patch."`
 }
 

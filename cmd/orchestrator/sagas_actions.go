@@ -184,3 +184,32 @@ func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *stre
 	a := action{name: "patch_data", do: do, patch: patch}
 	return group.act(ctx, out, a, one, client.ActionOptions{Reason: c.Reason})
 }
+
+type sagasSignal struct {
+	ID             string `arg:"" help:"Id of the saga."`
+	Name           string `arg:"" help:"The signal, as a step of the definition names it."`
+	WithOutput     string `xor:"with" help:"Output of the step that waits: a JSON object, @FILE, or - for standard input."`
+	ErrorCode      string `xor:"with" help:"Fail the step with this code instead."`
+	ErrorMessage   string `help:"Message of the error."`
+	IdempotencyKey string `help:"Makes the call safe to repeat."`
+}
+
+// Run gives a signal.
+func (c *sagasSignal) Run(ctx context.Context, group *sagasCommand, out *streams) error {
+	output, err := document(c.WithOutput, out.in)
+	if err != nil {
+		return err
+	}
+	options := client.SignalOptions{Output: output, IdempotencyKey: c.IdempotencyKey}
+	switch {
+	case c.ErrorCode != "":
+		options.Error = &resource.SignalError{Code: c.ErrorCode, Message: c.ErrorMessage}
+	case c.ErrorMessage != "":
+		return usage("--error-message needs --error-code")
+	}
+	after, err := group.client().Signal(ctx, c.ID, c.Name, options)
+	if err != nil {
+		return err
+	}
+	return group.showSaga(after, out)
+}

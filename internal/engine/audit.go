@@ -14,6 +14,8 @@ type auditedSaga struct {
 	Definition string          `json:"definition,omitempty"`
 	Version    int             `json:"version,omitempty"`
 	Patch      json.RawMessage `json:"patch,omitempty"`
+	Signal     string          `json:"signal,omitempty"`
+	Error      *saga.StepError `json:"error,omitempty"`
 }
 
 // auditStart adds the start of a saga by a caller to the audit log.
@@ -51,6 +53,9 @@ func (b *batchState) auditChange(r *request, before saga.Instance, abandoned boo
 	if r.letter != nil {
 		return b.auditLetter(r, after.Definition)
 	}
+	if signal, is := r.cause.(saga.Signal); is {
+		return b.auditSignal(r, signal, before, after)
+	}
 	action, is := r.cause.(saga.Action)
 	if !is || !abandoned && (!known || after.Revision == before.Revision) {
 		return nil // a repeated action changes nothing
@@ -66,6 +71,21 @@ func (b *batchState) auditChange(r *request, before saga.Instance, abandoned boo
 	}
 	if action.Reason != "" {
 		entry.Reason = action.Reason
+	}
+	b.addAudit(entry, after.Definition)
+	return nil
+}
+
+// auditSignal adds a signal that was taken in.
+func (b *batchState) auditSignal(r *request, signal saga.Signal, before, after saga.Instance) error {
+	if after.Revision == before.Revision {
+		return nil // a repeated signal changes nothing
+	}
+	entry, err := record.Audited(*r.caller, "saga.signal", "sagas/"+r.sagaID,
+		auditedSaga{Status: before.Status, Revision: before.Revision},
+		auditedSaga{Status: after.Status, Revision: after.Revision, Signal: signal.Name, Error: signal.Error})
+	if err != nil {
+		return err
 	}
 	b.addAudit(entry, after.Definition)
 	return nil

@@ -106,6 +106,9 @@ func (b *batchState) start(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if faults := r.faultsUnder(def); len(faults) > 0 {
+		return answer{}, fmt.Errorf("%w: %w", record.ErrRejected, &record.InvalidDataError{Faults: faults})
+	}
 	decision, err := guarded(func() (saga.Decision, error) {
 		return def.Start(saga.Start{
 			ID: r.sagaID, At: b.now, OverdueAfter: b.overdue, Key: r.start.Key, Data: r.start.Data,
@@ -124,6 +127,14 @@ func (b *batchState) start(r *request) (answer, error) {
 	b.sagas[r.sagaID] = s
 	b.order = append(b.order, r.sagaID)
 	return answer{instance: s.instance}, b.auditStart(r, &s.instance)
+}
+
+// faultsUnder returns what is wrong with the data of a start, if not by the definition that was checked before its batch.
+func (r *request) faultsUnder(def *saga.Definition) saga.Faults {
+	if def == r.def {
+		return r.faults
+	}
+	return def.CheckData(r.start.Data)
 }
 
 // latest returns the definition of a start: a newer one than requested if it was registered in the meantime.

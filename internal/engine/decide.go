@@ -56,7 +56,9 @@ func (e *Engine) split(ctx context.Context, requests []*request, err error) (bus
 		return busy, nil
 	}
 	r := requests[0]
-	e.config.Logger.Error("the store rejects an event", "saga", r.sagaID, "error", err)
+	if _, invalid := errors.AsType[*record.InvalidDataError](err); !invalid {
+		e.config.Logger.Error("the store rejects an event", "saga", r.sagaID, "error", err)
+	}
 	if r.dead != nil && r.kind == applyEvent {
 		// Dead-letter the message with its raw bytes, or it would be redelivered forever.
 		r.kind, r.keepDead = storeDeadLetter, false

@@ -15,8 +15,9 @@ import (
 // knownDefinitions caches definitions for decisions, and the versions that are broken. Which version is the latest may
 // change; the transaction of a start detects that.
 type knownDefinitions struct {
-	store Store
-	now   func() time.Time
+	store    Store
+	compiler saga.Compiler
+	now      func() time.Time
 
 	cache  *definitions.Cache
 	mu     sync.RWMutex
@@ -49,9 +50,9 @@ const (
 	maxBroken       = 10_000
 )
 
-func newKnownDefinitions(store Store, now func() time.Time) *knownDefinitions {
+func newKnownDefinitions(store Store, compiler saga.Compiler, now func() time.Time) *knownDefinitions {
 	return &knownDefinitions{
-		store: store, now: now, cache: definitions.NewCache(store.Definition, 0),
+		store: store, compiler: compiler, now: now, cache: definitions.NewCache(store.Definition, 0),
 		broken: make(map[missingDefinition]*brokenDefinition), latest: make(map[string]*saga.Definition),
 	}
 }
@@ -76,7 +77,9 @@ func (d *knownDefinitions) load(ctx context.Context, wanted *missingDefinition) 
 	def, err := d.store.Definition(ctx, wanted.name, wanted.version)
 	switch {
 	case err == nil:
-		d.put(def)
+		if fault := d.put(def); fault != nil {
+			d.setBroken(*wanted, fault)
+		}
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		d.setBroken(*wanted, fmt.Errorf("%w: definition %s version %d is missing", record.ErrUnreadable, wanted.name, wanted.version))
 	case errors.Is(err, record.ErrUnreadable):
@@ -118,7 +121,20 @@ func (d *knownDefinitions) forget(name string, version int) {
 	}
 }
 
-func (d *knownDefinitions) put(def *saga.Definition) {
+// compile compiles the conditions and schemas of a definition. The error is of type saga.Faults.
+func (d *knownDefinitions) compile(def *saga.Definition) error {
+	if d.compiler == nil {
+		return nil
+	}
+	return def.Compile(d.compiler)
+}
+
+// put compiles and caches a definition that was stored. An error wraps record.ErrUnreadable: another version of the program
+// may know more of the languages of conditions and schemas.
+func (d *knownDefinitions) put(def *saga.Definition) error {
+	if err := d.compile(def); err != nil {
+		return fmt.Errorf("%w: definition %s version %d: %w", record.ErrUnreadable, def.Name, def.Version, err)
+	}
 	d.cache.Put(def)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -126,6 +142,7 @@ func (d *knownDefinitions) put(def *saga.Definition) {
 	if latest := d.latest[def.Name]; latest != nil && latest.Version < def.Version {
 		d.latest[def.Name] = def
 	}
+	return nil
 }
 
 // seen returns the latest version that this process knows, or nil.
@@ -141,7 +158,9 @@ func (d *knownDefinitions) look(ctx context.Context, name string) (*saga.Definit
 	if err != nil {
 		return nil, err
 	}
-	d.put(found.Definition)
+	if err := d.put(found.Definition); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if latest := d.latest[name]; latest == nil || latest.Version < found.Version {
@@ -165,7 +184,9 @@ func (d *knownDefinitions) find(ctx context.Context, name string, version int) (
 	if err != nil {
 		return nil, err
 	}
-	d.put(def)
+	if err := d.put(def); err != nil {
+		return nil, err
+	}
 	return def, nil
 }
 
@@ -174,11 +195,16 @@ func (d *knownDefinitions) find(ctx context.Context, name string, version int) (
 func (e *Engine) RegisterDefinition(
 	ctx context.Context, def *saga.Definition,
 ) (registered record.RegisteredDefinition, created bool, err error) {
+	if err := e.definitions.compile(def); err != nil {
+		return record.RegisteredDefinition{}, false, err
+	}
 	registered, created, err = e.config.Store.PutDefinition(ctx, def)
 	if err != nil {
 		return record.RegisteredDefinition{}, false, fmt.Errorf("register definition %s: %w", def.Name, err)
 	}
-	e.definitions.put(registered.Definition)
+	if err := e.definitions.put(registered.Definition); err != nil {
+		return record.RegisteredDefinition{}, false, err
+	}
 	for _, warning := range def.Warnings() {
 		e.config.Logger.Warn("definition has a warning", "definition", def.Name, "at", warning.Pointer, "warning", warning.Message)
 	}

@@ -40,6 +40,9 @@ type Config struct {
 	// StartsUnaudited leaves starts out of the audit log.
 	StartsUnaudited bool
 
+	// Compiler compiles conditions and schemas. nil: definitions that have some cannot be run.
+	Compiler saga.Compiler
+
 	// DecodeStart reads a start that died in its queue. If it is nil, such a message is stored as a dead letter.
 	DecodeStart StartDecoder
 
@@ -89,7 +92,7 @@ type Engine struct {
 // New returns an engine. It accepts events at once, but decides them only while Run runs.
 func New(config Config) *Engine {
 	config = config.withDefaults()
-	e := &Engine{config: config, definitions: newKnownDefinitions(config.Store, config.Now), watchers: newWatchers()}
+	e := &Engine{config: config, definitions: newKnownDefinitions(config.Store, config.Compiler, config.Now), watchers: newWatchers()}
 	e.timers, e.quarantine, e.limiter = newTimers(config.Now), newQuarantine(config.Now), newLogLimiter(config.Now)
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))
@@ -131,8 +134,8 @@ func (e *Engine) lane(sagaID string) *lane {
 }
 
 // Start makes a new saga, or returns the existing one of the idempotency key; existed reports which. Errors:
-// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, *record.SagaGoneError, record.ErrUnavailable,
-// ErrStopped.
+// record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, *record.SagaGoneError,
+// *record.InvalidDataError, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.Instance, existed bool, err error) {
 	def, err := e.definitions.find(ctx, start.Definition, start.Version)
 	if err != nil {
@@ -142,7 +145,8 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	if id == "" {
 		id = e.config.NewID()
 	}
-	answer := e.ask(ctx, &request{kind: startSaga, sagaID: id, start: &start, def: def})
+	r := &request{kind: startSaga, sagaID: id, start: &start, def: def, faults: def.CheckData(start.Data)}
+	answer := e.askStart(ctx, r)
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
 		e.definitions.forget(def.Name, def.Version)
 	}
@@ -152,13 +156,41 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	return answer.instance, answer.existed, nil
 }
 
+// askStart gives a start to its lane. A start whose data is invalid finds the saga of its idempotency key, or nothing: it
+// is decided by itself, because its failure would take back the batch.
+func (e *Engine) askStart(ctx context.Context, r *request) answer {
+	if len(r.faults) == 0 {
+		return e.ask(ctx, r)
+	}
+	invalid := answer{err: &record.InvalidDataError{Faults: r.faults}}
+	if r.start.IdempotencyKey == "" {
+		return invalid
+	}
+	given := answer{err: record.ErrUnavailable}
+	r.done = func(a answer) { given = a }
+	if _, err := e.decide(ctx, []*request{r}); err != nil {
+		return answer{err: fmt.Errorf("%w: %w", record.ErrUnavailable, err)}
+	}
+	return given
+}
+
+// Signal gives a signal to a saga and returns the saga after it. With a *saga.Refusal it returns the saga unchanged.
+// Errors: as Act.
+func (e *Engine) Signal(ctx context.Context, sagaID string, signal saga.Signal) (saga.Instance, error) {
+	return e.change(ctx, sagaID, "signal", signal)
+}
+
 // Act applies an operator's action and returns the saga after it. With a *saga.Refusal it returns the saga unchanged.
 // Errors: record.ErrSagaNotFound, *saga.Refusal, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error) {
-	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: sagaID, cause: action})
+	return e.change(ctx, sagaID, string(action.Name), action)
+}
+
+func (e *Engine) change(ctx context.Context, sagaID, what string, cause saga.Cause) (saga.Instance, error) {
+	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: sagaID, cause: cause})
 	switch {
 	case answer.err != nil:
-		return saga.Instance{}, fmt.Errorf("%s saga %s: %w", action.Name, sagaID, answer.err)
+		return saga.Instance{}, fmt.Errorf("%s saga %s: %w", what, sagaID, answer.err)
 	case answer.refused != nil:
 		return answer.instance, answer.refused
 	default:

@@ -82,7 +82,10 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 func startRefusal(err error) string {
 	_, keyInUse := errors.AsType[*record.KeyInUseError](err)
 	_, gone := errors.AsType[*record.SagaGoneError](err)
+	_, invalid := errors.AsType[*record.InvalidDataError](err)
 	switch {
+	case invalid:
+		return "invalid_data"
 	case errors.Is(err, record.ErrDefinitionNotFound):
 		return "definition_not_found"
 	case errors.Is(err, record.ErrDefinitionDisabled):

@@ -14,6 +14,7 @@ type request struct {
 	sagaID string
 	start  *record.StartRequest // of startSaga
 	def    *saga.Definition     // of startSaga
+	faults saga.Faults          // of startSaga: of its data, by the schema of def
 	cause  saga.Cause           // of applyEvent
 	lost   *death               // of applyEvent, if the broker dead-lettered a command
 
@@ -71,6 +72,8 @@ func (r *request) size() int {
 	}
 	switch cause := r.cause.(type) {
 	case saga.Reply:
+		bytes += len(cause.Output)
+	case saga.Signal:
 		bytes += len(cause.Output)
 	case saga.Action:
 		bytes += len(cause.Output) + len(cause.Patch)

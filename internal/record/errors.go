@@ -1,6 +1,11 @@
 package record
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
 
 // The conditions that stores and the engine report. They may be wrapped: test with errors.Is.
 var (
@@ -41,6 +46,15 @@ type SagaGoneError struct{ SagaID string }
 
 // Error names the condition; the saga's id is in the field.
 func (e *SagaGoneError) Error() string { return "the saga of the idempotency key is deleted" }
+
+// InvalidDataError reports that the data of a start does not match the schema of its definition. The pointers are into the
+// data.
+type InvalidDataError struct{ Faults saga.Faults }
+
+// Error names the first fault.
+func (e *InvalidDataError) Error() string {
+	return fmt.Sprintf("the data does not match the definition's data_schema: %q %s", e.Faults[0].Pointer, e.Faults[0].Message)
+}
 
 // KeyInUseError reports that an unfinished saga of the definition holds the business key.
 type KeyInUseError struct{ SagaID string }
