@@ -17,6 +17,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -51,7 +52,9 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { o.engine.Published(ctx, id, done) },
 	})
 	decode := func(m wire.Message) (record.StartRequest, error) { return api.DecodeStartMessage(m, time.Now()) }
-	o.engine = engine.New(engine.Config{Store: kept, Outbox: outbox, Queues: o.broker, DecodeStart: decode})
+	compiler, err := definitions.NewCompiler()
+	require.NoError(t, err)
+	o.engine = engine.New(engine.Config{Compiler: compiler, Store: kept, Outbox: outbox, Queues: o.broker, DecodeStart: decode})
 	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Webhooks: kept, Auth: api.AuthNone, Version: "test"}
 	config.QueueSet = func(ctx context.Context) { _ = outbox.Follow(ctx) }
 	for _, c := range change {

@@ -36,6 +36,7 @@ func roles() map[string]record.Role {
 		"POST /v1/sagas/{id}/retry":                     record.Operator,
 		"POST /v1/sagas/{id}/rewind":                    record.Operator,
 		"POST /v1/sagas/{id}/skip":                      record.Operator,
+		"POST /v1/sagas/{id}/signals/{name}":            record.Operator,
 		"POST /v1/sagas/{id}/compensate":                record.Operator,
 		"POST /v1/sagas/{id}/abandon":                   record.Operator,
 		"POST /v1/sagas/{id}/acknowledge":               record.Operator,

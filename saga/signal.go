@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Signal reports what somebody outside told the saga: an approval, the callback of a provider.
+// Signal reports what the world outside tells the saga: an approval, the callback of a provider.
 type Signal struct {
 	ID     string // makes it count once, even if it is applied again after a commit with an unknown outcome
 	Name   string

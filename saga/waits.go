@@ -6,7 +6,7 @@ type Wait string
 // The kinds of waits.
 const (
 	NoWait        Wait = ""       // it sends a command
-	WaitForSignal Wait = "signal" // until somebody outside gives the signal
+	WaitForSignal Wait = "signal" // until the signal is given by the API
 	WaitDelay     Wait = "delay"  // for a time
 	WaitUntil     Wait = "until"  // until a time in the data
 )

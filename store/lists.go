@@ -164,7 +164,7 @@ func attentionBranches(filter record.Filter) (branches [][]string) {
 	reasons := filter.AttentionReasons
 	if reasons == nil {
 		reasons = saga.AttentionReasons()
-		branches = append(branches, []string{"s.attention_reason > 'step_failed'"}) // reasons of newer versions
+		branches = append(branches, []string{"s.attention_reason > 'invalid_output'"}) // reasons of newer versions
 	}
 	for _, reason := range reasons {
 		if slices.Contains(saga.AttentionReasons(), reason) {

@@ -22,7 +22,8 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 		Oversized: true, LateEffect: true, LateCompensation: true, EarlierEffect: 2, Compensating: 1, Unsettled: []int{1, 2}, Rewinds: 3, Reopened: true, Round: 2, CompensationAttempts: 4,
 		CompensationForgiven: 1, StartedAt: created, FinishedAt: created.Add(time.Microsecond), NextAttemptAt: created.Add(time.Hour),
 		DeadlineAt: created.Add(-time.Second), Output: json.RawMessage(`{"a":1}`),
-		Error: &saga.StepError{Code: "c", Message: "m"},
+		Error:   &saga.StepError{Code: "c", Message: "m"},
+		Waiting: saga.WaitForSignal, Signal: &saga.GivenSignal{ID: "i", Key: "k", Hash: []byte("h"), At: created, Output: json.RawMessage(`{"b":2}`), Error: &saga.StepError{Code: "n"}, Taken: true},
 	}
 	in := saga.Instance{ID: "x", CreatedAt: created, Progress: saga.Progress{
 		Phase: saga.PhaseBackward, PausedByOperator: true, TurnBack: failure, Rewind: &saga.Rewind{To: "a", Patch: json.RawMessage(`{"a":null}`)}, Failure: failure, DeadlinePassed: true,

@@ -20,6 +20,24 @@ type planStep struct {
 	Retry               json.RawMessage `json:"retry"`
 	CompensationTimeout string          `json:"compensation_timeout"`
 	CompensationRetry   json.RawMessage `json:"compensation_retry"`
+	Signal              string          `json:"signal"`
+	Delay               string          `json:"delay"`
+	Until               string          `json:"until"`
+	When                string          `json:"when"`
+}
+
+// Does returns what the step does in a few words: its command, or what it waits for.
+func (s planStep) Does() string {
+	switch {
+	case s.Signal != "":
+		return "waits for the signal " + s.Signal
+	case s.Delay != "":
+		return "waits " + s.Delay
+	case s.Until != "":
+		return "waits until the time at " + s.Until
+	default:
+		return s.Command
+	}
 }
 
 // planOf reads the steps of a definition. What the page cannot read is not drawn.

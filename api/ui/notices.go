@@ -23,6 +23,7 @@ const (
 	noticeRevoked   notice = "key-revoked"
 	noticeWebhook   notice = "webhook"
 	noticeUnhooked  notice = "webhook-deleted"
+	noticeSignalled notice = "signalled"
 
 	noticeActed = "acted-" // and the name of the action
 )
@@ -51,6 +52,8 @@ func (n notice) text() string {
 		return "The queue is paused: its commands wait in the outbox."
 	case noticeResumed:
 		return "The queue goes on."
+	case noticeSignalled:
+		return "The signal is given. The history has it."
 	case noticeRedriven:
 		return "The message is on its way to its queue."
 	case noticeDiscarded:

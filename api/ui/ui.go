@@ -94,6 +94,8 @@ func (p *page) views() map[string]view {
 		"GET /ui/sagas/{id}/whole/{part}":    p.whole,
 		"GET /ui/sagas/{id}/act/{action}":    p.actForm,
 		"POST /ui/sagas/{id}/act/{action}":   p.act,
+		"GET /ui/sagas/{id}/signals/{name}":  p.signalForm,
+		"POST /ui/sagas/{id}/signals/{name}": p.signal,
 		"GET /ui/definitions":                p.definitions,
 		"GET /ui/definitions/{name}":         p.definition,
 		"POST /ui/definitions/{name}":        p.setDefinition,

@@ -10,7 +10,9 @@ const all = "*"
 func imports() map[string][]string {
 	return map[string][]string{
 		"saga":                     {},
-		"internal/definitions":     {"saga"},
+		"saga/condition":           {"saga"},
+		"saga/schema":              {"saga"},
+		"internal/definitions":     {"saga", "saga/condition", "saga/schema"},
 		"internal/record":          {"saga", "steps/wire"},
 		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
 		"steps":                    {"saga", "steps/wire", "internal/rabbit", "internal/failpoint", "internal/wait"},

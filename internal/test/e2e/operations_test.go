@@ -101,7 +101,8 @@ func openToChange(t *testing.T) orchestratorToChange {
 	running.Go(func() { assert.NoError(t, s.Run(ctx)) })
 	t.Cleanup(func() { stop(); running.Wait() })
 	c := client.New(client.Config{Server: s.URL()})
-	_, err = c.PutDefinition(ctx, "order", json.RawMessage(`{"steps":[{"name":"do","command":"work.do","compensation":"work.release"}]}`))
+	_, err = c.PutDefinition(ctx, "order", json.RawMessage(`{"steps":[{"name":"do","command":"work.do","compensation":"work.release"},
+		{"name":"approval","signal":"approved"}]}`))
 	require.NoError(t, err)
 	started, err := c.Start(ctx, client.StartRequest{Definition: "order"})
 	require.NoError(t, err)
@@ -188,7 +189,7 @@ func TestThePageAndTheCommandLineDoWhatTheAPICanDo(t *testing.T) {
 			views = append(views, "/ui/sagas/"+o.saga+"/act/"+found[1])
 		}
 	}
-	views = append(views, "/ui/sagas/"+o.saga+"/act/patch_data")
+	views = append(views, "/ui/sagas/"+o.saga+"/act/patch_data", "/ui/sagas/"+o.saga+"/signals/approved")
 	for _, path := range views {
 		submit(t, site.URL, path)
 	}
@@ -228,6 +229,7 @@ func (o orchestratorToChange) commandLines(all []string) [][]string {
 		{"definitions", "disable", "order2"},
 		{"sagas", "start", "order"},
 		{"sagas", "patch-data", o.saga, `{"x":2}`, "--reason", "a test"},
+		{"sagas", "signal", o.saga, "approved", "--with-output", `{"by":"ann"}`},
 		{"queues", "set", "work", "--max-out", "3"},
 		{"sagas", "pause", "--filter", "definition=order", "--reason", "a test"},
 		{"actions", "continue", o.bulk},

@@ -43,7 +43,7 @@ func coreMutants() []mutant {
 	return []mutant{
 		{
 			"compensation while a branch is still running", "saga/backward.go",
-			"if t.next.Steps[i].Status == StepRunning {", "if t.next.Steps[i].Status == StepRunning && i < 0 {", core,
+			"if t.next.Steps[i].Status == StepRunning && !t.def.spares(&t.next, i) {", "if t.next.Steps[i].Status == StepRunning && i < 0 {", core,
 		},
 		{
 			"compensation out of order", "saga/backward.go",
