@@ -53,6 +53,7 @@ func imports() map[string][]string {
 		"internal/traces":          {"saga"},
 		"internal/wait":            {},
 		"internal/workercheck":     {"saga", "steps/wire"},
+		"internal/test/workers":    {},
 		"server":                   {all},
 		"cmd":                      {all},
 		"examples":                 {"saga", "steps", "steps/wire", "client", "api/resource", "server"},

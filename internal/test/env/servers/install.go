@@ -49,17 +49,13 @@ func browsers() []string {
 }
 
 // provideTools installs the programs that tests need, if they are missing and it can: a browser for the tests of the page,
-// promtool for those of the alerts, systemd-analyze for that of the unit, and Redis for those of the protocol. The tests fail if
-// one is missing.
+// promtool for those of the alerts, systemd-analyze for that of the unit, Redis for those of the protocol, and Python with two
+// libraries for the example worker. The tests fail if one is missing.
 func provideTools(ctx context.Context) error {
-	var packages []string
-	for _, tool := range []struct {
-		programs []string
-		debian   string
-	}{{browsers(), browsers()[0]}, {[]string{"promtool"}, "prometheus"}, {[]string{"systemd-analyze"}, "systemd"}, {[]string{"redis-server"}, "redis-server"}} {
-		if !slices.ContainsFunc(tool.programs, func(name string) bool { _, err := exec.LookPath(name); return err == nil }) {
-			packages = append(packages, tool.debian)
-		}
+	packages := unmet(append(python(), requirement{"promtool", "prometheus"}, requirement{"systemd-analyze", "systemd"},
+		requirement{"redis-server", "redis-server"}))
+	if !slices.ContainsFunc(browsers(), func(name string) bool { return requirement{what: name}.met() }) {
+		packages = append(packages, browsers()[0])
 	}
 	if len(packages) == 0 || !canInstall() {
 		return nil
