@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help plans screenshots build test soak walk mutants fuzz chaos bench growth bench-smoke openapi servers lint fmt
+.PHONY: help plans screenshots build test soak walk mutants fuzz workers chaos bench growth bench-smoke openapi servers lint fmt
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; \
 		done; \
 	done
+
+workers: ## run the example workers of three languages against 10,000 sagas, with repeated deliveries and kills (about 15 minutes)
+	$(WITH_SERVERS) -- go test -count=1 -timeout 60m -v ./internal/test/workers -workers.all -workers.sagas=10000 $(WORKERS) | grep -E 'pass|sagas|deliveries|FAIL|ok'
 
 chaos: ## inject every fault under load and print the recovery times (about 15 minutes)
 	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestChaos -chaos.all

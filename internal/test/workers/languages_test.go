@@ -42,7 +42,8 @@ func languages(t *testing.T) []language {
 	// Debian's packages of libraries belong to the system's Python.
 	python := language{
 		"python", "payments", "payments.charge", "payments.refund",
-		[]string{"/usr/bin/python3", filepath.Join(here, "python/worker.py")}, here, func(*testing.T) {},
+		[]string{"/usr/bin/python3", filepath.Join(here, "python/worker.py")},
+		here, func(*testing.T) {},
 	}
 	if !*allLanguages {
 		return []language{python}
@@ -54,6 +55,7 @@ func languages(t *testing.T) []language {
 	return []language{
 		python,
 		{"node", "inventory", "inventory.reserve", "inventory.release", []string{"node", "worker.js"}, module, func(t *testing.T) {
+			t.Helper()
 			for _, name := range []string{"package.json", "package-lock.json", "worker.js"} {
 				content, err := os.ReadFile(filepath.Join(here, "node", name))
 				require.NoError(t, err)
@@ -62,6 +64,7 @@ func languages(t *testing.T) []language {
 			done(t, module, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
 		}},
 		{"java", "shipping", "shipping.book", "shipping.cancel", []string{"java", "-Xmx128m", "-XX:+UseSerialGC", "-cp", path, "Worker"}, classes, func(t *testing.T) {
+			t.Helper()
 			done(t, classes, "javac", "-cp", path, "-d", classes, filepath.Join(here, "java/Worker.java"))
 		}},
 	}
