@@ -33,6 +33,7 @@ type layout struct {
 	Faults  []DemoFault
 	Tabs    []tab
 	Here    string // address of this view, for the forms of the layout
+	Theme   string // dark or light; empty: as the browser chooses
 }
 
 // tab is an entry of the navigation.
@@ -78,9 +79,11 @@ func (p *page) loadTemplates() *template.Template {
 }
 
 // withoutIndentation returns a template that answers with fewer bytes: without the indentation, and without the break before
-// a line that holds only a control action. White space that a browser shows stays.
+// a line that holds only a control action. White space that a browser shows stays; at the end of a button and a link it would be
+// shown as a gap.
 func withoutIndentation(content string) string {
 	content = regexp.MustCompile(`\n[ \t]+`).ReplaceAllString(content, "\n")
+	content = regexp.MustCompile(`\n</(a|button)>`).ReplaceAllString(content, "</$1>")
 	return regexp.MustCompile(`\n(\{\{(?:if|else|end|range|with|\$\w+ :=)[^}]*\}\})\n`).ReplaceAllString(content, "$1\n")
 }
 
@@ -121,7 +124,7 @@ func (p *page) show(w http.ResponseWriter, r *http.Request, who *viewer, name st
 func (p *page) render(w http.ResponseWriter, r *http.Request, who *viewer, status int, name string, s screen) {
 	around := layout{
 		screen: s, Who: who, Auth: p.Auth, Version: p.Version, Notice: notice(r.URL.Query().Get("notice")).text(),
-		Here: pathAndQuery(r),
+		Here: pathAndQuery(r), Theme: themeOf(r),
 	}
 	if who != nil {
 		around.Tabs = tabs(who)
@@ -145,6 +148,16 @@ func (p *page) render(w http.ResponseWriter, r *http.Request, who *viewer, statu
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(whole.Bytes()) // an error means that the browser has left
+}
+
+// themeOf returns the viewer's choice of dark or light. The script keeps it in a cookie, so that the page is painted in it
+// without waiting for the script.
+func themeOf(r *http.Request) string {
+	chosen, err := r.Cookie("theme")
+	if err != nil || chosen.Value != "dark" && chosen.Value != "light" {
+		return ""
+	}
+	return chosen.Value
 }
 
 // model is what the template of a view gets.

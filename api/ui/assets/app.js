@@ -1,15 +1,12 @@
 // What the page does beyond links and forms: live views, keys, dark mode, ticking and copying. Nothing depends on it.
 (function () {
   "use strict";
-  const root = document.documentElement;
-  const saved = (() => { try { return localStorage.getItem("theme"); } catch { return null; } })();
-  if (saved) root.dataset.theme = saved;
-  root.classList.add("scripts");
+  const root = document.documentElement, own = document.currentScript.dataset;
 
   function switchTheme() {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
-    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* it lasts for this page then */ }
+    document.cookie = "theme=" + root.dataset.theme + "; path=" + own.base + "; max-age=31536000; samesite=strict";
   }
 
   // replaceParts puts the new parts of a view in the place of the old ones that differ. Open details stay open.
@@ -61,6 +58,15 @@
     addEventListener("pagehide", () => source.close());
   }
 
+  // load fetches htmx, which only views that are read again need. No paint waits for it.
+  function load() {
+    if (!document.querySelector("[data-poll]")) return;
+    const script = document.createElement("script");
+    script.src = own.htmx;
+    script.onload = poll;
+    document.head.append(script);
+  }
+
   // poll reads a view again every few seconds, unless it is hidden or the operator is about to act on it.
   function poll() {
     const view = document.querySelector("[data-poll]");
@@ -89,6 +95,7 @@
   // ready prepares a view, after the first and every later load of it.
   function ready() {
     for (const button of document.querySelectorAll("[data-copy], [data-theme-switch]")) button.hidden = false;
+    for (const part of document.querySelectorAll("[data-without-scripts]")) part.hidden = true;
     poll();
   }
 
@@ -145,5 +152,8 @@
       case "Enter": if (row && !event.target.matches("a, button, input, summary")) row.querySelector("a").click(); break;
     }
   });
-  document.addEventListener("DOMContentLoaded", () => { ready(); watch(); });
+  ready();
+  watch();
+  if (matchMedia("(max-width: 860px)").matches) document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  new PerformanceObserver((paints, observer) => { observer.disconnect(); load(); }).observe({ type: "paint", buffered: true });
 })();

@@ -221,6 +221,10 @@ func TestThePageIsUsedByKeys(t *testing.T) {
 	d.press("t")
 	require.NoError(t, d.tab.Do(dark))
 	assert.NotEqual(t, before, after)
+	d.visit("/ui/queues") // the choice is in a cookie, so the server paints the next view in it
+	var next string
+	require.NoError(t, d.tab.Do(chromedp.Evaluate(`document.documentElement.dataset.theme`, &next)))
+	assert.Equal(t, after, next)
 	d.fine()
 }
 
