@@ -48,7 +48,7 @@ func run(ctx context.Context, rounds, fresh int, server string, views []string) 
 		if err != nil {
 			return fmt.Errorf("%s: %w", view, err)
 		}
-		fmt.Printf("%-28s new browser: %s; again: %s\n", view, first, sample(again[1:]))
+		fmt.Printf("%-28s new browser: %s; again: %s\n", view, first, again[1:])
 	}
 	return nil
 }
