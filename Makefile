@@ -6,7 +6,7 @@ FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help plans screenshots build test soak walk mutants fuzz workers chaos bench growth bench-smoke openapi servers lint fmt
+.PHONY: help plans screenshots build test soak walk mutants fuzz workers chaos failover bench growth bench-smoke openapi servers lint fmt
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ workers: ## run the example workers of three languages against 10,000 sagas, wit
 
 chaos: ## inject every fault under load and print the recovery times (about 15 minutes)
 	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestChaos -chaos.all
+
+failover: ## let Postgres (Patroni, etcd), pgbouncer, a RabbitMQ cluster and versions fail over under load (about 10 minutes)
+	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestFailover -chaos.all
 
 bench: build ## compare with other systems on this machine (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .

@@ -19,6 +19,7 @@
 //   - Only sessions that can write are used. If one turns read-only, all sessions are closed.
 //   - A read for text that Postgres cannot hold (NUL bytes, invalid UTF-8) finds nothing, without an error.
 //
-// The store sets its session settings as startup parameters, so a pooler in front of Postgres must pool sessions, not
-// transactions.
+// The store sets its session settings as startup parameters. With default_query_exec_mode=cache_describe in the URL it sends none
+// and prepares nothing, so that Postgres may stand behind a pooler of transactions: the role then has the settings. Open checks
+// in both cases that a session has them.
 package store

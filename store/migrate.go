@@ -69,6 +69,9 @@ func withProvider(databaseURL string, use func(*goose.Provider) error) (err erro
 	if err != nil {
 		return err
 	}
+	if pooled(settings) {
+		return errMigratePooled
+	}
 	settings.RuntimeParams["timezone"] = "UTC"
 	db := stdlib.OpenDB(*settings)
 	defer func() { err = errors.Join(err, db.Close()) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"time"
 
@@ -50,16 +51,11 @@ func (c Config) engineSettings() (*pgxpool.Config, error) {
 	session := settings.ConnConfig.RuntimeParams
 	session["application_name"] = c.ApplicationName
 	session["timezone"] = "UTC"
-	session["statement_timeout"] = milliseconds(statementTimeout)
-	session["lock_timeout"] = milliseconds(lockTimeout)
-	session["idle_in_transaction_session_timeout"] = milliseconds(idleInTxTimeout)
-	// Every statement of the hot path finds its rows by a key. On an empty table, or one without statistics, the
-	// planner would choose a scan and keep that plan while the table grows. survey reverts these settings.
-	session["enable_seqscan"] = "off"
-	session["enable_hashjoin"] = "off"
-	session["enable_mergejoin"] = "off"
-	session["plan_cache_mode"] = "force_generic_plan"
-	session["jit"] = "off"
+	if pooled(settings.ConnConfig) {
+		return settings, nil
+	}
+	maps.Copy(session, sessionSettings())
+	session["plan_cache_mode"] = "force_generic_plan" // of prepared statements
 	return settings, nil
 }
 

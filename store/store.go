@@ -40,8 +40,8 @@ type Store struct {
 	kept    kept
 }
 
-// Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits. It
-// does not check the schema; CheckSchema does. Close the store after use.
+// Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits, and
+// with ErrPooler if sessions do not get their settings. It does not check the schema; CheckSchema does. Close the store after use.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	settings, err := config.engineSettings()
 	if err != nil {
@@ -58,6 +58,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err := s.checkDurability(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.checkSessions(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -66,7 +69,7 @@ func (s *Store) checkDurability(ctx context.Context) error {
 	err := s.pool.QueryRow(ctx, `select current_setting('synchronous_commit')`).
 		Scan(&synchronousCommit)
 	if err != nil {
-		return fmt.Errorf("read the database's settings: %w", err)
+		return fmt.Errorf("read the database's settings: %w", poolerFault(err))
 	}
 	if synchronousCommit == "off" {
 		return ErrAsynchronousCommit

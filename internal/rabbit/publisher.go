@@ -24,6 +24,7 @@ type publisher struct {
 	topology *topology // nil if there is nothing to declare
 	config   Config
 	names    names
+	doubts   chan doubt // refused messages that are sent again on a new channel; has no buffer
 
 	mu      sync.Mutex
 	session *session  // nil: none
@@ -35,12 +36,16 @@ type publisher struct {
 func newPublisher(link *link, topology *topology, config Config, names names) *publisher {
 	return &publisher{
 		link: link, topology: topology, config: config, names: names, problem: ErrNotConnected, changed: make(chan struct{}),
+		doubts: make(chan doubt),
 	}
 }
 
 // run opens a session, and another after every loss, until ctx ends.
 func (p *publisher) run(ctx context.Context) {
+	var doubting sync.WaitGroup
+	defer doubting.Wait()
 	defer func() { p.set(nil, ErrClosed) }()
+	doubting.Go(func() { p.settleDoubts(ctx) })
 	if !p.topology.awaitDeclared(ctx) { // a message for a missing exchange closes the channel
 		return
 	}
@@ -166,6 +171,7 @@ func (p *publisher) publish(ctx context.Context, messages []outgoing, settle fun
 		}
 		return
 	}
+	settle = p.doubting(s, messages, settle)
 	for _, i := range s.publish(ctx, messages, settle) {
 		settle(i, p.publishAlone(ctx, messages[i]))
 	}

@@ -34,6 +34,7 @@ type session struct {
 	window  chan struct{} // a semaphore: has a value for each message without a receipt
 	writes  atomic.Uint64 // odd while a message is being written
 	gone    chan struct{} // closed when the channel is lost and every message has its receipt
+	stale   wait.Signal   // fires when the broker refuses on this channel what it takes on another
 	added   wait.Signal   // fires when a message has become late
 	// slowQueues is len(slow), readable without the lock.
 	slowQueues atomic.Int64
@@ -63,7 +64,7 @@ func openSession(ctx context.Context, conn *connection, config Config, names nam
 	window := windows * config.Window
 	s := &session{
 		conn: conn, channel: channel, config: config, turn: make(chan struct{}, 1), window: make(chan struct{}, window),
-		gone: make(chan struct{}), added: wait.NewSignal(),
+		gone: make(chan struct{}), added: wait.NewSignal(), stale: wait.NewSignal(),
 		flights: make(map[*flight]struct{}), slow: make(map[string]int),
 		closed:  channel.NotifyClose(make(chan *amqp.Error, 1)),
 		returns: channel.NotifyReturn(make(chan amqp.Return, 2*window)),
@@ -135,6 +136,9 @@ func (s *session) serve() error {
 			if !waiting {
 				look.Stop()
 			}
+		case <-s.stale.C():
+			_ = s.conn.within(s.channel.Close)
+			return s.end(errStale)
 		case fault := <-s.closed:
 			if fault != nil {
 				return s.end(fmt.Errorf("channel lost: %w", fault))

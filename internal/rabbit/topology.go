@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
@@ -140,6 +142,9 @@ func (t *topology) claim(conn *connection) error {
 		return nil
 	}
 	mismatch, fault := declareEach(conn, []declaration{t.marker()})
+	if is(fault, amqp.NotFound) {
+		return nil // it exists, on a node of the cluster that is down: the prefix is as it was claimed
+	}
 	if mismatch != nil {
 		return fmt.Errorf("%w: prefix %q is not that of installation %s; choose another prefix, or delete the queue %s if "+
 			"the other installation is gone: %w", ErrForeign, t.config.Prefix, t.config.Installation, t.names.installation(), mismatch)

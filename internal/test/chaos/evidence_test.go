@@ -107,7 +107,11 @@ func (fx *fixture) answers() map[string]resource.Saga {
 	path := "/v1/sagas?limit=500"
 	for {
 		var page resource.List[resource.Saga]
-		fx.anyAPI(0).must(fx.t, http.MethodGet, path, nil, &page, http.StatusOK)
+		fx.await(30*time.Second, "the sagas should be listed", func() bool { // a list is 503 while the machine is too busy
+			page = resource.List[resource.Saga]{}
+			status, err := fx.anyAPI(0).call(http.MethodGet, path, "", nil, &page)
+			return err == nil && status == http.StatusOK
+		})
 		for _, one := range page.Items {
 			all[one.ID] = one
 		}

@@ -144,8 +144,7 @@ func syncStandby(t *testing.T, lane *serverSet) *serverSet {
 
 // throughSwitch makes the standby synchronous, and connects all clients to the primary through a switchable proxy.
 func throughSwitch(fx *fixture) {
-	fx.execute(`alter system set synchronous_standby_names = '*'`)
-	fx.execute(`select pg_reload_conf()`)
+	fx.synchronous()
 	p, through, err := proxy.Start(fx.database)
 	require.NoError(fx.t, err)
 	fx.t.Cleanup(p.Close)
@@ -156,6 +155,12 @@ func throughSwitch(fx *fixture) {
 	require.NoError(fx.t, err)
 	services.Host = u.Host
 	fx.services = services.String()
+}
+
+// synchronous makes commits wait for the standby.
+func (fx *fixture) synchronous() {
+	fx.execute(`alter system set synchronous_standby_names = '*'`)
+	fx.execute(`select pg_reload_conf()`)
 	fx.await(30*time.Second, "the standby should be synchronous", func() bool {
 		pool := fx.open(fx.databaseURL())
 		defer pool.Close()

@@ -45,7 +45,10 @@ type fixture struct {
 	proxy              *proxy.Proxy                // if arrange has started one
 	peer               *amqpproxy.Proxy            // the same in front of the broker
 	postgresPeer       *pgproxy.Proxy
-	hitsLog            string // the log of the failpoints
+	hitsLog            string           // the log of the failpoints
+	program            string           // of the replicas; empty: the one that is built from this source
+	patroni            *servers.Patroni // if arrange has started it
+	backup             string           // a file for a backup of the database
 
 	// inject sets these for verify.
 	expectDead, revisions int
@@ -102,10 +105,17 @@ func (fx *fixture) addReplica(name string) *process {
 	port, err := servers.FreePort()
 	require.NoError(fx.t, err)
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	p := newProcess(fx.t, name, built.path(fx.t, "cmd/orchestrator", fx.scenario.failpoints), append([]string{
+	program, arguments := fx.program, []string{"serve", "--auth", "none", "--listen", address}
+	if program == "" {
+		program = built.path(fx.t, "cmd/orchestrator", fx.scenario.failpoints)
+	}
+	if !fx.scenario.migrated {
+		arguments = append(arguments, "--migrate")
+	}
+	p := newProcess(fx.t, name, program, append([]string{
 		"DATABASE_URL=" + fx.replicaDatabase, "AMQP_URL=" + fx.replicaBroker, "AMQP_PREFIX=" + fx.prefix, "ORCHESTRATOR_URL=",
 		"FAILPOINTS_LOG=" + fx.hitsLog,
-	}, fx.scenario.replicaEnvironment...), "serve", "--migrate", "--auth", "none", "--listen", address)
+	}, fx.scenario.replicaEnvironment...), arguments...)
 	fx.replicas, fx.apis = append(fx.replicas, p), append(fx.apis, newAPI(address))
 	return p
 }

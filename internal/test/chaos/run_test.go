@@ -60,6 +60,7 @@ type scenario struct {
 	failpoints         bool // the programs are built with failpoints
 	storeAway          bool // the fault keeps the replicas from the store
 	damaged            bool // some rows are unreadable, and the replicas report that
+	migrated           bool // arrange has migrated the schema
 	arrange            func(fx *fixture)
 	replicaEnvironment []string
 	workerEnvironment  []string
@@ -89,7 +90,11 @@ func (s scenario) replicaCount() int {
 	}
 }
 
-func TestChaos(t *testing.T) {
+func TestChaos(t *testing.T) { runAll(t, scenarios()) }
+
+// runAll plays scenarios, several at a time, and prints their figures.
+func runAll(t *testing.T, scenarios []scenario) {
+	t.Helper()
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64N(1 << 32)
@@ -97,7 +102,7 @@ func TestChaos(t *testing.T) {
 	var mu sync.Mutex
 	var all []figures
 	t.Run("scenarios", func(t *testing.T) {
-		for _, s := range scenarios() {
+		for _, s := range scenarios {
 			if !*everything && !s.short {
 				continue
 			}

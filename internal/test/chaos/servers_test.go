@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 type serverSet struct {
 	session *servers.Session
 	env     map[string]string
+	nodes   []servers.Node // of the scenario's cluster
 }
 
 // serverPool has one set for each lane of concurrent scenarios. A set is started when it is first needed, and reused by
@@ -112,6 +114,15 @@ func (a *serverSet) postgres(t *testing.T) *env.Server {
 func (a *serverSet) rabbitmq(t *testing.T) *env.Server {
 	t.Helper()
 	return env.ServerIn(t, a.env["TESTENV_RABBITMQ_DIR"])
+}
+
+// pooler returns the pgbouncer that the URL leads through.
+func (a *serverSet) pooler(t *testing.T, databaseURL string) *env.Server {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	dir := filepath.Join(filepath.Dir(a.env["TESTENV_POSTGRES_DIR"]), "pgbouncer-"+u.Port())
+	return env.ServerIn(t, dir)
 }
 
 // control runs rabbitmqctl on the set's broker and returns its output.

@@ -13,7 +13,7 @@ type Proxy struct {
 	work     sync.WaitGroup
 
 	mu      sync.Mutex
-	target  string
+	targets []string // new connections go to the first that answers
 	down    bool
 	flowing chan struct{} // closed while bytes flow
 	conns   map[net.Conn]bool
@@ -31,7 +31,7 @@ func Start(serverURL string) (*Proxy, string, error) {
 		return nil, "", fmt.Errorf("listen for clients: %w", err)
 	}
 	p := &Proxy{
-		listener: listener, target: u.Host, flowing: make(chan struct{}), conns: make(map[net.Conn]bool),
+		listener: listener, targets: []string{u.Host}, flowing: make(chan struct{}), conns: make(map[net.Conn]bool),
 		lose: func([]byte) bool { return false },
 	}
 	close(p.flowing)
@@ -47,9 +47,9 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		target := p.target
+		targets := p.targets
 		p.mu.Unlock()
-		server, err := net.Dial("tcp", target)
+		server, err := dialFirst(targets)
 		if err != nil || !p.add(client, server) {
 			_ = client.Close()
 			if err == nil {
@@ -119,11 +119,21 @@ func (p *Proxy) Lose(lose func(answer []byte) bool) {
 	p.lose = lose
 }
 
-// Lead sends new connections to another server, given as host:port.
-func (p *Proxy) Lead(target string) {
+// Lead sends new connections to another server, given as host:port: to the first one that answers.
+func (p *Proxy) Lead(targets ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.target = target
+	p.targets = targets
+}
+
+// dialFirst connects to the first server that answers.
+func dialFirst(targets []string) (server net.Conn, err error) {
+	for _, target := range targets {
+		if server, err = net.Dial("tcp", target); err == nil {
+			return server, nil
+		}
+	}
+	return nil, err
 }
 
 // Cut resets every connection. New connections work.

@@ -49,11 +49,11 @@ func browsers() []string {
 }
 
 // provideTools installs the programs that tests need, if they are missing and it can: a browser for the tests of the page,
-// promtool for those of the alerts, systemd-analyze for that of the unit, Redis for those of the protocol, and Python with two
-// libraries for the example worker. The tests fail if one is missing.
+// promtool for those of the alerts, systemd-analyze for that of the unit, Redis for those of the protocol, pgbouncer for those of
+// failovers, and Python with two libraries for the example worker. The tests fail if one is missing.
 func provideTools(ctx context.Context) error {
 	packages := unmet(append(python(), requirement{"promtool", "prometheus"}, requirement{"systemd-analyze", "systemd"},
-		requirement{"redis-server", "redis-server"}))
+		requirement{"redis-server", "redis-server"}, requirement{"/usr/sbin/pgbouncer", "pgbouncer"}))
 	if !slices.ContainsFunc(browsers(), func(name string) bool { return requirement{what: name}.met() }) {
 		packages = append(packages, browsers()[0])
 	}
@@ -61,4 +61,22 @@ func provideTools(ctx context.Context) error {
 		return nil
 	}
 	return install(ctx, packages...)
+}
+
+// Install installs Debian packages whose program is missing. If it cannot, the error names them.
+func Install(ctx context.Context, packages map[string]string) error {
+	var missing []string
+	for program, debian := range packages {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, debian)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	if !canInstall() {
+		return fmt.Errorf("install %s: these tests need them", strings.Join(missing, ", "))
+	}
+	return install(ctx, missing...)
 }
