@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"maps"
 	"net/url"
 	"syscall"
 	"testing"
@@ -26,10 +27,7 @@ func threeNodes(t *testing.T, lane *serverSet) *serverSet {
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	p.Lead(host(t, nodes[2].URL), host(t, nodes[0].URL), host(t, nodes[1].URL))
-	own := &serverSet{session: lane.session, env: map[string]string{}, nodes: nodes}
-	for name, value := range lane.env {
-		own.env[name] = value
-	}
+	own := &serverSet{session: lane.session, env: maps.Clone(lane.env), nodes: nodes}
 	own.env["AMQP_URL"], own.env["TESTENV_RABBITMQ_DIR"] = through, nodes[0].Dir
 	return own
 }

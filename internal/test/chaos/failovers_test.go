@@ -98,12 +98,20 @@ func (l *load) untried(tried map[string]bool) string {
 	return newest
 }
 
-// cancelsHold: a saga whose cancel was acknowledged does not complete.
+// cancelsHold: a saga whose cancel was acknowledged has it in its history and does not complete, unless its pivot was out and
+// succeeded (rule 14).
 func cancelsHold(fx *fixture, e evidence) []string {
+	requested, late := make(map[string]bool), make(map[string]bool)
+	for _, one := range e.entries {
+		requested[one.SagaID] = requested[one.SagaID] || one.Type == saga.EntryCancelRequested
+		late[one.SagaID] = late[one.SagaID] || one.Type == saga.EntryCancelTooLate
+	}
 	var faults []string
 	for id := range fx.cancelled {
-		if status := e.answered[id].Status; !fx.older[id] && status != saga.Compensated && status != saga.Stuck {
-			faults = append(faults, fmt.Sprintf("the cancel of %s was acknowledged, and it is %s", id, status))
+		status := e.answered[id].Status
+		turned := status == saga.Compensated || status == saga.Stuck || status == saga.Completed && late[id]
+		if !fx.older[id] && (!turned || !requested[id]) {
+			faults = append(faults, fmt.Sprintf("the cancel of %s was acknowledged, and it is %s; in its history: %t", id, status, requested[id]))
 		}
 	}
 	fx.t.Logf("%d cancels were acknowledged", len(fx.cancelled))

@@ -82,9 +82,10 @@ func (s *Session) Cluster(ctx context.Context, size int) ([]Node, error) {
 
 // join adds the settings of the cluster to those of a node, and the common cookie.
 func (n Node) join(env []string, home string, all []Node) ([]string, error) {
-	settings := clusterSettings
+	var settings, script strings.Builder
+	settings.WriteString(clusterSettings)
 	for i, one := range all {
-		settings += fmt.Sprintf("cluster_formation.classic_config.nodes.%d = %s\n", i+1, one.Name)
+		fmt.Fprintf(&settings, "cluster_formation.classic_config.nodes.%d = %s\n", i+1, one.Name)
 	}
 	env[0] = "HOME=" + home
 	file, err := os.OpenFile(filepath.Join(n.Dir, "rabbitmq.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -92,15 +93,14 @@ func (n Node) join(env []string, home string, all []Node) ([]string, error) {
 		return nil, fmt.Errorf("open the settings of %s: %w", n.Name, err)
 	}
 	defer file.Close()
-	if _, err := file.WriteString(settings); err != nil {
+	if _, err := file.WriteString(settings.String()); err != nil {
 		return nil, fmt.Errorf("write the settings of %s: %w", n.Name, err)
 	}
-	script := ""
 	for _, setting := range env {
 		name, value, _ := strings.Cut(setting, "=")
-		script += fmt.Sprintf("export %s='%s'\n", name, value)
+		fmt.Fprintf(&script, "export %s='%s'\n", name, value)
 	}
-	return env, os.WriteFile(filepath.Join(n.Dir, "env"), []byte(script), 0o600)
+	return env, os.WriteFile(filepath.Join(n.Dir, "env"), []byte(script.String()), 0o600)
 }
 
 // Control runs rabbitmqctl on the node and returns its output.
