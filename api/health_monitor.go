@@ -29,8 +29,10 @@ type MonitorConfig struct {
 	HealthEvery   time.Duration // between two reads of the health of queues, at most 10 s; 0: 10 s
 	MaxQueueDepth int           // a deeper worker queue makes the process not ready; 0: no limit
 	Version       string
-	Logger        *slog.Logger         // nil: no logs
-	Registry      *prometheus.Registry // receives the gauges; nil: none
+	// Payloads returns the status of the keys of payloads. nil: the store seals none.
+	Payloads func() record.PayloadStatus
+	Logger   *slog.Logger         // nil: no logs
+	Registry *prometheus.Registry // receives the gauges; nil: none
 }
 
 // Monitor checks the database, the broker and the queues in the background, so that a probe is answered from memory and
@@ -120,6 +122,9 @@ func (m *Monitor) look(ctx context.Context) {
 	if m.config.MaxQueueDepth > 0 {
 		checks["queues"] = queues
 	}
+	if status := m.payloads(); len(status.Missing) > 0 {
+		checks["payload_keys"] = "missing"
+	}
 	if ctx.Err() != nil {
 		return // the process is ending, so the result is meaningless
 	}
@@ -127,6 +132,13 @@ func (m *Monitor) look(ctx context.Context) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.checks, m.lookAt = checks, time.Now()
+}
+
+func (m *Monitor) payloads() record.PayloadStatus {
+	if m.config.Payloads == nil {
+		return record.PayloadStatus{}
+	}
+	return m.config.Payloads()
 }
 
 // known returns the last result of each check, or "unknown" if the result is too old.

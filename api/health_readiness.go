@@ -39,6 +39,11 @@ func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 		QueueProblems: []resource.QueueProblem{}, UnhealthyQueues: []resource.UnhealthyQueue{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
 		DeadLetters: make(map[string]int64),
 	}
+	if status := m.payloads(); status.Current != "" || len(status.Missing) > 0 {
+		shown.PayloadKeys = &resource.PayloadKeys{
+			Current: resource.Text(status.Current), Others: status.Others, Missing: status.Missing, Remaining: status.Remaining, Unreadable: status.Failed,
+		}
+	}
 	for _, source := range deadLetterSources() {
 		shown.DeadLetters[source] = 0
 	}

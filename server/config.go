@@ -66,6 +66,9 @@ type Config struct {
 	RetentionInterval time.Duration
 	// ArchiveDir is the directory in which each saga is written before it is deleted; empty: none.
 	ArchiveDir string
+	// PayloadKeys are lines of id:base64 of 32 bytes. The first key encrypts payloads in Postgres, the others decrypt what was
+	// stored before; a first line none encrypts nothing. Empty: payloads are stored in clear.
+	PayloadKeys string
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
 	HealthConfig
@@ -137,6 +140,9 @@ func (c Config) Validate() error {
 	}
 	if n := len(c.SessionKey); n > 0 && n < minSessionKey {
 		return fmt.Errorf("session key: must have at least %d bytes", minSessionKey)
+	}
+	if _, err := c.payloadKeys(); err != nil {
+		return err
 	}
 	if c.embedded() {
 		return nil

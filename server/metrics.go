@@ -18,6 +18,7 @@ type metrics struct {
 	events    *prometheus.CounterVec
 	webhooks  *prometheus.CounterVec
 	sagas     *sagaMetrics
+	rewrite   prometheus.Gauge
 }
 
 // The labels of received messages.
@@ -62,7 +63,10 @@ func newMetrics() *metrics {
 	for _, queue := range []string{fromReplies, fromDead, fromStart} {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
-	m.registry.MustRegister(m.committed, m.published, m.received, m.events, m.webhooks, m.deleted, m.rounds)
+	m.rewrite = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "saga_payload_rewrite_remaining", Help: "Blocks of tables whose payloads are still to be read, to seal them with the current key; 0: done.",
+	})
+	m.registry.MustRegister(m.rewrite, m.committed, m.published, m.received, m.events, m.webhooks, m.deleted, m.rounds)
 	m.sagas = newSagaMetrics(m.registry)
 	return m
 }

@@ -65,12 +65,19 @@ func (c Config) parts(ctx context.Context) (storage, broker, error) {
 			return nil, nil, err
 		}
 	}
-	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL})
+	keys, err := c.payloadKeys()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := kept.CheckSchema(ctx); err != nil {
-		_ = kept.Close() // the schema error is the one to return
+	kept, err := store.Open(ctx, store.Config{DatabaseURL: c.DatabaseURL, Keys: keys})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = kept.CheckSchema(ctx); err == nil {
+		err = kept.UsePayloadKeys(ctx)
+	}
+	if err != nil {
+		_ = kept.Close() // the first error is the one to return
 		return nil, nil, err
 	}
 	connection := c.broker()

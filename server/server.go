@@ -33,7 +33,8 @@ type Server struct {
 	retain   *operate.Retention
 	health   *operate.Health
 	events   *eventSinks
-	traces   *traces.Tracer // nil: none
+	traces   *traces.Tracer    // nil: none
+	payloads *operate.Payloads // nil: the store seals none
 	metrics  *metrics
 	monitor  *api.Monitor
 	demo     *demo.Demo // nil: none
@@ -101,6 +102,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return err
 	}
 	s.health = s.newHealth()
+	s.payloads = s.newPayloads()
 	s.bulk = operate.NewBulk(operate.Config{
 		Bulks: s.store, Holder: rand.Text(), Logger: s.config.Logger,
 		Targets: map[record.BulkKind]operate.Targets{
@@ -112,7 +114,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
 	}
 	s.monitor = api.NewMonitor(api.MonitorConfig{
-		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, Version: s.config.Version,
+		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, Version: s.config.Version, Payloads: s.payloadStatus(),
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
@@ -176,6 +178,9 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.bulk.Run(taking) })
 	intake.Go(func() { s.retain.Run(taking) })
 	intake.Go(func() { s.health.Run(taking) })
+	if s.payloads != nil {
+		intake.Go(func() { s.payloads.Run(taking) })
+	}
 	intake.Go(func() {
 		operate.Audit{Log: s.store, Age: max(s.config.RetainAudit, 0), Logger: s.config.Logger}.Run(taking)
 	})

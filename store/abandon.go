@@ -70,7 +70,7 @@ func (w *write) endedProgress(id string) *string {
 		return nil
 	}
 	in = record.Abandoned(in, w.now)
-	text, err := new(texts).encode(progressOf(&in))
+	text, err := new(texts).encode(progressOf(&in).seal(place{w.store.keys, id}))
 	if err != nil {
 		return nil // impossible: it was read
 	}

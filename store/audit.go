@@ -29,7 +29,7 @@ const (
 )
 
 // queueAudit stores audit entries.
-func queueAudit(b *pgx.Batch, entries []record.AuditEntry) {
+func (s *Store) queueAudit(b *pgx.Batch, entries []record.AuditEntry) {
 	n := len(entries)
 	if n == 0 {
 		return
@@ -44,7 +44,7 @@ func queueAudit(b *pgx.Batch, entries []record.AuditEntry) {
 		for column, text := range []string{e.Actor, e.KeyID, e.Action, e.Target, e.Definition, e.Reason, e.RequestID} {
 			texts[column][i] = cleaned(text)
 		}
-		ats[i], before[i], after[i] = nullable(e.At), jsonText(e.Before), jsonText(e.After)
+		ats[i], before[i], after[i] = nullable(e.At), jsonText(s.keys.JSON(texts[3][i], sealedBefore, e.Before)), jsonText(s.keys.JSON(texts[3][i], sealedAfter, e.After))
 	}
 	b.Queue(forRows(n, insertOneAudit, insertAudit),
 		ats, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], before, after)
@@ -58,7 +58,7 @@ func jsonText(text []byte) *string {
 }
 
 // audit stores the entry of a change in its transaction, if the context has a caller.
-func audit(ctx context.Context, tx pgx.Tx, action, target, definition string, before, after any) error {
+func (s *Store) audit(ctx context.Context, tx pgx.Tx, action, target, definition string, before, after any) error {
 	caller, known := record.CallerOf(ctx)
 	if !known {
 		return nil
@@ -69,7 +69,7 @@ func audit(ctx context.Context, tx pgx.Tx, action, target, definition string, be
 	}
 	entry.Definition = definition
 	b := &pgx.Batch{}
-	queueAudit(b, []record.AuditEntry{entry})
+	s.queueAudit(b, []record.AuditEntry{entry})
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("store an audit entry: %w", err)
 	}
@@ -82,9 +82,15 @@ type auditRow struct {
 	record.AuditEntry
 }
 
-func scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
+func (s *Store) scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
 	err = row.Scan(&r.id, &r.At, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
 		(*[]byte)(&r.Before), (*[]byte)(&r.After), &r.Seq, &r.Hash)
+	if err == nil {
+		r.Before, err = s.keys.OpenJSON(r.Target, sealedBefore, r.Before)
+	}
+	if err == nil {
+		r.After, err = s.keys.OpenJSON(r.Target, sealedAfter, r.After)
+	}
 	r.At = r.At.UTC()
 	return r, err
 }
@@ -146,7 +152,7 @@ func (s *Store) Audit(ctx context.Context, filter record.AuditFilter, page recor
 	}
 	if err == nil && list != nil {
 		err = s.survey(ctx, func(tx pgx.Tx) (err error) {
-			found, next, err = list.read(ctx, tx, page.Limit)
+			found, next, err = list.read(ctx, s, tx, page.Limit)
 			return err
 		})
 	}
@@ -156,14 +162,14 @@ func (s *Store) Audit(ctx context.Context, filter record.AuditFilter, page recor
 	return found, next, nil
 }
 
-func (l *auditList) read(ctx context.Context, tx pgx.Tx, limit int) (found []record.AuditEntry, next string, err error) {
+func (l *auditList) read(ctx context.Context, s *Store, tx pgx.Tx, limit int) (found []record.AuditEntry, next string, err error) {
 	const newestFirst = " order by a.seq desc limit "
 	rows, err := tx.Query(ctx, `select `+auditColumns+` from (select * from audit a where `+l.scan+newestFirst+strconv.Itoa(auditBound)+`) a
 		where `+l.filter+newestFirst+strconv.Itoa(limit+1), l.arguments...)
 	if err != nil {
 		return nil, "", err
 	}
-	entries, err := pgx.CollectRows(rows, scanAudit)
+	entries, err := pgx.CollectRows(rows, s.scanAudit)
 	if err != nil {
 		return nil, "", err
 	}

@@ -43,7 +43,7 @@ func (s *Store) SealAudit(ctx context.Context) (sealed int, err error) {
 		entries := 0
 		err = retried(ctx, func() error {
 			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-				entries, err = seal(ctx, tx)
+				entries, err = s.sealEntries(ctx, tx)
 				return err
 			})
 		})
@@ -54,7 +54,7 @@ func (s *Store) SealAudit(ctx context.Context) (sealed int, err error) {
 	}
 }
 
-func seal(ctx context.Context, tx pgx.Tx) (int, error) {
+func (s *Store) sealEntries(ctx context.Context, tx pgx.Tx) (int, error) {
 	var chain record.AuditChain
 	if err := tx.QueryRow(ctx, lockChain).Scan(&chain.Seq, &chain.Hash); err != nil {
 		return 0, err
@@ -64,7 +64,7 @@ func seal(ctx context.Context, tx pgx.Tx) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	found, err := pgx.CollectRows(rows, scanAudit)
+	found, err := pgx.CollectRows(rows, s.scanAudit)
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}

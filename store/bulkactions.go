@@ -34,7 +34,7 @@ func (s *Store) CreateBulk(
 		_, err := tx.Exec(ctx, `insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after,
 				status, created_at, definitions)
 			values ($1, $2, $3, $4::json, $5::json, $6, $7, $8, $9, $10, $11, clock_timestamp(), $12)`,
-			action.ID, action.Kind, action.Action, string(action.Filter), string(action.Parameters), cleaned(action.Reason),
+			action.ID, action.Kind, action.Action, string(action.Filter), string(s.keys.JSON(action.ID, sealedParameters, action.Parameters)), cleaned(action.Reason),
 			cleaned(action.Actor), action.Rate, action.Canary, action.StopAfter, record.BulkRunning, []string(action.Scope))
 		if err != nil {
 			return err
@@ -50,10 +50,10 @@ func (s *Store) CreateBulk(
 		if done.RowsAffected() > record.MaxBulkTargets {
 			return record.ErrBulkTooLarge
 		}
-		if created, err = settleBulk(ctx, tx, action.ID, func(*record.BulkAction) error { return nil }); err != nil {
+		if created, err = s.settleBulk(ctx, tx, action.ID, func(*record.BulkAction) error { return nil }); err != nil {
 			return err
 		}
-		return audit(ctx, tx, "bulk.create", "actions/"+action.ID, "", nil, created.Audited())
+		return s.audit(ctx, tx, "bulk.create", "actions/"+action.ID, "", nil, created.Audited())
 	})
 	if err != nil {
 		return record.BulkAction{}, fmt.Errorf("create a bulk action: %w", err)
@@ -140,16 +140,19 @@ func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (foun
 		if err != nil {
 			return err
 		}
-		found, err = pgx.CollectRows(rows, scanBulk)
+		found, err = pgx.CollectRows(rows, s.scanBulk)
 		return err
 	})
 	return found, err
 }
 
-func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
+func (s *Store) scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
 	var finished *time.Time
 	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
 		&a.Status, &a.CreatedAt, &finished, (*[]string)(&a.Scope), &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
+	if err == nil {
+		a.Parameters, err = s.keys.OpenJSON(a.ID, sealedParameters, a.Parameters)
+	}
 	a.CreatedAt, a.FinishedAt = a.CreatedAt.UTC(), fromNullable(finished)
 	return a, err
 }
@@ -196,14 +199,14 @@ func (s *Store) ControlBulk(
 	}
 	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
 		var before record.BulkStatus
-		action, err = settleBulk(ctx, tx, id, func(action *record.BulkAction) error {
+		action, err = s.settleBulk(ctx, tx, id, func(action *record.BulkAction) error {
 			before = action.Status
 			return control(action)
 		})
 		if err != nil {
 			return err
 		}
-		return audit(ctx, tx, action.AuditedControl(), "actions/"+id, "", record.AuditedStatus(before), record.AuditedStatus(action.Status))
+		return s.audit(ctx, tx, action.AuditedControl(), "actions/"+id, "", record.AuditedStatus(before), record.AuditedStatus(action.Status))
 	})
 	if err != nil {
 		return record.BulkAction{}, fmt.Errorf("change bulk action %s: %w", id, err)
@@ -213,7 +216,7 @@ func (s *Store) ControlBulk(
 
 // settleBulk locks a bulk action, changes it, and derives the status that its tally implies. Results take the lock in
 // share mode, so none is stored meanwhile.
-func settleBulk(
+func (s *Store) settleBulk(
 	ctx context.Context, tx pgx.Tx, id string, control func(*record.BulkAction) error,
 ) (action record.BulkAction, err error) {
 	var now time.Time
@@ -226,7 +229,7 @@ func settleBulk(
 	}
 	rows, err := tx.Query(ctx, `select `+bulkColumns+` from bulk_actions a`+bulkTally+` where a.id = $1`, id)
 	if err == nil {
-		action, err = pgx.CollectExactlyOneRow(rows, scanBulk)
+		action, err = pgx.CollectExactlyOneRow(rows, s.scanBulk)
 	}
 	if err == nil {
 		err = control(&action)
@@ -254,7 +257,7 @@ func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Durati
 		if err != nil {
 			return err
 		}
-		claimed, err = pgx.CollectRows(rows, scanBulk)
+		claimed, err = pgx.CollectRows(rows, s.scanBulk)
 		return err
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -154,7 +155,7 @@ func (s *Store) complete(ctx context.Context, claimed []claimedRow) (whole []wir
 	memo := definitions.NewMemo(s.Definition)
 	for _, row := range claimed {
 		if row.fault == nil {
-			row.fault = row.complete(ctx, memo)
+			row.fault = row.complete(ctx, s.keys, memo)
 		}
 		if row.fault != nil {
 			broken = append(broken, row)
@@ -165,7 +166,7 @@ func (s *Store) complete(ctx context.Context, claimed []claimedRow) (whole []wir
 	return whole, broken
 }
 
-func (r *claimedRow) complete(ctx context.Context, memo *definitions.Cache) (err error) {
+func (r *claimedRow) complete(ctx context.Context, keys *seal.Keys, memo *definitions.Cache) (err error) {
 	c := &r.command
 	if c.ID, err = saga.ParseCommandID(*r.sagaID + "/" + *r.localID); err != nil {
 		return err
@@ -175,6 +176,9 @@ func (r *claimedRow) complete(ctx context.Context, memo *definitions.Cache) (err
 	}
 	if c.Body == nil {
 		return errors.New("it has no body")
+	}
+	if c.Body, err = keys.OpenBytes(*r.sagaID, sealedCommand+*r.localID, c.Body); err != nil {
+		return err
 	}
 	d, err := memo.Get(ctx, c.Definition, c.Version)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // claims are the starts of a batch and what conflicts with them. A key is claimed by inserting its row: concurrent
 // claims wait for that transaction to end.
 type claims struct {
+	store   *Store
 	starts  []record.StartClaim
 	taken   map[string]string      // idempotency key that this transaction inserted → saga
 	holders map[string]holder      // idempotency key → its holder
@@ -55,7 +56,7 @@ func (c *claims) queue(b *pgx.Batch) {
 			union select i.saga_id from unnest($2::text[]) as k (key) join idempotency_keys i on i.key = k.key) w
 		join sagas s on s.id = w.id`, ids, keys).
 		Query(func(rows pgx.Rows) error {
-			return readSagas(rows, func(found record.StoredSaga, _ *sagaRow) {
+			return c.store.readSagas(rows, func(found record.StoredSaga, _ *sagaRow) {
 				c.stored[found.ID] = found.Instance
 				if found.Unreadable != nil {
 					c.unreadable[found.ID] = found.Unreadable

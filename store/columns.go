@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -42,21 +43,21 @@ func (r *sagaRow) columns() []any {
 }
 
 // readSagas reads rows of sagaColumns.
-func readSagas(rows pgx.Rows, take func(found record.StoredSaga, row *sagaRow)) error {
-	return readRows(rows, (*sagaRow).columns, func(row *sagaRow, fault error) { take(row.stored(fault), row) })
+func (s *Store) readSagas(rows pgx.Rows, take func(found record.StoredSaga, row *sagaRow)) error {
+	return readRows(rows, (*sagaRow).columns, func(row *sagaRow, fault error) { take(row.stored(s.keys, fault), row) })
 }
 
 // size returns the size of the row's documents in bytes.
 func (r *sagaRow) size() int { return len(r.in.Data) + len(r.progress) }
 
 // stored returns the saga of the row. fault is the first fault of a column.
-func (r *sagaRow) stored(fault error) record.StoredSaga {
+func (r *sagaRow) stored(keys *seal.Keys, fault error) record.StoredSaga {
 	in := &r.in
 	in.CreatedAt, in.UpdatedAt = in.CreatedAt.UTC(), in.UpdatedAt.UTC()
 	in.StartAt, in.DeadlineAt = fromNullable(r.startAt), fromNullable(r.deadlineAt)
 	in.FinishedAt, in.WakeAt = fromNullable(r.finishedAt), fromNullable(r.wakeAt)
-	fault = cmp.Or(fault, r.readAttention(), r.readLabels(), checkColumns(in))
-	progress, err := decodeProgress(r.progress, in.CreatedAt, in.UpdatedAt, r.names)
+	fault = cmp.Or(fault, r.open(keys), r.readAttention(keys), r.readLabels(), checkColumns(in))
+	progress, err := decodeProgress(place{keys, in.ID}, r.progress, in.CreatedAt, in.UpdatedAt, r.names)
 	if fault = cmp.Or(fault, err); fault == nil {
 		in.Progress = progress
 		return record.StoredSaga{Instance: *in}
@@ -69,7 +70,16 @@ func (r *sagaRow) stored(fault error) record.StoredSaga {
 	return record.StoredSaga{Instance: *in, Unreadable: unreadable("saga "+in.ID, fault)}
 }
 
-func (r *sagaRow) readAttention() error {
+// open opens sealed data.
+func (r *sagaRow) open(keys *seal.Keys) error {
+	data, err := keys.OpenJSON(r.in.ID, sealedData, r.in.Data)
+	if err == nil {
+		r.in.Data = data
+	}
+	return err
+}
+
+func (r *sagaRow) readAttention(keys *seal.Keys) error {
 	if r.reason == nil {
 		return nil
 	}
@@ -77,7 +87,7 @@ func (r *sagaRow) readAttention() error {
 	if r.since == nil || r.step == nil || r.message == nil {
 		return errors.New("the attention is incomplete")
 	}
-	r.in.Attention.Step, r.in.Attention.Message = *r.step, *r.message
+	r.in.Attention.Step, r.in.Attention.Message = *r.step, place{keys, r.in.ID}.message(sealedAttention, *r.message)
 	return nil
 }
 

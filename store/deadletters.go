@@ -20,13 +20,14 @@ const deadLetterColumns = `d.id, d.source, d.queue, d.reason, d.message, d.saga_
 
 // queueDeadLetters stores dead letters; one that is already stored does not change. Text from outside is made storable;
 // the body is stored as it is.
-func queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
+func (s *Store) queueDeadLetters(b *pgx.Batch, letters []record.DeadLetter) {
 	for _, d := range letters {
 		headers := storableHeaders(d.Headers)
 		body := d.Body
 		if body == nil {
 			body = []byte{}
 		}
+		body = s.keys.Bytes(letterPlace(cleaned(d.ID), cleaned(d.SagaID), cleaned(d.CommandID), body))
 		b.Queue(`insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body,
 				content_type, received_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8::json, $9, $10, clock_timestamp())
@@ -96,7 +97,7 @@ func (s *Store) DeadLetters(
 		args = append(args, after.receivedAt, after.id)
 		conditions += fmt.Sprintf(" and (d.received_at, d.id) < ($%d::timestamptz, $%d)", len(args)-1, len(args))
 	}
-	statement := `select ` + deadLetterColumns + `, null::json, null::bytea from dead_letters d where ` + conditions + `
+	statement := `select ` + s.letterColumns() + `, null::json, null::bytea from dead_letters d where ` + conditions + `
 		order by d.received_at desc, d.id desc limit $1`
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement, args...)
@@ -157,11 +158,16 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (record.DeadLetter, e
 	var letter record.DeadLetter
 	missing := record.ErrDeadLetterNotFound
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
-		rows, err := q.Query(ctx, `select `+deadLetterColumns+`, d.headers, d.body from dead_letters d where d.id = $1`, id)
+		rows, err := q.Query(ctx, `select `+s.letterColumns()+`, d.headers, d.body from dead_letters d where d.id = $1`, id)
 		if err != nil {
 			return err
 		}
-		return readRows(rows, (*deadLetterRow).columns, func(row *deadLetterRow, _ error) { letter, missing = row.shown(), nil })
+		return readRows(rows, (*deadLetterRow).columns, func(row *deadLetterRow, _ error) {
+			letter, missing = row.shown(), nil
+			if letter.Body, missing = s.keys.OpenBytes(letterPlace(letter.ID, letter.SagaID, letter.CommandID, letter.Body)); missing != nil {
+				missing = unreadable("its body", missing)
+			}
+		})
 	})
 	if err = cmp.Or(err, missing); err != nil {
 		return record.DeadLetter{}, fmt.Errorf("read dead letter %s: %w", id, err)
@@ -187,7 +193,7 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 			return err
 		}
 		letter.Source = record.SourceOf(letter.Source)
-		return audit(ctx, tx, "dead_letter.discard", "dead-letters/"+id, definition, letter.Audited(), nil)
+		return s.audit(ctx, tx, "dead_letter.discard", "dead-letters/"+id, definition, letter.Audited(), nil)
 	})
 	if err != nil {
 		return fmt.Errorf("delete dead letter %s: %w", id, err)

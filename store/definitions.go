@@ -24,7 +24,7 @@ func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.R
 	var created bool
 	err := retried(ctx, func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			registered, created, err = putDefinition(ctx, tx, d)
+			registered, created, err = s.putDefinition(ctx, tx, d)
 			return err
 		})
 	})
@@ -34,7 +34,7 @@ func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.R
 	return registered, created, nil
 }
 
-func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.RegisteredDefinition, bool, error) {
+func (s *Store) putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.RegisteredDefinition, bool, error) {
 	var none record.RegisteredDefinition
 	// Registrations of one name take turns, so that two of the same definition get the same version. The lock is a
 	// separate statement: the next one needs a snapshot from after the wait.
@@ -74,7 +74,7 @@ func putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition) (record.R
 	var registered record.RegisteredDefinition
 	err = readRows(rows, (*definitionRow).columns, func(row *definitionRow, fault error) { registered = row.registered(fault) })
 	if err = cmp.Or(err, registered.Unreadable); err == nil {
-		err = audit(ctx, tx, "definition.put", "definitions/"+d.Name, d.Name, record.AuditedVersion(version-1), record.AuditedVersion(version))
+		err = s.audit(ctx, tx, "definition.put", "definitions/"+d.Name, d.Name, record.AuditedVersion(version-1), record.AuditedVersion(version))
 	}
 	return registered, true, err
 }

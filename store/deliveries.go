@@ -25,7 +25,7 @@ func (s *Store) AddDeliveries(ctx context.Context, deliveries []record.Delivery)
 	n := len(deliveries)
 	hooks, events, types, bodies := make([]string, n), make([]string, n), make([]string, n), make([][]byte, n)
 	for i, d := range deliveries {
-		hooks[i], events[i], types[i], bodies[i] = d.Webhook, d.EventID, d.Type, d.Body
+		hooks[i], events[i], types[i], bodies[i] = d.Webhook, d.EventID, d.Type, s.keys.Bytes(d.EventID, sealedDelivery, d.Body)
 	}
 	err := retried(ctx, func() error {
 		_, err := s.pool.Exec(ctx, `insert into webhook_deliveries (webhook, event_id, type, body)
@@ -56,6 +56,9 @@ func (s *Store) ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim)
 	if err == nil {
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d record.Delivery, err error) {
 			err = row.Scan(&d.Webhook, &d.EventID, &d.Type, &d.Body, &d.CreatedAt, &d.Attempts, &d.URL, &d.Secret)
+			if err == nil {
+				d.Body, err = s.keys.OpenBytes(d.EventID, sealedDelivery, d.Body)
+			}
 			return d, err
 		})
 	}

@@ -33,7 +33,7 @@ func (s *Store) SetDisabled(ctx context.Context, definition string, disabled boo
 			return err
 		}
 		action := map[bool]string{true: "definition.disable", false: "definition.enable"}[disabled]
-		return audit(ctx, tx, action, "definitions/"+definition, definition,
+		return s.audit(ctx, tx, action, "definitions/"+definition, definition,
 			map[string]bool{"disabled": !disabled}, map[string]bool{"disabled": disabled})
 	})
 	if err != nil {

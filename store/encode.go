@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -62,6 +63,7 @@ func stepNames(in *saga.Instance) string {
 
 // state holds the columns that a transition may change, one array per column.
 type state struct {
+	keys                                  *seal.Keys
 	texts                                 texts
 	deadlineAt, finishedAt, wakeAt, since []*time.Time
 	status, progress                      []string
@@ -71,8 +73,9 @@ type state struct {
 }
 
 // newState returns columns with room for n instances.
-func newState(n int) state {
+func newState(keys *seal.Keys, n int) state {
 	return state{
+		keys:       keys,
 		deadlineAt: make([]*time.Time, 0, n), finishedAt: make([]*time.Time, 0, n), wakeAt: make([]*time.Time, 0, n),
 		since: make([]*time.Time, 0, n), status: make([]string, 0, n), progress: make([]string, 0, n),
 		revision: make([]int64, 0, n), data: make([]*string, 0, n), reason: make([]*string, 0, n), step: make([]*string, 0, n),
@@ -82,18 +85,19 @@ func newState(n int) state {
 
 // add adds the instance's state. Unchanged data becomes null, so that large data is not written again.
 func (c *state) add(in *saga.Instance, before json.RawMessage) error {
-	progress, err := c.texts.encode(progressOf(in))
+	at := place{c.keys, in.ID}
+	progress, err := c.texts.encode(progressOf(in).seal(at))
 	if err != nil {
 		return fmt.Errorf("encode the progress of saga %s: %w", in.ID, err)
 	}
 	var data, reason, step, message *string
 	var since *time.Time
 	if before == nil || !bytes.Equal(before, in.Data) {
-		text := string(in.Data)
+		text := string(c.keys.JSON(in.ID, sealedData, in.Data))
 		data = &text
 	}
 	if a := in.Attention; a != nil {
-		reason, since, step, message = (*string)(&a.Reason), nullable(a.Since), &a.Step, &a.Message
+		reason, since, step, message = (*string)(&a.Reason), nullable(a.Since), &a.Step, new(at.text(sealedAttention, a.Message))
 	}
 	c.deadlineAt = append(c.deadlineAt, nullable(in.DeadlineAt))
 	c.status = append(c.status, string(in.Status))

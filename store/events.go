@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 )
 
 const (
@@ -36,7 +37,7 @@ type eventColumns struct {
 	seqs                                      []int64
 }
 
-func eventColumnsOf(events []record.Event) eventColumns {
+func eventColumnsOf(keys *seal.Keys, events []record.Event) eventColumns {
 	n := len(events)
 	c := eventColumns{
 		sinks: make([]string, n), subjects: make([]string, n), types: make([]string, n), definitions: make([]string, n),
@@ -45,16 +46,16 @@ func eventColumnsOf(events []record.Event) eventColumns {
 	for i := range events {
 		e := &events[i]
 		c.sinks[i], c.subjects[i], c.types[i], c.definitions[i] = string(e.Sink), cleaned(e.Subject), e.Type, e.Definition
-		c.data[i], c.ats[i], c.seqs[i] = string(e.Data), e.At, e.Seq
+		c.data[i], c.ats[i], c.seqs[i] = string(keys.JSON(c.subjects[i], eventPlace(e.Seq), e.Data)), e.At, e.Seq
 	}
 	return c
 }
 
-func queueEvents(b *pgx.Batch, events []record.Event) {
+func (s *Store) queueEvents(b *pgx.Batch, events []record.Event) {
 	if len(events) == 0 {
 		return
 	}
-	c := eventColumnsOf(events)
+	c := eventColumnsOf(s.keys, events)
 	b.Queue(forRows(len(events), insertOneEvent, insertEvents), c.sinks, c.ats, c.subjects, c.seqs, c.types, c.definitions, c.data)
 }
 
@@ -65,6 +66,9 @@ func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (fo
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e record.Event, err error) {
 			e.Sink = sink
 			err = row.Scan(&e.At, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place)
+			if err == nil {
+				e.Data, err = s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
+			}
 			return e, err
 		})
 	}

@@ -55,7 +55,7 @@ func (s *Store) queueHeld(b *pgx.Batch, commands []wire.Command, statement strin
 	created, bodies, ranked := make([]time.Time, n), make([][]byte, n), make([]int16, n)
 	for i := range commands {
 		c := &commands[i]
-		sagas[i], ids[i], queues[i], created[i], bodies[i], ranked[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body, rankOf(c)
+		sagas[i], ids[i], queues[i], created[i], bodies[i], ranked[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, s.sealedBody(c), rankOf(c)
 	}
 	b.Queue(statement, sagas, ids, queues, created, bodies, ranked)
 }

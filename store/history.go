@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -23,7 +24,7 @@ type decision struct {
 }
 
 // decisionsOf groups consecutive entries.
-func decisionsOf(entries []record.Entry) []decision {
+func decisionsOf(keys *seal.Keys, entries []record.Entry) []decision {
 	all := make([]decision, 0, len(entries))
 	for i := range entries {
 		e := &entries[i]
@@ -31,7 +32,7 @@ func decisionsOf(entries []record.Entry) []decision {
 			all = append(all, decision{first: e})
 		}
 		last := &all[len(all)-1]
-		last.entries = append(last.entries, parts(e))
+		last.entries = append(last.entries, parts(keys, e))
 	}
 	return all
 }
@@ -42,10 +43,10 @@ func (d *decision) takes(e *record.Entry) bool {
 }
 
 // parts returns an entry as an array without trailing empty members.
-func parts(e *record.Entry) []any {
+func parts(keys *seal.Keys, e *record.Entry) []any {
 	switch {
 	case len(e.Detail) > 0:
-		return []any{e.Type, e.Step, e.Attempt, e.Detail}
+		return []any{e.Type, e.Step, e.Attempt, place{keys, e.SagaID}.detail(e.Seq, e.Detail)}
 	case e.Attempt > 0:
 		return []any{e.Type, e.Step, e.Attempt}
 	case e.Step != "":
@@ -55,8 +56,8 @@ func parts(e *record.Entry) []any {
 	}
 }
 
-func queueEntries(b *pgx.Batch, entries []record.Entry) error {
-	decisions := decisionsOf(entries)
+func (s *Store) queueEntries(b *pgx.Batch, entries []record.Entry) error {
+	decisions := decisionsOf(s.keys, entries)
 	n := len(decisions)
 	if n == 0 {
 		return nil
@@ -102,7 +103,7 @@ func (s *Store) History(
 			return err
 		}
 		return readRows(rows, (*decisionRow).columns, func(row *decisionRow, fault error) {
-			for _, entry := range row.read(sagaID, fault) {
+			for _, entry := range row.read(place{s.keys, sagaID}, fault) {
 				if entry.Seq > after {
 					cut.add(entry, len(row.entries)/row.count)
 				}
@@ -154,7 +155,7 @@ type decisionRow struct {
 func (r *decisionRow) columns() []any { return []any{&r.seq, &r.at, &r.actor, &r.entries} }
 
 // read returns the entries of the row. An unreadable entry keeps its readable part.
-func (r *decisionRow) read(sagaID string, fault error) []record.Entry {
+func (r *decisionRow) read(at place, fault error) []record.Entry {
 	if r.at = r.at.UTC(); !shown(r.at) {
 		r.at = time.Time{}
 	}
@@ -165,8 +166,8 @@ func (r *decisionRow) read(sagaID string, fault error) []record.Entry {
 	r.count = len(raw)
 	entries := make([]record.Entry, len(raw))
 	for i, parts := range raw {
-		entries[i] = record.Entry{SagaID: sagaID, Entry: saga.Entry{Seq: r.seq + int64(i), At: r.at, Actor: r.actor}}
-		if err := readParts(parts, &entries[i].Entry); err != nil || fault != nil {
+		entries[i] = record.Entry{SagaID: at.scope, Entry: saga.Entry{Seq: r.seq + int64(i), At: r.at, Actor: r.actor}}
+		if err := readParts(at, parts, &entries[i].Entry); err != nil || fault != nil {
 			entries[i].Type = entryUnreadable
 			entries[i].Detail = map[string]any{"error": unreadable("history entry", cmp.Or(fault, err)).Error()}
 		}
@@ -175,7 +176,7 @@ func (r *decisionRow) read(sagaID string, fault error) []record.Entry {
 }
 
 // readParts decodes what parts encoded. Numbers stay text: a float64 would lose digits.
-func readParts(text []byte, entry *saga.Entry) error {
+func readParts(at place, text []byte, entry *saga.Entry) error {
 	var parts []json.RawMessage
 	if err := json.Unmarshal(text, &parts); err != nil {
 		return err
@@ -193,7 +194,11 @@ func readParts(text []byte, entry *saga.Entry) error {
 	if len(parts) < 4 {
 		return nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(parts[3]))
+	detail, err := at.keys.OpenJSON(at.scope, detailOf(entry.Seq), parts[3])
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(detail))
 	decoder.UseNumber()
 	return decoder.Decode(&entry.Detail)
 }

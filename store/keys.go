@@ -23,7 +23,7 @@ func (s *Store) CreateKey(ctx context.Context, key record.Key) error {
 			nullable(key.ExpiresAt), []string(key.Scope), nullable(key.LastUsedAt), key.OldHash, nullable(key.OldUntil)); err != nil {
 			return err
 		}
-		return audit(ctx, tx, "key.create", "keys/"+key.ID, "", nil, key.Audited())
+		return s.audit(ctx, tx, "key.create", "keys/"+key.ID, "", nil, key.Audited())
 	})
 	if err != nil {
 		return fmt.Errorf("create key %s: %w", key.ID, refused(err))
@@ -55,7 +55,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		done, err := tx.Exec(ctx, `update api_keys set revoked_at = now() where id = $1 and revoked_at is null`, id)
 		if err == nil && done.RowsAffected() > 0 {
-			return audit(ctx, tx, "key.revoke", "keys/"+id, "", nil, nil)
+			return s.audit(ctx, tx, "key.revoke", "keys/"+id, "", nil, nil)
 		}
 		var known bool
 		if err == nil {
@@ -79,7 +79,7 @@ func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace tim
 		return key, fmt.Errorf("rotate a key: %w", record.ErrKeyNotFound)
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		key, err = rotateKey(ctx, tx, id, hash, grace)
+		key, err = s.rotateKey(ctx, tx, id, hash, grace)
 		return err
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace tim
 	return key, nil
 }
 
-func rotateKey(ctx context.Context, tx pgx.Tx, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
+func (s *Store) rotateKey(ctx context.Context, tx pgx.Tx, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
 	rows, err := tx.Query(ctx, `update api_keys set old_hash = hash, old_until = now() + $3, hash = $2
 		where id = $1 and revoked_at is null and (expires_at is null or expires_at > now()) returning `+apiKeyColumns, id, hash, grace)
 	missing := record.ErrKeyNotFound
@@ -96,7 +96,7 @@ func rotateKey(ctx context.Context, tx pgx.Tx, id string, hash []byte, grace tim
 		err = readRows(rows, (*keyRow).columns, func(row *keyRow, _ error) { key, missing = row.shown(), nil })
 	}
 	if err = cmp.Or(err, missing); err == nil {
-		err = audit(ctx, tx, "key.rotate", "keys/"+id, "", nil, key.AuditedRotation())
+		err = s.audit(ctx, tx, "key.rotate", "keys/"+id, "", nil, key.AuditedRotation())
 	}
 	return key, err
 }

@@ -40,7 +40,7 @@ func (s *Store) Sagas(
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		for _, list := range lists {
 			cut := newPageCut[record.StoredSaga](page)
-			if err := list.read(ctx, tx, cut); err != nil {
+			if err := list.read(ctx, s, tx, cut); err != nil {
 				return err
 			}
 			found, next = cut.page(func(last *record.StoredSaga) string { return last.ID })
@@ -254,7 +254,7 @@ func (l *sagaList) scan() string {
 }
 
 // read reads a page.
-func (l *sagaList) read(ctx context.Context, tx pgx.Tx, cut *pageCut[record.StoredSaga]) error {
+func (l *sagaList) read(ctx context.Context, s *Store, tx pgx.Tx, cut *pageCut[record.StoredSaga]) error {
 	if len(l.branches) == 0 {
 		return nil
 	}
@@ -262,7 +262,7 @@ func (l *sagaList) read(ctx context.Context, tx pgx.Tx, cut *pageCut[record.Stor
 	if err != nil {
 		return err
 	}
-	return readSagas(rows, func(one record.StoredSaga, row *sagaRow) { cut.add(one, row.size()) })
+	return s.readSagas(rows, func(one record.StoredSaga, row *sagaRow) { cut.add(one, row.size()) })
 }
 
 // statement returns the query of a page, bounded by about record.PageBytes. Limits are constants, so that the planner

@@ -16,6 +16,7 @@ import (
 // All transactions lock in one order: confirmed outbox rows, bulk actions, dead letters, idempotency keys, business keys, sagas, each sorted. A
 // batch does not wait for locked sagas: it skips them as busy.
 type load struct {
+	store       *Store
 	batch       record.Batch
 	claims      claims
 	now         *time.Time
@@ -30,10 +31,11 @@ type load struct {
 	disabled    map[string]bool
 }
 
-func newLoad(batch record.Batch) *load {
+func newLoad(s *Store, batch record.Batch) *load {
 	return &load{
+		store:       s,
 		batch:       batch,
-		claims:      claims{starts: batch.Starts},
+		claims:      claims{store: s, starts: batch.Starts},
 		found:       newSagas(len(batch.SagaIDs)),
 		unreadable:  make(map[string]error),
 		unpublished: make(map[string]map[string]bool),
@@ -157,7 +159,7 @@ func (l *load) queueSagas(b *pgx.Batch) {
 		arguments = append(arguments, loadBytes)
 	}
 	b.Queue(statement, arguments...).Query(func(rows pgx.Rows) error {
-		return readSagas(rows, func(found record.StoredSaga, row *sagaRow) {
+		return l.store.readSagas(rows, func(found record.StoredSaga, row *sagaRow) {
 			if found.Unreadable != nil {
 				l.unreadable[found.ID] = found.Unreadable
 				return

@@ -30,7 +30,7 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	created, bodies := make([]time.Time, n), make([][]byte, n)
 	for i := range commands {
 		c := &commands[i]
-		sagas[i], ids[i], queues[i], created[i], bodies[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body
+		sagas[i], ids[i], queues[i], created[i], bodies[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, s.sealedBody(c)
 	}
 	b.Queue(forRows(n, insertOneCommand, insertCommands),
 		sagas, ids, queues, created, bodies, s.lease)
@@ -40,10 +40,11 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 func (s *Store) queueRedriven(b *pgx.Batch, commands []wire.Command) {
 	held, others := splitHeld(commands)
 	s.queueHeld(b, held, insertHeld+` on conflict do nothing`)
-	for _, c := range others {
+	for i := range others {
+		c := &others[i]
 		b.Queue(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, attempts, leased, reason)
 			values ($1, $2, $3, $4, $5, now() + $6, 0, true, '') on conflict do nothing`,
-			c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, c.Body, s.lease)
+			c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, s.sealedBody(c), s.lease)
 	}
 }
 

@@ -105,9 +105,12 @@ func usualAttempts(status saga.StepStatus) int {
 }
 
 // decodeProgress decodes the progress of a saga with these times and step names.
-func decodeProgress(text []byte, created, updated time.Time, names []string) (saga.Progress, error) {
+func decodeProgress(at place, text []byte, created, updated time.Time, names []string) (saga.Progress, error) {
 	var row progressRow
 	if err := json.Unmarshal(text, &row); err != nil {
+		return saga.Progress{}, err
+	}
+	if err := row.open(at); err != nil {
 		return saga.Progress{}, err
 	}
 	if len(row.Steps) != len(names) {

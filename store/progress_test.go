@@ -43,7 +43,7 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 		in.UpdatedAt = updated
 		text, err := new(texts).encode(progressOf(&in))
 		require.NoError(t, err)
-		read, err := decodeProgress([]byte(text), created, updated, []string{"a", "null", "c", "d", "e"})
+		read, err := decodeProgress(place{}, []byte(text), created, updated, []string{"a", "null", "c", "d", "e"})
 		require.NoError(t, err)
 		assert.Equal(t, in.Progress, read)
 	}

@@ -41,7 +41,7 @@ func (s *Store) SettleQueueHealth(
 ) (turned []record.QueueHealth, err error) {
 	err = retried(ctx, func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			turned, err = settleQueueHealth(ctx, tx, verdicts, sinks)
+			turned, err = s.settleQueueHealth(ctx, tx, verdicts, sinks)
 			return err
 		})
 	})
@@ -51,7 +51,7 @@ func (s *Store) SettleQueueHealth(
 	return turned, nil
 }
 
-func settleQueueHealth(
+func (s *Store) settleQueueHealth(
 	ctx context.Context, tx pgx.Tx, verdicts []record.QueueVerdict, sinks func(eventType string) []record.Sink,
 ) (turned []record.QueueHealth, err error) {
 	if _, err := tx.Exec(ctx, `lock table queue_health in share row exclusive mode`); err != nil {
@@ -89,7 +89,7 @@ func settleQueueHealth(
 			events, turned = append(events, own...), append(turned, after)
 		}
 	}
-	queueEvents(b, events)
+	s.queueEvents(b, events)
 	if b.Len() == 0 {
 		return nil, nil
 	}

@@ -27,7 +27,7 @@ func (s *Store) SetQueue(ctx context.Context, queue string, change func(*record.
 			if err != nil || after.Equal(before) {
 				return err
 			}
-			return audit(ctx, tx, "queue.set", "queues/"+queue, "", before.Audited(), after.Audited())
+			return s.audit(ctx, tx, "queue.set", "queues/"+queue, "", before.Audited(), after.Audited())
 		})
 	})
 	if err != nil {

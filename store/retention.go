@@ -123,7 +123,7 @@ func (s *Store) WithHistory(ctx context.Context, ids []string) (found []record.S
 		if err != nil {
 			return err
 		}
-		err = readSagas(rows, func(one record.StoredSaga, row *sagaRow) {
+		err = s.readSagas(rows, func(one record.StoredSaga, row *sagaRow) {
 			position[one.ID] = len(found)
 			version := one.ID + "/" + strconv.FormatInt(one.Revision, 10) + "/" + strconv.FormatInt(row.fence.token, 10) + "/" +
 				strconv.FormatUint(uint64(row.fence.transaction), 10)
@@ -143,7 +143,7 @@ func (s *Store) WithHistory(ctx context.Context, ids []string) (found []record.S
 		}
 		return readRows(rows, (*ownedDecisionRow).columns, func(row *ownedDecisionRow, fault error) {
 			if at, known := position[row.sagaID]; known {
-				found[at].History = append(found[at].History, row.read(row.sagaID, fault)...)
+				found[at].History = append(found[at].History, row.read(place{s.keys, row.sagaID}, fault)...)
 			}
 		})
 	})

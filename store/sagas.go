@@ -21,7 +21,7 @@ func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) 
 		if err != nil {
 			return err
 		}
-		return readSagas(rows, func(one record.StoredSaga, _ *sagaRow) { found = append(found, one) })
+		return s.readSagas(rows, func(one record.StoredSaga, _ *sagaRow) { found = append(found, one) })
 	})
 	if err == nil && len(found) == 0 {
 		err = record.ErrSagaNotFound
@@ -71,7 +71,7 @@ func (s *Store) Changed(ctx context.Context, revisions map[string]int64) ([]saga
 		return nil, fmt.Errorf("look for changes of %d sagas: %w", len(ids), err)
 	}
 	var changed []saga.Instance
-	err = readSagas(rows, func(found record.StoredSaga, _ *sagaRow) {
+	err = s.readSagas(rows, func(found record.StoredSaga, _ *sagaRow) {
 		if found.Unreadable == nil {
 			changed = append(changed, found.Instance)
 		}

@@ -51,6 +51,7 @@ func neededColumns() []string {
 		"api_keys.definitions", "bulk_actions.definitions", // 00007
 		"audit.hash", "audit_chain.first_hash", // 00009
 		"webhooks.secret", "webhook_deliveries.due_at", // 00010
+		"payload_keys.used_at", "payload_rewrite.failed", // 00011
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 )
 
 const defaultLease = 3 * time.Second
@@ -27,6 +29,8 @@ type Config struct {
 	ApplicationName string
 	// Tracer traces the statements. nil: none.
 	Tracer pgx.QueryTracer
+	// Keys seal payloads. nil: they are stored in clear.
+	Keys *seal.Keys
 }
 
 // Store is a Postgres database that keeps sagas. It is safe for concurrent use.
@@ -38,6 +42,7 @@ type Store struct {
 	clock   clock
 	cache   *instanceCache
 	kept    kept
+	keys    *seal.Keys // nil: payloads are clear
 }
 
 // Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits, and
@@ -47,7 +52,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: config.LeaseFor, cache: newInstanceCache()}
+	s := &Store{lease: config.LeaseFor, cache: newInstanceCache(), keys: config.Keys}
 	if s.lease <= 0 {
 		s.lease = defaultLease
 	}

@@ -57,7 +57,7 @@ func (s *Store) transact(
 		}
 	}()
 	failpoint.Reach("store/beginning")
-	load := newLoad(batch)
+	load := newLoad(s, batch)
 	if err := conn.SendBatch(ctx, load.statements()).Close(); err != nil {
 		return fmt.Errorf("load: %w", refused(err))
 	}

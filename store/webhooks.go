@@ -35,7 +35,7 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 		if kept, err = webhook(ctx, tx, hook.Name); err != nil {
 			return err
 		}
-		return audit(ctx, tx, "webhook.put", "webhooks/"+hook.Name, "", nil, kept.Audited())
+		return s.audit(ctx, tx, "webhook.put", "webhooks/"+hook.Name, "", nil, kept.Audited())
 	})
 	if err != nil {
 		return record.Webhook{}, false, fmt.Errorf("store webhook %s: %w", hook.Name, err)
@@ -128,7 +128,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
 		if done.RowsAffected() == 0 {
 			return record.ErrWebhookNotFound
 		}
-		return audit(ctx, tx, "webhook.delete", "webhooks/"+name, "", nil, nil)
+		return s.audit(ctx, tx, "webhook.delete", "webhooks/"+name, "", nil, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", name, err)

@@ -60,18 +60,18 @@ func (w *write) queue(b *pgx.Batch) error {
 	if err := w.queueUpdated(b); err != nil {
 		return err
 	}
-	if err := queueEntries(b, w.changes.Entries); err != nil {
+	if err := w.store.queueEntries(b, w.changes.Entries); err != nil {
 		return err
 	}
-	queueEvents(b, w.changes.Events)
-	queueAudit(b, w.changes.Audit)
+	w.store.queueEvents(b, w.changes.Events)
+	w.store.queueAudit(b, w.changes.Audit)
 	w.queueAbandoned(b)
 	queueResults(b, w.changes.Results)
 	w.store.queueRedriven(b, w.changes.Redriven)
 	queueDiscarded(b, w.changes.Discarded)
 	w.store.queueCommands(b, w.changes.Commands)
 	w.queueKeys(b, created)
-	queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))
+	w.store.queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))
 	if len(w.changes.Created)+len(w.changes.Updated) > 0 {
 		b.Queue(`select pg_current_xact_id()::xid`).QueryRow(func(row pgx.Row) error { return row.Scan(&w.fence.transaction) })
 	}
@@ -83,7 +83,7 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 	if len(created) == 0 {
 		return nil
 	}
-	who, what := newIdentity(len(created)), newState(len(created))
+	who, what := newIdentity(len(created)), newState(w.store.keys, len(created))
 	claimed := make(map[string]*string, len(w.batch.Starts))
 	for i := range w.batch.Starts {
 		if start := &w.batch.Starts[i]; start.IdempotencyKey != "" {
@@ -118,7 +118,7 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 		sorted[i] = &updated[i]
 	}
 	slices.SortFunc(sorted, func(a, b *saga.Instance) int { return strings.Compare(a.ID, b.ID) })
-	fences, what := newFenceColumns(len(updated)), newState(len(updated))
+	fences, what := newFenceColumns(len(updated)), newState(w.store.keys, len(updated))
 	for _, in := range sorted {
 		old, found := w.before.instances[in.ID]
 		if !found || old.Revision > in.Revision {

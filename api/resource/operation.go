@@ -52,6 +52,16 @@ type HealthDetails struct {
 	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as found by the last complete scan"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`
+	PayloadKeys           *PayloadKeys      `json:"payload_keys,omitempty" doc:"Keys that encrypt payloads; absent: none do"`
+}
+
+// PayloadKeys is how far stored payloads are encrypted with the current key. Keys are named by their ids.
+type PayloadKeys struct {
+	Current    Text     `json:"current" nullable:"true" doc:"The key of this process; none: it stores payloads in clear; null: it has no keys"`
+	Others     []string `json:"others,omitempty" doc:"Other keys that stored payloads may have"`
+	Missing    []string `json:"missing,omitempty" doc:"Those that this process lacks"`
+	Remaining  int64    `json:"remaining" doc:"Blocks of tables that are still to be read; 0: all payloads have the current key"`
+	Unreadable int64    `json:"unreadable" doc:"Rows of the last pass that could not be opened"`
 }
 
 // UnhealthyQueue is a worker queue that is unhealthy.

@@ -34,6 +34,16 @@ func (f *sessionFlags) readFile() error {
 	return fromFile("session-key", &f.Sessions, &f.SessionsFile)
 }
 
+// payloadFlags name the keys of payloads. There is no flag for the keys themselves: other users of the machine see arguments.
+type payloadFlags struct {
+	PayloadKeysFile string `env:"ORCHESTRATOR_PAYLOAD_KEYS_FILE" type:"path" placeholder:"FILE" help:"File with keys that encrypt payloads in Postgres: lines of id:base64 of 32 bytes, the current one first; a first line none stores new payloads in clear. Default: payloads are stored in clear."`
+	keys            string
+}
+
+func (f *payloadFlags) readFile() error {
+	return fromFile("payload-keys", &f.keys, &f.PayloadKeysFile)
+}
+
 // secretFile is a secret that may be in a file.
 type secretFile interface{ readFile() error }
 

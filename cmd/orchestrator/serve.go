@@ -89,13 +89,14 @@ type serveCommand struct {
 	QueueType     string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Type of the queues to declare."`
 	Auth          string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
 	sessionFlags  `embed:""`
+	payloadFlags  `embed:""`
 	Migrate       bool `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
 	serverFlags   `embed:""`
 }
 
 // AfterApply reads secrets from files.
 func (c *serveCommand) AfterApply() error {
-	return readFiles(&c.databaseFlags, &c.brokerFlags, &c.sessionFlags, &c.Event)
+	return readFiles(&c.databaseFlags, &c.brokerFlags, &c.sessionFlags, &c.payloadFlags, &c.Event)
 }
 
 // Run serves until a signal ends it.
@@ -108,7 +109,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	config := server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
-		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions,
+		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions, PayloadKeys: c.keys,
 	}
 	c.Retain.apply(&config)
 	c.Log.apply(&config)

@@ -1,0 +1,74 @@
+package server_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/server"
+)
+
+func payloadKey(id string, fill byte) string {
+	return id + ":" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(fill), 32)))
+}
+
+// payloadDetails returns what a server says of its keys.
+func payloadDetails(t *testing.T, s *server.Server) (status int, checks map[string]string, keys *resource.PayloadKeys) {
+	t.Helper()
+	status, answer := request(t, http.MethodGet, s.URL()+"/readyz?verbose", "")
+	var details resource.HealthDetails
+	require.NoError(t, json.Unmarshal([]byte(answer), &details))
+	return status, details.Checks, details.PayloadKeys
+}
+
+func TestAServerKnowsTheKeysOfPayloads(t *testing.T) {
+	t.Parallel()
+	url, prefix := env.Broker(t, "work")
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
+	plain, _ := serving(t, config)
+	ready(t, plain)
+	_, _, keys := payloadDetails(t, plain)
+	assert.Nil(t, keys, "without keys it says nothing of them")
+
+	config.PayloadKeys = payloadKey("k1", 'a')
+	first, endFirst := serving(t, config)
+	ready(t, first)
+	require.Eventually(t, func() bool {
+		_, _, keys = payloadDetails(t, first)
+		return keys != nil && keys.Current == "k1" && keys.Remaining == 0
+	}, patience, 50*time.Millisecond)
+	untilScraped(t, first, "saga_payload_rewrite_remaining 0")
+	status, answer := request(t, http.MethodPut, first.URL()+"/v1/definitions/order", `{"steps":[{"name":"do","command":"work.do"}]}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	status, answer = request(t, http.MethodPost, first.URL()+"/v1/sagas", `{"definition":"order","data":{"card":"4111"}}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	var started shownSaga
+	require.NoError(t, json.Unmarshal([]byte(answer), &started))
+	require.Eventually(t, func() bool {
+		status, checks, _ := payloadDetails(t, plain)
+		return status == http.StatusServiceUnavailable && checks["payload_keys"] == "missing"
+	}, patience, 50*time.Millisecond, "a replica that was started without keys is not ready any more")
+	endFirst()
+
+	again, _ := serving(t, config)
+	_, answer = request(t, http.MethodGet, again.URL()+"/v1/sagas/"+started.ID, "")
+	assert.Contains(t, answer, `"card":"4111"`)
+	for _, lines := range []string{"", payloadKey("k2", 'b'), payloadKey("k1", 'b')} {
+		config.PayloadKeys = lines
+		_, err := server.Open(t.Context(), config)
+		require.ErrorIs(t, err, record.ErrPayloadKeys)
+		require.ErrorContains(t, err, "k1")
+	}
+	config.PayloadKeys = "k1:short"
+	_, err := server.Open(t.Context(), config)
+	require.ErrorContains(t, err, "payload keys: line 1: key k1: want the base64 of 32 bytes")
+}
