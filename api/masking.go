@@ -14,8 +14,10 @@ func (s *service) seesAll(ctx context.Context) bool { return s.holds(ctx, record
 
 // protection hides what is sensitive in one saga from a caller.
 type protection struct {
-	mask   func(data []byte) []byte // data, outputs and patches; nil: nothing is sensitive
-	redact func(string) string      // texts that may repeat them
+	mask   func(data []byte) []byte              // data and patches; nil: nothing is sensitive
+	input  func(step string, data []byte) []byte // the data of a command
+	output func(step string, data []byte) []byte
+	redact func(string) string // texts that may repeat them
 }
 
 // protectionOf returns how a viewer sees a saga. Without its definition everything is sensitive.
@@ -25,6 +27,8 @@ func (s *service) protectionOf(ctx context.Context, in *saga.Instance) (protecti
 	case errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound):
 		return protection{
 			mask:   func(data []byte) []byte { return saga.MaskAll(data) },
+			input:  func(_ string, data []byte) []byte { return saga.MaskAll(data) },
+			output: func(_ string, data []byte) []byte { return saga.MaskAll(data) },
 			redact: func(string) string { return saga.Masked },
 		}, nil
 	case err != nil || len(definition.Sensitive) == 0:
@@ -32,6 +36,8 @@ func (s *service) protectionOf(ctx context.Context, in *saga.Instance) (protecti
 	}
 	return protection{
 		mask:   func(data []byte) []byte { return definition.Mask(data) },
+		input:  func(step string, data []byte) []byte { return definition.MaskInput(step, data) },
+		output: func(step string, data []byte) []byte { return definition.MaskOutput(step, data) },
 		redact: definition.Redactor(in),
 	}, nil
 }
@@ -50,7 +56,7 @@ func (s *service) maskSaga(ctx context.Context, in *saga.Instance, shown *resour
 	for i := range shown.Steps {
 		step := &shown.Steps[i]
 		if len(step.Output) > 0 {
-			step.Output = p.mask(step.Output)
+			step.Output = p.output(step.Name, step.Output)
 		}
 		step.Error = redacted(step.Error, p.redact)
 	}

@@ -27,21 +27,31 @@ func (s *service) maskLetter(ctx context.Context, letter *record.DeadLetter) err
 		return nil
 	}
 	if p.mask != nil {
-		letter.Body = maskBody(letter.Body, p)
+		letter.Body = maskBody(letter, p)
 	}
 	return nil
 }
 
 // maskBody masks the members of a message that hold data. It shows those that hold none, and hides unknown ones.
-func maskBody(body []byte, p protection) []byte {
+func maskBody(letter *record.DeadLetter, p protection) []byte {
+	body, step := letter.Body, ""
+	if id, err := saga.ParseCommandID(letter.CommandID); err == nil {
+		step = id.Step
+	}
 	var members map[string]json.RawMessage
 	if saga.CheckJSON(body, saga.DefaultJSONLimits()) != nil || json.Unmarshal(body, &members) != nil || members == nil {
 		return []byte(saga.Masked)
 	}
 	for name, value := range members {
 		switch name {
-		case "data", "output":
-			members[name] = p.mask(value)
+		case "data":
+			if letter.Source == record.SourceCommand {
+				members[name] = p.input(step, value)
+			} else {
+				members[name] = p.mask(value)
+			}
+		case "output":
+			members[name] = p.output(step, value)
 		case "error":
 			members[name] = maskError(value, p)
 		case "status", "compensates", "definition", "version", "key", "priority", "labels", "start_at", "deadline":

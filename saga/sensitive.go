@@ -122,6 +122,57 @@ func (d *Definition) Mask(data json.RawMessage) json.RawMessage {
 	return d.hidden.mask(data, nil)
 }
 
+// MaskOutput is Mask for an output of a step.
+func (d *Definition) MaskOutput(step string, output json.RawMessage) json.RawMessage {
+	i := d.step(step)
+	if d.hidden == nil || d.hidden.whole || i < 0 || d.Steps[i].OutputAs == "" {
+		return d.Mask(output)
+	}
+	node := d.hidden.members[d.Steps[i].OutputAs]
+	switch {
+	case node == nil:
+		return output
+	case node.whole:
+		return MaskAll(output)
+	default:
+		return node.mask(output, nil)
+	}
+}
+
+// MaskInput is Mask for the data that the commands of a step carry.
+func (d *Definition) MaskInput(step string, data json.RawMessage) json.RawMessage {
+	i := d.step(step)
+	if d.hidden == nil || d.hidden.whole || i < 0 || d.Steps[i].Input == nil {
+		return d.Mask(data)
+	}
+	found := members(data)
+	if found == nil {
+		return MaskAll(data)
+	}
+	for name, value := range found {
+		pointer, known := d.Steps[i].Input[name]
+		switch node := d.hidden.at(string(pointer)); {
+		case !known:
+			found[name] = (&sensitiveNode{whole: true}).mask(value, nil)
+		case node != nil:
+			found[name] = node.mask(value, nil)
+		}
+	}
+	return encodedOrMasked(found)
+}
+
+// at returns what is sensitive below a pointer; nil: nothing.
+func (n *sensitiveNode) at(pointer string) *sensitiveNode {
+	tokens, _ := pointerTokens(pointer)
+	for _, token := range tokens {
+		if n == nil || n.whole {
+			return n
+		}
+		n = n.members[token]
+	}
+	return n
+}
+
 // MaskAll masks each member of an object, and any other value.
 func MaskAll(data json.RawMessage) json.RawMessage {
 	found := members(data)
@@ -213,7 +264,17 @@ func (d *Definition) Redactor(in *Instance) func(string) string {
 	collect := func(raw json.RawMessage) { addSecrets(raw, secrets) }
 	d.hidden.mask(in.Data, collect)
 	for i := range in.Steps {
-		d.hidden.mask(in.Steps[i].Output, collect)
+		output := d.hidden
+		if i < len(d.Steps) && d.Steps[i].OutputAs != "" {
+			output = d.hidden.at("/" + escapedToken(d.Steps[i].OutputAs))
+		}
+		if output == nil {
+			continue
+		}
+		output.mask(in.Steps[i].Output, collect)
+		if given := in.Steps[i].Signal; given != nil {
+			output.mask(given.Output, collect)
+		}
 	}
 	if in.Rewind != nil {
 		d.hidden.mask(in.Rewind.Patch, collect)
@@ -233,6 +294,10 @@ func (d *Definition) Redactor(in *Instance) func(string) string {
 		pairs = append(pairs, secret, Masked)
 	}
 	return strings.NewReplacer(pairs...).Replace
+}
+
+func escapedToken(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
 // addSecrets adds the texts and numbers of a value.

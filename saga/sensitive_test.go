@@ -73,6 +73,31 @@ func TestSensitiveValuesAreRedactedInTexts(t *testing.T) {
 	assert.Nil(t, sensitive(t).Redactor(&in))
 }
 
+func TestOutputsAndInputsAreMaskedByTheirPlaceInTheData(t *testing.T) {
+	t.Parallel()
+	def, err := saga.New("order").Sensitive("/payment/card", "/pin", "/customer/email").
+		Step("charge", "payments.charge", saga.OutputAs("payment"),
+			saga.Input(map[string]saga.Pointer{"number": "/payment/card", "who": "/customer", "pin": "/pin/code", "amount": "/amount"})).
+		Step("check", "payments.check", saga.OutputAs("pin")).
+		Step("ship", "shop.ship").Build()
+	require.NoError(t, err)
+	for step, want := range map[string]string{
+		"charge": `{"card":"***","pin":1}`, "check": `{"card":"***","pin":"***"}`, "ship": `{"card":4111,"pin":"***"}`,
+	} {
+		assert.JSONEq(t, want, string(def.MaskOutput(step, json.RawMessage(`{"card":4111,"pin":1}`))), step)
+	}
+	command := json.RawMessage(`{"number":"4111","who":{"email":"a@b","name":"A"},"pin":1,"amount":2,"other":3}`)
+	assert.JSONEq(t, `{"number":"***","who":{"email":"***","name":"A"},"pin":"***","amount":2,"other":"***"}`, string(def.MaskInput("charge", command)))
+	assert.JSONEq(t, `{"pin":"***","amount":2}`, string(def.MaskInput("ship", json.RawMessage(`{"pin":1,"amount":2}`))))
+
+	in := saga.Instance{Data: json.RawMessage(`{}`)}
+	in.Steps = []saga.StepState{
+		{Output: json.RawMessage(`{"card":"4111-1111","pin":"98765"}`)},
+		{Signal: &saga.GivenSignal{Output: json.RawMessage(`{"code":"54321"}`)}}, {},
+	}
+	assert.Equal(t, "*** 98765 ***", def.Redactor(&in)("4111-1111 98765 54321"))
+}
+
 func TestSensitivePointersAreChecked(t *testing.T) {
 	t.Parallel()
 	body := func(list string) []byte { return []byte(`{"sensitive":` + list + `,` + steps(`"name":"a"`)[1:]) }

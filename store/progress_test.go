@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/internal/seal"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -39,13 +41,17 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 	requireAllSet(t, in.Progress)
 	requireAllSet(t, whole)
 
+	keys, err := seal.Parse([]byte("k1:" + base64.StdEncoding.EncodeToString(make([]byte, seal.KeySize))))
+	require.NoError(t, err)
 	for _, updated := range []time.Time{in.ProgressAt, created.Add(time.Hour)} {
 		in.UpdatedAt = updated
-		text, err := new(texts).encode(progressOf(&in))
-		require.NoError(t, err)
-		read, err := decodeProgress(place{}, []byte(text), created, updated, []string{"a", "null", "c", "d", "e"})
-		require.NoError(t, err)
-		assert.Equal(t, in.Progress, read)
+		for _, at := range []place{{}, {keys: keys, scope: "saga"}} {
+			text, err := new(texts).encode(progressOf(&in).seal(at))
+			require.NoError(t, err)
+			read, err := decodeProgress(at, []byte(text), created, updated, []string{"a", "null", "c", "d", "e"})
+			require.NoError(t, err)
+			assert.Equal(t, in.Progress, read)
+		}
 	}
 	assert.Equal(t, `{"a","null","c","d","e"}`, stepNames(&in))
 }

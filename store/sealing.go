@@ -12,19 +12,21 @@ import (
 
 // The places of sealed values in the scope of their saga, or of what they belong to. Stored values are bound to them.
 const (
-	sealedData       = "data"
-	sealedAttention  = "attention"
-	sealedOutput     = "output/" // and the position of the step
-	sealedError      = "error/"  // and the position of the step
-	sealedFailure    = "failure"
-	sealedTurnBack   = "turn_back"
-	sealedPatch      = "patch"
-	sealedCommand    = "command/" // and the id of the command without the saga's
-	sealedLetter     = "letter"
-	sealedDelivery   = "delivery"
-	sealedParameters = "parameters"
-	sealedBefore     = "before"
-	sealedAfter      = "after"
+	sealedData        = "data"
+	sealedAttention   = "attention"
+	sealedOutput      = "output/"       // and the position of the step
+	sealedError       = "error/"        // and the position of the step
+	sealedSignal      = "signal/"       // and the position of the step
+	sealedSignalError = "signal_error/" // and the position of the step
+	sealedFailure     = "failure"
+	sealedTurnBack    = "turn_back"
+	sealedPatch       = "patch"
+	sealedCommand     = "command/" // and the id of the command without the saga's
+	sealedLetter      = "letter"
+	sealedDelivery    = "delivery"
+	sealedParameters  = "parameters"
+	sealedBefore      = "before"
+	sealedAfter       = "after"
 )
 
 // place is a scope with the keys that seal its values.
@@ -103,6 +105,16 @@ func (r *progressRow) seal(at place) *progressRow {
 		if len(step.Output) > 0 {
 			step.Output = at.keys.JSON(at.scope, sealedOutput+strconv.Itoa(i), step.Output)
 		}
+		if given := step.Signal; given != nil {
+			copied := *given
+			if copied.Output != nil {
+				copied.Output = at.keys.JSON(at.scope, sealedSignal+strconv.Itoa(i), given.Output)
+			}
+			if given.Error != nil {
+				copied.Error = &saga.StepError{Code: given.Error.Code, Message: at.text(sealedSignalError+strconv.Itoa(i), given.Error.Message)}
+			}
+			step.Signal = &copied
+		}
 		if step.Error != nil {
 			step.Error = &saga.StepError{Code: step.Error.Code, Message: at.text(sealedError+strconv.Itoa(i), step.Error.Message)}
 		}
@@ -133,6 +145,14 @@ func (r *progressRow) open(at place) (err error) {
 		step := &r.Steps[i]
 		if step.Output, err = at.keys.OpenJSON(at.scope, sealedOutput+strconv.Itoa(i), step.Output); err != nil {
 			return err
+		}
+		if given := step.Signal; given != nil {
+			if given.Output, err = at.keys.OpenJSON(at.scope, sealedSignal+strconv.Itoa(i), given.Output); err != nil {
+				return err
+			}
+			if given.Error != nil {
+				given.Error.Message = at.message(sealedSignalError+strconv.Itoa(i), given.Error.Message)
+			}
 		}
 		if step.Error != nil {
 			step.Error.Message = at.message(sealedError+strconv.Itoa(i), step.Error.Message)
