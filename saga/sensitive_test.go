@@ -93,7 +93,8 @@ func TestOutputsAndInputsAreMaskedByTheirPlaceInTheData(t *testing.T) {
 	in := saga.Instance{Data: json.RawMessage(`{}`)}
 	in.Steps = []saga.StepState{
 		{Output: json.RawMessage(`{"card":"4111-1111","pin":"98765"}`)},
-		{Signal: &saga.GivenSignal{Output: json.RawMessage(`{"code":"54321"}`)}}, {},
+		{Signal: &saga.GivenSignal{Output: json.RawMessage(`{"code":"54321"}`)}},
+		{},
 	}
 	assert.Equal(t, "*** 98765 ***", def.Redactor(&in)("4111-1111 98765 54321"))
 }

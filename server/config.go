@@ -66,6 +66,9 @@ type Config struct {
 	RetentionInterval time.Duration
 	// ArchiveDir is the directory in which each saga is written before it is deleted; empty: none.
 	ArchiveDir string
+	// Repliers lists, by worker queue, the users of RabbitMQ whose replies are taken; "*" stands for queues without a list of their
+	// own. Others' become dead letters with the reason user_not_allowed. nil: replies of every user are taken.
+	Repliers map[string][]string
 	// PayloadKeys are lines of id:base64 of 32 bytes. The first key encrypts payloads in Postgres, the others decrypt what was
 	// stored before; a first line none encrypts nothing. Empty: payloads are stored in clear.
 	PayloadKeys string
@@ -140,6 +143,9 @@ func (c Config) Validate() error {
 	}
 	if n := len(c.SessionKey); n > 0 && n < minSessionKey {
 		return fmt.Errorf("session key: must have at least %d bytes", minSessionKey)
+	}
+	if err := checkRepliers(c.Repliers); err != nil {
+		return err
 	}
 	if _, err := c.payloadKeys(); err != nil {
 		return err

@@ -16,9 +16,12 @@ const closePatience = 5 * time.Second
 
 // AMQPConfig configures the transport over RabbitMQ. Only URL is required.
 type AMQPConfig struct {
-	URL    string       // amqp:// or amqps://, with user and password
-	Prefix string       // the orchestrator's prefix of all names in RabbitMQ; default: saga
-	Logger *slog.Logger // logs lost and restored connections; nil: no log
+	URL    string // amqp:// or amqps://, with user and password
+	Prefix string // the orchestrator's prefix of all names in RabbitMQ; default: saga
+	// SendUserID makes replies carry the user of the URL as user_id, which RabbitMQ verifies. Set it where the orchestrator has
+	// lists of repliers.
+	SendUserID bool
+	Logger     *slog.Logger // logs lost and restored connections; nil: no log
 }
 
 // AMQP returns the transport over RabbitMQ. It connects when the first worker runs and keeps reconnecting; only a URL or
@@ -29,7 +32,7 @@ type AMQPConfig struct {
 // commands and one for replies.
 func AMQP(config AMQPConfig) Transport {
 	return &amqpTransport{config: rabbit.Config{
-		URL: config.URL, Prefix: config.Prefix, Logger: config.Logger, Name: "worker", WorkerOnly: true,
+		URL: config.URL, Prefix: config.Prefix, Logger: config.Logger, Name: "worker", WorkerOnly: true, SendUserID: config.SendUserID,
 	}}
 }
 

@@ -90,7 +90,8 @@ type serveCommand struct {
 	Auth          string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
 	sessionFlags  `embed:""`
 	payloadFlags  `embed:""`
-	Migrate       bool `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
+	Repliers      repliers `env:"ORCHESTRATOR_REPLIERS" placeholder:"QUEUE=USER,USER;…" help:"Users of RabbitMQ whose replies to commands of a worker queue are taken, by their verified user_id; * stands for queues without a list of their own. Default: replies of every user are taken."`
+	Migrate       bool     `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
 	serverFlags   `embed:""`
 }
 
@@ -109,7 +110,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	config := server.Config{
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
-		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions, PayloadKeys: c.keys,
+		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions, PayloadKeys: c.keys, Repliers: c.Repliers,
 	}
 	c.Retain.apply(&config)
 	c.Log.apply(&config)

@@ -18,6 +18,7 @@ type batchState struct {
 	definitions *knownDefinitions
 	overdue     time.Duration
 	sinks       Sinks
+	repliers    Repliers
 	// startsUnaudited leaves starts out of the audit log.
 	startsUnaudited bool
 	loaded          record.Loaded
@@ -55,7 +56,7 @@ type sagaState struct {
 
 func newBatchState(e *Engine, loaded record.Loaded, requests int) *batchState {
 	return &batchState{
-		definitions: e.definitions, overdue: e.config.OverdueAfter, sinks: e.config.Events, startsUnaudited: e.config.StartsUnaudited, loaded: loaded, now: loaded.Now,
+		definitions: e.definitions, overdue: e.config.OverdueAfter, sinks: e.config.Events, repliers: e.config.Repliers, startsUnaudited: e.config.StartsUnaudited, loaded: loaded, now: loaded.Now,
 		sagas: make(map[string]*sagaState, requests),
 		order: make([]string, 0, requests), commands: make([]wire.Command, 0, requests), answers: make([]answer, 0, requests),
 	}
@@ -177,6 +178,10 @@ func (b *batchState) event(r *request) (answer, error) {
 	case s.fault != nil:
 		return b.undecidable(r, s), nil //nolint:nilerr // the fault affects this saga only
 	case r.lost != nil && b.mayStillBeInProgress(r, s):
+		return answer{instance: s.instance}, nil
+	}
+	if why := b.forbidden(r, s); why != "" {
+		b.addDeadLetter(r, reasonUserNotAllowed, why)
 		return answer{instance: s.instance}, nil
 	}
 	decision, err := guarded(func() (saga.Decision, error) {

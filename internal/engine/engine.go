@@ -40,6 +40,9 @@ type Config struct {
 	// StartsUnaudited leaves starts out of the audit log.
 	StartsUnaudited bool
 
+	// Repliers lists who may reply. nil: every user of the broker.
+	Repliers Repliers
+
 	// Compiler compiles conditions and schemas. nil: definitions that have some cannot be run.
 	Compiler saga.Compiler
 

@@ -32,7 +32,7 @@ const (
 func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	failpoint.Reach("engine/receiving")
 	dead := e.deadLetter(message, sourceReplies)
-	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}
+	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, user: message.UserID, done: e.settling(settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
 		explain(dead, reasonMalformedReply, err.Error())

@@ -21,7 +21,8 @@ type request struct {
 	// dead is the message that brought the request, as a dead letter; nil: no message. storeDeadLetter stores it, and
 	// applyEvent does if the event cannot be applied.
 	dead     *record.DeadLetter
-	keepDead bool // store dead whatever the event leads to
+	user     string // the broker's user who sent it; empty: unknown
+	keepDead bool   // store dead whatever the event leads to
 
 	outcome record.BulkOutcome // of settleTarget
 	why     string

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -16,6 +18,7 @@ type Broker struct {
 	names      names
 	publishing *link
 	declaring  *link     // for what is never urgent: declarations and inspections
+	userID     string    // of the replies; empty: none
 	topology   *topology // nil if there is nothing to declare
 	publisher  *publisher
 	events     *publisher // of lifecycle events; nil for a worker
@@ -39,6 +42,9 @@ func Connect(config Config) *Broker {
 		config: config, names: names{config.Prefix}, ending: ctx, cancel: cancel,
 		publishing: newLink(config, "publish"), declaring: newLink(config, "declare"),
 		inspecting: make(chan struct{}, 1), consumers: make(map[string]*link),
+	}
+	if uri, err := amqp.ParseURI(config.URL); err == nil && config.SendUserID {
+		b.userID = uri.Username
 	}
 	if !config.WorkerOnly {
 		b.topology = newTopology(b.declaring, config)

@@ -42,6 +42,8 @@ type Config struct {
 	Installation string
 	// WorkerOnly leaves declarations to the orchestrator: consumers wait for their queues.
 	WorkerOnly bool
+	// SendUserID makes replies carry the user of the connection as user_id, which the broker verifies.
+	SendUserID bool
 
 	Prefetch      int           // unsettled messages of each of the orchestrator's queues; default: 500
 	DeliveryLimit int           // redeliveries of a command by a quorum queue before it is dead-lettered; default: 4

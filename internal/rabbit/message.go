@@ -36,9 +36,9 @@ func (b *Broker) command(c *wire.Command, now time.Time) outgoing {
 }
 
 // reply returns the message of a reply. It goes to the default exchange, whose keys are queue names.
-func reply(to, correlationID string, body []byte) outgoing {
+func (b *Broker) reply(to, correlationID string, body []byte) outgoing {
 	return outgoing{key: to, message: amqp.Publishing{
-		MessageId: correlationID, CorrelationId: correlationID, ContentType: wire.ContentType,
+		UserId: b.userID, MessageId: correlationID, CorrelationId: correlationID, ContentType: wire.ContentType,
 		DeliveryMode: amqp.Persistent, Timestamp: time.Now(), Body: body,
 	}}
 }

@@ -53,7 +53,7 @@ func (b *Broker) conclude(ctx context.Context, command wire.Message, answer wire
 // sendReply retries until the broker has confirmed the reply. It continues after the command's own channel is lost: the
 // command is delivered again, but perhaps after its deadline, and its effect would then go unreported.
 func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byte) verdict {
-	answer := []outgoing{reply(command.ReplyTo, command.CorrelationID, body)}
+	answer := []outgoing{b.reply(command.ReplyTo, command.CorrelationID, body)}
 	lasting := context.WithoutCancel(ctx)
 	receipt := b.publisher.collect(lasting, answer)[0]
 	if receipt.Outcome == wire.Confirmed {
