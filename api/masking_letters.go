@@ -54,7 +54,7 @@ func maskBody(letter *record.DeadLetter, p protection) []byte {
 			members[name] = p.output(step, value)
 		case "error":
 			members[name] = maskError(value, p)
-		case "status", "compensates", "definition", "version", "key", "priority", "labels", "start_at", "deadline":
+		case "status", "compensates", "waited", "definition", "version", "key", "priority", "labels", "start_at", "deadline":
 		default:
 			members[name] = json.RawMessage(`"` + saga.Masked + `"`)
 		}

@@ -87,6 +87,7 @@ func (t *transition) dispatchCompensation(i int) {
 	id, _ := t.next.CommandOut(i)
 	command := Command{
 		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.commandData(i),
+		Waited: t.def.Steps[i].Wait() != NoWait,
 	}
 	if s.TookEffect {
 		command.Output = s.Output

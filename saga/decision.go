@@ -34,6 +34,7 @@ type Command struct {
 	// Compensates is the idempotency key of the execution that this compensates. Empty if this executes a step, or
 	// compensates its first execution.
 	Compensates string
+	Waited      bool // this compensates a step that waited: no command executed it
 }
 
 // Entry is a line of a saga's history. Seq counts from 1 without gaps.

@@ -120,7 +120,10 @@ func TestRule18AWaitThatSucceededIsCompensated(t *testing.T) {
 	c.refuse("b")
 	c.expectSteps("a succeeded, approval compensating, b failed")
 	require.JSONEq(t, `{"ticket":7}`, string(c.last.Commands[0].Output))
-	c.succeed("approval", "a")
+	require.True(t, c.last.Commands[0].Waited, "its worker has never seen the step")
+	c.succeed("approval")
+	require.False(t, c.last.Commands[0].Waited)
+	c.succeed("a")
 	c.expectStatus(saga.Compensated)
 }
 

@@ -4,9 +4,11 @@
 -- A worker in any language does each command in ONE transaction (READ COMMITTED), for both directions of a step:
 --
 --     BEGIN;
---     SELECT saga_barrier_begin(<header saga-idempotency-key>, <header saga-attempt>, <execution>);
+--     SELECT saga_barrier_begin(<header saga-idempotency-key>, <header saga-attempt>, <execution>, <waited>);
 --       -- execution, of a compensation: "compensates" of the body where it is there, else <saga>/<step>/execute.
---       -- {"verdict": "run"}: do the work, in this transaction. For a compensation, "output" is what the step returned, if anything.
+--       -- waited, of a compensation: "waited" of the body, else false.
+--       -- {"verdict": "run"}: do the work, in this transaction. For a compensation, "output" is what the step returned, if anything;
+--       -- that of a step that waited is in the body.
 --       -- {"verdict": "reply", "reply": {...}} or {"verdict": "refused", "reply": {...}}: there is nothing to do. COMMIT, then send
 --       -- that reply. "refused": the command came after its compensation.
 --     SELECT saga_barrier_end(<header saga-idempotency-key>, <the reply that will be sent, as json, jsonb or text>);
@@ -64,9 +66,11 @@ END $$;
 CREATE INDEX IF NOT EXISTS saga_barrier_created_at ON saga_barrier (created_at);
 
 DROP FUNCTION IF EXISTS saga_barrier_enter(text, integer);
+DROP FUNCTION IF EXISTS saga_barrier_begin(text, integer, text);
 
+-- the_wait, of a compensation: the step waited for a signal or a time, so it took effect without a command.
 CREATE OR REPLACE FUNCTION saga_barrier_enter(
-    the_key text, the_attempt integer, the_execution text DEFAULT NULL, OUT reply json, OUT output json)
+    the_key text, the_attempt integer, the_execution text, the_wait boolean, OUT reply json, OUT output json)
 LANGUAGE plpgsql AS $$
 DECLARE
     part   text[] := string_to_array(the_key, '/');
@@ -112,6 +116,10 @@ BEGIN
     UPDATE saga_barrier b SET compensates = target
     WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3];
 
+    IF the_wait THEN
+        INSERT INTO saga_barrier AS b (saga_id, step, action, outcome, attempt, reply)
+        VALUES (part[1], part[2], target, 'succeeded', 0, '{"status":"succeeded"}') ON CONFLICT DO NOTHING;
+    END IF;
     -- A compensation: what became of the step? If nothing yet, leave a tombstone in its place.
     INSERT INTO saga_barrier AS b (saga_id, step, action, outcome, attempt)
     VALUES (part[1], part[2], target, 'refused', 0) ON CONFLICT DO NOTHING;
@@ -128,6 +136,10 @@ BEGIN
     reply := '{"status":"succeeded"}';
     PERFORM saga_barrier_leave(the_key, reply);
 END $$;
+
+CREATE OR REPLACE FUNCTION saga_barrier_enter(
+    the_key text, the_attempt integer, the_execution text DEFAULT NULL, OUT reply json, OUT output json)
+LANGUAGE sql AS $$ SELECT e.reply, e.output FROM saga_barrier_enter(the_key, the_attempt, the_execution, false) e $$;
 
 CREATE OR REPLACE FUNCTION saga_barrier_leave(the_key text, the_reply json) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -147,7 +159,8 @@ BEGIN
     END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION saga_barrier_begin(key text, attempt integer DEFAULT NULL, execution text DEFAULT NULL) RETURNS jsonb
+CREATE OR REPLACE FUNCTION saga_barrier_begin(
+    key text, attempt integer DEFAULT NULL, execution text DEFAULT NULL, waited boolean DEFAULT false) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
     part   text[] := string_to_array(key, '/');
@@ -164,7 +177,7 @@ BEGIN
         FROM saga_barrier b WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3];
         number := coalesce(number, 1);
     END IF;
-    SELECT e.reply, e.output INTO kept, output FROM saga_barrier_enter(key, number, execution) e;
+    SELECT e.reply, e.output INTO kept, output FROM saga_barrier_enter(key, number, execution, waited) e;
     IF kept IS NULL AND output IS NULL THEN
         RETURN jsonb_build_object('verdict', 'run');
     ELSIF kept IS NULL THEN

@@ -175,7 +175,7 @@ func TestTheFunctionsAreInstalledOverAnEarlierBarrier(t *testing.T) {
 			require.NoError(t, err)
 			assert.JSONEq(t, toRun, s.did("'x/charge/execute'", `{"status":"succeeded"}`))
 		}
-		_, err = pool.Exec(t.Context(), "DROP TABLE saga_barrier; DROP FUNCTION saga_barrier_enter; DROP FUNCTION saga_barrier_leave")
+		_, err = pool.Exec(t.Context(), "DROP TABLE saga_barrier; DROP FUNCTION saga_barrier_enter(text, integer, text); DROP FUNCTION saga_barrier_enter(text, integer, text, boolean); DROP FUNCTION saga_barrier_leave")
 		require.NoError(t, err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -112,18 +111,23 @@ func (s *paymentService) functionsAsker() asker {
 }
 
 func (s *paymentService) byFunctions(delivery wire.Delivery, work, reply string) []byte {
-	key, execution := delivery.ID.IdempotencyKey(), strings.Replace(delivery.ID.IdempotencyKey(), "compensate", "execute", 1)
+	key, execution := delivery.ID.IdempotencyKey(), delivery.ID.Saga+"/"+delivery.ID.Step+"/execute"
 	if delivery.Compensates != "" {
 		execution = delivery.Compensates
 	}
 	err := pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
 		var begun said
-		if err := tx.QueryRow(s.t.Context(), "SELECT saga_barrier_begin($1, $2, $3)", key, delivery.ID.Attempt, execution).Scan(&begun); err != nil {
+		if err := tx.QueryRow(s.t.Context(), "SELECT saga_barrier_begin($1, $2, $3, $4)", key, delivery.ID.Attempt, execution, delivery.Waited).Scan(&begun); err != nil {
 			return err
 		}
 		if begun.Verdict != "run" {
 			reply = string(begun.Reply)
 			return nil
+		}
+		if begun.Output == nil && delivery.Output != nil {
+			if err := json.Unmarshal(delivery.Output, &begun.Output); err != nil {
+				return err
+			}
 		}
 		if begun.Output != nil {
 			work += begun.Output.ChargeID
@@ -182,6 +186,25 @@ func TestBarriersOfEveryKindAreInterchangeable(t *testing.T) {
 				assert.Equal(t, []string{"charge", "charge", "refund c-7"}, s.effects(), second)
 			}
 		})
+	}
+}
+
+// A step that waited took effect without a command, so the barrier has no row of it. Its compensation runs nevertheless, once.
+func TestTheCompensationOfAStepThatWaitedRuns(t *testing.T) {
+	t.Parallel()
+	s := newPaymentService(t)
+	for kind, ask := range s.kinds() {
+		_, err := s.pool.Exec(t.Context(), "TRUNCATE effects, saga_barrier")
+		require.NoError(t, err)
+		approved := refund(1, 1)
+		approved.Body = []byte(`{"data":{},"output":{"chargeId":"by-ada"},"waited":true}`)
+		assert.True(t, ask(approved, approved).Succeeded, kind)
+		assert.Equal(t, []string{"refund by-ada"}, s.effects(), kind)
+		again := approved
+		again.ID.Round = 2
+		assert.True(t, ask(again).Succeeded, kind)
+		assert.Equal(t, []string{"refund by-ada"}, s.effects(), "%s: once more, nothing is left to compensate", kind)
+		assert.Equal(t, compensatedAlready(), ask(charge(1)).Error, kind)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestABarrierOfTheVersionBeforeWorksOnAndIsUpgraded(t *testing.T) {
 	s := newPaymentService(t)
 	before, err := os.ReadFile("testdata/barrier-0.1.0.sql")
 	require.NoError(t, err)
-	_, err = s.pool.Exec(t.Context(), "DROP FUNCTION saga_barrier_enter; DROP TABLE saga_barrier; "+string(before))
+	_, err = s.pool.Exec(t.Context(), "DROP FUNCTION saga_barrier_enter(text, integer, text); DROP FUNCTION saga_barrier_enter(text, integer, text, boolean); DROP TABLE saga_barrier; "+string(before))
 	require.NoError(t, err)
 	s.start(nil)
 	assert.True(t, s.ask(charge(1), charge(1)).Succeeded)

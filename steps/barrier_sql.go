@@ -87,8 +87,8 @@ func (t *sqlTx) enter(ctx context.Context) (reply, output json.RawMessage, err e
 	if t.tx, err = t.conn.BeginTx(own, &sql.TxOptions{Isolation: sql.LevelReadCommitted}); err != nil {
 		return nil, nil, fmt.Errorf("%w: begin: %w", errBarrier, err)
 	}
-	row := t.tx.QueryRowContext(ctx, "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)",
-		t.delivery.ID.IdempotencyKey(), t.delivery.ID.Attempt, executionOf(t.delivery))
+	e := entryOf(t.delivery)
+	row := t.tx.QueryRowContext(ctx, enterSQL, e.key, e.attempt, e.executed, e.waited)
 	if err := row.Scan((*[]byte)(&reply), (*[]byte)(&output)); err != nil {
 		if sqlState(err) == undefinedFunction {
 			err = fmt.Errorf("run barrier.sql again, it is older than the worker: %w", err)

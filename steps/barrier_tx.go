@@ -44,28 +44,41 @@ type barrierTx struct {
 
 // begin starts the transaction and enters the command's key at the barrier.
 func (b *Barrier) begin(ctx context.Context, delivery wire.Delivery) (opened[pgx.Tx], error) {
-	t, reply, output, err := b.enter(ctx, delivery.ID.IdempotencyKey(), delivery.ID.Attempt, executionOf(delivery), delivery.Compensates == "")
+	t, reply, output, err := b.enter(ctx, entryOf(delivery))
 	return opened[pgx.Tx]{tx: handlersTx{t.tx}, reply: reply, output: output, end: t}, err
 }
 
-// executionOf returns the key of the execution that a compensation is for.
-func executionOf(delivery wire.Delivery) string {
-	if delivery.Compensates != "" {
-		return delivery.Compensates
-	}
-	return saga.CommandID{Saga: delivery.ID.Saga, Step: delivery.ID.Step, Direction: saga.Execute, Round: 1}.IdempotencyKey()
+// entry is what a command tells the barrier.
+type entry struct {
+	key      string
+	attempt  int
+	executed string // key of the execution that a compensation is for
+	waited   bool   // the step waited, so that no command executed it
+	canBeOld bool   // a barrier of version 0.1.0 can do it, too
 }
 
-// enter starts the transaction of a key. A reply that is not nil is the answer. canBeOld reports that a barrier of version 0.1.0 can do it, too.
-func (b *Barrier) enter(
-	ctx context.Context, key string, attempt int, executed string, canBeOld bool,
-) (t barrierTx, reply, output json.RawMessage, err error) {
+func entryOf(delivery wire.Delivery) entry {
+	e := entry{
+		key: delivery.ID.IdempotencyKey(), attempt: delivery.ID.Attempt, executed: delivery.Compensates,
+		waited: delivery.Waited, canBeOld: delivery.Compensates == "",
+	}
+	if e.executed == "" {
+		e.executed = saga.CommandID{Saga: delivery.ID.Saga, Step: delivery.ID.Step, Direction: saga.Execute, Round: 1}.IdempotencyKey()
+	}
+	return e
+}
+
+// enterSQL enters a command.
+const enterSQL = "SELECT reply, output FROM saga_barrier_enter($1, $2, $3, $4)"
+
+// enter starts the transaction of a key. A reply that is not nil is the answer.
+func (b *Barrier) enter(ctx context.Context, e entry) (t barrierTx, reply, output json.RawMessage, err error) {
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
 		return t, nil, nil, fmt.Errorf("%w: connect: %w", errBarrier, err)
 	}
-	enter, arguments := "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", []any{key, attempt, executed}
-	if b.old.Load() && canBeOld {
+	enter, arguments := enterSQL, []any{e.key, e.attempt, e.executed, e.waited}
+	if b.old.Load() && e.canBeOld {
 		enter, arguments = "SELECT reply, output FROM saga_barrier_enter($1, $2)", arguments[:2]
 	}
 	batch := &pgx.Batch{}
@@ -73,11 +86,11 @@ func (b *Barrier) enter(
 	batch.Queue(enter, arguments...).QueryRow(func(row pgx.Row) error { return row.Scan(&reply, &output) })
 	batch.Queue("SAVEPOINT saga_work")
 	results := conn.SendBatch(ctx, batch)
-	t = barrierTx{conn: conn, tx: results.Tx(), key: key}
+	t = barrierTx{conn: conn, tx: results.Tx(), key: e.key}
 	if err := results.Close(); err != nil {
 		t.abort()
 		if failure, ok := errors.AsType[*pgconn.PgError](err); ok && failure.Code == undefinedFunction {
-			b.old.Store(canBeOld)
+			b.old.Store(e.canBeOld)
 			err = fmt.Errorf("run barrier.sql again, it is older than the worker: %w", err)
 		}
 		return t, nil, nil, fmt.Errorf("%w: enter: %w", errBarrier, err)

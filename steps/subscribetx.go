@@ -22,7 +22,7 @@ func SubscribeTx(
 		if err != nil {
 			return err
 		}
-		t, reply, _, err := b.enter(ctx, key, 1, key, false)
+		t, reply, _, err := b.enter(ctx, entry{key: key, attempt: 1, executed: key})
 		if err != nil {
 			return err
 		}

@@ -31,11 +31,12 @@ type body struct {
 	Output json.RawMessage `json:"output,omitempty"`
 	// Compensates is in the body rather than in a header because the outbox keeps the body.
 	Compensates string `json:"compensates,omitempty"`
+	Waited      bool   `json:"waited,omitempty"`
 }
 
 // EncodeCommand encodes a command of a decision about the instance.
 func EncodeCommand(in *saga.Instance, command saga.Command) (Command, error) {
-	content, err := saga.EncodeJSON(body{Data: command.Data, Output: command.Output, Compensates: command.Compensates})
+	content, err := saga.EncodeJSON(body{Data: command.Data, Output: command.Output, Compensates: command.Compensates, Waited: command.Waited})
 	if err != nil {
 		return Command{}, fmt.Errorf("encode command %s: %w", command.ID, err)
 	}

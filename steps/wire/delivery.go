@@ -22,6 +22,8 @@ type Delivery struct {
 	Output      json.RawMessage // of the step to compensate; nil: unknown
 	// Compensates is the idempotency key of the execution to compensate. Empty: the first one, or this is none.
 	Compensates string
+	// Waited means that the step to compensate waited for a signal or a time: no command executed it.
+	Waited bool
 }
 
 // Message returns the command's message when published at a time, with replies going to replyTo. It has no priority: a
@@ -60,8 +62,8 @@ func DecodeCommand(m Message) (Delivery, error) {
 	}
 	return Delivery{
 		ID: id, Name: m.Type, Deadline: deadline, Data: present(read.Data), Output: present(read.Output),
-		Compensates: read.Compensates,
-		Definition:  text(m.Headers[HeaderDefinition]), Version: number(m.Headers[HeaderVersion]),
+		Compensates: read.Compensates, Waited: read.Waited,
+		Definition: text(m.Headers[HeaderDefinition]), Version: number(m.Headers[HeaderVersion]),
 		TraceParent: text(m.Headers[HeaderTraceParent]),
 	}, nil
 }

@@ -32,7 +32,7 @@ public class Worker {
     else if (Instant.now().isAfter(Instant.parse(headers.get("saga-deadline").toString()))) return null;
     try { // the first statement begins the transaction
       int attempt = ((Number) headers.get("saga-attempt")).intValue();
-      var begun = JsonParser.parseString(query(database, "SELECT saga_barrier_begin(?, ?, ?)", key, attempt, execution).getString(1)).getAsJsonObject();
+      var begun = JsonParser.parseString(query(database, "SELECT saga_barrier_begin(?, ?, ?, ?)", key, attempt, execution, body.has("waited")).getString(1)).getAsJsonObject();
       String reply = begun.has("reply") ? begun.get("reply").toString() : work(database, name, key, body.getAsJsonObject("data"), begun.get("output"));
       if (begun.get("verdict").getAsString().equals("run")) query(database, "SELECT saga_barrier_end(?, ?)", key, reply);
       database.commit();

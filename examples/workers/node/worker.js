@@ -30,7 +30,7 @@ async function handle(name, headers, body) {
   const client = await pool.connect();
   try {
     await client.query('BEGIN');
-    const { rows } = await client.query('SELECT saga_barrier_begin($1, $2, $3) AS begun', [key, headers['saga-attempt'], execution]);
+    const { rows } = await client.query('SELECT saga_barrier_begin($1, $2, $3, $4) AS begun', [key, headers['saga-attempt'], execution, body.waited || false]);
     let { verdict, reply, output } = rows[0].begun;
     if (verdict === 'run') {
       reply = await commands[name](client, key, body.data, output);

@@ -34,7 +34,7 @@ def handle(database, name, headers, body):
     elif datetime.now(timezone.utc) > datetime.fromisoformat(headers["saga-deadline"]):
         return None
     with database, database.cursor() as cursor:  # commits, or rolls back after an exception
-        cursor.execute("SELECT saga_barrier_begin(%s, %s, %s)", (key, headers["saga-attempt"], execution))
+        cursor.execute("SELECT saga_barrier_begin(%s, %s, %s, %s)", (key, headers["saga-attempt"], execution, body.get("waited", False)))
         begun = cursor.fetchone()[0]
         if begun["verdict"] != "run":
             return begun["reply"]

@@ -72,20 +72,23 @@ func TestTheProtocolsCommandsAreWhatTheBrokerDelivers(t *testing.T) {
 	}
 }
 
-// A worker reads which execution a compensation is for.
+// A worker reads which execution a compensation is for, and that there was none.
 func TestTheProtocolsCompensationNamesItsExecution(t *testing.T) {
 	t.Parallel()
 	examples := protocolExamples(t)["command body"]
-	require.Len(t, examples, 1)
+	require.Len(t, examples, 2)
 	id := saga.CommandID{Saga: "01JDBV8M5ZK7Q9GW3N1T4RXYEA", Step: "charge-payment", Direction: saga.Compensate, Round: 1, Attempt: 1}
-	read, err := wire.DecodeCommand(wire.Message{CorrelationID: id.String(), Type: "payments.refund", ReplyTo: "r", Body: []byte(examples[0])})
-	require.NoError(t, err)
-	command, err := wire.EncodeCommand(&saga.Instance{ID: id.Saga}, saga.Command{
-		ID: id, Data: read.Data, Output: read.Output, Compensates: read.Compensates,
-	})
-	require.NoError(t, err)
-	assert.NotEmpty(t, read.Compensates)
-	assert.JSONEq(t, examples[0], string(command.Body))
+	for i, example := range examples {
+		read, err := wire.DecodeCommand(wire.Message{CorrelationID: id.String(), Type: "payments.refund", ReplyTo: "r", Body: []byte(example)})
+		require.NoError(t, err)
+		command, err := wire.EncodeCommand(&saga.Instance{ID: id.Saga}, saga.Command{
+			ID: id, Data: read.Data, Output: read.Output, Compensates: read.Compensates, Waited: read.Waited,
+		})
+		require.NoError(t, err)
+		assert.Equal(t, i == 0, read.Compensates != "")
+		assert.Equal(t, i == 1, read.Waited)
+		assert.JSONEq(t, example, string(command.Body))
+	}
 }
 
 // commandOf returns the command of an example, made by the production code.
