@@ -6,8 +6,8 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 ENV CGO_ENABLED=0
-RUN go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/orchestrator ./cmd/orchestrator \
- && go build -trimpath -ldflags "-s -w" -o /out/order-saga ./examples/order-saga
+RUN go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/orchestrator ./cmd/orchestrator \
+ && go build -trimpath -buildvcs=false -ldflags "-s -w" -o /out/order-saga ./examples/order-saga
 
 FROM gcr.io/distroless/static-debian12
 COPY --from=build /out/ /

@@ -4,15 +4,19 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WITH_SERVERS := go run ./internal/test/env/with-servers
 FUZZTIME := 30s
 LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+RELEASE_TOOL := go tool -modfile=$(CURDIR)/tools/release/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help plans screenshots build test soak walk mutants fuzz workers chaos failover bench growth bench-smoke openapi servers lint fmt
+.PHONY: help sbom plans screenshots build test soak walk mutants fuzz workers chaos failover bench growth bench-smoke openapi servers lint fmt
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-build: ## build bin/orchestrator, a static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
+build: ## build bin/orchestrator, a static binary; the same version gives the same bytes
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
+
+sbom: ## list the modules of the program and their licences, as CycloneDX, in bin/orchestrator.cdx.json
+	CGO_ENABLED=0 $(RELEASE_TOOL) cyclonedx-gomod app -json -licenses -noserial -output bin/orchestrator.cdx.json -main cmd/orchestrator .
 
 test: ## run all tests on private servers
 	go test ./internal/test/modelcheck

@@ -41,7 +41,7 @@ func (c *identity) add(in *saga.Instance) error {
 	}
 	c.id = append(c.id, in.ID)
 	c.definition = append(c.definition, in.Definition)
-	c.version = append(c.version, int32(in.Version))
+	c.version = append(c.version, int32(in.Version)) //nolint:gosec // a column of the same range
 	c.key = append(c.key, in.Key)
 	c.priority = append(c.priority, int16(in.Priority))
 	c.labels = append(c.labels, labels)

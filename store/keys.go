@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-const apiKeyColumns = `id, name, role, hash, created_at, revoked_at, expires_at, definitions, last_used_at, old_hash, old_until`
+const apiKeyColumns = `id, name, role, hash, created_at, revoked_at, expires_at, definitions, last_used_at, old_hash, old_until` //nolint:gosec // names of columns
 
 // CreateKey stores an API key. A zero CreatedAt becomes the database's time.
 func (s *Store) CreateKey(ctx context.Context, key record.Key) error {

@@ -45,7 +45,7 @@ func retried(ctx context.Context, try func() error) error {
 		if err == nil || n == maxTries || !rolledBack(err) {
 			return err
 		}
-		if !wait.For(ctx, backoff/2+rand.N(backoff)) {
+		if !wait.For(ctx, backoff/2+rand.N(backoff)) { //nolint:gosec // jitter is not a secret
 			return err
 		}
 		backoff *= 2

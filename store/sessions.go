@@ -40,7 +40,7 @@ func (c Config) engineSettings() (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings.MaxConns = int32(max(leastConnections, 2*runtime.NumCPU()))
+	settings.MaxConns = int32(max(leastConnections, 2*runtime.NumCPU())) //nolint:gosec // a few connections for each core
 	if c.MaxConnections > 0 {
 		settings.MaxConns = int32(min(c.MaxConnections, 10_000))
 	}

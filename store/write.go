@@ -28,7 +28,7 @@ type write struct {
 }
 
 func newWrite(s *Store, batch record.Batch, before sagas, changes record.Changes) *write {
-	return &write{store: s, batch: batch, before: before, changes: changes, fence: fence{token: rand.Int64()}}
+	return &write{store: s, batch: batch, before: before, changes: changes, fence: fence{token: rand.Int64()}} //nolint:gosec // it must not repeat by chance, and is not a secret
 }
 
 // fenceColumns are the expected versions of rows, one array per column.

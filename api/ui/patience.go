@@ -20,7 +20,7 @@ type counting[T any] struct {
 
 // begin starts reading.
 func begin[T any](r *http.Request, read func(*http.Request) (T, error)) *counting[T] {
-	ctx, stop := context.WithCancel(r.Context())
+	ctx, stop := context.WithCancel(r.Context()) //nolint:gosec // the read ends at the latest with the request
 	c := &counting[T]{done: make(chan struct{}), stop: stop, until: time.Now().Add(firstPaint)}
 	own := r.WithContext(ctx) // a copy: reading a form changes the request
 	go func() {               // ends with the read, at the latest with the API's time limit

@@ -182,7 +182,7 @@ func (p *page) whole(w http.ResponseWriter, r *http.Request, _ *viewer) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(content) // an error means that the browser has left
+	_, _ = w.Write(content) //nolint:gosec // JSON of the API, with its content type; an error means that the browser has left
 	return nil
 }
 

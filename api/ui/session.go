@@ -43,14 +43,14 @@ func newSessions(secret, basePath string, now func() time.Time) *sessions {
 
 // cookie returns the cookie for a key. An empty key ends the session.
 func (s *sessions) cookie(r *http.Request, key string) *http.Cookie {
-	made := &http.Cookie{
+	made := &http.Cookie{ //nolint:gosec // Secure where the browser uses TLS
 		Name: sessionCookie, Path: s.path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure(r),
 	}
 	if key == "" {
 		made.MaxAge = -1
 		return made
 	}
-	content := binary.BigEndian.AppendUint64(nil, uint64(s.now().Add(maxSession).Unix()))
+	content := binary.BigEndian.AppendUint64(nil, uint64(s.now().Add(maxSession).Unix())) //nolint:gosec // a time after 1970
 	nonce := make([]byte, s.seal.NonceSize())
 	_, _ = rand.Read(nonce) // it never returns an error
 	made.Value = base64.RawURLEncoding.EncodeToString(s.seal.Seal(nonce, nonce, append(content, key...), []byte(sessionCookie)))
@@ -75,7 +75,7 @@ func (s *sessions) key(r *http.Request) string {
 		return ""
 	}
 	content, err := s.seal.Open(nil, sealed[:size], sealed[size:], []byte(sessionCookie))
-	if err != nil || len(content) < 8 || int64(binary.BigEndian.Uint64(content)) < s.now().Unix() {
+	if err != nil || len(content) < 8 || int64(binary.BigEndian.Uint64(content)) < s.now().Unix() { //nolint:gosec // sealed by this server
 		return ""
 	}
 	return string(content[8:])

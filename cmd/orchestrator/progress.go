@@ -35,7 +35,7 @@ func newProgress(out *streams, warmup, duration time.Duration) *progress {
 
 func isTerminal(out io.Writer) bool {
 	file, isFile := out.(interface{ Fd() uintptr })
-	return isFile && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
+	return isFile && term.IsTerminal(int(file.Fd()))
 }
 
 // update redraws the bar.

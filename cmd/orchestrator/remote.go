@@ -43,7 +43,7 @@ func document(text string, in io.Reader) ([]byte, error) {
 	case text == "-":
 		content, err = io.ReadAll(in)
 	case isFile:
-		content, err = os.ReadFile(path)
+		content, err = os.ReadFile(path) //nolint:gosec // the operator names the file
 	default:
 		content = []byte(text)
 	}
@@ -62,7 +62,7 @@ func file(path string, in io.Reader) ([]byte, error) {
 	if path == "-" {
 		return io.ReadAll(in)
 	}
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}

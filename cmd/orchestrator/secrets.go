@@ -71,7 +71,7 @@ func fromFile(flag string, secret, file *string) error {
 	if *secret != "" {
 		return fmt.Errorf("--%s and --%s-file are both set: set one", flag, flag)
 	}
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return fmt.Errorf("--%s-file: %w", flag, err)
 	}

@@ -47,7 +47,7 @@ type priority uint8
 // UnmarshalText parses the value.
 func (p *priority) UnmarshalText(text []byte) error {
 	number, err := whole[int](text, 0, 9)
-	*p = priority(number)
+	*p = priority(number) //nolint:gosec // 0 to 9, or an error
 	return err
 }
 

@@ -56,7 +56,7 @@ func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams)
 // terminalSize returns the columns and lines of a terminal, 80 and 24 if it does not know them.
 func terminalSize(out io.Writer) (width, height int) {
 	if file, isFile := out.(interface{ Fd() uintptr }); isFile {
-		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 0 && height > 0 { //nolint:gosec // a file descriptor
+		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 0 && height > 0 {
 			return width, height
 		}
 	}

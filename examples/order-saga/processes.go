@@ -21,7 +21,7 @@ func runAll(ctx context.Context, o options, out io.Writer) (err error) {
 		if o.state, err = os.MkdirTemp("", "order-saga-"); err != nil {
 			return fmt.Errorf("create the directory of the state: %w", err)
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.state)) }()
+		defer func() { err = errors.Join(err, os.RemoveAll(o.state)) }() //nolint:gosec // a directory that this program made
 	} else if err := os.MkdirAll(o.state, 0o700); err != nil {
 		return fmt.Errorf("create the directory of the state: %w", err)
 	}

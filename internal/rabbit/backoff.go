@@ -24,14 +24,14 @@ func (b *backoff) next() time.Duration {
 		wait = min(longestWait, shortestWait<<b.failures)
 	}
 	b.failures++
-	return wait/2 + rand.N(wait/2)
+	return wait/2 + rand.N(wait/2) //nolint:gosec // jitter is not a secret
 }
 
 func (b *backoff) reset() { b.failures = 0 }
 
 // newsworthy reports whether the current failure should be logged: the first one, and whenever the number of
 // consecutive failures has doubled.
-func (b *backoff) newsworthy() bool { return bits.OnesCount(uint(b.failures+1)) == 1 } //nolint:gosec // a count
+func (b *backoff) newsworthy() bool { return bits.OnesCount(uint(b.failures+1)) == 1 }
 
 // wait waits for the next retry. It reports false if ctx ends first.
 func (b *backoff) wait(ctx context.Context) bool { return wait.For(ctx, b.next()) }

@@ -134,7 +134,7 @@ func simpleEntries(table []byte) []byte {
 }
 
 func appendText(table []byte, name, value string) []byte {
-	table = append(table, byte(len(name)))
+	table = append(table, byte(len(name))) //nolint:gosec // names of ours are short
 	table = append(table, name...)
 	table = append(table, 'S')
 	table = binary.BigEndian.AppendUint32(table, uint32(len(value))) //nolint:gosec // a sentence

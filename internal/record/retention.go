@@ -42,7 +42,7 @@ func (e Expiry) Last() string {
 	for i := range last {
 		last[i] = 0xff
 	}
-	if err := last.SetTime(uint64(e.Before.UnixMilli())); err != nil { //nolint:gosec // positive
+	if err := last.SetTime(uint64(e.Before.UnixMilli())); err != nil {
 		return e.Through
 	}
 	return max(e.Through, last.String())

@@ -62,7 +62,7 @@ func (w *search) deadEnd() int32 {
 	for i := range w.kinds {
 		if w.kinds[i].terminal {
 			reached[i] = true
-			open = append(open, int32(i)) //nolint:gosec // numbers of states
+			open = append(open, int32(i))
 		}
 	}
 	for len(open) > 0 {
@@ -89,7 +89,7 @@ func (w *search) livelock() int32 {
 	var open []int32
 	for i := range incoming {
 		if incoming[i] == 0 {
-			open = append(open, int32(i)) //nolint:gosec // numbers of states
+			open = append(open, int32(i))
 		}
 	}
 	gone := make([]bool, len(w.from))
@@ -109,7 +109,7 @@ func (w *search) livelock() int32 {
 func first(all []bool, wanted bool) int32 {
 	for i, is := range all {
 		if is == wanted {
-			return int32(i) //nolint:gosec // numbers of states
+			return int32(i)
 		}
 	}
 	return -1

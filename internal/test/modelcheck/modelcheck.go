@@ -99,7 +99,7 @@ func (w *search) number(s State, from int32, by Move) int32 {
 	if number, known := w.numbers[key]; known {
 		return number
 	}
-	number := int32(len(w.from)) //nolint:gosec // memory runs out long before
+	number := int32(len(w.from))
 	w.numbers[key] = number
 	w.open = append(w.open, s)
 	w.from = append(w.from, from)

@@ -97,7 +97,7 @@ func (s *State) key() Key {
 	}
 	k[0] = b.value
 	for i := range in.Steps {
-		k[i+1] = stepKey(in, i) | uint64(s.workerKey(i))<<40 //nolint:gosec // a small number
+		k[i+1] = stepKey(in, i) | uint64(s.workerKey(i))<<40
 	}
 	return k
 }

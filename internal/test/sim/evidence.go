@@ -141,7 +141,7 @@ func (e *evidence) advance(d *sagaEvidence, in *saga.Instance) {
 	}
 	d.instance = *in
 	e.sim.mixText(in.ID)
-	e.sim.mix(uint64(in.Revision)) //nolint:gosec // never negative
+	e.sim.mix(uint64(in.Revision))
 }
 
 // published records that a command is in its queue.

@@ -70,7 +70,7 @@ func readFrame(from io.Reader) (Frame, error) {
 func (f Frame) Encode() []byte {
 	out := []byte{f.Kind}
 	out = binary.BigEndian.AppendUint16(out, f.Channel)
-	out = binary.BigEndian.AppendUint32(out, uint32(len(f.Payload))) //nolint:gosec // bounded by readFrame
+	out = binary.BigEndian.AppendUint32(out, uint32(len(f.Payload)))
 	return append(append(out, f.Payload...), 0xCE)
 }
 

@@ -16,7 +16,7 @@ import (
 func Nested(arrays int) []byte {
 	value := append(binary.BigEndian.AppendUint32([]byte{'S'}, 1), 'v')
 	for range arrays - 1 {
-		value = append(binary.BigEndian.AppendUint32([]byte{'A'}, uint32(len(value))), value...) //nolint:gosec // a few bytes
+		value = append(binary.BigEndian.AppendUint32([]byte{'A'}, uint32(len(value))), value...)
 	}
 	return value
 }
@@ -46,7 +46,7 @@ func PublishPoison(t testing.TB, url, queue string, kind byte, message amqp.Publ
 func PublishHeader(t testing.TB, url, exchange, key string, kind byte, content []byte, message amqp.Publishing) {
 	t.Helper()
 	placeholder := strings.Repeat("~", len(content))
-	length := binary.BigEndian.AppendUint32(nil, uint32(len(content))) //nolint:gosec // a few kilobytes
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(content)))
 	from := append(append([]byte{'S'}, length...), placeholder...)
 	to := append(append([]byte{kind}, length...), content...)
 	conn, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, address string) (net.Conn, error) {

@@ -178,6 +178,6 @@ func readMessage(from *bufio.Reader) (kind byte, content []byte, err error) {
 }
 
 func message(kind byte, content []byte) []byte {
-	out := binary.BigEndian.AppendUint32([]byte{kind}, uint32(4+len(content))) //nolint:gosec // a few bytes
+	out := binary.BigEndian.AppendUint32([]byte{kind}, uint32(4+len(content)))
 	return append(out, content...)
 }
