@@ -15,8 +15,8 @@ help: ## list the targets
 build: ## build bin/orchestrator, a static binary; the same version gives the same bytes
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/orchestrator ./cmd/orchestrator
 
-sbom: ## list the modules of the program and their licences, as CycloneDX, in bin/orchestrator.cdx.json
-	CGO_ENABLED=0 $(RELEASE_TOOL) cyclonedx-gomod app -json -licenses -noserial -output bin/orchestrator.cdx.json -main cmd/orchestrator .
+sbom: build ## list the modules of the program and their licences, as CycloneDX, in bin/orchestrator.cdx.json
+	$(RELEASE_TOOL) cyclonedx-gomod bin -json -licenses -noserial -version $(VERSION) -output bin/orchestrator.cdx.json bin/orchestrator
 
 test: ## run all tests on private servers
 	go test ./internal/test/modelcheck
