@@ -33,7 +33,7 @@ func imports() map[string][]string {
 		"internal/bench":           {"saga", "steps", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit"},
 		"internal/test/chaos":      {all},
 		"internal/failpoint":       {},
-		"internal/test/hostile":    {},
+		"internal/test/hostile":    {"internal/wait"},
 		"internal/test/checker":    {"saga", "internal/record"},
 		"internal/test/browser":    {all},
 		"internal/test/alerts":     {all},

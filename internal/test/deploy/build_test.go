@@ -41,7 +41,7 @@ func copied(t *testing.T, root string) string {
 	return folder
 }
 
-// Whoever builds a version gets the bytes that were released: neither the place nor the time is in them.
+// Another build of a version has the bytes of the release: neither the place nor the time is in them.
 func TestTheBuildRepeatsBitForBit(t *testing.T) {
 	t.Parallel()
 	var sums [][32]byte

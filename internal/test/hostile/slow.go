@@ -13,7 +13,7 @@ import (
 )
 
 // drip is the pause of a slow client after each byte that it sends or reads.
-const drip = 50 * time.Millisecond
+const drip = time.Second
 
 // Slow keeps slow clients at a server until ctx ends: a quarter each send a head byte by byte, send a body byte by byte, read a list
 // byte by byte, and watch a saga without reading much. One that the server has closed comes again.
