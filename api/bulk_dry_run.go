@@ -145,13 +145,18 @@ func (s *service) wouldStart(ctx context.Context, letter record.DeadLetter) (wou
 	headers := make(map[string]any)
 	_ = json.Unmarshal(letter.Headers, &headers) // without its id, the message is refused below
 	key, _ := headers[wire.HeaderIdempotencyKey].(string)
-	start, err := DecodeStartMessage(wire.Message{MessageID: key, Headers: headers, Body: letter.Body}, s.Now())
+	start, err := DecodeStartMessage(wire.Message{Queue: letter.Queue, MessageID: key, Headers: headers, Body: letter.Body}, s.Now())
 	if err != nil {
 		return "", err.Error() + ": discard it", nil //nolint:nilerr // a refusal is the answer
 	}
 	made, hash, err := s.Reads.StartedUnder(ctx, start.IdempotencyKey)
 	if err != nil {
 		return "", "", err
+	}
+	if made == "" && start.SagaID != "" { // a start by SQL
+		if _, err := s.Reads.Saga(ctx, start.SagaID); err == nil {
+			return s.wouldStartAgain(ctx, start.SagaID, true)
+		}
 	}
 	if made != "" {
 		return s.wouldStartAgain(ctx, made, bytes.Equal(hash, start.BodyHash))

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -11,6 +13,8 @@ type gauges struct {
 	broker, database   prometheus.Gauge
 	outboxPending      prometheus.Gauge
 	outboxOldest       prometheus.Gauge
+	startsPending      prometheus.Gauge
+	startsOldest       prometheus.Gauge
 	deadLetters        *prometheus.GaugeVec
 	queueProblems      *prometheus.GaugeVec
 	sagas, definitions prometheus.Gauge
@@ -28,6 +32,8 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		database:      gauge("saga_database_connected", "1 if the database can be written, else 0."),
 		outboxPending: gauge("saga_outbox_pending", "Commands that the broker has not confirmed."),
 		outboxOldest:  gauge("saga_outbox_oldest_seconds", "Age of the oldest unconfirmed command; 0 if there are none."),
+		startsPending: gauge("saga_start_requests_pending", "Starts from SQL that no replica has stored."),
+		startsOldest:  gauge("saga_start_requests_oldest_seconds", "Age of the oldest of these starts; 0 if there are none."),
 		deadLetters: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "saga_dead_letters", Help: "Messages that could not be processed, by source.",
 		}, []string{"source"}),
@@ -44,7 +50,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 	for _, source := range deadLetterSources() {
 		g.deadLetters.WithLabelValues(source) // exposes the series as zero before the first dead letter
 	}
-	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.deadLetters, g.queueProblems,
+	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.queueProblems,
 		g.sagas, g.definitions, build)
 	return g
 }
@@ -70,11 +76,9 @@ func (g *gauges) connected(checks map[string]string) {
 func (g *gauges) surveyed(found survey) {
 	if found.backlog != nil {
 		g.outboxPending.Set(float64(found.backlog.OutboxPending))
-		age := 0.0
-		if !found.backlog.OutboxOldest.IsZero() {
-			age = max(0, found.at.Sub(found.backlog.OutboxOldest).Seconds())
-		}
-		g.outboxOldest.Set(age)
+		g.outboxOldest.Set(found.age(found.backlog.OutboxOldest))
+		g.startsPending.Set(float64(found.backlog.StartsPending))
+		g.startsOldest.Set(found.age(found.backlog.StartsOldest))
 		for _, source := range deadLetterSources() {
 			g.deadLetters.WithLabelValues(source).Set(float64(found.backlog.DeadLetters[source]))
 		}
@@ -85,6 +89,14 @@ func (g *gauges) surveyed(found survey) {
 	for _, problem := range firstOf(found.problems, maxQueueLabels) {
 		g.queueProblems.WithLabelValues(problem.Queue, string(problem.Kind)).Set(1)
 	}
+}
+
+// age returns how long ago something was, in seconds; 0 if it is not.
+func (s survey) age(at time.Time) float64 {
+	if at.IsZero() {
+		return 0
+	}
+	return max(0, s.at.Sub(at).Seconds())
 }
 
 func firstOf(problems []record.QueueProblem, most int) []record.QueueProblem {

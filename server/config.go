@@ -75,12 +75,21 @@ type Config struct {
 	// MaxQueueDepth makes /readyz fail while a worker queue holds more messages. Default: 0, no limit.
 	MaxQueueDepth int
 	HealthConfig
+	// StartPoll is the time between two looks for starts by SQL, 10 ms to 1 min; default: 250 ms. An embedded orchestrator has none.
+	StartPoll time.Duration
 	// SessionKey encrypts the page's session cookies. Replicas with the same key accept each other's sessions. Default:
 	// random, so that a session ends with the process and holds for one replica.
 	SessionKey string
 	Version    string       // of the program, shown by the API
 	Logger     *slog.Logger // nil: no logs
 }
+
+// The limits and the default of Config.StartPoll.
+const (
+	MinStartPoll     = 10 * time.Millisecond
+	MaxStartPoll     = time.Minute
+	DefaultStartPoll = 250 * time.Millisecond
+)
 
 // ErrHalfConfigured means that only one of DatabaseURL and AMQPURL is set.
 var ErrHalfConfigured = errors.New("only one of the database URL and the AMQP URL is set: set both, or neither for an embedded orchestrator")
@@ -104,6 +113,7 @@ func (c Config) withDefaults() Config {
 	c.RetainCompleted, c.RetainUndone = cmp.Or(c.RetainCompleted, month), cmp.Or(c.RetainUndone, 3*month)
 	c.RetentionInterval = cmp.Or(c.RetentionInterval, time.Minute)
 	c.HealthConfig = c.HealthConfig.withDefaults()
+	c.StartPoll = cmp.Or(c.StartPoll, DefaultStartPoll)
 	c.BasePath = strings.TrimRight(c.BasePath, "/")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -125,6 +135,9 @@ func (c Config) Validate() error {
 	}
 	if c.RetentionInterval < 0 {
 		return errors.New("retention interval: must not be negative")
+	}
+	if c.StartPoll != 0 && (c.StartPoll < MinStartPoll || c.StartPoll > MaxStartPoll) {
+		return fmt.Errorf("start poll: must be %s to %s", MinStartPoll, MaxStartPoll)
 	}
 	if err := c.checkHealth(); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/engine"
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
@@ -47,6 +49,22 @@ func (s *Server) consumeStarts(taking context.Context) {
 		starts.Go(func() { s.engine.ReceiveStart(taking, message, decodeStart, settle) })
 	})
 	starts.Wait()
+}
+
+// takeStartRequests starts sagas that transactions have asked for, until taking ends. The embedded store has no SQL.
+func (s *Server) takeStartRequests(taking context.Context) {
+	requests, is := s.store.(operate.StartRequests)
+	if !is {
+		return
+	}
+	received := s.metrics.received.WithLabelValues(fromSQL)
+	operate.Starts{
+		Requests: requests, Every: s.config.StartPoll, Logger: s.config.Logger,
+		Take: func(ctx context.Context, start record.QueuedStart, settle func(bool)) {
+			received.Inc()
+			s.engine.ReceiveStart(ctx, engine.QueuedStart(start), decodeStart, settle)
+		},
+	}.Run(taking)
 }
 
 func decodeStart(message wire.Message) (record.StartRequest, error) {

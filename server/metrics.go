@@ -5,6 +5,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/engine"
 	"github.com/saga-orchestrator/orchestrator/internal/operate"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
 // metrics holds the metrics of events and messages. The size of batches shows the load: an idle process has batches of one.
@@ -26,6 +27,7 @@ const (
 	fromReplies = "replies"
 	fromDead    = "dead"
 	fromStart   = "start"
+	fromSQL     = record.StartRequests
 )
 
 func newMetrics() *metrics {
@@ -60,7 +62,7 @@ func newMetrics() *metrics {
 	for _, outcome := range []string{roundCompleted, roundFailed} {
 		m.rounds.WithLabelValues(outcome)
 	}
-	for _, queue := range []string{fromReplies, fromDead, fromStart} {
+	for _, queue := range []string{fromReplies, fromDead, fromStart, fromSQL} {
 		m.received.WithLabelValues(queue) // exposes the series as zero before the first message
 	}
 	m.rewrite = prometheus.NewGauge(prometheus.GaugeOpts{

@@ -175,6 +175,7 @@ func (s *Server) Run(ctx context.Context) error {
 	intake.Go(func() { s.broker.ConsumeReplies(taking, s.receive(taking, fromReplies, s.engine.ReceiveReply)) })
 	intake.Go(func() { s.broker.ConsumeDead(taking, s.receive(taking, fromDead, s.engine.ReceiveDead)) })
 	intake.Go(func() { s.consumeStarts(taking) })
+	intake.Go(func() { s.takeStartRequests(taking) })
 	intake.Go(func() { s.bulk.Run(taking) })
 	intake.Go(func() { s.retain.Run(taking) })
 	intake.Go(func() { s.health.Run(taking) })

@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// Backlog counts outbox rows, held back or not, and dead letters, each up to record.BacklogBound.
+// Backlog counts outbox rows, held back or not, dead letters and starts from SQL, each up to record.BacklogBound.
 func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
 	b := &pgx.Batch{}
@@ -40,6 +40,13 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 				backlog.DeadLetters[record.SourceOf(source)] += count
 				return nil
 			})
+			return err
+		})
+	b.Queue(`select count(*), min(created_at) from (select created_at from start_requests limit $1) r`, record.BacklogBound).
+		QueryRow(func(row pgx.Row) error {
+			var oldest *time.Time
+			err := row.Scan(&backlog.StartsPending, &oldest)
+			backlog.StartsOldest = fromNullable(oldest)
 			return err
 		})
 	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {

@@ -162,6 +162,10 @@ func (c *claims) resolve() (map[string]record.StartOutcome, error) {
 
 func (c *claims) outcome(start record.StartClaim, before map[string]record.StartOutcome) (record.StartOutcome, error) {
 	if own, found := c.stored[start.SagaID]; found {
+		held, keyed := c.holders[start.IdempotencyKey]
+		if keyed && held.sagaID == own.ID && !bytes.Equal(held.bodyHash, start.BodyHash) {
+			return record.StartOutcome{Kind: record.StartConflict, Existing: own.ID}, nil
+		}
 		return record.StartOutcome{Kind: record.StartExists, Existing: own.ID, Instance: own}, nil
 	}
 	if start.IdempotencyKey != "" {

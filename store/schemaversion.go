@@ -52,6 +52,7 @@ func neededColumns() []string {
 		"audit.hash", "audit_chain.first_hash", // 00009
 		"webhooks.secret", "webhook_deliveries.due_at", // 00010
 		"payload_keys.used_at", "payload_rewrite.failed", // 00011
+		"start_requests.claimed_until", // 00014
 	}
 }
 

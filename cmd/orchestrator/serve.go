@@ -90,8 +90,9 @@ type serveCommand struct {
 	Auth          string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
 	sessionFlags  `embed:""`
 	payloadFlags  `embed:""`
-	Repliers      repliers `env:"ORCHESTRATOR_REPLIERS" placeholder:"QUEUE=USER,USER;…" help:"Users of RabbitMQ whose replies to commands of a worker queue are taken, by their verified user_id; * stands for queues without a list of their own. Default: replies of every user are taken."`
-	Migrate       bool     `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
+	Repliers      repliers  `env:"ORCHESTRATOR_REPLIERS" placeholder:"QUEUE=USER,USER;…" help:"Users of RabbitMQ whose replies to commands of a worker queue are taken, by their verified user_id; * stands for queues without a list of their own. Default: replies of every user are taken."`
+	Migrate       bool      `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
+	StartPoll     startPoll `default:"250ms" env:"ORCHESTRATOR_START_POLL,START_POLL" help:"Time between two looks for sagas started from SQL by saga_start, 10ms to 1m."`
 	serverFlags   `embed:""`
 }
 
@@ -111,6 +112,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 		DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix, QueueType: c.QueueType,
 		Migrate: c.Migrate, Listen: c.Listen, Auth: c.Auth, Insecure: c.Insecure, OverdueAfter: time.Duration(c.OverdueAfter),
 		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions, PayloadKeys: c.keys, Repliers: c.Repliers,
+		StartPoll: time.Duration(c.StartPoll),
 	}
 	c.Retain.apply(&config)
 	c.Log.apply(&config)

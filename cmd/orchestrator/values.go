@@ -10,6 +10,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/server"
 )
 
 // The types of flags with limits. The parser checks them, also for environment variables.
@@ -157,6 +158,19 @@ func (i *healthInterval) UnmarshalText(text []byte) error {
 		return errors.New("must be a duration from 1s to 1h such as 30s")
 	}
 	*i = healthInterval(given)
+	return nil
+}
+
+// startPoll is the time between two looks for starts by SQL.
+type startPoll time.Duration
+
+// UnmarshalText parses the value.
+func (p *startPoll) UnmarshalText(text []byte) error {
+	given, err := time.ParseDuration(string(text))
+	if err != nil || given < server.MinStartPoll || given > server.MaxStartPoll {
+		return errors.New("must be a duration from 10ms to 1m such as 250ms")
+	}
+	*p = startPoll(given)
 	return nil
 }
 

@@ -89,6 +89,9 @@ func guarded(decide func() (saga.Decision, error)) (decision saga.Decision, err 
 }
 
 func (b *batchState) start(r *request) (answer, error) {
+	if made, here := b.sagas[r.sagaID]; here { // the same start twice, because its row or letter was read again
+		return answer{instance: made.instance}, nil
+	}
 	switch outcome := b.loaded.Starts[r.sagaID]; outcome.Kind {
 	case record.StartExists:
 		return b.existing(outcome, r.sagaID), nil

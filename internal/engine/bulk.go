@@ -132,7 +132,7 @@ func (e *Engine) redriveStart(ctx context.Context, letter record.DeadLetter, act
 	if e.config.DecodeStart == nil {
 		return notRedriven("this orchestrator takes no starts by message")
 	}
-	start, err := e.config.DecodeStart(wire.Message{MessageID: key, Headers: headers, Body: letter.Body})
+	start, err := e.config.DecodeStart(wire.Message{Queue: letter.Queue, MessageID: key, Headers: headers, Body: letter.Body})
 	if err != nil {
 		return notRedriven(err.Error() + ": discard it")
 	}

@@ -48,6 +48,15 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	}
 }
 
+// QueuedStart returns a start by SQL as a message, for ReceiveStart.
+func QueuedStart(start record.QueuedStart) wire.Message {
+	return wire.Message{
+		Queue: record.StartRequests, MessageID: start.IdempotencyKey, UserID: start.Actor, Body: start.Body,
+		ContentType: "application/json",
+		Headers:     map[string]any{wire.HeaderSagaID: start.SagaID, wire.HeaderStartRequest: start.Number},
+	}
+}
+
 // StartDecoder parses a message from the start queue. Its error names the fault and never repeats the content.
 type StartDecoder func(wire.Message) (record.StartRequest, error)
 
@@ -117,6 +126,10 @@ func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reas
 	explain(dead, reason, why.Error())
 	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
 		dead.SagaID = keyInUse.SagaID
+	}
+	if number, is := message.Headers[wire.HeaderStartRequest].(int64); is && message.Queue == record.StartRequests {
+		dead.ID = fmt.Sprintf("start-request-%d", number) // stored once, also if its row is read again
+		dead.SagaID, _ = message.Headers[wire.HeaderSagaID].(string)
 	}
 	if gone, is := errors.AsType[*record.SagaGoneError](why); is {
 		dead.SagaID = gone.SagaID

@@ -17,6 +17,9 @@ const (
 	HeaderTraceParent    = "traceparent"
 )
 
+// HeaderStartRequest is the number of the row from which a start by SQL comes.
+const HeaderStartRequest = "saga-start-request"
+
 // ContentType is the content type of every message.
 const ContentType = "application/json"
 

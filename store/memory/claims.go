@@ -45,6 +45,10 @@ func (t *transaction) outcome(
 ) record.StartOutcome {
 	kept := t.writing.tables
 	if own, found := kept.sagas[start.SagaID]; found {
+		held, keyed := kept.claims[start.IdempotencyKey]
+		if keyed && held.SagaID == own.ID && !bytes.Equal(held.BodyHash, start.BodyHash) {
+			return record.StartOutcome{Kind: record.StartConflict, Existing: own.ID}
+		}
 		return record.StartOutcome{Kind: record.StartExists, Existing: own.ID, Instance: record.Clone(own.Instance)}
 	}
 	held, found := kept.claims[start.IdempotencyKey]

@@ -20,6 +20,7 @@ func startRules() map[string]rule {
 		"a business key in use keeps the idempotency key free":             with(keyInUseLeavesIdempotencyKey),
 		"a start that was already committed is found by its key":           with(ownCommitWithKey),
 		"a start that was already committed is found by its id":            with(ownCommitWithoutKey),
+		"a start with the id of a saga and another body is a conflict":     with(ownIDOtherBody),
 		"a repeated start of a finished saga does not take its key again":  with(ownCommitFinished),
 		"of two starts in one batch under one key the first wins":          with(twoClaimsOneKey),
 		"of two starts in one batch the second shares the refusal":         with(twoClaimsOneRefusal),
@@ -50,6 +51,21 @@ func sameKeySameBody(f *Fixture) {
 		require.NoError(t, err)
 		assert.Empty(t, made)
 	}
+}
+
+func ownIDOtherBody(f *Fixture) {
+	t := f.t
+	first := NewID()
+	claim := f.Claim(first, "k1", "")
+	_, err := f.TryStart(claim, saga.Start{})
+	require.NoError(t, err)
+	outcome, err := f.TryStart(claim, saga.Start{})
+	require.NoError(t, err)
+	assert.Equal(t, record.StartExists, outcome.Kind)
+	claim.BodyHash = []byte("asked for something else")
+	outcome, err = f.TryStart(claim, saga.Start{})
+	require.NoError(t, err)
+	assert.Equal(t, record.StartOutcome{Kind: record.StartConflict, Existing: first}, outcome)
 }
 
 func sameKeyOtherBody(f *Fixture) {

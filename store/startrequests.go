@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+// maxStartLease bounds the lease of a start that was claimed again and again.
+const maxStartLease = 10 * time.Minute
+
+// claimStarts takes rows by one conditional update, without locks before it: of two replicas that find the same row, the
+// second one sees that its lease has moved. Of the rows with one idempotency key, only the oldest is taken: the others
+// learn from what became of it. A row that is claimed again waits twice as long as before, so that it does not block
+// others.
+const claimStarts = `with due as materialized (
+		select c.number from (
+			select q.number, row_number() over w as position, sum(q.bytes) over w as total from (
+				select r.number, octet_length(r.body) as bytes from start_requests r
+				where r.claimed_until <= now() and not exists (select from start_requests e
+					where e.idempotency_key = r.idempotency_key and e.number < r.number)
+				order by r.number limit $1) q
+			window w as (order by q.number)) c
+		where c.position = 1 or c.total <= $2
+	)
+	update start_requests r
+	set claimed_until = now() + least($3::interval * 2 ^ least(r.attempts, 20), $4::interval), attempts = least(r.attempts, 1000000) + 1
+	from due d where r.number = d.number and r.claimed_until <= now()
+	returning r.number, r.saga_id, coalesce(r.idempotency_key, ''), r.body, r.actor`
+
+// ClaimStarts takes over up to limit starts that saga_start has asked for and that no replica is taking in, the oldest
+// first. bytes bounds the size of their bodies, but not of the first one. A start that is not dropped within the lease can be claimed again.
+func (s *Store) ClaimStarts(ctx context.Context, limit, bytes int, lease time.Duration) ([]record.QueuedStart, error) {
+	var claimed []record.QueuedStart
+	err := retried(ctx, func() error {
+		rows, err := s.pool.Query(ctx, claimStarts, limit, bytes, lease, maxStartLease)
+		if err != nil {
+			return err
+		}
+		claimed, err = pgx.CollectRows(rows, pgx.RowToStructByPos[record.QueuedStart])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim starts by SQL: %w", err)
+	}
+	return claimed, nil
+}
+
+// DropStarts deletes starts whose sagas or dead letters are stored.
+func (s *Store) DropStarts(ctx context.Context, numbers []int64) error {
+	if err := failpoint.Error("store/dropping-starts"); err != nil {
+		return err
+	}
+	if _, err := s.pool.Exec(ctx, `delete from start_requests where number = any($1)`, numbers); err != nil {
+		return fmt.Errorf("delete %d starts by SQL that are stored: %w", len(numbers), err)
+	}
+	return nil
+}
