@@ -94,6 +94,8 @@ func problemOf(err error) *resource.Problem {
 		return problem(resource.CodeDeadLetterNotFound, "A dead letter with this id does not exist.")
 	case errors.Is(err, record.ErrKeyNotFound):
 		return problem(resource.CodeKeyNotFound, "A key with this id does not exist.")
+	case errors.Is(err, record.ErrKeyEnded):
+		return problem(resource.CodeNotApplicable, "The key has expired or was revoked, so it cannot be rotated. Create a new one.")
 	case errors.Is(err, record.ErrIdempotencyConflict):
 		return problem(resource.CodeIdempotencyConflict, "The idempotency key was used with a different request.")
 	case errors.As(err, &keyInUse):

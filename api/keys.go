@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,7 +71,8 @@ func (s *service) keyRoutes() {
 		id: "create-key", method: http.MethodPost, path: "/v1/keys", tag: tag, role: record.Admin, unlimited: true,
 		summary: "Create an API key", status: http.StatusCreated, body: bodyOf[resource.NewKey](),
 		about: "`key` in the answer is the secret. It cannot be read again: the orchestrator stores only its hash. To a key with " +
-			"`definitions`, everything of other definitions does not exist.",
+			"`definitions`, everything of other definitions does not exist. A key may be created before its definitions are registered: " +
+			"`unknown_definitions` names those that are not.",
 	}, s.createKey)
 	register(s, route{
 		id: "get-own-key", method: http.MethodGet, path: "/v1/keys/me", tag: tag, role: record.Viewer,
@@ -88,8 +90,8 @@ func (s *service) keyRoutes() {
 		id: "rotate-key", method: http.MethodPost, path: "/v1/keys/{id}/rotate", tag: tag, role: record.Admin, unlimited: true,
 		summary: "Replace the secret of an API key", body: &bodyRule{shape: bodyOf[resource.RotateKey]().shape, optional: true},
 		about: "`key` in the answer is the new secret. The one before stays valid for `grace` (default 0), an older one does not. " +
-			"A revoked or expired key cannot be rotated.",
-		errors: []int{http.StatusNotFound},
+			"A revoked or expired key cannot be rotated (`not_applicable`).",
+		errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, s.rotateKey)
 }
 
@@ -128,7 +130,27 @@ func (s *service) createKey(ctx context.Context, _ *struct{}) (*keyOutput, error
 	}
 	output := &keyOutput{Body: ShowKey(key)}
 	output.Body.Secret = secret
+	output.Body.UnknownDefinitions, err = UnknownDefinitions(ctx, s.Reads, key.Scope)
+	if err != nil { // the key is there, and its secret must not be lost
+		s.Logger.WarnContext(ctx, "the definitions of a new key could not be looked up", "error", err)
+	}
 	return output, nil
+}
+
+// UnknownDefinitions returns the names that are not those of registered definitions.
+func UnknownDefinitions(ctx context.Context, reads interface {
+	LatestDefinition(ctx context.Context, name string) (record.RegisteredDefinition, error)
+}, names []string,
+) (unknown []string, err error) {
+	for _, name := range names {
+		switch _, err := reads.LatestDefinition(ctx, name); {
+		case errors.Is(err, record.ErrDefinitionNotFound):
+			unknown = append(unknown, name)
+		case err != nil:
+			return unknown, err
+		}
+	}
+	return unknown, nil
 }
 
 // MaxGrace bounds the time for which the secret before a rotation stays valid.

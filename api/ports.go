@@ -102,7 +102,7 @@ type Keys interface {
 	CreateKey(ctx context.Context, key record.Key) error
 	Keys(ctx context.Context) ([]record.Key, error)
 	RevokeKey(ctx context.Context, id string) error
-	// RotateKey replaces the secret of a valid key. The one before stays valid for the grace.
+	// RotateKey replaces the secret of a valid key. The one before stays valid for the grace. Errors: record.ErrKeyEnded.
 	RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (record.Key, error)
 	// UseKey records that a key is in use, at most once in record.KeyUseInterval.
 	UseKey(ctx context.Context, id string) error

@@ -214,11 +214,27 @@ func TestAKeyExpires(t *testing.T) {
 	e.key = created.Secret
 	require.Eventually(t, func() bool { return e.get("/v1/stats").StatusCode == http.StatusUnauthorized }, 30*time.Second, 20*time.Millisecond)
 	_, e.key = e.holder(record.Admin)
+	ended := e.post("/v1/keys/"+created.ID+"/rotate", "").problem(http.StatusConflict, resource.CodeNotApplicable)
+	assert.Contains(t, ended.Detail, "has expired or was revoked")
 	for _, body := range []string{
 		`{"name":"x","role":"viewer","expires_in":"0"}`, `{"name":"x","role":"viewer","expires_in":"soon"}`,
 		`{"name":"x","role":"viewer","definitions":[]}`, `{"name":"x","role":"viewer","definitions":["a b"]}`,
 	} {
 		e.post("/v1/keys", body).problem(422, "invalid_field")
+	}
+}
+
+// A key may be created before its definitions, because the service that holds it may register them. The answer names those that
+// are not registered, because one of them may be misspelt.
+func TestANewKeyNamesItsUnknownDefinitions(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t)
+	require.Less(t, e.send(http.MethodPut, "/v1/definitions/known", `{"steps":[{"name":"a","command":"b.c"}]}`).StatusCode, 300)
+	created := into[resource.Key](e.post("/v1/keys", `{"name":"ci","role":"admin","definitions":["known","knwon"]}`), http.StatusCreated)
+	assert.Equal(t, []string{"knwon"}, created.UnknownDefinitions)
+	assert.Equal(t, []string{"known", "knwon"}, created.Definitions)
+	for _, listed := range into[resource.List[resource.Key]](e.get("/v1/keys"), http.StatusOK).Items {
+		assert.Nil(t, listed.UnknownDefinitions)
 	}
 }
 

@@ -29,7 +29,7 @@ func demoSaga() *saga.Definition {
 // simulatedOrders starts an order every second for the simulated workers. One order in five is declined and compensated, and
 // one in seven gets stuck. If the user has registered another definition with this name, it starts nothing.
 func (s *Server) simulatedOrders(ctx context.Context) {
-	if _, err := s.store.LatestDefinition(ctx, "order"); err == nil && !s.demoIsOurs(ctx) {
+	if !s.DemoStarts(ctx) {
 		s.config.Logger.Info("the demo does not start sagas: another definition named order is registered")
 		return
 	}
@@ -49,6 +49,16 @@ func (s *Server) simulatedOrders(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// DemoStarts reports whether the server starts orders by itself: with Config.Demo, unless another definition with their name is
+// registered.
+func (s *Server) DemoStarts(ctx context.Context) bool {
+	if s.demo != nil {
+		return s.demo.Starts(ctx)
+	}
+	_, err := s.store.LatestDefinition(ctx, "order")
+	return s.config.Demo && (err != nil || s.demoIsOurs(ctx))
 }
 
 // demoIsOurs reports whether the registered definition is the demo's, from an earlier run.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -92,6 +93,28 @@ func TestTheDemoHasAGroupOfStuckSagasToRepair(t *testing.T) {
 		require.NoError(t, err)
 		return len(stuck.Items) == 0
 	}, soon, look)
+}
+
+// A definition of the user with the demo's name keeps the demo from starting, and the server knows it.
+func TestADemoDoesNotStartOverAnotherDefinition(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state.db")
+	s, err := Open(t.Context(), Config{Listen: "127.0.0.1:0", Auth: "none", File: file})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { assert.NoError(t, s.Run(ctx)) })
+	_, err = client.New(client.Config{Server: s.URL()}).PutDefinition(t.Context(), "order", json.RawMessage(`{"steps":[{"name":"a","command":"b.c"}]}`))
+	cancel()
+	running.Wait()
+	require.NoError(t, err)
+	s, c, _ := shown(t, file)
+	assert.False(t, s.DemoStarts(t.Context()))
+	list, err := c.Sagas(t.Context(), client.Filter{}, client.Page{})
+	require.NoError(t, err)
+	assert.Empty(t, list.Items)
+	other, _, _ := shown(t, "")
+	assert.True(t, other.DemoStarts(t.Context()))
 }
 
 // Whatever an operator may meet is there within seconds.

@@ -102,6 +102,41 @@ type auditList struct {
 	scanned   int // how many of the arguments belong to the scan
 	scan      string
 	filter    string
+	bounds    []*int64 // of the scan, which are read from the times of the filter
+	times     []time.Time
+}
+
+const (
+	// auditSkew bounds how much later an entry may be sealed than one whose time is later: how long a transaction may take.
+	auditSkew = 2 * time.Minute
+
+	// seqOfTime searches the place of a time by halves, because the time of entries grows with seq.
+	seqOfTime = `with recursive halves (low, high) as (
+			select 0::bigint, coalesce((select max(seq) from audit), 0) + 1
+			union all
+			select case when e.at < $1 then e.seq else h.low end, case when e.at < $1 then h.high else (h.low + h.high) / 2 end
+			from halves h left join lateral (
+				select a.seq, a.at from audit a where a.seq >= (h.low + h.high) / 2 and a.seq < h.high order by a.seq limit 1
+			) e on true
+			where h.high - h.low > 1)
+		select high from halves order by high - low limit 1`
+)
+
+// between bounds the scan by the entries at a time, which place reads.
+func (l *auditList) between(comparison string, at time.Time) {
+	bound := new(int64)
+	l.bounds, l.times = append(l.bounds, bound), append(l.times, at)
+	l.scan += " and a.seq " + comparison + " " + l.argument(bound)
+}
+
+// place reads the bounds of the scan.
+func (l *auditList) place(ctx context.Context, tx pgx.Tx) error {
+	for i, at := range l.times {
+		if err := tx.QueryRow(ctx, seqOfTime, at).Scan(l.bounds[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *auditList) argument(value any) string {
@@ -127,10 +162,16 @@ func newAuditList(filter record.AuditFilter, page record.Page) (*auditList, erro
 	if filter.Target != nil {
 		l.scan += " and a.target = any(" + l.argument(record.AuditTargets(*filter.Target)) + ")"
 	}
-	l.scanned, l.filter = len(l.arguments), "true"
 	if filter.Actor != nil {
-		l.filter += " and a.actor = " + l.argument(*filter.Actor)
+		l.scan += " and a.actor = " + l.argument(*filter.Actor)
 	}
+	if filter.Since != nil {
+		l.between(">=", filter.Since.Add(-auditSkew))
+	}
+	if filter.Until != nil {
+		l.between("<", filter.Until.Add(auditSkew))
+	}
+	l.scanned, l.filter = len(l.arguments), "true"
 	if filter.Since != nil {
 		l.filter += " and a.at >= " + l.argument(*filter.Since)
 	}
@@ -152,7 +193,9 @@ func (s *Store) Audit(ctx context.Context, filter record.AuditFilter, page recor
 	}
 	if err == nil && list != nil {
 		err = s.survey(ctx, func(tx pgx.Tx) (err error) {
-			found, next, err = list.read(ctx, s, tx, page.Limit)
+			if err = list.place(ctx, tx); err == nil {
+				found, next, err = list.read(ctx, s, tx, page.Limit)
+			}
 			return err
 		})
 	}

@@ -73,7 +73,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 }
 
 // RotateKey gives a valid key the hash of a new secret. The secret before it stays valid for the grace, one that is older
-// does not. Errors: record.ErrKeyNotFound.
+// does not. Errors: record.ErrKeyNotFound, record.ErrKeyEnded.
 func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
 	if !storable(id) {
 		return key, fmt.Errorf("rotate a key: %w", record.ErrKeyNotFound)
@@ -91,9 +91,15 @@ func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace tim
 func (s *Store) rotateKey(ctx context.Context, tx pgx.Tx, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
 	rows, err := tx.Query(ctx, `update api_keys set old_hash = hash, old_until = now() + $3, hash = $2
 		where id = $1 and revoked_at is null and (expires_at is null or expires_at > now()) returning `+apiKeyColumns, id, hash, grace)
-	missing := record.ErrKeyNotFound
+	missing, ended := record.ErrKeyNotFound, false
 	if err == nil {
 		err = readRows(rows, (*keyRow).columns, func(row *keyRow, _ error) { key, missing = row.shown(), nil })
+	}
+	if err == nil && missing != nil {
+		err = tx.QueryRow(ctx, `select exists (select from api_keys where id = $1)`, id).Scan(&ended)
+	}
+	if ended {
+		missing = record.ErrKeyEnded
 	}
 	if err = cmp.Or(err, missing); err == nil {
 		err = s.audit(ctx, tx, "key.rotate", "keys/"+id, "", nil, key.AuditedRotation())

@@ -24,9 +24,12 @@ type Key struct {
 	ExpiresAt *Time  `json:"expires_at" format:"date-time" doc:"null: it does not expire"`
 	// Definitions is nil for a key that covers every definition.
 	Definitions []string `json:"definitions,omitempty" doc:"The only definitions that the key covers; absent: every definition"`
-	LastUsedAt  *Time    `json:"last_used_at" format:"date-time" doc:"To the minute; null: it was never used"`
-	OldUntil    *Time    `json:"previous_secret_until,omitempty" format:"date-time" doc:"When the secret before the last rotation becomes invalid"`
-	Secret      string   `json:"key,omitempty" doc:"The secret, only in the answer that created or rotated the key"`
+	// UnknownDefinitions are those of Definitions that were not registered when the key was created. A key may come before them.
+	UnknownDefinitions []string `json:"unknown_definitions,omitempty" doc:"Only in the answer that created the key: its definitions that are not registered, which may be misspelt or may follow"`
+
+	LastUsedAt *Time  `json:"last_used_at" format:"date-time" doc:"To the minute; null: it was never used"`
+	OldUntil   *Time  `json:"previous_secret_until,omitempty" format:"date-time" doc:"When the secret before the last rotation becomes invalid"`
+	Secret     string `json:"key,omitempty" doc:"The secret, only in the answer that created or rotated the key"`
 }
 
 // Health is the answer of /healthz and /readyz.

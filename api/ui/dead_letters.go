@@ -24,7 +24,8 @@ type letterView struct {
 	Reason  string
 	Problem *resource.Problem
 	Same    sameBy
-	Body    string // indented, if it is JSON
+	Body    string // indented, if it is JSON; as much of it as fits
+	Headers string
 	Binary  bool
 }
 
@@ -55,8 +56,10 @@ func (p *page) readLetter(r *http.Request) (letterView, error) {
 	found, err := get[resource.DeadLetter](p, r, nil, "v1", "dead-letters", id)
 	view := letterView{Letter: found, Body: found.Text, Binary: found.Text == "" && found.Size > 0}
 	if json.Valid([]byte(found.Text)) {
-		view.Body = pretty(json.RawMessage(found.Text))
+		view.Body = indented(json.RawMessage(found.Text))
 	}
+	view.Body = (&room{left: 4 * 3 * maxShownSteps}).text(view.Body, 3*maxShownSteps)
+	view.Headers = (&room{left: 4 * maxShownSteps}).json(found.Headers)
 	view.Same = sameBy{
 		CLI:  p.cli(r, []string{"dead-letters", "redrive", id}),
 		Curl: p.curl(r, http.MethodPost, "/v1/dead-letters/"+url.PathEscape(id)+"/redrive", map[string]string{"reason": "…"}),

@@ -132,11 +132,26 @@ func (p *page) definition(w http.ResponseWriter, r *http.Request, who *viewer) e
 		view.Compare = other
 		view.Diff, view.Same = diff(bodyText(against), view.Body)
 	}
+	view.fit()
 	view.Do = sameBy{
 		CLI:  p.cli(r, []string{"definitions", "show", name}),
 		Curl: p.curl(r, http.MethodGet, "/v1/definitions/"+name, nil),
 	}
 	return p.show(w, r, who, "definition", screen{Title: name, Tab: "definitions", Body: view})
+}
+
+// fit shortens what the view shows of large definitions. The API has all of them.
+func (v *definitionView) fit() {
+	v.Body = (&room{left: 4 * maxShownSteps}).text(v.Body, maxShown)
+	left := room{left: 4 * maxShownSteps}
+	for i, line := range v.Diff {
+		if left.left < rowSize {
+			v.Diff = append(v.Diff[:i:i], diffLine{Sign: "…", Text: strconv.Itoa(len(v.Diff)-i) + " more lines"})
+			break
+		}
+		left.left -= rowSize / 4
+		v.Diff[i].Text = left.text(line.Text, maxShown)
+	}
 }
 
 // The page counts the live sagas of the newest versions, and each of them up to a limit: a count is a page of a list.

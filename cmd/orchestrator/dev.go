@@ -44,16 +44,20 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	c.Health.apply(&config)
 	c.TLS.apply(&config)
 	config.SimulateWorkers, config.Demo = c.Simulate, c.Demo || c.Simulate && c.Sagas
-	return serve(ctx, config, func(url string) {
+	return serve(ctx, config, func(s *server.Server) {
+		url := s.URL()
 		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)
 		fmt.Fprintf(out.out, "embedded: the state is in %s (--fresh deletes it)\n", file)
-		c.announceWorkers(out, url)
+		c.announceWorkers(out, url, s.DemoStarts(ctx))
 		fmt.Fprintln(out.out, "for production: `orchestrator serve` with Postgres and RabbitMQ")
 	})
 }
 
-func (c *devCommand) announceWorkers(out *streams, url string) {
+// announceWorkers says who works. demo is false if another definition named order keeps the demo from starting.
+func (c *devCommand) announceWorkers(out *streams, url string, demo bool) {
 	switch {
+	case (c.Demo || c.Simulate && c.Sagas) && !demo:
+		fmt.Fprintln(out.out, "no order starts: another definition named order is in the state. Choose another --file, or --fresh")
 	case c.Demo:
 		fmt.Fprintf(out.out, "an order saga starts every second. Some get stuck: see the page, or `orchestrator stuck --groups --server %s`\n", url)
 	case c.Simulate && c.Sagas:

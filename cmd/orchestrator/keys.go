@@ -39,6 +39,9 @@ func (c *keysCreate) Run(ctx context.Context, group *keysCommand, out *streams) 
 		return err
 	}
 	p := group.printer(out)
+	if len(created.UnknownDefinitions) > 0 {
+		fmt.Fprintf(out.err, "warning: not registered, so far at least: %s\n", plain(strings.Join(created.UnknownDefinitions, ", ")))
+	}
 	if !p.json {
 		fmt.Fprintf(out.err, "key %s for %s, role %s; its secret cannot be shown again:\n", created.ID, plain(created.Name), created.Role)
 	}
@@ -56,7 +59,14 @@ func (c *keysCreate) create(ctx context.Context, group *keysCommand) (resource.K
 	}
 	created := api.ShowKey(key)
 	created.Secret = secret
-	return created, group.onDatabase(ctx, func(kept *store.Store) error { return kept.CreateKey(ctx, key) })
+	err := group.onDatabase(ctx, func(kept *store.Store) error {
+		if err := kept.CreateKey(ctx, key); err != nil {
+			return err
+		}
+		created.UnknownDefinitions, _ = api.UnknownDefinitions(ctx, kept, key.Scope) // the key is there: its secret must be shown
+		return nil
+	})
+	return created, err
 }
 
 // onDatabase calls work with the open database.

@@ -90,7 +90,7 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 		return exitDone
 	}
 	if err != nil {
-		fmt.Fprintf(out.err, "orchestrator: %s\nSee `orchestrator --help`.\n", plain(redact(err.Error())))
+		fmt.Fprintf(out.err, "orchestrator: %s\nSee `orchestrator --help`.\n", plain(redact(clearer(err).Error())))
 		return exitUsage
 	}
 	err = parsed.Run()

@@ -120,11 +120,11 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 	c.Event.apply(&config)
 	c.Health.apply(&config)
 	c.TLS.apply(&config)
-	return serve(ctx, config, func(url string) { fmt.Fprintf(out.out, "serving %s\n", url) })
+	return serve(ctx, config, func(s *server.Server) { fmt.Fprintf(out.out, "serving %s\n", s.URL()) })
 }
 
 // serve opens an orchestrator, announces its URL, and runs it until ctx ends.
-func serve(ctx context.Context, config server.Config, announce func(url string)) error {
+func serve(ctx context.Context, config server.Config, announce func(*server.Server)) error {
 	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
 		return usageError{err}
 	}
@@ -139,6 +139,6 @@ func serve(ctx context.Context, config server.Config, announce func(url string))
 		return err
 	}
 	tune()
-	announce(orchestrator.URL())
+	announce(orchestrator)
 	return orchestrator.Run(ctx)
 }

@@ -55,11 +55,16 @@ func New(config Config) *Demo {
 	return &Demo{config: config, faults: newFaults()}
 }
 
+// Starts reports whether Run starts orders: not if the user has registered another definition with their name.
+func (d *Demo) Starts(ctx context.Context) bool {
+	kept, err := d.config.Reads.LatestDefinition(ctx, definitionName)
+	return err != nil || ours(kept.Definition)
+}
+
 // Run registers the definition, starts an order every second for an hour, and works on orders until ctx ends. If the user has
 // registered another definition with the name order, Run returns at once.
 func (d *Demo) Run(ctx context.Context) {
-	kept, err := d.config.Reads.LatestDefinition(ctx, definitionName)
-	if err == nil && !ours(kept.Definition) {
+	if !d.Starts(ctx) {
 		d.config.Logger.Warn("the demo does nothing: another definition named order is registered (--fresh deletes it)")
 		return
 	}

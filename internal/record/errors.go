@@ -14,8 +14,10 @@ var (
 	ErrDefinitionNotFound = errors.New("definition not found")
 	ErrDeadLetterNotFound = errors.New("dead letter not found")
 	ErrKeyNotFound        = errors.New("key not found")
-	ErrQueueNotFound      = errors.New("queue not found")
-	ErrWebhookNotFound    = errors.New("webhook not found")
+	// ErrKeyEnded means that a key has expired or was revoked, so it cannot be rotated.
+	ErrKeyEnded        = errors.New("key expired or revoked")
+	ErrQueueNotFound   = errors.New("queue not found")
+	ErrWebhookNotFound = errors.New("webhook not found")
 	// ErrTooManyWebhooks means that there are MaxWebhooks already.
 	ErrTooManyWebhooks = errors.New("too many webhooks")
 	// ErrPageNotFound means that Page.After is not a position in the list. Start again at the first page.

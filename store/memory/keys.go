@@ -65,12 +65,15 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 }
 
 // RotateKey gives a valid key the hash of a new secret. The secret before it stays valid for the grace, one that is older
-// does not. Errors: record.ErrKeyNotFound.
+// does not. Errors: record.ErrKeyNotFound, record.ErrKeyEnded.
 func (s *Store) RotateKey(ctx context.Context, id string, hash []byte, grace time.Duration) (key record.Key, err error) {
 	err = s.write(ctx, func(w *writing) error {
 		found, there := w.tables.apiKeys[id]
-		if !there || !found.Accepts(found.Hash, s.now()) {
+		if !there {
 			return record.ErrKeyNotFound
+		}
+		if !found.Accepts(found.Hash, s.now()) {
+			return record.ErrKeyEnded
 		}
 		key = cloneKey(found)
 		key.OldHash, key.OldUntil, key.Hash = key.Hash, s.now().Add(grace), slices.Clone(hash)

@@ -87,6 +87,8 @@ func keyExpired(f *Fixture) {
 	_, err := f.KeyByHash(t.Context(), key.Hash)
 	require.ErrorIs(t, err, record.ErrKeyNotFound)
 	_, err = f.RotateKey(t.Context(), key.ID, newKey("new").Hash, time.Hour)
+	require.ErrorIs(t, err, record.ErrKeyEnded)
+	_, err = f.RotateKey(t.Context(), NewID(), newKey("new").Hash, time.Hour)
 	require.ErrorIs(t, err, record.ErrKeyNotFound)
 	found, err := f.KeyByHash(t.Context(), later.Hash)
 	require.NoError(t, err)
