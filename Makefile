@@ -7,7 +7,7 @@ LINTER := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 RELEASE_TOOL := go tool -modfile=$(CURDIR)/tools/release/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help sbom plans screenshots build test soak walk mutants fuzz workers chaos failover bench growth bench-smoke openapi servers lint fmt
+.PHONY: help sbom plans screenshots build test soak walk mutants fuzz workers chaos failover churn bench growth bench-smoke openapi servers lint fmt
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ chaos: ## inject every fault under load and print the recovery times (about 15 m
 
 failover: ## let Postgres (Patroni, etcd), pgbouncer, a RabbitMQ cluster and versions fail over under load (about 10 minutes)
 	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestFailover -chaos.all
+
+churn: ## run sagas with and without retention, CHURN (5m) each, and compare sizes and times
+	go test -count 1 -v -timeout 8h ./internal/test/chaos -run TestChurn -churn.for $(or $(CHURN),5m)
 
 bench: build ## compare with other systems on this machine (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .

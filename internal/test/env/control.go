@@ -12,7 +12,7 @@ func RabbitMQControl(t testing.TB) string {
 	bin, dir := require(t, "TESTENV_RABBITMQ_BIN", "a private RabbitMQ that it may change"), require(t, "TESTENV_RABBITMQ_DIR", "a private RabbitMQ that it may change")
 	path := filepath.Join(t.TempDir(), "rabbitmqctl")
 	script := "#!/bin/sh\nset -e\n. '" + filepath.Join(dir, "env") + "'\nexec '" + filepath.Join(bin, "rabbitmqctl") + "' \"$@\"\n"
-	if err := os.WriteFile(path, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatalf("write rabbitmqctl: %v", err)
 	}
 	return path
