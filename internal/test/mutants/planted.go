@@ -34,6 +34,7 @@ func mutants() []mutant {
 	all = append(all, retentionMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)
+	all = append(all, workerMutants()...)
 	return append(all, callerMutants()...)
 }
 

@@ -85,8 +85,9 @@ func checkLedger(t *testing.T, service string, pool *pgxpool.Pool, ends map[stri
 	for _, l := range lines {
 		id, rest, _ := strings.Cut(l.Key, "/")
 		keys[l.Key]++
-		assert.Equal(t, 1, keys[l.Key], "%s: effects of the key %s", service, l.Key)
-		assert.Contains(t, ends, id, "%s: the key %s", service, l.Key)
+		if _, known := ends[id]; !known || keys[l.Key] > 1 {
+			t.Errorf("%s: the key %s has %d effects; its saga is known: %t", service, l.Key, keys[l.Key], known)
+		}
 		if _, action, _ := strings.Cut(rest, "/"); strings.HasPrefix(action, "execute") {
 			forward[id] = append(forward[id], l)
 		} else {
