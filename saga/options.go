@@ -10,6 +10,11 @@ func CompensatedBy(command string) StepOption {
 	return func(s *draftStep) { s.compensation = command }
 }
 
+// CommandName sets the command of the step. It replaces the command that the builder was given.
+func CommandName(command string) StepOption {
+	return func(s *draftStep) { s.command = command }
+}
+
 // After names the steps that must be done before this one. Steps after the same step run in parallel.
 func After(names ...string) StepOption {
 	return func(s *draftStep) { s.after = new(append([]string{}, names...)) }

@@ -15,7 +15,7 @@ func imports() map[string][]string {
 		"internal/definitions":     {"saga", "saga/condition", "saga/schema"},
 		"internal/record":          {"saga", "steps/wire"},
 		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
-		"steps":                    {"saga", "steps/wire", "internal/rabbit", "internal/failpoint", "internal/wait"},
+		"steps":                    {"saga", "steps/wire", "client", "api/resource", "internal/rabbit", "internal/failpoint", "internal/wait"}, // a typed saga registers and starts itself
 		"steps/wire":               {"saga"},
 		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait", "internal/definitions", "internal/seal"},
 		"store/memory":             {"saga", "internal/record", "steps/wire", "internal/definitions"},

@@ -1,0 +1,110 @@
+package steps
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
+)
+
+// commandKey is the key of a command in the context of a step function.
+type commandKey struct{}
+
+// CommandOf returns the command that a function of a Saga handles: its IdempotencyKey, Attempt, SagaID and more. ctx is the
+// context that the function got; ok is false for any other.
+func CommandOf(ctx context.Context) (command Command[json.RawMessage], ok bool) {
+	command, ok = ctx.Value(commandKey{}).(Command[json.RawMessage])
+	return command, ok
+}
+
+// invoke calls a function with the data of a command, and returns the members that it changed. outputAs is where the
+// definition puts the output of the step.
+func invoke[T any](
+	ctx context.Context, command Command[json.RawMessage], outputAs string, call func(context.Context, *T) error,
+) (output json.RawMessage, err error) {
+	raw := command.RawData
+	if raw == nil {
+		raw = json.RawMessage("{}")
+	}
+	if command.Output != nil {
+		raw, err = withOutput(raw, command.Output, outputAs)
+		if err != nil {
+			return nil, Fail(CodeInvalidData, err.Error())
+		}
+	}
+	var data T
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return nil, Fail(CodeInvalidData, err.Error())
+	}
+	before, err := membersOf(&data)
+	if err != nil {
+		return nil, Fail(CodeInvalidData, err.Error())
+	}
+	if err := call(context.WithValue(ctx, commandKey{}, command), &data); err != nil {
+		return nil, err
+	}
+	if command.Action == saga.Compensate {
+		return nil, nil
+	}
+	return changes(before, &data)
+}
+
+// withOutput puts the output of a step into the data, as the orchestrator merges it.
+func withOutput(data, output json.RawMessage, outputAs string) (json.RawMessage, error) {
+	var merged, members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &merged); err != nil {
+		return nil, fmt.Errorf("decode the data: %w", err)
+	}
+	if merged == nil {
+		merged = make(map[string]json.RawMessage)
+	}
+	if outputAs != "" {
+		merged[outputAs] = output
+	} else {
+		if err := json.Unmarshal(output, &members); err != nil {
+			return nil, fmt.Errorf("decode the output of the step: %w", err)
+		}
+		for name, value := range members {
+			merged[name] = value
+		}
+	}
+	return saga.EncodeJSON(merged)
+}
+
+// membersOf returns the top-level members of a value's JSON.
+func membersOf(value any) (map[string]json.RawMessage, error) {
+	content, err := saga.EncodeJSON(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode the data: %w", err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(content, &members); err != nil {
+		return nil, fmt.Errorf("the data does not encode to a JSON object: %w", err)
+	}
+	return members, nil
+}
+
+// changes returns the members of the data that differ from before, those that are gone as null; nil if there are none.
+func changes(before map[string]json.RawMessage, data any) (json.RawMessage, error) {
+	after, err := membersOf(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errOutput, err)
+	}
+	changed := make(map[string]json.RawMessage)
+	for name, value := range after {
+		if was, existed := before[name]; !existed || !bytes.Equal(was, value) {
+			changed[name] = value
+		}
+	}
+	for name := range before {
+		if _, exists := after[name]; !exists {
+			changed[name] = json.RawMessage("null")
+		}
+	}
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	return saga.EncodeJSON(changed)
+}
