@@ -1,6 +1,6 @@
-// Package steps is the worker side of the orchestrator for services in Go: typed handlers for commands, a worker that
-// takes commands from a queue and answers them, and a barrier that makes the effects in a service's database happen
-// exactly once.
+// Package steps is the orchestrator's package for services in Go. Define makes a typed saga: a definition together with the
+// functions of its steps. Underneath are typed handlers for commands, a worker that takes commands from a queue and answers
+// them, and a barrier that makes the effects in a service's database happen exactly once.
 //
 // # What a reply means
 //

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -56,7 +57,8 @@ func (s *Saga[T]) Start(ctx context.Context, c *client.Client, data T, options .
 // Run starts a saga and waits until it has ended or needs an operator. It returns the data of the completed saga, or an
 // error of type *Failed with the data at that time. The saga goes on if ctx ends: it is the orchestrator's.
 func (s *Saga[T]) Run(ctx context.Context, c *client.Client, data T, options ...RunOption) (T, error) {
-	state, err := s.Start(ctx, c, data, append(options[:len(options):len(options)], func(request *client.StartRequest) { request.Wait = longestWait })...)
+	waiting := func(request *client.StartRequest) { request.Wait = longestWait }
+	state, err := s.Start(ctx, c, data, append(slices.Clip(options), waiting)...)
 	for err == nil && !state.Status.Terminal() && state.Attention == nil {
 		state, err = c.Wait(ctx, state.ID, state.Revision, longestWait)
 	}

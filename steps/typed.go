@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -66,9 +67,7 @@ func withOutput(data, output json.RawMessage, outputAs string) (json.RawMessage,
 		if err := json.Unmarshal(output, &members); err != nil {
 			return nil, fmt.Errorf("decode the output of the step: %w", err)
 		}
-		for name, value := range members {
-			merged[name] = value
-		}
+		maps.Copy(merged, members)
 	}
 	return saga.EncodeJSON(merged)
 }
