@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/server"
@@ -186,4 +189,44 @@ func ExampleProblem() {
 		fmt.Println(problem.Status, problem.Code)
 	}
 	// Output: 404 definition_not_found
+}
+
+// Run starts a saga and waits for its end: the outcome is a value, or an error that names the failed step.
+func ExampleClient_Run() {
+	c, stop := embedded()
+	defer stop()
+	ctx := context.Background()
+
+	for _, data := range []string{`{"amount":40}`, `{"simulate":{"confirm":"out_of_stock"}}`} {
+		end, err := c.Run(ctx, client.StartRequest{Definition: "order", Data: json.RawMessage(data)})
+		if failed, is := errors.AsType[*client.Failed](err); is {
+			fmt.Println(end.Status, "because of", failed.Code, "in", failed.Step)
+			continue
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(end.Status)
+	}
+	// Output:
+	// completed
+	// compensated because of out_of_stock in confirm
+}
+
+// StartTx starts a saga together with the order that it is about, or not at all.
+func ExampleStartTx() {
+	placeOrder := func(ctx context.Context, pool *pgxpool.Pool, orderID string) (sagaID string, err error) {
+		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `insert into shop.orders (id) values ($1)`, orderID); err != nil {
+				return err
+			}
+			sagaID, err = client.StartTx(ctx, tx, client.StartRequest{
+				Definition: "order", Data: json.RawMessage(`{"amount":40}`), IdempotencyKey: "order-" + orderID,
+			})
+			return err
+		})
+		return sagaID, err
+	}
+	_ = placeOrder // with a pool of the orchestrator's database
 }

@@ -14,7 +14,7 @@ create table start_requests (
 with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 comment on table start_requests is 'Sagas that saga_start has asked for and that are not started yet. The body is that of POST /v1/sagas.';
 comment on column start_requests.claimed_until is 'Until when a replica has the row to itself.';
-comment on column start_requests.attempts is 'How often a replica has claimed the row. Each claim lasts longer than the one before.';
+comment on column start_requests.attempts is 'How often a replica has claimed the row. After some claims each lasts longer than the one before.';
 
 create index start_requests_key on start_requests (idempotency_key, number) where idempotency_key is not null;
 

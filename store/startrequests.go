@@ -16,8 +16,8 @@ const maxStartLease = 10 * time.Minute
 
 // claimStarts takes rows by one conditional update, without locks before it: of two replicas that find the same row, the
 // second one sees that its lease has moved. Of the rows with one idempotency key, only the oldest is taken: the others
-// learn from what became of it. A row that is claimed again waits twice as long as before, so that it does not block
-// others.
+// learn from what became of it. From the fifth claim on, each one lasts twice as long as the one before, so that a row
+// that cannot be stored does not block others; fewer claims may be those of replicas that died.
 const claimStarts = `with due as materialized (
 		select c.number from (
 			select q.number, row_number() over w as position, sum(q.bytes) over w as total from (
@@ -29,7 +29,7 @@ const claimStarts = `with due as materialized (
 		where c.position = 1 or c.total <= $2
 	)
 	update start_requests r
-	set claimed_until = now() + least($3::interval * 2 ^ least(r.attempts, 20), $4::interval), attempts = least(r.attempts, 1000000) + 1
+	set claimed_until = now() + least($3::interval * 2 ^ greatest(least(r.attempts, 20) - 4, 0), $4::interval), attempts = least(r.attempts, 1000000) + 1
 	from due d where r.number = d.number and r.claimed_until <= now()
 	returning r.number, r.saga_id, coalesce(r.idempotency_key, ''), r.body, r.actor`
 
