@@ -24,7 +24,8 @@ func (d *Definition) AllowedActions(in *Instance) []ActionName {
 func (d *Definition) allowedBack(in *Instance) []ActionName {
 	var allowed []ActionName
 	settles := d.pivotUnknown(in) && !in.Steps[d.graph.pivot].invalidOutput()
-	if in.Phase == PhaseScheduled || settles || d.mayTurnBack(in) {
+	if settles || in.Parent == nil && (in.Phase == PhaseScheduled || d.mayTurnBack(in)) { // a child is cancelled through its parent
+
 		allowed = append(allowed, ActionCompensate)
 	}
 	if d.mayRewind(in) {
@@ -52,7 +53,7 @@ func (d *Definition) allowedAfterEnd(in *Instance) []ActionName {
 // a rewind can be, unless that of the last execution may stand beside it.
 func (d *Definition) mayReopen(in *Instance, i int) bool {
 	s := &in.Steps[i]
-	if d.Steps[i].Compensation == "" {
+	if !d.compensable(in, i) {
 		return false
 	}
 	alone := s.Status == StepCompensated || s.Status == StepFailed || s.Status == StepPending

@@ -52,7 +52,7 @@ func (t *transition) draining() bool {
 // owes reports whether step i must be compensated before the saga can end.
 func (d *Definition) owes(in *Instance, i int) bool {
 	s := &in.Steps[i]
-	if d.Steps[i].Compensation == "" || in.ReopenedFrom != "" && !s.Reopened || in.Rewind != nil && !d.rewinds(in, i) {
+	if !d.compensable(in, i) || in.ReopenedFrom != "" && !s.Reopened || in.Rewind != nil && !d.rewinds(in, i) {
 		return false
 	}
 	switch s.Status {
@@ -79,9 +79,14 @@ func (t *transition) mayCompensate(i int) bool {
 func (t *transition) dispatchCompensation(i int) {
 	s := &t.next.Steps[i]
 	s.Status = StepCompensating
-	s.CompensationAttempts++
 	s.NextAttemptAt = time.Time{}
 	s.FinishedAt = time.Time{}
+	if t.def.Steps[i].Saga != "" {
+		s.Waiting = WaitForChild
+		t.unwindChild(i)
+		return
+	}
+	s.CompensationAttempts++
 	name, queue, timeout, _ := t.def.CommandFor(s.Name, Compensate)
 	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
@@ -127,7 +132,7 @@ func (t *transition) compensationAttemptFailed(i int, entry EntryType, failure R
 	policy, s := &t.def.Steps[i].CompensationRetry, &t.next.Steps[i]
 	failed, _ := t.next.CommandOut(i)
 	s.Error = &StepError{Code: failure.Code, Message: failure.Message}
-	s.DeadlineAt = time.Time{}
+	s.DeadlineAt, s.Waiting = time.Time{}, NoWait
 	t.progress()
 	detail := map[string]any{"code": failure.Code, "message": failure.Message, "action": string(Compensate)}
 	t.record(entry, s.Name, s.CompensationAttempts, detail)

@@ -154,7 +154,7 @@ func (d *Definition) checkState(in *Instance, i int) error {
 	if s.CompensationAttempts == 0 {
 		return nil
 	}
-	if d.Steps[i].Compensation == "" {
+	if !d.compensable(in, i) {
 		return broken("step %s has no compensation", s.Name)
 	}
 	for _, later := range d.graph.descendants[i] {
@@ -167,7 +167,8 @@ func (d *Definition) checkState(in *Instance, i int) error {
 
 // consistent reports whether the status of the step agrees with its other fields.
 func (s *StepState) consistent(step *Step) bool {
-	if s.Waiting != NoWait && (s.Status != StepRunning || s.Waiting != step.Wait()) || s.Signal != nil && step.Signal == "" {
+	held := s.Status == StepRunning || s.Status == StepCompensating && s.Waiting == WaitForChild
+	if s.Waiting != NoWait && (!held || s.Waiting != step.Wait()) || (s.Waiting == WaitForChild) != (held && step.Saga != "") || s.Signal != nil && step.Signal == "" {
 		return false
 	}
 	conditional := step.When != ""

@@ -12,7 +12,10 @@ type Decision struct {
 	// Changed is false if the revision stays: at most WakeAt and the deadlines of commands in the outbox differ.
 	Changed  bool
 	Commands []Command
+	Messages []Message // to other sagas
 	Entries  []Entry
+	// Looks holds the positions of steps that have waited long for their child: its end may have been missed.
+	Looks []int
 	// Ignored is the reason why nothing changed: the event was late, repeated or not due.
 	Ignored string
 	// OutputFault is the code of the reason why the output of a step that took effect was not merged into the data;

@@ -60,7 +60,7 @@ func checkExtent(before saga.Instance, decision saga.Decision) error {
 	after.Steps = slices.Clone(after.Steps)
 	for i := range before.Steps {
 		_, out := before.CommandOut(i)
-		if out = out || before.Steps[i].Waiting == saga.WaitForSignal; out && after.Steps[i].DeadlineAt.After(before.Steps[i].DeadlineAt) {
+		if out = out || before.Steps[i].Waiting == saga.WaitForSignal || before.Steps[i].Waiting == saga.WaitForChild; out && after.Steps[i].DeadlineAt.After(before.Steps[i].DeadlineAt) {
 			after.Steps[i].DeadlineAt = before.Steps[i].DeadlineAt // and so does the deadline of a command in the outbox
 		}
 	}
@@ -109,7 +109,8 @@ func checkWake(in *saga.Instance) error {
 		}
 		_, isOut := in.CommandOut(i)
 		held := s.Status == saga.StepRetrying && in.Phase == saga.PhaseBackward // until the end of a rewind
-		spared := s.Waiting != saga.NoWait && in.Phase == saga.PhaseBackward    // by a rewind
+		spared := s.Waiting != saga.NoWait && in.Phase == saga.PhaseBackward && // by a rewind
+			(s.Waiting != saga.WaitForChild || in.Rewind != nil && s.Status == saga.StepRunning && s.CompensationAttempts == 0)
 		out = out || isOut || s.Waiting != saga.NoWait && !spared || !s.NextAttemptAt.IsZero() && !held
 		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
 			if !held && !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
@@ -185,6 +186,9 @@ func checkEnd(def *saga.Definition, before saga.Instance, decision saga.Decision
 	after := decision.Next
 	if before.Status.Terminal() && after.Status != before.Status {
 		reopened := slices.ContainsFunc(decision.Entries, func(e saga.Entry) bool { return e.Type == saga.EntryReopened })
+		if before.Parent != nil && reopened { // the parent asked for it
+			return nil
+		}
 		if !reopened || before.Attention == nil || before.Attention.Reason != saga.LateEffect {
 			return fmt.Errorf("%s, then %s", before.Status, after.Status)
 		}

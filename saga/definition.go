@@ -39,14 +39,15 @@ const (
 	Park     FailurePolicy = "park"       // the saga is stuck until an operator decides
 )
 
-// Step is one local transaction of a service, or a wait, with at most one compensation. It has exactly one of Command,
-// Signal, Delay and Until.
+// Step is one local transaction of a service, a wait, or a saga of its own, with at most one compensation. It has exactly
+// one of Command, Signal, Delay, Until and Saga.
 type Step struct {
 	Name                string
 	Command             string
 	Signal              string   // name of the signal that it waits for; its Timeout may be 0: no limit
 	Delay               Duration // how long it waits
 	Until               Pointer  // where the data has the time that it waits for
+	Saga                string   // definition of the child that it starts
 	Compensation        string   // empty: none
 	Queue               string   // worker queue of its commands; empty: it sends none
 	Kind                Kind

@@ -49,7 +49,7 @@ func (d *Definition) MarshalJSON() ([]byte, error) {
 // canonical leaves out what the step does not use, so that definitions from before it keep their bytes.
 func (s *Step) canonical() stepJSON {
 	shown := stepJSON{
-		Name: s.Name, Queue: s.Queue, Command: s.Command, Compensation: s.Compensation, Signal: s.Signal, Until: s.Until,
+		Name: s.Name, Queue: s.Queue, Command: s.Command, Compensation: s.Compensation, Signal: s.Signal, Until: s.Until, Saga: s.Saga,
 		Kind: s.Kind, After: append([]string{}, s.After...), When: s.When, OutputAs: s.OutputAs, OutputSchema: s.OutputSchema,
 	}
 	if s.Input != nil {
@@ -115,6 +115,7 @@ type stepJSON struct {
 	Signal              string              `json:"signal,omitempty"`
 	Delay               *Duration           `json:"delay,omitempty"`
 	Until               Pointer             `json:"until,omitempty"`
+	Saga                string              `json:"saga,omitempty"`
 	Compensation        string              `json:"compensation,omitempty"`
 	Kind                Kind                `json:"kind"`
 	After               []string            `json:"after"`
@@ -174,7 +175,7 @@ func (r *definitionReader) definition(raw json.RawMessage) draft {
 func (r *definitionReader) step(at string, raw json.RawMessage) draftStep {
 	var step draftStep
 	members := r.object(at, raw, "name", "command", "compensation", "queue", "kind", "after", "timeout", "retry",
-		"compensation_timeout", "compensation_retry", "signal", "delay", "until", "when", "input", "output_as", "output_schema")
+		"compensation_timeout", "compensation_retry", "signal", "delay", "until", "saga", "when", "input", "output_as", "output_schema")
 	read(r, at+"/name", members["name"], "a string", &step.name)
 	read(r, at+"/command", members["command"], "a string", &step.command)
 	read(r, at+"/compensation", members["compensation"], "a string", &step.compensation)
@@ -193,6 +194,7 @@ func (r *definitionReader) wait(at string, members map[string]json.RawMessage) (
 	read(r, at+"/signal", members["signal"], "a string", &wait.signal)
 	wait.delay = optionalDuration(r, at+"/delay", members["delay"])
 	read(r, at+"/until", members["until"], "a JSON pointer", &wait.until)
+	read(r, at+"/saga", members["saga"], "a string", &wait.saga)
 	read(r, at+"/when", members["when"], "a CEL expression", &wait.when)
 	read(r, at+"/input", members["input"], "an object of JSON pointers", &wait.input)
 	read(r, at+"/output_as", members["output_as"], "a string", &wait.outputAs)

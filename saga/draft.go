@@ -33,6 +33,7 @@ type draftWait struct {
 	signal       *string
 	delay        *Duration
 	until        *Pointer
+	saga         *string
 	when         *string
 	input        map[string]Pointer
 	outputAs     *string
@@ -69,7 +70,7 @@ func (s *draftStep) complete(previous string) Step {
 	step := Step{
 		Name: s.name, Command: s.command, Compensation: s.compensation,
 		Kind: or(s.kind, Compensatable), After: []string{},
-		Signal: or(s.signal, ""), Delay: or(s.delay, 0), Until: or(s.until, ""),
+		Signal: or(s.signal, ""), Delay: or(s.delay, 0), Until: or(s.until, ""), Saga: or(s.saga, ""),
 		When: or(s.when, ""), Input: s.input, OutputAs: or(s.outputAs, ""), OutputSchema: canonicalJSON(s.outputSchema),
 	}
 	s.completeCommands(&step)

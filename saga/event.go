@@ -12,7 +12,7 @@ type Event struct {
 	Cause        Cause
 }
 
-// Cause is what happened: Wake, Published, Lost, Reply or Action.
+// Cause is what happened: Wake, Published, Lost, Reply, Signal, ChildEnded, Unwind or Action.
 type Cause interface{ cause() }
 
 // Wake reports that time has passed. It changes nothing if nothing is due, so timers may fire too often.
@@ -99,4 +99,7 @@ type Start struct {
 	Deadline     time.Duration // overrides that of the definition; 0: no override
 	TraceParent  string
 	Actor        string
+	Parent       *Parent // nil: none
+	// Unwound starts a child that its parent no longer wants: it ends at once, compensated.
+	Unwound bool
 }

@@ -168,7 +168,9 @@ func (t *transition) giveUpWaiting(i int) {
 	switch s := &t.next.Steps[i]; {
 	case s.Status == StepRetrying:
 		t.giveUp(i)
-	case s.Waiting != NoWait:
+	case s.Status == StepRunning && s.Waiting == WaitForChild:
+		t.unwindChild(i)
+	case s.interruptible():
 		t.giveUpWait(i)
 	}
 }

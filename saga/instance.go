@@ -65,7 +65,8 @@ type Instance struct {
 	Key         string // business key, held by one unfinished saga of the definition; empty: none
 	Priority    uint8  // of its commands in their queues, 0 to 9
 	Labels      map[string]string
-	TraceParent string // W3C trace context of the start; empty: none
+	TraceParent string  // W3C trace context of the start; empty: none
+	Parent      *Parent // nil: it is not a child
 	CreatedAt   time.Time
 	StartAt     time.Time // zero: it started at once
 	DeadlineAt  time.Time // zero: none
@@ -119,8 +120,9 @@ type StepState struct {
 	CompensationAttempts int        `json:"compensation_attempts,omitempty"`
 	CompensationForgiven int        `json:"compensation_forgiven,omitempty"`
 
-	Waiting Wait         `json:"waiting,omitempty"` // set while the step waits instead of having a command out
-	Signal  *GivenSignal `json:"signal,omitempty"`  // given to the step; nil: not yet
+	Waiting  Wait         `json:"waiting,omitempty"`  // set while the step waits instead of having a command out
+	Children []string     `json:"children,omitempty"` // that the step has started; the last one belongs to its last execution
+	Signal   *GivenSignal `json:"signal,omitempty"`   // given to the step; nil: not yet
 
 	StartedAt     time.Time       `json:"started_at,omitzero"`
 	FinishedAt    time.Time       `json:"finished_at,omitzero"`
@@ -182,7 +184,8 @@ func (s *StepState) execution() int { return s.Rewinds + 1 }
 
 // commandOut reports whether a command of the step is out: sent, and neither answered nor timed out.
 func (s *StepState) commandOut() bool {
-	return s.Status == StepRunning && s.Waiting == NoWait || s.Status == StepCompensating && s.NextAttemptAt.IsZero()
+	return s.Status == StepRunning && s.Waiting == NoWait ||
+		s.Status == StepCompensating && s.Waiting == NoWait && s.NextAttemptAt.IsZero()
 }
 
 // CommandOut returns the id of the command of step i that is out: sent, and neither answered nor timed out.

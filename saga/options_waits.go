@@ -22,6 +22,12 @@ func (b *Builder) WaitUntil(name string, pointer Pointer, options ...StepOption)
 	return b.add(Compensatable, name, "", append([]StepOption{func(s *draftStep) { s.until = &pointer }}, options...))
 }
 
+// Child adds a step that starts a saga of the named definition, and succeeds with its data when that completes. It is compensated
+// by compensating the child.
+func (b *Builder) Child(name, definition string, options ...StepOption) *Builder {
+	return b.add(Compensatable, name, "", append([]StepOption{func(s *draftStep) { s.saga = &definition }}, options...))
+}
+
 // DataSchema sets the JSON Schema (2020-12) of the data that a saga starts with. The server compiles it at registration.
 func (b *Builder) DataSchema(schema json.RawMessage) *Builder {
 	b.draft.dataSchema = schema

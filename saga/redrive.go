@@ -4,7 +4,7 @@ package saga
 // outcome: the success of any attempt counts. It does not change timers.
 func (t *transition) actRedrive(a Action) {
 	i := t.def.step(a.Command.Step)
-	waits := i >= 0 && a.Command.Direction == Execute && t.def.Steps[i].Wait() != NoWait
+	waits := i >= 0 && !t.def.Steps[i].sends(a.Command.Direction)
 	if i < 0 || waits || a.Command.Saga != t.next.ID || !t.wasSent(i, a.Command) {
 		t.refuse(RefusedUnknownCommand, "the saga has sent no such command")
 		return

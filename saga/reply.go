@@ -11,7 +11,7 @@ const (
 // reply handles the answer of a worker.
 func (t *transition) reply(r Reply) {
 	i := t.def.step(r.Command.Step)
-	waits := i >= 0 && r.Command.Direction == Execute && t.def.Steps[i].Wait() != NoWait
+	waits := i >= 0 && !t.def.Steps[i].sends(r.Command.Direction)
 	if i < 0 || waits || r.Command.Saga != t.next.ID || !t.wasSent(i, r.Command) {
 		t.refuse(RefusedUnknownCommand, "no such command was sent")
 		return

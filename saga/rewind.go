@@ -42,7 +42,7 @@ func (t *transition) actRewind(a Action) {
 func (t *transition) requestRewind(a Action) {
 	if t.def.graph.pivot >= 0 {
 		pivot := &t.next.Steps[t.def.graph.pivot]
-		waiting := pivot.Status == StepRetrying || pivot.Waiting != NoWait
+		waiting := pivot.Status == StepRetrying || pivot.interruptible()
 		if pivot.Status == StepRunning || waiting {
 			t.next.TurnBack = &Failure{Code: CodeRewind, Message: a.Reason}
 			t.record(EntryRewindRequested, a.To, 0, reasonOf(a))
@@ -104,6 +104,7 @@ func (t *transition) rewound() {
 func (s *StepState) reset() StepState {
 	fresh := StepState{
 		Name: s.Name, Status: StepPending, Round: s.Round, Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect,
+		Children: s.Children,
 	}
 	if s.Attempts > 0 {
 		fresh.Rewinds++

@@ -170,7 +170,7 @@ func (t *transition) requestTurnBack(why Failure) {
 		return
 	}
 	switch pivot := &t.next.Steps[t.def.graph.pivot]; {
-	case pivot.Status == StepRetrying || pivot.Waiting != NoWait:
+	case pivot.Status == StepRetrying || pivot.interruptible():
 		t.next.TurnBack = &why
 		t.progress()
 		t.failWaiting(t.def.graph.pivot)
@@ -184,7 +184,7 @@ func (t *transition) requestTurnBack(why Failure) {
 
 // failWaiting ends a pivot that waits, so that the saga turns back.
 func (t *transition) failWaiting(pivot int) {
-	if s := &t.next.Steps[pivot]; s.Waiting != NoWait {
+	if t.next.Steps[pivot].interruptible() {
 		t.fail(pivot, CodeCancelled, "the saga turned back while the step waited")
 		return
 	}

@@ -26,6 +26,8 @@ type transition struct {
 	outputFault string
 	refused     *Refusal
 	commands    []Command
+	messages    []Message
+	looks       []int // steps whose child is to be looked at
 	entries     []Entry
 }
 
@@ -41,7 +43,7 @@ func (d *Definition) Start(s Start) (Decision, error) {
 	}
 	t.next = Instance{
 		ID: s.ID, Definition: d.Name, Version: d.Version, Key: s.Key, Priority: s.Priority, Labels: s.Labels,
-		TraceParent: s.TraceParent, CreatedAt: s.At, StartAt: s.StartAt, Data: data,
+		TraceParent: s.TraceParent, Parent: s.Parent, CreatedAt: s.At, StartAt: s.StartAt, Data: data,
 		Progress: Progress{Phase: PhaseScheduled, ProgressAt: s.At, Steps: make([]StepState, len(d.Steps))},
 	}
 	for i := range d.Steps {
@@ -60,6 +62,9 @@ func (d *Definition) Start(s Start) (Decision, error) {
 		t.record(EntryScheduled, "", 0, map[string]any{"start_at": s.StartAt})
 	}
 	t.begin()
+	if s.Unwound {
+		t.turnBack(parentTurnedBack())
+	}
 	return t.finish(Instance{})
 }
 
@@ -86,13 +91,17 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 		t.reply(cause)
 	case Signal:
 		t.signal(cause)
+	case ChildEnded:
+		t.childEnded(cause)
+	case Unwind:
+		t.unwind()
 	case Action:
 		t.act(cause)
 	default:
 		return Decision{}, fmt.Errorf("transition of saga %s: unknown event %T", in.ID, cause)
 	}
 	if !t.changed {
-		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused}, nil
+		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused, Looks: t.looks}, nil
 	}
 	return t.finish(in)
 }
@@ -113,10 +122,14 @@ func (t *transition) unchanged(in Instance) Instance {
 func (t *transition) finish(in Instance) (Decision, error) {
 	t.advance()
 	t.settle(in)
+	t.tellParent(in.Status)
 	if err := t.def.Check(&t.next); err != nil {
 		return Decision{}, fmt.Errorf("transition of saga %s at revision %d: %w", t.next.ID, in.Revision, err)
 	}
-	return Decision{Next: t.next, Changed: true, Commands: t.commands, Entries: t.entries, OutputFault: t.outputFault}, nil
+	return Decision{
+		Next: t.next, Changed: true, Commands: t.commands, Messages: t.messages, Entries: t.entries, OutputFault: t.outputFault,
+		Looks: t.looks,
+	}, nil
 }
 
 // advance dispatches everything that is ready. A passed deadline forbids that even before its timer fires: the result

@@ -24,7 +24,7 @@ func (s *draftStep) checkWaits(faults *Faults, i int) {
 	for _, kind := range []struct {
 		name  string
 		given bool
-	}{{"command", s.command != ""}, {"signal", s.signal != nil}, {"delay", s.delay != nil}, {"until", s.until != nil}} {
+	}{{"command", s.command != ""}, {"signal", s.signal != nil}, {"delay", s.delay != nil}, {"until", s.until != nil}, {"saga", s.saga != nil}} {
 		if kind.given {
 			given = append(given, kind.name)
 		}
@@ -42,6 +42,9 @@ func (s *draftStep) checkWaits(faults *Faults, i int) {
 	if s.retry.given() {
 		faults.add(stepPointer(i, "retry"), "a step that waits is not retried by a policy")
 	}
+	if s.saga != nil {
+		s.checkChild(faults, i)
+	}
 	if s.queue != nil && s.compensation == "" {
 		faults.add(stepPointer(i, "queue"), "the step sends no commands")
 	}
@@ -56,6 +59,24 @@ func (s *draftStep) checkWaits(faults *Faults, i int) {
 	}
 	if s.when != nil && *s.when == "" {
 		faults.add(stepPointer(i, "when"), "must not be empty")
+	}
+}
+
+// checkChild checks a step that starts a child saga. Its compensation is built in.
+func (s *draftStep) checkChild(faults *Faults, i int) {
+	if *s.saga == "" {
+		faults.add(stepPointer(i, "saga"), "must match %s", definitionNamePattern)
+	}
+	for _, member := range []struct {
+		name  string
+		given bool
+	}{
+		{"compensation", s.compensation != ""}, {"compensation_timeout", s.compensationTimeout != nil},
+		{"compensation_retry", s.compensationRetry.given()},
+	} {
+		if member.given {
+			faults.add(stepPointer(i, member.name), "a child saga is compensated by itself")
+		}
 	}
 }
 
@@ -77,6 +98,9 @@ func (d *Definition) checkWait(faults *Faults, i int) {
 		if step.Timeout != 0 {
 			checkDuration(faults, stepPointer(i, "timeout"), step.Timeout)
 		}
+	}
+	if step.Saga != "" && !matches(definitionNamePattern, step.Saga) {
+		faults.add(stepPointer(i, "saga"), "must match %s", definitionNamePattern)
 	}
 	if !step.Until.valid() {
 		faults.add(stepPointer(i, "until"), "must be a JSON pointer of at most %d bytes, such as /ship_at", MaxPointer)

@@ -14,8 +14,9 @@ const (
 	CodeConditionFailed = "condition_failed" // the condition of the step has no value for the data
 )
 
-// signalLook is how often a saga wakes that waits for a signal without a limit: every saga that is not stuck has a time to wake.
-const signalLook = 24 * time.Hour
+// waitLook is how often a saga wakes that waits without a limit, for a signal or a child: every saga that is not stuck has a
+// time to wake.
+const waitLook = 24 * time.Hour
 
 // decideCondition evaluates the condition of step i when its turn comes. It returns false if that settles the step.
 func (t *transition) decideCondition(i int) bool {
@@ -57,7 +58,7 @@ func (t *transition) startWait(i int, wait Wait) {
 	detail := map[string]any{"waits_for": string(wait)}
 	switch wait {
 	case WaitForSignal:
-		s.DeadlineAt = t.in(signalLook)
+		s.DeadlineAt = t.in(waitLook)
 		if step.Timeout > 0 {
 			s.DeadlineAt = t.in(asDuration(step.Timeout))
 		}
@@ -72,8 +73,10 @@ func (t *transition) startWait(i int, wait Wait) {
 			return
 		}
 		s.DeadlineAt = at
+	case WaitForChild:
+		detail["child"] = t.startChild(i)
 	}
-	if wait != WaitForSignal || step.Timeout > 0 {
+	if wait != WaitForChild && (wait != WaitForSignal || step.Timeout > 0) {
 		detail["until"] = s.DeadlineAt
 	}
 	t.record(EntryStepWaits, s.Name, s.Attempts, detail)
@@ -107,8 +110,11 @@ func (t *transition) wakeWait(i int) {
 	if s.Waiting == NoWait || !t.active(i) || !t.reached(s.DeadlineAt) {
 		return
 	}
-	if s.Waiting == WaitForSignal && t.def.Steps[i].Timeout == 0 {
-		s.DeadlineAt, t.postponed = t.in(signalLook), true
+	if s.Waiting == WaitForChild || s.Waiting == WaitForSignal && t.def.Steps[i].Timeout == 0 {
+		s.DeadlineAt, t.postponed = t.in(waitLook), true
+		if s.Waiting == WaitForChild {
+			t.looks = append(t.looks, i)
+		}
 		return
 	}
 	if s.Waiting == WaitForSignal {
@@ -118,6 +124,9 @@ func (t *transition) wakeWait(i int) {
 	}
 	t.succeed(i, s.Attempts, t.next.Data, Reply{})
 }
+
+// interruptible reports whether the step waits for something that can be given up at once. A child has to be compensated.
+func (s *StepState) interruptible() bool { return s.Waiting != NoWait && s.Waiting != WaitForChild }
 
 // giveUpWait ends the wait of step i because the saga turns back. The step has had no effect.
 func (t *transition) giveUpWait(i int) {

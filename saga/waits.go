@@ -9,10 +9,11 @@ const (
 	WaitForSignal Wait = "signal" // until the signal is given by the API
 	WaitDelay     Wait = "delay"  // for a time
 	WaitUntil     Wait = "until"  // until a time in the data
+	WaitForChild  Wait = "saga"   // until its child saga has ended
 )
 
 // Waits returns every kind of wait, and NoWait.
-func Waits() []Wait { return []Wait{NoWait, WaitForSignal, WaitDelay, WaitUntil} }
+func Waits() []Wait { return []Wait{NoWait, WaitForSignal, WaitDelay, WaitUntil, WaitForChild} }
 
 // Wait returns what the step waits for; NoWait if it sends a command.
 func (s *Step) Wait() Wait {
@@ -23,9 +24,16 @@ func (s *Step) Wait() Wait {
 		return WaitDelay
 	case s.Until != "":
 		return WaitUntil
+	case s.Saga != "":
+		return WaitForChild
 	default:
 		return NoWait
 	}
+}
+
+// sends reports whether the step sends commands in that direction.
+func (s *Step) sends(direction Direction) bool {
+	return s.Wait() == NoWait || direction == Compensate && s.Compensation != ""
 }
 
 // signalStep returns the position of the step that waits for the signal, or -1.

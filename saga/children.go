@@ -1,0 +1,252 @@
+package saga
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// MaxLevels is how deep sagas may be nested: a saga without a parent is at level 1.
+const MaxLevels = 8
+
+// ParentStep stands for the parent in the ids of what a saga tells it. A step cannot have this name.
+const ParentStep = "$parent"
+
+// Codes of failures of steps that start a child saga.
+const (
+	CodeChildCompensated = "child_compensated" // the child was compensated, and has no error of its own
+	CodeChildAbandoned   = "child_abandoned"   // an operator abandoned the child; the outcome is unknown
+	CodeChildHasPivot    = "child_has_pivot"   // a child that cannot be compensated, of a step that may have to be
+	CodeTooDeep          = "too_deep"          // the child would be below MaxLevels
+)
+
+// Parent names the step that started a saga as its child.
+type Parent struct {
+	Saga  string `json:"saga"`
+	Step  string `json:"step"`
+	Level int    `json:"level"` // of the child
+}
+
+// Message is what one saga asks or tells another. It leaves after the commit, like a command, until it was delivered.
+type Message struct {
+	ID     CommandID   // unique; its saga is the one that sends it
+	Start  *ChildStart // start this child
+	Unwind *ChildStart // compensate this child, whatever its status; it may not have started yet, and has no data
+	Ended  *Parent     // the saga, a child, has ended
+}
+
+// ChildStart is the start of a child.
+type ChildStart struct {
+	ID          string
+	Definition  string // the latest version
+	Data        json.RawMessage
+	Parent      Parent
+	Priority    uint8
+	TraceParent string
+}
+
+// ChildEnded reports to a parent how its child has ended, or that it could not be started or compensated.
+type ChildEnded struct {
+	Step    string
+	Child   string
+	Status  Status // empty if Refused
+	Data    json.RawMessage
+	Failure *Failure    // of the child, if it turned back
+	Refused *ReplyError // nil: the child has ended
+}
+
+// Unwind asks a child to compensate, whatever its status, because its parent turns back.
+type Unwind struct{}
+
+func (ChildEnded) cause() {}
+func (Unwind) cause()     {}
+
+// Child returns the child of the step's last execution, or "".
+func (s *StepState) Child() string {
+	if len(s.Children) == 0 {
+		return ""
+	}
+	return s.Children[len(s.Children)-1]
+}
+
+// childID derives the id of a child from the command that starts it, so that it starts once.
+func childID(command CommandID, now time.Time) string {
+	hash := sha256.Sum256([]byte(command.String()))
+	var id ulid.ULID
+	_ = id.SetTime(uint64(max(now.UnixMilli(), 0))) // the time of an event is within the range of ULIDs
+	copy(id[6:], hash[:])
+	return id.String()
+}
+
+// compensable reports whether step i can be compensated: by a worker, or by compensating its child.
+func (d *Definition) compensable(in *Instance, i int) bool {
+	step := &d.Steps[i]
+	return step.Compensation != "" || step.Saga != "" && step.Kind == Compensatable && in.Steps[i].Child() != ""
+}
+
+// startChild starts the child of step i.
+func (t *transition) startChild(i int) (child string) {
+	s := &t.next.Steps[i]
+	id := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Execute, Round: s.execution(), Attempt: s.Attempts}
+	child = childID(id, t.now)
+	s.Children = append(append([]string(nil), s.Children...), child)
+	s.DeadlineAt = t.in(waitLook)
+	start := t.childStart(i)
+	start.Data = t.commandData(i)
+	t.messages = append(t.messages, Message{ID: id, Start: &start})
+	return child
+}
+
+func (t *transition) childStart(i int) ChildStart {
+	s, level := &t.next.Steps[i], 2
+	if parent := t.next.Parent; parent != nil {
+		level = parent.Level + 1
+	}
+	return ChildStart{
+		ID: s.Child(), Definition: t.def.Steps[i].Saga, Priority: t.next.Priority, TraceParent: t.next.TraceParent,
+		Parent: Parent{Saga: t.next.ID, Step: s.Name, Level: level},
+	}
+}
+
+// unwindChild asks the child of step i to compensate.
+func (t *transition) unwindChild(i int) {
+	s := &t.next.Steps[i]
+	s.CompensationAttempts++
+	s.DeadlineAt = t.in(waitLook)
+	id := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Compensate, Round: s.Round, Attempt: s.CompensationAttempts}
+	start := t.childStart(i)
+	t.messages = append(t.messages, Message{ID: id, Unwind: &start})
+	t.record(EntryCompensationSent, s.Name, s.CompensationAttempts, map[string]any{"child": s.Child()})
+}
+
+// childEnded handles the end of the child of a step.
+func (t *transition) childEnded(e ChildEnded) {
+	i := t.def.step(e.Step)
+	if i < 0 || t.def.Steps[i].Saga == "" || e.Child == "" || t.next.Steps[i].Child() != e.Child {
+		t.ignore(ignoredLate)
+		return
+	}
+	switch {
+	case e.Refused != nil:
+		t.childRefused(i, *e.Refused)
+	case e.Status == Completed:
+		t.childCompleted(i, e.Data)
+	case e.Status == Compensated:
+		t.childCompensated(i, e.Failure)
+	case e.Status == Abandoned:
+		t.childAbandoned(i)
+	default:
+		t.ignore(ignoredNotDue)
+	}
+}
+
+// childCompleted counts the completion of a child as the success of its step.
+func (t *transition) childCompleted(i int, data json.RawMessage) {
+	s := &t.next.Steps[i]
+	switch s.Status {
+	case StepRunning, StepUnknown, StepFailed:
+		id := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Execute, Round: s.execution(), Attempt: s.Attempts}
+		t.executionSucceeded(i, Reply{Command: id, Succeeded: true, Output: data})
+	default:
+		t.ignore(ignoredRepeated)
+	}
+}
+
+// childCompensated fails the step of a child that was compensated: nothing is left of it. If the parent has asked for
+// that, the step is compensated.
+func (t *transition) childCompensated(i int, why *Failure) {
+	s := &t.next.Steps[i]
+	switch {
+	case s.Status == StepRunning && t.active(i):
+		failure := StepError{Code: CodeChildCompensated, Message: "the child saga was compensated"}
+		if why != nil {
+			failure = StepError{Code: why.Code, Message: why.Message}
+		}
+		t.fail(i, failure.Code, failure.Message)
+	case s.Status == StepCompensating || s.Status == StepCompensationFailed || s.waitsForTurn():
+		t.compensationSucceeded(i, Reply{Command: CommandID{Attempt: s.CompensationAttempts}})
+	default:
+		t.ignore(ignoredRepeated)
+	}
+}
+
+// childAbandoned leaves the outcome of a step unknown, or its compensation to an operator.
+func (t *transition) childAbandoned(i int) {
+	failure := ReplyError{Code: CodeChildAbandoned, Message: "the child saga was abandoned"}
+	switch s := &t.next.Steps[i]; {
+	case !t.active(i):
+		t.ignore(ignoredLate)
+	case s.Status == StepRunning:
+		s.Uncertain = true
+		t.fail(i, failure.Code, failure.Message)
+	case s.Status == StepCompensating:
+		t.compensationAttemptFailed(i, EntryCompensationRetry, failure)
+	default:
+		t.ignore(ignoredLate)
+	}
+}
+
+// childRefused handles a child that could not be started, or not be compensated.
+func (t *transition) childRefused(i int, why ReplyError) {
+	switch s := &t.next.Steps[i]; {
+	case !t.active(i):
+		t.ignore(ignoredLate)
+	case s.Status == StepRunning:
+		t.fail(i, why.Code, why.Message)
+	case s.Status == StepCompensating:
+		why.Retryable = false
+		t.compensationAttemptFailed(i, EntryCompensationRetry, why)
+	default:
+		t.ignore(ignoredLate)
+	}
+}
+
+// unwind compensates a child, whatever its status.
+func (t *transition) unwind() {
+	why := parentTurnedBack()
+	n := &t.next
+	switch {
+	case n.Phase == PhaseEnded && n.Status == Compensated, n.Phase == PhaseBackward && n.Rewind == nil && n.ReopenedFrom == "":
+		t.ignore(ignoredRepeated)
+	case t.def.pastPivot(n) || t.def.pivotUnknown(n):
+		t.refuse(RefusedNotApplicable, "the child saga is past its pivot, so it cannot be compensated")
+	case n.Phase == PhaseEnded || n.ReopenedFrom != "":
+		t.openAgain(why)
+	default:
+		if n.PausedByOperator {
+			n.PausedByOperator, t.woken = false, true
+		}
+		t.requestTurnBack(why)
+	}
+}
+
+func parentTurnedBack() Failure {
+	return Failure{Code: CodeCancelled, Message: "the parent saga turned back"}
+}
+
+// openAgain turns back a saga that has ended.
+func (t *transition) openAgain(why Failure) {
+	t.next.ReopenedFrom = ""
+	t.woken = true
+	for i := range t.next.Steps {
+		s := &t.next.Steps[i]
+		s.Reopened, s.LateCompensation, s.EarlierEffect = false, false, 0
+		if s.LateEffect {
+			s.LateEffect = false
+			t.compensateOnceMore(i)
+		}
+	}
+	t.record(EntryReopened, "", 0, nil)
+	t.turnBack(why)
+}
+
+// tellParent tells the parent that its child has ended.
+func (t *transition) tellParent(before Status) {
+	if t.next.Parent == nil || !t.next.Status.Terminal() || before == t.next.Status {
+		return
+	}
+	id := CommandID{Saga: t.next.ID, Step: ParentStep, Direction: Execute, Round: 1, Attempt: int(t.next.Revision)}
+	t.messages = append(t.messages, Message{ID: id, Ended: t.next.Parent})
+}
