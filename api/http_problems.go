@@ -37,7 +37,7 @@ func statusOf(code string) int {
 		return http.StatusUnsupportedMediaType
 	case resource.CodeUnknownField, resource.CodeInvalidField, resource.CodeInvalidParameter,
 		resource.CodeInvalidDefinition, resource.CodeIdempotencyConflict, resource.CodeUnknownStep,
-		resource.CodeDataTooLarge, resource.CodeInvalidData, resource.CodeInvalidOutput, resource.CodeFilterRequired, resource.CodeTooMany:
+		resource.CodeDataTooLarge, resource.CodeInvalidData, resource.CodeInvalidOutput, resource.CodeChildHasPivot, resource.CodeFilterRequired, resource.CodeTooMany:
 		return http.StatusUnprocessableEntity
 	case resource.CodeRateLimited:
 		return http.StatusTooManyRequests
@@ -63,6 +63,7 @@ func problemOf(err error) *resource.Problem {
 		keyInUse *record.KeyInUseError
 		gone     *record.SagaGoneError
 		invalid  *record.InvalidDataError
+		pivots   *record.ChildHasPivotError
 		refusal  *saga.Refusal
 		faults   saga.Faults
 	)
@@ -106,6 +107,8 @@ func problemOf(err error) *resource.Problem {
 		found := problem(resource.CodeSagaGone, "The saga of the idempotency key has ended and was deleted.")
 		found.SagaID = gone.SagaID
 		return found
+	case errors.As(err, &pivots):
+		return problem(resource.CodeChildHasPivot, "A child saga that may have to be compensated has a pivot.", fieldErrors(pivots.Faults, "")...)
 	case errors.As(err, &invalid):
 		return problem(resource.CodeInvalidData, "The data does not match the data_schema of the definition.", fieldErrors(invalid.Faults, "/data")...)
 	case errors.Is(err, record.ErrUnreadable):

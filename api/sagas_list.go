@@ -27,7 +27,7 @@ type FilterInput struct {
 	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
 	Step            Given[string]    `query:"step" maxLength:"63" doc:"Step that needs attention; -: sagas without one"`
 	ErrorCode       Given[string]    `query:"error_code" maxLength:"129" doc:"Error code of the step that needs attention; -: sagas without one"`
-	Parent          Given[string]    `query:"parent" doc:"Id of the saga that started it as a child. Sagas do not start children yet, so it selects none"`
+	Parent          Given[string]    `query:"parent" doc:"Id of the saga that started it as a child"`
 }
 
 // maxErrorCode is the longest error code in bytes, with a backslash in front.

@@ -31,20 +31,20 @@ type Parent struct {
 
 // Message is what one saga asks or tells another. It leaves after the commit, like a command, until it was delivered.
 type Message struct {
-	ID     CommandID   // unique; its saga is the one that sends it
-	Start  *ChildStart // start this child
-	Unwind *ChildStart // compensate this child, whatever its status; it may not have started yet, and has no data
-	Ended  *Parent     // the saga, a child, has ended
+	ID     CommandID   `json:"-"`                // unique; its saga is the one that sends it
+	Start  *ChildStart `json:"start,omitempty"`  // start this child
+	Unwind *ChildStart `json:"unwind,omitempty"` // compensate this child, whatever its status; it may not have started yet, and has no data
+	Ended  *Parent     `json:"ended,omitempty"`  // the saga, a child, has ended
 }
 
 // ChildStart is the start of a child.
 type ChildStart struct {
-	ID          string
-	Definition  string // the latest version
-	Data        json.RawMessage
-	Parent      Parent
-	Priority    uint8
-	TraceParent string
+	ID          string          `json:"id"`
+	Definition  string          `json:"definition"` // the latest version
+	Data        json.RawMessage `json:"data,omitempty"`
+	Parent      Parent          `json:"parent"`
+	Priority    uint8           `json:"priority,omitempty"`
+	TraceParent string          `json:"trace_parent,omitempty"`
 }
 
 // ChildEnded reports to a parent how its child has ended, or that it could not be started or compensated.

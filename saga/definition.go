@@ -94,7 +94,7 @@ const (
 
 // Queues returns the worker queues of the definition, each once, in the order of the steps.
 func (d *Definition) Queues() []string {
-	var queues []string
+	queues := []string{}
 	seen := make(map[string]bool, len(d.Steps))
 	for _, step := range d.Steps {
 		if step.Queue != "" && !seen[step.Queue] {
@@ -104,6 +104,9 @@ func (d *Definition) Queues() []string {
 	}
 	return queues
 }
+
+// HasPivot reports whether the sagas of the definition cannot be compensated from some point on, or at all.
+func (d *Definition) HasPivot() bool { return d.graph.pivot >= 0 || d.graph.forwardOnly }
 
 // step returns the position of the step with that name, or -1.
 func (d *Definition) step(name string) int {

@@ -65,8 +65,7 @@ type Instance struct {
 	Key         string // business key, held by one unfinished saga of the definition; empty: none
 	Priority    uint8  // of its commands in their queues, 0 to 9
 	Labels      map[string]string
-	TraceParent string  // W3C trace context of the start; empty: none
-	Parent      *Parent // nil: it is not a child
+	TraceParent string // W3C trace context of the start; empty: none
 	CreatedAt   time.Time
 	StartAt     time.Time // zero: it started at once
 	DeadlineAt  time.Time // zero: none
@@ -87,6 +86,7 @@ type Instance struct {
 // Progress is the part of an instance that only the core reads. Stores keep it as one JSON document.
 type Progress struct {
 	Phase            Phase       `json:"phase"`
+	Parent           *Parent     `json:"parent,omitempty"` // nil: the saga is not a child
 	PausedByOperator bool        `json:"paused,omitempty"`
 	TurnBack         *Failure    `json:"turn_back,omitempty"` // a cancel, a rewind or a passed deadline that waits for the outcome of the pivot
 	Rewind           *Rewind     `json:"rewind,omitempty"`    // nil: the saga is not being rewound

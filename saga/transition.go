@@ -43,8 +43,8 @@ func (d *Definition) Start(s Start) (Decision, error) {
 	}
 	t.next = Instance{
 		ID: s.ID, Definition: d.Name, Version: d.Version, Key: s.Key, Priority: s.Priority, Labels: s.Labels,
-		TraceParent: s.TraceParent, Parent: s.Parent, CreatedAt: s.At, StartAt: s.StartAt, Data: data,
-		Progress: Progress{Phase: PhaseScheduled, ProgressAt: s.At, Steps: make([]StepState, len(d.Steps))},
+		TraceParent: s.TraceParent, CreatedAt: s.At, StartAt: s.StartAt, Data: data,
+		Progress: Progress{Phase: PhaseScheduled, Parent: s.Parent, ProgressAt: s.At, Steps: make([]StepState, len(d.Steps))},
 	}
 	for i := range d.Steps {
 		t.next.Steps[i] = StepState{Name: d.Steps[i].Name, Status: StepPending, Round: 1}

@@ -71,7 +71,8 @@ func (s *draftStep) checkChild(faults *Faults, i int) {
 		name  string
 		given bool
 	}{
-		{"compensation", s.compensation != ""}, {"compensation_timeout", s.compensationTimeout != nil},
+		{"compensation", s.compensation != ""},
+		{"compensation_timeout", s.compensationTimeout != nil},
 		{"compensation_retry", s.compensationRetry.given()},
 	} {
 		if member.given {

@@ -20,6 +20,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/traces"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // Server is an orchestrator. Call Open to create one, then Run once.
@@ -29,6 +30,7 @@ type Server struct {
 	broker   broker
 	engine   *engine.Engine
 	relay    *relay.Relay
+	between  *between
 	bulk     *operate.Bulk
 	retain   *operate.Retention
 	health   *operate.Health
@@ -71,8 +73,9 @@ func (s *Server) assemble(ctx context.Context) error {
 			return err
 		}
 	}
+	s.between = newBetween(s.publisher(), func(ctx context.Context, m *wire.Command) error { return s.engine.Deliver(ctx, m) })
 	s.relay = relay.New(relay.Config{
-		Rows: s.store, Publisher: s.publisher(), Logger: s.config.Logger,
+		Rows: s.store, Publisher: s.between, Logger: s.config.Logger,
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { s.engine.Published(ctx, id, done) },
 		Sent:      func(commands int) { s.metrics.published.Observe(float64(commands)) },
 	})
@@ -167,7 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stopTaking()
 
 	var intake, engine, relay sync.WaitGroup
-	relay.Go(func() { s.relay.Run(publishing) })
+	relay.Go(func() { s.relay.Run(publishing); s.between.wait() })
 	relay.Go(func() { s.events.run(publishing) })
 	engine.Go(func() { s.engine.Run(deciding, engineGrace) })
 	intake.Go(func() { s.declare(taking) })

@@ -30,7 +30,7 @@ func (s *Store) Sagas(
 	ctx context.Context, filter record.Filter, page record.Page,
 ) (found []record.StoredSaga, next string, err error) {
 	filter, some := filter.Scoped()
-	if !some || filter.Parent != nil || !storable(page.After) || !storableFilter(filter) { // no saga has a parent yet
+	if !some || !storable(page.After) || !storableFilter(filter) || filter.Parent != nil && !storable(*filter.Parent) {
 		return nil, "", nil
 	}
 	lists, err := listsOf(filter, page)
@@ -136,6 +136,9 @@ func (l *sagaList) argument(value any) string {
 // constants, so that the planner can choose partial indexes.
 func (l *sagaList) indexed(filter record.Filter) (branches [][]string) {
 	switch {
+	case filter.Parent != nil:
+		l.exact = false
+		return [][]string{{"s.id in (select c.saga_id from children c where c.parent = " + l.argument(*filter.Parent) + ")"}}
 	case filter.Key != nil && *filter.Key != "":
 		l.exact = l.exact && filter.Definition == nil && filter.Statuses == nil && !filter.OfAttention()
 		return [][]string{{"s.key = " + l.argument(*filter.Key), "s.key <> ''"}}

@@ -205,7 +205,7 @@ func (l *load) loaded() (record.Loaded, error) {
 	maps.Copy(l.unreadable, l.claims.unreadable)
 	for _, start := range l.batch.Starts {
 		outcome := starts[start.SagaID]
-		if l.disabled[start.Definition] && (outcome.Kind == record.StartFree || outcome.Kind == record.StartKeyInUse) {
+		if l.disabled[start.Definition] && !start.Child && (outcome.Kind == record.StartFree || outcome.Kind == record.StartKeyInUse) {
 			starts[start.SagaID] = record.StartOutcome{Kind: record.StartDisabled}
 		}
 		if outcome.Kind == record.StartFree && start.Version > 0 && !l.defined[definitionKey{start.Definition, start.Version}] {

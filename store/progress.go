@@ -13,6 +13,7 @@ import (
 // reads it too.
 type progressRow struct {
 	Phase            saga.Phase    `json:"p"`
+	Parent           *saga.Parent  `json:"parent,omitempty"`
 	Entries          int64         `json:"n"`
 	ProgressAt       *offset       `json:"at,omitempty"` // absent: when the saga was updated
 	PausedByOperator bool          `json:"paused,omitempty"`
@@ -51,6 +52,7 @@ type stepRow struct {
 	Reopened             bool              `json:"reopened,omitempty"`
 	Waiting              saga.Wait         `json:"wait,omitempty"`
 	Signal               *saga.GivenSignal `json:"signal,omitempty"`
+	Children             []string          `json:"children,omitempty"`
 }
 
 // progressOf encodes an instance's progress. The names of the steps have a column of their own.
@@ -58,7 +60,7 @@ func progressOf(in *saga.Instance) *progressRow {
 	created := in.CreatedAt.Truncate(time.Microsecond)
 	p := &in.Progress
 	row := &progressRow{
-		Phase: p.Phase, Entries: p.Entries, PausedByOperator: p.PausedByOperator,
+		Phase: p.Phase, Parent: p.Parent, Entries: p.Entries, PausedByOperator: p.PausedByOperator,
 		TurnBack: p.TurnBack, Rewind: p.Rewind, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
 		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
 	}
@@ -79,7 +81,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
 		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
 		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect, Compensating: s.Compensating,
-		Waiting: s.Waiting, Signal: s.Signal,
+		Waiting: s.Waiting, Signal: s.Signal, Children: s.Children,
 	}
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
@@ -120,7 +122,7 @@ func decodeProgress(at place, text []byte, created, updated time.Time, names []s
 		return saga.Progress{}, err
 	}
 	p := saga.Progress{
-		Phase: row.Phase, Entries: row.Entries, ProgressAt: updated,
+		Phase: row.Phase, Parent: row.Parent, Entries: row.Entries, ProgressAt: updated,
 		PausedByOperator: row.PausedByOperator, TurnBack: row.TurnBack, Rewind: row.Rewind, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
 		ReopenedFrom: row.ReopenedFrom, Overdue: row.Overdue, LastAction: row.LastAction,
 		Steps: make([]saga.StepState, len(row.Steps)),
@@ -143,7 +145,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
 		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
 		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect, Compensating: r.Compensating,
-		Waiting: r.Waiting, Signal: r.Signal,
+		Waiting: r.Waiting, Signal: r.Signal, Children: r.Children,
 	}
 	if s.Status == "" {
 		s.Status = saga.StepPending

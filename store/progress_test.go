@@ -25,10 +25,10 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 		CompensationForgiven: 1, StartedAt: created, FinishedAt: created.Add(time.Microsecond), NextAttemptAt: created.Add(time.Hour),
 		DeadlineAt: created.Add(-time.Second), Output: json.RawMessage(`{"a":1}`),
 		Error:   &saga.StepError{Code: "c", Message: "m"},
-		Waiting: saga.WaitForSignal, Signal: &saga.GivenSignal{ID: "i", Key: "k", Hash: []byte("h"), At: created, Output: json.RawMessage(`{"b":2}`), Error: &saga.StepError{Code: "n"}, Taken: true},
+		Waiting: saga.WaitForSignal, Children: []string{"c"}, Signal: &saga.GivenSignal{ID: "i", Key: "k", Hash: []byte("h"), At: created, Output: json.RawMessage(`{"b":2}`), Error: &saga.StepError{Code: "n"}, Taken: true},
 	}
 	in := saga.Instance{ID: "x", CreatedAt: created, Progress: saga.Progress{
-		Phase: saga.PhaseBackward, PausedByOperator: true, TurnBack: failure, Rewind: &saga.Rewind{To: "a", Patch: json.RawMessage(`{"a":null}`)}, Failure: failure, DeadlinePassed: true,
+		Phase: saga.PhaseBackward, Parent: &saga.Parent{Saga: "p", Step: "s", Level: 2}, PausedByOperator: true, TurnBack: failure, Rewind: &saga.Rewind{To: "a", Patch: json.RawMessage(`{"a":null}`)}, Failure: failure, DeadlinePassed: true,
 		ReopenedFrom: saga.Completed, Entries: 7, ProgressAt: created.Add(time.Minute), Overdue: true, LastAction: "y",
 		Steps: []saga.StepState{
 			whole,

@@ -57,6 +57,7 @@ func (w *write) queue(b *pgx.Batch) error {
 	if err := w.queueCreated(b); err != nil {
 		return err
 	}
+	queueChildren(b, w.changes.Created)
 	if err := w.queueUpdated(b); err != nil {
 		return err
 	}

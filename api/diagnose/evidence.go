@@ -118,7 +118,7 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 		if e.Instance.Steps[i].Waiting == saga.NoWait {
 			continue
 		}
-		if ends := e.waitEnds(i); ends != nil {
+		if ends := e.waitEnds(i); ends != nil && ends.At != nil {
 			timers = append(timers, *ends)
 		}
 	}

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -25,9 +26,13 @@ func (e Evidence) wait() (finding, bool) {
 	}
 	step := &e.Instance.Steps[first]
 	found := finding{cause: resource.CauseWaitingForDelay, step: first, since: step.StartedAt, next: e.waitEnds(first)}
-	if step.Waiting == saga.WaitForSignal {
+	switch step.Waiting {
+	case saga.WaitForChild:
+		found.cause = resource.CauseWaitingForChild
+		found.message = fmt.Sprintf("Step %s waits for its child saga %s. See why that one is not further.", step.Name, step.Child())
+	case saga.WaitForSignal:
 		found.cause, found.message = resource.CauseWaitingForSignal, signalMessage(e.Instance.ID, &e.Definition.Steps[first])
-	} else {
+	default:
 		found.message = fmt.Sprintf("Step %s waits until %s. Nothing needs to be done.", step.Name, step.DeadlineAt.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
 	return found, true
@@ -40,13 +45,16 @@ func signalMessage(sagaID string, step *saga.Step) string {
 
 // endless reports whether the wait of a step has no end of its own.
 func (e Evidence) endless(i int) bool {
-	return e.Instance.Steps[i].Waiting == saga.WaitForSignal && e.Definition.Steps[i].Timeout == 0
+	waiting := e.Instance.Steps[i].Waiting
+	return waiting == saga.WaitForChild || waiting == saga.WaitForSignal && e.Definition.Steps[i].Timeout == 0
 }
 
 // waitEnds returns the end of a wait; nil if only a signal ends it.
 func (e Evidence) waitEnds(i int) *resource.NextAutomatic {
 	step := &e.Instance.Steps[i]
 	switch {
+	case step.Waiting == saga.WaitForChild:
+		return automatic(time.Time{}, "step "+step.Name+" goes on when its child saga ends")
 	case e.endless(i):
 		return nil
 	case step.Waiting == saga.WaitForSignal:

@@ -66,13 +66,14 @@ type RetentionRule struct {
 	Count int    `json:"count,omitempty" minimum:"1" maximum:"1000000" doc:"Number of newest sagas that are kept; absent: no limit"`
 }
 
-// DefinitionStep is one step of a DefinitionBody. It has exactly one of command, signal, delay and until.
+// DefinitionStep is one step of a DefinitionBody. It has exactly one of command, signal, delay, until and saga.
 type DefinitionStep struct {
 	Name                string            `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" doc:"Unique in the definition"`
 	Command             string            `json:"command,omitempty" doc:"The command's name: the AMQP type of its message"`
 	Signal              string            `json:"signal,omitempty" doc:"The signal that the step waits for, instead of sending a command"`
 	Delay               string            `json:"delay,omitempty" doc:"The time that the step waits, such as 24h, instead of sending a command"`
 	Until               string            `json:"until,omitempty" doc:"A JSON pointer to the RFC 3339 time in the data that the step waits for, instead of sending a command"`
+	Saga                string            `json:"saga,omitempty" doc:"The definition of a child saga that the step starts, instead of sending a command; its latest version"`
 	When                string            `json:"when,omitempty" maxLength:"1024" doc:"A CEL expression over data: if it is false when the step's turn comes, the step is skipped"`
 	Input               map[string]string `json:"input,omitempty" doc:"What the step's commands get of the data: names to JSON pointers; absent: all of it"`
 	OutputAs            string            `json:"output_as,omitempty" maxLength:"128" doc:"The member of the data that gets the output; absent: its members are merged"`

@@ -24,6 +24,7 @@ const (
 	CodeUnknownSignal        = "unknown_signal"         // a step of the definition does not wait for it
 	CodeSignalTaken          = "signal_taken"           // the signal was given before
 	CodeInvalidData          = "invalid_data"           // the data does not match the schema of the definition
+	CodeChildHasPivot        = saga.CodeChildHasPivot   // a child saga that may have to be compensated cannot be
 	CodeInvalidOutput        = "invalid_output"         // the output does not match the schema of the step
 	CodeUnknownStep          = "unknown_step"           // the saga does not have the step
 	CodeDataTooLarge         = "data_too_large"         // the saga's data would exceed its limit

@@ -26,9 +26,17 @@ type Saga struct {
 	Attention      *Attention        `json:"attention"`
 	AllowedActions []saga.ActionName `json:"allowed_actions"`
 	RewindingTo    Text              `json:"rewinding_to"` // the step to which the saga is being rewound
+	Parent         *SagaParent       `json:"parent"`       // the step that started the saga as its child
+	Children       []string          `json:"children"`     // ids of the sagas that its steps have started
 	Steps          []SagaStep        `json:"steps"`
 	// Unreadable is the reason why only a part of the saga is shown: the orchestrator cannot read the stored state.
 	Unreadable Text `json:"unreadable"`
+}
+
+// SagaParent names the step that started a saga.
+type SagaParent struct {
+	Saga string `json:"saga"`
+	Step string `json:"step"`
 }
 
 // SagaStep is the state of one step of a Saga.
@@ -55,6 +63,7 @@ type WaitsFor struct {
 	Signal Text           `json:"signal"`
 	Delay  *saga.Duration `json:"delay"`
 	Until  Text           `json:"until"` // a JSON pointer into the data
+	Saga   Text           `json:"saga"`  // the definition of a child
 }
 
 func waitsFor(step *saga.Step) *WaitsFor {
@@ -65,6 +74,8 @@ func waitsFor(step *saga.Step) *WaitsFor {
 		return &WaitsFor{Delay: &step.Delay}
 	case saga.WaitUntil:
 		return &WaitsFor{Until: Text(step.Until)}
+	case saga.WaitForChild:
+		return &WaitsFor{Saga: Text(step.Saga)}
 	default:
 		return nil
 	}
@@ -72,7 +83,7 @@ func waitsFor(step *saga.Step) *WaitsFor {
 
 // deadlineOf returns the end of the attempt or the wait of a step; nil: it has none.
 func deadlineOf(step *saga.Step, state *saga.StepState) *Time {
-	if state.Waiting == saga.WaitForSignal && step.Timeout == 0 {
+	if state.Waiting == saga.WaitForChild || state.Waiting == saga.WaitForSignal && step.Timeout == 0 {
 		return nil
 	}
 	return OptionalTime(state.DeadlineAt)
@@ -123,6 +134,13 @@ func SagaWithoutDefinition(in *saga.Instance) Saga {
 		CreatedAt: Time{in.CreatedAt}, StartAt: OptionalTime(in.StartAt), UpdatedAt: Time{in.UpdatedAt},
 		FinishedAt: OptionalTime(in.FinishedAt), DeadlineAt: OptionalTime(in.DeadlineAt),
 		Attention: AttentionOf(in.Attention), AllowedActions: []saga.ActionName{}, Steps: make([]SagaStep, len(in.Steps)),
+	}
+	if in.Parent != nil {
+		shown.Parent = &SagaParent{Saga: in.Parent.Saga, Step: in.Parent.Step}
+	}
+	shown.Children = []string{}
+	for i := range in.Steps {
+		shown.Children = append(shown.Children, in.Steps[i].Children...)
 	}
 	if in.Rewind != nil {
 		shown.RewindingTo = Text(in.Rewind.To)

@@ -54,7 +54,7 @@ func TestASagaIsShownWithEveryMember(t *testing.T) {
 	require.JSONEq(t, `{
 		"id": "s", "definition": "order", "version": 0, "key": null, "status": "compensating", "revision": 4,
 		"data": {}, "priority": 0, "labels": {},
-		"created_at": "2026-11-23T12:00:00.000000Z", "start_at": null, "updated_at": "2026-11-23T12:00:00.000000Z", "unreadable": null, "rewinding_to": null,
+		"created_at": "2026-11-23T12:00:00.000000Z", "start_at": null, "updated_at": "2026-11-23T12:00:00.000000Z", "unreadable": null, "rewinding_to": null, "parent": null, "children": [],
 		"finished_at": null, "deadline_at": null,
 		"failure": {"step": null, "code": "cancelled", "message": "a <typing> error"},
 		"attention": null, "allowed_actions": ["pause", "abandon"],

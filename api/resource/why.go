@@ -15,6 +15,7 @@ const (
 	CauseWaitingForBranch = "waiting_for_branch"
 	CauseWaitingForSignal = "waiting_for_signal"
 	CauseWaitingForDelay  = "waiting_for_delay"
+	CauseWaitingForChild  = "waiting_for_child"
 	CauseRetryAt          = "retry_at"
 	CauseRefusedByBroker  = "refused_by_broker"
 	CauseUnreadable       = "unreadable"
@@ -22,7 +23,7 @@ const (
 
 // Why explains what a saga is waiting for, and what happens next.
 type Why struct {
-	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, held_back, no_consumer, waiting_for_worker, waiting_for_branch, waiting_for_signal, waiting_for_delay, retry_at, or a reason for attention"`
+	Cause          string            `json:"cause" doc:"done, paused, scheduled, unreadable, unroutable, refused_by_broker, not_published, held_back, no_consumer, waiting_for_worker, waiting_for_branch, waiting_for_signal, waiting_for_delay, waiting_for_child, retry_at, or a reason for attention"`
 	Message        string            `json:"message" doc:"Description of the cause, with what an operator can do"`
 	Since          *Time             `json:"since" format:"date-time" doc:"When the cause arose"`
 	Step           *string           `json:"step" doc:"The step that the cause concerns"`

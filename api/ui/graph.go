@@ -23,6 +23,7 @@ type planStep struct {
 	Signal              string          `json:"signal"`
 	Delay               string          `json:"delay"`
 	Until               string          `json:"until"`
+	Saga                string          `json:"saga"`
 	When                string          `json:"when"`
 }
 
@@ -33,6 +34,8 @@ func (s planStep) Does() string {
 		return "waits for the signal " + s.Signal
 	case s.Delay != "":
 		return "waits " + s.Delay
+	case s.Saga != "":
+		return "starts a saga of " + s.Saga
 	case s.Until != "":
 		return "waits until the time at " + s.Until
 	default:

@@ -35,6 +35,7 @@ type batchState struct {
 	discarded   []string
 	answers     []answer
 	audit       []record.AuditEntry
+	looks       []childLook
 	published   int // lifecycle events
 }
 
@@ -110,14 +111,14 @@ func (b *batchState) start(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if faults := r.faultsUnder(def); len(faults) > 0 {
+	if faults := r.faultsUnder(def); len(faults) > 0 && !r.start.Unwound {
 		return answer{}, fmt.Errorf("%w: %w", record.ErrRejected, &record.InvalidDataError{Faults: faults})
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
 		return def.Start(saga.Start{
 			ID: r.sagaID, At: b.now, OverdueAfter: b.overdue, Key: r.start.Key, Data: r.start.Data,
 			Priority: r.start.Priority, Labels: r.start.Labels, StartAt: r.start.StartAt, Deadline: r.start.Deadline,
-			TraceParent: r.start.TraceParent, Actor: r.start.Actor,
+			TraceParent: r.start.TraceParent, Actor: r.start.Actor, Parent: r.start.Parent, Unwound: r.start.Unwound,
 		})
 	})
 	s := &sagaState{def: def, created: true}
@@ -196,6 +197,7 @@ func (b *batchState) event(r *request) (answer, error) {
 	if err == nil {
 		err = b.apply(s, decision)
 	}
+	b.looks = append(b.looks, looksOf(&decision.Next, decision.Looks)...)
 	if err != nil {
 		s.fault = fmt.Errorf("decide on saga %s: %w: %w", r.sagaID, record.ErrUnreadable, err)
 		return b.undecidable(r, s), nil
@@ -290,6 +292,15 @@ func (b *batchState) apply(s *sagaState, decision saga.Decision) error {
 	known := len(b.commands)
 	for _, command := range decision.Commands {
 		encoded, err := wire.EncodeCommand(&decision.Next, command)
+		if err != nil {
+			b.commands = b.commands[:known]
+			return err
+		}
+		b.commands = append(b.commands, encoded)
+		b.bytes += len(encoded.Body)
+	}
+	for _, message := range decision.Messages {
+		encoded, err := wire.EncodeMessage(&decision.Next, message)
 		if err != nil {
 			b.commands = b.commands[:known]
 			return err

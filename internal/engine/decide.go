@@ -111,7 +111,7 @@ func assemble(requests []*request) record.Batch {
 			claim := record.StartClaim{
 				SagaID: r.sagaID, Definition: r.start.Definition, Key: r.start.Key,
 				IdempotencyKey: r.start.IdempotencyKey, BodyHash: r.start.BodyHash,
-				Version: r.def.Version, Latest: r.start.Version == 0,
+				Version: r.def.Version, Latest: r.start.Version == 0, Child: r.start.Parent != nil,
 			}
 			batch.Starts = append(batch.Starts, claim)
 			continue
@@ -148,6 +148,7 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 	for _, abandoned := range state.abandoned {
 		e.quarantine.release(abandoned.SagaID)
 	}
+	e.wantLooks(state.looks)
 	failpoint.Reach("engine/acknowledging")
 	for i, r := range requests {
 		if state.answers[i].busy {

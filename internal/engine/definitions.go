@@ -198,6 +198,9 @@ func (e *Engine) RegisterDefinition(
 	if err := e.definitions.compile(def); err != nil {
 		return record.RegisteredDefinition{}, false, err
 	}
+	if err := e.checkChildren(ctx, def); err != nil {
+		return record.RegisteredDefinition{}, false, err
+	}
 	registered, created, err = e.config.Store.PutDefinition(ctx, def)
 	if err != nil {
 		return record.RegisteredDefinition{}, false, fmt.Errorf("register definition %s: %w", def.Name, err)

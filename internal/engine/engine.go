@@ -88,6 +88,7 @@ type Engine struct {
 	timers      *timers
 	watchers    *watchers
 
+	looks      chan childLook // children to look at, for look
 	quarantine *quarantine
 	limiter    *logLimiter
 }
@@ -96,6 +97,7 @@ type Engine struct {
 func New(config Config) *Engine {
 	config = config.withDefaults()
 	e := &Engine{config: config, definitions: newKnownDefinitions(config.Store, config.Compiler, config.Now), watchers: newWatchers()}
+	e.looks = make(chan childLook, maxLooks)
 	e.timers, e.quarantine, e.limiter = newTimers(config.Now), newQuarantine(config.Now), newLogLimiter(config.Now)
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))
@@ -116,6 +118,7 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
 	background.Go(func() { e.watch(ctx) })
+	background.Go(func() { e.look(ctx) })
 	for _, l := range e.lanes {
 		lanes.Go(func() { l.run(work) })
 	}
@@ -144,11 +147,17 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	if err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, err)
 	}
+	if err := e.checkStart(ctx, def); err != nil && start.IdempotencyKey == "" {
+		return saga.Instance{}, false, err
+	}
 	id := start.SagaID
 	if id == "" {
 		id = e.config.NewID()
 	}
 	r := &request{kind: startSaga, sagaID: id, start: &start, def: def, faults: def.CheckData(start.Data)}
+	if start.Unwound {
+		r.faults = nil
+	}
 	answer := e.askStart(ctx, r)
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
 		e.definitions.forget(def.Name, def.Version)

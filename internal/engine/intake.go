@@ -92,7 +92,10 @@ func startRefusal(err error) string {
 	_, keyInUse := errors.AsType[*record.KeyInUseError](err)
 	_, gone := errors.AsType[*record.SagaGoneError](err)
 	_, invalid := errors.AsType[*record.InvalidDataError](err)
+	_, pivot := errors.AsType[*record.ChildHasPivotError](err)
 	switch {
+	case pivot:
+		return saga.CodeChildHasPivot
 	case invalid:
 		return "invalid_data"
 	case errors.Is(err, record.ErrDefinitionNotFound):

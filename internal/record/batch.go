@@ -27,6 +27,7 @@ type StartClaim struct {
 	Key            string // business key: in use by at most one unfinished saga of the definition; empty: none
 	IdempotencyKey string // empty: none
 	BodyHash       []byte // of the request that the idempotency key stands for
+	Child          bool   // it starts even if its definition is disabled
 }
 
 // Loaded is what a transaction found. The caller must not modify the instances.

@@ -58,6 +58,15 @@ func (e *InvalidDataError) Error() string {
 	return fmt.Sprintf("the data does not match the definition's data_schema: %q %s", e.Faults[0].Pointer, e.Faults[0].Message)
 }
 
+// ChildHasPivotError reports that steps which may have to be compensated start sagas that cannot be. The pointers are into the
+// definition.
+type ChildHasPivotError struct{ Faults saga.Faults }
+
+// Error names the first fault.
+func (e *ChildHasPivotError) Error() string {
+	return fmt.Sprintf("a child saga has a pivot: %s %s", e.Faults[0].Pointer, e.Faults[0].Message)
+}
+
 // KeyInUseError reports that an unfinished saga of the definition holds the business key.
 type KeyInUseError struct{ SagaID string }
 

@@ -21,7 +21,7 @@ type Filter struct {
 	// selects those without a step or a code.
 	Step      *string
 	ErrorCode *string
-	// Parent selects the children of a saga. No saga has a parent yet.
+	// Parent selects the children of a saga.
 	Parent *string
 	Scope  Scope // only sagas of these definitions
 }

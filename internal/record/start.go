@@ -3,6 +3,8 @@ package record
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // StartRequest asks for a new saga. The code that makes one from outside input validates it.
@@ -20,4 +22,6 @@ type StartRequest struct {
 	Deadline       time.Duration // overrides that of the definition; 0: no override
 	TraceParent    string
 	Actor          string
+	Parent         *saga.Parent // nil: it is not a child
+	Unwound        bool         // of a child that its parent no longer wants: it ends at once, compensated
 }

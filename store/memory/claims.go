@@ -74,7 +74,7 @@ func (t *transaction) outcome(
 		}
 		return existing
 	}
-	if kept.disabled[start.Definition] {
+	if kept.disabled[start.Definition] && !start.Child {
 		return record.StartOutcome{Kind: record.StartDisabled}
 	}
 	key := businessKey{start.Definition, start.Key}

@@ -119,7 +119,7 @@ func (s *Store) DeleteSagas(ctx context.Context, deletion record.Deletion) (saga
 			row, found := w.tables.sagas[id]
 			if !found || row.FinishedAt.IsZero() || row.Attention != nil || row.Definition != deletion.Definition ||
 				!slices.Contains(deletion.Statuses, row.Status) || !deletion.Selects(id, row.FinishedAt) ||
-				deletion.Versions != nil && !slices.Contains(deletion.Versions, row.version()) || w.awaitsPublication(id) {
+				deletion.Versions != nil && !slices.Contains(deletion.Versions, row.version()) || w.awaitsPublication(id) || w.parentStands(row) {
 				continue
 			}
 			w.deleteSaga(id)
@@ -134,6 +134,15 @@ func (s *Store) DeleteSagas(ctx context.Context, deletion record.Deletion) (saga
 		return 0, 0, fmt.Errorf("delete %d old sagas: %w", len(deletion.IDs), err)
 	}
 	return sagas, keys, nil
+}
+
+// parentStands reports whether the saga is a child whose parent is still there.
+func (w *writing) parentStands(row sagaRow) bool {
+	if row.Parent == nil {
+		return false
+	}
+	_, stands := w.tables.sagas[row.Parent.Saga]
+	return stands
 }
 
 // awaitsPublication reports whether a command of the saga is still in the outbox.

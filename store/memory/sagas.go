@@ -71,7 +71,7 @@ func selects(filter record.Filter, in *saga.Instance) bool {
 			return false
 		}
 	}
-	return filter.Parent == nil && // no saga has a parent yet
+	return (filter.Parent == nil || in.Parent != nil && in.Parent.Saga == *filter.Parent) &&
 		filter.Scope.Covers(in.Definition) &&
 		(filter.Definition == nil || in.Definition == *filter.Definition) &&
 		(filter.Version == nil || in.Version == *filter.Version) &&

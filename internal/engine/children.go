@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+const (
+	// deliverFor is how long a message between sagas is tried before it waits for its lease.
+	deliverFor = 10 * time.Second
+	// firstDeliverPause is the first pause before a message between sagas is tried again.
+	firstDeliverPause = 50 * time.Millisecond
+	// maxLooks is the number of children that may wait to be looked at.
+	maxLooks = 1024
+)
+
+// Deliver delivers a message between sagas. It returns nil once what the message causes is stored, so that its outbox row can go.
+// A message that is delivered twice changes nothing.
+func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
+	message, err := wire.DecodeMessage(command.ID, command.Body)
+	if err != nil {
+		e.config.Logger.Error("dropped a message between sagas that cannot be read", "message", command.ID.String(), "error", err)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, deliverFor)
+	defer cancel()
+	for pause := firstDeliverPause; ; pause = min(2*pause, maxBackoff) {
+		failpoint.Reach("engine/delivering")
+		err := e.deliver(ctx, message)
+		failpoint.Reach("engine/delivered")
+		if err == nil || isFinal(err) && !errors.Is(err, record.ErrUnreadable) {
+			return nil
+		}
+		if !e.config.Pause(ctx, pause) {
+			return fmt.Errorf("deliver message %s: %w", command.ID, err)
+		}
+	}
+}
+
+func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
+	switch {
+	case message.Start != nil:
+		return e.startChild(ctx, *message.Start, false)
+	case message.Unwind != nil:
+		return e.unwindChild(ctx, *message.Unwind)
+	default:
+		return e.report(ctx, *message.Ended, message.ID.Saga)
+	}
+}
+
+// startChild starts a child, or tells its parent why it cannot. unwound starts it for the record only.
+func (e *Engine) startChild(ctx context.Context, child saga.ChildStart, unwound bool) error {
+	refused := e.mayStartChild(ctx, child)
+	if refused == nil {
+		start := record.StartRequest{
+			SagaID: child.ID, Definition: child.Definition, Data: child.Data, Priority: child.Priority, TraceParent: child.TraceParent,
+			Parent: &child.Parent, Unwound: unwound,
+		}
+		_, _, err := e.Start(ctx, start)
+		if reason := startRefusal(err); reason != "" {
+			refused = &saga.ReplyError{Code: reason, Message: errors.Unwrap(err).Error()}
+		} else if err != nil {
+			return err
+		}
+	}
+	if refused != nil {
+		return e.tellParent(ctx, child.Parent, saga.ChildEnded{Step: child.Parent.Step, Child: child.ID, Refused: refused})
+	}
+	return nil
+}
+
+// mayStartChild returns why a child must not start, or nil. The definitions may have changed since the parent's was registered.
+func (e *Engine) mayStartChild(ctx context.Context, child saga.ChildStart) *saga.ReplyError {
+	if child.Parent.Level > saga.MaxLevels {
+		return &saga.ReplyError{Code: saga.CodeTooDeep, Message: fmt.Sprintf("sagas are nested at most %d levels deep", saga.MaxLevels)}
+	}
+	parent, err := e.stored(ctx, child.Parent.Saga)
+	if err != nil || parent == nil {
+		return nil
+	}
+	def, err := e.definitions.find(ctx, parent.Definition, parent.Version)
+	if err != nil {
+		return nil
+	}
+	for i := range def.Steps {
+		if def.Steps[i].Name != child.Parent.Step || def.Steps[i].Kind != saga.Compensatable {
+			continue
+		}
+		if latest, err := e.definitions.look(ctx, child.Definition); err == nil && latest.HasPivot() {
+			return &saga.ReplyError{
+				Code: saga.CodeChildHasPivot, Message: fmt.Sprintf("definition %s version %d has a pivot, so its sagas cannot be compensated", latest.Name, latest.Version),
+			}
+		}
+	}
+	return nil
+}
+
+// unwindChild compensates a child whatever its status. One that was not started yet is started for the record, so that its
+// start comes too late.
+func (e *Engine) unwindChild(ctx context.Context, child saga.ChildStart) error {
+	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: child.ID, cause: saga.Unwind{}})
+	switch {
+	case errors.Is(answer.err, record.ErrSagaNotFound):
+		return e.startChild(ctx, child, true)
+	case answer.err != nil:
+		return answer.err
+	case answer.refused != nil:
+		refused := &saga.ReplyError{Code: answer.refused.Code, Message: answer.refused.Message}
+		return e.tellParent(ctx, child.Parent, saga.ChildEnded{Step: child.Parent.Step, Child: child.ID, Refused: refused})
+	case answer.instance.Status == saga.Compensated:
+		return e.report(ctx, child.Parent, child.ID)
+	default:
+		return nil
+	}
+}
+
+// report tells a parent how its child has ended. A child that has not ended, or not any more, will tell it later.
+func (e *Engine) report(ctx context.Context, parent saga.Parent, child string) error {
+	in, err := e.stored(ctx, child)
+	if err != nil || in == nil || !in.Status.Terminal() {
+		return err
+	}
+	return e.tellParent(ctx, parent, saga.ChildEnded{Step: parent.Step, Child: child, Status: in.Status, Data: in.Data, Failure: in.Failure})
+}
+
+// tellParent applies the end of a child to its parent. A parent that is gone needs not know.
+func (e *Engine) tellParent(ctx context.Context, parent saga.Parent, ended saga.ChildEnded) error {
+	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: parent.Saga, cause: ended})
+	if errors.Is(answer.err, record.ErrSagaNotFound) {
+		return nil
+	}
+	return answer.err
+}
+
+// stored returns a saga as it is stored; nil if it is not.
+func (e *Engine) stored(ctx context.Context, id string) (*saga.Instance, error) {
+	found, err := e.config.Store.Changed(ctx, map[string]int64{id: 0})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// look reports the ends of children that a parent may have missed, because the store abandoned a child that could not be read.
+func (e *Engine) look(ctx context.Context) {
+	for {
+		select {
+		case look := <-e.looks:
+			if err := e.report(ctx, look.parent, look.child); err != nil && ctx.Err() == nil {
+				e.warn("look", "cannot look at a child saga, will try again later", "saga", look.child, "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// wantLooks asks look to look at children. What finds no room is looked at later: the parent wakes again.
+func (e *Engine) wantLooks(looks []childLook) {
+	for _, look := range looks {
+		select {
+		case e.looks <- look:
+		default:
+		}
+	}
+}
+
+// childLook is a child to look at, and its parent.
+type childLook struct {
+	parent saga.Parent
+	child  string
+}
+
+// looksOf returns the children that a decision asks to look at.
+func looksOf(in *saga.Instance, steps []int) (looks []childLook) {
+	for _, i := range steps {
+		looks = append(looks, childLook{saga.Parent{Saga: in.ID, Step: in.Steps[i].Name}, in.Steps[i].Child()})
+	}
+	return looks
+}

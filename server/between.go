@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"sync"
+
+	"github.com/saga-orchestrator/orchestrator/internal/relay"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// maxDelivering is the number of messages between sagas that are delivered at the same time.
+const maxDelivering = 64
+
+// between publishes commands, and delivers the messages between sagas, which never reach the broker.
+type between struct {
+	relay.Publisher
+	deliver func(ctx context.Context, message *wire.Command) error
+
+	slots   chan struct{}
+	running sync.WaitGroup
+}
+
+func newBetween(next relay.Publisher, deliver func(context.Context, *wire.Command) error) *between {
+	return &between{Publisher: next, deliver: deliver, slots: make(chan struct{}, maxDelivering)}
+}
+
+// Publish publishes the commands. Messages between sagas are settled later, so that none holds up a command.
+func (b *between) Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt)) {
+	var others []wire.Command
+	var positions []int
+	for i := range commands {
+		if commands[i].Queue == wire.BetweenSagas {
+			b.running.Go(func() { settle(i, b.send(ctx, &commands[i])) })
+			continue
+		}
+		others, positions = append(others, commands[i]), append(positions, i)
+	}
+	switch {
+	case len(others) == len(commands):
+		b.Publisher.Publish(ctx, commands, settle)
+	case len(others) > 0:
+		b.Publisher.Publish(ctx, others, func(i int, receipt wire.Receipt) { settle(positions[i], receipt) })
+	}
+}
+
+// PublishAlone publishes one command.
+func (b *between) PublishAlone(ctx context.Context, command *wire.Command) wire.Receipt {
+	if command.Queue == wire.BetweenSagas {
+		return b.send(ctx, command)
+	}
+	return b.Publisher.PublishAlone(ctx, command)
+}
+
+// send delivers a message. One that was not delivered stays in the outbox until its lease ends.
+func (b *between) send(ctx context.Context, message *wire.Command) wire.Receipt {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-ctx.Done():
+		return wire.Receipt{Outcome: wire.Unconfirmed, Reason: ctx.Err().Error()}
+	}
+	if err := b.deliver(ctx, message); err != nil {
+		return wire.Receipt{Outcome: wire.Unconfirmed, Reason: err.Error()}
+	}
+	return wire.Receipt{Outcome: wire.Confirmed}
+}
+
+// wait waits until every message that is being delivered was settled.
+func (b *between) wait() { b.running.Wait() }
