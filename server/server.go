@@ -82,22 +82,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	if s.events, err = s.newEventSinks(); err != nil {
 		return err
 	}
-	compiler, err := definitions.NewCompiler()
-	if err != nil {
+	if err := s.makeEngine(); err != nil {
 		return err
 	}
-	s.engine = engine.New(engine.Config{
-		Compiler: compiler,
-		Store:    s.store, Outbox: s.relay, Queues: s.broker,
-		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
-		DecodeStart: decodeStart, Repliers: s.config.Repliers, StartsUnaudited: s.config.StartsUnaudited, Events: s.events.sinks,
-		Committed: func(commit engine.Commit) {
-			s.metrics.observe(commit)
-			s.relay.Freed()
-			s.events.committed(commit)
-			s.trace(commit)
-		},
-	})
 	if s.config.Demo && s.config.embedded() && !s.config.SimulateWorkers {
 		s.demo = demo.New(demo.Config{Engine: s.engine, Reads: s.store, Transport: s.broker, Logger: s.config.Logger})
 	}
@@ -120,6 +107,41 @@ func (s *Server) assemble(ctx context.Context) error {
 		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, Version: s.config.Version, Payloads: s.payloadStatus(),
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
+	if err := s.guard(listener); err != nil {
+		return err
+	}
+	s.http = api.NewServer(s.config.Listen, s.site(api.New(api.Config{
+		BasePath: s.config.BasePath,
+		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store, KeyRate: s.config.KeyRate,
+		Webhooks: s.store, SendWebhook: s.events.sender.Send, EventSource: s.config.kafka().Source, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
+		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
+	})), s.config.Logger)
+	return nil
+}
+
+// makeEngine makes the engine, which decides on sagas.
+func (s *Server) makeEngine() error {
+	compiler, err := definitions.NewCompiler()
+	if err != nil {
+		return err
+	}
+	s.engine = engine.New(engine.Config{
+		Compiler: compiler,
+		Store:    s.store, Outbox: s.relay, Queues: s.broker,
+		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
+		DecodeStart: decodeStart, Repliers: s.config.Repliers, StartsUnaudited: s.config.StartsUnaudited, Events: s.events.sinks,
+		Committed: func(commit engine.Commit) {
+			s.metrics.observe(commit)
+			s.relay.Freed()
+			s.events.committed(commit)
+			s.trace(commit)
+		},
+	})
+	return nil
+}
+
+// guard limits the connections of the listener, and encrypts them if there is a certificate.
+func (s *Server) guard(listener net.Listener) error {
 	s.listener = api.LimitConnections(listener, api.MaxConnections)
 	if s.config.TLSCert != "" {
 		files, err := newCertificates(s.config)
@@ -128,12 +150,6 @@ func (s *Server) assemble(ctx context.Context) error {
 		}
 		s.listener = tls.NewListener(s.listener, &tls.Config{GetConfigForClient: files.forClient, MinVersion: tls.VersionTLS12})
 	}
-	s.http = api.NewServer(s.config.Listen, s.site(api.New(api.Config{
-		BasePath: s.config.BasePath,
-		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store, KeyRate: s.config.KeyRate,
-		Webhooks: s.store, SendWebhook: s.events.sender.Send, EventSource: s.config.kafka().Source, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
-		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
-	})), s.config.Logger)
 	return nil
 }
 
