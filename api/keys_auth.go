@@ -42,7 +42,11 @@ func (s *service) authorize(r route) func(huma.Context, func(huma.Context)) {
 			next(called(ctx, record.Key{Name: anonymous}))
 			return
 		}
-		key, err := s.authenticate(ctx.Context(), ctx.Header("Authorization"))
+		key, known := identityOf(ctx.Context())
+		var err error
+		if !known {
+			key, err = s.authenticate(ctx.Context(), ctx.Header("Authorization"))
+		}
 		switch {
 		case err != nil:
 			s.refuse(ctx, err)

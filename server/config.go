@@ -66,6 +66,8 @@ type Config struct {
 	RetentionInterval time.Duration
 	// ArchiveDir is the directory in which each saga is written before it is deleted; empty: none.
 	ArchiveDir string
+	// SignIn signs operators in on the page by OpenID Connect; nil: they need API keys.
+	SignIn *SignInConfig
 	// Repliers lists, by worker queue, the users of RabbitMQ whose replies are taken; "*" stands for queues without a list of their
 	// own. Others' become dead letters with the reason user_not_allowed. nil: replies of every user are taken.
 	Repliers map[string][]string
@@ -156,6 +158,9 @@ func (c Config) Validate() error {
 	}
 	if n := len(c.SessionKey); n > 0 && n < minSessionKey {
 		return fmt.Errorf("session key: must have at least %d bytes", minSessionKey)
+	}
+	if err := c.checkSignIn(); err != nil {
+		return err
 	}
 	if err := checkRepliers(c.Repliers); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -26,7 +27,7 @@ func embedded(t *testing.T, config server.Config) *server.Server {
 // serving runs a server until end is called or the test ends.
 func serving(t *testing.T, config server.Config) (s *server.Server, end func()) {
 	t.Helper()
-	config.Listen, config.Auth = "127.0.0.1:0", "none"
+	config.Listen, config.Auth = "127.0.0.1:0", cmp.Or(config.Auth, "none")
 	s, err := server.Open(t.Context(), config)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -14,6 +14,7 @@ import (
 func (s *Server) site(calls http.Handler) http.Handler {
 	page := ui.New(ui.Config{
 		API: api.Inside(calls), LocalHost: s.localHost(), BasePath: s.config.BasePath, Auth: s.config.Auth == string(api.AuthKeys), SessionKey: s.config.SessionKey,
+		SignIn: s.config.signIn(), SignInRedirect: s.config.signInRedirect(),
 		Demo: viewerDemo(s.demo), Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping,
 	})
 	both := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -84,7 +84,14 @@ func (p *page) apiRequest(r *http.Request, asked request) (*http.Request, error)
 	if len(asked.query) > 0 {
 		segments.WriteString("?" + asked.query.Encode())
 	}
-	made, err := http.NewRequestWithContext(r.Context(), asked.method, segments.String(), bytes.NewReader(content))
+	key, ctx := p.keyOf(r), r.Context()
+	if session, is := strings.CutPrefix(key, signedIn); is && p.SignIn != nil {
+		key = ""
+		if as, ok := p.SignIn.As(ctx, session); ok {
+			ctx = as
+		}
+	}
+	made, err := http.NewRequestWithContext(ctx, asked.method, segments.String(), bytes.NewReader(content))
 	if err != nil {
 		return nil, refused(http.StatusNotFound, "not_found", "This address does not exist.")
 	}
@@ -93,7 +100,7 @@ func (p *page) apiRequest(r *http.Request, asked request) (*http.Request, error)
 	if asked.body != nil {
 		made.Header.Set("Content-Type", "application/json")
 	}
-	if key := p.keyOf(r); key != "" {
+	if key != "" {
 		made.Header.Set("Authorization", "Bearer "+key)
 	}
 	return made, nil

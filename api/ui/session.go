@@ -43,18 +43,24 @@ func newSessions(secret, basePath string, now func() time.Time) *sessions {
 
 // cookie returns the cookie for a key. An empty key ends the session.
 func (s *sessions) cookie(r *http.Request, key string) *http.Cookie {
-	made := &http.Cookie{ //nolint:gosec // Secure where the browser uses TLS
-		Name: sessionCookie, Path: s.path, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure(r),
-	}
-	if key == "" {
+	made := s.made(r, sessionCookie, key, maxSession)
+	made.SameSite = http.SameSiteStrictMode
+	return made
+}
+
+// made returns a cookie with sealed content. Empty content deletes it. SameSite is Lax: the browser sends it also when another
+// site, such as an issuer, has led here.
+func (s *sessions) made(r *http.Request, name, content string, life time.Duration) *http.Cookie {
+	made := &http.Cookie{Name: name, Path: s.path, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure(r)} //nolint:gosec // Secure where the browser uses TLS
+	if content == "" {
 		made.MaxAge = -1
 		return made
 	}
-	content := binary.BigEndian.AppendUint64(nil, uint64(s.now().Add(maxSession).Unix())) //nolint:gosec // a time after 1970
+	ends := binary.BigEndian.AppendUint64(nil, uint64(s.now().Add(life).Unix())) //nolint:gosec // a time after 1970
 	nonce := make([]byte, s.seal.NonceSize())
 	_, _ = rand.Read(nonce) // it never returns an error
-	made.Value = base64.RawURLEncoding.EncodeToString(s.seal.Seal(nonce, nonce, append(content, key...), []byte(sessionCookie)))
-	made.MaxAge = int(maxSession.Seconds())
+	made.Value = base64.RawURLEncoding.EncodeToString(s.seal.Seal(nonce, nonce, append(ends, content...), []byte(name)))
+	made.MaxAge = int(life.Seconds())
 	return made
 }
 
@@ -64,8 +70,11 @@ func secure(r *http.Request) bool {
 }
 
 // key returns the key in the request's cookie, or "".
-func (s *sessions) key(r *http.Request) string {
-	found, err := r.Cookie(sessionCookie)
+func (s *sessions) key(r *http.Request) string { return s.content(r, sessionCookie) }
+
+// content returns what a cookie holds, or "".
+func (s *sessions) content(r *http.Request, name string) string {
+	found, err := r.Cookie(name)
 	if err != nil {
 		return ""
 	}
@@ -74,7 +83,7 @@ func (s *sessions) key(r *http.Request) string {
 	if err != nil || len(sealed) < size {
 		return ""
 	}
-	content, err := s.seal.Open(nil, sealed[:size], sealed[size:], []byte(sessionCookie))
+	content, err := s.seal.Open(nil, sealed[:size], sealed[size:], []byte(name))
 	if err != nil || len(content) < 8 || int64(binary.BigEndian.Uint64(content)) < s.now().Unix() { //nolint:gosec // sealed by this server
 		return ""
 	}

@@ -20,9 +20,13 @@ type Config struct {
 	// SessionKey encrypts the cookie. Replicas with the same key accept each other's sessions. Empty: a random one, so
 	// that sessions end with the process.
 	SessionKey string
-	Demo       Demo   // nil: no demo panel
-	Version    string // of the program
-	Logger     *slog.Logger
+	// SignIn signs in by OpenID Connect, as an alternative to keys. SignInRedirect is where the issuer sends the browser back;
+	// empty: /ui/oidc/callback at the host of the request. nil: there are only keys.
+	SignIn         SignIn
+	SignInRedirect string
+	Demo           Demo   // nil: no demo panel
+	Version        string // of the program
+	Logger         *slog.Logger
 	// LocalHost reports whether a Host header names this machine. Others are refused. nil: every host is accepted.
 	LocalHost func(host string) bool
 	Now       func() time.Time // nil: time.Now
@@ -72,6 +76,8 @@ func New(config Config) http.Handler {
 	mux.Handle("GET /ui/assets/{hash}/{name}", p.assets)
 	mux.HandleFunc("GET /ui/sign-in", p.signInForm)
 	mux.HandleFunc("POST /ui/sign-in", p.signIn)
+	mux.HandleFunc("GET /ui/oidc/start", p.beginSignIn)
+	mux.HandleFunc("GET /ui/oidc/callback", p.endSignIn)
 	mux.HandleFunc("POST /ui/sign-out", p.signOut)
 	for pattern, view := range p.views() {
 		mux.Handle(pattern, p.serve(view))

@@ -83,6 +83,7 @@ func (p *page) fail(w http.ResponseWriter, r *http.Request, who *viewer, err err
 type signInView struct {
 	To      string
 	Problem string
+	OIDC    bool // there is an issuer
 }
 
 func (p *page) signInForm(w http.ResponseWriter, r *http.Request) {
@@ -90,18 +91,21 @@ func (p *page) signInForm(w http.ResponseWriter, r *http.Request) {
 		p.redirect(w, r, "/")
 		return
 	}
-	p.render(w, r, nil, http.StatusOK, "sign_in", screen{Title: "Sign in", Body: signInView{To: localPath(r.FormValue("to"))}})
+	p.render(w, r, nil, http.StatusOK, "sign_in", screen{Title: "Sign in", Body: signInView{To: localPath(r.FormValue("to")), OIDC: p.SignIn != nil}})
 }
 
 func (p *page) signIn(w http.ResponseWriter, r *http.Request) {
 	key, to := strings.TrimSpace(r.PostFormValue("key")), localPath(r.PostFormValue("to"))
+	if strings.HasPrefix(key, signedIn) {
+		key = "" // what only a session may hold
+	}
 	if _, err := get[resource.Key](p, withKey(r, key), nil, "v1", "keys", "me"); err != nil {
 		message := "This key is not valid. It may be revoked or mistyped."
 		var problem *resource.Problem
 		if errors.As(err, &problem) && problem.Status != http.StatusUnauthorized {
 			message = problem.Detail
 		}
-		p.render(w, r, nil, http.StatusUnauthorized, "sign_in", screen{Title: "Sign in", Body: signInView{To: to, Problem: message}})
+		p.render(w, r, nil, http.StatusUnauthorized, "sign_in", screen{Title: "Sign in", Body: signInView{To: to, Problem: message, OIDC: p.SignIn != nil}})
 		return
 	}
 	http.SetCookie(w, p.sessions.cookie(r, key))

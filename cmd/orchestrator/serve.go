@@ -90,6 +90,7 @@ type serveCommand struct {
 	Auth          string `default:"keys" enum:"keys,none" env:"ORCHESTRATOR_AUTH" help:"Authentication of callers: by API keys, or none."`
 	sessionFlags  `embed:""`
 	payloadFlags  `embed:""`
+	OIDC          oidcFlags `embed:"" prefix:"oidc-"`
 	Repliers      repliers  `env:"ORCHESTRATOR_REPLIERS" placeholder:"QUEUE=USER,USER;…" help:"Users of RabbitMQ whose replies to commands of a worker queue are taken, by their verified user_id; * stands for queues without a list of their own. Default: replies of every user are taken."`
 	Migrate       bool      `env:"ORCHESTRATOR_MIGRATE" help:"Apply pending migrations first."`
 	StartPoll     startPoll `default:"250ms" env:"ORCHESTRATOR_START_POLL,START_POLL" help:"Time between two looks for sagas started from SQL by saga_start, 10ms to 1m."`
@@ -98,7 +99,7 @@ type serveCommand struct {
 
 // AfterApply reads secrets from files.
 func (c *serveCommand) AfterApply() error {
-	return readFiles(&c.databaseFlags, &c.brokerFlags, &c.sessionFlags, &c.payloadFlags, &c.Event)
+	return readFiles(&c.databaseFlags, &c.brokerFlags, &c.sessionFlags, &c.payloadFlags, &c.OIDC, &c.Event)
 }
 
 // Run serves until a signal ends it.
@@ -114,6 +115,7 @@ func (c *serveCommand) Run(ctx context.Context, out *streams) error {
 		MaxQueueDepth: int(c.MaxDepth), Version: version, Logger: log, BasePath: c.BasePath, SessionKey: c.Sessions, PayloadKeys: c.keys, Repliers: c.Repliers,
 		StartPoll: time.Duration(c.StartPoll),
 	}
+	c.OIDC.apply(&config)
 	c.Retain.apply(&config)
 	c.Log.apply(&config)
 	config.KeyRate = int(c.KeyRate)

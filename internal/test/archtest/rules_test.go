@@ -40,6 +40,7 @@ func imports() map[string][]string {
 		"internal/test/deploy":     {},
 		"internal/archive":         {},
 		"internal/seal":            {},
+		"internal/signin":          {},
 		"internal/loadtest":        {},
 		"internal/test/mutants":    {},
 		"internal/process":         {},

@@ -1,0 +1,21 @@
+package api
+
+import (
+	"context"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+)
+
+type identityKey struct{}
+
+// WithIdentity returns a context whose calls are made by an operator who has signed in elsewhere, with that name and role. Only
+// this process can make such a call: a request from outside brings no context.
+func WithIdentity(ctx context.Context, id, name string, role record.Role) context.Context {
+	return context.WithValue(ctx, identityKey{}, record.Key{ID: id, Name: name, Role: role})
+}
+
+// identityOf returns the key that stands for the identity of the context.
+func identityOf(ctx context.Context) (key record.Key, known bool) {
+	key, known = ctx.Value(identityKey{}).(record.Key)
+	return key, known
+}
