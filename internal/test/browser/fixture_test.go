@@ -172,9 +172,10 @@ func (d *desk) choose(action string) {
 	require.NoError(d.t, d.tab.Do(chromedp.Click(`input[name="action"][value="`+action+`"]`)))
 }
 
+// press presses keys once the page's script, which is deferred, is there to take them.
 func (d *desk) press(keys string) {
 	d.t.Helper()
-	require.NoError(d.t, d.tab.Do(chromedp.KeyEvent(keys)))
+	require.NoError(d.t, d.tab.Do(chromedp.WaitVisible("[data-theme-switch]"), chromedp.KeyEvent(keys)))
 }
 
 // see waits until the page shows a text.
