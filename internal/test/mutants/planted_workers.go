@@ -8,7 +8,8 @@ func workerMutants() []mutant {
 	return []mutant{
 		{
 			"a compensation that does not say that its step waited", "saga/backward.go",
-			"Waited: t.def.Steps[i].Wait() != NoWait,", "Waited: i < 0,", []layer{specifications()},
+			"Waited: t.def.Steps[i].Wait() != NoWait,", "Waited: i < 0,",
+			[]layer{specifications()},
 		},
 		{
 			"a barrier that skips the compensation of a step that waited", "steps/barrier.sql",
