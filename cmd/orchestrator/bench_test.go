@@ -18,7 +18,7 @@ func TestBenchNamesTheMissingFlags(t *testing.T) {
 		"want 1 to 100":           {"bench", "--embedded", "--steps=0"},
 		"want 0 to 1":             {"bench", "--embedded", "--fail-rate=7"},
 		"two different":           {"bench", "--embedded", "--server=http://127.0.0.1:1"},
-		"must be one of":          {"bench", "--embedded", "--output=table"},
+		"must be text or json":    {"bench", "--embedded", "--output=table"},
 		"postgres://user:passwor": {"bench", "--database-url=nonsense", "--amqp-url=amqp://127.0.0.1:1/"},
 	} {
 		refused := execute(t, "", line...)
