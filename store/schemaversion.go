@@ -53,7 +53,7 @@ func neededColumns() []string {
 		"webhooks.secret", "webhook_deliveries.due_at", // 00010
 		"payload_keys.used_at", "payload_rewrite.failed", // 00011
 		"start_requests.claimed_until", // 00014
-		"children.parent", // 00015
+		"children.parent",              // 00015
 	}
 }
 

@@ -43,7 +43,7 @@ func newSessions(secret, basePath string, now func() time.Time) *sessions {
 
 // cookie returns the cookie for a key. An empty key ends the session.
 func (s *sessions) cookie(r *http.Request, key string) *http.Cookie {
-	made := s.made(r, sessionCookie, key, maxSession)
+	made := s.made(r, sessionCookie, key, maxSession) //nolint:gosec // made sets the attributes
 	made.SameSite = http.SameSiteStrictMode
 	return made
 }

@@ -46,7 +46,7 @@ func (p *page) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	}
 	to := localPath(r.FormValue("to"))
 	http.SetCookie(w, p.sessions.made(r, signInCookie, to+"\x00"+pending, maxPending))
-	http.Redirect(w, r, location, http.StatusSeeOther)
+	http.Redirect(w, r, location, http.StatusSeeOther) //nolint:gosec // the issuer of the settings
 }
 
 // endSignIn takes the browser back.
