@@ -56,6 +56,7 @@ func imports() map[string][]string {
 		"internal/wait":            {},
 		"internal/workercheck":     {"saga", "steps/wire"},
 		"internal/test/workers":    {},
+		"internal/test/tutorial":   {},
 		"server":                   {all},
 		"cmd":                      {all},
 		"examples":                 {"saga", "steps", "steps/wire", "client", "api/resource", "server"},
