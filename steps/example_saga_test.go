@@ -2,6 +2,7 @@ package steps_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -63,7 +64,9 @@ func ExampleDefine() {
 	booked, err := trip.Run(ctx, c, Trip{City: "Rome", Budget: 300})
 	fmt.Println(booked.Hotel, "and", booked.Flight, err)
 	_, err = trip.Run(ctx, c, Trip{City: "Oslo", Budget: 30})
-	fmt.Println(err.(*steps.Failed).Step, err.(*steps.Failed).Code) //nolint:errorlint,forcetypeassert // shown to readers
+	if failed, ok := errors.AsType[*client.Failed](err); ok {
+		fmt.Println(failed.Step, failed.Code)
+	}
 	// Output:
 	// hotel in Rome and flight to Rome <nil>
 	// cancelled the hotel in Oslo

@@ -120,10 +120,10 @@ func runVoyages(t *testing.T, transport func(*server.Server) steps.Transport, co
 
 	approvals.Go(func() { approve(t, c, "oslo", `{}`) })
 	done, err = v.Run(t.Context(), c, voyage{City: "oslo", Nights: 1}, withKey("oslo"))
-	var failed *steps.Failed
+	var failed *client.Failed
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, steps.Failed{Saga: failed.Saga, Status: saga.Compensated, Step: "ticket", Code: "not_approved", Message: "the approval has no name"}, *failed)
-	assert.Equal(t, "saga "+failed.Saga+" is compensated: step ticket: not_approved: the approval has no name", err.Error())
+	assert.Equal(t, []string{"ticket", "not_approved", "the approval has no name"}, []string{failed.Step, failed.Code, failed.Message})
+	assert.Equal(t, saga.Compensated, failed.Saga.Status)
 	assert.Equal(t, "h-oslo", done.Hotel, "the data as the saga ended")
 	assert.Equal(t, []string{"mail t-rome", "cancel h-oslo"}, offices.list(), "the car of one night was skipped")
 
@@ -160,11 +160,10 @@ func TestRunReportsASagaThatNeedsAnOperator(t *testing.T) {
 	require.NoError(t, err)
 	background(t, func(ctx context.Context) { assert.NoError(t, stubborn.Serve(ctx, s.Transport())) })
 	_, err = stubborn.Run(t.Context(), c, voyage{})
-	var failed *steps.Failed
-	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, "mail", failed.Step)
-	assert.Equal(t, string(saga.RetriesExhausted), failed.Code)
-	assert.Equal(t, saga.Stuck, failed.Status)
+	var unresolved *client.Unresolved
+	require.ErrorAs(t, err, &unresolved)
+	assert.Equal(t, "mail", unresolved.Step)
+	assert.Equal(t, saga.RetriesExhausted, unresolved.Reason)
 }
 
 func TestRegisterTellsWhatDiffersFromTheRegisteredVersion(t *testing.T) {

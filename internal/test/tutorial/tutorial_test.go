@@ -81,7 +81,7 @@ func until(t *testing.T, lines *bufio.Scanner, text string) string {
 // The program does what the tutorial says: one saga completes after its approval, the other is compensated.
 func TestTheTutorialDoesWhatItSays(t *testing.T) {
 	t.Parallel()
-	run := exec.CommandContext(t.Context(), program(t)) //nolint:gosec // built above
+	run := exec.CommandContext(t.Context(), program(t))
 	out, err := run.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, run.Start())
