@@ -93,7 +93,7 @@ func (s *State) key() Key {
 	b.flags(in.PausedByOperator, in.TurnBack != nil, forward && in.DeadlinePassed, in.Overdue, in.WakeAt.IsZero(), s.Decided, s.Rewound)
 	b.put(index(saga.Statuses(), in.ReopenedFrom)+1, 4)
 	if in.Attention != nil {
-		b.put(index(saga.AttentionReasons(), in.Attention.Reason)+1, 3)
+		b.put(index(saga.AttentionReasons(), in.Attention.Reason)+1, 4)
 	}
 	k[0] = b.value
 	for i := range in.Steps {
