@@ -42,7 +42,7 @@ func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
 	why.Step = &step.Name
 	shown := &resource.StepEvidence{
 		Name: step.Name, Status: step.Status, Command: declared.Command, Attempt: step.Attempts,
-		DeadlineAt: resource.OptionalTime(step.DeadlineAt), NextAttemptAt: resource.OptionalTime(step.NextAttemptAt), Error: step.Error,
+		DeadlineAt: resource.DeadlineOf(declared, step), NextAttemptAt: resource.OptionalTime(step.NextAttemptAt), Error: step.Error,
 	}
 	if step.CompensationAttempts > 0 {
 		shown.Command, shown.Attempt = declared.Compensation, step.CompensationAttempts

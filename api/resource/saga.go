@@ -54,6 +54,7 @@ type SagaStep struct {
 	NextAttemptAt        *Time           `json:"next_attempt_at"`
 	DeadlineAt           *Time           `json:"deadline_at"`
 	WaitsFor             *WaitsFor       `json:"waits_for"` // of a step that waits instead of sending a command
+	OutputAs             Text            `json:"output_as"` // the member of the data that gets the output; null: its members are merged
 	Output               json.RawMessage `json:"output"`
 	Error                *saga.StepError `json:"error"`
 }
@@ -81,8 +82,8 @@ func waitsFor(step *saga.Step) *WaitsFor {
 	}
 }
 
-// deadlineOf returns the end of the attempt or the wait of a step; nil: it has none.
-func deadlineOf(step *saga.Step, state *saga.StepState) *Time {
+// DeadlineOf returns the end of the attempt or the wait of a step; nil: it has none.
+func DeadlineOf(step *saga.Step, state *saga.StepState) *Time {
 	if state.Waiting == saga.WaitForChild || state.Waiting == saga.WaitForSignal && step.Timeout == 0 {
 		return nil
 	}
@@ -115,10 +116,10 @@ func SagaOf(def *saga.Definition, in *saga.Instance) Saga {
 		step, state := &def.Steps[i], &in.Steps[i]
 		shown.Steps[i] = SagaStep{
 			Name: state.Name, Status: state.Status, Kind: step.Kind, Queue: Text(step.Queue),
-			Command: Text(step.Command), WaitsFor: waitsFor(step), Compensation: Text(step.Compensation),
+			Command: Text(step.Command), WaitsFor: waitsFor(step), OutputAs: Text(step.OutputAs), Compensation: Text(step.Compensation),
 			Attempts: state.Attempts, CompensationAttempts: state.CompensationAttempts,
 			StartedAt: OptionalTime(state.StartedAt), FinishedAt: OptionalTime(state.FinishedAt),
-			NextAttemptAt: OptionalTime(state.NextAttemptAt), DeadlineAt: deadlineOf(step, state),
+			NextAttemptAt: OptionalTime(state.NextAttemptAt), DeadlineAt: DeadlineOf(step, state),
 			Output: state.Output, Error: state.Error,
 		}
 	}

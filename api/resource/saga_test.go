@@ -62,11 +62,11 @@ func TestASagaIsShownWithEveryMember(t *testing.T) {
 			{"name": "reserve", "status": "compensating", "kind": "compensatable", "queue": "inventory",
 			 "command": "inventory.reserve", "compensation": "inventory.release", "attempts": 1, "compensation_attempts": 1,
 			 "started_at": "2026-11-23T12:00:00.000000Z", "finished_at": null, "next_attempt_at": null,
-			 "deadline_at": "2026-11-23T12:00:30.000000Z", "waits_for": null, "output": null, "error": null},
+			 "deadline_at": "2026-11-23T12:00:30.000000Z", "waits_for": null, "output_as": null, "output": null, "error": null},
 			{"name": "check", "status": "failed", "kind": "compensatable", "queue": "fraud",
 			 "command": "fraud.check", "compensation": null, "attempts": 1, "compensation_attempts": 0,
 			 "started_at": "2026-11-23T12:00:00.000000Z", "finished_at": "2026-11-23T12:00:00.000000Z",
-			 "next_attempt_at": null, "deadline_at": null, "waits_for": null, "output": null,
+			 "next_attempt_at": null, "deadline_at": null, "waits_for": null, "output_as": null, "output": null,
 			 "error": {"code": "declined", "message": "insufficient funds"}}
 		]}`, string(shown))
 }

@@ -41,7 +41,11 @@ type outcome struct {
 // finished returns the steps that have an output, in the order in which they finished.
 func finished(steps []resource.SagaStep) (done []outcome) {
 	for _, step := range steps {
-		if output := objectOf(step.Output); len(output) > 0 && step.FinishedAt != nil {
+		output := objectOf(step.Output)
+		if step.OutputAs != "" && len(step.Output) > 0 {
+			output = object{string(step.OutputAs): step.Output}
+		}
+		if len(output) > 0 && step.FinishedAt != nil {
 			done = append(done, outcome{step.Name, step.FinishedAt.Time, output})
 		}
 	}

@@ -135,6 +135,9 @@ func follow(entry resource.HistoryEntry, forward, back *lane) {
 	case saga.EntryStepDispatched:
 		forward.attempt = entry.Attempt
 		forward.begin(at, "busy", fmt.Sprintf("attempt %d", entry.Attempt))
+	case saga.EntryStepWaits:
+		forward.attempt = entry.Attempt
+		forward.begin(at, "held", "waits for "+waitName(entry))
 	case saga.EntryCompensationSent:
 		forward.end(at, "odd", "given up")
 		back.attempt = entry.Attempt
@@ -161,6 +164,20 @@ func follow(entry resource.HistoryEntry, forward, back *lane) {
 		back.end(at, "good", "compensated")
 	case saga.EntryCompensationExhausted:
 		back.end(at, "bad", "")
+	}
+}
+
+// waitName returns what a step waits for, from the entry with which the wait began.
+func waitName(entry resource.HistoryEntry) string {
+	kind, _ := entry.Detail["waits_for"].(string)
+	switch saga.Wait(kind) {
+	case saga.WaitForSignal:
+		signal, _ := entry.Detail["signal"].(string)
+		return "the signal " + cut(signal, 40)
+	case saga.WaitForChild:
+		return "its child saga"
+	default:
+		return "its time"
 	}
 }
 
