@@ -68,6 +68,13 @@ func (s *Saga[T]) Delay(name string, wait time.Duration, options ...saga.StepOpt
 	return s.waits(name)
 }
 
+// Child adds a step that starts a saga of the named definition, and waits for it. The child's data is merged into the data,
+// under one member with saga.OutputAs. The step is compensated by compensating the child.
+func (s *Saga[T]) Child(name, definition string, options ...saga.StepOption) *Saga[T] {
+	s.builder.Child(name, definition, options...)
+	return s.waits(name)
+}
+
 // WaitUntil adds a step that succeeds at the RFC 3339 time that the data has at the JSON pointer.
 func (s *Saga[T]) WaitUntil(name string, pointer saga.Pointer, options ...saga.StepOption) *Saga[T] {
 	s.builder.WaitUntil(name, pointer, options...)

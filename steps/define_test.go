@@ -36,6 +36,7 @@ func TestATypedSagaMakesTheDefinitionOfTheBuilder(t *testing.T) {
 		WaitForSignal("approval", "approve", saga.OutputAs("approval"), saga.After("hotel", "car"), saga.Timeout(time.Hour)).
 		Delay("breath", time.Second).
 		WaitUntil("dawn", "/departure").
+		Child("ship", "shipping", saga.OutputAs("shipment")).
 		Pivot("flight", nothing, saga.CommandName("airline.book")).
 		Retriable("mail", nil, saga.CommandName("mail.send"))
 	plain := saga.New("trip").Describe("a trip").Deadline(time.Hour).OnFailure(saga.Park).Retain(retention).
@@ -45,6 +46,7 @@ func TestATypedSagaMakesTheDefinitionOfTheBuilder(t *testing.T) {
 		WaitForSignal("approval", "approve", saga.OutputAs("approval"), saga.After("hotel", "car"), saga.Timeout(time.Hour)).
 		Delay("breath", time.Second).
 		WaitUntil("dawn", "/departure").
+		Child("ship", "shipping", saga.OutputAs("shipment")).
 		Pivot("flight", "airline.book").
 		Retriable("mail", "mail.send").
 		MustBuild()
