@@ -182,6 +182,10 @@ func TestDefinitionsOfChildrenAreChecked(t *testing.T) {
 		problem, is := errors.AsType[*client.Problem](err)
 		require.True(t, is, "%v", err)
 		assert.Equal(t, "child_has_pivot", problem.Code)
+		_, err = f.Start(t.Context(), client.StartRequest{Definition: "order", IdempotencyKey: "k1"})
+		problem, is = errors.AsType[*client.Problem](err)
+		require.True(t, is, "%v", err)
+		assert.Equal(t, "child_has_pivot", problem.Code)
 	})
 }
 

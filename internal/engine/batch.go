@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -111,8 +112,8 @@ func (b *batchState) start(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if faults := r.faultsUnder(def); len(faults) > 0 && !r.start.Unwound {
-		return answer{}, fmt.Errorf("%w: %w", record.ErrRejected, &record.InvalidDataError{Faults: faults})
+	if err := r.refusalUnder(def); err != nil {
+		return answer{}, fmt.Errorf("%w: %w", record.ErrRejected, err)
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
 		return def.Start(saga.Start{
@@ -134,12 +135,21 @@ func (b *batchState) start(r *request) (answer, error) {
 	return answer{instance: s.instance}, b.auditStart(r, &s.instance)
 }
 
-// faultsUnder returns what is wrong with the data of a start, if not by the definition that was checked before its batch.
-func (r *request) faultsUnder(def *saga.Definition) saga.Faults {
-	if def == r.def {
-		return r.faults
+// refusalUnder returns why a definition does not allow a start; nil if it does. The one that was checked before the batch may
+// not be the latest any more.
+func (r *request) refusalUnder(def *saga.Definition) error {
+	if def == r.def || r.start.Unwound {
+		return r.refusal
 	}
-	return def.CheckData(r.start.Data)
+	return checkData(def, r.start.Data)
+}
+
+// checkData returns a *record.InvalidDataError if the data of a start does not match the schema of its definition.
+func checkData(def *saga.Definition, data json.RawMessage) error {
+	if faults := def.CheckData(data); len(faults) > 0 {
+		return &record.InvalidDataError{Faults: faults}
+	}
+	return nil
 }
 
 // latest returns the definition of a start: a newer one than requested if it was registered in the meantime.

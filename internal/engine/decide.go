@@ -56,7 +56,7 @@ func (e *Engine) split(ctx context.Context, requests []*request, err error) (bus
 		return busy, nil
 	}
 	r := requests[0]
-	if _, invalid := errors.AsType[*record.InvalidDataError](err); !invalid {
+	if startRefusal(err) == reasonRejected { // else the start itself is at fault, and its caller knows
 		e.config.Logger.Error("the store rejects an event", "saga", r.sagaID, "error", err)
 	}
 	if r.dead != nil && r.kind == applyEvent {

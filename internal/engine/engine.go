@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,22 +142,19 @@ func (e *Engine) lane(sagaID string) *lane {
 
 // Start makes a new saga, or returns the existing one of the idempotency key; existed reports which. Errors:
 // record.ErrDefinitionNotFound, record.ErrIdempotencyConflict, *record.KeyInUseError, *record.SagaGoneError,
-// *record.InvalidDataError, record.ErrUnavailable, ErrStopped.
+// *record.InvalidDataError, *record.ChildHasPivotError, record.ErrUnavailable, ErrStopped.
 func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.Instance, existed bool, err error) {
 	def, err := e.definitions.find(ctx, start.Definition, start.Version)
 	if err != nil {
 		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, err)
 	}
-	if err := e.checkStart(ctx, def); err != nil && start.IdempotencyKey == "" {
-		return saga.Instance{}, false, err
-	}
 	id := start.SagaID
 	if id == "" {
 		id = e.config.NewID()
 	}
-	r := &request{kind: startSaga, sagaID: id, start: &start, def: def, faults: def.CheckData(start.Data)}
-	if start.Unwound {
-		r.faults = nil
+	r := &request{kind: startSaga, sagaID: id, start: &start, def: def}
+	if !start.Unwound {
+		r.refusal = cmp.Or(checkData(def, start.Data), e.checkStart(ctx, def))
 	}
 	answer := e.askStart(ctx, r)
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
@@ -168,15 +166,14 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	return answer.instance, answer.existed, nil
 }
 
-// askStart gives a start to its lane. A start whose data is invalid finds the saga of its idempotency key, or nothing: it
-// is decided by itself, because its failure would take back the batch.
+// askStart gives a start to its lane. A start that is refused finds the saga of its idempotency key, or nothing: it is
+// decided by itself, because its failure would take back the batch.
 func (e *Engine) askStart(ctx context.Context, r *request) answer {
-	if len(r.faults) == 0 {
+	if r.refusal == nil {
 		return e.ask(ctx, r)
 	}
-	invalid := answer{err: &record.InvalidDataError{Faults: r.faults}}
 	if r.start.IdempotencyKey == "" {
-		return invalid
+		return answer{err: r.refusal}
 	}
 	given := answer{err: record.ErrUnavailable}
 	r.done = func(a answer) { given = a }

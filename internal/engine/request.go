@@ -10,13 +10,13 @@ import (
 
 // request is one unit of work for a lane: it is decided and stored in one transaction.
 type request struct {
-	kind   requestKind
-	sagaID string
-	start  *record.StartRequest // of startSaga
-	def    *saga.Definition     // of startSaga
-	faults saga.Faults          // of startSaga: of its data, by the schema of def
-	cause  saga.Cause           // of applyEvent
-	lost   *death               // of applyEvent, if the broker dead-lettered a command
+	kind    requestKind
+	sagaID  string
+	start   *record.StartRequest // of startSaga
+	def     *saga.Definition     // of startSaga
+	refusal error                // of startSaga: why its data or its children do not allow it, by def; nil: they do
+	cause   saga.Cause           // of applyEvent
+	lost    *death               // of applyEvent, if the broker dead-lettered a command
 
 	// dead is the message that brought the request, as a dead letter; nil: no message. storeDeadLetter stores it, and
 	// applyEvent does if the event cannot be applied.
