@@ -73,10 +73,10 @@ func readSignal(content []byte) (signal saga.Signal, err error) {
 		}
 		signal.Error = &saga.StepError{Code: given.Error.Code, Message: given.Error.Message}
 		if given.Error.Code == "" || !printable(given.Error.Code, maxSignalCode) {
-			faults = append(faults, field("error/code", fmt.Sprintf("must be 1 to %d printable characters", maxSignalCode)))
+			faults = append(faults, resource.FieldError{Pointer: "/error/code", Message: fmt.Sprintf("must be 1 to %d printable characters", maxSignalCode)})
 		}
 		if len(given.Error.Message) > maxErrorMessage {
-			faults = append(faults, field("error/message", fmt.Sprintf("must be at most %d bytes", maxErrorMessage)))
+			faults = append(faults, resource.FieldError{Pointer: "/error/message", Message: fmt.Sprintf("must be at most %d bytes", maxErrorMessage)})
 		}
 		return faults
 	})

@@ -23,6 +23,10 @@ func (t *transition) act(a Action) {
 		t.actRedrive(a)
 		return
 	}
+	if parent := t.next.Parent; a.Name == ActionCompensate && parent != nil && !t.def.allows(&t.next, a.Name) && t.next.Phase != PhaseEnded {
+		t.refuse(RefusedNotApplicable, "a child saga is cancelled through its parent, saga %s", parent.Saga)
+		return
+	}
 	if !t.def.allows(&t.next, a.Name) {
 		t.refuse(RefusedNotApplicable, "%s does not apply to a saga that is %s", a.Name, t.def.describe(&t.next))
 		return

@@ -118,14 +118,17 @@ func (d *Definition) step(name string) int {
 	return -1
 }
 
-// CommandFor returns the name, queue and timeout of a step's commands in one direction. known is false if the definition
-// does not have the step.
+// CommandFor returns the name, queue and timeout of a step's commands in one direction: empty if it sends none. known is false if
+// the definition does not have the step.
 func (d *Definition) CommandFor(step string, direction Direction) (command, queue string, timeout time.Duration, known bool) {
 	i := d.step(step)
 	if i < 0 {
 		return "", "", 0, false
 	}
 	s := &d.Steps[i]
+	if !s.sends(direction) {
+		return "", "", 0, true
+	}
 	if direction == Compensate {
 		return s.Compensation, s.Queue, asDuration(s.CompensationTimeout), true
 	}

@@ -231,7 +231,7 @@ func TestRule19ATimeThatHasPassedIsNoWaitAndNoneFails(t *testing.T) {
 	t.Parallel()
 	c := begin(t, saga.New("order").WaitUntil("u", "/at").WaitUntil("v", "/at"), startData(`{"at":"2026-01-01T00:00:00Z"}`))
 	c.expectStatus(saga.Completed)
-	for _, data := range []string{`{}`, `{"at":null}`, `{"at":7}`, `{"at":"tomorrow"}`, `{"at":{"x":1}}`} {
+	for _, data := range []string{`{}`, `{"at":null}`, `{"at":7}`, `{"at":"tomorrow"}`, `{"at":{"x":1}}`, `{"at":"9999-12-31T23:59:59-12:00"}`, `{"at":"2200-01-01T00:00:00Z"}`} {
 		c := begin(t, saga.New("order").WaitUntil("u", "/at"), startData(data))
 		c.expectStatus(saga.Compensated)
 		c.expectFailure("u", saga.CodeInvalidTime)

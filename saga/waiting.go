@@ -66,7 +66,7 @@ func (t *transition) startWait(i int, wait Wait) {
 	case WaitDelay:
 		s.DeadlineAt = t.in(asDuration(step.Delay))
 	case WaitUntil:
-		at, err := timeAt(t.next.Data, step.Until)
+		at, err := timeAt(t.next.Data, step.Until, t.now)
 		if err != nil {
 			t.record(EntryStepWaits, s.Name, s.Attempts, detail)
 			t.fail(i, CodeInvalidTime, fmt.Sprintf("%s: %s", step.Until, err))
@@ -88,7 +88,7 @@ func (t *transition) startWait(i int, wait Wait) {
 }
 
 // timeAt returns the RFC 3339 time at a pointer in the data, with the precision of the stores.
-func timeAt(data json.RawMessage, pointer Pointer) (time.Time, error) {
+func timeAt(data json.RawMessage, pointer Pointer, now time.Time) (time.Time, error) {
 	raw, found := newDocument(data).find(pointer)
 	if !found {
 		return time.Time{}, errors.New("the data has no such member")
@@ -98,11 +98,17 @@ func timeAt(data json.RawMessage, pointer Pointer) (time.Time, error) {
 		return time.Time{}, errors.New("not a string with an RFC 3339 time")
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil || at.Year() < 1 || at.Year() > 9999 {
+	if at = at.UTC(); err != nil || at.Year() < 1 {
 		return time.Time{}, errors.New("not an RFC 3339 time")
 	}
-	return at.UTC().Truncate(time.Microsecond), nil
+	if at.After(now.Add(MaxWait)) {
+		return time.Time{}, fmt.Errorf("more than %s ahead", MaxWait)
+	}
+	return at.Truncate(time.Microsecond), nil
 }
+
+// MaxWait is how far ahead the time of a step with Until may be: a hundred years.
+const MaxWait = 100 * 365 * 24 * time.Hour
 
 // wakeWait ends the wait of step i if its time has come.
 func (t *transition) wakeWait(i int) {
@@ -122,7 +128,8 @@ func (t *transition) wakeWait(i int) {
 		t.fail(i, CodeSignalTimeout, fmt.Sprintf("no signal %q within %s", t.def.Steps[i].Signal, limit))
 		return
 	}
-	t.succeed(i, s.Attempts, t.next.Data, Reply{})
+	id := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Execute, Round: s.execution(), Attempt: s.Attempts}
+	t.executionSucceeded(i, Reply{Command: id, Succeeded: true}) // no output, which its schema may not allow
 }
 
 // interruptible reports whether the step waits for something that can be given up at once. A child has to be compensated.

@@ -13,6 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // commandsOut counts the outstanding commands of one step and direction, and has the earliest of their deadlines.
@@ -98,8 +99,9 @@ func (s *Store) countQueues(ctx context.Context, statement string) (out []comman
 		}
 		var load record.QueueLoad
 		_, err = pgx.ForEachRow(rows, []any{&load.Queue, &load.Unpublished, &load.HeldBack}, func() error {
-			counted := load
-			loads[load.Queue] = &counted
+			if counted := load; load.Queue != wire.BetweenSagas {
+				loads[load.Queue] = &counted
+			}
 			return nil
 		})
 		return err
@@ -123,7 +125,7 @@ func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, 
 			direction = saga.Compensate
 		}
 		_, queue, timeout, known := d.CommandFor(c.step, direction)
-		if !known {
+		if !known || queue == "" { // the step waits, and has no command out
 			continue
 		}
 		if loads[queue] == nil {

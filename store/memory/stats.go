@@ -10,6 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // Stats counts what the scope covers.
@@ -116,6 +117,9 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 		return loads[queue]
 	}
 	s.eachPending(func(row outboxRow) {
+		if row.Command.Queue == wire.BetweenSagas {
+			return
+		}
 		if row.Held {
 			load(row.Command.Queue).HeldBack++
 		} else {

@@ -227,6 +227,7 @@ func closeAnywhere(fx *fixture) int {
 		return []amqpproxy.Frame{f}
 	}})
 	fx.let(lasting(30*time.Second, 6*time.Second))
+	fx.await(time.Minute, "a fault should happen", func() bool { return struck.Load() > 0 }) // few frames come on a busy machine
 	fx.peer.Set(amqpproxy.Rules{})
 	fx.await(20*time.Second, "the consumers should be back", func() bool { return fx.consumers("replies") == len(fx.replicas) })
 	whole()

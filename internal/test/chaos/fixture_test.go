@@ -92,7 +92,10 @@ func newFixture(t *testing.T, a *serverSet, s scenario, seed uint64) *fixture {
 	}
 	fx.ready()
 	for name, definition := range fx.definitions {
-		fx.anyAPI(0).must(t, http.MethodPut, "/v1/definitions/"+name, definition, nil, http.StatusCreated)
+		require.Eventually(t, func() bool { // a busy machine may answer 503
+			status, err := fx.anyAPI(0).call(http.MethodPut, "/v1/definitions/"+name, "", definition, nil)
+			return err == nil && (status == http.StatusCreated || status == http.StatusOK)
+		}, time.Minute, 100*time.Millisecond, "PUT /v1/definitions/%s", name)
 	}
 	fx.load = newLoad(fx)
 	t.Cleanup(fx.load.stop)
