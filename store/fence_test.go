@@ -27,7 +27,7 @@ func lostCommit(t *testing.T) (here *storetest.Fixture, id string) {
 	}
 	here.Apply(id, storetest.Succeed(id, "reserve", `{"lost":1}`))
 	for _, table := range tables {
-		d.exec(`truncate ` + table + `; insert into ` + table + ` select * from before_` + table)
+		d.exec(`delete from ` + table + `; insert into ` + table + ` select * from before_` + table)
 	}
 	there.Apply(id, storetest.Do(saga.ActionPause))
 	return here, id
