@@ -29,7 +29,7 @@ type SignIn interface {
 	Begin(ctx context.Context, redirect string) (location, pending string, err error)
 	// Finish returns the content of a session. ErrNotAllowed: there is no role.
 	Finish(ctx context.Context, pending string, query url.Values) (session string, err error)
-	// As returns a context in which the API is called as the one who has signed in.
+	// As returns a context for calls of the API as the operator of a session.
 	As(ctx context.Context, session string) (as context.Context, ok bool)
 }
 

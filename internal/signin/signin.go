@@ -72,7 +72,7 @@ type Pending struct {
 	Redirect string `json:"redirect"`
 }
 
-// Identity is who has signed in.
+// Identity is the operator that the issuer has signed in.
 type Identity struct {
 	Subject string `json:"subject"`
 	Name    string `json:"name"` // the email address, or the subject
@@ -131,7 +131,7 @@ func (p *Provider) Begin(ctx context.Context, redirect string) (location string,
 // ErrNoRole means that the identity is known but none of its groups has a role.
 var ErrNoRole = errors.New("none of the groups has a role here")
 
-// Finish returns who has signed in. query is what the issuer has added to the redirect.
+// Finish returns the identity of the operator. query is what the issuer has added to the redirect.
 func (p *Provider) Finish(ctx context.Context, pending Pending, query url.Values) (Identity, error) {
 	if pending.State == "" || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(pending.State)) != 1 {
 		return Identity{}, errors.New("the state is not that of the sign-in which this browser has begun")

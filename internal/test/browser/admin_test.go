@@ -123,7 +123,7 @@ func TestAKeyIsCreatedAndRotated(t *testing.T) {
 	assert.Contains(t, d.secret(), "sk_")
 
 	d.click("ada")
-	d.see("the key that you are signed in with")
+	d.see("You are signed in with this key")
 	d.fill("grace", "31d")
 	d.click("Rotate the key")
 	d.see("must be 0, or a duration from 1s to 30d")
