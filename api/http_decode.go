@@ -76,8 +76,7 @@ func invalid(faults []resource.FieldError) error {
 
 // field returns the fault of a top-level member of the body.
 func field(name, message string) resource.FieldError {
-	token := strings.NewReplacer("~", "~0", "/", "~1").Replace(shortened(name))
-	return resource.FieldError{Pointer: "/" + token, Message: message}
+	return resource.FieldError{Pointer: "/" + saga.PointerToken(shortened(name)), Message: message}
 }
 
 // kindOf describes the valid values of a member.

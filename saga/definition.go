@@ -21,7 +21,7 @@ type Definition struct {
 	Deadline    Duration      // how long a saga may take to its pivot; 0: no limit
 	OnFailure   FailurePolicy // default: TurnBack
 	Retention   Retention     // how long finished sagas are kept
-	Sensitive   []string      // JSON pointers into the data whose values are masked; see Builder.Sensitive
+	Sensitive   []Pointer     // to members of the data whose values are masked; see Builder.Sensitive
 	DataSchema  RawSchema     // JSON Schema of the data that a saga starts with; nil: any object
 	Steps       []Step
 

@@ -103,7 +103,7 @@ type definitionJSON struct {
 	Deadline    *Duration      `json:"deadline,omitempty"`
 	OnFailure   FailurePolicy  `json:"on_failure,omitempty"`
 	Retention   *retentionJSON `json:"retention,omitempty"`
-	Sensitive   []string       `json:"sensitive,omitempty"`
+	Sensitive   []Pointer      `json:"sensitive,omitempty"`
 	DataSchema  RawSchema      `json:"data_schema,omitempty"`
 	Steps       []stepJSON     `json:"steps"`
 }
@@ -136,7 +136,7 @@ func (d *Definition) orderAfter() {
 	}
 }
 
-func sortedSet(texts []string) []string {
+func sortedSet[Text ~string](texts []Text) []Text {
 	if len(texts) == 0 {
 		return nil
 	}
@@ -288,6 +288,5 @@ func escapePointer(name string) string {
 	if len(name) > 64 {
 		name = string([]rune(name)[:16]) + "…"
 	}
-	name = string(bytes.ReplaceAll([]byte(name), []byte("~"), []byte("~0")))
-	return string(bytes.ReplaceAll([]byte(name), []byte("/"), []byte("~1")))
+	return PointerToken(name)
 }

@@ -9,7 +9,7 @@ type draft struct {
 	deadline    *Duration
 	onFailure   *FailurePolicy
 	retention   Retention
-	sensitive   []string
+	sensitive   []Pointer
 	dataSchema  RawSchema
 	steps       []draftStep
 }

@@ -34,6 +34,13 @@ func TestTheLimitsOfADefinition(t *testing.T) {
 		"jitter":        {oneStep("", "", `,"jitter":1`), oneStep("", "", `,"jitter":1.01`), "/steps/0/retry/jitter", "0 to 1"},
 		"codes":         {oneStep("", "", `,"non_retryable":`+codes(100)), oneStep("", "", `,"non_retryable":`+codes(101)), "/steps/0/retry/non_retryable", "100"},
 		"a code":        {oneStep("", "", `,"non_retryable":["`+x("c", 128)+`"]`), oneStep("", "", `,"non_retryable":["`+x("c", 129)+`"]`), "/steps/0/retry/non_retryable", "128"},
+		"condition":     {oneStep("", `,"when":"`+x("a", 1024)+`"`, ""), oneStep("", `,"when":"`+x("a", 1025)+`"`, ""), "/steps/0/when", "1024"},
+		"inputs":        {oneStep("", `,"input":`+inputs(100), ""), oneStep("", `,"input":`+inputs(101), ""), "/steps/0/input", "100"},
+		"name of input": {oneStep("", `,"input":{"`+x("n", 128)+`":"/a"}`, ""), oneStep("", `,"input":{"`+x("n", 129)+`":"/a"}`, ""), "/steps/0/input/" + x("n", 16) + "…", "128"},
+		"pointer":       {oneStep("", `,"input":{"a":"/`+x("p", 255)+`"}`, ""), oneStep("", `,"input":{"a":"/`+x("p", 256)+`"}`, ""), "/steps/0/input/a", "256"},
+		"output_as":     {oneStep("", `,"output_as":"`+x("n", 128)+`"`, ""), oneStep("", `,"output_as":"`+x("n", 129)+`"`, ""), "/steps/0/output_as", "128"},
+		"schema":        {oneStep("", `,"output_schema":`+schemaOf(64<<10), ""), oneStep("", `,"output_schema":`+schemaOf(64<<10+1), ""), "/steps/0/output_schema", "65536"},
+		"data schema":   {oneStep(`,"data_schema":`+schemaOf(64<<10), "", ""), oneStep(`,"data_schema":`+schemaOf(64<<10+1), "", ""), "/data_schema", "65536"},
 		"longest time":  {oneStep(`,"deadline":"8760h"`, "", ""), oneStep(`,"deadline":"8760h1ns"`, "", ""), "/deadline", "8760h"},
 		"shortest time": {oneStep("", `,"timeout":"1ms"`, ""), oneStep("", `,"timeout":"999us"`, ""), "/steps/0/timeout", "1ms"},
 	} {
@@ -48,6 +55,21 @@ func TestTheLimitsOfADefinition(t *testing.T) {
 			require.Contains(t, faults[0].Message, c.limit)
 		})
 	}
+}
+
+// inputs returns an input with n members.
+func inputs(n int) string {
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"i%d":"/a"`, i)
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+// schemaOf returns a schema of so many bytes.
+func schemaOf(bytes int) string {
+	const frame = len(`{"title":""}`)
+	return `{"title":"` + strings.Repeat("t", bytes-frame) + `"}`
 }
 
 func shortSteps(n int) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Pointer is a JSON pointer (RFC 6901) into the data of a saga.
@@ -18,7 +19,7 @@ func (p Pointer) valid() bool {
 	if text == "" {
 		return true
 	}
-	if text[0] != '/' || len(text) > MaxPointer || !sendable(text) {
+	if text[0] != '/' || len(text) > MaxPointer || !utf8.ValidString(text) || strings.Contains(text, "\x00") {
 		return false
 	}
 	for rest := text; ; {
@@ -88,6 +89,23 @@ func (d *document) child(at string, value json.RawMessage, token string) (json.R
 	default:
 		return nil, false
 	}
+}
+
+// tokens returns the names and positions that lead to the value. The pointer must be valid.
+func (p Pointer) tokens() []string {
+	if p == "" {
+		return nil
+	}
+	tokens := strings.Split(string(p[1:]), "/")
+	for i := range tokens {
+		tokens[i] = unescapePointer(tokens[i])
+	}
+	return tokens
+}
+
+// PointerToken writes a name as a token of a JSON pointer (RFC 6901).
+func PointerToken(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
 func firstByte(raw json.RawMessage) byte {

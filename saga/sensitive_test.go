@@ -12,7 +12,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-func sensitive(t *testing.T, pointers ...string) *saga.Definition {
+func sensitive(t *testing.T, pointers ...saga.Pointer) *saga.Definition {
 	t.Helper()
 	def, err := saga.New("order").Sensitive(pointers...).Step("charge", "payments.charge").Build()
 	require.NoError(t, err)
@@ -46,9 +46,11 @@ func TestSensitiveMembersAreMasked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var pointers []string
-			if c.pointers != "" {
-				pointers = strings.Split(c.pointers, ",")
+			var pointers []saga.Pointer
+			for text := range strings.SplitSeq(c.pointers, ",") {
+				if text != "" {
+					pointers = append(pointers, saga.Pointer(text))
+				}
 			}
 			assert.Equal(t, c.want, string(sensitive(t, pointers...).Mask(json.RawMessage(c.data))))
 		})

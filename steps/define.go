@@ -88,7 +88,7 @@ func (s *Saga[T]) Retain(retention saga.Retention) *Saga[T] {
 }
 
 // Sensitive marks members of the data by JSON pointers, as saga.Builder.Sensitive does.
-func (s *Saga[T]) Sensitive(pointers ...string) *Saga[T] {
+func (s *Saga[T]) Sensitive(pointers ...saga.Pointer) *Saga[T] {
 	s.builder.Sensitive(pointers...)
 	return s
 }

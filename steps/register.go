@@ -174,12 +174,9 @@ func flatten(into map[string]json.RawMessage, pointer string, value json.RawMess
 		return
 	}
 	for name, member := range members {
-		flatten(into, pointer+"/"+pointerToken(name), member)
+		flatten(into, pointer+"/"+saga.PointerToken(name), member)
 	}
 }
-
-// pointerToken writes a member name as a token of a JSON pointer (RFC 6901).
-func pointerToken(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 func shown(value json.RawMessage) string {
 	if value == nil {

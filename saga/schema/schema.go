@@ -100,7 +100,7 @@ func faults(err error) (found saga.Faults) {
 func pointer(tokens []string) string {
 	var text strings.Builder
 	for _, token := range tokens {
-		text.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1"))
+		text.WriteString("/" + saga.PointerToken(token))
 	}
 	return short(text.String())
 }
