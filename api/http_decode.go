@@ -48,7 +48,9 @@ func decode[T any](content []byte, check func(T) []resource.FieldError) (T, erro
 // readMember decodes one member and reports whether its value is valid. An explicit zero is invalid where zero stands for
 // an absent member.
 func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Value) bool {
-	if json.Unmarshal(raw, into.Addr().Interface()) != nil {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields() // of objects inside
+	if decoder.Decode(into.Addr().Interface()) != nil {
 		return false
 	}
 	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Tag.Get("exclusiveMinimum") != "" ||
@@ -112,6 +114,8 @@ func kindOf(member reflect.StructField) string {
 	switch {
 	case kind.Kind() == reflect.String:
 		return "a string"
+	case kind.Kind() == reflect.Struct:
+		return "an object of " + strings.Join(namesOf(kind), " and ")
 	case most != "":
 		return "a whole number from " + cmp.Or(least, "0") + " to " + most
 	case least != "":
@@ -119,6 +123,15 @@ func kindOf(member reflect.StructField) string {
 	default:
 		return "a whole number"
 	}
+}
+
+// namesOf returns the names of the members of an object.
+func namesOf(object reflect.Type) (names []string) {
+	for member := range object.Fields() {
+		name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 // isObject reports whether a checked document is a JSON object.

@@ -38,6 +38,10 @@ func TestASignalIsGivenOnce(t *testing.T) {
 	o.post(path+"approved", `{"output":[]}`).problem(422, "invalid_field")
 	o.post(path+"approved", `{"output":{},"error":{"code":"x"}}`).problem(422, "invalid_field")
 	o.post(path+"approved", `{"error":{"code":""}}`).problem(422, "invalid_field")
+	code := o.post(path+"approved", `{"error":{"code":""}}`).problem(422, "invalid_field")
+	assert.Equal(t, "/error/code", code.Errors[0].Pointer)
+	inside := o.post(path+"approved", `{"error":{"code":"x","retryable":true}}`).problem(422, "invalid_field")
+	assert.Equal(t, "/error", inside.Errors[0].Pointer)
 	o.post(path+"approved", `{"who":"ann"}`).problem(422, "unknown_field")
 	o.post("/v1/sagas/01JDBV8M5ZK7Q9GW3N1T4RXYEA/signals/approved", "").problem(404, "saga_not_found")
 	key := header{"Idempotency-Key", "k1"}

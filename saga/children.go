@@ -39,12 +39,14 @@ type Message struct {
 
 // ChildStart is the start of a child.
 type ChildStart struct {
-	ID          string          `json:"id"`
-	Definition  string          `json:"definition"` // the latest version
-	Data        json.RawMessage `json:"data,omitempty"`
-	Parent      Parent          `json:"parent"`
-	Priority    uint8           `json:"priority,omitempty"`
-	TraceParent string          `json:"trace_parent,omitempty"`
+	ID         string          `json:"id"`
+	Definition string          `json:"definition"` // the latest version
+	Data       json.RawMessage `json:"data,omitempty"`
+	Parent     Parent          `json:"parent"`
+	// Compensatable is set if the step may have to be compensated, so that the child must not have a pivot.
+	Compensatable bool   `json:"compensatable,omitempty"`
+	Priority      uint8  `json:"priority,omitempty"`
+	TraceParent   string `json:"trace_parent,omitempty"`
 }
 
 // ChildEnded reports to a parent how its child has ended, or that it could not be started or compensated.
@@ -106,7 +108,7 @@ func (t *transition) childStart(i int) ChildStart {
 	}
 	return ChildStart{
 		ID: s.Child(), Definition: t.def.Steps[i].Saga, Priority: t.next.Priority, TraceParent: t.next.TraceParent,
-		Parent: Parent{Saga: t.next.ID, Step: s.Name, Level: level},
+		Parent: Parent{Saga: t.next.ID, Step: s.Name, Level: level}, Compensatable: t.def.Steps[i].Kind == Compensatable,
 	}
 }
 

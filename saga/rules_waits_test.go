@@ -2,6 +2,7 @@ package saga_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -265,7 +266,6 @@ func TestWaitsThatMakeNoSenseAreRefused(t *testing.T) {
 		`{"name":"a","signal":"s","delay":"1s"}`:                         "/steps/0/delay",
 		`{"name":"a","signal":""}`:                                       "/steps/0/signal",
 		`{"name":"a","signal":"a b"}`:                                    "/steps/0/signal",
-		`{"name":"a","signal":"s","timeout":"0s"}`:                       "",
 		`{"name":"a","signal":"s","retry":{"max_attempts":2}}`:           "/steps/0/retry",
 		`{"name":"a","signal":"s","queue":"q"}`:                          "/steps/0/queue",
 		`{"name":"a","signal":"s"},{"name":"b","signal":"s"}`:            "/steps/1/signal",
@@ -280,13 +280,20 @@ func TestWaitsThatMakeNoSenseAreRefused(t *testing.T) {
 		`{"name":"a","command":"q.a","input":{"":"/y"}}`:                 "/steps/0/input/",
 		`{"name":"a","command":"q.a","input":["/y"]}`:                    "/steps/0/input",
 		`{"name":"a","command":"q.a","output_schema":7}`:                 "/steps/0/output_schema",
-		`{"name":"a"}`: "/steps/0/command",
+		`{"name":"a"}`:                                 "/steps/0/command",
+		`{"name":"a","command":"q.a","when":""}`:       "/steps/0/when",
+		`{"name":"a","command":"q.a","output_as":""}`:  "/steps/0/output_as",
+		`{"name":"a","signal":"s","input":{"x":"/y"}}`: "/steps/0/input",
+		`{"name":"a","delay":"1d"}`:                    "/steps/0/delay",
+		`{"name":"a","saga":""}`:                       "/steps/0/saga",
+		`{"name":"a","saga":"b","compensation":"q.c"}`: "/steps/0/compensation",
+		`{"name":"a","saga":"b","timeout":"1s"}`:       "/steps/0/timeout",
 	} {
 		_, err := saga.ParseDefinition("order", 0, []byte(`{"steps":[`+body+`]}`))
-		if pointer == "" {
-			continue
-		}
-		require.ErrorContains(t, err, pointer, body)
+		faults, is := errors.AsType[saga.Faults](err)
+		require.True(t, is, body)
+		require.Len(t, faults, 1, body)
+		require.Equal(t, pointer, faults[0].Pointer, body)
 	}
 }
 

@@ -12,23 +12,26 @@ const (
 	MaxSchema     = 64 << 10
 )
 
-// checkWaits checks what only the draft knows: which members were given.
+// checkWaits checks what only the draft knows: which members were given. It takes back the fault of a missing command where a
+// member that stands for it is at fault.
 func (d draft) checkWaits(faults *Faults) {
 	for i := range d.steps {
 		d.steps[i].checkWaits(faults, i)
+		waits := slices.ContainsFunc(*faults, func(f Fault) bool {
+			return slices.ContainsFunc(insteadOfCommand(), func(member string) bool { return f.Pointer == stepPointer(i, member) })
+		})
+		if waits && d.steps[i].command == "" {
+			*faults = slices.DeleteFunc(*faults, func(f Fault) bool { return f.Pointer == stepPointer(i, "command") })
+		}
 	}
 }
 
+// insteadOfCommand returns the members that make a step wait.
+func insteadOfCommand() []string { return []string{"signal", "delay", "until", "saga"} }
+
 func (s *draftStep) checkWaits(faults *Faults, i int) {
-	var given []string
-	for _, kind := range []struct {
-		name  string
-		given bool
-	}{{"command", s.command != ""}, {"signal", s.signal != nil}, {"delay", s.delay != nil}, {"until", s.until != nil}, {"saga", s.saga != nil}} {
-		if kind.given {
-			given = append(given, kind.name)
-		}
-	}
+	s.checkEmpty(faults, i)
+	given := s.does()
 	if len(given) > 1 {
 		faults.add(stepPointer(i, given[1]), "a step has either %s or %s", given[0], given[1])
 		return
@@ -45,28 +48,53 @@ func (s *draftStep) checkWaits(faults *Faults, i int) {
 	if s.saga != nil {
 		s.checkChild(faults, i)
 	}
-	if s.queue != nil && s.compensation == "" {
-		faults.add(stepPointer(i, "queue"), "the step sends no commands")
-	}
 	if s.delay != nil {
 		checkDuration(faults, stepPointer(i, "delay"), *s.delay)
 	}
-	if s.signal != nil && *s.signal == "" {
-		faults.add(stepPointer(i, "signal"), "must match %s", commandPattern)
+	if s.compensation != "" {
+		return
 	}
-	if s.until != nil && *s.until == "" {
-		faults.add(stepPointer(i, "until"), "must be a JSON pointer such as /ship_at")
+	if s.queue != nil {
+		faults.add(stepPointer(i, "queue"), "the step sends no commands")
 	}
-	if s.when != nil && *s.when == "" {
-		faults.add(stepPointer(i, "when"), "must not be empty")
+	if s.input != nil && s.saga == nil {
+		faults.add(stepPointer(i, "input"), "the step sends no commands")
+	}
+}
+
+// does returns which members say what the step does.
+func (s *draftStep) does() (given []string) {
+	for _, kind := range []struct {
+		name  string
+		given bool
+	}{{"command", s.command != ""}, {"signal", s.signal != nil}, {"delay", s.delay != nil}, {"until", s.until != nil}, {"saga", s.saga != nil}} {
+		if kind.given {
+			given = append(given, kind.name)
+		}
+	}
+	return given
+}
+
+// checkEmpty refuses texts that are given and empty: they would mean the same as none.
+func (s *draftStep) checkEmpty(faults *Faults, i int) {
+	for _, member := range []struct {
+		name, message string
+		empty         bool
+	}{
+		{"signal", "must match " + commandPattern, s.signal != nil && *s.signal == ""},
+		{"until", "must be a JSON pointer such as /ship_at", s.until != nil && *s.until == ""},
+		{"saga", "must match " + definitionNamePattern, s.saga != nil && *s.saga == ""},
+		{"when", "must not be empty", s.when != nil && *s.when == ""},
+		{"output_as", "must not be empty", s.outputAs != nil && *s.outputAs == ""},
+	} {
+		if member.empty {
+			faults.add(stepPointer(i, member.name), "%s", member.message)
+		}
 	}
 }
 
 // checkChild checks a step that starts a child saga. Its compensation is built in.
 func (s *draftStep) checkChild(faults *Faults, i int) {
-	if *s.saga == "" {
-		faults.add(stepPointer(i, "saga"), "must match %s", definitionNamePattern)
-	}
 	for _, member := range []struct {
 		name  string
 		given bool

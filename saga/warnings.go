@@ -22,7 +22,9 @@ func (d *Definition) Warnings() []Fault {
 		}
 	}
 	for i := range d.Steps {
-		warn(i, "timeout", d.Steps[i].Timeout)
+		if d.Steps[i].Wait() == NoWait {
+			warn(i, "timeout", d.Steps[i].Timeout)
+		}
 		if d.Steps[i].Compensation != "" {
 			warn(i, "compensation_timeout", d.Steps[i].CompensationTimeout)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -174,6 +176,14 @@ func TestDefinitionsOfChildrenAreChecked(t *testing.T) {
 		f.define("l1", `{"steps":[{"name":"x","signal":"go"}]}`)
 		for i, name := range levels[1:] {
 			f.define(name, `{"steps":[{"name":"x","saga":"`+levels[i]+`"}]}`)
+		}
+		for i, name := range []string{"w2", "w3", "w4", "w5", "w6", "w7"} { // each definition is looked at once, however many steps start it
+			below := append([]string{"l1"}, "w2", "w3", "w4", "w5", "w6")[i]
+			var many []string
+			for number := range saga.MaxSteps {
+				many = append(many, fmt.Sprintf(`{"name":"s%d","saga":%q}`, number, below))
+			}
+			f.define(name, `{"steps":[`+strings.Join(many, ",")+`]}`)
 		}
 		f.refusedWith("invalid_definition", "l9", `{"steps":[{"name":"x","saga":"l8"}]}`)
 

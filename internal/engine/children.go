@@ -57,7 +57,10 @@ func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
 
 // startChild starts a child, or tells its parent why it cannot. unwound starts it for the record only.
 func (e *Engine) startChild(ctx context.Context, child saga.ChildStart, unwound bool) error {
-	refused := e.mayStartChild(ctx, child)
+	refused, err := e.refusesChild(ctx, child)
+	if err != nil {
+		return err
+	}
 	if refused == nil {
 		start := record.StartRequest{
 			SagaID: child.ID, Definition: child.Definition, Data: child.Data, Priority: child.Priority, TraceParent: child.TraceParent,
@@ -76,30 +79,21 @@ func (e *Engine) startChild(ctx context.Context, child saga.ChildStart, unwound 
 	return nil
 }
 
-// mayStartChild returns why a child must not start, or nil. The definitions may have changed since the parent's was registered.
-func (e *Engine) mayStartChild(ctx context.Context, child saga.ChildStart) *saga.ReplyError {
+// refusesChild returns why a child must not start, or nil. The definitions may have changed since the parent's was registered.
+func (e *Engine) refusesChild(ctx context.Context, child saga.ChildStart) (*saga.ReplyError, error) {
 	if child.Parent.Level > saga.MaxLevels {
-		return &saga.ReplyError{Code: saga.CodeTooDeep, Message: fmt.Sprintf("sagas are nested at most %d levels deep", saga.MaxLevels)}
+		return &saga.ReplyError{Code: saga.CodeTooDeep, Message: tooDeep()}, nil
 	}
-	parent, err := e.stored(ctx, child.Parent.Saga)
-	if err != nil || parent == nil {
-		return nil
+	if !child.Compensatable {
+		return nil, nil //nolint:nilnil // it may start
 	}
-	def, err := e.definitions.find(ctx, parent.Definition, parent.Version)
-	if err != nil {
-		return nil
+	latest, err := e.latestOfChild(ctx, child.Definition)
+	if err != nil || latest == nil || !latest.HasPivot() {
+		return nil, err
 	}
-	for i := range def.Steps {
-		if def.Steps[i].Name != child.Parent.Step || def.Steps[i].Kind != saga.Compensatable {
-			continue
-		}
-		if latest, err := e.definitions.look(ctx, child.Definition); err == nil && latest.HasPivot() {
-			return &saga.ReplyError{
-				Code: saga.CodeChildHasPivot, Message: fmt.Sprintf("definition %s version %d has a pivot, so its sagas cannot be compensated", latest.Name, latest.Version),
-			}
-		}
-	}
-	return nil
+	return &saga.ReplyError{
+		Code: saga.CodeChildHasPivot, Message: fmt.Sprintf("definition %s version %d has a pivot, so its sagas cannot be compensated", latest.Name, latest.Version),
+	}, nil
 }
 
 // unwindChild compensates a child whatever its status. One that was not started yet is started for the record, so that its

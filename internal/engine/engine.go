@@ -154,7 +154,11 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	}
 	r := &request{kind: startSaga, sagaID: id, start: &start, def: def}
 	if !start.Unwound {
-		r.refusal = cmp.Or(checkData(def, start.Data), e.checkStart(ctx, def))
+		refusal, err := e.refusesStart(ctx, def)
+		if err != nil {
+			return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, err)
+		}
+		r.refusal = cmp.Or(checkData(def, start.Data), refusal)
 	}
 	answer := e.askStart(ctx, r)
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -31,6 +33,9 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 	if err != nil {
 		return nil, errors.New("is not valid JSON")
 	}
+	if draft := draftOf(value); draft != "" && strings.TrimSuffix(draft, "#") != draft2020 {
+		return nil, fmt.Errorf("$schema must be %s, if it is given", draft2020)
+	}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.UseLoader(nowhere{})
@@ -41,7 +46,32 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is not a JSON Schema: %s", short(explain(err)))
 	}
+	if endless(compiled.Validate(map[string]any{})) {
+		return nil, errors.New("refers to itself without end")
+	}
 	return schema{compiled}, nil
+}
+
+// endless reports whether a validation met a reference that leads back to itself for the same value.
+func endless(err error) bool {
+	invalid, is := errors.AsType[*jsonschema.ValidationError](err)
+	if !is {
+		return false
+	}
+	if _, cycle := invalid.ErrorKind.(*kind.RefCycle); cycle {
+		return true
+	}
+	return slices.ContainsFunc(invalid.Causes, func(cause *jsonschema.ValidationError) bool { return endless(cause) })
+}
+
+// draft2020 is the address of the draft that schemas are written in.
+const draft2020 = "https://json-schema.org/draft/2020-12/schema"
+
+// draftOf returns the draft that a schema names, or "".
+func draftOf(document any) string {
+	object, _ := document.(map[string]any)
+	draft, _ := object["$schema"].(string)
+	return draft
 }
 
 // explain returns the first cause of an error.

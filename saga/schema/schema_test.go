@@ -45,14 +45,17 @@ func TestAPointerEscapesTheNames(t *testing.T) {
 func TestWhatIsNotASchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	for document, message := range map[string]string{
-		`{"type":"money"}`:                          "is not a JSON Schema",
-		`{"minimum":"1"}`:                           "is not a JSON Schema",
-		`{"$ref":"#/$defs/none"}`:                   "is not a JSON Schema",
-		`{"pattern":"("}`:                           "is not a JSON Schema",
-		`{"$ref":"file:///etc/passwd"}`:             "may only refer to itself",
-		`{"$ref":"http://127.0.0.1/schema.json"}`:   "may only refer to itself",
-		`{"$schema":"http://127.0.0.1/draft.json"}`: "may only refer to itself",
-		`{`: "is not valid JSON",
+		`{"type":"money"}`:                                      "is not a JSON Schema",
+		`{"minimum":"1"}`:                                       "is not a JSON Schema",
+		`{"$ref":"#/$defs/none"}`:                               "is not a JSON Schema",
+		`{"pattern":"("}`:                                       "is not a JSON Schema",
+		`{"$ref":"file:///etc/passwd"}`:                         "may only refer to itself",
+		`{"$ref":"http://127.0.0.1/schema.json"}`:               "may only refer to itself",
+		`{"$schema":"http://127.0.0.1/draft.json"}`:             "$schema must be https://json-schema.org/draft/2020-12/schema",
+		`{"$schema":"http://json-schema.org/draft-07/schema#"}`: "$schema must be",
+		`{"$ref":"#"}`:                                          "refers to itself without end",
+		`{"allOf":[{"$ref":"#"}]}`:                              "refers to itself without end",
+		`{`:                                                     "is not valid JSON",
 	} {
 		_, err := schema.Compile(json.RawMessage(document))
 		require.ErrorContains(t, err, message, document)
