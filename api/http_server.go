@@ -8,13 +8,19 @@ import (
 	"time"
 )
 
+// The times for reading a request, and for reading it and writing its answer.
+const (
+	readTimeout  = 15 * time.Second
+	writeTimeout = readTimeout + writeAllowance // leaves time to report that the body arrived too slowly
+)
+
 // NewServer returns an HTTP server for the handler of the API, with limits on what a client can delay or enlarge.
 func NewServer(address string, handler http.Handler, logger *slog.Logger) *http.Server {
 	server := &http.Server{
 		Addr: address, Handler: handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      15*time.Second + writeAllowance, // leaves time to report that the body arrived too slowly
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ConnState:         followConnection,

@@ -34,12 +34,15 @@ type Config struct {
 
 	Listen   string // address of the REST API; default: 127.0.0.1:8080; port 0: a free port
 	BasePath string // path under which browsers and callers reach the server, such as /saga; default: the root
+	// NoListener opens no address: the program serves Server.Handler by an HTTP server of its own. Listen and TLSCert must then
+	// be empty.
+	NoListener bool
 	// TLSCert and TLSKey are files in PEM; with them the API and the page are served by TLS. TLSClientCA makes callers present a
 	// certificate of one of its authorities. The files are read again when they change.
 	TLSCert, TLSKey, TLSClientCA string
 
 	Auth         string        // keys, or none for no authentication; default: keys
-	Insecure     bool          // allow Auth none on an address that other machines can reach
+	Insecure     bool          // allow Auth none on an address that other machines can reach, also for Server.Handler
 	OverdueAfter time.Duration // time without progress after which a saga needs attention; default: 15 min; negative: never
 	// Events says which lifecycle events are published: saga (those of sagas themselves), all (those of steps, too) or none;
 	// default: saga.
@@ -99,7 +102,7 @@ var ErrHalfConfigured = errors.New("only one of the database URL and the AMQP UR
 func (c Config) embedded() bool { return c.DatabaseURL == "" && c.AMQPURL == "" }
 
 func (c Config) withDefaults() Config {
-	if c.Listen == "" {
+	if c.Listen == "" && !c.NoListener {
 		c.Listen = "127.0.0.1:8080"
 	}
 	if c.Auth == "" {
@@ -144,7 +147,7 @@ func (c Config) Validate() error {
 	if err := c.checkHealth(); err != nil {
 		return err
 	}
-	if err := checkListen(c.Listen); err != nil {
+	if err := c.checkListen(); err != nil {
 		return err
 	}
 	if err := checkBasePath(c.BasePath); err != nil {
@@ -204,24 +207,35 @@ func basePath(path string) bool {
 	return strings.HasPrefix(path, "/")
 }
 
-// checkListen checks the form of a listen address.
-func checkListen(address string) error {
-	_, port, err := net.SplitHostPort(address)
+// checkListen checks the form of the listen address, and what contradicts NoListener.
+func (c Config) checkListen() error {
+	switch {
+	case c.NoListener && c.Listen != "":
+		return fmt.Errorf("listen address %q: must be empty with NoListener, the program's own HTTP server listens", c.Listen)
+	case c.NoListener && c.TLSCert != "":
+		return errors.New("TLS: must be empty with NoListener, the program's own HTTP server has the certificate")
+	case c.NoListener:
+		return nil
+	}
+	_, port, err := net.SplitHostPort(c.Listen)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fmt.Errorf("listen address %q: want host:port, with a port from 0 to 65535", address)
+		return fmt.Errorf("listen address %q: want host:port, with a port from 0 to 65535", c.Listen)
 	}
 	return nil
 }
 
+// localOnly reports whether there is no authentication, so that only this machine may reach the server.
+func (c Config) localOnly() bool { return c.Auth == string(api.AuthNone) && !c.Insecure }
+
 // localAddress returns the address that the API requires as the Host without authentication, unless Insecure is set.
 func (c Config) localAddress() string {
-	if c.Auth != string(api.AuthNone) || c.Insecure {
+	if !c.localOnly() {
 		return ""
 	}
-	return c.Listen
+	return cmp.Or(c.Listen, "localhost") // without a listener: localhost or a loopback address
 }
 
 func (c Config) broker() rabbit.Config {

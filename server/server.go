@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -40,20 +38,25 @@ type Server struct {
 	metrics  *metrics
 	monitor  *api.Monitor
 	demo     *demo.Demo // nil: none
-	listener net.Listener
-	http     *http.Server
 	stopping chan struct{}
+
+	handler  http.Handler   // page and API
+	own      *api.Admission // to the handler, for an HTTP server of the program
+	listener net.Listener   // nil: none
+	http     *http.Server   // nil without a listener
 }
 
-// Open opens the store and listens on the address; Run then serves. An unreachable database is an error. An unreachable
+// Open opens the store and, unless NoListener is set, listens on the address; Run then serves. An unreachable database is an error. An unreachable
 // broker is not: the server connects when the broker is available.
 func Open(ctx context.Context, config Config) (*Server, error) {
 	config = config.withDefaults()
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
-		return nil, err
+	if !config.NoListener {
+		if err := api.CheckExposure(api.Auth(config.Auth), config.Listen, config.Insecure); err != nil {
+			return nil, err
+		}
 	}
 	s := &Server{config: config, metrics: newMetrics(), stopping: make(chan struct{})}
 	var err error
@@ -99,24 +102,11 @@ func (s *Server) assemble(ctx context.Context) error {
 			record.BulkSagas: operate.OnSagas(s.engine), record.BulkDeadLetters: operate.OnDeadLetters(s.engine, s.store),
 		},
 	})
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Listen)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
-	}
 	s.monitor = api.NewMonitor(api.MonitorConfig{
 		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, Version: s.config.Version, Payloads: s.payloadStatus(),
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
-	if err := s.guard(listener); err != nil {
-		return err
-	}
-	s.http = api.NewServer(s.config.Listen, s.site(api.New(api.Config{
-		BasePath: s.config.BasePath,
-		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store, KeyRate: s.config.KeyRate,
-		Webhooks: s.store, SendWebhook: s.events.sender.Send, EventSource: s.config.kafka().Source, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
-		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
-	})), s.config.Logger)
-	return nil
+	return s.openHTTP(ctx)
 }
 
 // makeEngine makes the engine, which decides on sagas.
@@ -140,19 +130,6 @@ func (s *Server) makeEngine() error {
 	return nil
 }
 
-// guard limits the connections of the listener, and encrypts them if there is a certificate.
-func (s *Server) guard(listener net.Listener) error {
-	s.listener = api.LimitConnections(listener, api.MaxConnections)
-	if s.config.TLSCert != "" {
-		files, err := newCertificates(s.config)
-		if err != nil {
-			return err
-		}
-		s.listener = tls.NewListener(s.listener, &tls.Config{GetConfigForClient: files.forClient, MinVersion: tls.VersionTLS12})
-	}
-	return nil
-}
-
 // queueSet makes every replica go by new settings of a queue.
 func (s *Server) queueSet(ctx context.Context) {
 	if s.config.embedded() {
@@ -162,21 +139,11 @@ func (s *Server) queueSet(ctx context.Context) {
 	s.relay.Settle(ctx)
 }
 
-// URL returns the base URL of the page and the REST API, with the port that was chosen if Config.Listen has port 0. It has
-// no slash at its end.
-func (s *Server) URL() string {
-	scheme := "http://"
-	if s.config.TLSCert != "" {
-		scheme = "https://"
-	}
-	return scheme + s.listener.Addr().String() + s.config.BasePath
-}
-
 // Transport returns the transport for workers in this process. Stop the workers before the server.
 func (s *Server) Transport() steps.Transport { return s.broker }
 
-// Run serves until ctx ends. It then accepts no new work, finishes what it has begun within ten seconds, and closes the
-// store and the broker. It returns an error if serving or closing fails.
+// Run serves until ctx ends. It then accepts no new work, ends streams and waiting requests, finishes what it has begun within
+// ten seconds, and closes the store and the broker. It returns an error if serving or closing fails.
 func (s *Server) Run(ctx context.Context) error {
 	deciding, stopDeciding := context.WithCancel(context.WithoutCancel(ctx))
 	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
@@ -220,7 +187,7 @@ func (s *Server) Run(ctx context.Context) error {
 	end := newEnding(s.config.Logger)
 	stopTaking()
 	close(s.stopping)
-	if end.must(answersBy, "the HTTP server", func() { s.endHTTP(context.WithoutCancel(ctx)); late = <-served }) {
+	if end.must(answersBy, "the HTTP server", func() { late = s.endHTTP(context.WithoutCancel(ctx), served) }) {
 		failure = errors.Join(failure, late)
 	}
 	end.within(intakeBy, intake.Wait) // the intake may wait for the engine, which stops below
@@ -230,27 +197,6 @@ func (s *Server) Run(ctx context.Context) error {
 	stopPublishing()
 	end.must(relayBy, "the relay", relay.Wait)
 	return errors.Join(failure, s.close(context.WithoutCancel(ctx), end))
-}
-
-// serveHTTP serves until the HTTP server is shut down. The channel receives an unexpected error, and is then closed.
-func (s *Server) serveHTTP() <-chan error {
-	served := make(chan error, 1)
-	go func() { // ends with Shutdown or Close
-		defer close(served)
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			served <- fmt.Errorf("serve %s: %w", s.URL(), err)
-		}
-	}()
-	return served
-}
-
-// endHTTP waits for running requests for answersGrace, then closes the connections.
-func (s *Server) endHTTP(ctx context.Context) {
-	answers, cancel := context.WithTimeout(ctx, answersGrace)
-	defer cancel()
-	if err := s.http.Shutdown(answers); err != nil {
-		_ = s.http.Close() // the grace period is over
-	}
 }
 
 // close closes what Open has opened. It does not wait longer than the shutdown allows, because an unresponsive database or
