@@ -76,6 +76,15 @@ func (s *Saga[T]) Serve(ctx context.Context, transport Transport, options ...Ser
 	return errors.Join(failures...)
 }
 
+// Queues returns the worker queues of the steps that have a function, in the order of the steps.
+func (s *Saga[T]) Queues() ([]string, error) {
+	definition, err := s.Build()
+	if err != nil {
+		return nil, err
+	}
+	return s.queues(definition, nil)
+}
+
 // Attach registers the functions of the worker's queue with a worker that has other handlers, too. Like Handle it panics if
 // the worker already has a handler of one of the commands.
 func (s *Saga[T]) Attach(worker *Worker, options ...ServeOption) error {

@@ -60,6 +60,13 @@ func NewWorker(queue string, config Config) *Worker {
 	}
 }
 
+// Handles reports whether the worker is for the queue and has a handler for the command.
+func (w *Worker) Handles(queue, command string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.queue == queue && w.handlers[command] != nil
+}
+
 // Run takes and answers commands until ctx ends. It then takes no more, lets running handlers finish within the grace
 // period, sends their replies and returns nil. It survives every loss of the broker; an error means that the transport
 // can never work. Run also waits for handlers that ignore their context.

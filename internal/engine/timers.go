@@ -113,6 +113,9 @@ func (t *timers) untilNext() time.Duration {
 	return t.queue[0].at.Sub(t.clock())
 }
 
+// Wake gives a saga the event that time has passed, like PollStore does to every saga that is due.
+func (e *Engine) Wake(ctx context.Context, sagaID string) { e.wake(ctx, sagaID, time.Time{}) }
+
 // wake gives a saga the event that time has passed. measured is the time reached by the clock of this process; zero if
 // only the store knows that the saga is due.
 func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {

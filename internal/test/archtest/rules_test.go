@@ -12,6 +12,7 @@ func imports() map[string][]string {
 		"saga":                     {},
 		"saga/condition":           {"saga"},
 		"saga/schema":              {"saga"},
+		"saga/sagatest":            {"saga", "steps", "steps/wire", "client", "internal/engine", "internal/record", "internal/definitions", "store/memory"}, // what users test with
 		"internal/definitions":     {"saga", "saga/condition", "saga/schema"},
 		"internal/record":          {"saga", "steps/wire"},
 		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
@@ -59,7 +60,7 @@ func imports() map[string][]string {
 		"internal/test/tutorial":   {},
 		"server":                   {all},
 		"cmd":                      {all},
-		"examples":                 {"saga", "steps", "steps/wire", "client", "api/resource", "server"},
+		"examples":                 {"saga", "steps", "steps/wire", "client", "api/resource", "server", "saga/sagatest"},
 	}
 }
 
