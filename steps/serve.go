@@ -22,6 +22,8 @@ type serving struct {
 	config     Config
 	barrier    *Barrier
 	sqlBarrier *SQLBarrier
+
+	middlewares []Middleware
 }
 
 // Only limits Serve to some queues: the steps of one service.
@@ -142,10 +144,15 @@ func (s *Saga[T]) attach(definition *saga.Definition, worker *Worker, served ser
 
 // register registers the function as the handler of its command.
 func (n named[T]) register(worker *Worker, served serving, outputAs string) error {
+	invoked := func(ctx context.Context, command Command[json.RawMessage], call func(context.Context, *T) error) (json.RawMessage, error) {
+		return served.around(ctx, command, func(ctx context.Context) (json.RawMessage, error) {
+			return invoke(ctx, command, outputAs, call)
+		})
+	}
 	switch {
 	case n.call.plain != nil:
 		Handle(worker, n.name, func(ctx context.Context, command Command[json.RawMessage]) (json.RawMessage, error) {
-			output, err := invoke(ctx, command, outputAs, n.call.plain)
+			output, err := invoked(ctx, command, n.call.plain)
 			if errors.Is(err, errOutput) { // the function took effect
 				err = fmt.Errorf("%w: %w", ErrUnknown, err)
 			}
@@ -155,13 +162,13 @@ func (n named[T]) register(worker *Worker, served serving, outputAs string) erro
 		return errors.New("its function takes a pgx.Tx: Serve needs WithBarrier")
 	case n.call.inTx != nil:
 		HandleTx(worker, served.barrier, n.name, func(ctx context.Context, tx pgx.Tx, command Command[json.RawMessage]) (json.RawMessage, error) {
-			return rolledBack(invoke(ctx, command, outputAs, func(ctx context.Context, data *T) error { return n.call.inTx(ctx, tx, data) }))
+			return rolledBack(invoked(ctx, command, func(ctx context.Context, data *T) error { return n.call.inTx(ctx, tx, data) }))
 		})
 	case served.sqlBarrier == nil:
 		return errors.New("its function takes an SQLTx: Serve needs WithSQLBarrier")
 	default:
 		HandleSQL(worker, served.sqlBarrier, n.name, func(ctx context.Context, tx SQLTx, command Command[json.RawMessage]) (json.RawMessage, error) {
-			return rolledBack(invoke(ctx, command, outputAs, func(ctx context.Context, data *T) error { return n.call.inSQL(ctx, tx, data) }))
+			return rolledBack(invoked(ctx, command, func(ctx context.Context, data *T) error { return n.call.inSQL(ctx, tx, data) }))
 		})
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Command order-saga is an example of a user's project: a saga definition in Go, and the three services that execute its
-// steps. Without arguments it starts an orchestrator in its own process and shows three orders: one that succeeds, one
-// whose card is declined, and one that gets stuck and is repaired over the REST API.
+// Command order-saga is an example of a user's project: a typed saga in Go (order.go), whose steps belong to three services.
+// Without arguments it starts an orchestrator in its own process and shows three orders: one that succeeds, one whose card
+// is declined, and one that gets stuck and is repaired over the REST API. order_test.go tests the saga without either.
 //
 //	order-saga --database-url URL --amqp-url URL    use Postgres and RabbitMQ
 //	order-saga worker --service payments            run one service in this process

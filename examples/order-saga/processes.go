@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/client"
@@ -70,55 +72,57 @@ func runWorker(ctx context.Context, o options, out io.Writer) error {
 	if o.databaseURL == "" || o.amqpURL == "" {
 		return errors.New("a worker process needs --database-url and --amqp-url")
 	}
-	for _, s := range services() {
-		if s.queue != o.only {
-			continue
-		}
-		broker := steps.AMQP(steps.AMQPConfig{URL: o.amqpURL, Prefix: o.amqpPrefix, Logger: quiet()})
-		working, err := startWorkers(ctx, o, []service{s}, broker)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%s is working\n", s.queue)
-		working.Wait()
-		return nil
+	if !slices.Contains(services(), o.only) {
+		return fmt.Errorf("--service %q: want one of %s", o.only, strings.Join(services(), ", "))
 	}
-	return fmt.Errorf("--service %q: want orders, payments or inventory", o.only)
+	broker := steps.AMQP(steps.AMQPConfig{URL: o.amqpURL, Prefix: o.amqpPrefix, Logger: quiet()})
+	working, err := startWorkers(ctx, o, []string{o.only}, broker)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s is working\n", o.only)
+	working.Wait()
+	return nil
 }
 
 // startWorkers runs the services until ctx ends. The group waits for them.
-func startWorkers(ctx context.Context, o options, asked []service, transport steps.Transport) (*sync.WaitGroup, error) {
+func startWorkers(ctx context.Context, o options, asked []string, transport steps.Transport) (*sync.WaitGroup, error) {
 	var working sync.WaitGroup
-	for _, s := range asked {
-		kept, closeState, err := o.openState(ctx, s.queue)
+	for _, service := range asked {
+		serve, closeLedger, err := o.service(ctx, service)
 		if err != nil {
 			return &working, err
 		}
-		worker := s.worker(kept, o.trouble, steps.Config{Logger: quiet()})
 		working.Go(func() {
-			defer closeState()
-			if err := worker.Run(ctx, transport); err != nil {
-				fmt.Fprintf(os.Stderr, "%s stopped: %v\n", s.queue, err)
+			defer closeLedger()
+			if err := serve(transport); err != nil {
+				fmt.Fprintf(os.Stderr, "%s stopped: %v\n", service, err)
 			}
 		})
 	}
 	return &working, nil
 }
 
-// openState opens the state of a service, in Postgres or in a file.
-func (o options) openState(ctx context.Context, service string) (state, func(), error) {
+// service opens the ledger of a service, in Postgres or in a file. serve then executes the commands of its steps.
+func (o options) service(ctx context.Context, name string) (serve func(steps.Transport) error, closeLedger func(), err error) {
+	common := []steps.ServeOption{steps.Only(name), steps.WithConfig(steps.Config{Logger: quiet()})}
+	trouble := steps.WithMiddleware(o.trouble.around(name))
 	if o.databaseURL != "" {
-		kept, err := openPostgresState(ctx, o.databaseURL)
+		ledger, err := openPostgresLedger(ctx, o.databaseURL)
 		if err != nil {
 			return nil, nil, err
 		}
-		return kept, kept.pool.Close, nil
+		return func(transport steps.Transport) error {
+			return orderSagaTx().Serve(ctx, transport, append(common, steps.WithBarrier(ledger.barrier), trouble)...)
+		}, ledger.pool.Close, nil
 	}
-	kept, err := openFileState(o.state, service)
+	ledger, err := openFileLedger(o.state, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	return kept, func() { _ = kept.file.Close() }, nil // every line is synced when it is written
+	return func(transport steps.Transport) error {
+		return orderSaga().Serve(ctx, transport, append(common, steps.WithMiddleware(ledger.once), trouble)...)
+	}, func() { _ = ledger.file.Close() }, nil // every line is synced when it is written
 }
 
 func announce(out io.Writer, o options, url string) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -19,7 +18,7 @@ const patience = 30 * time.Second
 func show(ctx context.Context, orchestrator *client.Client, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
-	if _, err := orchestrator.Register(ctx, orderSaga()); err != nil {
+	if _, err := orderSaga().Register(ctx, orchestrator); err != nil {
 		return fmt.Errorf("register the definition: %w", err)
 	}
 	for _, act := range []func(context.Context, *client.Client, *timeline) error{goesThrough, isDeclined, getsStuck} {
@@ -75,11 +74,7 @@ func getsStuck(ctx context.Context, orchestrator *client.Client, line *timeline)
 func follow(
 	ctx context.Context, orchestrator *client.Client, line *timeline, order Order, wanted saga.Status,
 ) (resource.Saga, error) {
-	data, err := json.Marshal(order)
-	if err != nil {
-		return resource.Saga{}, fmt.Errorf("encode the order %s: %w", order.OrderID, err)
-	}
-	started, err := orchestrator.Start(ctx, client.StartRequest{Definition: "order", Data: data})
+	started, err := orderSaga().Start(ctx, orchestrator, order)
 	if err != nil {
 		return resource.Saga{}, fmt.Errorf("start the order %s: %w", order.OrderID, err)
 	}

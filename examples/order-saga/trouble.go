@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -19,8 +20,24 @@ type trouble struct {
 	crash   map[string]bool          // services that crash between their work and their reply
 }
 
+// around returns a middleware that injects the faults of a service.
+func (t trouble) around(service string) steps.Middleware {
+	return func(
+		ctx context.Context, command steps.Command[json.RawMessage], next func(context.Context) (json.RawMessage, error),
+	) (json.RawMessage, error) {
+		if err := t.before(ctx, service, command.Action); err != nil {
+			return nil, err
+		}
+		output, err := next(ctx)
+		if err == nil {
+			t.after(service)
+		}
+		return output, err
+	}
+}
+
 // before injects faults before a command is executed.
-func (t trouble) before(ctx context.Context, service string, cmd steps.Command[Order]) error {
+func (t trouble) before(ctx context.Context, service string, action saga.Direction) error {
 	if wait := t.slow[service]; wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -33,7 +50,7 @@ func (t trouble) before(ctx context.Context, service string, cmd steps.Command[O
 	if t.down[service] {
 		return steps.Retry("service_down", service+" is down")
 	}
-	if t.decline && service == "payments" && cmd.Action == saga.Execute {
+	if t.decline && service == "payments" && action == saga.Execute {
 		return steps.Fail("card_declined", "every card is declined")
 	}
 	return nil

@@ -35,14 +35,14 @@ func block(t *testing.T, page, heading string) string {
 
 func TestTheReadmeShowsTheExample(t *testing.T) {
 	t.Parallel()
-	example, err := os.ReadFile(filepath.Join(root, "examples/typed-saga/order.go"))
+	example, err := os.ReadFile(filepath.Join(root, "examples/order-saga/order.go"))
 	require.NoError(t, err)
 	assert.Equal(t, string(example), block(t, "README.md", "## A saga in Go"))
 	assert.LessOrEqual(t, strings.Count(string(example), "\n"), 40)
 }
 
-// program builds the program of the tutorial in an empty folder, with the dependencies of this module.
-func program(t *testing.T) string {
+// files writes the files of the tutorial into an empty folder, with the dependencies of this module.
+func files(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	here, err := filepath.Abs(root)
@@ -56,9 +56,18 @@ func program(t *testing.T) string {
 	require.NoError(t, err)
 	mod := strings.Replace(string(dependencies), "module "+module, "module tickets", 1) +
 		"\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + here + "\n"
-	for name, content := range map[string]string{"main.go": changed, "go.mod": mod, "go.sum": string(sums)} {
+	for name, content := range map[string]string{
+		"main.go": changed, "main_test.go": block(t, "docs/tutorial.md", "## 6. Test it"), "go.mod": mod, "go.sum": string(sums),
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600))
 	}
+	return folder
+}
+
+// program builds the program of the tutorial.
+func program(t *testing.T) string {
+	t.Helper()
+	folder := files(t)
 	build := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-o", "tickets", ".")
 	build.Dir = folder
 	said, err := build.CombinedOutput()
@@ -97,4 +106,13 @@ func TestTheTutorialDoesWhatItSays(t *testing.T) {
 	_, err = c.Signal(t.Context(), bo, "approve", signal)
 	require.NoError(t, err)
 	assert.Equal(t, "12A", until(t, lines, "released seat "))
+}
+
+func TestTheTestsOfTheTutorialPass(t *testing.T) {
+	t.Parallel()
+	run := exec.CommandContext(t.Context(), "go", "test", "-mod=mod", "-v", ".")
+	run.Dir = files(t)
+	said, err := run.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	assert.Equal(t, 2, strings.Count(string(said), "--- PASS: Test"), "%s", said)
 }
