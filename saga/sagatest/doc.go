@@ -10,7 +10,7 @@
 //	}
 //
 // A test gives a typed saga, whose functions are called, or any definition, whose steps succeed without an output. Outcomes
-// of single attempts can be scripted in both cases: failures, unknown outcomes, replies that never come.
+// of single attempts can be scripted in both cases: failures, unknown outcomes, replies that come late or never.
 //
 // Everything happens in the goroutine of the test. A Run stands still when only time, a signal or an operator can move it:
 // Advance and Settle let time pass, Signal and Act do the rest. Ids, times and the jitter of retries are the same in every

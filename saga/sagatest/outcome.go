@@ -3,6 +3,7 @@ package sagatest
 import (
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -10,12 +11,13 @@ import (
 
 // Outcome is what comes of one attempt of a command.
 type Outcome struct {
-	of func(t *Test, command *wire.Command) wire.Answer
+	of    func(t *Test, command *wire.Command) wire.Answer
+	after time.Duration
 }
 
 // Succeed is a success with an output, which is encoded to a JSON object. nil: no output.
 func Succeed(output any) Outcome {
-	return Outcome{func(t *Test, _ *wire.Command) wire.Answer {
+	return Outcome{of: func(t *Test, _ *wire.Command) wire.Answer {
 		t.t.Helper()
 		var content json.RawMessage
 		if output != nil {
@@ -32,7 +34,7 @@ func Fail(code, message string) Outcome { return failure(code, message, false) }
 func Retry(code, message string) Outcome { return failure(code, message, true) }
 
 func failure(code, message string, retryable bool) Outcome {
-	return Outcome{func(t *Test, _ *wire.Command) wire.Answer {
+	return Outcome{of: func(t *Test, _ *wire.Command) wire.Answer {
 		t.t.Helper()
 		return t.reply(wire.Failed(code, message, retryable))
 	}}
@@ -40,27 +42,34 @@ func failure(code, message string, retryable bool) Outcome {
 
 // Unknown is the outcome of a worker that cannot know whether its command took effect, as with steps.ErrUnknown.
 func Unknown() Outcome {
-	return Outcome{func(*Test, *wire.Command) wire.Answer { return wire.Answer{Settlement: wire.Rejected} }}
+	return Outcome{of: func(*Test, *wire.Command) wire.Answer { return wire.Answer{Settlement: wire.Rejected} }}
 }
 
 // NoReply is a command whose reply never comes: it times out after its timeout. The function of the step is not called.
 func NoReply() Outcome {
-	return Outcome{func(*Test, *wire.Command) wire.Answer { return wire.Answer{Settlement: wire.Dropped} }}
+	return Outcome{of: func(*Test, *wire.Command) wire.Answer { return wire.Answer{Settlement: wire.Dropped} }}
 }
 
 // LoseReply calls the function, and then loses its reply: the worker took effect, and the orchestrator does not know.
 func LoseReply() Outcome {
-	return Outcome{func(t *Test, command *wire.Command) wire.Answer {
+	return Outcome{of: func(t *Test, command *wire.Command) wire.Answer {
 		t.t.Helper()
 		_ = t.call(command)
 		return wire.Answer{Settlement: wire.Dropped}
 	}}
 }
 
+// After is an outcome whose reply comes later, perhaps after the timeout of its attempt or after the end of the saga. The
+// function is called at once.
+func After(wait time.Duration, outcome Outcome) Outcome {
+	outcome.after += wait
+	return outcome
+}
+
 // Call is what the function of the step, or the handler of a worker, returns. A step without one succeeds without an output.
 // It is the outcome of every attempt that has no other.
 func Call() Outcome {
-	return Outcome{func(t *Test, command *wire.Command) wire.Answer {
+	return Outcome{of: func(t *Test, command *wire.Command) wire.Answer {
 		t.t.Helper()
 		return t.call(command)
 	}}

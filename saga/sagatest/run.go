@@ -2,6 +2,7 @@ package sagatest
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -145,6 +146,14 @@ func (r *Run) settled() bool {
 func (t *Test) pass(until time.Time) bool {
 	t.t.Helper()
 	next, is := t.due(until)
+	if i := t.nextLate(); i >= 0 && !t.late[i].at.After(until) && (!is || t.late[i].at.Before(next.WakeAt)) {
+		reply := t.late[i]
+		t.late = slices.Delete(t.late, i, i+1)
+		t.now = reply.at
+		reply.receive()
+		t.work()
+		return true
+	}
 	if !is {
 		return false
 	}

@@ -73,6 +73,33 @@ func TestAReplyThatIsLostMakesAFunctionRunAgain(t *testing.T) {
 	assert.Equal(t, 2, s.count("charge"), "there is no barrier")
 }
 
+// A reply can come within the time of its attempt, after it, and after the end of the saga.
+func TestRepliesComeLate(t *testing.T) {
+	t.Parallel()
+	s := &shop{}
+	test := sagatest.New(t, s.order())
+	test.Execute("charge", sagatest.After(9*time.Second, sagatest.Call()))
+	slow := test.Start(Order{ID: "1", Amount: 40})
+	slow.Settle()
+	slow.Expect(saga.Completed)
+	assert.Equal(t, 9*time.Second, test.Now().Sub(slow.Saga().CreatedAt))
+
+	test.Execute("charge", sagatest.After(10*time.Second+time.Millisecond, sagatest.Call()), sagatest.NoReply())
+	slower := test.Start(Order{ID: "2", Amount: 40})
+	slower.Settle()
+	slower.Expect(saga.Completed)
+	assert.Equal(t, 1, slower.Saga().Steps[1].Attempts, "the late success counts before the second attempt")
+
+	test.Execute("charge", sagatest.After(time.Hour, sagatest.Call()), sagatest.Fail("closed", "the bank is closed"))
+	late := test.Start(Order{ID: "3", Amount: 40})
+	late.Settle()
+	late.Expect(saga.Compensated)
+	assert.Nil(t, late.Saga().Attention)
+	test.Execute("charge", sagatest.Call())
+	late.Advance(time.Hour)
+	assert.Contains(t, late.Explain(), "step.late_effect")
+}
+
 func TestAnUnknownOutcomeIsCompensated(t *testing.T) {
 	t.Parallel()
 	s := &shop{}

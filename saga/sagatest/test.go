@@ -58,6 +58,7 @@ type Test struct {
 	outbox  *outbox
 	workers workers
 	scripts map[target]*script
+	late    []lateReply
 }
 
 // New returns a test of a saga. The options, such as steps.WithBarrier, are for the functions of a typed saga.

@@ -3,6 +3,7 @@ package sagatest
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -85,17 +86,43 @@ func (t *Test) deliver(command *wire.Command) {
 		}
 		return
 	}
+	outcome := t.outcome(command)
+	if receive := t.receiver(command, outcome.of(t, command)); outcome.after > 0 && receive != nil {
+		t.late = append(t.late, lateReply{t.now.Add(outcome.after), receive})
+	} else if receive != nil {
+		receive()
+	}
+}
+
+// receiver returns what gives the answer of a worker to the engine; nil: there is no reply, so the attempt times out.
+func (t *Test) receiver(command *wire.Command, answer wire.Answer) func() {
 	settle := func(bool) {}
-	switch answer := t.outcome(command).of(t, command); answer.Settlement {
+	switch answer.Settlement {
 	case wire.Replied:
-		id := command.ID.String()
-		t.engine.ReceiveReply(t.ctx, wire.Message{
-			Queue: repliesQueue, CorrelationID: id, ContentType: wire.ContentType, Body: answer.Reply, Timestamp: t.now,
-		}, settle)
+		reply := wire.Message{Queue: repliesQueue, CorrelationID: command.ID.String(), ContentType: wire.ContentType, Body: answer.Reply}
+		return func() { t.engine.ReceiveReply(t.ctx, reply, settle) }
 	case wire.Rejected:
 		dead := command.Message(repliesQueue, t.now)
 		dead.Queue, dead.DiedIn = deadQueue, wire.DiedInCommands
-		t.engine.ReceiveDead(t.ctx, dead, settle)
-	default: // there is no reply, so the attempt times out
+		return func() { t.engine.ReceiveDead(t.ctx, dead, settle) }
+	default:
+		return nil
 	}
+}
+
+// lateReply is a reply that comes later.
+type lateReply struct {
+	at      time.Time
+	receive func()
+}
+
+// nextLate returns the position of the late reply that comes next; -1: there is none.
+func (t *Test) nextLate() int {
+	next := -1
+	for i := range t.late {
+		if next < 0 || t.late[i].at.Before(t.late[next].at) {
+			next = i
+		}
+	}
+	return next
 }
