@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
@@ -68,6 +70,7 @@ func (a *Admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(a.running, cancel)()
+	ctx = context.WithValue(ctx, chi.RouteCtxKey, (*chi.Context)(nil)) // of a router of the program: ours would continue its path
 	a.next.ServeHTTP(w, r.WithContext(ctx))
 }
 
