@@ -21,6 +21,13 @@ func (e *example) Cleanup(f func())                  { e.cleanups = append(e.cle
 func (e *example) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 func (e *example) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
+// end runs the cleanups.
+func (e *example) end() {
+	for _, cleanup := range e.cleanups {
+		cleanup()
+	}
+}
+
 // chargesDatabase returns a new database with a table of charges.
 func chargesDatabase() (pool *pgxpool.Pool, drop func()) {
 	e := &example{}
@@ -33,8 +40,6 @@ func chargesDatabase() (pool *pgxpool.Pool, drop func()) {
 	}
 	return pool, func() {
 		pool.Close()
-		for _, cleanup := range e.cleanups {
-			cleanup()
-		}
+		e.end()
 	}
 }
