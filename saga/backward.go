@@ -9,6 +9,7 @@ func asDuration(d Duration) time.Duration { return time.Duration(d) }
 
 // advanceBackward dispatches every compensation whose turn has come, and ends the saga when none is left.
 func (t *transition) advanceBackward() {
+	t.unwindChildren()
 	if t.draining() {
 		return
 	}

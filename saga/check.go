@@ -157,6 +157,9 @@ func (d *Definition) checkState(in *Instance, i int) error {
 	if !d.compensable(in, i) {
 		return broken("step %s has no compensation", s.Name)
 	}
+	if s.Reopened { // it was compensated by itself
+		return nil
+	}
 	for _, later := range d.graph.descendants[i] {
 		if in.Phase == PhaseBackward && d.owes(in, later) && in.Steps[later].Round == 1 && !in.Steps[later].Reopened {
 			return broken("step %s is compensated before %s", s.Name, in.Steps[later].Name)

@@ -51,12 +51,17 @@ type ChildStart struct {
 
 // ChildEnded reports to a parent how its child has ended, or that it could not be started or compensated.
 type ChildEnded struct {
-	Step    string
-	Child   string
-	Status  Status // empty if Refused
-	Data    json.RawMessage
-	Failure *Failure    // of the child, if it turned back
-	Refused *ReplyError // nil: the child has ended
+	Step   string
+	Child  string
+	Status Status // empty if Refused
+	// Revision is that of the child at its end. A child can open again and end again: only a later end is news. 0: unknown.
+	Revision int64
+	Data     json.RawMessage
+	Failure  *Failure    // of the child, if it turned back
+	Refused  *ReplyError // nil: the child has ended
+	// Answers is the message to which a refusal answers. Exists reports that the child is there, and will not turn back.
+	Answers CommandID
+	Exists  bool
 }
 
 // Unwind asks a child to compensate, whatever its status, because its parent turns back.
@@ -93,7 +98,7 @@ func (t *transition) startChild(i int) (child string) {
 	s := &t.next.Steps[i]
 	id := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Execute, Round: s.execution(), Attempt: s.Attempts}
 	child = childID(id, t.now)
-	s.Children = append(append([]string(nil), s.Children...), child)
+	s.Children, s.ChildRevision = append(append([]string(nil), s.Children...), child), 0
 	s.DeadlineAt = t.in(waitLook)
 	start := t.childStart(i)
 	start.Data = t.commandData(i)
@@ -109,6 +114,16 @@ func (t *transition) childStart(i int) ChildStart {
 	return ChildStart{
 		ID: s.Child(), Definition: t.def.Steps[i].Saga, Priority: t.next.Priority, TraceParent: t.next.TraceParent,
 		Parent: Parent{Saga: t.next.ID, Step: s.Name, Level: level}, Compensatable: t.def.Steps[i].Kind == Compensatable,
+	}
+}
+
+// unwindChildren asks the children that are running to compensate, once each.
+func (t *transition) unwindChildren() {
+	for i := range t.next.Steps {
+		s := &t.next.Steps[i]
+		if s.Status == StepRunning && s.Waiting == WaitForChild && s.CompensationAttempts == 0 && t.active(i) && !t.def.spares(&t.next, i) {
+			t.unwindChild(i)
+		}
 	}
 }
 
@@ -130,9 +145,22 @@ func (t *transition) childEnded(e ChildEnded) {
 		t.ignore(ignoredLate)
 		return
 	}
+	known := t.next.Steps[i].ChildRevision
+	if e.Revision > 0 && (e.Revision < known || e.Revision == known && e.Status != Compensated) {
+		t.ignore(ignoredRepeated) // a compensated child stays so, and may be asked again
+		return
+	}
+	t.childHeard(i, e)
+	if t.changed {
+		t.next.Steps[i].ChildRevision = e.Revision
+	}
+}
+
+// childHeard applies the report of the child of step i.
+func (t *transition) childHeard(i int, e ChildEnded) {
 	switch {
 	case e.Refused != nil:
-		t.childRefused(i, *e.Refused)
+		t.childRefused(i, e)
 	case e.Status == Completed:
 		t.childCompleted(i, e.Data)
 	case e.Status == Compensated:
@@ -167,6 +195,8 @@ func (t *transition) childCompensated(i int, why *Failure) {
 			failure = StepError{Code: why.Code, Message: why.Message}
 		}
 		t.fail(i, failure.Code, failure.Message)
+	case s.waitsForTurn() && t.draining():
+		t.ignore(ignoredLate) // the child is asked again when it is the step's turn, and reports again
 	case s.Status == StepCompensating || s.Status == StepCompensationFailed || s.waitsForTurn():
 		t.compensationSucceeded(i, Reply{Command: CommandID{Attempt: s.CompensationAttempts}})
 	default:
@@ -191,13 +221,15 @@ func (t *transition) childAbandoned(i int) {
 }
 
 // childRefused handles a child that could not be started, or not be compensated.
-func (t *transition) childRefused(i int, why ReplyError) {
-	switch s := &t.next.Steps[i]; {
+func (t *transition) childRefused(i int, e ChildEnded) {
+	s, why := &t.next.Steps[i], *e.Refused
+	sent := CommandID{Saga: t.next.ID, Step: s.Name, Direction: Compensate, Round: s.Round, Attempt: s.CompensationAttempts}
+	switch {
 	case !t.active(i):
 		t.ignore(ignoredLate)
-	case s.Status == StepRunning:
+	case s.Status == StepRunning && !e.Exists: // one that exists will end
 		t.fail(i, why.Code, why.Message)
-	case s.Status == StepCompensating:
+	case s.Status == StepCompensating && e.Answers == sent:
 		why.Retryable = false
 		t.compensationAttemptFailed(i, EntryCompensationRetry, why)
 	default:
@@ -212,16 +244,28 @@ func (t *transition) unwind() {
 	switch {
 	case n.Phase == PhaseEnded && n.Status == Compensated, n.Phase == PhaseBackward && n.Rewind == nil && n.ReopenedFrom == "":
 		t.ignore(ignoredRepeated)
-	case t.def.pastPivot(n) || t.def.pivotUnknown(n):
+	case t.def.pastPivot(n) || t.def.pivotUnknown(n) || t.pivotLeftOut():
 		t.refuse(RefusedNotApplicable, "the child saga is past its pivot, so it cannot be compensated")
+	case n.TurnBack != nil && n.Rewind == nil:
+		t.ignore(ignoredRepeated)
 	case n.Phase == PhaseEnded || n.ReopenedFrom != "":
 		t.openAgain(why)
 	default:
 		if n.PausedByOperator {
 			n.PausedByOperator, t.woken = false, true
 		}
+		t.record(EntryCancelRequested, "", 0, map[string]any{"reason": why.Message})
 		t.requestTurnBack(why)
 	}
+}
+
+// pivotLeftOut reports whether the pivot of a saga that has ended took effect late, or is still out and may yet.
+func (t *transition) pivotLeftOut() bool {
+	if pivot := t.def.graph.pivot; pivot >= 0 && (t.next.Phase == PhaseEnded || t.next.ReopenedFrom != "") {
+		s := &t.next.Steps[pivot]
+		return s.TookEffect || s.Status == StepRunning || s.Status == StepRetrying || s.Status == StepUnknown
+	}
+	return false
 }
 
 func parentTurnedBack() Failure {
@@ -234,7 +278,8 @@ func (t *transition) openAgain(why Failure) {
 	t.woken = true
 	for i := range t.next.Steps {
 		s := &t.next.Steps[i]
-		s.Reopened, s.LateCompensation, s.EarlierEffect = false, false, 0
+		s.LateCompensation, s.EarlierEffect = false, 0
+		s.Reopened = s.CompensationAttempts > 0 // it was compensated by itself
 		if s.LateEffect {
 			s.LateEffect = false
 			t.compensateOnceMore(i)

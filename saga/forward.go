@@ -1,6 +1,9 @@
 package saga
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // advanceForward dispatches every step whose predecessors are done, and completes the saga when all steps are done.
 func (t *transition) advanceForward() {
@@ -151,25 +154,32 @@ func (t *transition) giveUp(i int) {
 	t.record(entry, s.Name, s.Attempts, detail)
 }
 
-// turnBack starts the backward phase. Steps that wait for their next attempt end; commands that are out are awaited.
+// turnBack starts the backward phase. Steps that wait for their next attempt end; commands that are out, and children, are
+// awaited. If a step was compensated before, by a rewind or after the end, they are not: their outcome is unknown.
 func (t *transition) turnBack(why Failure) {
 	t.next.Phase = PhaseBackward
 	t.next.TurnBack, t.next.Rewind = nil, nil
 	t.next.Failure = &why
 	t.progress()
 	t.record(EntryCompensating, why.Step, 0, map[string]any{"code": why.Code, "message": why.Message})
+	begun := false
+	for i := range t.next.Steps {
+		begun = begun || slices.Contains(compensationStatuses(), t.next.Steps[i].Status)
+	}
 	for i := range t.next.Steps {
 		t.giveUpWaiting(i)
+		if s := &t.next.Steps[i]; begun && s.Status == StepRunning {
+			s.Uncertain = true
+			t.giveUp(i)
+		}
 	}
 }
 
-// giveUpWaiting ends step i if it waits: for its next attempt, or for what it is there to wait for.
+// giveUpWaiting ends step i if it waits: for its next attempt, or for what it is there to wait for. A child is asked to compensate.
 func (t *transition) giveUpWaiting(i int) {
 	switch s := &t.next.Steps[i]; {
 	case s.Status == StepRetrying:
 		t.giveUp(i)
-	case s.Status == StepRunning && s.Waiting == WaitForChild:
-		t.unwindChild(i)
 	case s.interruptible():
 		t.giveUpWait(i)
 	}

@@ -170,3 +170,114 @@ func TestRule23AParentLooksAfterItsChildNowAndThen(t *testing.T) {
 	require.Equal(t, []int{1}, decision.Looks)
 	require.True(t, c.is.WakeAt.After(c.now))
 }
+
+func TestRule23AnEndThatIsReportedTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	at := func(revision int64) func(*saga.ChildEnded) {
+		return func(e *saga.ChildEnded) { e.Revision = revision }
+	}
+	c := begin(t, shipping())
+	c.succeed("a")
+	c.ends("ship", saga.Abandoned, at(3))
+	c.expectSteps("a succeeded, ship compensating, b pending")
+	require.False(t, c.ends("ship", saga.Abandoned, at(3)).Changed, "the same end again is not that of the compensation")
+	require.False(t, c.ends("ship", saga.Completed, at(2)).Changed, "a report that was overtaken")
+	c.ends("ship", saga.Abandoned, at(5))
+	c.expectAttention(saga.CompensationExhausted, "ship")
+	c.act(saga.ActionRetry)
+	c.ends("ship", saga.Compensated, at(8))
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule23ARefusalAnswersOneMessage(t *testing.T) {
+	t.Parallel()
+	c := begin(t, shipping(), startData(`{}`))
+	c.succeed("a")
+	c.ends("ship", saga.Completed)
+	c.refuse("b")
+	asked := c.last.Messages[0].ID
+	refuses := func(e *saga.ChildEnded) {
+		e.Answers, e.Exists, e.Refused = asked, true, &saga.ReplyError{Code: saga.RefusedNotApplicable, Message: "past its pivot"}
+	}
+	c.ends("ship", "", refuses)
+	c.expectAttention(saga.CompensationExhausted, "ship")
+	c.act(saga.ActionRetry)
+	require.False(t, c.ends("ship", "", refuses).Changed, "it answers the message before")
+	c.expectSteps("a succeeded, ship compensating, b failed")
+
+	goesOn := begin(t, shipping())
+	goesOn.succeed("a")
+	goesOn.act(saga.ActionCompensate)
+	asked = goesOn.last.Messages[0].ID
+	require.False(t, goesOn.ends("ship", "", refuses).Changed, "a child that goes on will end")
+}
+
+func TestRule23APausedParentTurnsItsChildBackOnceItResumes(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").Step("a", "q.a").Child("ship", "shipping", saga.AtOnce()))
+	c.act(saga.ActionPause)
+	c.refuse("a")
+	require.Empty(t, c.last.Messages, "a paused saga dispatches nothing")
+	c.act(saga.ActionResume)
+	require.NotNil(t, c.last.Messages[0].Unwind)
+	c.ends("ship", saga.Compensated)
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule23AChildIsCompensatedBeforeItsTurn(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").Step("a", "q.a").Child("ship", "shipping", saga.AtOnce()))
+	c.act(saga.ActionCompensate)
+	c.ends("ship", saga.Completed)
+	require.False(t, c.ends("ship", saga.Compensated).Changed, "a command is out, so no step is compensated yet")
+	c.refuse("a")
+	c.expectSteps("a failed, ship compensating")
+	c.ends("ship", saga.Compensated)
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule23ASagaThatTurnsBackDuringARewindCompensatesItsChild(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a")).Child("ship", "shipping", saga.AtOnce()).Step("b", "q.b", saga.After("a", "ship")))
+	c.succeed("a")
+	c.act(saga.ActionRewind, to("a"))
+	c.expectSteps("a compensating, ship running, b pending")
+	require.Empty(t, c.last.Messages, "a rewind leaves the child of another branch alone")
+	c.act(saga.ActionCompensate)
+	c.expectSteps("a compensating, ship compensating, b pending")
+	require.NotNil(t, c.last.Messages[0].Unwind)
+	c.ends("ship", saga.Compensated)
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule23AChildOpensAgainAfterALateEffectWasCompensated(t *testing.T) {
+	t.Parallel()
+	two := saga.New("order").Step("a", "q.a", compensatedBy("a")).Step("b", "q.b", saga.AtOnce(), compensatedBy("b"))
+	c := begin(t, two, asChild)
+	c.act(saga.ActionAbandon)
+	c.succeed("a")
+	c.act(saga.ActionCompensate, onStep("a"))
+	c.hear(saga.Unwind{})
+	c.expectStatus(saga.Compensating)
+	c.expectSteps("a compensating, b compensating")
+	c.succeed("a", "b")
+	c.expectStatus(saga.Compensated)
+}
+
+func TestRule23AChildWhosePivotIsOutIsNotCompensatedYet(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a")).Pivot("p", "q.p"), asChild)
+	c.succeed("a")
+	c.hear(saga.Unwind{})
+	require.NotEmpty(t, c.last.Entries, "a change is in the history")
+	require.False(t, c.hear(saga.Unwind{}).Changed)
+	c.refuse("p")
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+
+	left := begin(t, saga.New("order").Pivot("p", "q.p"), asChild)
+	left.act(saga.ActionAbandon)
+	require.NotNil(t, left.hear(saga.Unwind{}).Refused, "the pivot may have taken effect")
+}

@@ -53,6 +53,7 @@ type stepRow struct {
 	Waiting              saga.Wait         `json:"wait,omitempty"`
 	Signal               *saga.GivenSignal `json:"signal,omitempty"`
 	Children             []string          `json:"children,omitempty"`
+	ChildRevision        int64             `json:"child_revision,omitempty"`
 }
 
 // progressOf encodes an instance's progress. The names of the steps have a column of their own.
@@ -81,7 +82,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
 		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
 		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect, Compensating: s.Compensating,
-		Waiting: s.Waiting, Signal: s.Signal, Children: s.Children,
+		Waiting: s.Waiting, Signal: s.Signal, Children: s.Children, ChildRevision: s.ChildRevision,
 	}
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
@@ -145,7 +146,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
 		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
 		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect, Compensating: r.Compensating,
-		Waiting: r.Waiting, Signal: r.Signal, Children: r.Children,
+		Waiting: r.Waiting, Signal: r.Signal, Children: r.Children, ChildRevision: r.ChildRevision,
 	}
 	if s.Status == "" {
 		s.Status = saga.StepPending

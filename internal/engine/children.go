@@ -47,16 +47,16 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
 	switch {
 	case message.Start != nil:
-		return e.startChild(ctx, *message.Start, false)
+		return e.startChild(ctx, message.ID, *message.Start, false)
 	case message.Unwind != nil:
-		return e.unwindChild(ctx, *message.Unwind)
+		return e.unwindChild(ctx, message.ID, *message.Unwind)
 	default:
 		return e.report(ctx, *message.Ended, message.ID.Saga)
 	}
 }
 
 // startChild starts a child, or tells its parent why it cannot. unwound starts it for the record only.
-func (e *Engine) startChild(ctx context.Context, child saga.ChildStart, unwound bool) error {
+func (e *Engine) startChild(ctx context.Context, asked saga.CommandID, child saga.ChildStart, unwound bool) error {
 	refused, err := e.refusesChild(ctx, child)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (e *Engine) startChild(ctx context.Context, child saga.ChildStart, unwound 
 		}
 	}
 	if refused != nil {
-		return e.tellParent(ctx, child.Parent, saga.ChildEnded{Step: child.Parent.Step, Child: child.ID, Refused: refused})
+		return e.tellParent(ctx, child.Parent, saga.ChildEnded{Step: child.Parent.Step, Child: child.ID, Refused: refused, Answers: asked})
 	}
 	return nil
 }
@@ -98,16 +98,18 @@ func (e *Engine) refusesChild(ctx context.Context, child saga.ChildStart) (*saga
 
 // unwindChild compensates a child whatever its status. One that was not started yet is started for the record, so that its
 // start comes too late.
-func (e *Engine) unwindChild(ctx context.Context, child saga.ChildStart) error {
+func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child saga.ChildStart) error {
 	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: child.ID, cause: saga.Unwind{}})
 	switch {
 	case errors.Is(answer.err, record.ErrSagaNotFound):
-		return e.startChild(ctx, child, true)
+		return e.startChild(ctx, asked, child, true)
 	case answer.err != nil:
 		return answer.err
 	case answer.refused != nil:
 		refused := &saga.ReplyError{Code: answer.refused.Code, Message: answer.refused.Message}
-		return e.tellParent(ctx, child.Parent, saga.ChildEnded{Step: child.Parent.Step, Child: child.ID, Refused: refused})
+		return e.tellParent(ctx, child.Parent, saga.ChildEnded{
+			Step: child.Parent.Step, Child: child.ID, Refused: refused, Answers: asked, Exists: true,
+		})
 	case answer.instance.Status == saga.Compensated:
 		return e.report(ctx, child.Parent, child.ID)
 	default:
@@ -121,7 +123,9 @@ func (e *Engine) report(ctx context.Context, parent saga.Parent, child string) e
 	if err != nil || in == nil || !in.Status.Terminal() {
 		return err
 	}
-	return e.tellParent(ctx, parent, saga.ChildEnded{Step: parent.Step, Child: child, Status: in.Status, Data: in.Data, Failure: in.Failure})
+	return e.tellParent(ctx, parent, saga.ChildEnded{
+		Step: parent.Step, Child: child, Status: in.Status, Revision: in.Revision, Data: in.Data, Failure: in.Failure,
+	})
 }
 
 // tellParent applies the end of a child to its parent. A parent that is gone needs not know.

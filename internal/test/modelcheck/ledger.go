@@ -13,14 +13,22 @@ func (s *State) settle(def *saga.Definition) string {
 		return fault
 	}
 	for i := range s.Saga.Steps {
+		if fault := s.settleChild(def, i); fault != "" {
+			return fault
+		}
 		effect, state := s.Workers[i].Effect, &s.Saga.Steps[i]
-		if s.Waived&(1<<i) != 0 {
+		switch skipped := state.Status == saga.StepSkipped && state.Attempts == 0; {
+		case s.Waived&(1<<i) != 0:
+			continue
+		case skipped && effect != None:
+			return fmt.Sprintf("step %s is skipped, but its worker did something", state.Name)
+		case skipped:
 			continue
 		}
 		switch {
 		case s.Saga.Status == saga.Completed && effect != InEffect:
 			return fmt.Sprintf("completed, but step %s has no effect", state.Name)
-		case s.Saga.Status == saga.Compensated && def.Steps[i].Compensation != "" && effect == InEffect:
+		case s.Saga.Status == saga.Compensated && compensable(def, &s.Saga, i) && effect == InEffect:
 			return fmt.Sprintf("compensated, but step %s is in effect", state.Name)
 		case state.Status == saga.StepFailed && !s.Decided && effect == InEffect:
 			return fmt.Sprintf("step %s is failed, but in effect", state.Name)
@@ -43,6 +51,9 @@ func (s *State) pivotRule(def *saga.Definition) string {
 			continue
 		}
 		for j := range def.Steps {
+			if own := def.Steps[j].Saga != "" && def.Steps[j].Kind != saga.Compensatable; own {
+				continue // a child that failed by itself
+			}
 			if s.Workers[j].Effect == Compensated || s.Workers[j].Effect == Refused {
 				return fmt.Sprintf("the pivot is in effect, but step %s was compensated", def.Steps[j].Name)
 			}

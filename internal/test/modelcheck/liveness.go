@@ -29,7 +29,7 @@ func (e *edges) add(from, to int32, f flavour) {
 func (w *search) flavour(s *State, m Move) flavour {
 	var f flavour
 	switch m.What {
-	case Succeeds, CompensationSucceeds, FallsDue:
+	case Succeeds, CompensationSucceeds, FallsDue, SignalSucceeds, ChildCompletes, ChildCompensates, ChildAbandons, ChildRefuses:
 		f = hopeful
 	case Acts:
 		if m.Action == saga.ActionRetry || m.Action == saga.ActionResume && s.Saga.Status == saga.Paused {

@@ -37,6 +37,7 @@ type search struct {
 	options    Options
 	workers    bool
 	tooMuch    json.RawMessage
+	oracle     oracle
 	symmetries [][]int
 
 	numbers map[Key]int32
@@ -70,17 +71,19 @@ func (w *search) run() (Result, error) {
 	w.numbers = make(map[Key]int32)
 	w.symmetries = symmetries(w.def)
 	w.result = Result{Statuses: make(map[Change]bool), Steps: make(map[Change]bool)}
-	start := saga.Start{ID: "s", At: now, Actor: "check"}
+	if err := w.def.Compile(&w.oracle); err != nil {
+		return w.result, fmt.Errorf("compile: %w", err)
+	}
+	start := saga.Start{ID: "s", At: now, Actor: "check", Data: json.RawMessage(worldData)}
+	if w.options.Child {
+		start.Parent = &saga.Parent{Saga: "p", Step: "x", Level: 2}
+	}
 	if w.options.Scheduled {
 		start.StartAt = now.Add(later)
 	}
-	decision, err := w.def.Start(start)
-	if err != nil {
-		return w.result, fmt.Errorf("start: %w", err)
+	if err := w.start(start); err != nil {
+		return w.result, err
 	}
-	first := State{Saga: normalize(decision.Next)}
-	w.note(Change{From: "[*]", To: string(first.Saga.Status), By: "start"}, w.result.Statuses)
-	w.number(first, -1, Move{})
 	for len(w.open) > 0 {
 		state := w.open[0]
 		w.open = w.open[1:]
@@ -91,6 +94,34 @@ func (w *search) run() (Result, error) {
 	}
 	w.result.States = len(w.from)
 	return w.result, w.liveness()
+}
+
+// start makes the first states: one for each way in which the start can be decided.
+func (w *search) start(start saga.Start) error {
+	moves := []Move{{}}
+	for at := 0; at < len(moves); at++ {
+		if moves[at].Data != nil {
+			start.Data = moves[at].Data
+		}
+		w.oracle.asked = 0
+		decision, err := w.def.Start(start)
+		if err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		first := State{Saga: normalize(decision.Next)}
+		before := saga.Instance{Progress: saga.Progress{Steps: make([]saga.StepState, len(w.def.Steps))}}
+		e := edge{def: w.def, move: moves[at], before: &before, at: now, decision: &decision, asked: w.oracle.asked}
+		if fault := checkWaits(e); fault != "" {
+			return &Fault{Rule: fault, History: []string{"it starts"}}
+		}
+		if w.workers {
+			first.waited(w.def, &decision, Move{})
+		}
+		w.note(Change{From: "[*]", To: string(first.Saga.Status), By: "start"}, w.result.Statuses)
+		w.number(first, -1, moves[at])
+		moves = append(moves, w.otherwise(moves[at], decision.Entries)...)
+	}
+	return nil
 }
 
 // number returns the number of a state, and adds the state if it is new.
@@ -111,7 +142,9 @@ func (w *search) number(s State, from int32, by Move) int32 {
 // expand makes every move from a state.
 func (w *search) expand(s *State) error {
 	taken := make(map[saga.ActionName]bool)
-	for _, m := range w.moves(s) {
+	moves := w.moves(s)
+	for at := 0; at < len(moves); at++ { // moves may grow
+		m := moves[at]
 		w.result.Edges++
 		if m.delivery() {
 			next := *s
@@ -122,6 +155,7 @@ func (w *search) expand(s *State) error {
 			w.edges.add(w.closed, w.number(next, w.closed, m), hopeful)
 			continue
 		}
+		w.oracle.asked = 0
 		next, decision, fault := w.step(s, m)
 		if fault != "" {
 			return w.fault(fault, m)
@@ -132,6 +166,7 @@ func (w *search) expand(s *State) error {
 		if next != nil {
 			w.edges.add(w.closed, w.number(*next, w.closed, m), w.flavour(s, m))
 		}
+		moves = append(moves, w.otherwise(m, decision.Entries)...)
 	}
 	for _, name := range actionNames() {
 		if name == saga.ActionRewind && !w.mayRewind(s) {
@@ -155,7 +190,7 @@ func (w *search) step(s *State, m Move) (*State, saga.Decision, string) {
 	if (&State{Saga: in}).key() != given {
 		return nil, decision, "the input instance has changed"
 	}
-	e := edge{def: w.def, move: m, before: &in, at: event.At, decision: &decision}
+	e := edge{def: w.def, move: m, before: &in, at: event.At, decision: &decision, asked: w.oracle.asked}
 	if fault := checkEdge(e); fault != "" {
 		return nil, decision, fault
 	}
@@ -178,6 +213,7 @@ func (w *search) step(s *State, m Move) (*State, saga.Decision, string) {
 		return nil, decision, fault
 	}
 	next.replaced(decision.Commands, func(name string) int { return stepOf(w.def, name) })
+	next.waited(w.def, &decision, m)
 	next.recordDecision(w.def, &s.Saga, m)
 	return &next, decision, next.settle(w.def)
 }
@@ -189,7 +225,7 @@ func (w *search) fault(rule string, m Move) error {
 
 func (w *search) history(number int32) []string {
 	var lines []string
-	for ; number > 0; number = w.from[number] {
+	for ; w.from[number] >= 0; number = w.from[number] {
 		lines = append(lines, w.by[number].String())
 	}
 	slices.Reverse(lines)

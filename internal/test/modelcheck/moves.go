@@ -28,10 +28,26 @@ const (
 	Acts
 	TooMuch // a success with an output that the data cannot hold
 	Foreign // a reply to a command that was never sent
+	SignalSucceeds
+	SignalFails
+	SignalUnfit     // with an output that breaks the schema
+	SignalRepeats   // the request that was taken in, again
+	SignalKeyed     // its idempotency key, with the same body
+	SignalConflicts // its idempotency key, with another body
+	ChildCompletes  // the child reports its end
+	ChildUnfit      // it completed, with data that breaks the schema
+	ChildCompensates
+	ChildAbandons
+	ChildRefuses  // it cannot start
+	ChildDeclines // it will not be compensated
+	Unwinds       // the saga is a child, and its parent turns back
 
 	Delivered
 	CompensationDelivered
 	OlderCompensationDelivered
+	ChildStartDelivered
+	ChildUnwindDelivered
+	ChildProgresses // Child says how
 )
 
 func (w What) String() string {
@@ -39,7 +55,11 @@ func (w What) String() string {
 		"succeeds", "fails for now", "fails for good", "is compensated", "fails to compensate for now", "fails to compensate for good",
 		"has its command lost", "has its compensation lost", "has its command published", "falls due",
 		"falls due, still in the outbox", "acts", "succeeds with too much", "is answered without a command",
+		"gets its signal", "gets its signal with an error", "gets a signal that does not fit", "gets its signal again", "gets its signal again by key",
+		"gets another signal under the same key", "hears that its child completed", "hears that its child completed with data that does not fit",
+		"hears that its child is compensated", "hears that its child was abandoned", "hears that its child cannot start", "hears that its child declines", "is turned back by the parent",
 		"has its command delivered", "has its compensation delivered", "has an older compensation delivered",
+		"has the start of its child delivered", "has the turning back of its child delivered", "has its child",
 	}[w]
 }
 
@@ -56,6 +76,8 @@ type Move struct {
 	Named  bool            // of Acts: Step is named
 	Out    json.RawMessage // of TooMuch
 	Never  saga.CommandID  // of Foreign
+	Data   json.RawMessage // the data of the saga; nil: worldData
+	Child  Child           // of ChildProgresses
 }
 
 // Timers of the saga rather than of a step.
@@ -94,6 +116,12 @@ func (m Move) String() string {
 	if m.Late {
 		text.WriteString(" (late)")
 	}
+	if m.What == ChildProgresses {
+		text.WriteString(" " + m.Child.String())
+	}
+	if m.Data != nil {
+		fmt.Fprintf(&text, " (data %s)", m.Data)
+	}
 	if m.Answer != Silent {
 		text.WriteString([]string{"", " and fails for now", " and fails for good"}[m.Answer])
 	}
@@ -103,8 +131,8 @@ func (m Move) String() string {
 // delivery reports whether the move is between broker and worker, without an event for the saga.
 func (m Move) delivery() bool { return m.What >= Delivered }
 
-// byOperator reports whether an operator makes the move.
-func (m Move) byOperator() bool { return m.What == Acts }
+// byOperator reports whether an operator makes the move: of this saga, or of its parent.
+func (m Move) byOperator() bool { return m.What == Acts || m.What == Unwinds }
 
 // event returns the event for the core, and the instance with its timers due.
 func (m Move) event(in saga.Instance) (saga.Instance, saga.Event) {
@@ -112,10 +140,15 @@ func (m Move) event(in saga.Instance) (saga.Instance, saga.Event) {
 	if m.Late {
 		event.At = now.Add(muchLater)
 	}
+	if m.Data != nil {
+		in.Data = m.Data
+	}
 	if m.What != FallsDue && m.What != FallsDueUnpublished {
 		return in, event
 	}
+	data := in.Data
 	in = normalize(in) // a copy
+	in.Data = data
 	in.WakeAt = now
 	for i := range in.Steps {
 		if s := &in.Steps[i]; m.Timers&(1<<i) != 0 {
@@ -173,7 +206,15 @@ func (m Move) cause(in *saga.Instance) saga.Cause {
 			action.Patch = json.RawMessage(`{}`)
 		}
 		return action
+	case Unwinds:
+		return saga.Unwind{}
 	default:
+		if m.signals() {
+			return m.signal(&in.Steps[m.Step])
+		}
+		if m.reports() {
+			return m.childEnded(in)
+		}
 		wake := saga.Wake{}
 		if m.What == FallsDueUnpublished {
 			wake.Unpublished = map[string]bool{execute.String(): true, compensation.String(): true}

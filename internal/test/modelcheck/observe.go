@@ -27,7 +27,7 @@ func (m Move) reason() string {
 		return "time"
 	case Lost, CompensationLost:
 		return "lost"
-	case Succeeds, CompensationSucceeds, TooMuch:
+	case Succeeds, CompensationSucceeds, TooMuch, SignalSucceeds, ChildCompletes, ChildUnfit, ChildCompensates:
 		return "success"
 	default:
 		return "failure"

@@ -1,6 +1,8 @@
 package modelcheck
 
 import (
+	"encoding/json"
+
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -9,10 +11,13 @@ func (w *search) moves(s *State) []Move {
 	var all []Move
 	for i := range s.Saga.Steps {
 		if w.workers {
-			all = append(all, deliveries(s, i)...)
+			all = append(all, deliveries(w.def, s, i)...)
 		}
 		all = append(all, w.replies(s, i)...)
 		all = append(all, w.brokers(s, i)...)
+	}
+	if w.options.Child {
+		all = append(all, Move{What: Unwinds})
 	}
 	all = append(all, w.wakes(&s.Saga)...)
 	return append(all, w.actions(s)...)
@@ -30,43 +35,64 @@ func (w *search) replies(s *State, i int) []Move {
 			}
 		}
 	}
+	if w.def.Steps[i].Wait() != saga.NoWait {
+		all = w.wait(s, i)
+	}
 	if w.workers {
-		add(worker.happened(), Succeeds)
+		sends := w.def.Steps[i].Wait() == saga.NoWait
+		add(sends && worker.happened(), Succeeds)
 		add(worker.Answer == FailedForNow, FailsForNow)
 		add(worker.Answer == FailedForGood, FailsForGood)
 		add(worker.Compensated&(1<<(state.Round-1)) != 0, CompensationSucceeds)
 		add(worker.CompensationAnswer == FailedForNow, CompensationFailsForNow)
 		add(worker.CompensationAnswer == FailedForGood, CompensationFailsForGood)
-		if worker.Before && len(state.Unsettled) > 0 {
+		if sends && worker.Before && len(state.Unsettled) > 0 {
 			all = append(all, Move{What: Succeeds, Step: i, Before: true})
 		}
 		return all
 	}
-	if state.Rewinds > 0 {
-		all = append(all, Move{What: Succeeds, Step: i, Before: true}, Move{What: FailsForGood, Step: i, Before: true})
+	return append(all, w.strangers(s, i)...)
+}
+
+// strangers returns the replies for step i that anyone may send.
+func (w *search) strangers(s *State, i int) []Move {
+	var all []Move
+	add := func(moves ...Move) {
+		for _, m := range moves {
+			m.Step = i
+			all = append(all, m)
+		}
 	}
-	add(state.Attempts > 0, Succeeds, FailsForNow, FailsForGood)
-	add(state.CompensationAttempts > 0, CompensationSucceeds, CompensationFailsForNow, CompensationFailsForGood)
-	if state.Attempts > 0 {
-		all = append(all, Move{What: Succeeds, Step: i, Older: true}, Move{What: FailsForGood, Step: i, Older: true})
+	state, waits := &s.Saga.Steps[i], w.def.Steps[i].Wait() != saga.NoWait
+	if state.Rewinds > 0 && !waits {
+		add(Move{What: Succeeds, Before: true}, Move{What: FailsForGood, Before: true})
 	}
-	if state.CompensationAttempts > 0 {
-		all = append(all, Move{What: CompensationSucceeds, Step: i, Older: true}, Move{What: CompensationFailsForGood, Step: i, Older: true})
+	if executed := state.Attempts > 0 && !waits; executed {
+		add(Move{What: Succeeds}, Move{What: FailsForNow}, Move{What: FailsForGood})
+		add(Move{What: Succeeds, Older: true}, Move{What: FailsForGood, Older: true})
+		if w.options.Deadline {
+			add(Move{What: Succeeds, Late: true}, Move{What: FailsForNow, Late: true})
+		}
+		if w.tooMuch != nil {
+			add(Move{What: TooMuch, Out: w.tooMuch})
+		}
+		if w.def.Steps[i].OutputSchema != nil {
+			add(Move{What: TooMuch, Out: json.RawMessage(unfit)})
+		}
 	}
-	if w.options.Deadline && state.Attempts > 0 {
-		all = append(all, Move{What: Succeeds, Step: i, Late: true}, Move{What: FailsForNow, Step: i, Late: true})
-	}
-	if w.tooMuch != nil && state.Attempts > 0 {
-		all = append(all, Move{What: TooMuch, Step: i, Out: w.tooMuch})
+	if state.CompensationAttempts > 0 && w.def.Steps[i].Saga == "" {
+		add(Move{What: CompensationSucceeds}, Move{What: CompensationFailsForNow}, Move{What: CompensationFailsForGood})
+		add(Move{What: CompensationSucceeds, Older: true}, Move{What: CompensationFailsForGood, Older: true})
 	}
 	execute, compensation := commandIDs(&s.Saga, i, false)
+	if waits {
+		add(Move{What: Foreign, Never: execute})
+	}
 	execute.Attempt++
 	compensation.Attempt++
-	never := []saga.CommandID{execute, compensation}
+	add(Move{What: Foreign, Never: execute}, Move{What: Foreign, Never: compensation})
 	execute.Round, execute.Attempt = execute.Round+1, 1
-	for _, id := range append(never, execute) {
-		all = append(all, Move{What: Foreign, Step: i, Never: id})
-	}
+	add(Move{What: Foreign, Never: execute})
 	return all
 }
 
@@ -80,7 +106,7 @@ func (w *search) brokers(s *State, i int) []Move {
 	if state.CompensationAttempts > 0 {
 		all = append(all, Move{What: CompensationLost, Step: i})
 	}
-	if !state.DeadlineAt.IsZero() {
+	if !state.DeadlineAt.IsZero() && state.Waiting == saga.NoWait {
 		all = append(all, Move{What: FallsDueUnpublished, Step: i, Timers: 1 << i})
 	}
 	return all
@@ -154,20 +180,23 @@ func actionNames() []saga.ActionName {
 }
 
 // deliveries returns the commands of step i that can reach its worker, with every outcome.
-func deliveries(s *State, i int) []Move {
+func deliveries(def *saga.Definition, s *State, i int) []Move {
 	var all []Move
-	state, worker := &s.Saga.Steps[i], s.Workers[i]
-	if state.Attempts > 0 {
+	state, worker, sends := &s.Saga.Steps[i], s.Workers[i], def.Steps[i].Wait() == saga.NoWait
+	if state.Attempts > 0 && sends {
 		if worker.Effect == None && worker.Answer == Silent {
 			all = append(all, Move{What: Delivered, Step: i, Answer: FailedForNow}, Move{What: Delivered, Step: i, Answer: FailedForGood})
 		}
 		all = append(all, Move{What: Delivered, Step: i})
 	}
-	if state.CompensationAttempts > 0 {
+	if state.CompensationAttempts > 0 && def.Steps[i].Saga == "" {
 		if worker.Effect == InEffect && worker.CompensationAnswer == Silent {
 			all = append(all, Move{What: CompensationDelivered, Step: i, Answer: FailedForNow}, Move{What: CompensationDelivered, Step: i, Answer: FailedForGood})
 		}
 		all = append(all, Move{What: CompensationDelivered, Step: i})
+	}
+	if !sends {
+		all = append(all, worker.childDeliveries(i)...)
 	}
 	if worker.Repeated {
 		all = append(all, Move{What: OlderCompensationDelivered, Step: i})

@@ -2,6 +2,7 @@ package modelcheck
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
@@ -36,7 +37,7 @@ func effectsCountOnce(e edge) string {
 		}
 		for _, entry := range e.decision.Entries {
 			counted := entry.Type == saga.EntryStepSucceeded || entry.Type == saga.EntryStepLateEffect
-			if counted && entry.Step == s.Name && old.TookEffect && !e.move.Before {
+			if counted && entry.Step == s.Name && old.TookEffect && !e.move.Before && s.Rewinds == old.Rewinds {
 				return fmt.Sprintf("the effect of %s counts twice", s.Name)
 			}
 		}
@@ -75,7 +76,7 @@ func lateSuccessIsKept(e edge) string {
 
 // pausedIsStill: rule 13.
 func pausedIsStill(e edge) string {
-	if e.decision.Next.Status == saga.Paused && len(e.decision.Commands) > 0 {
+	if e.decision.Next.Status == saga.Paused && len(e.decision.Commands)+len(e.decision.Messages) > 0 {
 		return "a paused saga dispatches"
 	}
 	return ""
@@ -116,11 +117,16 @@ func stuckIsStill(e edge) string {
 	if e.before.Status != saga.Stuck || !e.decision.Changed {
 		return ""
 	}
-	if e.move.What == Acts || e.move.What == Succeeds || e.move.What == CompensationSucceeds || e.move.What == TooMuch {
+	if e.move.byOperator() || e.move.signals() || slices.Contains([]What{Succeeds, CompensationSucceeds, TooMuch, ChildCompletes, ChildUnfit, ChildCompensates}, e.move.What) {
 		return ""
 	}
 	if (e.before.Phase == saga.PhaseForward || e.before.Rewind != nil) && e.move.What == FallsDue && e.move.Timers&DeadlineTimer != 0 {
 		return "" // the deadline is recorded, and may turn the saga back
+	}
+	for i := range e.before.Steps {
+		if spared(e.def, e.before, i) && (e.decision.Next.Status == saga.Stuck || e.move.reports()) {
+			return "" // the wait of another branch ends during a rewind, which ends the rewind if it fails
+		}
 	}
 	return fmt.Sprintf("a stuck saga moves: it %s", e.move)
 }
@@ -143,7 +149,8 @@ func onlyWhatIsOutFails(e edge) string {
 
 // twice delivers the same reply again, which must change nothing (invariant 16).
 func twice(def *saga.Definition, e edge) string {
-	if _, reply := e.move.cause(e.before).(saga.Reply); !reply || !e.decision.Changed {
+	_, reply := e.move.cause(e.before).(saga.Reply)
+	if repeats := reply || e.move.signals() || e.move.reports() || e.move.What == Unwinds; !repeats || !e.decision.Changed {
 		return ""
 	}
 	_, event := e.move.event(*e.before)
@@ -152,6 +159,8 @@ func twice(def *saga.Definition, e edge) string {
 	switch {
 	case err != nil:
 		return fmt.Sprintf("the core reports a defect for a duplicate reply: %v", err)
+	case again.Changed && e.move.What == ChildCompensates && e.before.Steps[e.move.Step].Uncertain:
+		return "" // an earlier child leaves the step unknown; the last one, once asked, may repeat that it is compensated
 	case again.Changed:
 		return "a duplicate reply changes something"
 	}

@@ -26,7 +26,7 @@ func (w *search) mayRewind(s *State) bool {
 func settledBefore(def *saga.Definition, e edge) string {
 	for i := range e.before.Steps {
 		old, s := &e.before.Steps[i], &e.decision.Next.Steps[i]
-		if s.Rewinds == old.Rewinds || slices.Contains(s.Unsettled, s.Rewinds) {
+		if s.Rewinds == old.Rewinds || slices.Contains(s.Unsettled, s.Rewinds) || def.Steps[i].Wait() != saga.NoWait {
 			continue
 		}
 		id := saga.CommandID{Saga: e.before.ID, Step: s.Name, Direction: saga.Execute, Round: s.Rewinds, Attempt: 1}
@@ -73,13 +73,16 @@ func rewindsCompensateFirst(e edge) string {
 		if !again(e.def, i, to) {
 			continue
 		}
-		settled := e.move.Step == i && (e.move.What == CompensationSucceeds || e.move.Action == saga.ActionSkip)
+		settled := e.move.Step == i && (e.move.What == CompensationSucceeds || e.move.What == ChildCompensates || e.move.Action == saga.ActionSkip)
 		if owed(e.def, e.before, i) && !settled {
 			return fmt.Sprintf("%s runs again, but it was not compensated", s.Name)
 		}
 		timed := e.move.What == FallsDue && e.move.Timers&(1<<i) != 0
-		if old.Status == saga.StepRunning && e.move.Step != i && !timed {
+		if old.Status == saga.StepRunning && e.move.Step != i && !timed && !interruptible(old) {
 			return fmt.Sprintf("%s runs again, but a command of it is out", s.Name)
+		}
+		if decidedAtOnce(e.def, i, s) {
+			continue
 		}
 		if s.Status != saga.StepPending && s.Status != saga.StepRunning || s.TookEffect || s.CompensationAttempts > 0 {
 			return fmt.Sprintf("%s was not reset by the rewind", s.Name)
@@ -100,7 +103,7 @@ func rewindsSpareOthers(e edge) string {
 		switch {
 		case s.Rewinds > old.Rewinds && (to == "" || !again(e.def, i, to)):
 			return fmt.Sprintf("%s is reset without a rewind", s.Name)
-		case to == "" || again(e.def, i, to):
+		case to == "" || again(e.def, i, to) || rewoundTo(e) != "" && e.decision.Next.Phase != saga.PhaseForward: // it turned back at once
 		case slices.Contains([]saga.StepStatus{saga.StepCompensating, saga.StepCompensated, saga.StepCompensationFailed}, s.Status):
 			return fmt.Sprintf("%s is compensated by a rewind to %s", s.Name, to)
 		}
@@ -115,7 +118,7 @@ func (s *State) rewound(def *saga.Definition, before, after *saga.Instance, m Mo
 		if after.Steps[i].Rewinds == old.Rewinds {
 			continue
 		}
-		if def.Steps[i].Compensation != "" && w.Effect == InEffect && s.Waived&(1<<i) == 0 && m.Action != saga.ActionSkip {
+		if compensable(def, before, i) && w.inEffect(def, i) && def.Steps[i].Kind == saga.Compensatable && s.Waived&(1<<i) == 0 && m.Action != saga.ActionSkip {
 			return fmt.Sprintf("%s runs again, but it is in effect", old.Name)
 		}
 		fresh := Worker{Before: (w.Before || w.happened()) && len(after.Steps[i].Unsettled) > 0}

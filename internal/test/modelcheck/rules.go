@@ -15,6 +15,7 @@ type edge struct {
 	before   *saga.Instance
 	at       time.Time
 	decision *saga.Decision
+	asked    int // how often the condition was evaluated
 }
 
 // rules returns the checks of every edge. Comments cite the rules of docs/rules.md.
@@ -33,7 +34,7 @@ func checkEdge(e edge) string {
 			return fault
 		}
 	}
-	return ""
+	return checkWaits(e)
 }
 
 func unchangedHasNoEffect(e edge) string {
@@ -45,7 +46,7 @@ func unchangedHasNoEffect(e edge) string {
 		return "a change adds one to the revision"
 	case d.Changed:
 		return ""
-	case d.Next.Revision != e.before.Revision || len(d.Commands)+len(d.Entries) > 0:
+	case d.Next.Revision != e.before.Revision || len(d.Commands)+len(d.Messages)+len(d.Entries) > 0:
 		return "an event without a change has no effect"
 	case (d.Ignored == "") == (d.Refused == nil):
 		return "an event without a change is either ignored or refused"
@@ -74,11 +75,14 @@ func endsStay(e edge) string {
 	if !before.Status.Terminal() {
 		return ""
 	}
-	if len(e.decision.Commands) > 0 && e.move.Action != saga.ActionCompensate {
+	if len(e.decision.Commands) > 0 && e.move.Action != saga.ActionCompensate && e.move.What != Unwinds {
 		return "no command is dispatched after the end"
 	}
 	if before.Status == after.Status {
 		return ""
+	}
+	if e.move.What == Unwinds {
+		return "" // checked by unwindsTurnBack
 	}
 	late := before.Attention != nil && before.Attention.Reason == saga.LateEffect
 	if !late || e.move.Action != saga.ActionCompensate || after.ReopenedFrom != before.Status {
@@ -107,7 +111,7 @@ func endsAgreeWithSteps(e edge) string {
 func owed(def *saga.Definition, in *saga.Instance, i int) bool {
 	switch in.Steps[i].Status {
 	case saga.StepSucceeded, saga.StepUnknown, saga.StepCompensating, saga.StepCompensationFailed:
-		return def.Steps[i].Compensation != ""
+		return compensable(def, in, i)
 	default:
 		return false
 	}
@@ -132,7 +136,7 @@ func liveSagasWake(e edge) string {
 			continue // its next attempt waits for the end of the rewind
 		}
 		for _, at := range []time.Time{s.DeadlineAt, s.NextAttemptAt} {
-			moves = moves || !at.IsZero()
+			moves = moves || !at.IsZero() && !spared(e.def, in, i)
 			if !at.IsZero() && (in.WakeAt.IsZero() || in.WakeAt.After(at)) {
 				return fmt.Sprintf("step %s is due before the saga wakes", s.Name)
 			}
@@ -204,7 +208,7 @@ func backwardInOrder(e edge) string {
 		}
 		for j := range in.Steps {
 			switch status := in.Steps[j].Status; {
-			case status == saga.StepRunning || status == saga.StepRetrying && in.Rewind == nil:
+			case status == saga.StepRunning && !spared(e.def, in, j) || status == saga.StepRetrying && in.Rewind == nil:
 				return fmt.Sprintf("command %s, but a branch is %s", command.ID, status)
 			case comesAfter(e.def, j, command.ID.Step) && owed(e.def, in, j):
 				return fmt.Sprintf("command %s, but a later step is %s", command.ID, status)

@@ -24,6 +24,8 @@ type Options struct {
 	Overdue       bool // the saga may become overdue
 	Park          bool // a final failure waits for an operator
 	Rewinds       Rewinds
+	Special       bool // one step waits, or has a condition; Shapes returns only such shapes
+	Child         bool // the saga has a parent
 }
 
 // Rewinds is how often operators rewind a saga.
@@ -50,6 +52,12 @@ func (o Options) String() string {
 	if o.Park {
 		text += " park"
 	}
+	if o.Child {
+		text += " child"
+	}
+	if o.Special {
+		text += " special"
+	}
 	if o.Rewinds != Never {
 		text += " rewinds " + [...]string{"", "once", "often"}[o.Rewinds]
 	}
@@ -61,6 +69,8 @@ type outline struct {
 	after        []uint8
 	kinds        []saga.Kind
 	compensation uint8 // the set of steps with a compensation
+	special      int   // the step that waits or has a condition, if kind is not plain
+	kind         special
 }
 
 // Shapes returns all definitions of n steps that differ in more than the names of their steps: every order without
@@ -71,8 +81,11 @@ func Shapes(n int, options Options) ([]Shape, error) {
 	for _, after := range orders(n) {
 		for _, kinds := range kindsOf(after) {
 			for compensation := range uint8(1) << n {
-				o := outline{after: after, kinds: kinds, compensation: compensation}
-				if name := o.canonical(); o.sensible() && !seen[name] {
+				for _, o := range (outline{after: after, kinds: kinds, compensation: compensation}).specials(options.Special) {
+					name := o.canonical()
+					if !o.sensible() || seen[name] {
+						continue
+					}
 					seen[name] = true
 					def, err := o.definition(options)
 					if err != nil {
@@ -151,9 +164,12 @@ func kindsOf(after []uint8) [][]saga.Kind {
 	return choices
 }
 
-// sensible reports whether only compensatable steps have a compensation.
+// sensible reports whether only compensatable steps have a compensation. That of a child saga is built in.
 func (o outline) sensible() bool {
 	for i, kind := range o.kinds {
+		if o.compensation&(1<<i) != 0 && o.kind == child && i == o.special {
+			return false
+		}
 		if o.compensation&(1<<i) != 0 && kind != saga.Compensatable {
 			return false
 		}
@@ -184,6 +200,9 @@ func (o outline) reordered(order []int) (name string, fits bool) {
 		text.WriteByte(o.kinds[i][0])
 		if o.compensation&(1<<i) != 0 {
 			text.WriteByte('\'')
+		}
+		if o.kind != plain && i == o.special {
+			text.WriteString("(" + o.kind.String() + ")")
 		}
 		var set []int
 		for j := range order {
@@ -227,7 +246,7 @@ func (o outline) definition(options Options) (*saga.Definition, error) {
 	}
 	retry, compensations := saga.Retry(saga.Attempts(options.Attempts)), saga.CompensationRetry(saga.Attempts(options.Compensations))
 	for i, kind := range o.kinds {
-		place := []saga.StepOption{retry}
+		var place []saga.StepOption
 		var after []string
 		for j := range i {
 			if o.after[i]&(1<<j) != 0 {
@@ -242,10 +261,14 @@ func (o outline) definition(options Options) (*saga.Definition, error) {
 		if o.compensation&(1<<i) != 0 {
 			place = append(place, saga.CompensatedBy("q.un"+stepName(i)), compensations)
 		}
+		if o.kind != plain && i == o.special {
+			o.addSpecial(builder, i, place)
+			continue
+		}
 		add := map[saga.Kind]func(string, string, ...saga.StepOption) *saga.Builder{
 			saga.Compensatable: builder.Step, saga.Pivot: builder.Pivot, saga.Retriable: builder.Retriable,
 		}[kind]
-		add(stepName(i), "q."+stepName(i), place...)
+		add(stepName(i), "q."+stepName(i), append(place, retry)...)
 	}
 	return builder.Build()
 }

@@ -1,6 +1,7 @@
 package modelcheck
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -44,8 +45,10 @@ func normalize(in saga.Instance) saga.Instance {
 	move(&in.StartAt, now.Add(later))
 	move(&in.DeadlineAt, now.Add(2*later))
 	move(&in.WakeAt, now.Add(later))
+	in.Data = json.RawMessage(worldData)
 	for i := range in.Steps {
 		s := &in.Steps[i]
+		normalizeWait(s)
 		move(&s.StartedAt, now)
 		move(&s.FinishedAt, now)
 		move(&s.NextAttemptAt, now.Add(later))
@@ -119,6 +122,7 @@ func stepKey(in *saga.Instance, i int) uint64 {
 	b.flags(s.Round > 1, s.CompensationAttempts > 0, s.Uncertain && !s.TookEffect, s.TookEffect, s.Oversized, s.LateEffect,
 		s.LateCompensation, s.Reopened, !ended && !s.NextAttemptAt.IsZero(),
 		in.Rewind != nil && in.Rewind.To == s.Name, len(s.Unsettled) > 0, s.EarlierEffect > 0, s.Compensating > 0)
+	waitKey(&b, s)
 	return b.value
 }
 
@@ -173,7 +177,8 @@ func exchangeable(def *saga.Definition, order []int) bool {
 	}
 	for i, to := range order {
 		mine, other := &def.Steps[i], &def.Steps[to]
-		if mine.Kind != other.Kind || (mine.Compensation == "") != (other.Compensation == "") || len(mine.After) != len(other.After) {
+		if mine.Kind != other.Kind || (mine.Compensation == "") != (other.Compensation == "") || len(mine.After) != len(other.After) ||
+			mine.Wait() != other.Wait() || mine.When != other.When {
 			return false
 		}
 		for _, name := range mine.After {

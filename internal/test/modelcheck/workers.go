@@ -17,6 +17,11 @@ type Worker struct {
 	// Sent means that the execution's compensation was sent, and Repeated that it was sent in more than one round. Rounds
 	// from before a rewind are for other executions.
 	Sent, Repeated bool
+	// Child is the state of the step's child. StartSent and UnwindSent mean that its start, or its turning back, is on its way.
+	Child                 Child
+	StartSent, UnwindSent bool
+	// Heard means that the saga knows how the child has ended.
+	Heard bool
 }
 
 // Effect is the state of a step in the ledger of its service.
@@ -62,7 +67,8 @@ func (s *State) workerKey(i int) int {
 	if s.Waived&(1<<i) != 0 {
 		key |= 1 << 10
 	}
-	for bit, is := range []bool{w.Before && len(state.Unsettled) > 0, w.Sent, w.Repeated} {
+	key |= int(w.Child) << 17
+	for bit, is := range []bool{w.Before && len(state.Unsettled) > 0, w.Sent, w.Repeated, w.StartSent, w.UnwindSent, w.Heard && w.Child.ended()} {
 		if is {
 			key |= 1 << (11 + bit)
 		}
@@ -133,6 +139,8 @@ func (s *State) deliver(m Move) {
 		w = w.execute(m.Answer)
 	case CompensationDelivered:
 		w = w.compensate(state.Round, m.Answer, true)
+	case ChildStartDelivered, ChildUnwindDelivered, ChildProgresses:
+		w = w.child(m)
 	default:
 		for round := 1; round < state.Round; round++ {
 			w = w.compensate(round, Silent, false)
