@@ -91,7 +91,7 @@ func parentsAreTold(e edge) string {
 		wanted = 1
 	}
 	if told != wanted {
-		return fmt.Sprintf("the parent is told %d times of an end, not %d", told, wanted)
+		return fmt.Sprintf("%d reports of an end to the parent, not %d", told, wanted)
 	}
 	return ""
 }
