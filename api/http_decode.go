@@ -12,15 +12,20 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // decode decodes a checked body into a struct: names are case-sensitive, unknown members are refused, and null counts as
 // absent. check then validates the result. The error lists all faults, at most one for each member.
 func decode[T any](content []byte, check func(T) []resource.FieldError) (T, error) {
 	var into T
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(content, &members); err != nil || members == nil {
+	list, ok := rawjson.Members(content)
+	if !ok {
 		return into, problem(resource.CodeInvalidField, "The body must be a JSON object.")
+	}
+	members := make(map[string]json.RawMessage, len(list))
+	for _, member := range list {
+		members[member.Name] = member.Value
 	}
 	var faults []resource.FieldError
 	value := reflect.ValueOf(&into).Elem()
@@ -48,6 +53,10 @@ func decode[T any](content []byte, check func(T) []resource.FieldError) (T, erro
 // readMember decodes one member and reports whether its value is valid. An explicit zero is invalid where zero stands for
 // an absent member.
 func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Value) bool {
+	if member.Type == reflect.TypeFor[json.RawMessage]() {
+		into.SetBytes(raw)
+		return true
+	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields() // of objects inside
 	if decoder.Decode(into.Addr().Interface()) != nil {

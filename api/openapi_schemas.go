@@ -16,7 +16,11 @@ import (
 func jsonFormat() huma.Format {
 	return huma.Format{
 		Marshal: func(w io.Writer, value any) error {
-			encoded, err := saga.EncodeJSON(value)
+			encode := func() ([]byte, error) { return saga.EncodeJSON(value) }
+			if shown, ok := value.(resource.Saga); ok {
+				encode = shown.AppendJSON
+			}
+			encoded, err := encode()
 			if err != nil {
 				return err
 			}

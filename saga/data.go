@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // Limits of the JSON that a saga holds, in bytes.
@@ -54,11 +56,7 @@ func (t *transition) mergeOutput(i int, output json.RawMessage) (json.RawMessage
 		return t.next.Data, true
 	}
 	if name := t.def.Steps[i].OutputAs; name != "" {
-		named, err := EncodeJSON(map[string]json.RawMessage{name: output})
-		if err != nil {
-			return nil, false // cannot be: the output is valid JSON
-		}
-		output = named
+		output = rawjson.AppendObject(nil, map[string]json.RawMessage{name: output})
 	}
 	merged := merge(t.next.Data, output, false)
 	return merged, t.fits(merged)
@@ -94,22 +92,18 @@ func merge(target, patch json.RawMessage, deep bool) json.RawMessage {
 			merged[name] = merge(merged[name], value, true)
 		}
 	}
-	encoded, err := EncodeJSON(merged)
-	if err != nil {
-		return json.RawMessage("{}") // cannot be: every member was decoded from valid JSON
-	}
-	return encoded
+	return rawjson.AppendObject(make([]byte, 0, len(target)+len(patch)), merged)
 }
 
 // members returns the members of a JSON object, or nil for any other value.
 func members(raw json.RawMessage) map[string]json.RawMessage {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '{' {
+	list, ok := rawjson.Members(raw)
+	if !ok {
 		return nil
 	}
-	var found map[string]json.RawMessage
-	if json.Unmarshal(raw, &found) != nil {
-		return nil
+	found := make(map[string]json.RawMessage, len(list))
+	for _, member := range list {
+		found[member.Name] = member.Value
 	}
 	return found
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // JSONLimits bounds a JSON document from outside.
@@ -71,9 +73,9 @@ func invalidUTF8(document []byte) int {
 	return len(document)
 }
 
-// wellFormed leaves the grammar to encoding/json, so that jsonCheck can rely on it.
+// wellFormed checks the grammar, so that jsonCheck can rely on it. encoding/json finds where a fault is.
 func wellFormed(document []byte, depth int) error {
-	if json.Valid(document) {
+	if rawjson.Valid(document) {
 		return nil
 	}
 	var raw json.RawMessage
@@ -171,11 +173,8 @@ func (c *jsonCheck) member(names map[string]bool) error {
 // quoted reads a string and returns it unescaped.
 func (c *jsonCheck) quoted() (string, error) {
 	start, escaped := c.at, false
-	for c.at++; c.text[c.at] != '"'; c.at++ {
-		if c.text[c.at] != '\\' {
-			continue
-		}
-		escaped = true
+	for c.at = rawjson.NextSpecial(c.text, c.at+1); c.text[c.at] != '"'; c.at = rawjson.NextSpecial(c.text, c.at+1) {
+		escaped = true // the document is well-formed, so this is a backslash
 		c.at++
 		if c.text[c.at] == 'u' {
 			if err := c.escape(); err != nil {

@@ -45,7 +45,7 @@ func (c Command[T]) DecodeOutput(into any) (bool, error) {
 }
 
 // typed decodes the data for a handler. Its error is final: the same data will not fit later.
-func typed[T any](delivery wire.Delivery) (Command[T], error) {
+func typed[T any](delivery wire.Delivery, decoder decoder) (Command[T], error) {
 	command := Command[T]{
 		ID: delivery.ID.String(), IdempotencyKey: delivery.ID.IdempotencyKey(), Name: delivery.Name,
 		SagaID: delivery.ID.Saga, Definition: delivery.Definition, Version: delivery.Version,
@@ -56,7 +56,7 @@ func typed[T any](delivery wire.Delivery) (Command[T], error) {
 	if delivery.Data == nil {
 		return command, nil
 	}
-	if err := json.Unmarshal(delivery.Data, &command.Data); err != nil {
+	if err := decoder.decode(delivery.Data, &command.Data); err != nil {
 		return command, Fail(CodeInvalidData, err.Error())
 	}
 	return command, nil

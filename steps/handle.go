@@ -26,8 +26,9 @@ var errOutput = errors.New("output cannot be sent")
 //
 // Handle panics if the worker already has a handler with this name, or if Out can never encode to a JSON object.
 func Handle[In, Out any](w *Worker, name string, handle func(context.Context, Command[In]) (Out, error)) {
+	decoder := decoderOf(reflect.TypeFor[In]())
 	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
-		command, err := typed[In](delivery)
+		command, err := typed[In](delivery, decoder)
 		if err != nil {
 			return nil, err
 		}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // commandKey is the key of a command in the context of a step function.
@@ -23,7 +25,7 @@ func CommandOf(ctx context.Context) (command Command[json.RawMessage], ok bool) 
 // invoke calls a function with the data of a command, and returns the members that it changed. outputAs is where the
 // definition puts the output of the step.
 func invoke[T any](
-	ctx context.Context, command Command[json.RawMessage], outputAs string, call func(context.Context, *T) error,
+	ctx context.Context, command Command[json.RawMessage], decoder decoder, outputAs string, call func(context.Context, *T) error,
 ) (output json.RawMessage, err error) {
 	raw := command.RawData
 	if raw == nil {
@@ -36,7 +38,7 @@ func invoke[T any](
 		}
 	}
 	var data T
-	if err := json.Unmarshal(raw, &data); err != nil {
+	if err := decoder.decode(raw, &data); err != nil {
 		return nil, Fail(CodeInvalidData, err.Error())
 	}
 	before, err := membersOf(&data)
@@ -54,22 +56,33 @@ func invoke[T any](
 
 // withOutput puts the output of a step into the data, as the orchestrator merges it.
 func withOutput(data, output json.RawMessage, outputAs string) (json.RawMessage, error) {
-	var merged, members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &merged); err != nil {
-		return nil, fmt.Errorf("decode the data: %w", err)
-	}
-	if merged == nil {
-		merged = make(map[string]json.RawMessage)
+	merged, err := textsOf(data)
+	if err != nil {
+		return nil, fmt.Errorf("the data of the saga: %w", err)
 	}
 	if outputAs != "" {
 		merged[outputAs] = output
-	} else {
-		if err := json.Unmarshal(output, &members); err != nil {
-			return nil, fmt.Errorf("decode the output of the step: %w", err)
-		}
-		maps.Copy(merged, members)
+		return rawjson.AppendObject(nil, merged), nil
 	}
-	return saga.EncodeJSON(merged)
+	members, err := textsOf(output)
+	if err != nil {
+		return nil, fmt.Errorf("the output of the step: %w", err)
+	}
+	maps.Copy(merged, members)
+	return rawjson.AppendObject(nil, merged), nil
+}
+
+// textsOf returns the members of an object by name.
+func textsOf(object json.RawMessage) (map[string]json.RawMessage, error) {
+	list, ok := rawjson.Members(object)
+	if !ok {
+		return nil, errors.New("want a JSON object")
+	}
+	texts := make(map[string]json.RawMessage, len(list))
+	for _, member := range list {
+		texts[member.Name] = member.Value
+	}
+	return texts, nil
 }
 
 // membersOf returns the top-level members of a value's JSON.
@@ -78,9 +91,9 @@ func membersOf(value any) (map[string]json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the data: %w", err)
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(content, &members); err != nil {
-		return nil, fmt.Errorf("the data does not encode to a JSON object: %w", err)
+	members, err := textsOf(content)
+	if err != nil {
+		return nil, fmt.Errorf("encode the data: %w", err)
 	}
 	return members, nil
 }
@@ -105,5 +118,5 @@ func changes(before map[string]json.RawMessage, data any) (json.RawMessage, erro
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	return saga.EncodeJSON(changed)
+	return rawjson.AppendObject(nil, changed), nil
 }

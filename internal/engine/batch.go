@@ -301,11 +301,7 @@ func (b *batchState) apply(s *sagaState, decision saga.Decision) error {
 	}
 	known := len(b.commands)
 	for _, command := range decision.Commands {
-		encoded, err := wire.EncodeCommand(&decision.Next, command)
-		if err != nil {
-			b.commands = b.commands[:known]
-			return err
-		}
+		encoded := wire.EncodeCommand(&decision.Next, command)
 		b.commands = append(b.commands, encoded)
 		b.bytes += len(encoded.Body)
 	}

@@ -73,8 +73,8 @@ func (r *fixture) commit(t *testing.T) wire.Command {
 			if err != nil {
 				return record.Changes{}, err
 			}
-			command, err = wire.EncodeCommand(&decision.Next, decision.Commands[0])
-			return record.Changes{Created: []saga.Instance{decision.Next}, Commands: []wire.Command{command}}, err
+			command = wire.EncodeCommand(&decision.Next, decision.Commands[0])
+			return record.Changes{Created: []saga.Instance{decision.Next}, Commands: []wire.Command{command}}, nil
 		})
 	require.NoError(t, err)
 	return command

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // Limits of a reply. A longer body is refused; a longer code or message is cut.
@@ -41,6 +42,10 @@ func Failed(code, message string, retryable bool) Reply {
 
 // Encode returns the reply's message body.
 func (r Reply) Encode() ([]byte, error) {
+	if r.Error == nil && rawjson.Valid(r.Output) { // an output may be large: it is copied as it is
+		text := rawjson.AppendString([]byte(`{"status":`), r.Status)
+		return append(rawjson.AppendCompact(append(text, `,"output":`...), r.Output), '}'), nil
+	}
 	content, err := saga.EncodeJSON(r)
 	if err != nil {
 		return nil, fmt.Errorf("encode reply: %w", err)

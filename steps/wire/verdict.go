@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // DecodeReply decodes the reply to the command with that correlation id. Errors name what is wrong with the message and
@@ -94,12 +95,12 @@ func eachMember(document []byte, clean bool, visit func(name string, value json.
 	if !clean {
 		return scanMembers(document, visit)
 	}
-	var found map[string]json.RawMessage
-	if err := json.Unmarshal(document, &found); err != nil || found == nil {
+	members, ok := rawjson.Members(document)
+	if !ok {
 		return errors.New("want a JSON object")
 	}
-	for name, value := range found {
-		if err := visit(name, value); err != nil {
+	for _, member := range members {
+		if err := visit(member.Name, member.Value); err != nil {
 			return err
 		}
 	}

@@ -137,10 +137,7 @@ func (f *Fixture) changes(decision saga.Decision) (record.Changes, error) {
 	}
 	changes.Events = events
 	for _, command := range decision.Commands {
-		encoded, err := wire.EncodeCommand(&decision.Next, command)
-		if err != nil {
-			return record.Changes{}, err
-		}
+		encoded := wire.EncodeCommand(&decision.Next, command)
 		encoded.Held = f.Held
 		changes.Commands = append(changes.Commands, encoded)
 	}

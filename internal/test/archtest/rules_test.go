@@ -9,21 +9,22 @@ const all = "*"
 // Before you extend a row, consider an interface next to its consumer: store, api and internal/rabbit meet only in server.
 func imports() map[string][]string {
 	return map[string][]string{
-		"saga":                     {},
+		"saga":                     {"saga/rawjson"},
+		"saga/rawjson":             {},
 		"saga/condition":           {"saga"},
 		"saga/schema":              {"saga"},
 		"saga/sagatest":            {"saga", "steps", "steps/wire", "client", "internal/engine", "internal/record", "internal/definitions", "store/memory"}, // what users test with
 		"internal/definitions":     {"saga", "saga/condition", "saga/schema"},
 		"internal/record":          {"saga", "steps/wire"},
 		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
-		"steps":                    {"saga", "steps/wire", "client", "api/resource", "internal/rabbit", "internal/failpoint", "internal/wait"}, // a typed saga registers and starts itself
-		"steps/wire":               {"saga"},
+		"steps":                    {"saga", "saga/rawjson", "steps/wire", "client", "api/resource", "internal/rabbit", "internal/failpoint", "internal/wait"}, // a typed saga registers and starts itself
+		"steps/wire":               {"saga", "saga/rawjson"},
 		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait", "internal/definitions", "internal/seal"},
 		"store/memory":             {"saga", "internal/record", "steps/wire", "internal/definitions"},
 		"store/storetest":          {"saga", "internal/record", "steps/wire"},
-		"api":                      {"saga", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait", "internal/definitions"},
+		"api":                      {"saga", "saga/rawjson", "internal/record", "steps/wire", "api/resource", "api/diagnose", "internal/wait", "internal/definitions"},
 		"api/diagnose":             {"saga", "internal/record", "steps/wire", "api/resource"},
-		"api/resource":             {"saga"},
+		"api/resource":             {"saga", "saga/rawjson"},
 		"api/ui":                   {"saga", "api/resource"},               // a client of the API: it does what the API can do, with its rights
 		"bench":                    {"internal/loadtest", "bench/scaling"}, // it runs the compared systems as programs
 		"bench/scaling":            {"bench", "client", "api/resource", "internal/loadtest", "internal/process", "internal/rabbit", "internal/wait"},
