@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -19,9 +20,10 @@ type compareCommand struct {
 	DatabaseURL  string           `env:"DATABASE_URL" required:"" help:"Postgres; every run creates a database there."`
 	AMQPURL      string           `env:"AMQP_URL" required:"" help:"RabbitMQ."`
 	Orchestrator string           `default:"bin/orchestrator" help:"Path of the orchestrator under test."`
-	Systems      []string         `default:"ours,naive,dbos,river,roofline" help:"Systems to compare."`
+	Systems      []string         `default:"ours,any-client,one-by-one,naive,dbos,river,roofline" help:"Systems to compare. any-client and one-by-one are ours with a worker of amqp091-go alone; pika is one with Python's pika, which it needs, run from the root of the repository."`
 	Variants     []system.Variant `default:"A,B" help:"A: all steps succeed. B: the third step fails, two compensations follow."`
 	InFlight     []int            `default:"64,256" help:"Sagas in flight."`
+	Payload      int              `help:"Additional bytes of data per saga."`
 	OneAtATime   bool             `negatable:"" default:"true" help:"Also run ours and naive with one saga at a time."`
 	Rounds       int              `default:"3" help:"Runs of every system in every cell of the table."`
 	Warmup       time.Duration    `default:"1s" help:"Time before a run is measured."`
@@ -46,8 +48,8 @@ func (c compareCommand) Run(ctx context.Context) error {
 		},
 		Servers: compare.Servers{DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL},
 		Command: func(name string, cell compare.Cell) (string, []string) {
-			if name == compare.Ours {
-				return c.Orchestrator, append([]string{"bench", "--output", "json"}, c.load(cell)...)
+			if arguments, ours := workersOf(self)[name]; ours {
+				return c.Orchestrator, append(append([]string{"bench", "--output", "json"}, arguments...), c.load(cell)...)
 			}
 			return self, append([]string{"run", name}, c.load(cell)...)
 		},
@@ -61,7 +63,7 @@ func (c compareCommand) Run(ctx context.Context) error {
 }
 
 func (c compareCommand) validate() error {
-	known := []string{compare.Ours}
+	known := slices.Collect(maps.Keys(workersOf("")))
 	for _, e := range entries() {
 		known = append(known, e.Name)
 	}
@@ -78,6 +80,16 @@ func (c compareCommand) validate() error {
 	return nil
 }
 
+// workersOf returns the flags of `orchestrator bench` for each kind of worker. self is the path of this program.
+func workersOf(self string) map[string][]string {
+	return map[string][]string{
+		compare.Ours:      {},
+		compare.AnyClient: {"--worker", self + " plain"},
+		compare.OneByOne:  {"--worker", self + " plain --handlers 1"},
+		compare.Pika:      {"--worker", "python3 bench/anyclient/worker.py"},
+	}
+}
+
 // oneByOne returns the systems to run with one saga at a time: those with a broker between the steps, which dominates the
 // latency of a lone saga.
 func (c compareCommand) oneByOne() []string {
@@ -91,7 +103,7 @@ func (c compareCommand) oneByOne() []string {
 func (c compareCommand) load(cell compare.Cell) []string {
 	return []string{
 		"--variant", string(cell.Variant), "--in-flight", strconv.Itoa(cell.InFlight),
-		"--warmup", c.Warmup.String(), "--duration", c.Duration.String(),
+		"--warmup", c.Warmup.String(), "--duration", c.Duration.String(), "--payload", strconv.Itoa(c.Payload),
 	}
 }
 

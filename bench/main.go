@@ -4,6 +4,7 @@
 //	bench growth             measure the orchestrator while one dimension grows, with charts
 //	bench run naive          run one system once, in this process
 //	bench work naive         run a system's worker process
+//	bench plain              run a worker of the orchestrator that uses no code of its SDK
 package main
 
 import (
@@ -33,6 +34,7 @@ type commands struct {
 	Growth  scalingCommand `cmd:"" help:"Measure throughput, latency and memory while one dimension grows; write tables and charts."`
 	Run     runCommand     `cmd:"" help:"Run one system once."`
 	Work    workCommand    `cmd:"" help:"Run the worker process of a system."`
+	Plain   plainCommand   `cmd:"" help:"Answer the commands of orchestrator bench with amqp091-go alone."`
 }
 
 func main() {

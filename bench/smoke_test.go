@@ -33,7 +33,7 @@ func TestEverySystemRunsItsSagas(t *testing.T) {
 	require.NoError(t, err)
 	var result compare.Result
 	require.NoError(t, json.Unmarshal(content, &result))
-	assert.Len(t, result.Runs, 5*2+2, "five systems with two variants, and two with one saga at a time")
+	assert.Len(t, result.Runs, 7*2+2, "seven systems with two variants, and two with one saga at a time")
 	for _, run := range result.Runs {
 		if assert.NotNil(t, run.Report, "%s, %s: %s", run.System, run.Cell, run.Fault) {
 			assert.Equal(t, string(run.Variant), run.Report.Variant)

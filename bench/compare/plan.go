@@ -10,8 +10,11 @@ import (
 
 // The systems with columns of their own in the table.
 const (
-	Ours     = "ours"
-	Roofline = "roofline"
+	Ours      = "ours"       // with workers of the SDK
+	AnyClient = "any-client" // ours, with a worker that any AMQP client makes, and as many handlers as naive's
+	OneByOne  = "one-by-one" // the same, but each queue's commands are handled one after the other
+	Pika      = "pika"       // the same in Python, with two processes for each queue
+	Roofline  = "roofline"
 )
 
 // Plan defines the runs of a comparison.

@@ -18,6 +18,7 @@ type Run struct {
 	Entry   system.Entry
 	Place   system.Place
 	Variant system.Variant
+	Payload int // additional bytes of data per saga
 	Load    loadtest.Load
 }
 
@@ -74,7 +75,7 @@ func (r Run) measure(ctx context.Context, opened system.System, worker *worker) 
 
 // saga runs one saga and checks that it ends as the variant requires.
 func (r Run) saga(ctx context.Context, opened system.System) error {
-	end, err := opened.Run(ctx, system.NewOrder(ulid.Make().String(), r.Variant))
+	end, err := opened.Run(ctx, system.NewOrder(ulid.Make().String(), r.Variant, r.Payload))
 	if err == nil && end != r.Variant.End() {
 		return fmt.Errorf("a saga that should be %s is %s", r.Variant.End(), end)
 	}

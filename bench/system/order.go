@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"strings"
 )
 
 // Order is the data of a saga.
@@ -10,11 +11,14 @@ type Order struct {
 	Customer string `json:"customer"`
 	Amount   int    `json:"amount"`
 	Declined bool   `json:"declined"` // the third step fails
+	Payload  string `json:"payload,omitempty"`
 }
 
-// NewOrder returns the order of one saga.
-func NewOrder(id string, variant Variant) Order {
-	return Order{ID: id, Customer: "c-1042", Amount: 120, Declined: variant == Compensating}
+// NewOrder returns the order of one saga, with additional bytes of data.
+func NewOrder(id string, variant Variant, payload int) Order {
+	return Order{
+		ID: id, Customer: "c-1042", Amount: 120, Declined: variant == Compensating, Payload: strings.Repeat("x", payload),
+	}
 }
 
 // Step is a step of the order saga: the queue of its worker, and the commands that execute and compensate it.

@@ -19,11 +19,11 @@ func TestATallyMustMatchTheSagasThatRan(t *testing.T) {
 
 func TestOnlyTheThirdStepOfADeclinedOrderFails(t *testing.T) {
 	for i, step := range Steps() {
-		assert.NoError(t, Handle(step.Execute, NewOrder("1", Succeeding)))
+		assert.NoError(t, Handle(step.Execute, NewOrder("1", Succeeding, 0)))
 		if i < 2 {
-			assert.NoError(t, Handle(step.Execute, NewOrder("1", Compensating)))
-			assert.NoError(t, Handle(step.Compensate, NewOrder("1", Compensating)))
+			assert.NoError(t, Handle(step.Execute, NewOrder("1", Compensating, 0)))
+			assert.NoError(t, Handle(step.Compensate, NewOrder("1", Compensating, 0)))
 		}
 	}
-	assert.ErrorIs(t, Handle("orders.confirm", NewOrder("1", Compensating)), ErrDeclined)
+	assert.ErrorIs(t, Handle("orders.confirm", NewOrder("1", Compensating, 0)), ErrDeclined)
 }

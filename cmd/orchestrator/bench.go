@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/bench"
@@ -37,6 +38,7 @@ type benchCommand struct {
 	Warmup      time.Duration `default:"3s" help:"Duration of the load before the measurement."`
 	Duration    time.Duration `default:"10s" help:"Duration of the measurement."`
 	Concurrency int           `default:"64" help:"Concurrent commands of each of the three workers."`
+	Worker      string        `help:"Program, with arguments, that answers the commands instead of bench-worker. It finds AMQP_URL and AMQP_PREFIX in its environment, and prints a line once it runs."`
 
 	Output string `default:"text" enum:"text,json" help:"text, or json with the same figures under stable names."`
 }
@@ -81,7 +83,7 @@ func (c *benchCommand) options() (bench.Options, error) {
 	}
 	options := bench.Options{
 		Executable: executable, DatabaseURL: c.DatabaseURL, AMQPURL: c.AMQPURL, AMQPPrefix: c.AMQPPrefix,
-		Server: c.Server, Key: c.Key, Embedded: c.Embedded, Replicas: c.Replicas, QueueType: c.QueueType, Concurrency: c.Concurrency,
+		Server: c.Server, Key: c.Key, Embedded: c.Embedded, Replicas: c.Replicas, QueueType: c.QueueType, Concurrency: c.Concurrency, Worker: strings.Fields(c.Worker),
 		Scenario: bench.Scenario{Steps: c.Steps, Parallel: c.Parallel, FailRate: failRate, Payload: c.Payload},
 		Load:     loadtest.Load{InFlight: c.InFlight, Rate: c.Rate, Warmup: c.Warmup, Duration: c.Duration},
 	}

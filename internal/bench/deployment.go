@@ -153,7 +153,11 @@ func (d *deployment) startWorker(ctx context.Context) error {
 		return nil
 	}
 	environment := []string{"AMQP_URL=" + d.options.AMQPURL, "AMQP_PREFIX=" + d.prefix}
-	p, _, err := d.options.program("worker", environment, "bench-worker", "--concurrency", fmt.Sprint(d.options.Concurrency)).Start(ctx)
+	program := d.options.program("worker", environment, "bench-worker", "--concurrency", fmt.Sprint(d.options.Concurrency))
+	if other := d.options.Worker; len(other) > 0 {
+		program.Path, program.Arguments = other[0], other[1:]
+	}
+	p, _, err := program.Start(ctx)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,10 @@ type Options struct {
 	QueueType   string // of that orchestrator: quorum (default) or classic
 	Concurrency int    // commands that each of the three workers handles at a time; default: 64
 
+	// Worker is a program, with its arguments, that answers the commands instead of bench-worker. It finds AMQP_URL and
+	// AMQP_PREFIX in its environment, and prints a line once it runs.
+	Worker []string
+
 	Scenario Scenario
 	Load     loadtest.Load // Begin and End are overwritten
 
