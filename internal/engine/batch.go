@@ -198,6 +198,9 @@ func (b *batchState) event(r *request) (answer, error) {
 		b.addDeadLetter(r, reasonUserNotAllowed, why)
 		return answer{instance: s.instance}, nil
 	}
+	if _, replied := r.cause.(saga.Reply); replied {
+		r.turnaround = b.now.Sub(s.instance.UpdatedAt)
+	}
 	decision, err := guarded(func() (saga.Decision, error) {
 		return s.def.Transition(s.instance, saga.Event{At: b.timeFor(r, &s.instance), OverdueAfter: b.overdue, Cause: b.causeOf(r)})
 	})

@@ -14,10 +14,6 @@ import (
 )
 
 const (
-	// busyBatch is the batch size from which a lane counts as busy.
-	busyBatch = 8
-	// gatherFor is how long a busy lane lets the next batch grow.
-	gatherFor = 2 * time.Millisecond
 	// batchBytes limits the events of a batch, unless one event alone is larger.
 	batchBytes = 4 << 20
 	// bytesPerUnit is the size of a request from which it takes another unit of room in its lane.
@@ -30,9 +26,9 @@ type lane struct {
 	room   *semaphore.Weighted // bounds what waits here
 	filled wait.Signal         // fires when requests may have arrived
 	enough wait.Signal         // fires when the wanted number of requests waits
-	last   int                 // size of the last batch
-	limit  int                 // most events in the next batch; lower after a failure
-	wait   time.Duration       // pause before the next try, after a failure
+	pace   pace
+	limit  int           // most events in the next batch; lower after a failure
+	wait   time.Duration // pause before the next try, after a failure
 
 	mu       sync.Mutex
 	requests []*request
@@ -146,7 +142,6 @@ func (l *lane) run(ctx context.Context) {
 		case ended:
 			return
 		case !decided:
-			l.last = 0 // an idle lane decides the next request at once
 			l.idle(ctx)
 			wait.Yield()
 		}
@@ -170,31 +165,32 @@ func (l *lane) idle(ctx context.Context) {
 	}
 }
 
-// gather lets the next batch grow if the last one was large. On a busy machine the fixed cost of a batch delays the
-// callers, and a batch of twice the size costs little more.
+// gather lets the next batch grow, as long as its pace allows.
 func (l *lane) gather(ctx context.Context) {
-	if l.last < busyBatch || !l.want(min(2*l.last, l.engine.config.BatchSize)) {
+	grows, patience := l.grows()
+	if !grows {
 		return
 	}
-	patience := time.NewTimer(gatherFor)
-	defer patience.Stop()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-l.enough.C():
-	case <-patience.C:
+	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// want arms enough for that many events. It returns false if waiting is pointless.
-func (l *lane) want(events int) bool {
+// grows arms enough for the events that the next batch waits for. It returns false if the batch does not wait.
+func (l *lane) grows() (grows bool, patience time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
 	case <-l.enough.C(): // left over from an earlier wait
 	default:
 	}
-	l.wanted = events
-	return len(l.requests) > 0 && len(l.requests) < events && !l.closed
+	l.wanted, patience = l.pace.growth(len(l.requests))
+	l.wanted = min(l.wanted, l.engine.config.BatchSize)
+	return len(l.requests) > 0 && len(l.requests) < l.wanted && !l.closed, patience
 }
 
 // decideBatch decides the next batch, if any.
@@ -207,7 +203,6 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 	case len(batch) == 0:
 		return false, ended
 	}
-	l.last = len(batch)
 	batch = l.dropImpatient(batch)
 	if len(batch) == 0 {
 		return true, false
@@ -218,12 +213,24 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 		return true, false
 	}
 	l.limit, l.wait = min(2*l.limit, l.engine.config.BatchSize), 0
+	l.pace.decided(l.engine.config.Now(), len(batch), turnaroundsOf(batch))
 	l.release(without(batch, busy)...)
 	l.putLast(busy)
 	if len(busy) == len(batch) && !l.engine.config.Pause(ctx, busyPause) {
 		l.giveUpAll(record.ErrUnavailable)
 	}
 	return true, false
+}
+
+// turnaroundsOf returns the times of the commands that the requests answer.
+func turnaroundsOf(requests []*request) []time.Duration {
+	times := make([]time.Duration, 0, len(requests))
+	for _, r := range requests {
+		if r.turnaround > 0 {
+			times = append(times, r.turnaround)
+		}
+	}
+	return times
 }
 
 // failed handles a batch that was not stored. The next batch has half the size, so that an event which the store does

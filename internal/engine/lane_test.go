@@ -8,37 +8,38 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// After a large batch the lane waits a moment for as many events again; after a small one it does not.
-func TestABusyLaneLetsTheNextBatchGrow(t *testing.T) {
+// A batch grows until as many events wait as its pace expects, or the patience is over.
+func TestABatchGrowsAtThePaceOfItsLane(t *testing.T) {
 	t.Parallel()
+	busy := pace{rate: 2000, turnaround: 1} // 16 events in 8 ms
 	for name, c := range map[string]struct {
-		last, waiting, coming int
-		waits                 time.Duration
+		pace            pace
+		waiting, coming int
+		waits           time.Duration
 	}{
-		"the lane was idle":          {0, 1, 0, 0},
-		"the last batch was small":   {busyBatch - 1, 3, 0, 0},
-		"no event waits":             {busyBatch, 0, 0, 0},
-		"twice as many wait":         {busyBatch, 2 * busyBatch, 0, 0},
-		"as many as fit in a batch":  {60, 64, 0, 0},
-		"few wait and none arrives":  {busyBatch, 1, 0, gatherFor},
-		"few wait and some arrive":   {busyBatch, 1, busyBatch, gatherFor},
-		"few wait and enough arrive": {busyBatch, 1, 2*busyBatch - 1, gatherFor / 2},
+		"the pace expects nothing":   {pace{}, 1, 0, 0},
+		"no event waits":             {busy, 0, 0, 0},
+		"a batch waits":              {busy, 64, 0, 0},
+		"few wait and none arrives":  {busy, 1, 0, longestGrowth},
+		"few wait and some arrive":   {busy, 1, 15, longestGrowth},
+		"few wait and enough arrive": {busy, 1, 16, longestGrowth / 2},
+		"many wait, a batch is full": {busy, 60, 4, longestGrowth / 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				l := newLane(&Engine{config: Config{BatchSize: 64, LaneCapacity: 256}})
-				l.last = c.last
+				l.pace = c.pace
 				add(t, l, c.waiting)
 				go func() {
-					time.Sleep(gatherFor / 2)
+					time.Sleep(longestGrowth / 2)
 					add(t, l, c.coming)
 				}()
 				began := time.Now()
 				l.gather(t.Context())
 				assert.Equal(t, c.waits, time.Since(began))
 				synctest.Wait()
-				time.Sleep(gatherFor)
+				time.Sleep(longestGrowth)
 			})
 		})
 	}

@@ -38,6 +38,8 @@ type request struct {
 
 	measured time.Time // of a wake: the time reached by the clock of this process; zero: unknown
 
+	turnaround time.Duration // of a reply: since the last change of its saga, set when it is decided
+
 	patience context.Context // the caller's; nil: no limit
 	done     func(answer)    // called exactly once, after the commit or when the request is given up
 }
