@@ -50,28 +50,29 @@ type fence struct {
 
 func newInstanceCache() *instanceCache { return &instanceCache{byID: make(map[string]*list.Element)} }
 
-// get returns the sagas with these ids. It returns false if one is not cached, if they are too large for one batch, or
-// if the cache is skipped. The caller must not change them.
-func (c *instanceCache) get(ids []string) (sagas, bool) {
+// get returns the cached ones of the sagas with these ids, and the ids of the others. It returns false if they are too large
+// for one batch, or if the cache is skipped. The caller must not change them.
+func (c *instanceCache) get(ids []string) (found sagas, missing []string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.skip > 0 && len(ids) > 0 {
 		c.skip--
-		return sagas{}, false
+		return sagas{}, nil, false
 	}
 	found, bytes := newSagas(len(ids)), 0
 	for _, id := range ids {
 		element := c.byID[id]
 		if element == nil {
-			return sagas{}, false
+			missing = append(missing, id)
+			continue
 		}
 		entry := element.Value.(*cached) //nolint:forcetypeassert // the list holds nothing else
 		if bytes += entry.cost; bytes > loadBytes && len(ids) > fewSagas {
-			return sagas{}, false
+			return sagas{}, nil, false
 		}
 		found.add(entry.fenced)
 	}
-	return found, true
+	return found, missing, true
 }
 
 func (c *instanceCache) recordHit() {

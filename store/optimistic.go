@@ -14,14 +14,22 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// optimistic is a batch decided from cached instances and an estimated clock, on the assumption that the keys of its
+// optimistic is a batch decided from cached instances, a few that are read, and an estimated clock, on the assumption that the keys of its
 // starts are free, and then written in one round trip. Each assumption is a statement that fails the transaction if it
 // does not hold. The batch is then tried again with locks.
 type optimistic struct {
-	batch record.Batch
-	found sagas
-	now   time.Time
+	batch   record.Batch
+	found   sagas
+	missing []string // sagas of the batch that are read first, without locks
+	now     time.Time
 }
+
+const (
+	// mostMissing is the number of sagas that an optimistic batch reads; they are at most a half of the batch.
+	mostMissing = 64
+	// mostMissingBytes is the size of the documents of a saga that it reads.
+	mostMissingBytes = 64 << 10
+)
 
 // optimistic returns nil if the batch needs a read.
 func (s *Store) optimistic(batch record.Batch) *optimistic {
@@ -32,11 +40,32 @@ func (s *Store) optimistic(batch record.Batch) *optimistic {
 	if !known {
 		return nil
 	}
-	found, all := s.cache.get(batch.SagaIDs)
-	if !all {
+	found, missing, ok := s.cache.get(batch.SagaIDs)
+	if !ok || 2*len(missing) > len(batch.SagaIDs) || len(missing) > mostMissing {
 		return nil
 	}
-	return &optimistic{batch: batch, found: found, now: now}
+	return &optimistic{batch: batch, found: found, missing: missing, now: now}
+}
+
+// read reads the sagas that are not cached: another replica has started them. It returns false if one cannot be read, is large,
+// or does not exist.
+func (o *optimistic) read(ctx context.Context, s *Store) (all bool, err error) {
+	if len(o.missing) == 0 {
+		return true, nil
+	}
+	rows, err := s.pool.Query(ctx, `select `+sagaColumns+` from sagas s
+		where s.id = any($1) and `+sizeOf("s.data", "s.progress")+` <= $2`, o.missing, mostMissingBytes)
+	if err != nil {
+		return false, err
+	}
+	readable := 0
+	err = s.readSagas(rows, func(found record.StoredSaga, row *sagaRow) {
+		if found.Unreadable == nil {
+			readable++
+			o.found.add(fenced{found.Instance, row.fence})
+		}
+	})
+	return readable == len(o.missing), err
 }
 
 // distinctKeys reports whether no two starts of the batch share a key.
@@ -55,6 +84,13 @@ func distinctKeys(starts []record.StartClaim) bool {
 // take tries once. If an assumption does not hold, nothing is written, and the error makes the caller try again with
 // locks.
 func (o *optimistic) take(ctx context.Context, s *Store, decide func(record.Loaded) (record.Changes, error)) (err error) {
+	all, err := o.read(ctx, s)
+	if err != nil {
+		return fmt.Errorf("read sagas: %w", refused(err))
+	}
+	if !all {
+		return s.transact(ctx, o.batch, decide)
+	}
 	changes, err := decide(o.loaded())
 	if err != nil || len(changes.Abandoned) > 0 {
 		return s.transact(ctx, o.batch, decide) // the cache may be stale: decide again with locks

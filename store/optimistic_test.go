@@ -115,6 +115,52 @@ func TestAStartByAnOutdatedLatestVersionIsReported(t *testing.T) {
 	assert.Equal(t, map[string]int{"order": newer.Version}, told)
 }
 
+// A replica that gets the replies of all sagas reads those that another one has started, and decides the batch without locks.
+func TestAFewSagasOfAnotherReplicaAreReadWithoutLocks(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	here := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
+	there := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
+	ids := []string{here.Start(saga.Start{}).ID, here.Start(saga.Start{}).ID, there.Start(saga.Start{}).ID}
+	tx, err := connect(t, url).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `select from sagas for update`) // a read with a lock would find all of them busy
+	require.NoError(t, err)
+	asked := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		err := here.Transact(t.Context(), record.Batch{SagaIDs: ids}, func(l record.Loaded) (record.Changes, error) {
+			assert.Len(t, l.Instances, 3)
+			assert.Empty(t, l.Busy)
+			close(asked)
+			return here.Decide(l, ids[2], storetest.Succeed(ids[2], "reserve", `{"r":1}`))
+		})
+		assert.NoError(t, err)
+	})
+	<-asked
+	require.NoError(t, tx.Commit(t.Context()))
+	group.Wait()
+	assert.JSONEq(t, `{"r":1}`, string(here.Get(ids[2]).Data))
+}
+
+// What was read without locks and has changed since is decided again.
+func TestASagaThatChangesAfterItWasReadIsReadAgain(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	ids := []string{here.Start(saga.Start{}).ID, there.Start(saga.Start{}).ID}
+	times := 0
+	err := here.Transact(t.Context(), record.Batch{SagaIDs: ids}, func(l record.Loaded) (record.Changes, error) {
+		if times++; times == 1 {
+			there.Apply(ids[1], storetest.Succeed(ids[1], "reserve", `{"by":"there"}`))
+		}
+		return here.Decide(l, ids[1], storetest.Do(saga.ActionPause))
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 2, times)
+	assert.Equal(t, saga.Paused, here.Get(ids[1]).Status)
+	assert.JSONEq(t, `{"by":"there"}`, string(here.Get(ids[1]).Data))
+}
+
 func TestReplicasThatAlternateStopUsingTheirCaches(t *testing.T) {
 	t.Parallel()
 	here, there := twoReplicas(t)

@@ -3,6 +3,7 @@ package rabbit
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -23,8 +24,14 @@ const startsAtOnce = 64
 // again, which is meant for the end only. When ctx ends, Consume waits up to Config.Grace for unsettled messages; the
 // rest is delivered again to the next consumer. handle must return when ctx ends.
 func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle func(message wire.Message, settle func(ok bool))) {
+	b.consumeWith(ctx, queue, prefetch, 0, handle)
+}
+
+func (b *Broker) consumeWith(
+	ctx context.Context, queue string, prefetch int, priority int32, handle func(message wire.Message, settle func(ok bool)),
+) {
 	b.consume(ctx, consumer{
-		queue: queue, prefetch: prefetch, grace: b.config.Grace, renew: b.config.Renew,
+		queue: queue, prefetch: prefetch, priority: priority, grace: b.config.Grace, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
 			handle(message, func(ok bool) {
 				if ok {
@@ -38,8 +45,12 @@ func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle
 }
 
 // ConsumeReplies consumes the replies of workers.
+//
+// Each replica consumes with a priority of its own, drawn at random, so that one of them gets all replies as long as it takes
+// them. It then knows the sagas, and its batches are those of the whole installation. When it is busy or gone, the next one gets
+// the replies.
 func (b *Broker) ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
-	b.Consume(ctx, b.names.replies(), b.config.Prefetch, handle)
+	b.consumeWith(ctx, b.names.replies(), b.config.Prefetch, 1+rand.Int32N(1<<30), handle) //nolint:gosec // guards nothing
 }
 
 // ConsumeDead consumes the dead letters. DiedIn says where each died first; its header x-death says why.

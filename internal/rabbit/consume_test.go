@@ -53,6 +53,41 @@ func TestASlowMessageDoesNotDelayLaterOnes(t *testing.T) {
 	settles[0](true)
 }
 
+// One replica gets all replies, so that it knows the sagas. The others get what it does not take, and everything once it is gone.
+func TestOneReplicaGetsTheRepliesThatItTakes(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.Prefetch = 10
+	inboxes := make([]inbox, 2)
+	stops := make([]func(), 2)
+	brokers := []*rabbit.Broker{connect(t, config), connect(t, config)}
+	for i, b := range brokers {
+		stops[i] = background(t, func(ctx context.Context) {
+			b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
+				inboxes[i].add(m, settle)
+				settle(true)
+			})
+		})
+	}
+	counts := func() []int { return []int{len(inboxes[0].ids()), len(inboxes[1].ids())} }
+	require.Eventually(t, func() bool { // both consume
+		queue, err := plainChannel(t, config.URL).QueueDeclarePassive(config.Prefix+".replies", true, false, false, false, nil)
+		return err == nil && queue.Consumers == 2
+	}, 10*time.Second, 20*time.Millisecond)
+	sendReplies(t, config, 0, 50) // one by one: each is confirmed and settled before the next
+	require.Eventually(t, func() bool { return counts()[0]+counts()[1] >= 50 }, 10*time.Second, 5*time.Millisecond)
+	preferred := 0
+	if counts()[1] > counts()[0] {
+		preferred = 1
+	}
+	assert.GreaterOrEqual(t, counts()[preferred], 45, "%v", counts())
+
+	stops[preferred]()
+	other := counts()[1-preferred]
+	sendReplies(t, config, 50, 20)
+	require.Eventually(t, func() bool { return counts()[1-preferred] >= other+20 }, 10*time.Second, 5*time.Millisecond)
+}
+
 func TestMessagesSettledInAnyOrderAreNotDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	config := corner(t)

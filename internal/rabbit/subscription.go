@@ -25,6 +25,7 @@ type consumer struct {
 	prefetch int           // the current maximum: fewer while messages are large
 	renew    time.Duration // time without a message after which it subscribes again
 	grace    time.Duration // how long to wait at the end for unsettled messages; 0: no limit
+	priority int32         // the broker prefers the consumer of the queue with the highest one that takes more; 0: none
 	handle   func(message wire.Message, settle func(verdict))
 	inOrder  bool          // the messages that are unsettled at the end come first for the next consumer; takes one at a time
 	declare  []declaration // what must exist first, made again with each subscription
@@ -52,7 +53,7 @@ func subscribe(conn *connection, c consumer) (*subscription, error) {
 		if err = channel.Qos(c.prefetch, 0, false); err != nil {
 			return err
 		}
-		s.deliveries, err = channel.Consume(c.queue, consumerTag, false, false, false, false, nil)
+		s.deliveries, err = channel.Consume(c.queue, consumerTag, false, false, false, false, c.arguments())
 		return err
 	})
 	if err != nil {
@@ -60,6 +61,14 @@ func subscribe(conn *connection, c consumer) (*subscription, error) {
 		return nil, fmt.Errorf("consume %s: %w", c.queue, err)
 	}
 	return s, nil
+}
+
+// arguments returns the arguments of the consumer.
+func (c *consumer) arguments() amqp.Table {
+	if c.priority == 0 {
+		return nil
+	}
+	return amqp.Table{"x-priority": c.priority}
 }
 
 // run dispatches deliveries until the subscription is lost, or ctx has ended and all is settled. It returns the reason.

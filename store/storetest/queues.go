@@ -181,11 +181,13 @@ func queueThrottled(f *Fixture) {
 	f.startHeld(make([]uint8, 30)...)
 	assert.Len(t, f.release(100), 1, "the first one leaves at once")
 	f.set(func(s *record.QueueSettings) { s.Rate = 20 })
-	began := time.Now()
-	f.released(10)
-	took := time.Since(began)
-	assert.Greater(t, took, 250*time.Millisecond, "10 at 20 a second, less the burst")
-	assert.Less(t, took, 5*time.Second)
+	began, left := time.Now(), 0
+	require.Eventually(t, func() bool { // a busy machine may let the last call take a whole burst
+		left += len(f.release(100))
+		return left >= 10
+	}, 10*time.Second, 5*time.Millisecond)
+	assert.Greater(t, time.Since(began), 250*time.Millisecond, "10 at 20 a second, less the burst")
+	assert.Less(t, left, 15)
 	f.set(func(s *record.QueueSettings) { s.Rate = record.MinQueueRate })
 	assert.LessOrEqual(t, len(f.release(100)), 4, "what was allowed already")
 	assert.Empty(t, f.release(100))
