@@ -12,50 +12,12 @@ import (
 )
 
 const (
-	insertAudit = `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, before, after)
-		select coalesce(n.at, clock_timestamp()), n.actor, n.key_id, n.action, n.target, n.definition, n.reason, n.request_id, n.before, n.after
-		from (select unnest($1::timestamptz[]) as at, unnest($2::text[]) as actor, unnest($3::text[]) as key_id, unnest($4::text[]) as action,
-			unnest($5::text[]) as target, unnest($6::text[]) as definition, unnest($7::text[]) as reason, unnest($8::text[]) as request_id,
-			unnest($9::text[])::json as before, unnest($10::text[])::json as after) n`
-	insertOneAudit = `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, before, after)
-		select coalesce(($1::timestamptz[])[1], clock_timestamp()), ($2::text[])[1], ($3::text[])[1], ($4::text[])[1],
-			($5::text[])[1], ($6::text[])[1], ($7::text[])[1], ($8::text[])[1], ($9::text[])[1]::json, ($10::text[])[1]::json`
-
 	auditColumns = `a.id, a.at, a.actor, a.key_id, a.action, a.target, a.definition, a.reason, a.request_id, a.before, a.after,
 		coalesce(a.seq, 0), a.hash`
 
 	// auditBound is the number of entries that a page may scan without finding enough.
 	auditBound = 20_000
 )
-
-// queueAudit stores audit entries.
-func (s *Store) queueAudit(b *pgx.Batch, entries []record.AuditEntry) {
-	n := len(entries)
-	if n == 0 {
-		return
-	}
-	texts := make([][]string, 7)
-	for i := range texts {
-		texts[i] = make([]string, n)
-	}
-	ats, before, after := make([]*time.Time, n), make([]*string, n), make([]*string, n)
-	for i := range entries {
-		e := &entries[i]
-		for column, text := range []string{e.Actor, e.KeyID, e.Action, e.Target, e.Definition, e.Reason, e.RequestID} {
-			texts[column][i] = cleaned(text)
-		}
-		ats[i], before[i], after[i] = nullable(e.At), jsonText(s.keys.JSON(texts[3][i], sealedBefore, e.Before)), jsonText(s.keys.JSON(texts[3][i], sealedAfter, e.After))
-	}
-	b.Queue(forRows(n, insertOneAudit, insertAudit),
-		ats, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], before, after)
-}
-
-func jsonText(text []byte) *string {
-	if text == nil {
-		return nil
-	}
-	return new(string(text))
-}
 
 // audit stores the entry of a change in its transaction, if the context has a caller.
 func (s *Store) audit(ctx context.Context, tx pgx.Tx, action, target, definition string, before, after any) error {
@@ -69,7 +31,9 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, action, target, definition
 	}
 	entry.Definition = definition
 	b := &pgx.Batch{}
-	s.queueAudit(b, []record.AuditEntry{entry})
+	if err := s.queueAudit(b, []record.AuditEntry{entry}); err != nil {
+		return err
+	}
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("store an audit entry: %w", err)
 	}

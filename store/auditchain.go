@@ -19,7 +19,7 @@ const (
 
 	unsealed = `select ` + auditColumns + ` from audit a where a.seq is null order by a.id limit $1`
 
-	sealRows = `update audit a set seq = n.seq, hash = n.hash
+	setSeals = `update audit a set seq = n.seq, hash = n.hash
 		from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as seq, unnest($3::bytea[]) as hash) n
 		where a.id = n.id and a.seq is null`
 
@@ -36,30 +36,49 @@ const (
 func (s *Store) SealAudit(ctx context.Context) (sealed int, err error) {
 	for {
 		var some bool
-		err := s.pool.QueryRow(ctx, `select exists (select from audit where seq is null)`).Scan(&some)
+		err := s.pool.QueryRow(ctx, `select exists (select from audit_waiting) or exists (select from audit where seq is null)`).Scan(&some)
 		if err != nil || !some {
 			return sealed, wrapped("seal the audit log", err)
 		}
-		entries := 0
+		entries, more := 0, false
 		err = retried(ctx, func() error {
 			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-				entries, err = s.sealEntries(ctx, tx)
+				entries, more, err = s.sealEntries(ctx, tx)
 				return err
 			})
 		})
 		sealed += entries
-		if err != nil || entries < sealBatch {
+		if err != nil || !more {
 			return sealed, wrapped("seal the audit log", err)
 		}
 	}
 }
 
-func (s *Store) sealEntries(ctx context.Context, tx pgx.Tx) (int, error) {
+// sealEntries seals entries of replicas of the version before, which are rows of audit, and those that wait.
+func (s *Store) sealEntries(ctx context.Context, tx pgx.Tx) (sealed int, more bool, err error) {
 	var chain record.AuditChain
 	if err := tx.QueryRow(ctx, lockChain).Scan(&chain.Seq, &chain.Hash); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	// A separate statement, which sees what was sealed during the wait for the lock.
+	// Separate statements, which see what was sealed during the wait for the lock.
+	rows, err := s.sealRows(ctx, tx, &chain)
+	if err != nil {
+		return 0, false, err
+	}
+	entries, more, err := s.waiting(ctx, tx)
+	if err == nil && len(entries) > 0 {
+		if err = chain.Chained(entries); err == nil {
+			err = s.storeSealed(ctx, tx, entries)
+		}
+	}
+	if err == nil && rows+len(entries) > 0 {
+		_, err = tx.Exec(ctx, `update audit_chain set seq = $1, hash = $2`, chain.Seq, chain.Hash)
+	}
+	return rows + len(entries), more || rows == sealBatch, err
+}
+
+// sealRows seals rows of audit.
+func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChain) (int, error) {
 	rows, err := tx.Query(ctx, unsealed, sealBatch)
 	if err != nil {
 		return 0, err
@@ -78,17 +97,15 @@ func (s *Store) sealEntries(ctx context.Context, tx pgx.Tx) (int, error) {
 	for i := range entries {
 		seqs[i], hashes[i] = entries[i].Seq, entries[i].Hash
 	}
-	if _, err := tx.Exec(ctx, sealRows, ids, seqs, hashes); err != nil {
-		return 0, err
-	}
-	_, err = tx.Exec(ctx, `update audit_chain set seq = $1, hash = $2`, chain.Seq, chain.Hash)
+	_, err = tx.Exec(ctx, setSeals, ids, seqs, hashes)
 	return len(entries), err
 }
 
 // AuditChain returns the extent of the chain.
 func (s *Store) AuditChain(ctx context.Context) (c record.AuditChain, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null) from audit_chain`).
+		return tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null)
+				+ (select coalesce(sum(json_array_length(entries)), 0) from audit_waiting) from audit_chain`).
 			Scan(&c.Seq, &c.Hash, &c.FirstSeq, &c.FirstHash, &c.Unsealed)
 	})
 	return c, wrapped("read the end of the audit log", err)

@@ -54,6 +54,7 @@ func neededColumns() []string {
 		"payload_keys.used_at", "payload_rewrite.failed", // 00011
 		"start_requests.claimed_until", // 00014
 		"children.parent",              // 00015
+		"audit_waiting.entries",        // 00017
 	}
 }
 

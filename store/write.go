@@ -65,7 +65,9 @@ func (w *write) queue(b *pgx.Batch) error {
 		return err
 	}
 	w.store.queueEvents(b, w.changes.Events)
-	w.store.queueAudit(b, w.changes.Audit)
+	if err := w.store.queueAudit(b, w.changes.Audit); err != nil {
+		return err
+	}
 	w.queueAbandoned(b)
 	queueResults(b, w.changes.Results)
 	w.store.queueRedriven(b, w.changes.Redriven)
