@@ -24,7 +24,7 @@ type compareCommand struct {
 	Variants     []system.Variant `default:"A,B" help:"A: all steps succeed. B: the third step fails, two compensations follow."`
 	InFlight     []int            `default:"64,256" help:"Sagas in flight."`
 	Payload      int              `help:"Additional bytes of data per saga."`
-	OneAtATime   bool             `negatable:"" default:"true" help:"Also run ours and naive with one saga at a time."`
+	OneAtATime   bool             `negatable:"" default:"true" help:"Also run ours, naive and naive-quorum with one saga at a time."`
 	Rounds       int              `default:"3" help:"Runs of every system in every cell of the table."`
 	Warmup       time.Duration    `default:"1s" help:"Time before a run is measured."`
 	Duration     time.Duration    `default:"3s" help:"Measured time of a run."`
@@ -96,7 +96,7 @@ func (c compareCommand) oneByOne() []string {
 	if !c.OneAtATime {
 		return nil
 	}
-	return slices.DeleteFunc([]string{compare.Ours, "naive"}, func(name string) bool { return !slices.Contains(c.Systems, name) })
+	return slices.DeleteFunc([]string{compare.Ours, "naive", "naive-quorum"}, func(name string) bool { return !slices.Contains(c.Systems, name) })
 }
 
 // load returns the flags of a run. `orchestrator bench` takes the same ones.

@@ -26,7 +26,7 @@ import (
 
 // entries returns the systems that run in this program. The orchestrator runs in its own.
 func entries() []system.Entry {
-	return []system.Entry{naive.Entry(), dbos.Entry(), river.Entry(), roofline.Entry()}
+	return append(naive.Entries(), dbos.Entry(), river.Entry(), roofline.Entry())
 }
 
 type commands struct {

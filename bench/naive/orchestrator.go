@@ -18,9 +18,16 @@ const (
 	connections = 16
 )
 
-// Entry returns the system's entry.
-func Entry() system.Entry {
-	return system.Entry{Name: "naive", Broker: true, Open: open, Work: work}
+// Entries returns the system with classic queues, which teams usually take, and with quorum queues, which survive a lost node.
+func Entries() []system.Entry {
+	entry := func(name, queueType string) system.Entry {
+		return system.Entry{
+			Name: name, Broker: true,
+			Open: func(ctx context.Context, place system.Place) (system.System, error) { return open(ctx, place, queueType) },
+			Work: func(ctx context.Context, place system.Place, ready func()) error { return work(ctx, place, queueType, ready) },
+		}
+	}
+	return []system.Entry{entry("naive", amqp.QueueTypeClassic), entry("naive-quorum", amqp.QueueTypeQuorum)}
 }
 
 // orchestrator is the system's main process.
@@ -34,7 +41,7 @@ type orchestrator struct {
 	stop     context.CancelFunc
 }
 
-func open(ctx context.Context, place system.Place) (system.System, error) {
+func open(ctx context.Context, place system.Place, queueType string) (system.System, error) {
 	pool, err := system.Pool(ctx, place.DatabaseURL, connections, nil)
 	if err != nil {
 		return nil, err
@@ -42,7 +49,7 @@ func open(ctx context.Context, place system.Place) (system.System, error) {
 	if _, err := pool.Exec(ctx, schema); err != nil {
 		return nil, fmt.Errorf("create the tables: %w", err)
 	}
-	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
+	out, in, err := system.DialPair(place.AMQPURL, queueType, queues(place)...)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // work answers the commands of all three queues until ctx ends.
-func work(ctx context.Context, place system.Place, ready func()) error {
-	out, in, err := system.DialPair(place.AMQPURL, amqp.QueueTypeClassic, queues(place)...)
+func work(ctx context.Context, place system.Place, queueType string, ready func()) error {
+	out, in, err := system.DialPair(place.AMQPURL, queueType, queues(place)...)
 	if err != nil {
 		return err
 	}
