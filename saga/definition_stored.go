@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"encoding/json"
 	"strings"
 	"unicode/utf8"
 )
@@ -8,10 +9,44 @@ import (
 // maxStoredName is the longest name of a command or queue that an AMQP message can carry, in bytes.
 const maxStoredName = 255
 
+// storedLater wraps a definition that uses members which earlier versions ignore. To these it has no steps, so their replicas
+// leave its sagas alone: otherwise they would run steps that `when` skips, and pass on what `sensitive` hides.
+type storedLater struct {
+	Definition json.RawMessage `json:"definition"`
+}
+
+// StoredJSON returns the form for a store, which ReadDefinition reads. It is that of MarshalJSON, unless a replica of an
+// earlier version must not run the definition.
+func (d *Definition) StoredJSON() ([]byte, error) {
+	body, err := d.MarshalJSON()
+	if err != nil || !d.later() {
+		return body, err
+	}
+	return json.Marshal(storedLater{Definition: body})
+}
+
+// later reports whether the definition uses members that a version without steps that wait would ignore.
+func (d *Definition) later() bool {
+	if d.DataSchema != nil || len(d.Sensitive) > 0 {
+		return true
+	}
+	for i := range d.Steps {
+		step := &d.Steps[i]
+		if step.Wait() != NoWait || step.When != "" || step.Input != nil || step.OutputAs != "" || step.OutputSchema != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // ReadDefinition reads a definition as it was stored, perhaps by another version of the program. It ignores unknown
 // members and the limits of ParseDefinition. It refuses only what the core cannot run, such as a step without a command
 // or a cycle. The error is of type Faults.
 func ReadDefinition(name string, version int, body []byte) (*Definition, error) {
+	var wrapped storedLater
+	if json.Unmarshal(body, &wrapped) == nil && wrapped.Definition != nil {
+		body = wrapped.Definition
+	}
 	read := definitionReader{lenient: true}
 	given := read.definition(body)
 	definition := given.complete(name, version)

@@ -87,3 +87,29 @@ func TestAStoredDefinitionThatCannotRunIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, place, body)
 	}
 }
+
+// A version without these members would ignore them, so the stored form has no steps for it.
+func TestADefinitionThatAnEarlierVersionMustNotRunIsStoredApart(t *testing.T) {
+	t.Parallel()
+	step := saga.New("order").Step("a", "q.a")
+	for name, built := range map[string]*saga.Builder{
+		"a condition":   saga.New("order").Step("a", "q.a", saga.When("data.n > 1")),
+		"an input":      saga.New("order").Step("a", "q.a", saga.Input(map[string]saga.Pointer{"id": "/id"})),
+		"an output_as":  saga.New("order").Step("a", "q.a", saga.OutputAs("made")),
+		"a child":       saga.New("order").Child("a", "shipping"),
+		"marked data":   saga.New("order").Sensitive("/card").Step("a", "q.a"),
+		"a plain start": step,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			definition, err := built.Build()
+			require.NoError(t, err)
+			stored, err := definition.StoredJSON()
+			require.NoError(t, err)
+			require.Equal(t, built == step, strings.HasPrefix(string(stored), `{"steps"`), string(stored))
+			read, err := saga.ReadDefinition("order", 0, stored)
+			require.NoError(t, err)
+			require.Equal(t, definition, read)
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"strings"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -24,3 +27,22 @@ func queueChildren(b *pgx.Batch, created []saga.Instance) {
 
 // parentStands is the condition that the parent of a saga s, if it has one, is still there.
 const parentStands = `exists (select from children c join sagas p on p.id = c.parent where c.saga_id = s.id)`
+
+// childMark stands first in the labels of a child. A replica of a version without child sagas cannot read such labels, so it
+// leaves the child alone: otherwise it would end the child without a word to its parent.
+const childMark = `{"": 0`
+
+func markChild(labels string) string {
+	if labels == "{}" {
+		return childMark + "}"
+	}
+	return childMark + ", " + strings.TrimPrefix(labels, "{")
+}
+
+// withoutMark returns labels as they were before markChild.
+func withoutMark(labels []byte) []byte {
+	if rest, marked := bytes.CutPrefix(labels, []byte(childMark)); marked {
+		return append([]byte("{"), bytes.TrimPrefix(rest, []byte(","))...)
+	}
+	return labels
+}

@@ -92,7 +92,7 @@ func (r *sagaRow) readAttention(keys *seal.Keys) error {
 }
 
 func (r *sagaRow) readLabels() error {
-	if err := json.Unmarshal(r.labels, &r.in.Labels); err != nil {
+	if err := json.Unmarshal(withoutMark(r.labels), &r.in.Labels); err != nil {
 		r.in.Labels = nil
 		return fmt.Errorf("column labels: %w", err)
 	}

@@ -61,7 +61,7 @@ func (s *Store) putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition
 	case !errors.Is(err, record.ErrDefinitionNotFound):
 		return none, false, err
 	}
-	body, err := d.MarshalJSON()
+	body, err := d.StoredJSON()
 	if err != nil {
 		return none, false, fmt.Errorf("encode: %w", err)
 	}

@@ -39,6 +39,9 @@ func (c *identity) add(in *saga.Instance) error {
 			return fmt.Errorf("encode the labels of saga %s: %w", in.ID, err)
 		}
 	}
+	if in.Parent != nil {
+		labels = markChild(labels)
+	}
 	c.id = append(c.id, in.ID)
 	c.definition = append(c.definition, in.Definition)
 	c.version = append(c.version, int32(in.Version)) //nolint:gosec // a column of the same range

@@ -54,6 +54,9 @@ func TestFailover(t *testing.T) {
 	}
 	require.NoError(t, servers.Install(context.Background(), packages))
 	runAll(t, failovers())
+	if *everything {
+		besideEachOther(t)
+	}
 }
 
 // withCancels cancels one saga after the other while a fault is injected.

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// buildBefore builds the orchestrator as it was before the newest migration came, and returns its path.
-func buildBefore(t *testing.T) string {
+// buildBefore builds the orchestrator as it was before a file of the source came, and returns its path.
+func buildBefore(t *testing.T, file string) string {
 	t.Helper()
 	const root = "../../.."
 	git := func(arguments ...string) string {
@@ -25,11 +25,8 @@ func buildBefore(t *testing.T) string {
 		return strings.TrimSpace(string(out))
 	}
 	require.Equal(t, "false", git("rev-parse", "--is-shallow-repository"), "the test builds the version before from the history: git fetch --unshallow")
-	files, err := filepath.Glob(root + "/migrations/*.sql")
-	require.NoError(t, err)
-	newest := filepath.Base(slices.Max(files))
-	added := git("log", "-1", "--diff-filter=A", "--format=%H", "--", "migrations/"+newest)
-	require.NotEmpty(t, added, "%s is not committed", newest)
+	added := git("log", "-1", "--diff-filter=A", "--format=%H", "--", file)
+	require.NotEmpty(t, added, "%s is not committed", file)
 	folder := t.TempDir()
 	archive := filepath.Join(folder, "source.tar")
 	git("archive", "--output="+archive, added+"^")
@@ -40,33 +37,48 @@ func buildBefore(t *testing.T) string {
 	build.Dir = folder
 	out, err = build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	t.Logf("the version before is %s, without %s", git("rev-parse", "--short", added+"^"), newest)
+	t.Logf("the version before is %s, without %s", git("rev-parse", "--short", added+"^"), file)
 	return program
 }
 
-// versionBefore makes the replicas those of the version before.
-func versionBefore(fx *fixture) { fx.program = buildBefore(fx.t) }
+// versionBefore makes the replicas those of the version before the newest migration.
+func versionBefore(fx *fixture) {
+	files, err := filepath.Glob("../../../migrations/*.sql")
+	require.NoError(fx.t, err)
+	fx.program = buildBefore(fx.t, "migrations/"+filepath.Base(slices.Max(files)))
+}
 
-// rollOver migrates the schema, and then replaces one replica after the other. Both versions run beside each other meanwhile.
-func rollOver(fx *fixture) int {
-	program := built.path(fx.t, "cmd/orchestrator", false)
-	migrating := exec.CommandContext(fx.t.Context(), program, "migrate", "up")
+// migrateUp migrates the schema to that of this source.
+func (fx *fixture) migrateUp() {
+	fx.t.Helper()
+	migrating := exec.CommandContext(fx.t.Context(), built.path(fx.t, "cmd/orchestrator", false), "migrate", "up")
 	migrating.Env = append(os.Environ(), "DATABASE_URL="+fx.database)
 	out, err := migrating.CombinedOutput()
 	require.NoError(fx.t, err, string(out))
+}
+
+// upgrade replaces a replica by one that is built from this source.
+func (fx *fixture) upgrade(p *process) {
+	fx.t.Helper()
+	p.signal(syscall.SIGTERM)
+	_, ended := p.now()
+	select {
+	case <-ended:
+	case <-time.After(15 * time.Second):
+		require.FailNow(fx.t, "a replica of the version before did not end")
+	}
+	p.program = built.path(fx.t, "cmd/orchestrator", false)
+	p.start()
+	fx.ready()
+}
+
+// rollOver migrates the schema, and then replaces one replica after the other. Both versions run beside each other meanwhile.
+func rollOver(fx *fixture) int {
+	fx.migrateUp()
 	fx.let(lasting(5*time.Second, 2*time.Second))
 	for _, p := range fx.replicas {
 		whole := fx.broken()
-		p.signal(syscall.SIGTERM)
-		_, ended := p.now()
-		select {
-		case <-ended:
-		case <-time.After(15 * time.Second):
-			require.FailNow(fx.t, "a replica of the version before did not end")
-		}
-		p.program = program
-		p.start()
-		fx.ready()
+		fx.upgrade(p)
 		whole()
 		fx.let(lasting(5*time.Second, 2*time.Second))
 	}
