@@ -47,8 +47,9 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	kept, err := memory.Open(memory.Config{})
 	require.NoError(t, err)
 	o := &orchestrator{t: t, store: kept, broker: local.New()}
+	var parts sync.WaitGroup
 	outbox := relay.New(relay.Config{
-		Rows: kept, Publisher: o.broker,
+		Rows: kept, Publisher: betweenSagas{o.broker, func() *engine.Engine { return o.engine }, &parts},
 		Published: func(ctx context.Context, id saga.CommandID, done func()) { o.engine.Published(ctx, id, done) },
 	})
 	decode := func(m wire.Message) (record.StartRequest, error) { return api.DecodeStartMessage(m, time.Now()) }
@@ -67,7 +68,6 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	o.url, o.client = served.URL, served.Client()
 
 	ctx, stop := context.WithCancel(context.Background())
-	var parts sync.WaitGroup
 	parts.Go(func() { outbox.Run(ctx) })
 	parts.Go(func() { o.engine.Run(ctx, time.Second) })
 	bulk := operate.NewBulk(operate.Config{

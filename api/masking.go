@@ -31,9 +31,10 @@ func (s *service) protectionOf(ctx context.Context, in *saga.Instance) (protecti
 			output: func(_ string, data []byte) []byte { return saga.MaskAll(data) },
 			redact: func(string) string { return saga.Masked },
 		}, nil
-	case err != nil || len(definition.Sensitive) == 0:
+	case err != nil || !definition.Hides(in):
 		return protection{}, err
 	}
+	definition = definition.Within(in)
 	return protection{
 		mask:   func(data []byte) []byte { return definition.Mask(data) },
 		input:  func(step string, data []byte) []byte { return definition.MaskInput(step, data) },

@@ -134,6 +134,46 @@ func TestViewersGetNoSensitiveValueFromAnyRoute(t *testing.T) {
 	}
 }
 
+func TestViewersGetNoSensitiveValueOfARelative(t *testing.T) {
+	t.Parallel()
+	o := start(t, withKeys)
+	_, o.key = o.holder(record.Admin)
+	o.put("/v1/definitions/shipping", `{"sensitive":["/token"],"steps":[`+reserve+`]}`)
+	o.put("/v1/definitions/order", `{"sensitive":["/card"],"steps":[{"name":"ship","saga":"shipping","input":{"pay":"/card","order":"/order"},"output_as":"shipment"}]}`)
+	o.worker(func(d wire.Delivery) wire.Reply {
+		if strings.Contains(string(d.Data), "refuse") {
+			return wire.Failed("declined", "refused "+cardNumber, false)
+		}
+		return wire.Succeeded([]byte(`{"token":"token-9876","tracking":7}`))
+	})
+	for data, status := range map[string]saga.Status{
+		`{"card":"` + cardNumber + `","order":"` + orderNumber + `"}`: saga.Completed,
+		`{"card":"` + cardNumber + `","order":"refuse"}`:              saga.Compensated,
+	} {
+		_, o.key = o.holder(record.Operator)
+		parent := o.begin(`{"definition":"order","data":` + data + `}`).ID
+		ended := o.untilStatus(parent, status)
+		require.Len(t, ended.Children, 1)
+		for _, id := range []string{parent, ended.Children[0]} {
+			for _, path := range []string{"/v1/sagas/" + id, "/v1/sagas/" + id + "/history", "/v1/sagas/" + id + "/why", "/v1/sagas?limit=9"} {
+				_, o.key = o.holder(record.Viewer)
+				shown := string(o.get(path).content)
+				assert.NotContains(t, shown, cardNumber, path)
+				assert.NotContains(t, shown, "token-9876", path)
+			}
+			_, o.key = o.holder(record.Operator)
+			assert.Contains(t, string(o.get("/v1/sagas/"+id).content), cardNumber, "operators see the values")
+		}
+		_, o.key = o.holder(record.Viewer)
+		if status == saga.Completed {
+			assert.JSONEq(t, `{"card":"***","order":"`+orderNumber+`","shipment":{"order":"`+orderNumber+`","pay":"***","token":"***","tracking":7}}`,
+				string(o.get("/v1/sagas/"+parent).saga(http.StatusOK).Data))
+		} else {
+			assert.Contains(t, string(o.get("/v1/sagas/"+parent).content), "refused ***")
+		}
+	}
+}
+
 func TestWhatViewersGetKeepsItsShape(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)

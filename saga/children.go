@@ -27,6 +27,8 @@ type Parent struct {
 	Saga  string `json:"saga"`
 	Step  string `json:"step"`
 	Level int    `json:"level"` // of the child
+	// Hidden points to what is sensitive in the data that the parent has started the child with.
+	Hidden []Pointer `json:"hidden,omitempty"`
 }
 
 // Message is what one saga asks or tells another. It leaves after the commit, like a command, until it was delivered.
@@ -57,7 +59,8 @@ type ChildEnded struct {
 	// Revision is that of the child at its end. A child can open again and end again: only a later end is news. 0: unknown.
 	Revision int64
 	Data     json.RawMessage
-	Failure  *Failure    // of the child, if it turned back
+	Hidden   []Pointer   // to what is sensitive in the data
+	Failure  *Failure    // of the child, if it turned back; without sensitive values
 	Refused  *ReplyError // nil: the child has ended
 	// Answers is the message to which a refusal answers. Exists reports that the child is there, and will not turn back.
 	Answers CommandID
@@ -101,7 +104,7 @@ func (t *transition) startChild(i int) (child string) {
 	s.Children, s.ChildRevision = append(append([]string(nil), s.Children...), child), 0
 	s.DeadlineAt = t.in(waitLook)
 	start := t.childStart(i)
-	start.Data = t.commandData(i)
+	start.Data, start.Parent.Hidden = t.commandData(i), t.hiddenFromParent(i)
 	t.messages = append(t.messages, Message{ID: id, Start: &start})
 	return child
 }
@@ -162,6 +165,7 @@ func (t *transition) childHeard(i int, e ChildEnded) {
 	case e.Refused != nil:
 		t.childRefused(i, e)
 	case e.Status == Completed:
+		t.hideOutput(i, e.Data, e.Hidden)
 		t.childCompleted(i, e.Data)
 	case e.Status == Compensated:
 		t.childCompensated(i, e.Failure)

@@ -97,6 +97,7 @@ type Progress struct {
 	ProgressAt       time.Time   `json:"progress_at"`
 	Overdue          bool        `json:"overdue,omitempty"`
 	LastAction       string      `json:"last_action,omitempty"` // id of the last operator action applied
+	Hidden           []Pointer   `json:"hidden,omitempty"`      // to what is sensitive in the data because a child's definition says so
 	Steps            []StepState `json:"steps"`
 }
 

@@ -11,8 +11,9 @@ import (
 const minSecret = 4
 
 // Redactor returns a function that replaces the sensitive values of an instance by "***" in texts, such as a worker's error
-// messages. It finds texts and numbers of four bytes or more. It returns nil if the definition has no sensitive members.
+// messages. It finds texts and numbers of four bytes or more. It returns nil if nothing is sensitive.
 func (d *Definition) Redactor(in *Instance) func(string) string {
+	d = d.Within(in)
 	if d.hidden == nil {
 		return nil
 	}

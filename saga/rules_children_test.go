@@ -2,6 +2,7 @@ package saga_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"testing"
 
 	"github.com/oklog/ulid/v2"
@@ -280,4 +281,88 @@ func TestRule23AChildWhosePivotIsOutIsNotCompensatedYet(t *testing.T) {
 	left := begin(t, saga.New("order").Pivot("p", "q.p"), asChild)
 	left.act(saga.ActionAbandon)
 	require.NotNil(t, left.hear(saga.Unwind{}).Refused, "the pivot may have taken effect")
+}
+
+func TestRule23WhatIsSensitiveInAChildIsSensitiveInItsParent(t *testing.T) {
+	t.Parallel()
+	hides := func(pointers ...saga.Pointer) func(*saga.ChildEnded) {
+		return func(e *saga.ChildEnded) { e.Hidden = pointers }
+	}
+	const address = `{"address":{"street":"Mill Lane","town":"Ely"},"tracking":7}`
+	for name, c := range map[string]struct {
+		under    string
+		pointer  saga.Pointer
+		data     string // of the parent, as viewers get it
+		output   string // of the step
+		pointers []saga.Pointer
+	}{
+		"a member, merged": {
+			"", "/address/street", `{"address":{"street":"***","town":"Ely"},"id":"4242","tracking":7}`, `{"address":{"street":"***","town":"Ely"},"tracking":7}`,
+			[]saga.Pointer{"/address/street", "/id"},
+		},
+		"a member, under another": {
+			"shipment", "/tracking", `{"id":"4242","shipment":{"address":{"street":"Mill Lane","town":"Ely"},"tracking":"***"}}`,
+			`{"address":{"street":"Mill Lane","town":"Ely"},"tracking":"***"}`,
+			[]saga.Pointer{"/id", "/shipment/tracking"},
+		},
+		"all, merged": {"", "", `{"address":"***","id":"4242","tracking":"***"}`, `{"address":"***","tracking":"***"}`, []saga.Pointer{"/address", "/id", "/tracking"}},
+		"all, under a member": {
+			"shipment", "", `{"id":"4242","shipment":"***"}`, `{"address":"***","tracking":"***"}`, []saga.Pointer{"/id", "/shipment"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := []saga.StepOption{saga.OutputAs(c.under)}
+			if c.under == "" {
+				options = nil
+			}
+			conversation := begin(t, shipping(options...), startData(`{"id":"4242"}`))
+			conversation.succeed("a")
+			conversation.ends("ship", saga.Completed, childData(address), hides(c.pointer))
+			in := conversation.is
+			def := conversation.def
+			require.True(t, def.Hides(&in))
+			require.JSONEq(t, c.data, string(def.Within(&in).Mask(in.Data)))
+			require.JSONEq(t, c.output, string(def.Within(&in).MaskOutput("ship", in.Steps[1].Output)))
+			in.Parent = &saga.Parent{Saga: "p", Step: "order", Level: 2, Hidden: []saga.Pointer{"/id"}}
+			require.Equal(t, c.pointers, def.HiddenIn(&in), "what its own parent gets")
+			require.Equal(t, "order ***", def.Redactor(&in)("order 4242"))
+		})
+	}
+}
+
+func TestRule23WhatIsSensitiveInAParentIsSensitiveInItsChild(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options []saga.StepOption
+		want    []saga.Pointer
+	}{
+		"all of the data": {nil, []saga.Pointer{"/card/number", "/id"}},
+		"a part": {
+			[]saga.StepOption{saga.Input(map[string]saga.Pointer{"pay/with": "/card", "order": "/id", "amount": "/amount"})},
+			[]saga.Pointer{"/order", "/pay~1with/number"},
+		},
+		"a member of what is sensitive": {[]saga.StepOption{saga.Input(map[string]saga.Pointer{"digits": "/card/number/last"})}, []saga.Pointer{"/digits"}},
+		"nothing of it":                 {[]saga.StepOption{saga.Input(map[string]saga.Pointer{"amount": "/amount"})}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			parent := saga.New("order").Sensitive("/id", "/card/number").Child("ship", "shipping", c.options...)
+			conversation := begin(t, parent, startData(`{"id":"4242","card":{"number":"4111"},"amount":3}`))
+			require.Len(t, conversation.last.Messages, 1)
+			require.Equal(t, c.want, conversation.last.Messages[0].Start.Parent.Hidden)
+		})
+	}
+}
+
+func TestTooManySensitiveMembersOfChildrenHideEverything(t *testing.T) {
+	t.Parallel()
+	c := begin(t, shipping(), startData(`{"id":"4242"}`))
+	c.succeed("a")
+	many := make([]saga.Pointer, 1001)
+	for i := range many {
+		many[i] = saga.Pointer("/" + strconv.Itoa(i))
+	}
+	c.ends("ship", saga.Completed, childData(`{"tracking":7}`), func(e *saga.ChildEnded) { e.Hidden = many })
+	require.JSONEq(t, `{"id":"***","tracking":"***"}`, string(c.def.Within(&c.is).Mask(c.is.Data)))
 }

@@ -12,19 +12,20 @@ import (
 // names are short, times are microseconds since the saga's creation, and defaults are left out. The view saga_steps
 // reads it too.
 type progressRow struct {
-	Phase            saga.Phase    `json:"p"`
-	Parent           *saga.Parent  `json:"parent,omitempty"`
-	Entries          int64         `json:"n"`
-	ProgressAt       *offset       `json:"at,omitempty"` // absent: when the saga was updated
-	PausedByOperator bool          `json:"paused,omitempty"`
-	TurnBack         *saga.Failure `json:"turn_back,omitempty"`
-	Failure          *saga.Failure `json:"failure,omitempty"`
-	Rewind           *saga.Rewind  `json:"rewind,omitempty"`
-	DeadlinePassed   bool          `json:"deadline_passed,omitempty"`
-	ReopenedFrom     saga.Status   `json:"reopened_from,omitempty"`
-	Overdue          bool          `json:"overdue,omitempty"`
-	LastAction       string        `json:"last_action,omitempty"`
-	Steps            []stepRow     `json:"s"`
+	Phase            saga.Phase     `json:"p"`
+	Parent           *saga.Parent   `json:"parent,omitempty"`
+	Entries          int64          `json:"n"`
+	ProgressAt       *offset        `json:"at,omitempty"` // absent: when the saga was updated
+	PausedByOperator bool           `json:"paused,omitempty"`
+	TurnBack         *saga.Failure  `json:"turn_back,omitempty"`
+	Failure          *saga.Failure  `json:"failure,omitempty"`
+	Rewind           *saga.Rewind   `json:"rewind,omitempty"`
+	DeadlinePassed   bool           `json:"deadline_passed,omitempty"`
+	ReopenedFrom     saga.Status    `json:"reopened_from,omitempty"`
+	Overdue          bool           `json:"overdue,omitempty"`
+	LastAction       string         `json:"last_action,omitempty"`
+	Hidden           []saga.Pointer `json:"hidden,omitempty"`
+	Steps            []stepRow      `json:"s"`
 }
 
 type stepRow struct {
@@ -63,7 +64,7 @@ func progressOf(in *saga.Instance) *progressRow {
 	row := &progressRow{
 		Phase: p.Phase, Parent: p.Parent, Entries: p.Entries, PausedByOperator: p.PausedByOperator,
 		TurnBack: p.TurnBack, Rewind: p.Rewind, Failure: p.Failure, DeadlinePassed: p.DeadlinePassed, ReopenedFrom: p.ReopenedFrom,
-		Overdue: p.Overdue, LastAction: p.LastAction, Steps: make([]stepRow, len(p.Steps)),
+		Overdue: p.Overdue, LastAction: p.LastAction, Hidden: p.Hidden, Steps: make([]stepRow, len(p.Steps)),
 	}
 	if !p.ProgressAt.Equal(in.UpdatedAt) {
 		row.ProgressAt = after(created, p.ProgressAt)
@@ -126,7 +127,7 @@ func decodeProgress(at place, text []byte, created, updated time.Time, names []s
 		Phase: row.Phase, Parent: row.Parent, Entries: row.Entries, ProgressAt: updated,
 		PausedByOperator: row.PausedByOperator, TurnBack: row.TurnBack, Rewind: row.Rewind, Failure: row.Failure, DeadlinePassed: row.DeadlinePassed,
 		ReopenedFrom: row.ReopenedFrom, Overdue: row.Overdue, LastAction: row.LastAction,
-		Steps: make([]saga.StepState, len(row.Steps)),
+		Hidden: row.Hidden, Steps: make([]saga.StepState, len(row.Steps)),
 	}
 	if row.ProgressAt != nil {
 		p.ProgressAt = since(created, row.ProgressAt)

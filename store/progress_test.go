@@ -28,7 +28,7 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 		Waiting: saga.WaitForSignal, Children: []string{"c"}, ChildRevision: 5, Signal: &saga.GivenSignal{ID: "i", Key: "k", Hash: []byte("h"), At: created, Output: json.RawMessage(`{"b":2}`), Error: &saga.StepError{Code: "n"}, Taken: true},
 	}
 	in := saga.Instance{ID: "x", CreatedAt: created, Progress: saga.Progress{
-		Phase: saga.PhaseBackward, Parent: &saga.Parent{Saga: "p", Step: "s", Level: 2}, PausedByOperator: true, TurnBack: failure, Rewind: &saga.Rewind{To: "a", Patch: json.RawMessage(`{"a":null}`)}, Failure: failure, DeadlinePassed: true,
+		Phase: saga.PhaseBackward, Parent: &saga.Parent{Saga: "p", Step: "s", Level: 2, Hidden: []saga.Pointer{"/a"}}, Hidden: []saga.Pointer{"/b", "/c"}, PausedByOperator: true, TurnBack: failure, Rewind: &saga.Rewind{To: "a", Patch: json.RawMessage(`{"a":null}`)}, Failure: failure, DeadlinePassed: true,
 		ReopenedFrom: saga.Completed, Entries: 7, ProgressAt: created.Add(time.Minute), Overdue: true, LastAction: "y",
 		Steps: []saga.StepState{
 			whole,

@@ -123,9 +123,31 @@ func (e *Engine) report(ctx context.Context, parent saga.Parent, child string) e
 	if err != nil || in == nil || !in.Status.Terminal() {
 		return err
 	}
-	return e.tellParent(ctx, parent, saga.ChildEnded{
-		Step: parent.Step, Child: child, Status: in.Status, Revision: in.Revision, Data: in.Data, Failure: in.Failure,
-	})
+	ended := saga.ChildEnded{Step: parent.Step, Child: child, Status: in.Status, Revision: in.Revision, Data: in.Data, Failure: in.Failure}
+	if err := e.hide(ctx, in, &ended); err != nil {
+		return err
+	}
+	return e.tellParent(ctx, parent, ended)
+}
+
+// hide marks what is sensitive in a child by its definition, for its parent. Without the definition all of it is.
+func (e *Engine) hide(ctx context.Context, child *saga.Instance, ended *saga.ChildEnded) error {
+	def, err := e.definitions.read(ctx, child.Definition, child.Version)
+	var redact func(string) string
+	switch {
+	case errors.Is(err, record.ErrUnreadable):
+		ended.Hidden, redact = []saga.Pointer{""}, func(string) string { return saga.Masked }
+	case err != nil:
+		return err
+	default:
+		ended.Hidden, redact = def.HiddenIn(child), def.Redactor(child)
+	}
+	if ended.Failure != nil && redact != nil {
+		failure := *ended.Failure
+		failure.Message = redact(failure.Message)
+		ended.Failure = &failure
+	}
+	return nil
 }
 
 // tellParent applies the end of a child to its parent. A parent that is gone needs not know.

@@ -90,6 +90,19 @@ func (d *knownDefinitions) load(ctx context.Context, wanted *missingDefinition) 
 	return nil
 }
 
+// read returns a definition, which it caches. Errors: record.ErrUnreadable.
+func (d *knownDefinitions) read(ctx context.Context, name string, version int) (*saga.Definition, error) {
+	def, err := d.get(name, version)
+	var missing *missingDefinition
+	if !errors.As(err, &missing) {
+		return def, err
+	}
+	if err := d.load(ctx, missing); err != nil {
+		return nil, err
+	}
+	return d.get(name, version)
+}
+
 func (d *knownDefinitions) setBroken(which missingDefinition, fault error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

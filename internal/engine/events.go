@@ -20,7 +20,7 @@ func (b *batchState) events(s *sagaState) (all []record.Event, err error) {
 			continue
 		}
 		entry := &s.entries[i]
-		if len(entry.Detail) > 0 && s.def != nil && len(s.def.Sensitive) > 0 {
+		if len(entry.Detail) > 0 && s.def != nil && s.def.Hides(&s.instance) {
 			if redact == nil {
 				redact = s.def.Redactor(&s.instance)
 			}
