@@ -76,6 +76,9 @@ func (s *service) putDefinition(ctx context.Context, input *definitionInput) (*d
 	if !scopeOf(ctx).Covers(input.Name) {
 		return nil, problem(resource.CodeForbidden, "The key of this call is limited to other definitions.")
 	}
+	if faults := childrenOutside(scopeOf(ctx), definition); len(faults) > 0 {
+		return nil, faults
+	}
 	kept, created, err := s.Engine.RegisterDefinition(ctx, definition)
 	if err != nil {
 		return nil, err

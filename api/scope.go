@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -11,6 +12,18 @@ import (
 func scopeOf(ctx context.Context) record.Scope {
 	key, _ := ctx.Value(callerKey{}).(record.Key)
 	return key.Scope
+}
+
+// childrenOutside returns the steps that would start sagas of definitions outside a scope: to its key these do not exist.
+func childrenOutside(scope record.Scope, definition *saga.Definition) (faults saga.Faults) {
+	for i := range definition.Steps {
+		if child := definition.Steps[i].Saga; child != "" && !scope.Covers(child) {
+			faults = append(faults, saga.Fault{
+				Pointer: "/steps/" + strconv.Itoa(i) + "/saga", Message: "definition " + child + " does not exist, or cannot be read",
+			})
+		}
+	}
+	return faults
 }
 
 // checkSaga returns record.ErrSagaNotFound for a saga outside the scope of the caller's key. The definition of a saga never

@@ -14,6 +14,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // declared is a route as the OpenAPI document, which the routes generate, declares it.
@@ -168,6 +169,66 @@ func TestEveryRouteByEveryRoleAndScope(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A key for the parent's definition starts, cancels and watches children through the parent only.
+func TestEveryRouteHidesTheChildFromAKeyForItsParent(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t)
+	e.put("/v1/definitions/whole", `{"steps":[{"name":"part","saga":"order"}]}`)
+	_, admin := e.holder(record.Admin)
+	parent := e.begin(`{"definition":"whole"}`).ID
+	var child string
+	require.Eventually(t, func() bool {
+		all := into[resource.List[resource.Saga]](e.get("/v1/sagas?parent="+parent), http.StatusOK).Items
+		if len(all) == 1 {
+			child = all[0].ID
+		}
+		return len(all) == 1
+	}, 20*time.Second, 5*time.Millisecond)
+	e.saga, e.letter = child, "letter-of-the-child"
+	require.NoError(t, e.store.Transact(t.Context(), record.Batch{DeadLetters: []record.DeadLetter{
+		{ID: e.letter, Source: record.SourceReply, Queue: "order-replies", SagaID: child, CommandID: child + "/reserve/execute/1"},
+	}}, func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil }))
+	for _, role := range []record.Role{record.Viewer, record.Operator, record.Admin} {
+		secret := e.limited(role, "whole")
+		for _, r := range e.routes() {
+			if !role.Includes(record.Role(r.Role)) || r.Unlimited || r.ID == "put-definition" {
+				continue
+			}
+			a := e.call(r, secret)
+			if strings.Contains(r.path, "{") || r.ID == "start-saga" {
+				assert.Equal(t, http.StatusNotFound, a.StatusCode, "%s as %s: %s", r.ID, role, a.content)
+				continue
+			}
+			assert.Equal(t, http.StatusOK, a.StatusCode, "%s as %s", r.ID, role)
+			assert.NotContains(t, string(a.content), `"id":"`+child+`"`, "%s as %s", r.ID, role)
+			assert.NotContains(t, string(a.content), `"work"`, "the child's queue: %s as %s", r.ID, role)
+		}
+		e.key = secret
+		shown := e.get("/v1/sagas/" + parent).saga(http.StatusOK)
+		assert.Equal(t, []string{child}, shown.Children, "the parent names its child")
+		assert.Empty(t, into[resource.List[resource.Saga]](e.get("/v1/sagas?parent="+parent), http.StatusOK).Items)
+	}
+
+	e.key = e.limited(record.Admin, "whole")
+	e.send(http.MethodPut, "/v1/definitions/whole", `{"steps":[{"name":"part","saga":"other"}]}`).problem(http.StatusUnprocessableEntity, "invalid_definition")
+	e.key = e.limited(record.Admin, "whole", "order")
+	assert.Equal(t, http.StatusOK, e.send(http.MethodPut, "/v1/definitions/whole", `{"steps":[{"name":"part","saga":"order"}]}`).StatusCode)
+
+	e.key = e.limited(record.Operator, "order") // of the child: it does not reach the parent
+	assert.Equal(t, parent, e.get("/v1/sagas/"+child).saga(http.StatusOK).Parent.Saga)
+	for _, path := range []string{"", "/why", "/history"} {
+		e.get("/v1/sagas/"+parent+path).problem(http.StatusNotFound, "saga_not_found")
+	}
+	e.post("/v1/sagas/"+child+"/compensate", `{"reason":"r"}`).problem(http.StatusConflict, "not_applicable")
+
+	e.key = e.limited(record.Operator, "whole")
+	e.post("/v1/sagas/"+parent+"/compensate", `{"reason":"r"}`).saga(http.StatusOK)
+	e.key = admin
+	require.Eventually(t, func() bool {
+		return e.get("/v1/sagas/"+child).saga(http.StatusOK).Status == saga.Compensating
+	}, 20*time.Second, 5*time.Millisecond, "the parent's cancel turns the child back")
 }
 
 func TestALimitedKeyWorksOnItsDefinitions(t *testing.T) {
