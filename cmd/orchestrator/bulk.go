@@ -132,7 +132,7 @@ func (r *remote) follow(ctx context.Context, out *streams, action resource.BulkA
 		return err
 	}
 	if action.Status == "waiting" {
-		fmt.Fprintf(out.err, "it waits after its canary: orchestrator actions continue %s\n", action.ID)
+		fmt.Fprintf(out.err, "it waits after its canary: orchestrator actions continue %s\n", plain(action.ID))
 	}
 	if action.Failed > 0 || action.Done == 0 && action.Refused > 0 || action.Status == "stopped" || action.Status == "cancelled" {
 		return fmt.Errorf("bulk action %s is %s: %d refused, %d failed, %d remaining; orchestrator actions items %s shows why",

@@ -41,7 +41,7 @@ func (c *definitionsPut) Run(ctx context.Context, group *definitionsCommand, out
 		return err
 	}
 	return group.printer(out).show(put, func(table *tabwriter.Writer) {
-		fmt.Fprintf(table, "definition %s, version %d\n", put.Name, put.Version)
+		fmt.Fprintf(table, "definition %s, version %d\n", plain(put.Name), put.Version)
 	})
 }
 
@@ -73,7 +73,7 @@ func (c *definitionsList) Run(ctx context.Context, group *definitionsCommand, ou
 // more shows how to get the next page.
 func (s *streams) more(p printer, cursor resource.Text) {
 	if cursor != "" && !p.json {
-		fmt.Fprintf(s.err, "next page: --cursor %s\n", cursor)
+		fmt.Fprintf(s.err, "next page: --cursor %s\n", plain(string(cursor)))
 	}
 }
 
@@ -90,14 +90,14 @@ func (c *definitionsShow) Run(ctx context.Context, group *definitionsCommand, ou
 	}
 	p := group.printer(out)
 	return p.show(found, func(table *tabwriter.Writer) {
-		fmt.Fprintf(table, "definition %s, version %d, registered %s\n\n", found.Name, found.Version, p.ago(found.CreatedAt))
+		fmt.Fprintf(table, "definition %s, version %d, registered %s\n\n", plain(found.Name), found.Version, p.ago(found.CreatedAt))
 		if found.Unreadable != "" {
 			fmt.Fprintln(table, plain(string(found.Unreadable)))
 			return
 		}
 		definition, err := definitionOf(found)
 		if err != nil { // perhaps from a later version of this program
-			fmt.Fprintln(table, string(found.Steps))
+			row(table, string(found.Steps))
 			return
 		}
 		showSteps(table, definition)
@@ -158,7 +158,7 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 	for _, warning := range definition.Warnings() {
 		fmt.Fprintln(out.err, "warning:", plain(warning.Pointer), plain(warning.Message))
 	}
-	fmt.Fprintf(out.out, "%s is valid: %d steps, queues %v\n", c.File, len(definition.Steps), definition.Queues())
+	fmt.Fprintf(out.out, "%s is valid: %d steps, queues %v\n", plain(c.File), len(definition.Steps), definition.Queues())
 	return nil
 }
 

@@ -43,9 +43,9 @@ func (c *keysCreate) Run(ctx context.Context, group *keysCommand, out *streams) 
 		fmt.Fprintf(out.err, "warning: not registered, so far at least: %s\n", plain(strings.Join(created.UnknownDefinitions, ", ")))
 	}
 	if !p.json {
-		fmt.Fprintf(out.err, "key %s for %s, role %s; its secret cannot be shown again:\n", created.ID, plain(created.Name), created.Role)
+		fmt.Fprintf(out.err, "key %s for %s, role %s; its secret cannot be shown again:\n", plain(created.ID), plain(created.Name), plain(created.Role))
 	}
-	return p.show(created, func(table *tabwriter.Writer) { fmt.Fprintln(table, created.Secret) })
+	return p.show(created, func(table *tabwriter.Writer) { fmt.Fprintln(table, plain(created.Secret)) })
 }
 
 func (c *keysCreate) create(ctx context.Context, group *keysCommand) (resource.Key, error) {
@@ -135,9 +135,9 @@ func (c *keysRotate) Run(ctx context.Context, group *keysCommand, out *streams) 
 	}
 	p := group.printer(out)
 	if !p.json {
-		fmt.Fprintf(out.err, "key %s for %s has a new secret, which cannot be shown again:\n", rotated.ID, plain(rotated.Name))
+		fmt.Fprintf(out.err, "key %s for %s has a new secret, which cannot be shown again:\n", plain(rotated.ID), plain(rotated.Name))
 	}
-	return p.show(rotated, func(table *tabwriter.Writer) { fmt.Fprintln(table, rotated.Secret) })
+	return p.show(rotated, func(table *tabwriter.Writer) { fmt.Fprintln(table, plain(rotated.Secret)) })
 }
 
 func (c *keysRotate) rotate(ctx context.Context, group *keysCommand) (rotated resource.Key, err error) {

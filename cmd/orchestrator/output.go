@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -25,10 +26,11 @@ func (r *remote) printer(out *streams) printer {
 	return printer{out: out.out, json: r.Output == "json", answer: r.answer, now: time.Now()}
 }
 
-// show writes a table, or JSON: the answer of the API unchanged, or the value if the API was not called.
+// show writes a table, or JSON: the answer of the API, or the value if the API was not called. The JSON is equal to the answer, but
+// characters that a terminal might obey are escaped.
 func (p printer) show(value any, table func(*tabwriter.Writer)) error {
 	if p.json && p.answer != nil {
-		_, err := fmt.Fprintln(p.out, string(bytes.TrimSpace(p.answer)))
+		_, err := fmt.Fprintln(p.out, escaped(string(bytes.TrimSpace(p.answer))))
 		return err
 	}
 	if p.json {
@@ -36,7 +38,7 @@ func (p printer) show(value any, table func(*tabwriter.Writer)) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(p.out, string(encoded))
+		_, err = fmt.Fprintln(p.out, escaped(string(encoded)))
 		return err
 	}
 	aligned := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
@@ -50,7 +52,7 @@ func row(table io.Writer, cells ...any) {
 		if i > 0 {
 			fmt.Fprint(table, "\t")
 		}
-		fmt.Fprint(table, plain(fmt.Sprint(cell)))
+		fmt.Fprint(table, plain(shortened(fmt.Sprint(cell))))
 	}
 	fmt.Fprintln(table)
 }
@@ -68,6 +70,28 @@ func plain(text string) string {
 	}
 	return text
 }
+
+// escaped returns a JSON document with the characters that cannot be printed as escapes. They stand in its strings only: what
+// stands between these is ASCII.
+func escaped(document string) string {
+	if strings.IndexFunc(document, hidden) < 0 {
+		return document
+	}
+	var text strings.Builder
+	for _, c := range document {
+		if !hidden(c) {
+			text.WriteRune(c)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{c}) {
+			fmt.Fprintf(&text, `\u%04x`, unit)
+		}
+	}
+	return text.String()
+}
+
+// hidden reports whether a character beyond ASCII cannot be printed, or DEL.
+func hidden(c rune) bool { return c >= 0x7f && !unicode.IsPrint(c) }
 
 // ago formats the time since t.
 func (p printer) ago(t resource.Time) string {

@@ -149,7 +149,7 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 		if s.Attention != nil {
 			row(table, "attention", fmt.Sprintf("%s, since %s: %s", s.Attention.Reason, p.ago(s.Attention.Since), s.Attention.Message))
 		}
-		row(table, "data", shortened(string(s.Data)))
+		row(table, "data", string(s.Data))
 		row(table, "actions", words(s.AllowedActions))
 		fmt.Fprintln(table)
 		row(table, "STEP", "STATUS", "ATTEMPTS", "COMPENSATIONS", "STARTED", "ERROR")

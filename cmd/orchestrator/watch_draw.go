@@ -35,13 +35,13 @@ func (p picture) lines(width, height int) []string {
 	lane := max(leastLane, width-nameWidth-stateWidth-6)
 	length := to.Sub(from)
 	head := []string{
-		p.paint(statusColour(s.Status), string(s.Status)) + plain(fmt.Sprintf("  %s, version %d  %s  revision %d", s.Definition, s.Version, s.ID, s.Revision)),
+		p.paint(statusColour(s.Status), plain(string(s.Status))) + plain(fmt.Sprintf("  %s, version %d  %s  revision %d", s.Definition, s.Version, s.ID, s.Revision)),
 		fmt.Sprintf("%*s  0s%*s", nameWidth, "", lane+1, axis(length)),
 	}
 	var foot []string
 	switch {
 	case s.Attention != nil:
-		foot = append(foot, p.paint(red, "needs an operator: ")+plain(s.Attention.Message), "actions: "+words(s.AllowedActions))
+		foot = append(foot, p.paint(red, "needs an operator: ")+plain(s.Attention.Message), "actions: "+plain(words(s.AllowedActions)))
 	case s.Failure != nil:
 		foot = append(foot, "failure: "+plain(failure(*s.Failure)))
 	}

@@ -63,7 +63,7 @@ func (c *webhooksPut) Run(ctx context.Context, group *webhooksCommand, out *stre
 	}
 	return p.show(kept, func(table *tabwriter.Writer) {
 		if kept.Secret != "" {
-			fmt.Fprintln(table, kept.Secret)
+			fmt.Fprintln(table, plain(kept.Secret))
 		}
 	})
 }
