@@ -163,7 +163,7 @@ func (c *sagasCommand) showSaga(s resource.Saga, out *streams) error {
 	})
 }
 
-// mostShown is how many bytes of data a table shows.
+// mostShown is how many bytes of one value a table shows.
 const mostShown = 8 << 10
 
 // shortened cuts a text for a table.
