@@ -89,7 +89,7 @@ BEGIN
         WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3] FOR UPDATE;
         CASE
             WHEN mine.outcome = 'begun' THEN
-                RAISE EXCEPTION 'saga barrier: % was entered in this transaction already', the_key;
+                RAISE EXCEPTION 'saga barrier: % was entered and not left: by this transaction, or by one that was committed without saga_barrier_end. If the work of that one took effect, call saga_barrier_end with its reply; if not, delete its row of saga_barrier', the_key;
             WHEN mine.outcome IN ('refused', 'undone') THEN
                 reply := '{"status":"failed","error":{"code":"compensated_already","message":"the step was compensated before this command came","retryable":false}}';
                 RETURN;
@@ -151,7 +151,7 @@ BEGIN
     WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = part[3] AND b.outcome = 'begun'
     RETURNING b.compensates INTO target;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'saga barrier: % was not entered in this transaction', the_key;
+        RAISE EXCEPTION 'saga barrier: % was not entered in this transaction, or was left already: end once, where the verdict was run', the_key;
     END IF;
     IF target IS NOT NULL AND the_reply ->> 'status' = 'succeeded' THEN
         UPDATE saga_barrier b SET outcome = 'undone'

@@ -124,6 +124,24 @@ func TestTheBarriersFunctionsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+// The error for a worker that commits without the end says what to look at, and both ways on work.
+func TestAKeyThatWasEnteredAndNotLeft(t *testing.T) {
+	t.Parallel()
+	s := newStatements(t)
+	for _, key := range []string{"s/done/execute", "s/lost/execute"} {
+		assert.JSONEq(t, toRun, s.run("SELECT saga_barrier_begin('"+key+"')::text")) // and commits
+		_, err := s.pool.Exec(t.Context(), "SELECT saga_barrier_begin('"+key+"')")
+		require.ErrorContains(t, err, key+" was entered and not left")
+		require.ErrorContains(t, err, "call saga_barrier_end with its reply; if not, delete its row of saga_barrier")
+	}
+	_, err := s.pool.Exec(t.Context(), `SELECT saga_barrier_end('s/done/execute', '{"status":"succeeded"}')`)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"verdict":"reply","reply":{"status":"succeeded"}}`, s.did("'s/done/execute'", ""))
+	_, err = s.pool.Exec(t.Context(), `DELETE FROM saga_barrier WHERE saga_id = 's' AND step = 'lost' AND action = 'execute' AND outcome = 'begun'`)
+	require.NoError(t, err)
+	assert.JSONEq(t, toRun, s.did("'s/lost/execute'", `{"status":"succeeded"}`))
+}
+
 // Drivers bind a reply as json, jsonb, text or varchar.
 func TestAReplyMayHaveAnyTypeOfADriver(t *testing.T) {
 	t.Parallel()

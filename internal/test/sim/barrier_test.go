@@ -170,7 +170,7 @@ func (p *txPair) compare(what string, err, modelErr error) {
 		p.count("busy")
 	case errors.Is(modelErr, sim.ErrEntered):
 		require.Equal(p.t, raised, refusal.Code)
-		require.Contains(p.t, refusal.Message, "was entered in this transaction already", what)
+		require.Contains(p.t, refusal.Message, "was entered and not left", what)
 		p.count("twice")
 	case errors.Is(modelErr, sim.ErrNotEntered):
 		require.Equal(p.t, raised, refusal.Code, "%s: %v", what, err)
