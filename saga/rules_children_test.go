@@ -366,3 +366,21 @@ func TestTooManySensitiveMembersOfChildrenHideEverything(t *testing.T) {
 	c.ends("ship", saga.Completed, childData(`{"tracking":7}`), func(e *saga.ChildEnded) { e.Hidden = many })
 	require.JSONEq(t, `{"id":"***","tracking":"***"}`, string(c.def.Within(&c.is).Mask(c.is.Data)))
 }
+
+// An operator who has abandoned a parent too early takes its child back through it all the same.
+func TestRule23TheChildOfAnAbandonedParentIsCompensatedThroughIt(t *testing.T) {
+	t.Parallel()
+	c := begin(t, shipping())
+	c.succeed("a")
+	c.act(saga.ActionAbandon)
+	c.expectStatus(saga.Abandoned)
+	require.Empty(t, c.last.Messages, "the child goes on")
+	c.ends("ship", saga.Completed, childData(`{"tracking":7}`))
+	c.expectAttention(saga.LateEffect, "ship")
+	c.act(saga.ActionCompensate, func(a *saga.Action) { a.Step = "ship" })
+	require.Len(t, c.last.Messages, 1)
+	require.NotNil(t, c.last.Messages[0].Unwind)
+	c.ends("ship", saga.Compensated)
+	c.expectStatus(saga.Abandoned)
+	require.Nil(t, c.is.Attention)
+}
