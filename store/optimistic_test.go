@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -141,6 +143,23 @@ func TestAFewSagasOfAnotherReplicaAreReadWithoutLocks(t *testing.T) {
 	require.NoError(t, tx.Commit(t.Context()))
 	group.Wait()
 	assert.JSONEq(t, `{"r":1}`, string(here.Get(ids[2]).Data))
+}
+
+// A large saga of another replica is loaded with the limits of a load.
+func TestALargeSagaOfAnotherReplicaIsNotOverlooked(t *testing.T) {
+	t.Parallel()
+	here, there := twoReplicas(t)
+	ids := []string{here.Start(saga.Start{}).ID, there.Start(saga.Start{}).ID}
+	var large strings.Builder
+	for i := range 20_000 { // compresses little
+		fmt.Fprint(&large, i*i)
+	}
+	there.Apply(ids[1], storetest.Succeed(ids[1], "reserve", `{"large":"`+large.String()+`"}`))
+	err := here.Transact(t.Context(), record.Batch{SagaIDs: ids}, func(l record.Loaded) (record.Changes, error) {
+		assert.Len(t, l.Instances, 2)
+		return record.Changes{}, nil
+	})
+	require.NoError(t, err)
 }
 
 // What was read without locks and has changed since is decided again.

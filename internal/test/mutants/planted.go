@@ -35,6 +35,7 @@ func mutants() []mutant {
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)
 	all = append(all, workerMutants()...)
+	all = append(all, speedMutants()...)
 	return append(all, callerMutants()...)
 }
 
