@@ -125,7 +125,7 @@ func (t *transition) actRetry(a Action) {
 		}
 		t.dropTurnBack(EntryCancelDropped, s.Name)
 		s.AttemptsForgiven = s.Attempts
-		s.Signal = nil // a step that waits needs a new one
+		s.EarlierSignals, s.Signal = s.earlierSignals(), nil // a step that waits needs a new one
 		t.dispatch(i)
 	}
 	if !retried {

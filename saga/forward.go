@@ -16,10 +16,18 @@ func (t *transition) advanceForward() {
 			if t.next.Phase != PhaseForward {
 				return
 			}
-			if t.next.Steps[i].Status == StepPending && t.ready(i) {
+			if t.next.Steps[i].Status == StepPending && t.def.Steps[i].mayEndAtOnce() && t.ready(i) {
 				t.dispatch(i)
 				more = more || t.next.Steps[i].done()
 			}
+		}
+	}
+	if t.next.Phase != PhaseForward {
+		return
+	}
+	for i := range t.next.Steps { // last: a step that fails at once turns the saga back before a command is sent
+		if t.next.Steps[i].Status == StepPending && t.ready(i) {
+			t.dispatch(i)
 		}
 	}
 	for i := range t.next.Steps {
@@ -29,6 +37,9 @@ func (t *transition) advanceForward() {
 	}
 	t.end(Completed, EntryCompleted, nil)
 }
+
+// mayEndAtOnce reports whether the step may end in the moment in which its turn comes.
+func (s *Step) mayEndAtOnce() bool { return s.When != "" || s.Wait() != NoWait }
 
 // done reports whether the steps after this one may begin.
 func (s *StepState) done() bool { return s.Status == StepSucceeded || s.Status == StepSkipped }

@@ -124,6 +124,8 @@ type StepState struct {
 	Waiting  Wait         `json:"waiting,omitempty"`  // set while the step waits instead of having a command out
 	Children []string     `json:"children,omitempty"` // that the step has started; the last one belongs to its last execution
 	Signal   *GivenSignal `json:"signal,omitempty"`   // given to the step; nil: not yet
+	// EarlierSignals are those given before the last retries and rewinds, without their content: they count no more.
+	EarlierSignals []GivenSignal `json:"earlier_signals,omitempty"`
 	// ChildRevision is the revision of the last child at the end that the step knows of; 0: it knows of none.
 	ChildRevision int64 `json:"child_revision,omitempty"`
 

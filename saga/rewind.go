@@ -104,7 +104,7 @@ func (t *transition) rewound() {
 func (s *StepState) reset() StepState {
 	fresh := StepState{
 		Name: s.Name, Status: StepPending, Round: s.Round, Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect,
-		Children: s.Children,
+		Children: s.Children, EarlierSignals: s.earlierSignals(),
 	}
 	if s.Attempts > 0 {
 		fresh.Rewinds++

@@ -134,3 +134,13 @@ func TestADefinitionWithConditionsRunsOnlyOnceItIsCompiled(t *testing.T) {
 	require.ErrorContains(t, err, "/steps/0/when")
 	require.ErrorContains(t, err, "/steps/1/output_schema")
 }
+
+func TestRule20AStepThatFailsAtOnceLetsNoOtherBegin(t *testing.T) {
+	t.Parallel()
+	c := beginCompiled(t, saga.New("order").Step("a", "q.a").Step("b", "q.b", saga.After("a")).
+		WaitUntil("c", "/at", saga.After("a")), `{}`)
+	c.succeed("a")
+	require.Empty(t, c.last.Commands)
+	c.expectSteps("a succeeded, b pending, c failed")
+	c.expectStatus(saga.Compensated)
+}

@@ -313,3 +313,28 @@ func TestADefinitionWithWaitsIsReadAsItWasWritten(t *testing.T) {
 		require.Equal(t, built, again)
 	}
 }
+
+func TestRule18ASignalFromBeforeARetryDoesNotCountAgain(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").WaitForSignal("w", "go", saga.AsKind(saga.Retriable)))
+	c.give("go", refusing("no"), keyed("k", "body"))
+	c.act(saga.ActionRetry)
+	again := c.signal("go", refusing("no"), keyed("k", "body"))
+	require.Nil(t, again.Refused)
+	require.False(t, again.Changed, "its caller has repeated the request")
+	c.expectSignalRefused(saga.RefusedIdempotencyConflict, "go", keyed("k", "other"))
+	for range saga.MaxEarlierSignals {
+		c.give("go", refusing("no"))
+		c.act(saga.ActionRetry)
+	}
+	require.Len(t, c.step("w").EarlierSignals, saga.MaxEarlierSignals)
+	c.give("go", keyed("k", "body"))
+	c.expectStatus(saga.Completed)
+}
+
+func TestRule18AStepWhoseConditionHasNoValueTakesNoSignal(t *testing.T) {
+	t.Parallel()
+	c := beginCompiled(t, saga.New("order").WaitForSignal("w", "go", saga.AsKind(saga.Retriable), saga.When("data.big")), `{}`)
+	c.expectAttention(saga.RetriesExhausted, "w")
+	c.expectSignalRefused(saga.RefusedNotApplicable, "go")
+}

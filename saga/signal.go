@@ -2,6 +2,7 @@ package saga
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -38,16 +39,16 @@ func (t *transition) signal(given Signal) {
 		return
 	}
 	s := &t.next.Steps[i]
-	before := s.Signal
-	switch {
-	case before != nil && before.ID != "" && before.ID == given.ID:
-		t.ignore(ignoredRepeated)
-	case before != nil && given.Key != "" && before.Key == given.Key:
-		if string(before.Hash) == string(given.Hash) {
+	if known := s.givenBefore(given); known != nil {
+		if known.ID == given.ID || string(known.Hash) == string(given.Hash) {
 			t.ignore(ignoredRepeated)
 			return
 		}
 		t.refuse(RefusedIdempotencyConflict, "the idempotency key was used with another body for this signal")
+		return
+	}
+	before := s.Signal
+	switch {
 	case t.next.Phase == PhaseEnded || t.next.ReopenedFrom != "":
 		t.refuse(RefusedNotApplicable, "the saga has ended")
 	case before != nil:
@@ -59,7 +60,36 @@ func (t *transition) signal(given Signal) {
 	}
 }
 
-// awaits reports whether step i waits for its signal, or will. A step that must succeed takes a signal that comes late.
+// givenBefore returns the signal of the same request or with the same idempotency key, or nil.
+func (s *StepState) givenBefore(given Signal) *GivenSignal {
+	same := func(known *GivenSignal) bool {
+		return known.ID != "" && known.ID == given.ID || given.Key != "" && known.Key == given.Key
+	}
+	if s.Signal != nil && same(s.Signal) {
+		return s.Signal
+	}
+	for i := range s.EarlierSignals {
+		if same(&s.EarlierSignals[i]) {
+			return &s.EarlierSignals[i]
+		}
+	}
+	return nil
+}
+
+// MaxEarlierSignals is how many signals from before a retry or a rewind a step remembers, the last ones.
+const MaxEarlierSignals = 10
+
+// earlierSignals returns the signals that count no more once the step waits for a new one.
+func (s *StepState) earlierSignals() []GivenSignal {
+	if s.Signal == nil {
+		return s.EarlierSignals
+	}
+	all := append(slices.Clone(s.EarlierSignals), GivenSignal{ID: s.Signal.ID, Key: s.Signal.Key, Hash: s.Signal.Hash, At: s.Signal.At})
+	return all[max(0, len(all)-MaxEarlierSignals):]
+}
+
+// awaits reports whether step i waits for its signal, or will. A step that must succeed takes a signal that comes late, if it has waited:
+// a condition that has no value is an operator's to mend.
 func (t *transition) awaits(i int) bool {
 	s := &t.next.Steps[i]
 	switch s.Status {
@@ -68,7 +98,7 @@ func (t *transition) awaits(i int) bool {
 	case StepRunning:
 		return true
 	default:
-		return s.Status == StepFailed && t.next.Phase == PhaseForward && t.def.Steps[i].Kind == Retriable
+		return s.Status == StepFailed && s.Attempts > 0 && t.next.Phase == PhaseForward && t.def.Steps[i].Kind == Retriable
 	}
 }
 

@@ -29,32 +29,33 @@ type progressRow struct {
 }
 
 type stepRow struct {
-	Status               saga.StepStatus   `json:"s,omitempty"` // absent: pending
-	Attempts             *int              `json:"a,omitempty"` // absent: 0 for a pending step, else 1
-	TookEffect           *bool             `json:"e,omitempty"` // absent: true if the step succeeded
-	StartedAt            *offset           `json:"b,omitempty"`
-	FinishedAt           *offset           `json:"f,omitempty"`
-	NextAttemptAt        *offset           `json:"w,omitempty"`
-	DeadlineAt           *offset           `json:"d,omitempty"`
-	CompensationAttempts int               `json:"c,omitempty"`
-	Round                int               `json:"r,omitempty"` // absent: the first
-	Rewinds              int               `json:"rewinds,omitempty"`
-	Unsettled            []int             `json:"unsettled,omitempty"`
-	EarlierEffect        int               `json:"earlier_effect,omitempty"`
-	Compensating         int               `json:"compensating,omitempty"`
-	Output               json.RawMessage   `json:"o,omitempty"`
-	Error                *saga.StepError   `json:"err,omitempty"`
-	AttemptsForgiven     int               `json:"forgiven,omitempty"`
-	CompensationForgiven int               `json:"compensation_forgiven,omitempty"`
-	Uncertain            bool              `json:"uncertain,omitempty"`
-	Oversized            bool              `json:"oversized,omitempty"`
-	LateEffect           bool              `json:"late_effect,omitempty"`
-	LateCompensation     bool              `json:"late_undo,omitempty"`
-	Reopened             bool              `json:"reopened,omitempty"`
-	Waiting              saga.Wait         `json:"wait,omitempty"`
-	Signal               *saga.GivenSignal `json:"signal,omitempty"`
-	Children             []string          `json:"children,omitempty"`
-	ChildRevision        int64             `json:"child_revision,omitempty"`
+	Status               saga.StepStatus    `json:"s,omitempty"` // absent: pending
+	Attempts             *int               `json:"a,omitempty"` // absent: 0 for a pending step, else 1
+	TookEffect           *bool              `json:"e,omitempty"` // absent: true if the step succeeded
+	StartedAt            *offset            `json:"b,omitempty"`
+	FinishedAt           *offset            `json:"f,omitempty"`
+	NextAttemptAt        *offset            `json:"w,omitempty"`
+	DeadlineAt           *offset            `json:"d,omitempty"`
+	CompensationAttempts int                `json:"c,omitempty"`
+	Round                int                `json:"r,omitempty"` // absent: the first
+	Rewinds              int                `json:"rewinds,omitempty"`
+	Unsettled            []int              `json:"unsettled,omitempty"`
+	EarlierEffect        int                `json:"earlier_effect,omitempty"`
+	Compensating         int                `json:"compensating,omitempty"`
+	Output               json.RawMessage    `json:"o,omitempty"`
+	Error                *saga.StepError    `json:"err,omitempty"`
+	AttemptsForgiven     int                `json:"forgiven,omitempty"`
+	CompensationForgiven int                `json:"compensation_forgiven,omitempty"`
+	Uncertain            bool               `json:"uncertain,omitempty"`
+	Oversized            bool               `json:"oversized,omitempty"`
+	LateEffect           bool               `json:"late_effect,omitempty"`
+	LateCompensation     bool               `json:"late_undo,omitempty"`
+	Reopened             bool               `json:"reopened,omitempty"`
+	Waiting              saga.Wait          `json:"wait,omitempty"`
+	Signal               *saga.GivenSignal  `json:"signal,omitempty"`
+	Children             []string           `json:"children,omitempty"`
+	ChildRevision        int64              `json:"child_revision,omitempty"`
+	EarlierSignals       []saga.GivenSignal `json:"earlier_signals,omitempty"`
 }
 
 // progressOf encodes an instance's progress. The names of the steps have a column of their own.
@@ -83,7 +84,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
 		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
 		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect, Compensating: s.Compensating,
-		Waiting: s.Waiting, Signal: s.Signal, Children: s.Children, ChildRevision: s.ChildRevision,
+		Waiting: s.Waiting, Signal: s.Signal, Children: s.Children, ChildRevision: s.ChildRevision, EarlierSignals: s.EarlierSignals,
 	}
 	if s.Status != saga.StepPending {
 		row.Status = s.Status
@@ -147,7 +148,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
 		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
 		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect, Compensating: r.Compensating,
-		Waiting: r.Waiting, Signal: r.Signal, Children: r.Children, ChildRevision: r.ChildRevision,
+		Waiting: r.Waiting, Signal: r.Signal, Children: r.Children, ChildRevision: r.ChildRevision, EarlierSignals: r.EarlierSignals,
 	}
 	if s.Status == "" {
 		s.Status = saga.StepPending

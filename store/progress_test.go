@@ -25,7 +25,7 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 		CompensationForgiven: 1, StartedAt: created, FinishedAt: created.Add(time.Microsecond), NextAttemptAt: created.Add(time.Hour),
 		DeadlineAt: created.Add(-time.Second), Output: json.RawMessage(`{"a":1}`),
 		Error:   &saga.StepError{Code: "c", Message: "m"},
-		Waiting: saga.WaitForSignal, Children: []string{"c"}, ChildRevision: 5, Signal: &saga.GivenSignal{ID: "i", Key: "k", Hash: []byte("h"), At: created, Output: json.RawMessage(`{"b":2}`), Error: &saga.StepError{Code: "n"}, Taken: true},
+		Waiting: saga.WaitForSignal, Children: []string{"c"}, ChildRevision: 5, EarlierSignals: []saga.GivenSignal{{ID: "e", Key: "l", Hash: []byte("g"), At: created}}, Signal: &saga.GivenSignal{ID: "i", Key: "k", Hash: []byte("h"), At: created, Output: json.RawMessage(`{"b":2}`), Error: &saga.StepError{Code: "n"}, Taken: true},
 	}
 	in := saga.Instance{ID: "x", CreatedAt: created, Progress: saga.Progress{
 		Phase: saga.PhaseBackward, Parent: &saga.Parent{Saga: "p", Step: "s", Level: 2, Hidden: []saga.Pointer{"/a"}}, Hidden: []saga.Pointer{"/b", "/c"}, PausedByOperator: true, TurnBack: failure, Rewind: &saga.Rewind{To: "a", Patch: json.RawMessage(`{"a":null}`)}, Failure: failure, DeadlinePassed: true,

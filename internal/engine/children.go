@@ -29,7 +29,7 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 		e.config.Logger.Error("dropped a message between sagas that cannot be read", "message", command.ID.String(), "error", err)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, deliverFor)
+	ctx, cancel := e.config.Within(ctx, deliverFor)
 	defer cancel()
 	for pause := firstDeliverPause; ; pause = min(2*pause, maxBackoff) {
 		failpoint.Reach("engine/delivering")

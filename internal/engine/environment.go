@@ -18,6 +18,8 @@ type Environment struct {
 	Pause func(ctx context.Context, about time.Duration) bool
 	// Await waits for the answer to a caller. It returns false if ctx ended first.
 	Await func(ctx context.Context, answered <-chan struct{}) bool
+	// Within returns a context that ends after a time, as context.WithTimeout does.
+	Within func(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc)
 }
 
 func (s Environment) withDefaults() Environment {
@@ -32,6 +34,9 @@ func (s Environment) withDefaults() Environment {
 	}
 	if s.Await == nil {
 		s.Await = await
+	}
+	if s.Within == nil {
+		s.Within = context.WithTimeout
 	}
 	return s
 }

@@ -33,6 +33,7 @@ const (
 	SignalUnfit     // with an output that breaks the schema
 	SignalRepeats   // the request that was taken in, again
 	SignalKeyed     // its idempotency key, with the same body
+	SignalEarlier   // one from before a retry or a rewind, by its key
 	SignalConflicts // its idempotency key, with another body
 	ChildCompletes  // the child reports its end
 	ChildUnfit      // it completed, with data that breaks the schema
@@ -55,7 +56,7 @@ func (w What) String() string {
 		"succeeds", "fails for now", "fails for good", "is compensated", "fails to compensate for now", "fails to compensate for good",
 		"has its command lost", "has its compensation lost", "has its command published", "falls due",
 		"falls due, still in the outbox", "acts", "succeeds with too much", "is answered without a command",
-		"gets its signal", "gets its signal with an error", "gets a signal that does not fit", "gets its signal again", "gets its signal again by key",
+		"gets its signal", "gets its signal with an error", "gets a signal that does not fit", "gets its signal again", "gets its signal again by key", "gets a signal from before again",
 		"gets another signal under the same key", "hears that its child completed", "hears that its child completed with data that does not fit",
 		"hears that its child is compensated", "hears that its child was abandoned", "hears that its child cannot start", "hears that its child declines", "is turned back by the parent",
 		"has its command delivered", "has its compensation delivered", "has an older compensation delivered",

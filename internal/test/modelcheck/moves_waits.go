@@ -30,6 +30,9 @@ func (w *search) wait(s *State, i int) []Move {
 		if state.Signal != nil {
 			add(SignalRepeats, SignalKeyed, SignalConflicts)
 		}
+		if len(state.EarlierSignals) > 0 {
+			add(SignalEarlier)
+		}
 	case saga.WaitForChild:
 		if w.workers {
 			return s.Workers[i].childReports(i)
@@ -59,6 +62,8 @@ func (m Move) signal(s *saga.StepState) saga.Signal {
 		given.ID = s.Signal.ID
 	case SignalKeyed:
 		given.Key, given.Hash = s.Signal.Key, s.Signal.Hash
+	case SignalEarlier:
+		given.Key, given.Hash = s.EarlierSignals[0].Key, s.EarlierSignals[0].Hash
 	case SignalConflicts:
 		given.Key, given.Hash = s.Signal.Key, []byte("another body")
 	}

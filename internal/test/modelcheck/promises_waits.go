@@ -75,7 +75,7 @@ func signalsCountByTheRules(e edge) string {
 	old, s := &e.before.Steps[i], &d.Next.Steps[i]
 	var wanted string
 	switch e.move.What {
-	case SignalRepeats, SignalKeyed:
+	case SignalRepeats, SignalKeyed, SignalEarlier:
 		if d.Changed || d.Refused != nil {
 			return "a signal that is repeated changes something"
 		}

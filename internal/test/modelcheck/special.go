@@ -132,6 +132,9 @@ func normalizeWait(s *saga.StepState) {
 		given.ID, given.Key, given.Hash, given.At = "given", "key", []byte("body"), now
 		s.Signal = &given
 	}
+	if len(s.EarlierSignals) > 0 {
+		s.EarlierSignals = []saga.GivenSignal{{ID: "earlier", Key: "earlier key", Hash: []byte("body"), At: now}}
+	}
 	s.ChildRevision = min(s.ChildRevision, 1)
 	switch {
 	case len(s.Children) > 1:
@@ -155,5 +158,5 @@ func waitKey(b *bits, s *saga.StepState) {
 	}
 	b.put(given, 2)
 	b.put(len(s.Children), 2)
-	b.flags(s.ChildRevision > 0, s.Waiting != saga.NoWait, s.Oversized && s.Error != nil && s.Error.Code == saga.CodeInvalidOutput)
+	b.flags(len(s.EarlierSignals) > 0, s.ChildRevision > 0, s.Waiting != saga.NoWait, s.Oversized && s.Error != nil && s.Error.Code == saga.CodeInvalidOutput)
 }

@@ -62,8 +62,8 @@ func (b *Barrier) Begin() *BarrierTx {
 	return &BarrierTx{barrier: b, written: make(map[string]barrierRow, 2)}
 }
 
-// Enter is saga_barrier_enter; executed is "" for null. A non-nil reply is the answer, and the handler must not run.
-func (p *BarrierTx) Enter(key string, attempt int, executed string) (reply, output json.RawMessage, err error) {
+// Enter is saga_barrier_enter; executed is "" for null, and waited means that no command executed the step. A non-nil reply is the answer, and the handler must not run.
+func (p *BarrierTx) Enter(key string, attempt int, executed string, waited bool) (reply, output json.RawMessage, err error) {
 	if !p.lock(key) {
 		return nil, nil, ErrBusy
 	}
@@ -90,6 +90,10 @@ func (p *BarrierTx) Enter(key string, attempt int, executed string) (reply, outp
 		return nil, nil, ErrBusy
 	}
 	effect, known := p.row(execute)
+	if waited && !known {
+		effect, known = barrierRow{outcome: succeeded, reply: json.RawMessage(nothingToCompensate)}, true
+		p.written[execute] = effect
+	}
 	switch {
 	case known && effect.outcome == succeeded:
 		return nil, readReply(effect.reply).Output, nil

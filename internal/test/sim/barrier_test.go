@@ -120,9 +120,10 @@ func (p *txPair) enter(key string, attempt, execution int) {
 		executed = &name
 	}
 	var reply, output json.RawMessage
-	row := p.tx.QueryRow(context.Background(), "SELECT reply, output FROM saga_barrier_enter($1, $2, $3)", key, attempt, executed)
+	waited := attempt == 2 && execution == 2
+	row := p.tx.QueryRow(context.Background(), "SELECT reply, output FROM saga_barrier_enter($1, $2, $3, $4)", key, attempt, executed, waited)
 	err := row.Scan(&reply, &output)
-	modelReply, modelOutput, modelErr := p.modelTx.Enter(key, attempt, pointed(executed))
+	modelReply, modelOutput, modelErr := p.modelTx.Enter(key, attempt, pointed(executed), waited)
 	p.compare("enter "+key, err, modelErr)
 	if err != nil {
 		return

@@ -79,7 +79,7 @@ func (s *Simulation) request(n int) record.StartRequest {
 	def := s.definitions[s.chance.IntN(len(s.definitions))]
 	request := record.StartRequest{
 		Definition: def.Name, IdempotencyKey: "start-" + strconv.Itoa(n),
-		BodyHash: []byte("body"), Data: json.RawMessage(`{"request":` + strconv.Itoa(n) + `}`),
+		BodyHash: []byte("body"), Data: s.data(n),
 		Labels: map[string]string{requestLabel: strconv.Itoa(n)}, Actor: s.newActor(),
 		Priority: uint8(s.chance.IntN(10)),
 	}

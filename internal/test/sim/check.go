@@ -25,6 +25,8 @@ func (e *evidence) check() []Violation {
 		v.checkHeard()
 		v.checkEnd()
 		v.checkCalls()
+		v.checkSignals()
+		v.checkChildren()
 	}
 	return e.violations
 }
@@ -55,7 +57,7 @@ func (e *evidence) reportStalled(when string) {
 	for _, d := range e.sagas {
 		in := &d.instance
 		if !in.Status.Terminal() || in.Attention != nil && when != "after the faults" {
-			if when == "after the faults" && (in.Status == saga.Stuck || in.Status == saga.Paused) {
+			if when == "after the faults" && (in.Status == saga.Stuck || in.Status == saga.Paused || e.awaitsChild(d)) {
 				continue
 			}
 			e.violate(d.id, "every saga comes to an end", fmt.Sprintf("%s it is still %s (attention: %v)", when, in.Status, in.Attention))
@@ -73,6 +75,9 @@ func (e *evidence) checkStarts() {
 	byRequest := make(map[string]string, len(e.sagas))
 	inUse := make(map[string]*sagaEvidence)
 	for _, d := range e.sagas {
+		if d.instance.Parent != nil {
+			continue // checked by checkChildren
+		}
 		if other, twice := byRequest[d.request]; twice || d.request == "" {
 			e.violate(d.id, "one idempotency key, one saga", fmt.Sprintf("start %q made %q too", d.request, other))
 		}

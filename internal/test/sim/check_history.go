@@ -28,6 +28,9 @@ type stepHistory struct {
 	settledRounds   int            // compensations of earlier executions
 	everUnknown     bool           // in any execution
 	everSkipped     bool
+	waits           saga.Entry // the last one that says that the step waits
+	unwound         bool       // its child was asked to compensate while it ran
+	conditional     bool       // its condition was false
 }
 
 // checkHistory replays the history by the rules of docs/rules.md.
@@ -67,6 +70,8 @@ func (v *sagaCheck) checkAfterEnd(entry *saga.Entry) {
 
 func (v *sagaCheck) sagaEntry(entry *saga.Entry) {
 	switch entry.Type {
+	case saga.EntryReopened: // by the parent, for good
+		v.ended, v.reopened = "", false
 	case saga.EntryCompensating:
 		v.backward, v.rewinding = true, ""
 	case saga.EntryPaused:
@@ -105,7 +110,12 @@ func (v *sagaCheck) stepEntry(entry *saga.Entry, i int) {
 		s.out, s.compensating = true, false
 		s.command = saga.CommandID{Saga: v.id, Step: entry.Step, Direction: saga.Execute, Round: s.execution, Attempt: entry.Attempt}
 		s.due = entry.At.Add(time.Duration(v.def.Steps[i].Timeout))
+	case saga.EntryStepWaits:
+		v.waits(entry, i)
 	case saga.EntryCompensationSent:
+		if v.asksRunningChild(entry, i) {
+			return
+		}
 		v.checkCompensation(entry, i)
 		s.out, s.compensating, s.compensated = true, true, false
 		if entry.Attempt == 1 {
@@ -126,6 +136,7 @@ func (v *sagaCheck) stepEntry(entry *saga.Entry, i int) {
 		s.out = false
 	case saga.EntryStepFailed:
 		s.out = false
+		v.checkWaitFailed(entry, i)
 		if s.uncertain {
 			v.fail("an unknown outcome is not a failure", "%s", entry.Step)
 		}
@@ -142,6 +153,9 @@ func (v *sagaCheck) stepEntry(entry *saga.Entry, i int) {
 		v.checkCompensated(entry, i)
 		s.out, s.compensated, s.compensatedOnce = false, true, true
 	case saga.EntryStepSkipped:
+		if v.skippedByCondition(entry, i) {
+			return
+		}
 		s.out, s.skipped, s.everSkipped = false, true, true
 	case saga.EntryReopened:
 		v.reopened, v.ended = true, ""
@@ -166,7 +180,7 @@ func (v *sagaCheck) timeout(i int) time.Duration {
 // owes reports whether step i may have an effect that can be compensated but is not.
 func (v *sagaCheck) owes(i int) bool {
 	s := &v.steps[i]
-	return v.def.Steps[i].Compensation != "" && (s.succeeded || s.unknown) && !s.compensated && !s.skipped
+	return v.compensable(i) && (s.succeeded || s.unknown) && !s.compensated && !s.skipped
 }
 
 // checkDispatch: only in the forward phase, after all predecessors, and not while paused.

@@ -28,7 +28,7 @@ func (v *sagaCheck) resetStep(entry *saga.Entry, i int) {
 	if v.owes(i) || s.out {
 		v.fail("a rewind compensates before it runs a step again", "%s", step.Name)
 	}
-	if step.Compensation != "" && done != compensated && !v.excused(i) {
+	if v.compensable(i) && done != compensated && !v.excused(i) {
 		v.fail("a step that runs again has no effect", "%s: done %d times, compensated %d times", step.Name, done, compensated)
 	}
 	fresh := stepHistory{

@@ -17,13 +17,18 @@ func (v *sagaCheck) checkSuccess(entry *saga.Entry, i int) {
 	if s.successes > 1 {
 		v.fail("a step succeeds once", "%s", entry.Step)
 	}
+	v.checkWaitEnded(entry, i)
 	if done, _ := v.count(entry.Step, entry.At); done == 0 {
 		v.fail("a success had an effect", "%s", entry.Step)
 	}
 }
 
 // checkCompensated: a step counted as compensated was compensated by then, or never happened.
-func (v *sagaCheck) checkCompensated(entry *saga.Entry, _ int) {
+func (v *sagaCheck) checkCompensated(entry *saga.Entry, i int) {
+	if v.def.Steps[i].Wait() == saga.WaitForChild {
+		v.childCompensated(entry, i)
+		return
+	}
 	if done, compensated := v.count(entry.Step, entry.At); done != compensated && !v.contradicted[entry.Step] {
 		v.fail("a compensated step has no effect", "%s: done %d times, compensated %d times", entry.Step, done, compensated)
 	}
@@ -31,7 +36,15 @@ func (v *sagaCheck) checkCompensated(entry *saga.Entry, _ int) {
 
 // count returns how often services had done and compensated the execution of a step by that time.
 func (v *sagaCheck) count(step string, by time.Time) (done, compensated int) {
-	execution := v.steps[v.index(step)].execution
+	s := &v.steps[v.index(step)]
+	execution := s.execution
+	switch v.def.Steps[v.index(step)].Wait() {
+	case saga.NoWait:
+	case saga.WaitForChild:
+		return min(s.successes, 1), 0
+	default:
+		done = s.successes // no service did it
+	}
 	for i := range v.effects {
 		switch e := &v.effects[i]; {
 		case e.step != step || e.execution != execution || e.at.After(by):
@@ -78,6 +91,10 @@ func (v *sagaCheck) checkDone(i int, done, compensated map[string]bool) {
 	step := &v.def.Steps[i]
 	late := step.Compensation == "" && v.steps[i].everUnknown
 	for _, before := range step.After {
+		j := v.index(before)
+		if v.def.Steps[j].Wait() != saga.NoWait || v.def.Steps[j].When != "" {
+			continue // checked by checkDispatch
+		}
 		missing := !done[before] || compensated[before] && !late
 		if missing && !v.steps[v.index(before)].everSkipped && !v.excused(i) {
 			v.fail("a step is done after its predecessors", "%s without %s", step.Name, before)
@@ -86,10 +103,11 @@ func (v *sagaCheck) checkDone(i int, done, compensated map[string]bool) {
 }
 
 func (v *sagaCheck) checkCompensationOrder(step string, done, compensated map[string]bool) {
-	if !done[step] || compensated[step] {
+	i := v.index(step)
+	waits := v.def.Steps[i].Wait() != saga.NoWait
+	if !done[step] && !waits || compensated[step] && !waits {
 		v.fail("an effect is compensated once", "%s", step)
 	}
-	i := v.index(step)
 	for j := range v.def.Steps {
 		later := v.def.Steps[j].Name
 		open := done[later] && !compensated[later] && v.def.Steps[j].Compensation != ""
@@ -134,9 +152,12 @@ func (v *sagaCheck) checkEnd() {
 		done, compensated := v.count(name, end)
 		switch {
 		case v.excused(i):
+		case v.steps[i].conditional && done > 0:
+			v.fail("a step whose condition is false is not done", "%s", name)
+		case v.steps[i].conditional:
 		case in.Status == saga.Completed && (done != 1 || compensated != 0):
 			v.fail("completed: all effects", "%s: done %d times, compensated %d times", name, done, compensated)
-		case in.Status == saga.Compensated && v.def.Steps[i].Compensation != "" && done != compensated:
+		case in.Status == saga.Compensated && v.def.Steps[i].Compensation != "" && done != compensated && v.def.Steps[i].Wait() != saga.WaitForChild:
 			v.fail("compensated: no effect is left", "%s: done %d times, compensated %d times", name, done, compensated)
 		case in.Status == saga.Compensated && v.def.Steps[i].Kind == saga.Pivot && done > 0 && v.deniedPivot != name:
 			v.fail("compensated: the pivot did not happen", "%s", name)

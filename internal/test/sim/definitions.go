@@ -18,28 +18,28 @@ func (s *Simulation) newDefinition(number int) *saga.Definition {
 	steps := 1 + s.chance.IntN(mostSteps)
 	pivot := s.chance.IntN(steps + 2) // steps: none; steps+1: all are retriable
 	var before, after []string        // the pivot, if any
+	if number == 0 {                  // the others start it as a child, which must have no pivot
+		steps, pivot = 1+s.chance.IntN(3), mostSteps
+	}
 	for i := range steps {
-		name := fmt.Sprintf("s%d", i)
-		queue := queues()[s.chance.IntN(len(queues()))]
-		command, options := queue+"."+name, s.options()
+		one := s.newStep(number, i)
 		switch {
-		case pivot > steps || i > pivot:
+		case pivot > steps && number > 0 || i > pivot:
+			least := 0
 			if i > pivot {
-				options = append(options, saga.After(s.some(after, 1)...))
-			} else {
-				options = append(options, saga.After(s.some(after, 0)...))
+				least = 1
 			}
-			b.Retriable(name, command, append(options, s.retry(2, 4))...)
-			after = append(after, name)
+			one.add(b, saga.Retriable, saga.After(s.some(after, least)...), s.retry(2, 4))
+			after = append(after, one.name)
 		case i == pivot:
-			b.Pivot(name, command, append(options, saga.After(before...), s.retry(1, 3))...)
-			after = append(after, name)
+			one.add(b, saga.Pivot, saga.After(before...), s.retry(1, 3))
+			after = append(after, one.name)
 		default:
 			if s.hit(0.8) {
-				options = append(options, saga.CompensatedBy(queue+".compensate-"+name), s.compensationRetry())
+				one.compensation = s.compensationRetry()
 			}
-			b.Step(name, command, append(options, saga.After(s.some(before, 0)...), s.retry(1, 3))...)
-			before = append(before, name)
+			one.add(b, saga.Compensatable, saga.After(s.some(before, 0)...), s.retry(1, 3))
+			before = append(before, one.name)
 		}
 	}
 	return b.MustBuild()

@@ -45,6 +45,7 @@ type sagaEvidence struct {
 	effects      []effect
 	contradicted map[string]bool // steps for which a service sent contradicting replies
 	calls        []call
+	signals      []signalCall
 }
 
 // sent is a committed command, perhaps published.
@@ -100,7 +101,11 @@ func (e *evidence) committed(changes record.Changes) {
 			id: in.ID, def: e.sim.def(in), request: in.Labels[requestLabel],
 			commands: make(map[string]sent, 2*len(in.Steps)), entries: make([]saga.Entry, 0, 4*len(in.Steps)),
 		}
+		if in.Parent != nil {
+			d.request = e.known[in.Parent.Saga].request
+		}
 		e.known[in.ID] = d
+		e.sim.signalAll(d)
 		e.sagas = append(e.sagas, d)
 		e.advance(d, in)
 	}

@@ -65,11 +65,25 @@ func (e *evidence) called(id string, action saga.Action) *call {
 // settled reports whether every saga has ended or waits for an operator.
 func (e *evidence) settled() bool {
 	for _, d := range e.sagas {
-		if s := d.instance.Status; !s.Terminal() && s != saga.Stuck && s != saga.Paused {
+		if s := d.instance.Status; !s.Terminal() && s != saga.Stuck && s != saga.Paused && !e.awaitsChild(d) {
 			return false
 		}
 	}
 	return true
+}
+
+// awaitsChild reports whether the saga waits for a child that has not ended: then the child tells why.
+func (e *evidence) awaitsChild(d *sagaEvidence) bool {
+	for i := range d.instance.Steps {
+		s := &d.instance.Steps[i]
+		if s.Waiting != saga.WaitForChild {
+			continue
+		}
+		if child := e.known[s.Child()]; child != nil && !child.instance.Status.Terminal() {
+			return true
+		}
+	}
+	return false
 }
 
 // ended reports whether every saga has ended and none needs an operator.

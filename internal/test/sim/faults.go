@@ -34,6 +34,7 @@ const (
 	queueSet                       // an operator pauses, caps or throttles a queue, or takes that away
 	heldBack                       // a command is held back by the settings of its queue
 	released                       // a command that was held back leaves under a cap
+	messageRepeated                // a message between sagas is delivered twice
 	callerLeaves                   // a caller gets no answer in time and retries
 	faultKinds
 )
@@ -44,7 +45,7 @@ func (f fault) String() string {
 		"publish unconfirmed", "zombie publish", "unroutable", "queue deleted", "duplicated", "delayed", "connection lost",
 		"dead-lettered", "replica crash", "replica pause", "clock skew", "worker crash", "worker silent", "worker rejects",
 		"worker slow", "deadline passed before work", "reply repeated", "reply contradicted", "worker's commit unknown",
-		"step fails once", "step fails finally", "queue set", "held back", "released", "caller leaves",
+		"step fails once", "step fails finally", "queue set", "held back", "released", "message between sagas repeated", "caller leaves",
 	}[f]
 }
 
@@ -56,7 +57,7 @@ func rates() [faultKinds]float64 {
 		duplicated: 0.03, delayed: 0.04, connectionLost: 0.02,
 		workerSilent: 0.02, workerRejects: 0.01, workerSlow: 0.03, workerRepeats: 0.05, workerContradicts: 0.002,
 		workerCommit: 0.03, failsOnce: 0.08, failsFinally: 0.04,
-		replicaSkew: 0.3,
+		replicaSkew: 0.3, messageRepeated: 0.1,
 	}
 }
 

@@ -29,17 +29,41 @@ func (p publisher) CanPublish() error {
 }
 
 // Publish implements relay.Publisher.
-func (p publisher) Publish(_ context.Context, commands []wire.Command, settle func(int, wire.Receipt)) {
+func (p publisher) Publish(ctx context.Context, commands []wire.Command, settle func(int, wire.Receipt)) {
 	s := p.sim
+	between := func(i int) bool { return commands[i].Queue == wire.BetweenSagas }
 	s.sleep(s.between(100*time.Microsecond, 3*time.Millisecond))
 	receipts := make([]wire.Receipt, len(commands))
 	for i := range commands {
-		receipts[i] = p.publish(&commands[i])
+		if between(i) {
+			s.spawn(p.replica.process, func() { p.deliver(ctx, &commands[i], func(r wire.Receipt) { settle(i, r) }) })
+		} else {
+			receipts[i] = p.publish(&commands[i])
+		}
 	}
 	s.sleep(s.between(100*time.Microsecond, 3*time.Millisecond))
 	for i := range commands {
-		settle(i, receipts[i])
+		if !between(i) {
+			settle(i, receipts[i])
+		}
 	}
+}
+
+// deliver delivers a message between sagas, perhaps twice, as the server does.
+func (p publisher) deliver(ctx context.Context, message *wire.Command, settle func(wire.Receipt)) {
+	s := p.sim
+	s.pause()
+	err := p.replica.engine.Deliver(ctx, message)
+	if err == nil && s.draw(messageRepeated) {
+		s.sleep(s.between(time.Millisecond, 5*time.Second))
+		err = p.replica.engine.Deliver(ctx, message)
+	}
+	if err != nil {
+		settle(wire.Receipt{Reason: err.Error()})
+	} else {
+		settle(wire.Receipt{Outcome: wire.Confirmed})
+	}
+	p.replica.relay.Settle(ctx)
 }
 
 // PublishAlone implements relay.Publisher.

@@ -53,7 +53,8 @@ func (s *Simulation) newReplica(number int) *replica {
 	r.engine = engine.New(engine.Config{
 		Store: store, Outbox: outbox{r.relay, r}, Queues: connection,
 		Lanes: lanes, LaneCapacity: unbounded, ForgetAt: 1, OverdueAfter: overdue,
-		Environment: engine.Environment{Now: r.clock, NewID: s.newID, Pause: r.pause, Await: r.await},
+		Environment: engine.Environment{Now: r.clock, NewID: s.newID, Pause: r.pause, Await: r.await, Within: s.within},
+		Compiler:    flags{},
 	})
 	r.run(context.Background())
 	return r

@@ -16,6 +16,10 @@ type Report struct {
 	Commands   int
 	Effects    int
 	Rewinds    int    // that ended
+	Children   int    // sagas that were started as children
+	Signals    int    // that were taken in
+	Skips      int    // by conditions
+	Waits      int    // of any kind
 	Digest     uint64 // of everything that happened, in order
 	Faults     [faultKinds]int
 	Ends       map[saga.Status]int
@@ -40,9 +44,10 @@ func run(seed uint64, sagas int, traced string) Report {
 	for _, d := range e.sagas {
 		report.Entries += len(d.entries)
 		for i := range d.entries {
-			if d.entries[i].Type == saga.EntryRewound {
-				report.Rewinds++
-			}
+			report.countEntry(&d.entries[i])
+		}
+		if d.instance.Parent != nil {
+			report.Children++
 		}
 		report.Commands += len(d.commands)
 		report.Effects += len(d.effects)
@@ -50,6 +55,21 @@ func run(seed uint64, sagas int, traced string) Report {
 	}
 	report.Digest = s.digest
 	return report
+}
+
+func (r *Report) countEntry(entry *saga.Entry) {
+	switch entry.Type {
+	case saga.EntryRewound:
+		r.Rewinds++
+	case saga.EntryStepWaits:
+		r.Waits++
+	case saga.EntrySignalGiven:
+		r.Signals++
+	case saga.EntryStepSkipped:
+		if entry.Actor == "" {
+			r.Skips++
+		}
+	}
 }
 
 // Add adds another report, except for its digest and trace.
@@ -61,6 +81,10 @@ func (r *Report) Add(other Report) {
 	r.Commands += other.Commands
 	r.Effects += other.Effects
 	r.Rewinds += other.Rewinds
+	r.Children += other.Children
+	r.Signals += other.Signals
+	r.Skips += other.Skips
+	r.Waits += other.Waits
 	for i, times := range other.Faults {
 		r.Faults[i] += times
 	}
@@ -87,8 +111,8 @@ func (r *Report) Missing() []string {
 // String formats the report in a few lines.
 func (r *Report) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d seeds, %d sagas, %d history entries, %d commands, %d effects, %d rewinds, %d events\n",
-		r.Seeds, r.Sagas, r.Entries, r.Commands, r.Effects, r.Rewinds, r.Events)
+	fmt.Fprintf(&text, "%d seeds, %d sagas (%d children), %d history entries, %d commands, %d effects, %d rewinds, %d waits, %d signals, %d skipped by conditions, %d events\n",
+		r.Seeds, r.Sagas, r.Children, r.Entries, r.Commands, r.Effects, r.Rewinds, r.Waits, r.Signals, r.Skips, r.Events)
 	for _, status := range saga.Statuses() {
 		if r.Ends[status] > 0 {
 			fmt.Fprintf(&text, "  %s: %d\n", status, r.Ends[status])

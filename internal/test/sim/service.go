@@ -105,7 +105,7 @@ func (k *work) pass() (wire.Answer, error) {
 // enter retries until the rows are free.
 func (s *Simulation) enter(tx *BarrierTx, command wire.Delivery) (reply, output json.RawMessage, err error) {
 	for {
-		reply, output, err = tx.Enter(command.ID.IdempotencyKey(), command.ID.Attempt, executedBy(command).IdempotencyKey())
+		reply, output, err = tx.Enter(command.ID.IdempotencyKey(), command.ID.Attempt, executedBy(command).IdempotencyKey(), command.Waited)
 		if !errors.Is(err, ErrBusy) {
 			return reply, output, err
 		}

@@ -39,6 +39,9 @@ func TestSimulation(t *testing.T) {
 	t.Log(total.String())
 	require.Empty(t, total.Missing(), "a fault that did not happen was not tested")
 	require.Greater(t, total.Rewinds, total.Sagas/100, "rewinds were hardly tested")
+	for what, times := range map[string]int{"children": total.Children, "waits": total.Waits, "signals": total.Signals, "conditions": total.Skips} {
+		require.Greater(t, times, total.Sagas/100, "%s were hardly tested", what)
+	}
 }
 
 // simulate runs simulations until they had that many sagas, one per processor at a time.

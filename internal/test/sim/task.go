@@ -111,6 +111,11 @@ func (s *schedule) patience() context.Context {
 	return patience{Context: context.Background(), schedule: s, until: s.now + callTime}
 }
 
+// within returns a context for part of a call.
+func (s *schedule) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return patience{Context: ctx, schedule: s, until: s.now + limit}, func() {}
+}
+
 // Err implements context.Context.
 func (p patience) Err() error {
 	if p.schedule.now >= p.until {
