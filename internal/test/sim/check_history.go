@@ -213,7 +213,7 @@ func (v *sagaCheck) checkCompensation(entry *saga.Entry, i int) {
 	for j := range v.steps {
 		other := &v.steps[j]
 		switch {
-		case other.out && !other.compensating:
+		case other.out && !other.compensating && !v.sparesChild(j):
 			v.fail("no compensation while a forward command is out", "%s while %s is", entry.Step, v.def.Steps[j].Name)
 		case v.def.Steps[j].Kind == saga.Pivot && (other.succeeded || other.skipped) && v.deniedPivot == "":
 			v.fail("past the pivot no step is compensated", "%s", entry.Step)

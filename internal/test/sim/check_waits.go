@@ -39,6 +39,15 @@ func (v *sagaCheck) asksRunningChild(entry *saga.Entry, i int) bool {
 	return true
 }
 
+// sparesChild reports whether a rewind is in progress that leaves the running child of step j alone.
+func (v *sagaCheck) sparesChild(j int) bool {
+	if v.rewinding == "" || v.def.Steps[j].Saga == "" {
+		return false
+	}
+	to := v.index(v.rewinding)
+	return j != to && !v.follows(j, to)
+}
+
 // checkWaitEnded: a wait succeeds by what it waited for, and never early (rules 18, 19 and 23).
 func (v *sagaCheck) checkWaitEnded(entry *saga.Entry, i int) {
 	s, step := &v.steps[i], &v.def.Steps[i]

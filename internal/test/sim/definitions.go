@@ -59,12 +59,6 @@ func (s *Simulation) some(names []string, least int) []string {
 	return drawn
 }
 
-func (s *Simulation) options() []saga.StepOption {
-	return []saga.StepOption{
-		saga.Timeout(s.between(time.Second, 5*time.Second)), saga.CompensationTimeout(s.between(time.Second, 5*time.Second)),
-	}
-}
-
 func (s *Simulation) policy(least, most int) []saga.RetryOption {
 	return []saga.RetryOption{
 		saga.Attempts(least + s.chance.IntN(most-least+1)), saga.NonRetryable(codeFinal),
