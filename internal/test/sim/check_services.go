@@ -41,7 +41,11 @@ func (v *sagaCheck) count(step string, by time.Time) (done, compensated int) {
 	switch v.def.Steps[v.index(step)].Wait() {
 	case saga.NoWait:
 	case saga.WaitForChild:
-		return min(s.successes, 1), 0
+		done = min(s.successes, 1) // no service did it
+		if s.compensated {
+			compensated = done
+		}
+		return done, compensated
 	default:
 		done = s.successes // no service did it
 	}
