@@ -53,6 +53,29 @@ func (d *Definition) Redactor(in *Instance) func(string) string {
 	return strings.NewReplacer(pairs...).Replace
 }
 
+// discreet returns an error without the sensitive values of an instance. Errors are stored so: what is sensitive now may no longer
+// be in the data when the error is read.
+func (d *Definition) discreet(in *Instance, said *StepError) *StepError {
+	if said == nil || said.Message == "" {
+		return said
+	}
+	redact := d.Redactor(in)
+	if redact == nil {
+		return said
+	}
+	return &StepError{Code: said.Code, Message: redact(said.Message)}
+}
+
+// discreetReply is discreet for the error of a reply.
+func (d *Definition) discreetReply(in *Instance, said *ReplyError) *ReplyError {
+	if said == nil {
+		return nil
+	}
+	clean := *said
+	clean.Message = d.discreet(in, &StepError{Message: said.Message}).Message
+	return &clean
+}
+
 // addSecrets adds the texts and numbers of a value.
 func addSecrets(raw json.RawMessage, secrets map[string]bool) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))

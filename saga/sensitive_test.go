@@ -152,3 +152,17 @@ func TestStoredSensitivePointersThatCannotBeReadHideAll(t *testing.T) {
 		assert.JSONEq(t, `{"a":"***"}`, string(read.Mask(json.RawMessage(`{"a":1}`))), list)
 	}
 }
+
+// A message that repeats a sensitive value is stored without it: when it is read, the data may have changed.
+func TestErrorsAreStoredWithoutSensitiveValues(t *testing.T) {
+	t.Parallel()
+	def := saga.New("order").Sensitive("/card").OnFailure(saga.Park).Step("charge", "payments.charge").
+		WaitForSignal("approval", "approve")
+	c := begin(t, def, startData(`{"card":"OLDCARD41111"}`))
+	c.answer("charge", saga.Reply{Error: &saga.ReplyError{Code: "declined", Message: "card OLDCARD41111 is declined"}})
+	assert.Equal(t, "card *** is declined", c.is.Steps[0].Error.Message)
+	assert.NotContains(t, c.is.Attention.Message, "OLDCARD")
+	for _, entry := range c.last.Entries {
+		assert.NotContains(t, fmt.Sprint(entry.Detail), "OLDCARD", entry.Type)
+	}
+}

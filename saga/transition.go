@@ -88,8 +88,10 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	case Lost:
 		t.lost(cause)
 	case Reply:
+		cause.Error = d.discreetReply(&in, cause.Error)
 		t.reply(cause)
 	case Signal:
+		cause.Error = d.discreet(&in, cause.Error)
 		t.signal(cause)
 	case ChildEnded:
 		t.childEnded(cause)

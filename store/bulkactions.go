@@ -72,7 +72,7 @@ func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statemen
 		if err != nil {
 			return "", nil, err
 		}
-		if !some || filter.Parent != nil || len(list.branches) == 0 || !storableFilter(filter) {
+		if !some || len(list.branches) == 0 || !storableFilter(filter) {
 			return `select`, nil, nil
 		}
 		list.bound = math.MaxInt32

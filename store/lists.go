@@ -319,7 +319,7 @@ func (l *sagaList) boundary(ctx context.Context, tx pgx.Tx) (id string, err erro
 // storableFilter reports whether the database can hold the values of the filter.
 func storableFilter(filter record.Filter) bool {
 	texts := slices.Concat(slices.Collect(maps.Keys(filter.Labels)), slices.Collect(maps.Values(filter.Labels)))
-	for _, text := range []*string{filter.Definition, filter.Key, filter.Step, filter.ErrorCode} {
+	for _, text := range []*string{filter.Definition, filter.Key, filter.Step, filter.ErrorCode, filter.Parent} {
 		if text != nil {
 			texts = append(texts, *text)
 		}

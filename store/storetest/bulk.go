@@ -83,6 +83,9 @@ func bulkTargets(f *Fixture) {
 
 	byID := f.bulk(record.BulkAction{}, record.BulkTargets{IDs: []string{second, second, NewID(), "no\u0000id"[:2]}})
 	assert.Equal(t, record.BulkTally{Matched: 1}, byID.Tally)
+	f.Start(saga.Start{Parent: &saga.Parent{Saga: first, Step: "reserve", Level: 2}})
+	children := f.bulk(record.BulkAction{}, record.BulkTargets{Sagas: &record.Filter{Parent: &first, Statuses: []saga.Status{saga.Running}}})
+	assert.Equal(t, record.BulkTally{Matched: 1}, children.Tally)
 	none := f.bulk(record.BulkAction{}, record.BulkTargets{Sagas: &record.Filter{Definition: new("other")}})
 	assert.Equal(t, record.BulkCompleted, none.Status)
 }
