@@ -74,12 +74,15 @@ func (r *Relay) settleLate(ctx context.Context) {
 	for {
 		select {
 		case <-r.receipts.came.C():
-			r.settle(ctx)
+			r.SettleReceipts(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
+
+// SettleReceipts processes the receipts that came after their batch. Run calls it as they come; a simulation calls it itself.
+func (r *Relay) SettleReceipts(ctx context.Context) { r.settle(ctx) }
 
 // settle processes the available receipts.
 func (r *Relay) settle(ctx context.Context) {

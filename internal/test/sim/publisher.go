@@ -63,7 +63,7 @@ func (p publisher) deliver(ctx context.Context, message *wire.Command, settle fu
 	} else {
 		settle(wire.Receipt{Outcome: wire.Confirmed})
 	}
-	p.replica.relay.Settle(ctx)
+	p.replica.relay.SettleReceipts(ctx)
 }
 
 // PublishAlone implements relay.Publisher.
