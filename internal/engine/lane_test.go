@@ -23,7 +23,8 @@ func TestABatchGrowsAtThePaceOfItsLane(t *testing.T) {
 		"few wait and none arrives":  {busy, 1, 0, longestGrowth},
 		"few wait and some arrive":   {busy, 1, 15, longestGrowth},
 		"few wait and enough arrive": {busy, 1, 16, longestGrowth / 2},
-		"many wait, a batch is full": {busy, 60, 4, longestGrowth / 2},
+		"many wait, a batch is full": {pace{rate: 20_000, turnaround: 1}, 30, 2, longestGrowth / 2},
+		"an efficient batch waits":   {busy, efficientBatch, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,9 @@ const (
 	longestGrowth  = 8 * time.Millisecond
 	shortestGrowth = 500 * time.Microsecond // a shorter wait costs more than it saves
 	leastGrowth    = 2                      // events to expect, or the batch does not wait
+	// efficientBatch is the number of events from which a batch does not wait: more of them save little, and the processors
+	// would be idle while a lane that has work waits.
+	efficientBatch = 32
 
 	// paceMemory is the time after which an old rate counts a third.
 	paceMemory = 100 * time.Millisecond
@@ -49,8 +52,8 @@ func (p *pace) decided(now time.Time, events int, turnarounds []time.Duration) {
 func (p *pace) growth(waiting int) (events int, patience time.Duration) {
 	patience = min(time.Duration(p.turnaround/growthShare*float64(time.Second)), longestGrowth)
 	expected := int(p.rate * patience.Seconds())
-	if patience < shortestGrowth || expected < leastGrowth {
+	if patience < shortestGrowth || expected < leastGrowth || waiting >= efficientBatch {
 		return 0, 0
 	}
-	return waiting + expected, patience
+	return min(waiting+expected, efficientBatch), patience
 }

@@ -21,6 +21,7 @@ func TestTheGrowthOfABatch(t *testing.T) {
 		"few events arrive":                        {pace{rate: 200, turnaround: 1}, 0, 0},
 		"an eighth of the time that commands take": {pace{rate: 4000, turnaround: 0.016}, 5 + 8, 2 * time.Millisecond},
 		"at most eight milliseconds":               {pace{rate: 1000, turnaround: 60}, 5 + 8, longestGrowth},
+		"at most the efficient size":               {pace{rate: 100_000, turnaround: 1}, efficientBatch, longestGrowth},
 	} {
 		events, waits := c.pace.growth(5)
 		assert.Equal(t, c.events, events, name)
