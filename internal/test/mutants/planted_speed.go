@@ -10,7 +10,7 @@ func speedMutants() []mutant {
 	return []mutant{
 		{
 			"a lone saga that waits for itself", "internal/engine/pace.go",
-			"if patience < shortestGrowth || expected < leastGrowth {", "if patience == 0 {", batches,
+			"if patience < shortestGrowth || expected < leastGrowth || waiting", "if patience == 0 || waiting", batches,
 		},
 		{
 			"slow commands that slow fast ones down", "internal/engine/pace.go",
