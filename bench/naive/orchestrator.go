@@ -23,8 +23,12 @@ func Entries() []system.Entry {
 	entry := func(name, queueType string) system.Entry {
 		return system.Entry{
 			Name: name, Broker: true,
-			Open: func(ctx context.Context, place system.Place) (system.System, error) { return open(ctx, place, queueType) },
-			Work: func(ctx context.Context, place system.Place, ready func()) error { return work(ctx, place, queueType, ready) },
+			Open: func(ctx context.Context, place system.Place) (system.System, error) {
+				return open(ctx, place, queueType)
+			},
+			Work: func(ctx context.Context, place system.Place, ready func()) error {
+				return work(ctx, place, queueType, ready)
+			},
 		}
 	}
 	return []system.Entry{entry("naive", amqp.QueueTypeClassic), entry("naive-quorum", amqp.QueueTypeQuorum)}
