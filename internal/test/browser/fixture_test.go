@@ -133,10 +133,15 @@ func (d *desk) until(id string, status saga.Status) resource.Saga {
 	return now
 }
 
-// visit loads a view.
+// visit loads a view. The browser aborts it if an earlier form is still being sent, and it is loaded again.
 func (d *desk) visit(path string) {
 	d.t.Helper()
-	require.NoError(d.t, d.tab.Do(chromedp.Navigate(d.url+path), chromedp.WaitReady("main")), path)
+	var err error
+	require.Eventually(d.t, func() bool {
+		err = d.tab.Do(chromedp.Navigate(d.url+path), chromedp.WaitReady("main"))
+		return err == nil || !strings.Contains(err.Error(), "net::ERR_ABORTED")
+	}, browser.Patience, 20*time.Millisecond, path)
+	require.NoError(d.t, err, path)
 }
 
 // click clicks the link or button in the page's content whose text begins with the label.
