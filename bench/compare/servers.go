@@ -22,7 +22,7 @@ type Servers struct {
 // Place creates an empty database for one run and returns it with a unique prefix on the broker. remove drops the database;
 // the system must remove its queues itself.
 func (s Servers) Place(ctx context.Context, name string) (place system.Place, remove func(context.Context) error, err error) {
-	own := fmt.Sprintf("bench_%s_%s", name, strings.ToLower(rand.Text()[:8]))
+	own := fmt.Sprintf("bench_%s_%s", strings.ReplaceAll(name, "-", "_"), strings.ToLower(rand.Text()[:8]))
 	address, err := url.Parse(s.DatabaseURL)
 	if err != nil {
 		return place, nil, fmt.Errorf("parse the URL of Postgres: %w", err)
