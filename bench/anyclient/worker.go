@@ -112,8 +112,9 @@ type reply struct {
 }
 
 type failure struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code      string `json:"code"`
+	Message   string `json:"message"`
+	Retryable bool   `json:"retryable"`
 }
 
 // answer does a command, which has no effect here, and acknowledges it once its reply is confirmed.

@@ -21,7 +21,7 @@ def answer(channel, method, properties, body):
     reply = {"status": "succeeded"}
     code = data.get("simulate", {}).get(headers["saga-step"])
     if code and headers["saga-action"] == "execute":
-        reply = {"status": "failed", "error": {"code": code, "message": "as requested by the load"}}
+        reply = {"status": "failed", "error": {"code": code, "message": "as requested by the load", "retryable": False}}
     channel.basic_publish("", properties.reply_to, json.dumps(reply), pika.BasicProperties(
         correlation_id=properties.correlation_id, content_type="application/json", delivery_mode=2))
     channel.basic_ack(method.delivery_tag)
