@@ -31,9 +31,9 @@ func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string)
 		return wire.Answer{Settlement: wire.Requeued}
 	}
 	defer func() { <-w.slots }()
-	log := w.log.With("command", delivery.Name, "command_id", id)
+	log := func() *slog.Logger { return w.log.With("command", delivery.Name, "command_id", id) } // few commands log anything
 	if late := w.late(delivery); late > 0 {
-		log.Warn("a command arrived after its deadline and is dropped", "late", late)
+		log().Warn("a command arrived after its deadline and is dropped", "late", late)
 		return wire.Answer{Settlement: wire.Dropped}
 	}
 	work, cancel := withDeadline(ctx, delivery.Deadline)
@@ -60,7 +60,7 @@ func withDeadline(ctx context.Context, deadline time.Time) (context.Context, con
 }
 
 // handle calls the command's handler.
-func (w *Worker) handle(ctx context.Context, delivery wire.Delivery, log *slog.Logger) (json.RawMessage, error) {
+func (w *Worker) handle(ctx context.Context, delivery wire.Delivery, log func() *slog.Logger) (json.RawMessage, error) {
 	w.mu.Lock()
 	h := w.handlers[delivery.Name]
 	w.mu.Unlock()
@@ -70,11 +70,14 @@ func (w *Worker) handle(ctx context.Context, delivery wire.Delivery, log *slog.L
 	return protect(log, func() (json.RawMessage, error) { return h(ctx, delivery) })
 }
 
+// logger returns the logger of the worker.
+func (w *Worker) logger() *slog.Logger { return w.log }
+
 // protect turns a panic into an error.
-func protect(log *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
+func protect(log func() *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			log.Error("a handler panicked", "panic", cause, "stack", string(debug.Stack()))
+			log().Error("a handler panicked", "panic", cause, "stack", string(debug.Stack()))
 			output, err = nil, Retry(CodePanic, fmt.Sprint(cause))
 		}
 	}()
@@ -83,33 +86,33 @@ func protect(log *slog.Logger, call func() (json.RawMessage, error)) (output jso
 
 // settle turns a handler's result into an answer. worker ends when the worker must stop; command is the handler's own
 // context.
-func settle(worker, command context.Context, output json.RawMessage, err error, log *slog.Logger) wire.Answer {
+func settle(worker, command context.Context, output json.RawMessage, err error, log func() *slog.Logger) wire.Answer {
 	var said *Error
 	switch {
 	case err == nil:
 		return replied(wire.Succeeded(output), log)
 	case errors.Is(err, ErrUnknown):
-		log.Error("a command's outcome is unknown, it becomes a dead letter", "error", err)
+		log().Error("a command's outcome is unknown, it becomes a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	case errors.As(err, &said):
-		log.Info("a command failed", "code", said.Code, "retryable", said.Retryable, "error", err)
+		log().Info("a command failed", "code", said.Code, "retryable", said.Retryable, "error", err)
 	case worker.Err() != nil:
 		return wire.Answer{Settlement: wire.Requeued}
 	case command.Err() != nil:
 		// The handler may have taken effect before its time ran out. A failed reply would deny that, so none is sent:
 		// the orchestrator's timer counts the outcome as unknown.
-		log.Warn("a command exceeded its deadline and gets no reply", "error", err)
+		log().Warn("a command exceeded its deadline and gets no reply", "error", err)
 		return wire.Answer{Settlement: wire.Dropped}
 	default:
-		log.Warn("a command failed", "code", CodeError, "error", err)
+		log().Warn("a command failed", "code", CodeError, "error", err)
 	}
 	return replied(failure(err).reply(), log)
 }
 
-func replied(reply wire.Reply, log *slog.Logger) wire.Answer {
+func replied(reply wire.Reply, log func() *slog.Logger) wire.Answer {
 	content, err := reply.Encode()
 	if err != nil {
-		log.Error("a reply cannot be encoded, its command becomes a dead letter", "error", err)
+		log().Error("a reply cannot be encoded, its command becomes a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
 	return wire.Answer{Settlement: wire.Replied, Reply: content}

@@ -92,7 +92,7 @@ func throughBarrier[Tx any](
 		}
 		return stored(delivery.ID, t.reply)
 	}
-	output, err := protect(w.log, func() (json.RawMessage, error) { return work(ctx, t.tx, t.output) })
+	output, err := protect(w.logger, func() (json.RawMessage, error) { return work(ctx, t.tx, t.output) })
 	if unanswerable(ctx, err) {
 		return nil, err
 	}

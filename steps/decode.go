@@ -75,7 +75,7 @@ func (d decoder) decode(document json.RawMessage, into any) error {
 	if !ok { // its error says why
 		return json.Unmarshal(document, into)
 	}
-	wanted := make([]byte, 0, 256)
+	var wanted []byte
 	for _, member := range members {
 		if !slices.ContainsFunc(d.fields, func(field string) bool { return strings.EqualFold(field, member.Name) }) {
 			continue
@@ -84,7 +84,7 @@ func (d decoder) decode(document json.RawMessage, into any) error {
 		wanted = append(append(rawjson.AppendString(wanted, member.Name), ':'), member.Value...)
 	}
 	if len(wanted) == 0 {
-		return json.Unmarshal([]byte("{}"), into)
+		return nil
 	}
 	wanted[0] = '{'
 	return json.Unmarshal(append(wanted, '}'), into)

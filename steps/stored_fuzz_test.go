@@ -24,7 +24,7 @@ func FuzzStoredReply(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	id := saga.CommandID{Saga: "s", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: 2}
-	silent := slog.New(slog.DiscardHandler)
+	silent := func() *slog.Logger { return slog.New(slog.DiscardHandler) }
 	f.Fuzz(func(t *testing.T, kept []byte) {
 		want, malformed := wire.DecodeReply(id.String(), kept)
 		output, err := stored(id, kept)

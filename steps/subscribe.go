@@ -121,7 +121,7 @@ const (
 func handled(ctx context.Context, log *slog.Logger, event Event, handle func(context.Context, Event) error) bool {
 	pause := firstEventPause
 	for {
-		_, err := protect(log, func() (json.RawMessage, error) { return nil, handle(ctx, event) })
+		_, err := protect(func() *slog.Logger { return log }, func() (json.RawMessage, error) { return nil, handle(ctx, event) })
 		if err == nil {
 			return true
 		}

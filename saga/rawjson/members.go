@@ -21,7 +21,7 @@ func Members(document []byte) (members []Member, ok bool) {
 	if s.space(); s.at == len(document) || document[s.at] != '{' {
 		return nil, false
 	}
-	members = []Member{}
+	members = make([]Member, 0, 8)
 	ok = s.object(1, func(name, value []byte) { members = append(members, Member{unquoted(name), value}) })
 	if !ok || !s.ended() {
 		return nil, false
