@@ -86,7 +86,7 @@ func (e Evidence) atRest() (finding, bool) {
 func (e Evidence) needsOperator() finding {
 	attention := e.Instance.Attention
 	return finding{
-		cause: string(attention.Reason), message: attentionMessage(*attention), since: attention.Since,
+		cause: string(attention.Reason), message: e.attentionMessage(), since: attention.Since,
 		step: e.position(attention.Step),
 	}
 }
@@ -105,7 +105,7 @@ func (e Evidence) nextRetry() (finding, bool) {
 	}
 	step := &e.Instance.Steps[first]
 	return finding{
-		cause: resource.CauseRetryAt, message: retryMessage(step), since: e.Instance.UpdatedAt, step: first,
+		cause: resource.CauseRetryAt, message: e.retryMessage(first), since: e.Instance.UpdatedAt, step: first,
 		next: automatic(step.NextAttemptAt, "step "+step.Name+" is retried"),
 	}, true
 }

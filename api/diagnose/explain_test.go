@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -230,6 +231,28 @@ func TestWhyAnExhaustedBranchWaitsForTheOthers(t *testing.T) {
 	assert.Equal(t, s.Instance.Attention.Since, why.Since.Time)
 	assert.Contains(t, why.AllowedActions, saga.ActionSkip)
 	assert.Equal(t, "a.release", why.Evidence.Step.Command)
+}
+
+// Only a step that sends commands has a worker to repair.
+func TestWhyAFailedStepNeedsWhatItsKindNeeds(t *testing.T) {
+	t.Parallel()
+	for step, want := range map[string]string{
+		`"queue":"q","command":"c"`: "Repair the worker and retry",
+		`"saga":"shipment"`:         "See why its child saga 01CHILD did not succeed, and retry, which starts another one",
+		`"signal":"approve"`:        "Retry, which waits for the signal approve again",
+		`"until":"/at"`:             "Correct the data and retry",
+	} {
+		def, err := saga.ParseDefinition("order", 1, []byte(`{"steps":[{"name":"a",`+step+`}]}`))
+		require.NoError(t, err, step)
+		for _, reason := range []saga.AttentionReason{saga.RetriesExhausted, saga.InvalidOutput} {
+			message := Evidence{Definition: def, Instance: &saga.Instance{
+				Attention: &saga.Attention{Reason: reason, Step: "a"},
+				Progress:  saga.Progress{Steps: []saga.StepState{{Name: "a", Children: []string{"01CHILD"}}}},
+			}}.attentionMessage()
+			assert.Contains(t, message, want)
+			assert.Equal(t, def.Steps[0].Wait() == saga.NoWait, strings.Contains(message, "worker"), message)
+		}
+	}
 }
 
 func TestWhyAtRest(t *testing.T) {

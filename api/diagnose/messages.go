@@ -21,7 +21,8 @@ func doneMessage(status saga.Status) string {
 	}
 }
 
-func attentionMessage(attention saga.Attention) string {
+func (e Evidence) attentionMessage() string {
+	attention := e.Instance.Attention
 	step := attention.Step
 	switch attention.Reason {
 	case saga.CompensationExhausted:
@@ -29,10 +30,10 @@ func attentionMessage(attention saga.Attention) string {
 			"by hand and skip it.", step)
 	case saga.RetriesExhausted:
 		return fmt.Sprintf("Every attempt of step %s has failed, and the saga has passed its pivot, so it cannot be compensated. "+
-			"Repair the worker and retry, or do the step by hand and skip it.", step)
+			"%s, or do the step by hand and skip it.", step, e.remedy(step))
 	case saga.InvalidOutput:
-		return fmt.Sprintf("Step %s took effect, but its output does not match its schema or cannot be merged. Repair the worker and "+
-			"retry, or skip the step with the right output.", step)
+		return fmt.Sprintf("Step %s took effect, but its output does not match its schema or cannot be merged. %s, or skip "+
+			"the step with the right output.", step, e.remedy(step))
 	case saga.StepFailure:
 		return fmt.Sprintf("Step %s failed finally, and the definition leaves the decision to an operator. Retry it, do it by hand and "+
 			"skip it, or compensate the saga.", step)
@@ -52,7 +53,29 @@ func attentionMessage(attention saga.Attention) string {
 	}
 }
 
-func retryMessage(step *saga.StepState) string {
+// remedy returns what makes another attempt of a failed step succeed: it need not be a worker that failed.
+func (e Evidence) remedy(name string) string {
+	i := e.position(name)
+	if i == noStep {
+		return "Repair the worker and retry"
+	}
+	switch declared, step := &e.Definition.Steps[i], &e.Instance.Steps[i]; declared.Wait() {
+	case saga.NoWait:
+		return "Repair the worker and retry"
+	case saga.WaitForSignal:
+		return "Retry, which waits for the signal " + declared.Signal + " again"
+	case saga.WaitForChild:
+		if step.Child() == "" {
+			return "See why its child saga could not be started, and retry"
+		}
+		return "See why its child saga " + step.Child() + " did not succeed, and retry, which starts another one"
+	default:
+		return "Correct the data and retry"
+	}
+}
+
+func (e Evidence) retryMessage(i int) string {
+	step := &e.Instance.Steps[i]
 	what := "step " + step.Name
 	if step.Status == saga.StepCompensating {
 		what = "the compensation of " + what
@@ -60,8 +83,11 @@ func retryMessage(step *saga.StepState) string {
 	if step.Error == nil {
 		return fmt.Sprintf("The last attempt of %s failed, and the next one is scheduled. Nothing needs to be done.", what)
 	}
-	return fmt.Sprintf("The last attempt of %s failed with %s: %s. The next one is scheduled. If the error persists, repair the "+
-		"worker.", what, step.Error.Code, step.Error.Message)
+	said := fmt.Sprintf("The last attempt of %s failed with %s: %s. The next one is scheduled.", what, step.Error.Code, step.Error.Message)
+	if e.Definition.Steps[i].Wait() != saga.NoWait && step.Status != saga.StepCompensating {
+		return said
+	}
+	return said + " If the error persists, repair the worker."
 }
 
 func unroutableMessage(step, queue string) string {
