@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -118,6 +119,7 @@ func TestEveryOrderOfEvents(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	states, edges := 0, 0
+	var failed atomic.Bool
 	t.Cleanup(func() { t.Logf("altogether %d states, %d edges", states, edges) })
 	for _, f := range families() {
 		shapes, err := f.shapes()
@@ -134,7 +136,11 @@ func TestEveryOrderOfEvents(t *testing.T) {
 			for _, shape := range shapes {
 				t.Run(shape.Name, func(t *testing.T) {
 					t.Parallel()
+					if failFast() && failed.Load() {
+						t.FailNow() // go test ends only the tests that have not called Parallel
+					}
 					seen, err := f.search(shape.Definition)
+					failed.Store(failed.Load() || err != nil)
 					require.NoError(t, err)
 					mu.Lock()
 					defer mu.Unlock()
@@ -144,6 +150,9 @@ func TestEveryOrderOfEvents(t *testing.T) {
 		})
 	}
 }
+
+// failFast reports whether go test has its flag -failfast.
+func failFast() bool { return flag.Lookup("test.failfast").Value.String() == "true" }
 
 func (f family) search(def *saga.Definition) (modelcheck.Result, error) {
 	if f.workers {
