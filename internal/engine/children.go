@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
@@ -47,12 +48,28 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
 	switch {
 	case message.Start != nil:
+		wanted, err := e.wantsChild(ctx, *message.Start)
+		if err != nil || !wanted {
+			return err
+		}
 		return e.startChild(ctx, message.ID, *message.Start, false)
 	case message.Unwind != nil:
 		return e.unwindChild(ctx, message.ID, *message.Unwind)
 	default:
 		return e.report(ctx, *message.Ended, message.ID.Saga)
 	}
+}
+
+// wantsChild reports whether a step still waits for the child that it asked for. A start that was refused comes again if the
+// replica ended before it deleted the message: the parent has then gone on without the child, and would not hear of it.
+func (e *Engine) wantsChild(ctx context.Context, child saga.ChildStart) (bool, error) {
+	parent, err := e.stored(ctx, child.Parent.Saga)
+	if err != nil || parent == nil {
+		return false, err
+	}
+	return slices.ContainsFunc(parent.Steps, func(s saga.StepState) bool {
+		return s.Name == child.Parent.Step && s.Child() == child.ID && s.Waiting == saga.WaitForChild
+	}), nil
 }
 
 // startChild starts a child, or tells its parent why it cannot. unwound starts it for the record only.

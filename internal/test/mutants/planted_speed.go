@@ -33,8 +33,8 @@ func speedMutants() []mutant {
 			"		case b == '\"':\n			at = afterString(document, at)\n", "", texts,
 		},
 		{
-			"an output in the place of another step's", "api/resource/saga_json.go",
-			"text, rest = append(text, rest[:at]...), rest[at:]", "text = append(text, rest[:at]...)", texts,
+			"a member of a saga that its text leaves out", "api/resource/saga_json.go",
+			"\to.time(\"next_attempt_at\", s.NextAttemptAt)\n", "", texts,
 		},
 		{
 			"a promoted field that is not decoded", "steps/decode.go",

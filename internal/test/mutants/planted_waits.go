@@ -92,6 +92,11 @@ func childMutants() []mutant {
 			[]layer{simulation()},
 		},
 		{
+			"a child that starts after its start was refused", "internal/engine/children.go",
+			"if err != nil || !wanted {", "if _ = wanted; err != nil {",
+			[]layer{engines()},
+		},
+		{
 			"an end of a child that is lost", "saga/children.go",
 			"t.messages = append(t.messages, Message{ID: id, Ended: t.next.Parent})", "_ = id", core,
 		},
