@@ -26,7 +26,7 @@ test: ## run all tests on private servers
 soak: ## simulate a million sagas from a new random seed
 	go test -run Simulation -timeout 4h -v ./internal/test/sim -sim.sagas=1000000
 
-walk: ## check every order of events of every saga of up to four steps (about half an hour)
+walk: ## check every order of events of every saga of up to four steps (about two hours)
 	go test -count=1 -timeout 3h -v -run 'TestEveryOrderOfEvents' ./internal/test/modelcheck -walk.full | grep --line-buffered -E 'shapes|altogether|FAIL|ok'
 
 plans: ## check that every read of a million sagas uses an index (about a minute)
