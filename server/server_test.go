@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
@@ -142,4 +143,18 @@ func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
 		_, err = server.Open(t.Context(), server.Config{Listen: "127.0.0.1:0", Auth: "none", BasePath: path})
 		require.ErrorContains(t, err, "choose another", path)
 	}
+}
+
+func TestTheFirstKeyIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, server.Config{Auth: "keys"})
+	secret, err := s.FirstKey(t.Context(), "dev")
+	require.NoError(t, err)
+	keys, err := client.New(client.Config{Server: s.URL(), Key: secret}).Keys(t.Context())
+	require.NoError(t, err)
+	require.Len(t, keys.Items, 1)
+	require.Equal(t, "admin", keys.Items[0].Role)
+	secret, err = s.FirstKey(t.Context(), "dev")
+	require.NoError(t, err)
+	require.Empty(t, secret, "there is a key")
 }

@@ -48,9 +48,24 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 		url := s.URL()
 		fmt.Fprintf(out.out, "serving the page at %s, docs at %s/docs\n", url, url)
 		fmt.Fprintf(out.out, "embedded: the state is in %s (--fresh deletes it)\n", file)
+		c.announceKey(ctx, out, s)
 		c.announceWorkers(out, url, s.DemoStarts(ctx))
 		fmt.Fprintln(out.out, "for production: `orchestrator serve` with Postgres and RabbitMQ")
 	})
+}
+
+// announceKey creates the first key, because nobody could call the API to create it.
+func (c *devCommand) announceKey(ctx context.Context, out *streams, s *server.Server) {
+	if c.Auth != "keys" {
+		return
+	}
+	secret, err := s.FirstKey(ctx, "dev")
+	if secret != "" {
+		fmt.Fprintf(out.out, "the first key, an admin's, which is not shown again: %s\n", secret)
+	}
+	if err != nil {
+		fmt.Fprintln(out.err, err)
+	}
 }
 
 // announceWorkers says who works. demo is false if another definition named order keeps the demo from starting.

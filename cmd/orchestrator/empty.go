@@ -54,12 +54,13 @@ func mayBeEmpty(flag string) bool {
 	return slices.Contains([]string{"--database-url", "--amqp-url", "--key"}, flag)
 }
 
-// ignoreEmptyVariables unsets empty environment variables.
+// ignoreEmptyVariables makes flags ignore environment variables that are set to nothing. The help names the others.
 func ignoreEmptyVariables(k *kong.Kong) error {
 	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
 		if flag, is := node.(*kong.Flag); is {
 			flag.Tag.Envs = slices.DeleteFunc(flag.Tag.Envs, func(name string) bool {
-				return strings.TrimSpace(os.Getenv(name)) == ""
+				value, set := os.LookupEnv(name)
+				return set && strings.TrimSpace(value) == ""
 			})
 		}
 		return next(nil)

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
 func TestAnEmptyVariableCountsAsUnset(t *testing.T) {
@@ -37,4 +42,27 @@ func TestAVariableOutOfRangeIsWrongUsage(t *testing.T) {
 			assert.Equal(t, exitUsage, c.code, c.err)
 		})
 	}
+}
+
+func TestTheHelpNamesTheVariableOfEachFlag(t *testing.T) {
+	help := execute(t, "", "serve", "--help").out
+	for _, name := range []string{"$DATABASE_URL", "$AMQP_URL_FILE", "$ORCHESTRATOR_RETAIN_KEYS", "$ORCHESTRATOR_AUDIT"} {
+		assert.Contains(t, help, name)
+	}
+}
+
+// A script that names the server means it, although the environment of the machine has a database.
+func TestKeysOfTheServerThatIsNamed(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/none")
+	c := open(t) // which gives --server
+	assert.Contains(t, c.done("keys", "list"), "ROLE")
+	assert.Contains(t, execute(t, "", "keys", "list").err, "connect")
+}
+
+func TestKeysReadTheURLOfTheDatabaseFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	require.NoError(t, os.WriteFile(file, []byte(env.Database(t)+"\n"), 0o600))
+	t.Setenv("DATABASE_URL", "")
+	t.Setenv("DATABASE_URL_FILE", file)
+	assert.Contains(t, execute(t, "", "keys", "list").err, "migrate up", "it reaches the database, which has no tables yet")
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -15,13 +18,27 @@ import (
 
 // keysCommand is `orchestrator keys`. With a database it does not call the API, so that the first key can be created.
 type keysCommand struct {
-	remote      `embed:""`
-	DatabaseURL string `env:"DATABASE_URL" help:"Access this database directly instead of an orchestrator."`
+	remote          `embed:""`
+	DatabaseURL     string `env:"DATABASE_URL" help:"Access this database directly instead of an orchestrator. With --server the variable is ignored."`
+	DatabaseURLFile string `env:"DATABASE_URL_FILE" type:"path" placeholder:"FILE" help:"File that has the URL of the database."`
 
 	Create keysCreate `cmd:"" help:"Create a key and show its secret once."`
 	List   keysList   `cmd:"" help:"List keys."`
 	Rotate keysRotate `cmd:"" help:"Replace the secret of a key and show the new one once."`
 	Revoke keysRevoke `cmd:"" help:"Revoke a key. Every replica refuses it within five seconds."`
+}
+
+// AfterApply finds out whether the database or an orchestrator is meant.
+func (c *keysCommand) AfterApply(parsed *kong.Context) error {
+	if given(parsed, "server") && !given(parsed, "database-url") && !given(parsed, "database-url-file") {
+		c.DatabaseURL, c.DatabaseURLFile = "", ""
+	}
+	return fromFile("database-url", &c.DatabaseURL, &c.DatabaseURLFile)
+}
+
+// given reports whether the command line has the flag; the environment may have it otherwise.
+func given(parsed *kong.Context, flag string) bool {
+	return slices.ContainsFunc(parsed.Path, func(at *kong.Path) bool { return at.Flag != nil && !at.Resolved && at.Flag.Name == flag })
 }
 
 type keysCreate struct {

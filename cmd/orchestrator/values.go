@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
@@ -79,12 +80,25 @@ type positiveDuration time.Duration
 
 // UnmarshalText parses the value.
 func (d *positiveDuration) UnmarshalText(text []byte) error {
-	given, err := time.ParseDuration(string(text))
+	given, err := parseDuration(string(text))
 	if err != nil || given <= 0 || given > saga.MaxDuration {
 		return fmt.Errorf("must be a positive duration such as 30s, at most %s", saga.MaxDuration)
 	}
 	*d = positiveDuration(given)
 	return nil
+}
+
+// parseDuration parses a duration. It may be written in whole days.
+func parseDuration(text string) (time.Duration, error) {
+	days, written := strings.CutSuffix(text, "d")
+	if !written {
+		return time.ParseDuration(text)
+	}
+	number, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%s is not a number of days", text)
+	}
+	return time.Duration(number) * 24 * time.Hour, nil //nolint:gosec // 65,535 days at most
 }
 
 // serverURL is the URL of an orchestrator.
@@ -114,7 +128,7 @@ type overdueAfter time.Duration
 
 // UnmarshalText parses the value.
 func (o *overdueAfter) UnmarshalText(text []byte) error {
-	given, err := time.ParseDuration(string(text))
+	given, err := parseDuration(string(text))
 	if err != nil || given >= 0 && given < time.Second || given > saga.MaxDuration {
 		return fmt.Errorf("must be a duration from 1s to %s such as 15m, or negative for never", saga.MaxDuration)
 	}
@@ -140,7 +154,7 @@ type retentionInterval time.Duration
 
 // UnmarshalText parses the value.
 func (i *retentionInterval) UnmarshalText(text []byte) error {
-	given, err := time.ParseDuration(string(text))
+	given, err := parseDuration(string(text))
 	if err != nil || given < time.Second || given > 24*time.Hour {
 		return errors.New("must be a duration from 1s to 24h such as 1m")
 	}
@@ -153,7 +167,7 @@ type healthInterval time.Duration
 
 // UnmarshalText parses the value.
 func (i *healthInterval) UnmarshalText(text []byte) error {
-	given, err := time.ParseDuration(string(text))
+	given, err := parseDuration(string(text))
 	if err != nil || given < time.Second || given > time.Hour {
 		return errors.New("must be a duration from 1s to 1h such as 30s")
 	}
@@ -166,7 +180,7 @@ type startPoll time.Duration
 
 // UnmarshalText parses the value.
 func (p *startPoll) UnmarshalText(text []byte) error {
-	given, err := time.ParseDuration(string(text))
+	given, err := parseDuration(string(text))
 	if err != nil || given < server.MinStartPoll || given > server.MaxStartPoll {
 		return errors.New("must be a duration from 10ms to 1m such as 250ms")
 	}

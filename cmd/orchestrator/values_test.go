@@ -23,6 +23,20 @@ func TestARetentionMayBeInDays(t *testing.T) {
 	}
 }
 
+func TestEveryDurationMayBeInDays(t *testing.T) {
+	t.Parallel()
+	var o overdueAfter
+	require.NoError(t, o.UnmarshalText([]byte("2d")))
+	assert.Equal(t, 48*time.Hour, time.Duration(o))
+	var i retentionInterval
+	require.NoError(t, i.UnmarshalText([]byte("1d")))
+	var p positiveDuration
+	require.NoError(t, p.UnmarshalText([]byte("7d")))
+	for _, text := range []string{"d", "-1d", "1.5d", "0d", "1d1h", "99999999999d", "366d"} {
+		assert.Error(t, p.UnmarshalText([]byte(text)), text)
+	}
+}
+
 func TestTheLimitsOfQueueHealthAreChecked(t *testing.T) {
 	t.Parallel()
 	for text, valid := range map[string]bool{"1s": true, "30s": true, "1h": true, "999ms": false, "1h1ms": false, "0": false, "-1s": false, "": false} {
