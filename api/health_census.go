@@ -51,15 +51,15 @@ func (m *Monitor) count(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, surveyTimeout)
 	defer cancel()
 	unfinished, failure := m.config.Reads.Unfinished(limited)
-	groups, err := m.config.Reads.Groups(limited, nil, "")
+	attention, err := m.config.Reads.Attention(limited)
 	m.countAt = time.Now().Add(censusShare * time.Since(begun))
 	if failure != nil || err != nil {
 		return // the gauges keep their values
 	}
-	m.census.counted(unfinished, groups)
+	m.census.counted(unfinished, attention)
 }
 
-func (c *census) counted(unfinished []record.Count, groups record.Groups) {
+func (c *census) counted(unfinished []record.Count, attention []record.AttentionCount) {
 	named := make(map[string]bool)
 	label := func(definition string) string {
 		if !named[definition] && len(named) == maxDefinitionLabels {
@@ -73,8 +73,8 @@ func (c *census) counted(unfinished []record.Count, groups record.Groups) {
 		c.sagas.WithLabelValues(label(count.Definition), string(count.Status)).Add(float64(count.Sagas))
 	}
 	c.attention.Reset()
-	for _, group := range groups.Groups {
-		c.attention.WithLabelValues(label(group.Definition), string(group.Reason)).Add(float64(group.Sagas))
+	for _, count := range attention {
+		c.attention.WithLabelValues(label(count.Definition), string(count.Reason)).Add(float64(count.Sagas))
 	}
 }
 

@@ -194,7 +194,7 @@ func reachable(err error) string {
 
 // queuesKept checks whether every worker queue is within the maximum depth.
 func (m *Monitor) queuesKept(ctx context.Context) string {
-	names, err := queueNames(ctx, m.config.Reads)
+	names, err := queuesInUse(ctx, m.config.Reads)
 	if err != nil {
 		return checkUnknown
 	}

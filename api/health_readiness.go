@@ -85,6 +85,21 @@ func (m *Monitor) connections() map[string]string {
 	return shown
 }
 
+// queuesInUse returns the worker queues of the latest definitions, and those to which sagas of older versions have sent commands,
+// sorted and without duplicates.
+func queuesInUse(ctx context.Context, reads Reads) ([]string, error) {
+	names, err := queueNames(ctx, reads)
+	if err != nil {
+		return nil, err
+	}
+	loads, err := reads.QueueLoads(ctx)
+	for _, load := range loads {
+		names = append(names, load.Queue)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
 // queueNames returns the worker queues of the latest definitions, sorted and without duplicates.
 func queueNames(ctx context.Context, reads Definitions) ([]string, error) {
 	var names []string

@@ -133,6 +133,18 @@ func TestNotReadyWhileAQueueIsTooDeep(t *testing.T) {
 		a := o.get("/readyz")
 		return a.StatusCode == http.StatusServiceUnavailable && strings.Contains(into[resource.Health](a, a.StatusCode).Checks["queues"], "more than 1")
 	}, 20*time.Second, 20*time.Millisecond)
+
+	o.define("order", strings.ReplaceAll(reserve, `"queue":"work"`, `"queue":"elsewhere"`)) // sagas of the version before keep their queue
+	checked := time.NewTimer(2500 * time.Millisecond) // the monitor has then checked at least twice
+	defer checked.Stop()
+	for again := true; again; {
+		require.Equal(t, http.StatusServiceUnavailable, o.get("/readyz").StatusCode)
+		select {
+		case <-checked.C:
+			again = false
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func TestAHangingDatabaseIsReportedInTime(t *testing.T) {

@@ -43,6 +43,8 @@ type Sagas interface {
 	Stats(ctx context.Context, scope record.Scope) (record.Stats, error)
 	// Unfinished counts the sagas that have not ended.
 	Unfinished(ctx context.Context) ([]record.Count, error)
+	// Attention counts the sagas that need attention. Groups has the largest of them only.
+	Attention(ctx context.Context) ([]record.AttentionCount, error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)
 	QueueControls(ctx context.Context) ([]record.QueueControl, error)
 	// QueueHealth returns the health of the queues that were checked.

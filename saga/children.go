@@ -154,7 +154,7 @@ func (t *transition) childEnded(e ChildEnded) {
 		return
 	}
 	t.childHeard(i, e)
-	if t.changed {
+	if t.changed && e.Refused == nil {
 		t.next.Steps[i].ChildRevision = e.Revision
 	}
 }
@@ -233,6 +233,9 @@ func (t *transition) childRefused(i int, e ChildEnded) {
 		t.ignore(ignoredLate)
 	case s.Status == StepRunning && !e.Exists: // one that exists will end
 		t.fail(i, why.Code, why.Message)
+	case s.Status == StepCompensating && e.Answers == sent && !e.Exists && s.ChildRevision == 0 && !s.TookEffect && !s.Oversized:
+		// It was never heard of, and cannot start even to be compensated: nothing of it is there.
+		t.compensationSucceeded(i, Reply{Command: sent})
 	case s.Status == StepCompensating && e.Answers == sent:
 		why.Retryable = false
 		t.compensationAttemptFailed(i, EntryCompensationRetry, why)

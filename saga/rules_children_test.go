@@ -214,6 +214,37 @@ func TestRule23ARefusalAnswersOneMessage(t *testing.T) {
 	require.False(t, goesOn.ends("ship", "", refuses).Changed, "a child that goes on will end")
 }
 
+// The step was given up by a deadline during a rewind, before the refusal of the start came.
+func TestRule23AChildThatCouldNeverStartCountsAsCompensated(t *testing.T) {
+	t.Parallel()
+	parent := func() *conversation {
+		c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a")).Child("ship", "shipping", saga.AtOnce()).Step("b", "q.b", saga.After("a", "ship")))
+		c.succeed("a")
+		c.act(saga.ActionRewind, to("a"))
+		c.act(saga.ActionCompensate)
+		c.expectSteps("a compensating, ship compensating, b pending")
+		return c
+	}
+	refuses := func(c *conversation) func(e *saga.ChildEnded) {
+		asked := c.last.Messages[0].ID
+		return func(e *saga.ChildEnded) {
+			e.Answers, e.Refused = asked, &saga.ReplyError{Code: "definition_not_found", Message: "it is gone"}
+		}
+	}
+	c := parent()
+	c.ends("ship", "", refuses(c))
+	c.succeed("a")
+	c.expectStatus(saga.Compensated)
+
+	known := parent()
+	refusal := refuses(known)
+	known.ends("ship", saga.Abandoned, func(e *saga.ChildEnded) { e.Revision = 3 })
+	known.succeed("a")
+	known.act(saga.ActionRetry)
+	known.ends("ship", "", refusal, func(e *saga.ChildEnded) { e.Answers = known.last.Messages[0].ID })
+	known.expectAttention(saga.CompensationExhausted, "ship") // it was there
+}
+
 func TestRule23APausedParentTurnsItsChildBackOnceItResumes(t *testing.T) {
 	t.Parallel()
 	c := begin(t, saga.New("order").Step("a", "q.a").Child("ship", "shipping", saga.AtOnce()))

@@ -23,6 +23,23 @@ const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.ol
 				and ($3::text[] is null or s.definition = any($3)) group by 1, 2, 3, 4) g
 		order by g.count desc, g.definition, g.reason, g.step, g.code limit $2`
 
+// Attention counts the sagas that need attention, by definition and reason.
+func (s *Store) Attention(ctx context.Context) (counts []record.AttentionCount, err error) {
+	err = s.survey(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select coalesce(definition, ''), attention_reason::text, count(*) from sagas
+			where attention_reason is not null group by 1, 2 order by 1, 2`)
+		if err != nil {
+			return err
+		}
+		counts, err = pgx.CollectRows(rows, pgx.RowToStructByPos[record.AttentionCount])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the sagas that need attention: %w", err)
+	}
+	return counts, nil
+}
+
 // Groups groups the sagas of the scope that need attention by reason, step and error, largest group first. An empty
 // definition selects all.
 func (s *Store) Groups(ctx context.Context, scope record.Scope, definition string) (found record.Groups, err error) {

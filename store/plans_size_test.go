@@ -52,6 +52,7 @@ func TestEveryReadOfLargeTablesUsesAnIndex(t *testing.T) {
 		})
 	}
 	add("groups", 10*attention+100, func() error { _, err := s.Groups(t.Context(), nil, ""); return err })
+	add("attention", 10*attention+100, func() error { _, err := s.Attention(t.Context()); return err })
 	add("groups of a definition", 10*attention+100, func() error { _, err := s.Groups(t.Context(), nil, "common"); return err })
 	add("unfinished", 10*4*attention+100, func() error { _, err := s.Unfinished(t.Context()); return err })
 	add("queues", 10*4*attention+1000, func() error { _, err := s.QueueLoads(t.Context()); return err })

@@ -52,7 +52,10 @@ func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
 		if err != nil || !wanted {
 			return err
 		}
-		return e.startChild(ctx, message.ID, *message.Start, false)
+		if err := e.startChild(ctx, message.ID, *message.Start, false); err != nil {
+			return err
+		}
+		return e.unwindUnwanted(ctx, message.ID, *message.Start)
 	case message.Unwind != nil:
 		return e.unwindChild(ctx, message.ID, *message.Unwind)
 	default:
@@ -70,6 +73,25 @@ func (e *Engine) wantsChild(ctx context.Context, child saga.ChildStart) (bool, e
 	return slices.ContainsFunc(parent.Steps, func(s saga.StepState) bool {
 		return s.Name == child.Parent.Step && s.Child() == child.ID && s.Waiting == saga.WaitForChild
 	}), nil
+}
+
+// unwindUnwanted compensates a child whose step gave it up while it was being started: it could not start at that moment, and
+// so counted as compensated.
+func (e *Engine) unwindUnwanted(ctx context.Context, asked saga.CommandID, child saga.ChildStart) error {
+	parent, err := e.stored(ctx, child.Parent.Saga)
+	if err != nil || parent == nil {
+		return err
+	}
+	if slices.ContainsFunc(parent.Steps, func(s saga.StepState) bool {
+		return s.Name == child.Parent.Step && s.Child() == child.ID && s.ChildRevision == 0 &&
+			(s.Status == saga.StepCompensated || s.Status == saga.StepFailed)
+	}) {
+		if in, err := e.stored(ctx, child.ID); err != nil || in == nil { // it was refused
+			return err
+		}
+		return e.unwindChild(ctx, asked, child)
+	}
+	return nil
 }
 
 // startChild starts a child, or tells its parent why it cannot. unwound starts it for the record only.

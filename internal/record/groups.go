@@ -19,6 +19,13 @@ type Group struct {
 	Example    string    // id of one of them
 }
 
+// AttentionCount is the number of sagas of a definition that need attention for a reason.
+type AttentionCount struct {
+	Definition string
+	Reason     saga.AttentionReason
+	Sagas      int64
+}
+
 // MaxGroups is the largest number of listed groups, largest first. Groups.Sagas counts the sagas of all groups.
 const MaxGroups = 1000
 

@@ -9,6 +9,26 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
+// Attention counts the sagas that need attention, by definition and reason.
+func (s *Store) Attention(context.Context) (counts []record.AttentionCount, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sagas := make(map[record.AttentionCount]int64)
+	for _, id := range s.tables.ids {
+		if in := s.tables.sagas[id].Instance; in.Attention != nil {
+			sagas[record.AttentionCount{Definition: in.Definition, Reason: in.Attention.Reason}]++
+		}
+	}
+	for count, number := range sagas {
+		count.Sagas = number
+		counts = append(counts, count)
+	}
+	slices.SortFunc(counts, func(a, b record.AttentionCount) int {
+		return cmp.Or(cmp.Compare(a.Definition, b.Definition), cmp.Compare(a.Reason, b.Reason))
+	})
+	return counts, nil
+}
+
 // Groups groups the sagas of the scope that need attention by reason, step and error, largest group first. An empty
 // definition selects all.
 func (s *Store) Groups(_ context.Context, scope record.Scope, definition string) (found record.Groups, err error) {

@@ -111,6 +111,10 @@ func statistics(f *Fixture) {
 	require.NoError(t, err)
 	assert.Equal(t, []record.Count{{Definition: "order", Status: saga.Running, Sagas: 2}}, unfinished)
 
+	attention, err := f.Attention(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []record.AttentionCount{{Definition: "order", Reason: saga.LateEffect, Sagas: 1}}, attention)
+
 	f.putAside(record.DeadLetter{ID: "d-1", Source: record.SourceReply}, record.DeadLetter{ID: "d-2", Source: "start"}, record.DeadLetter{ID: "d-3", Source: "start"})
 	backlog, err := f.Backlog(t.Context())
 	require.NoError(t, err)

@@ -42,6 +42,7 @@ type Store interface {
 	Groups(ctx context.Context, scope record.Scope, definition string) (record.Groups, error)
 	Stats(ctx context.Context, scope record.Scope) (record.Stats, error)
 	Unfinished(ctx context.Context) ([]record.Count, error)
+	Attention(ctx context.Context) ([]record.AttentionCount, error)
 	Backlog(ctx context.Context) (record.Backlog, error)
 	StartedUnder(ctx context.Context, key string) (sagaID string, bodyHash []byte, err error)
 	QueueLoads(ctx context.Context) ([]record.QueueLoad, error)

@@ -62,6 +62,9 @@ func again(def *saga.Definition, i int, to string) bool {
 	return def.Steps[i].Name == to || comesAfter(def, i, to)
 }
 
+// neverHeard reports whether nothing has told the saga that the child of a step is there.
+func neverHeard(s *saga.StepState) bool { return s.ChildRevision == 0 && !s.TookEffect && !s.Oversized }
+
 // rewindsCompensateFirst: rule 16. What took effect, or may have, is compensated before it runs again.
 func rewindsCompensateFirst(e edge) string {
 	to := rewoundTo(e)
@@ -73,7 +76,8 @@ func rewindsCompensateFirst(e edge) string {
 		if !again(e.def, i, to) {
 			continue
 		}
-		settled := e.move.Step == i && (e.move.What == CompensationSucceeds || e.move.What == ChildCompensates || e.move.Action == saga.ActionSkip)
+		settled := e.move.Step == i && (e.move.What == CompensationSucceeds || e.move.What == ChildCompensates || e.move.Action == saga.ActionSkip ||
+			e.move.What == ChildRefuses && neverHeard(old))
 		if owed(e.def, e.before, i) && !settled {
 			return fmt.Sprintf("%s runs again, but it was not compensated", s.Name)
 		}
