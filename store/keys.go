@@ -53,9 +53,14 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 		return fmt.Errorf("revoke a key: %w", record.ErrKeyNotFound)
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, `update api_keys set revoked_at = now() where id = $1 and revoked_at is null`, id)
-		if err == nil && done.RowsAffected() > 0 {
-			return s.audit(ctx, tx, "key.revoke", "keys/"+id, "", nil, nil)
+		rows, err := tx.Query(ctx, `update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning `+apiKeyColumns, id)
+		if err != nil {
+			return err
+		}
+		var key *record.Key
+		err = readRows(rows, (*keyRow).columns, func(row *keyRow, _ error) { revoked := row.shown(); key = &revoked })
+		if err == nil && key != nil {
+			return s.audit(ctx, tx, "key.revoke", "keys/"+id, "", key.Audited(), key.AuditedRevocation())
 		}
 		var known bool
 		if err == nil {

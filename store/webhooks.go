@@ -27,6 +27,14 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 		if len(hook.Secret) > 0 {
 			secret = hook.Secret
 		}
+		var known *record.Webhook
+		if !created {
+			before, err := webhook(ctx, tx, hook.Name)
+			if err != nil {
+				return err
+			}
+			known = &before
+		}
 		if _, err := tx.Exec(ctx, `insert into webhooks as w (name, url, events, secret) values ($1, $2, $3, coalesce($4::bytea, $5::bytea))
 			on conflict (name) do update set url = excluded.url, events = excluded.events, updated_at = clock_timestamp(),
 				secret = coalesce($4::bytea, w.secret)`, hook.Name, hook.URL, hook.Events, secret, otherwise); err != nil {
@@ -35,7 +43,11 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 		if kept, err = webhook(ctx, tx, hook.Name); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, "webhook.put", "webhooks/"+hook.Name, "", nil, kept.Audited())
+		before, after, changed := kept.AuditedChange(known)
+		if !changed {
+			return nil
+		}
+		return s.audit(ctx, tx, "webhook.put", "webhooks/"+hook.Name, "", before, after)
 	})
 	if err != nil {
 		return record.Webhook{}, false, fmt.Errorf("store webhook %s: %w", hook.Name, err)
@@ -121,6 +133,10 @@ func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
 		return fmt.Errorf("delete a webhook: %w", record.ErrWebhookNotFound)
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		known, err := webhook(ctx, tx, name)
+		if err != nil {
+			return err
+		}
 		done, err := tx.Exec(ctx, `delete from webhooks where name = $1`, name)
 		if err != nil {
 			return err
@@ -128,7 +144,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
 		if done.RowsAffected() == 0 {
 			return record.ErrWebhookNotFound
 		}
-		return s.audit(ctx, tx, "webhook.delete", "webhooks/"+name, "", nil, nil)
+		return s.audit(ctx, tx, "webhook.delete", "webhooks/"+name, "", known.Audited(), nil)
 	})
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", name, err)

@@ -50,6 +50,11 @@ func (k *Key) Audited() map[string]any {
 	return shown
 }
 
+// AuditedRevocation is what the audit log says of a key that was revoked.
+func (k *Key) AuditedRevocation() map[string]any {
+	return map[string]any{"revoked_at": k.RevokedAt.UTC().Format(AuditTime)}
+}
+
 // AuditedRotation is what the audit log says of a rotated key.
 func (k *Key) AuditedRotation() map[string]any {
 	return map[string]any{"previous_secret_until": k.OldUntil.UTC().Format(AuditTime)}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -107,3 +108,17 @@ func DeliveryOf(webhook string, event *wire.Event, body []byte) Delivery {
 
 // Audited is what the audit log says of a webhook.
 func (w *Webhook) Audited() map[string]any { return map[string]any{"url": w.URL, "events": w.Events} }
+
+// AuditedChange is what the audit log says of a webhook before and after a change, without its secret. known is the webhook
+// before; nil: it is new. changed is false if nothing is to be said.
+func (w *Webhook) AuditedChange(known *Webhook) (before, after any, changed bool) {
+	if known == nil {
+		return nil, w.Audited(), true
+	}
+	said := w.Audited()
+	secret := !bytes.Equal(w.Secret, known.Secret)
+	if secret {
+		said["secret"] = "replaced"
+	}
+	return known.Audited(), said, secret || w.URL != known.URL || !slices.Equal(w.Events, known.Events)
+}

@@ -54,7 +54,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 		if key.RevokedAt.IsZero() {
 			key.RevokedAt = s.now()
 			w.putKey(key)
-			return w.audited(ctx, s.now(), "key.revoke", "keys/"+id, "", nil, nil)
+			return w.audited(ctx, s.now(), "key.revoke", "keys/"+id, "", key.Audited(), key.AuditedRevocation())
 		}
 		return nil
 	})

@@ -57,7 +57,15 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 			kept.Secret = hook.Secret
 		}
 		w.putWebhook(kept)
-		return w.audited(ctx, now, "webhook.put", "webhooks/"+hook.Name, "", nil, kept.Audited())
+		var replaced *record.Webhook
+		if exists {
+			replaced = &known
+		}
+		before, after, changed := kept.AuditedChange(replaced)
+		if !changed {
+			return nil
+		}
+		return w.audited(ctx, now, "webhook.put", "webhooks/"+hook.Name, "", before, after)
 	})
 	if err != nil {
 		return record.Webhook{}, false, fmt.Errorf("store webhook %s: %w", hook.Name, err)
@@ -114,14 +122,15 @@ func (s *Store) WebhookEvents(context.Context) (map[string][]string, error) {
 // DeleteWebhook deletes a webhook with its deliveries. Errors: record.ErrWebhookNotFound.
 func (s *Store) DeleteWebhook(ctx context.Context, name string) error {
 	err := s.write(ctx, func(w *writing) error {
-		if _, exists := w.tables.webhooks[name]; !exists {
+		known, exists := w.tables.webhooks[name]
+		if !exists {
 			return record.ErrWebhookNotFound
 		}
 		for _, row := range w.tables.deliveries[name] {
 			w.deleteDelivery(row)
 		}
 		w.delete(bucketWebhooks, name, func() { delete(w.tables.webhooks, name) })
-		return w.audited(ctx, s.now(), "webhook.delete", "webhooks/"+name, "", nil, nil)
+		return w.audited(ctx, s.now(), "webhook.delete", "webhooks/"+name, "", known.Audited(), nil)
 	})
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", name, err)

@@ -18,6 +18,7 @@ import (
 func auditRules() map[string]rule {
 	return map[string]rule{
 		"an audit entry is stored with its change":            with(auditWithChange),
+		"the audit log shows what a change replaced":          with(auditBefore),
 		"the audit log is one chain of all writers":           with(auditChained),
 		"the audit log is filtered, newest first, in pages":   with(auditFiltered),
 		"old audit entries expire, and the chain stays valid": with(auditExpires),
@@ -113,6 +114,34 @@ func auditWithChange(f *Fixture) {
 	assert.Equal(t, want, got[:len(want)])
 	assert.Equal(t, []string{"key.rotate", "key.revoke", "bulk.create", "bulk.cancel"}, actions[len(want):])
 	assert.Equal(t, "order", entries[3].Definition, "of the dead letter's saga")
+}
+
+func auditBefore(f *Fixture) {
+	t, ctx := f.t, f.called("ci")
+	put := func(url, secret string) {
+		given := record.Webhook{Name: "pager", URL: url, Events: []string{"saga.stuck"}, Secret: []byte(secret)}
+		_, _, err := f.PutWebhook(ctx, given, []byte("generated"))
+		require.NoError(t, err)
+	}
+	put("https://a.example/", "")
+	put("https://a.example/", "") // which changes nothing
+	put("https://b.example/", "")
+	put("https://b.example/", "another")
+	require.NoError(t, f.DeleteWebhook(ctx, "pager"))
+	key := newKey("ended")
+	require.NoError(t, f.CreateKey(ctx, key))
+	require.NoError(t, f.RevokeKey(ctx, key.ID))
+
+	a, b := `{"events":["saga.stuck"],"url":"https://a.example/"}`, `{"events":["saga.stuck"],"url":"https://b.example/"}`
+	entries := f.auditLog()
+	require.Len(t, entries, 6)
+	for i, want := range [][2]string{
+		{"", a}, {a, b}, {b, `{"events":["saga.stuck"],"secret":"replaced","url":"https://b.example/"}`}, {b, ""},
+	} {
+		assert.Equal(t, want, [2]string{string(entries[i].Before), string(entries[i].After)}, entries[i].Action)
+	}
+	assert.JSONEq(t, `{"name":"ended","role":"operator"}`, string(entries[5].Before))
+	assert.Contains(t, string(entries[5].After), "revoked_at")
 }
 
 func auditChained(f *Fixture) {
