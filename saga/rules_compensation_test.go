@@ -12,7 +12,7 @@ import (
 
 // Rules 6 and 7 (docs/rules.md): what is compensated, in which order, and what follows a failed compensation.
 
-func TestRule6WhatSucceededOrMayHaveIsUndone(t *testing.T) {
+func TestRule6WhatSucceededOrMayHaveIsCompensated(t *testing.T) {
 	t.Parallel()
 	def := saga.New("order").
 		Step("succeeded", "q.a", compensatedBy("a"), saga.AtOnce()).
@@ -34,7 +34,7 @@ func TestRule6WhatSucceededOrMayHaveIsUndone(t *testing.T) {
 	c.expectSteps("succeeded compensated, unknown compensated, failed failed, plain succeeded, guess unknown, pending pending")
 }
 
-func TestRule6UndoingGoesInReverse(t *testing.T) {
+func TestRule6CompensationGoesInReverse(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a", "b", "c", "d"))
 	c.succeed("a", "b", "c")
@@ -46,7 +46,7 @@ func TestRule6UndoingGoesInReverse(t *testing.T) {
 	c.expectStatus(saga.Compensated)
 }
 
-func TestRule6WhatRanInParallelIsUndoneInParallel(t *testing.T) {
+func TestRule6WhatRanInParallelIsCompensatedInParallel(t *testing.T) {
 	t.Parallel()
 	c := begin(t, diamond())
 	c.succeed("a", "b", "c")
@@ -63,7 +63,7 @@ func TestRule6WhatRanInParallelIsUndoneInParallel(t *testing.T) {
 	c.expectStatus(saga.Compensated)
 }
 
-func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
+func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToCompensate(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a").Step("plain", "q.plain").Step("c", "q.c", compensatedBy("c")).Step("d", "q.d"))
 	c.succeed("a", "plain", "c")
@@ -74,7 +74,7 @@ func TestRule6TheOrderHoldsAcrossAStepThatHasNothingToUndo(t *testing.T) {
 }
 
 // A step may need another compensation after the steps before it had their turn.
-func TestRule6ARetryOfTwoStepsOnOnePathUndoesThemInReverse(t *testing.T) {
+func TestRule6ARetryOfTwoStepsOnOnePathCompensatesThemInReverse(t *testing.T) {
 	t.Parallel()
 	for name, retried := range map[string][]func(*saga.Action){
 		"both at once": {func(*saga.Action) {}}, "the earlier one first": {onStep("a"), onStep("b")},
@@ -182,7 +182,7 @@ func TestRule7ACompensationIsRetriedByItsPolicy(t *testing.T) {
 	require.Equal(t, 1, c.step("a").Attempts)
 }
 
-func TestRule7AnEarlierAttemptsSuccessUndoesTheStepToo(t *testing.T) {
+func TestRule7AnEarlierAttemptsSuccessCompensatesTheStepToo(t *testing.T) {
 	t.Parallel()
 	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), compensationAttempts(3)).Step("b", "q.b"))
 	c.succeed("a")
@@ -195,7 +195,7 @@ func TestRule7AnEarlierAttemptsSuccessUndoesTheStepToo(t *testing.T) {
 	c.expectNoEffect()
 }
 
-func TestRule7UsedUpItIsLeftToAPersonAndTheRestGoesOn(t *testing.T) {
+func TestRule7ExhaustedItIsLeftToAnOperatorAndTheRestGoesOn(t *testing.T) {
 	t.Parallel()
 	c := begin(t, diamond())
 	c.succeed("a", "b", "c")

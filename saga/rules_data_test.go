@@ -49,7 +49,7 @@ func TestRule2AnOutputThatTheDataCannotHoldIsNoSuccess(t *testing.T) {
 	c.expectNoEffect()
 }
 
-func TestRule2APersonMakesRoomForAnOutputThatMustNotBeLost(t *testing.T) {
+func TestRule2AnOperatorMakesRoomForAnOutputThatMustNotBeLost(t *testing.T) {
 	t.Parallel()
 	half := `"` + strings.Repeat("x", saga.MaxDataBytes/2) + `"`
 	c := begin(t, retriables(), func(s *saga.Start) { s.Data = json.RawMessage(`{"first":` + half + `}`) })
@@ -65,7 +65,7 @@ func TestRule2APersonMakesRoomForAnOutputThatMustNotBeLost(t *testing.T) {
 	c.expectSteps("r succeeded, u running")
 }
 
-func TestRule2ALateSuccessOfAUsedUpStepIsNoSuccessWithoutRoom(t *testing.T) {
+func TestRule2ALateSuccessOfAnExhaustedStepDoesNotCountWithoutRoom(t *testing.T) {
 	t.Parallel()
 	c := begin(t, retriables())
 	c.refuse("r")

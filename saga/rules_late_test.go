@@ -37,7 +37,7 @@ func TestRule9TheFirstSuccessWinsWhicheverAttemptItAnswers(t *testing.T) {
 	}
 }
 
-func TestRule9ASuccessForAnUnknownStepCountsBeforeItIsUndone(t *testing.T) {
+func TestRule9ASuccessForAnUnknownStepCountsBeforeItIsCompensated(t *testing.T) {
 	t.Parallel()
 	c := begin(t, diamond())
 	c.succeed("a")
@@ -64,7 +64,7 @@ func compensatingB(t *testing.T) *conversation {
 	return c
 }
 
-func TestRule9ASuccessAfterTheCompensationWasSentIsUndoneOnceMore(t *testing.T) {
+func TestRule9ASuccessAfterTheCompensationWasSentIsCompensatedOnceMore(t *testing.T) {
 	t.Parallel()
 	for name, earlier := range map[string]func(c *conversation){
 		"it is out":                              func(*conversation) {},
@@ -144,7 +144,7 @@ func TestRule9AfterTheEndALateSuccessIsALateEffect(t *testing.T) {
 	c.expectNoEffect()
 }
 
-func TestRule9APersonAcknowledgesALateEffect(t *testing.T) {
+func TestRule9AnOperatorAcknowledgesALateEffect(t *testing.T) {
 	t.Parallel()
 	c := compensatingB(t)
 	c.succeed("b", "a")
@@ -159,7 +159,7 @@ func TestRule9APersonAcknowledgesALateEffect(t *testing.T) {
 	c.expectNoEffect()
 }
 
-func TestRule9APersonUndoesALateEffect(t *testing.T) {
+func TestRule9AnOperatorCompensatesALateEffect(t *testing.T) {
 	t.Parallel()
 	c := compensatingB(t)
 	c.succeed("b", "a")
@@ -195,7 +195,7 @@ func TestRule9AReopenedSagaCanBeStuckAndRepaired(t *testing.T) {
 	c.expectStatus(saga.Compensated)
 }
 
-func TestRule9SeveralLateEffectsAreUndoneOneByOne(t *testing.T) {
+func TestRule9SeveralLateEffectsAreCompensatedOneByOne(t *testing.T) {
 	t.Parallel()
 	def := saga.New("order").
 		Step("a", "q.a", compensatedBy("a"), saga.AtOnce(), attempts(1)).
@@ -226,7 +226,7 @@ func TestRule9SeveralLateEffectsAreUndoneOneByOne(t *testing.T) {
 	c.expectNoAttention()
 }
 
-func TestRule9ALateSuccessOfAUsedUpCompensationGoesOnByItself(t *testing.T) {
+func TestRule9ALateSuccessOfAnExhaustedCompensationGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	c := compensatingB(t)
 	c.lose("b")
@@ -239,7 +239,7 @@ func TestRule9ALateSuccessOfAUsedUpCompensationGoesOnByItself(t *testing.T) {
 	c.expectNoAttention()
 }
 
-func TestRule9ALateSuccessOfAUsedUpRetriableStepGoesOnByItself(t *testing.T) {
+func TestRule9ALateSuccessOfAnExhaustedRetriableStepGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	for name, earlier := range map[string]func(c *conversation){
 		"unknown": func(c *conversation) { c.lose("r"); c.retries("r"); c.lose("r") },

@@ -160,7 +160,7 @@ func TestRule13ACompensationThatSucceedsAfterAnAbandonIsALateEffectToo(t *testin
 	c.expectAllowed(saga.ActionAcknowledge) // no compensation is left
 }
 
-func TestRule13SoItIsWhileAnotherLateEffectIsBeingUndone(t *testing.T) {
+func TestRule13SoItIsWhileAnotherLateEffectIsBeingCompensated(t *testing.T) {
 	t.Parallel()
 	def := saga.New("order").
 		Step("a", "q.a", compensatedBy("a"), saga.AtOnce()).
@@ -249,7 +249,7 @@ func TestRule15ASkippedStepCountsAsDoneWithTheOutputGiven(t *testing.T) {
 	c.expectStatus(saga.Completed)
 }
 
-func TestRule15ASkippedCompensationCountsAsUndone(t *testing.T) {
+func TestRule15ASkippedCompensationCountsAsCompensated(t *testing.T) {
 	t.Parallel()
 	c := compensatingB(t)
 	c.refuse("b")

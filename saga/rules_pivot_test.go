@@ -69,7 +69,7 @@ func TestRule8APivotOfUnknownOutcomeLeavesTheSagaStuck(t *testing.T) {
 	require.Nil(t, c.is.Failure)
 }
 
-func TestRule8WhatAPersonSaysOfAnUnknownPivot(t *testing.T) {
+func TestRule8WhatAnOperatorDecidesOnAnUnknownPivot(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string]struct {
 		act    func(c *conversation)
@@ -97,7 +97,7 @@ func TestRule8WhatAPersonSaysOfAnUnknownPivot(t *testing.T) {
 	}
 }
 
-func TestRule8ThePivotThatAPersonTookForUndoneHappenedAfterAll(t *testing.T) {
+func TestRule8ThePivotThatAnOperatorTookForFailedHappenedAfterAll(t *testing.T) {
 	t.Parallel()
 	c := begin(t, committing())
 	c.succeed("a")
@@ -167,7 +167,7 @@ func TestRule12StuckOnlyWhenNothingCanMove(t *testing.T) {
 	c.expectStatus(saga.Completed)
 }
 
-func TestRule12TheAttentionIsThatOfTheNextStepThatNeedsAPerson(t *testing.T) {
+func TestRule12TheAttentionIsThatOfTheNextStepThatNeedsAnOperator(t *testing.T) {
 	t.Parallel()
 	def := saga.New("order").Retriable("r", "q.r", attempts(1)).Retriable("u", "q.u", saga.AtOnce(), attempts(1))
 	c := begin(t, def)

@@ -27,7 +27,7 @@ func TestRule5AFinalFailureTurnsTheSagaBack(t *testing.T) {
 	c.expectNewest(saga.EntryStepCompensated, saga.EntryCompensated)
 }
 
-func TestRule5WhatIsOutIsWaitedForBeforeAnythingIsUndone(t *testing.T) {
+func TestRule5WhatIsOutIsWaitedForBeforeAnythingIsCompensated(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string]struct {
 		end   func(c *conversation)

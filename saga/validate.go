@@ -46,6 +46,12 @@ const (
 	commandPattern        = `[A-Za-z0-9][A-Za-z0-9._:-]{0,127}`
 )
 
+// Lengths of names in bytes, as in the patterns.
+const (
+	maxName        = 63  // of a definition or a step
+	maxCommandName = 128 // of a command, a queue or a signal
+)
+
 // validate returns every fault of a completed definition.
 func (d *Definition) validate() Faults {
 	var faults Faults
@@ -83,11 +89,11 @@ func matches(pattern, text string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + lower
 	switch pattern {
 	case definitionNamePattern:
-		return spelled(text, letters, "_-", 63)
+		return spelled(text, letters, "_-", maxName)
 	case stepNamePattern:
-		return spelled(text, lower, "-", 63)
+		return spelled(text, lower, "-", maxName)
 	default: // commandPattern
-		return spelled(text, letters, "._:-", 128)
+		return spelled(text, letters, "._:-", maxCommandName)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 type definitionRow struct {
 	resource.Definition
-	Steps []planStep
+	Steps []definedStep
 	Live  int64 // sagas that have not ended
 	Stuck int64
 	Ended int64
@@ -45,7 +45,6 @@ type definitionsView struct {
 type definitionView struct {
 	Definition resource.Definition
 	Latest     int
-	Plan       []planStep
 	Graph      graph
 	Versions   []versionRow
 	Compare    int // version on the left of the comparison; 0: none
@@ -85,7 +84,7 @@ func (p *page) definitions(w http.ResponseWriter, r *http.Request, who *viewer) 
 	}
 	view := definitionsView{Counting: !counted}
 	for _, d := range found.Items {
-		row := definitionRow{Definition: d, Steps: planOf(d.Steps)}
+		row := definitionRow{Definition: d, Steps: stepsOf(d.Steps)}
 		for status, n := range stats.Sagas[d.Name] {
 			switch {
 			case status.Terminal():
@@ -121,8 +120,7 @@ func (p *page) definition(w http.ResponseWriter, r *http.Request, who *viewer) e
 	if err := p.readVersions(r, &view); err != nil {
 		return err
 	}
-	view.Plan = planOf(view.Definition.Steps)
-	view.Graph = viewGraph(view.Plan, nil, "")
+	view.Graph = viewGraph(stepsOf(view.Definition.Steps), nil, "")
 	view.Body = bodyText(view.Definition)
 	if other, err := strconv.Atoi(r.FormValue("compare")); err == nil && other != view.Definition.Version {
 		against, err := p.readVersion(r, name, other)

@@ -8,8 +8,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// planStep is a step of a definition, as the API shows it.
-type planStep struct {
+// definedStep is a step of a definition, as the API shows it.
+type definedStep struct {
 	Name                string          `json:"name"`
 	Command             string          `json:"command"`
 	Compensation        string          `json:"compensation"`
@@ -28,7 +28,7 @@ type planStep struct {
 }
 
 // Does returns what the step does in a few words: its command, or what it waits for.
-func (s planStep) Does() string {
+func (s definedStep) Does() string {
 	switch {
 	case s.Signal != "":
 		return "waits for the signal " + s.Signal
@@ -43,9 +43,9 @@ func (s planStep) Does() string {
 	}
 }
 
-// planOf reads the steps of a definition. What the page cannot read is not drawn.
-func planOf(raw json.RawMessage) []planStep {
-	var steps []planStep
+// stepsOf reads the steps of a definition. What the page cannot read is not drawn.
+func stepsOf(raw json.RawMessage) []definedStep {
+	var steps []definedStep
 	if json.Unmarshal(raw, &steps) != nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ type graph struct {
 }
 
 type node struct {
-	Step   planStep
+	Step   definedStep
 	Status saga.StepStatus // empty: only the definition is drawn
 	X, Y   int
 	Mark   bool // the step that needs attention
@@ -84,7 +84,7 @@ const (
 )
 
 // viewGraph lays out the steps of a definition. status has the status of each step of a saga; nil: none.
-func viewGraph(steps []planStep, status map[string]saga.StepStatus, attention string) graph {
+func viewGraph(steps []definedStep, status map[string]saga.StepStatus, attention string) graph {
 	layers := layersOf(steps)
 	columns := make([][]int, 0, len(steps))
 	for i := range steps {
@@ -118,7 +118,7 @@ func viewGraph(steps []planStep, status map[string]saga.StepStatus, attention st
 	return drawn
 }
 
-func (g *graph) connect(steps []planStep) {
+func (g *graph) connect(steps []definedStep) {
 	place := make(map[string]int, len(steps))
 	for i := range steps {
 		place[steps[i].Name] = i
@@ -140,7 +140,7 @@ func (g *graph) connect(steps []planStep) {
 }
 
 // layersOf returns the layer of each step: one more than the highest layer of the steps before it.
-func layersOf(steps []planStep) []int {
+func layersOf(steps []definedStep) []int {
 	layers, place := make([]int, len(steps)), make(map[string]int, len(steps))
 	for i := range steps {
 		place[steps[i].Name] = i

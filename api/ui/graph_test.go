@@ -12,7 +12,7 @@ import (
 
 func TestAGraphHasLayersAndAPointOfNoReturn(t *testing.T) {
 	t.Parallel()
-	g := viewGraph([]planStep{
+	g := viewGraph([]definedStep{
 		{Name: "a"},
 		{Name: "b"},
 		{Name: "c", After: []string{"a", "b"}},
@@ -32,14 +32,14 @@ func TestAGraphHasLayersAndAPointOfNoReturn(t *testing.T) {
 	assert.Less(t, g.PivotX, x(4))
 	assert.True(t, g.Edges[0].Done, "c has begun")
 	assert.Regexp(t, `^M\d+ \d+C[\d -]+$`, g.Edges[0].Path())
-	assert.Zero(t, viewGraph([]planStep{{Name: "p", Kind: saga.Pivot}}, nil, "").PivotX, "nothing comes after it")
+	assert.Zero(t, viewGraph([]definedStep{{Name: "p", Kind: saga.Pivot}}, nil, "").PivotX, "nothing comes after it")
 }
 
 func TestNodesOfAGraphDoNotOverlap(t *testing.T) {
 	t.Parallel()
-	var steps []planStep
+	var steps []definedStep
 	for i := range 100 {
-		step := planStep{Name: fmt.Sprint(i)}
+		step := definedStep{Name: fmt.Sprint(i)}
 		for j := range i {
 			if (i*7+j*13)%31 == 0 {
 				step.After = append(step.After, fmt.Sprint(j))
@@ -63,8 +63,8 @@ func TestNodesOfAGraphDoNotOverlap(t *testing.T) {
 
 func TestAnUnknownShapeOfStepsIsNotDrawn(t *testing.T) {
 	t.Parallel()
-	assert.Empty(t, planOf([]byte(`{"not":"a list"}`)))
+	assert.Empty(t, stepsOf([]byte(`{"not":"a list"}`)))
 	assert.Empty(t, viewGraph(nil, nil, "").Nodes)
-	circle := []planStep{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a", "gone"}}}
+	circle := []definedStep{{Name: "a", After: []string{"b"}}, {Name: "b", After: []string{"a", "gone"}}}
 	assert.Len(t, viewGraph(circle, nil, "").Nodes, 2, "it ends, even for what the API refuses")
 }

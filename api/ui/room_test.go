@@ -17,10 +17,10 @@ import (
 )
 
 // heavy is a saga with as much of everything as there can be: steps, attempts, data and texts.
-func heavy(steps, attempts int) (resource.Saga, []planStep, []resource.HistoryEntry) {
+func heavy(steps, attempts int) (resource.Saga, []definedStep, []resource.HistoryEntry) {
 	s := resource.Saga{ID: "01JD0000000000000000000001", Definition: "heavy", Version: 1, Status: saga.Stuck, CreatedAt: *at(0), Key: resource.Text(strings.Repeat("<", 128))}
 	data := make(map[string]string)
-	var plan []planStep
+	var definition []definedStep
 	var history []resource.HistoryEntry
 	said := strings.Repeat(`"<W>`, 1000)
 	for i := range steps {
@@ -33,11 +33,11 @@ func heavy(steps, attempts int) (resource.Saga, []planStep, []resource.HistoryEn
 			StartedAt: at(float64(i)), FinishedAt: at(float64(i) + 0.5), Attempts: attempts,
 			Error: &saga.StepError{Code: strings.Repeat("<", 128), Message: said},
 		})
-		p := planStep{Name: name, Command: strings.Repeat("c", 200)}
+		p := definedStep{Name: name, Command: strings.Repeat("c", 200)}
 		if i > 0 {
-			p.After = []string{plan[i-1].Name}
+			p.After = []string{definition[i-1].Name}
 		}
-		plan = append(plan, p)
+		definition = append(definition, p)
 		for n := range attempts {
 			history = append(history, entry(float64(i)+float64(n)*0.1, saga.EntryStepDispatched, name, n+1))
 			failed := entry(float64(i)+float64(n)*0.1+0.05, saga.EntryStepAttemptFailed, name, n+1)
@@ -46,7 +46,7 @@ func heavy(steps, attempts int) (resource.Saga, []planStep, []resource.HistoryEn
 		}
 	}
 	s.Data, _ = json.Marshal(data)
-	return s, plan, history
+	return s, definition, history
 }
 
 func TestAViewStaysSmallWhateverASagaHolds(t *testing.T) {
@@ -54,9 +54,9 @@ func TestAViewStaysSmallWhateverASagaHolds(t *testing.T) {
 	p := &page{Config: Config{Now: func() time.Time { return second(200) }, Logger: slog.New(slog.DiscardHandler)}, assets: loadAssets()}
 	p.templates = p.loadTemplates()
 	for _, shape := range [][2]int{{1, 500}, {3, 100}, {40, 10}, {100, 1}, {100, 5}} {
-		s, plan, history := heavy(shape[0], shape[1])
+		s, definition, history := heavy(shape[0], shape[1])
 		view := sagaView{Saga: s}
-		p.fill(&view, plan, history)
+		p.fill(&view, definition, history)
 		content, err := p.fragment("saga", view, &viewer{Role: "admin"})
 		require.NoError(t, err)
 		t.Logf("%d steps, %d attempts of each: %d bytes", shape[0], shape[1], len(content))

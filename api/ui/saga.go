@@ -45,7 +45,7 @@ func (v sagaView) Tone() string {
 
 type stepView struct {
 	sagaStep
-	Plan     planStep
+	Defined  definedStep
 	Input    string
 	Patched  bool   // an operator has changed the data since
 	Lacking  string // members that the input may lack
@@ -99,11 +99,11 @@ func (p *page) readSaga(r *http.Request, id string) (sagaView, error) {
 	if err := errors.Join(whyErr, histErr); err != nil && view.Saga.Unreadable == "" {
 		return view, err
 	}
-	var plan []planStep
+	var steps []definedStep
 	if definition, err := p.readVersion(r, view.Saga.Definition, view.Saga.Version); err == nil {
-		plan = planOf(definition.Steps)
+		steps = stepsOf(definition.Steps)
 	}
-	p.fill(&view, plan, history)
+	p.fill(&view, steps, history)
 	view.Look = sameBy{
 		CLI:  p.cli(r, []string{"sagas", "show", view.Saga.ID}),
 		Curl: p.curl(r, http.MethodGet, "/v1/sagas/"+view.Saga.ID, nil),
@@ -112,7 +112,7 @@ func (p *page) readSaga(r *http.Request, id string) (sagaView, error) {
 }
 
 // fill derives what the view shows from the saga, its definition and its history.
-func (p *page) fill(view *sagaView, plan []planStep, history []resource.HistoryEntry) {
+func (p *page) fill(view *sagaView, steps []definedStep, history []resource.HistoryEntry) {
 	s, attention := view.Saga, ""
 	if s.Attention != nil {
 		attention = string(s.Attention.Step)
@@ -121,16 +121,16 @@ func (p *page) fill(view *sagaView, plan []planStep, history []resource.HistoryE
 	view.Moving = !s.Status.Terminal()
 	view.Timeline = viewTimeline(s, history, p.drawnUntil(view.More, history))
 	view.Timeline.shorten()
-	if len(plan) <= mostDrawn {
-		view.Graph = viewGraph(plan, statuses(s.Steps), attention)
+	if len(steps) <= mostDrawn {
+		view.Graph = viewGraph(steps, statuses(s.Steps), attention)
 	}
 	data, done := objectOf(s.Data), finished(s.Steps)
 	view.fillMembers(membersOf(data, done, history))
 	view.fillHistory(history)
 	changes := changesOf(done)
-	plans := make(map[string]planStep, len(plan))
-	for _, step := range plan {
-		plans[step.Name] = step
+	defined := make(map[string]definedStep, len(steps))
+	for _, step := range steps {
+		defined[step.Name] = step
 	}
 	details := detailed(s.Steps, attention, view.Chosen)
 	left := room{left: maxShownSteps}
@@ -140,14 +140,14 @@ func (p *page) fill(view *sagaView, plan []planStep, history []resource.HistoryE
 			view.Brief++
 			continue
 		}
-		shown := stepView{sagaStep: step, Plan: plans[step.Name], Open: step.Name == attention || step.Name == view.Chosen}
+		shown := stepView{sagaStep: step, Defined: defined[step.Name], Open: step.Name == attention || step.Name == view.Chosen}
 		input, patched, lacking := inputOf(data, done, step, history)
 		shown.Input, shown.Patched, shown.Lacking = left.object(input), patched, cut(strings.Join(lacking, ", "), 120)
 		shown.Changes = left.changes(changes[step.Name])
 		if step.Error != nil {
 			shown.Message = left.text(step.Error.Message, maxShown)
 		}
-		shown.Most, shown.MostBack = mostAttempts(shown.Plan.Retry), mostAttempts(shown.Plan.CompensationRetry)
+		shown.Most, shown.MostBack = mostAttempts(shown.Defined.Retry), mostAttempts(shown.Defined.CompensationRetry)
 		view.Steps = append(view.Steps, shown)
 	}
 	view.Cut = view.Cut || left.cut

@@ -11,9 +11,11 @@ import (
 const (
 	maxAMQPName  = 255 // bytes of a name on the wire
 	maxQueueName = 128 // bytes of a worker queue's name in a definition
-	// maxPrefix leaves room for the longest name with it: <prefix>.commands.<queue>.
-	maxPrefix = maxAMQPName - len(".commands.") - maxQueueName
+	maxPrefix    = 117 // bytes, so that the longest name with it fits: <prefix>.commands.<queue>
 )
+
+// This does not compile if the longest name does not fit.
+const _ = uint(maxAMQPName - len(".commands.") - maxQueueName - maxPrefix)
 
 // checkPrefix refuses a prefix if the broker would not accept names with it.
 func checkPrefix(prefix string) error {

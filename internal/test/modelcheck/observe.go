@@ -20,14 +20,22 @@ func (w *search) note(c Change, in map[Change]bool) { in[c] = true }
 
 // reason names the cause in one word.
 func (m Move) reason() string {
+	switch {
+	case m.signals():
+		return "signal"
+	case m.reports():
+		return "child"
+	}
 	switch m.What {
+	case Unwinds:
+		return "parent"
 	case Acts:
 		return string(m.Action)
 	case FallsDue, FallsDueUnpublished:
 		return "time"
 	case Lost, CompensationLost:
 		return "lost"
-	case Succeeds, CompensationSucceeds, TooMuch, SignalSucceeds, ChildCompletes, ChildUnfit, ChildCompensates:
+	case Succeeds, CompensationSucceeds, TooMuch:
 		return "success"
 	default:
 		return "failure"
