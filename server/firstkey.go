@@ -10,7 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 )
 
-// FirstKey creates a key for an admin if there is none yet, and returns its secret; empty: there is a key. Without one nobody can
+// FirstKey creates a key for an admin if there is none yet, and returns its secret; empty: there is a key. Without one no caller can
 // call an API that asks for keys, not even to create the first.
 func (s *Server) FirstKey(ctx context.Context, name string) (secret string, err error) {
 	keys, err := s.store.Keys(ctx)

@@ -54,7 +54,7 @@ func (c *devCommand) Run(ctx context.Context, out *streams) error {
 	})
 }
 
-// announceKey creates the first key, because nobody could call the API to create it.
+// announceKey creates the first key, because without one no call can create it.
 func (c *devCommand) announceKey(ctx context.Context, out *streams, s *server.Server) {
 	if c.Auth != "keys" {
 		return

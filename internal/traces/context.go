@@ -2,6 +2,7 @@ package traces
 
 import (
 	"crypto/sha256"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -41,8 +42,8 @@ func parse(traceParent string) trace.SpanContext {
 		return trace.SpanContext{}
 	}
 	var flags trace.TraceFlags
-	if strings.HasSuffix(parts[3], "1") || strings.HasSuffix(parts[3], "3") {
-		flags = trace.FlagsSampled
+	if given, err := strconv.ParseUint(parts[3], 16, 8); err == nil { // later versions of the standard may set other bits
+		flags = trace.TraceFlags(given) & trace.FlagsSampled
 	}
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: spanID, TraceFlags: flags, Remote: true})
 }
