@@ -53,7 +53,7 @@ func newMetrics() *metrics {
 	m.deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "saga_retention_deleted_total", Help: "What retention has deleted, by its kind.",
 	}, []string{"kind"})
-	for _, kind := range []string{operate.KindSagas, operate.KindKeys, operate.KindDeadLetters} {
+	for _, kind := range []string{operate.KindSagas, operate.KindKeys, operate.KindDeadLetters, operate.KindBulk} {
 		m.deleted.WithLabelValues(kind)
 	}
 	m.rounds = prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -216,6 +216,27 @@ func statusTexts(statuses []saga.Status) []string {
 	return texts
 }
 
+const (
+	expireBulkItems = `delete from bulk_items i using (select b.bulk_id, b.target from bulk_actions a join bulk_items b on b.bulk_id = a.id
+			where a.finished_at < now() - $1::interval order by b.bulk_id, b.target limit $2) old
+		where i.bulk_id = old.bulk_id and i.target = old.target`
+	expireBulk = `delete from bulk_actions a where a.finished_at < now() - $1::interval
+		and not exists (select from bulk_items i where i.bulk_id = a.id)`
+)
+
+// ExpireBulk deletes targets of bulk actions that were finished before age, up to limit, and those actions that have none left.
+// It returns the number of targets.
+func (s *Store) ExpireBulk(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
+	done, err := s.pool.Exec(ctx, expireBulkItems, age, limit)
+	if deleted = int(done.RowsAffected()); err == nil && deleted < limit {
+		_, err = s.pool.Exec(ctx, expireBulk, age)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("delete old bulk actions: %w", err)
+	}
+	return deleted, nil
+}
+
 const expireKeysStatement = `delete from idempotency_keys k using (select key from idempotency_keys
 		where ended_at is not null and ended_at < now() - $1::interval order by ended_at limit $2 for update skip locked) old
 	where k.key = old.key`

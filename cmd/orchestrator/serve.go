@@ -34,7 +34,7 @@ type serverFlags struct {
 // retainFlags are the flags of what is deleted when.
 type retainFlags struct {
 	RetainCompleted   retention         `default:"720h" env:"ORCHESTRATOR_RETAIN_COMPLETED" help:"Age at which completed sagas are deleted with their history, such as 720h or 30d; 0: they are kept. A definition may have a retention of its own."`
-	RetainUndone      retention         `default:"2160h" env:"ORCHESTRATOR_RETAIN_UNDONE" help:"Age at which compensated and abandoned sagas are deleted; 0: they are kept. Sagas that need attention stay."`
+	RetainUndone      retention         `default:"2160h" env:"ORCHESTRATOR_RETAIN_UNDONE" help:"Age at which compensated and abandoned sagas, and bulk actions that are over, are deleted; 0: they are kept. Sagas that need attention stay."`
 	RetainKeys        retention         `default:"720h" env:"ORCHESTRATOR_RETAIN_KEYS" help:"How long the idempotency key of a deleted saga stays after the saga's end; 0: it stays."`
 	RetainDeadLetters retention         `default:"720h" env:"ORCHESTRATOR_RETAIN_DEAD_LETTERS" help:"Age at which dead letters are deleted; 0: they are kept. Beyond 100,000 the oldest are deleted in any case."`
 	RetentionInterval retentionInterval `default:"1m" env:"ORCHESTRATOR_RETENTION_INTERVAL" help:"Time between two rounds of deletion, 1s to 24h."`

@@ -33,6 +33,14 @@ func (r *Retention) keys(ctx context.Context) error {
 	return r.inChunks(ctx, KindKeys, func() (int, error) { return r.config.Sagas.ExpireKeys(ctx, r.config.KeyAge, expiryChunk) })
 }
 
+// bulk deletes bulk actions that were finished long ago.
+func (r *Retention) bulk(ctx context.Context) error {
+	if r.config.Undone <= 0 {
+		return nil
+	}
+	return r.inChunks(ctx, KindBulk, func() (int, error) { return r.config.Sagas.ExpireBulk(ctx, r.config.Undone, expiryChunk) })
+}
+
 // inChunks deletes until a chunk is not full, this replica loses the lease, or ctx ends.
 func (r *Retention) inChunks(ctx context.Context, kind string, chunk func() (int, error)) error {
 	for r.leads(ctx) {

@@ -17,6 +17,7 @@ const (
 	KindSagas       = "sagas"
 	KindKeys        = "keys"
 	KindDeadLetters = "dead_letters"
+	KindBulk        = "bulk_actions" // their targets are counted
 )
 
 const (
@@ -39,6 +40,9 @@ type OldSagas interface {
 	WithHistory(ctx context.Context, ids []string) ([]record.SagaWithHistory, error)
 	DeleteSagas(ctx context.Context, deletion record.Deletion) (sagas, keys int, err error)
 	ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error)
+	// ExpireBulk deletes targets of bulk actions that were finished before age, up to limit, and those actions that have none
+	// left. It returns the number of targets.
+	ExpireBulk(ctx context.Context, age time.Duration, limit int) (deleted int, err error)
 }
 
 // Archive keeps sagas that are about to be deleted.
@@ -55,7 +59,7 @@ type RetentionConfig struct {
 	Holder  string  // identifies this process among the replicas
 
 	Completed   time.Duration // age of completed sagas; 0: no limit
-	Undone      time.Duration // age of compensated and abandoned sagas; 0: no limit
+	Undone      time.Duration // age of compensated and abandoned sagas, and of bulk actions; 0: no limit
 	KeyAge      time.Duration // age of idempotency keys since the end of their saga; 0: no limit
 	LetterAge   time.Duration // age of dead letters; 0: no limit
 	KeepLetters int           // 0: MaxDeadLetters
@@ -66,7 +70,7 @@ type RetentionConfig struct {
 	Logger  *slog.Logger                 // nil: no log
 }
 
-// Retention deletes old sagas, idempotency keys and dead letters, in small chunks with pauses, in one replica at a time.
+// Retention deletes old sagas, idempotency keys, dead letters and bulk actions, in small chunks with pauses, in one replica at a time.
 type Retention struct{ config RetentionConfig }
 
 // NewRetention returns a Retention; Run lets it work.
@@ -95,7 +99,7 @@ func (r *Retention) Run(ctx context.Context) {
 		if !r.leads(ctx) {
 			continue
 		}
-		err := errors.Join(r.sagas(ctx), r.keys(ctx), r.letters(ctx))
+		err := errors.Join(r.sagas(ctx), r.keys(ctx), r.letters(ctx), r.bulk(ctx))
 		if ctx.Err() != nil {
 			return
 		}

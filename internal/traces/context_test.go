@@ -29,7 +29,9 @@ func TestACommandCarriesItsSpanInTheCallersTrace(t *testing.T) {
 
 func TestATraceThatIsNotSampledStaysSo(t *testing.T) {
 	t.Parallel()
-	assert.True(t, strings.HasSuffix(traces.TraceParent(attempt("a", 1), strings.TrimSuffix(callers, "01")+"00"), "-00"))
+	for flags, want := range map[string]string{"00": "-00", "02": "-00", "01": "-01", "05": "-01", "ff": "-01"} {
+		assert.True(t, strings.HasSuffix(traces.TraceParent(attempt("a", 1), strings.TrimSuffix(callers, "01")+flags), want), flags)
+	}
 }
 
 func TestASagaWithoutACallersTraceHasItsOwn(t *testing.T) {

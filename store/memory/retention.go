@@ -182,6 +182,32 @@ func (s *Store) releaseKey(w *writing, row sagaRow, keep time.Duration) bool {
 	return false
 }
 
+// ExpireBulk deletes targets of bulk actions that were finished before age, up to limit, and those actions that have none left.
+// It returns the number of targets.
+func (s *Store) ExpireBulk(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
+	err = s.write(ctx, func(w *writing) error {
+		oldest := s.now().Add(-age)
+		for id, action := range w.tables.bulks {
+			if action.FinishedAt.IsZero() || !action.FinishedAt.Before(oldest) {
+				continue
+			}
+			items := w.tables.sortedItems(id)
+			now := items[:min(len(items), limit-deleted)]
+			for _, item := range now {
+				w.delete(bucketBulkItems, id+"/"+item.Target, func() { delete(w.tables.bulkItems[id], item.Target) })
+			}
+			if deleted += len(now); len(now) == len(items) {
+				w.delete(bucketBulks, id, func() { delete(w.tables.bulks, id); delete(w.tables.bulkItems, id) })
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete old bulk actions: %w", err)
+	}
+	return deleted, nil
+}
+
 // ExpireKeys deletes idempotency keys of deleted sagas that ended longer ago than age, up to limit.
 func (s *Store) ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
 	err = s.write(ctx, func(w *writing) error {

@@ -22,7 +22,32 @@ func bulkRules() map[string]rule {
 		"it waits after its canary and stops after failures":           with(bulkWaitsAndStops),
 		"a bulk action without targets is completed at once":           with(bulkEmpty),
 		"a missing bulk action is not found":                           with(bulkNotFound),
+		"a bulk action that is over goes after its time":               with(bulkExpires),
 	}
+}
+
+func bulkExpires(f *Fixture) {
+	ids := []string{f.Start(saga.Start{}).ID, f.Start(saga.Start{}).ID}
+	over, running := f.bulk(record.BulkAction{}, record.BulkTargets{IDs: ids}), f.bulk(record.BulkAction{}, record.BulkTargets{IDs: ids})
+	_, err := f.ControlBulk(f.t.Context(), over.ID, (*record.BulkAction).Cancel)
+	require.NoError(f.t, err)
+	expire := func(age time.Duration, limit, want int) {
+		f.t.Helper()
+		deleted, err := f.ExpireBulk(f.t.Context(), age, limit)
+		require.NoError(f.t, err)
+		assert.Equal(f.t, want, deleted)
+	}
+	expire(time.Hour, 10, 0)
+	expire(time.Microsecond, 1, 1)
+	_, err = f.Bulk(f.t.Context(), over.ID)
+	require.NoError(f.t, err, "a target is left")
+	expire(time.Microsecond, 10, 1)
+	_, err = f.Bulk(f.t.Context(), over.ID)
+	require.ErrorIs(f.t, err, record.ErrBulkNotFound)
+	expire(time.Microsecond, 10, 0)
+	found, err := f.Bulk(f.t.Context(), running.ID)
+	require.NoError(f.t, err)
+	assert.Equal(f.t, 2, found.Tally.Matched)
 }
 
 func (f *Fixture) bulk(action record.BulkAction, targets record.BulkTargets) record.BulkAction {

@@ -62,6 +62,7 @@ type Store interface {
 	WithHistory(ctx context.Context, ids []string) ([]record.SagaWithHistory, error)
 	DeleteSagas(ctx context.Context, deletion record.Deletion) (sagas, keys int, err error)
 	ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error)
+	ExpireBulk(ctx context.Context, age time.Duration, limit int) (deleted int, err error)
 
 	CreateBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (record.BulkAction, error)
 	Bulk(ctx context.Context, id string) (record.BulkAction, error)
