@@ -15,6 +15,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // Auth is a way to authenticate callers.
@@ -32,6 +33,8 @@ type Config struct {
 	Reads  Reads
 	Bulks  Bulks
 	Broker Broker
+	// Compiler compiles definitions for dry runs. nil: a dry run cannot describe sagas with conditions or schemas.
+	Compiler saga.Compiler
 	// QueueSet, if non-nil, is called after settings of a queue were stored. It returns when all replicas go by them.
 	QueueSet func(ctx context.Context)
 	// Webhooks stores webhooks. SendWebhook makes a delivery; EventSource is the source of test events.
@@ -114,10 +117,24 @@ type service struct {
 	keyLimiter  *httprate.RateLimiter // nil: no limit
 }
 
+// compiled compiles what read returns. A definition whose conditions or schemas this version does not know can still be shown.
+func (s *service) compiled(read definitions.Read) definitions.Read {
+	if s.Compiler == nil {
+		return read
+	}
+	return func(ctx context.Context, name string, version int) (*saga.Definition, error) {
+		definition, err := read(ctx, name, version)
+		if err == nil {
+			_ = definition.Compile(s.Compiler)
+		}
+		return definition, err
+	}
+}
+
 // New returns the handler of the whole API.
 func New(config Config) http.Handler {
 	s := &service{Config: config.withDefaults(), router: chi.NewRouter()}
-	s.definitions = definitions.NewCache(s.Reads.Definition, maxDefinitions)
+	s.definitions = definitions.NewCache(s.compiled(s.Reads.Definition), maxDefinitions)
 	s.Reads, s.Bulks = scoped{s.Reads}, scopedBulks{s.Bulks}
 	s.keyring = newKeyring(s.Keys, s.Now, s.Logger)
 	s.observed = newObserved(s.Registry)

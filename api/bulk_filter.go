@@ -10,6 +10,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
 )
 
 // maxBulkIDs bounds the targets that a filter lists by id.
@@ -72,7 +73,7 @@ func filterBody[T any](raw json.RawMessage) (T, error) {
 		return none, under("filter", err)
 	}
 	for name, value := range members {
-		if isNull(value) || slices.Contains([]string{`""`, `[]`}, string(value)) {
+		if isNull(value) || slices.Contains([]string{`""`, `[]`}, string(rawjson.AppendCompact(nil, value))) {
 			return none, problem(resource.CodeInvalidField, invalidFilter,
 				resource.FieldError{Pointer: "/filter/" + name, Message: "must not be empty: omit it, or set a value"})
 		}

@@ -56,7 +56,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	compiler, err := definitions.NewCompiler()
 	require.NoError(t, err)
 	o.engine = engine.New(engine.Config{Compiler: compiler, Store: kept, Outbox: outbox, Queues: o.broker, DecodeStart: decode})
-	config := api.Config{Engine: o.engine, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Webhooks: kept, Auth: api.AuthNone, Version: "test"}
+	config := api.Config{Engine: o.engine, Compiler: compiler, Reads: kept, Bulks: kept, Broker: o.broker, Keys: kept, Webhooks: kept, Auth: api.AuthNone, Version: "test"}
 	config.QueueSet = func(ctx context.Context) { _ = outbox.Follow(ctx) }
 	for _, c := range change {
 		c(&config)

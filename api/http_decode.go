@@ -57,6 +57,9 @@ func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Va
 		into.SetBytes(raw)
 		return true
 	}
+	if !exactNames(raw, member.Type) {
+		return false
+	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields() // of objects inside
 	if decoder.Decode(into.Addr().Interface()) != nil {
@@ -65,6 +68,32 @@ func readMember(raw json.RawMessage, member reflect.StructField, into reflect.Va
 	zeroIsAbsent := member.Tag.Get("minimum") != "" || member.Tag.Get("exclusiveMinimum") != "" ||
 		member.Tag.Get("minLength") != "" || member.Type == reflect.TypeFor[saga.Duration]()
 	return !zeroIsAbsent || !into.IsZero()
+}
+
+// exactNames reports whether the members of an object inside are spelled as its type has them, because encoding/json ignores
+// case, and whether no value of an object of strings is null, which encoding/json takes for an empty string.
+func exactNames(raw json.RawMessage, kind reflect.Type) bool {
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	members, ok := rawjson.Members(raw)
+	switch {
+	case !ok || kind.Kind() != reflect.Struct && kind.Kind() != reflect.Map || reflect.PointerTo(kind).Implements(reflect.TypeFor[json.Unmarshaler]()):
+		return true // the decoder judges it
+	case kind.Kind() == reflect.Map:
+		return kind.Elem().Kind() != reflect.String || !slices.ContainsFunc(members, func(m rawjson.Member) bool { return isNull(m.Value) })
+	}
+	fields := make(map[string]reflect.Type)
+	for field := range kind.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[name] = field.Type
+	}
+	for _, member := range members {
+		if inner, known := fields[member.Name]; !known || !exactNames(member.Value, inner) {
+			return false
+		}
+	}
+	return true
 }
 
 func unknownFields(members map[string]json.RawMessage) []resource.FieldError {

@@ -135,7 +135,7 @@ func TestNotReadyWhileAQueueIsTooDeep(t *testing.T) {
 	}, 20*time.Second, 20*time.Millisecond)
 
 	o.define("order", strings.ReplaceAll(reserve, `"queue":"work"`, `"queue":"elsewhere"`)) // sagas of the version before keep their queue
-	checked := time.NewTimer(2500 * time.Millisecond) // the monitor has then checked at least twice
+	checked := time.NewTimer(2500 * time.Millisecond)                                       // the monitor has then checked at least twice
 	defer checked.Stop()
 	for again := true; again; {
 		require.Equal(t, http.StatusServiceUnavailable, o.get("/readyz").StatusCode)

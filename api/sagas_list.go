@@ -24,7 +24,7 @@ type FilterInput struct {
 	CreatedAfter    Given[time.Time] `query:"created_after"`
 	CreatedBefore   Given[time.Time] `query:"created_before"`
 	Attention       string           `query:"attention" enum:"true" doc:"Only sagas that need an operator"`
-	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" doc:"Repeatable: any of them"`
+	AttentionReason []string         `query:"attention_reason,explode" enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue,invalid_output" doc:"Repeatable: any of them"`
 	Step            Given[string]    `query:"step" maxLength:"63" doc:"Step that needs attention; -: sagas without one"`
 	ErrorCode       Given[string]    `query:"error_code" maxLength:"129" doc:"Error code of the step that needs attention; -: sagas without one"`
 	Parent          Given[string]    `query:"parent" doc:"Id of the saga that started it as a child"`

@@ -192,6 +192,9 @@ func (t *transition) actCompensate(a Action) {
 	case t.next.Phase == PhaseEnded:
 		t.reopen(a)
 		return
+	case a.Step != "":
+		t.refuse(RefusedNotApplicable, "step: only after the end of the saga a single step can be compensated, and only its late effect; leave it out to compensate the saga")
+		return
 	case t.def.pivotUnknown(&t.next):
 		pivot := &t.next.Steps[t.def.graph.pivot]
 		pivot.Status = StepFailed

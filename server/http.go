@@ -40,7 +40,7 @@ func (s *Server) URL() string {
 func (s *Server) openHTTP(ctx context.Context) error {
 	s.handler = s.site(api.New(api.Config{
 		BasePath: s.config.BasePath,
-		Engine:   s.engine, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store, KeyRate: s.config.KeyRate,
+		Engine:   s.engine, Compiler: s.compiler, Reads: s.store, Bulks: s.store, Broker: s.broker, QueueSet: s.queueSet, Keys: s.store, KeyRate: s.config.KeyRate,
 		Webhooks: s.store, SendWebhook: s.events.sender.Send, EventSource: s.config.kafka().Source, Auth: api.Auth(s.config.Auth), LocalAddress: s.config.localAddress(),
 		Monitor: s.monitor, Version: s.config.Version, Logger: s.config.Logger, Stopping: s.stopping, Registry: s.metrics.registry,
 	}))

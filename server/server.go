@@ -26,6 +26,7 @@ type Server struct {
 	config   Config
 	store    storage
 	broker   broker
+	compiler saga.Compiler
 	engine   *engine.Engine
 	relay    *relay.Relay
 	between  *between
@@ -115,6 +116,7 @@ func (s *Server) makeEngine() error {
 	if err != nil {
 		return err
 	}
+	s.compiler = compiler
 	s.engine = engine.New(engine.Config{
 		Compiler: compiler,
 		Store:    s.store, Outbox: s.relay, Queues: s.broker,

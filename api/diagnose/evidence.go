@@ -16,6 +16,9 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 	if found.next == nil && len(timers) > 0 && !e.Instance.Status.Terminal() && e.Instance.Status != saga.Paused {
 		found.next = &timers[0]
 	}
+	if next := found.next; next != nil && e.deadlineRuns() && (next.At == nil || next.At.After(e.Instance.DeadlineAt)) {
+		found.next = e.deadline() // it comes first, and what would come later may then not happen
+	}
 	message := found.message
 	if rewind := e.Instance.Rewind; rewind != nil {
 		message += " The saga is being rewound: it runs again from step " + rewind.To + " once that step and the steps after it are compensated."
@@ -125,11 +128,21 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	if e.Instance.Status == saga.Scheduled {
 		timers = append(timers, *automatic(e.Instance.StartAt, "the saga starts"))
 	}
-	if e.Instance.DeadlineAt.After(e.Now) && (e.Instance.Phase == saga.PhaseForward || e.Instance.Rewind != nil) {
-		timers = append(timers, *automatic(e.Instance.DeadlineAt, "the saga's deadline passes"))
+	if e.deadlineRuns() {
+		timers = append(timers, *e.deadline())
 	}
 	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At.Time) })
 	return timers
+}
+
+// deadlineRuns reports whether the deadline of the saga will pass. While an operator pauses the saga nothing follows from it.
+func (e Evidence) deadlineRuns() bool {
+	in := e.Instance
+	return in.DeadlineAt.After(e.Now) && (in.Phase == saga.PhaseForward || in.Rewind != nil)
+}
+
+func (e Evidence) deadline() *resource.NextAutomatic {
+	return automatic(e.Instance.DeadlineAt, "the saga's deadline passes")
 }
 
 // automatic returns something that happens without an operator. A zero time is unknown.

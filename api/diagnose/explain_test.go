@@ -293,11 +293,20 @@ func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {
 	s.wants(string(saga.Overdue), "")
 }
 
+func TestWhyTheDeadlineComesBeforeALaterAttempt(t *testing.T) {
+	t.Parallel()
+	s := begin(t, saga.Start{Deadline: 3 * time.Second}).succeeds("a", saga.Execute).fails("b", saga.Execute, true)
+	s.Instance.Steps[1].NextAttemptAt = whyNow().Add(time.Hour)
+	why := s.wants(resource.CauseRetryAt, "b")
+	assert.Equal(t, s.Instance.DeadlineAt, why.NextAutomatic.At.Time)
+	assert.Contains(t, why.NextAutomatic.What, "deadline")
+}
+
 func TestWhyTheDeadlineIsAmongTheTimers(t *testing.T) {
 	t.Parallel()
 	s := begin(t, saga.Start{Deadline: 10 * time.Second})
 	why := s.wants(resource.CauseWaitingForWorker, "a")
 	require.NotEmpty(t, why.Evidence.Timers)
 	assert.Equal(t, whyNow().Add(10*time.Second), why.Evidence.Timers[0].At.Time)
-	assert.Equal(t, whyNow().Add(30*time.Second), why.NextAutomatic.At.Time, "what comes next for the step itself")
+	assert.Equal(t, whyNow().Add(10*time.Second), why.NextAutomatic.At.Time, "it comes before the timeout of the step")
 }

@@ -38,7 +38,7 @@ type BulkRequest struct {
 	Action    string          `json:"action" enum:"retry,skip,compensate,abandon,acknowledge,pause,resume,patch_data,rewind" doc:"One of a saga's actions"`
 	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of sagas, with lists for repeatable ones, or {\"ids\": [...]} with at most 1,000"`
 	Reason    string          `json:"reason" maxLength:"1000"`
-	Step      string          `json:"step,omitempty" doc:"For retry, skip and compensate"`
+	Step      string          `json:"step,omitempty" minLength:"1" doc:"For retry, skip and compensate"`
 	Output    json.RawMessage `json:"output,omitempty" doc:"For skip: a JSON object"`
 	Patch     json.RawMessage `json:"patch,omitempty" doc:"For patch_data and rewind: a JSON merge patch"`
 	To        string          `json:"to,omitempty" doc:"For rewind: the step to go back to"`

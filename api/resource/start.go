@@ -21,7 +21,7 @@ type StartSaga struct {
 
 // RetryAction is the body of `POST /v1/sagas/{id}/retry`.
 type RetryAction struct {
-	Step   string `json:"step,omitempty" doc:"The exhausted step; absent: all exhausted steps"`
+	Step   string `json:"step,omitempty" minLength:"1" doc:"The exhausted step; absent: all exhausted steps"`
 	Reason string `json:"reason,omitempty" maxLength:"1000"`
 }
 
@@ -41,7 +41,7 @@ type RewindAction struct {
 
 // CompensateAction is the body of `POST /v1/sagas/{id}/compensate`.
 type CompensateAction struct {
-	Step   string `json:"step,omitempty" doc:"After a late effect: the step to compensate"`
+	Step   string `json:"step,omitempty" minLength:"1" doc:"After a late effect: the step to compensate"`
 	Reason string `json:"reason" maxLength:"1000"`
 }
 

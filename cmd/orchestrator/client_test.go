@@ -174,6 +174,14 @@ func TestCheckWorksWithoutAServer(t *testing.T) {
 	assert.Contains(t, faulty.err, "/steps/0/name")
 }
 
+func TestCheckCompilesConditionsAndSchemas(t *testing.T) {
+	t.Parallel()
+	faulty := execute(t, `{"data_schema":{"type":"nope"},"steps":[{"name":"a","command":"c","when":"data.x +"}]}`, "definitions", "check", "-")
+	assert.Equal(t, exitFailed, faulty.code)
+	assert.Contains(t, faulty.err, "/steps/0/when")
+	assert.Contains(t, faulty.err, "/data_schema")
+}
+
 func TestTheFirstKeyIsCreatedInTheDatabase(t *testing.T) {
 	t.Setenv("DATABASE_URL", env.Database(t))
 	require.Equal(t, exitDone, execute(t, "", "migrate", "up").code)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
+	"github.com/saga-orchestrator/orchestrator/internal/definitions"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -142,6 +143,12 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 		return err
 	}
 	definition, err := saga.ParseDefinition(c.Name, 0, body)
+	if err == nil {
+		var compiler *definitions.Compiler
+		if compiler, err = definitions.NewCompiler(); err == nil {
+			err = definition.Compile(compiler)
+		}
+	}
 	faults, found := errors.AsType[saga.Faults](err)
 	if group.Output == "json" && (err == nil || found) {
 		return c.showJSON(group, definition, faults, out)

@@ -74,7 +74,7 @@ type sagasList struct {
 	CreatedAfter    *time.Time        `help:"Only sagas created after this time."`
 	CreatedBefore   *time.Time        `help:"Only sagas created before this time."`
 	Attention       bool              `help:"Only sagas that need an operator."`
-	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue" help:"Only sagas that need an operator for this reason; repeatable."`
+	AttentionReason []string          `enum:"compensation_exhausted,pivot_unknown,retries_exhausted,step_failed,late_effect,deadline_exceeded,overdue,invalid_output" help:"Only sagas that need an operator for this reason; repeatable."`
 	Step            *string           `help:"Only sagas that need an operator at this step; -: sagas without one."`
 	ErrorCode       *string           `help:"Only sagas whose step that needs an operator has this error code; -: sagas without one."`
 	Parent          *string           `help:"Only child sagas of this saga."`

@@ -39,20 +39,24 @@ func crashAtEveryPoint(fx *fixture) int {
 }
 
 // crashAt restarts the process so that it dies when it reaches the place for the n-th time, and then restarts it
-// without the failpoint.
+// without the failpoint. One replica gets the replies, by a priority that it draws at its start: another one draws again.
 func (fx *fixture) crashAt(p *process, name string, n int) int {
 	whole := fx.broken()
 	defer whole()
-	p.kill()
-	p.start(fmt.Sprintf("FAILPOINTS=%s=exit@%d", name, n))
-	for deadline := time.Now().Add(30 * time.Second); p.running(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			fx.t.Errorf("no process reached %s", name)
-			return 0
+	const draws = 6
+	for range draws {
+		p.kill()
+		p.start(fmt.Sprintf("FAILPOINTS=%s=exit@%d", name, n))
+		for deadline := time.Now().Add(10 * time.Second); p.running() && time.Now().Before(deadline); {
+			fx.let(20 * time.Millisecond)
+		}
+		if !p.running() {
+			p.start()
+			return 1
 		}
 	}
-	p.start()
-	return 1
+	fx.t.Errorf("no process reached %s", name)
+	return 0
 }
 
 // stopInsideTransaction stalls one replica with locks held.
