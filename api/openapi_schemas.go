@@ -39,28 +39,40 @@ func describeTypes(registry huma.Registry) {
 	shown := registry.Schema(reflect.TypeFor[resource.Saga](), false, "")
 	shown.Properties["status"].Enum = enumeration(saga.Statuses())
 	shown.Properties["data"] = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
-	shown.Properties["failure"] = orNull(shown.Properties["failure"])
-	shown.Properties["attention"] = orNull(shown.Properties["attention"])
 	step := registry.SchemaFromRef("#/components/schemas/SagaStep")
 	step.Properties["status"].Enum = enumeration([]saga.StepStatus{
 		saga.StepPending, saga.StepRunning, saga.StepRetrying, saga.StepSucceeded, saga.StepFailed, saga.StepUnknown,
 		saga.StepSkipped, saga.StepCompensating, saga.StepCompensated, saga.StepCompensationFailed,
 	})
 	step.Properties["kind"].Enum = enumeration([]saga.Kind{saga.Compensatable, saga.Pivot, saga.Retriable})
-	step.Properties["error"] = orNull(step.Properties["error"])
 	attention := registry.SchemaFromRef("#/components/schemas/Attention")
 	attention.Properties["reason"].Enum = enumeration(saga.AttentionReasons())
-	failure := registry.SchemaFromRef("#/components/schemas/Failure")
-	for _, member := range []*huma.Schema{
-		shown.Properties["key"], step.Properties["compensation"], attention.Properties["step"], failure.Properties["step"],
+	for name, kind := range map[string]reflect.Type{
+		"Saga": reflect.TypeFor[resource.Saga](), "SagaStep": reflect.TypeFor[resource.SagaStep](), "WaitsFor": reflect.TypeFor[resource.WaitsFor](),
+		"Attention": reflect.TypeFor[resource.Attention](), "Failure": reflect.TypeFor[resource.Failure](),
 	} {
-		member.Nullable = true // a resource.Text
+		describeAbsent(registry.SchemaFromRef("#/components/schemas/"+name), kind)
 	}
 	for _, schema := range []*huma.Schema{shown, step, attention} {
 		for name, member := range schema.Properties {
 			if name == "since" || strings.HasSuffix(name, "_at") {
 				member.Format = "date-time"
 			}
+		}
+	}
+}
+
+// describeAbsent makes the members nullable that stand for "none" by null: optional texts and pointers.
+func describeAbsent(schema *huma.Schema, kind reflect.Type) {
+	for field := range kind.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		member := schema.Properties[name]
+		switch {
+		case member == nil || field.Type != reflect.TypeFor[resource.Text]() && field.Type.Kind() != reflect.Pointer:
+		case member.Ref != "":
+			schema.Properties[name] = orNull(member)
+		default:
+			member.Nullable = true
 		}
 	}
 }
