@@ -79,8 +79,8 @@ func fill(t *testing.T, value reflect.Value) {
 	case reflect.Map:
 		value.Set(reflect.ValueOf(map[string]string{"b <": "x", "a": "y"}))
 	case reflect.Struct:
-		for i := range value.NumField() {
-			fill(t, value.Field(i))
+		for _, field := range value.Fields() {
+			fill(t, field)
 		}
 	default:
 		t.Fatalf("no example of a %s", value.Type())

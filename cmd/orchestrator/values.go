@@ -98,7 +98,7 @@ func parseDuration(text string) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s is not a number of days", text)
 	}
-	return time.Duration(number) * 24 * time.Hour, nil //nolint:gosec // 65,535 days at most
+	return time.Duration(number) * 24 * time.Hour, nil
 }
 
 // serverURL is the URL of an orchestrator.

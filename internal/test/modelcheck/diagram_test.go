@@ -21,7 +21,8 @@ func TestTheStateDiagramIsCurrent(t *testing.T) {
 	t.Parallel()
 	sagas, steps := make(map[modelcheck.Change]bool), make(map[modelcheck.Change]bool)
 	for _, options := range []modelcheck.Options{
-		{Attempts: 2, Compensations: 2, Deadline: true, Scheduled: true}, {Attempts: 2, Compensations: 2},
+		{Attempts: 2, Compensations: 2, Deadline: true, Scheduled: true},
+		{Attempts: 2, Compensations: 2},
 		{Attempts: 1, Compensations: 1, Deadline: true, Scheduled: true, Special: true},
 		{Attempts: 1, Compensations: 1, Special: true, Child: true},
 		{Attempts: 1, Compensations: 1, Park: true},
