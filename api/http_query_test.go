@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // queries returns every query parameter in the OpenAPI document, by path. {id} stands for a saga.
@@ -97,4 +98,12 @@ func TestSinceZeroReturnsImmediately(t *testing.T) {
 	assert.Equal(t, started.ID, o.get(path+"?wait=30s&since=0").saga(http.StatusOK).ID, "every revision differs from 0")
 	o.get(path+"?since=-1").problem(422, "invalid_parameter")
 	o.get(path+"?since=1&since=2").problem(422, "invalid_parameter")
+}
+
+func TestEveryReasonForAttentionIsAFilter(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for _, reason := range saga.AttentionReasons() {
+		assert.Equal(t, http.StatusOK, o.get("/v1/sagas?attention_reason="+string(reason)).StatusCode, reason)
+	}
 }

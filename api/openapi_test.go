@@ -73,3 +73,34 @@ func TestArraysAreNeverNull(t *testing.T) {
 		})
 	}
 }
+
+// What an answer has as null, its schema allows: a client that is generated from it is strict.
+func TestTheSchemaAllowsTheNullsOfASaga(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.send(http.MethodPut, "/v1/definitions/approval", `{"steps":[{"name":"w","signal":"go"}]}`)
+	id := o.begin(`{"definition":"approval"}`).ID
+	document := into[struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct {
+					Type any `json:"type"`
+				} `json:"properties"`
+			} `json:"schemas"`
+		} `json:"components"`
+	}](o.get("/openapi.json"), http.StatusOK)
+	check := func(schema string, shown map[string]any) {
+		for name, value := range shown {
+			member, known := document.Components.Schemas[schema].Properties[name]
+			require.True(t, known, "%s.%s", schema, name)
+			if value == nil && member.Type != nil { // without a type it may be anything
+				assert.Contains(t, member.Type, "null", "%s.%s", schema, name)
+			}
+		}
+	}
+	shown := into[map[string]any](o.get("/v1/sagas/"+id), http.StatusOK)
+	check("Saga", shown)
+	step := shown["steps"].([]any)[0].(map[string]any)
+	check("SagaStep", step)
+	check("WaitsFor", step["waits_for"].(map[string]any))
+}

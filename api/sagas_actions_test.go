@@ -159,3 +159,16 @@ func TestASagaIsCancelledPausedAndAbandoned(t *testing.T) {
 	a.problem(409, "not_applicable")
 	assert.Contains(t, string(a.content), `"allowed_actions":[]`, "the list is present although it is empty")
 }
+
+// Only a late effect is compensated by step: a step that is named does not cancel the whole saga.
+func TestCompensateOfAStepDoesNotCancelTheSaga(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	id := o.begin(`{"definition":"order"}`).ID
+	o.post("/v1/sagas/"+id+"/compensate", `{"step":"reserve","reason":"only this"}`).problem(http.StatusConflict, saga.RefusedNotApplicable)
+	assert.Equal(t, saga.Running, into[resource.Saga](o.get("/v1/sagas/"+id), http.StatusOK).Status)
+	for _, action := range []string{"retry", "compensate"} {
+		o.post("/v1/sagas/"+id+"/"+action, `{"step":"","reason":"x"}`).problem(http.StatusUnprocessableEntity, resource.CodeInvalidField)
+	}
+}

@@ -108,3 +108,14 @@ func TestConditionsAndSchemasAreCompiledAtRegistration(t *testing.T) {
 	shown = into[map[string]json.RawMessage](o.get("/v1/definitions/order"), http.StatusOK)
 	assert.Equal(t, "1", string(shown["version"]), "white space makes no difference")
 }
+
+// encoding/json ignores the case of names, and takes null for an empty string.
+func TestNamesInsideOfObjectsAreExact(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.send(http.MethodPut, "/v1/definitions/approval", `{"steps":[{"name":"w","signal":"go"}]}`)
+	id := o.begin(`{"definition":"approval"}`).ID
+	o.post("/v1/sagas/"+id+"/signals/go", `{"error":{"CODE":"first","code":"x","Message":"m"}}`).problem(http.StatusUnprocessableEntity, resource.CodeInvalidField)
+	o.post("/v1/sagas", `{"definition":"approval","labels":{"a":null}}`).problem(http.StatusUnprocessableEntity, resource.CodeInvalidField)
+	into[resource.Saga](o.post("/v1/sagas/"+id+"/signals/go", `{"error":{"code":"x","message":"m"}}`), http.StatusOK)
+}

@@ -398,7 +398,7 @@ func TestTooManySensitiveMembersOfChildrenHideEverything(t *testing.T) {
 	require.JSONEq(t, `{"id":"***","tracking":"***"}`, string(c.def.Within(&c.is).Mask(c.is.Data)))
 }
 
-// An operator who has abandoned a parent too early compensates its child through the parent.
+// After the parent is abandoned, an operator compensates its child through the parent.
 func TestRule23TheChildOfAnAbandonedParentIsCompensatedThroughIt(t *testing.T) {
 	t.Parallel()
 	c := begin(t, shipping())

@@ -135,7 +135,7 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 	return timers
 }
 
-// deadlineRuns reports whether the deadline of the saga will pass. While an operator pauses the saga nothing follows from it.
+// deadlineRuns reports whether the deadline of the saga is ahead and turns it back.
 func (e Evidence) deadlineRuns() bool {
 	in := e.Instance
 	return in.DeadlineAt.After(e.Now) && (in.Phase == saga.PhaseForward || in.Rewind != nil)

@@ -63,35 +63,37 @@ func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
 	}
 }
 
+// askingStep returns the step that has asked for a child, as its parent is stored; nil: it has gone on to another one, or is gone.
+func (e *Engine) askingStep(ctx context.Context, child saga.ChildStart) (*saga.StepState, error) {
+	parent, err := e.stored(ctx, child.Parent.Saga)
+	if err != nil || parent == nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(parent.Steps, func(s saga.StepState) bool { return s.Name == child.Parent.Step && s.Child() == child.ID })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // no step asks for it
+	}
+	return &parent.Steps[i], nil
+}
+
 // wantsChild reports whether a step still waits for the child that it asked for. A start that was refused comes again if the
 // replica ended before it deleted the message: the parent has then gone on without the child, and would not hear of it.
 func (e *Engine) wantsChild(ctx context.Context, child saga.ChildStart) (bool, error) {
-	parent, err := e.stored(ctx, child.Parent.Saga)
-	if err != nil || parent == nil {
-		return false, err
-	}
-	return slices.ContainsFunc(parent.Steps, func(s saga.StepState) bool {
-		return s.Name == child.Parent.Step && s.Child() == child.ID && s.Waiting == saga.WaitForChild
-	}), nil
+	step, err := e.askingStep(ctx, child)
+	return step != nil && step.Waiting == saga.WaitForChild, err
 }
 
 // unwindUnwanted compensates a child whose step gave it up while it was being started: it could not start at that moment, and
 // so counted as compensated.
 func (e *Engine) unwindUnwanted(ctx context.Context, asked saga.CommandID, child saga.ChildStart) error {
-	parent, err := e.stored(ctx, child.Parent.Saga)
-	if err != nil || parent == nil {
+	step, err := e.askingStep(ctx, child)
+	if err != nil || step == nil || step.ChildRevision > 0 || step.Status != saga.StepCompensated && step.Status != saga.StepFailed {
 		return err
 	}
-	if slices.ContainsFunc(parent.Steps, func(s saga.StepState) bool {
-		return s.Name == child.Parent.Step && s.Child() == child.ID && s.ChildRevision == 0 &&
-			(s.Status == saga.StepCompensated || s.Status == saga.StepFailed)
-	}) {
-		if in, err := e.stored(ctx, child.ID); err != nil || in == nil { // it was refused
-			return err
-		}
-		return e.unwindChild(ctx, asked, child)
+	if in, err := e.stored(ctx, child.ID); err != nil || in == nil { // it was refused
+		return err
 	}
-	return nil
+	return e.unwindChild(ctx, asked, child)
 }
 
 // startChild starts a child, or tells its parent why it cannot. unwound starts it for the record only.
