@@ -294,6 +294,11 @@ func (t *transition) openAgain(why Failure) {
 	}
 	t.record(EntryReopened, "", 0, nil)
 	t.turnBack(why)
+	for i := range t.next.Steps {
+		if s := &t.next.Steps[i]; s.Status == StepRunning && s.Waiting == WaitForChild && s.CompensationAttempts > 0 {
+			t.unwindChild(i) // it may have answered while the saga had ended, when its answer was ignored
+		}
+	}
 }
 
 // tellParent tells the parent that its child has ended.

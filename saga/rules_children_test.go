@@ -153,6 +153,23 @@ func TestRule23AnAbandonedChildOpensAgain(t *testing.T) {
 	require.NotNil(t, c.last.Messages[0].Ended)
 }
 
+// While a saga has ended, it ignores what its own child answers. Opened again, it asks once more.
+func TestRule23AnAbandonedSagaThatOpensAgainAsksItsOwnChildAgain(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").Child("ship", "shipping"), asChild)
+	c.hear(saga.Unwind{})
+	require.NotNil(t, c.last.Messages[0].Unwind)
+	first := c.last.Messages[0].ID
+	c.act(saga.ActionAbandon)
+	require.False(t, c.ends("ship", saga.Compensated).Changed)
+	c.hear(saga.Unwind{})
+	require.Len(t, c.last.Messages, 1)
+	require.NotNil(t, c.last.Messages[0].Unwind)
+	require.NotEqual(t, first, c.last.Messages[0].ID)
+	c.ends("ship", saga.Compensated)
+	c.expectStatus(saga.Compensated)
+}
+
 func TestRule23AChildThatIsNoLongerWantedEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	c := begin(t, chain("a", "b"), asChild, func(s *saga.Start) { s.Unwound = true })

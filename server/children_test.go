@@ -44,14 +44,20 @@ func newFamily(t *testing.T, config server.Config) family {
 // families runs a test on both stores.
 func families(t *testing.T, test func(f family)) {
 	t.Helper()
+	familiesWith(t, server.Config{}, test)
+}
+
+func familiesWith(t *testing.T, config server.Config, test func(f family)) {
+	t.Helper()
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		test(newFamily(t, server.Config{}))
+		test(newFamily(t, config))
 	})
 	t.Run("on Postgres and RabbitMQ", func(t *testing.T) {
 		t.Parallel()
-		config := server.Config{DatabaseURL: env.Database(t), Migrate: true}
+		config := config
+		config.DatabaseURL, config.Migrate = env.Database(t), true
 		config.AMQPURL, config.AMQPPrefix = env.Broker(t, "work")
 		test(newFamily(t, config))
 	})
@@ -159,6 +165,32 @@ func TestRule23AnAbandonedChildIsOpenedAgain(t *testing.T) {
 		require.NoError(t, err)
 		f.until(parent.ID, compensated)
 		f.until(child.ID, compensated)
+	})
+}
+
+// The child still reports to it, and is compensated through it.
+func TestRule23AnAbandonedParentStaysUntilItsChildHasEnded(t *testing.T) {
+	familiesWith(t, server.Config{RetainUndone: time.Millisecond, RetentionInterval: 20 * time.Millisecond}, func(f family) {
+		t := f.t
+		parent, child := f.begin()
+		abandon := func(id string) {
+			_, err := f.Abandon(t.Context(), id, client.ActionOptions{Reason: "lost"})
+			require.NoError(t, err)
+		}
+		abandon(parent.ID)
+		for range 2 { // a whole round comes between the deletions of two sagas
+			alone, err := f.Start(t.Context(), client.StartRequest{Definition: "shipping"})
+			require.NoError(t, err)
+			abandon(alone.ID)
+			require.Eventually(t, func() bool {
+				_, err := f.Saga(t.Context(), alone.ID)
+				return err != nil
+			}, time.Minute, 10*time.Millisecond, "a saga without a parent is deleted")
+		}
+		f.give(child.ID, "loaded", `{}`)
+		f.give(child.ID, "arrived", `{}`)
+		late := f.until(parent.ID, func(s resource.Saga) bool { return s.Attention != nil })
+		assert.Equal(t, saga.LateEffect, late.Attention.Reason)
 	})
 }
 

@@ -167,7 +167,7 @@ func (r *ownedDecisionRow) columns() []any {
 const doomedStatement = `select s.id from sagas s
 	where s.id = any($1) and s.definition = $2 and s.status = any($3::text[]::saga_status[])
 		and s.finished_at is not null and s.attention_reason is null and (s.finished_at < $4 or s.id <= $5)
-		and not ` + parentStands + `
+		and not ` + parentStands + ` and not ` + childRuns + `
 		and ($6::text[] is null or ` + savedVersion + ` = any($6))
 	order by s.id for update skip locked`
 

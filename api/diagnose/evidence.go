@@ -13,11 +13,8 @@ import (
 // answer combines a finding with the evidence that supports it.
 func (e Evidence) answer(found finding, commands []command) resource.Why {
 	timers := e.timers(commands)
-	if found.next == nil && len(timers) > 0 && !e.Instance.Status.Terminal() && e.Instance.Status != saga.Paused {
-		found.next = &timers[0]
-	}
-	if next := found.next; next != nil && e.deadlineRuns() && (next.At == nil || next.At.After(e.Instance.DeadlineAt)) {
-		found.next = e.deadline() // it comes first, and what would come later may then not happen
+	if !e.Instance.Status.Terminal() && e.Instance.Status != saga.Paused {
+		found.next = earliest(found, timers)
 	}
 	message := found.message
 	if rewind := e.Instance.Rewind; rewind != nil {
@@ -27,7 +24,7 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 		Cause: found.cause, Message: message, Since: resource.OptionalTime(found.since), NextAutomatic: found.next,
 		AllowedActions: append([]saga.ActionName{}, e.Definition.AllowedActions(e.Instance)...),
 		Evidence: resource.Evidence{
-			Status: e.Instance.Status, Revision: e.Instance.Revision, Broker: "ready", Waiting: e.waiting(), Timers: timers,
+			Status: e.Instance.Status, Revision: e.Instance.Revision, Broker: "ready", Waiting: e.waiting(), Timers: shownTimers(timers),
 			Attention: resource.AttentionOf(e.Instance.Attention),
 		},
 	}
@@ -102,19 +99,20 @@ func (e Evidence) waiting() []string {
 }
 
 // timers returns what happens without an operator, earliest first.
-func (e Evidence) timers(commands []command) []resource.NextAutomatic {
-	var timers []resource.NextAutomatic
+func (e Evidence) timers(commands []command) []timer {
+	var timers []timer
 	for _, c := range commands {
 		if e.Outbox[c.id.String()].HeldBack {
 			continue // the time of its attempt does not run
 		}
 		if ends := e.attemptEnds(c); ends.At != nil {
-			timers = append(timers, *ends)
+			_, waits := e.Outbox[c.id.String()]
+			timers = append(timers, timer{c.step, waits, *ends})
 		}
 	}
 	for i := range e.Instance.Steps {
 		if step := &e.Instance.Steps[i]; !step.NextAttemptAt.IsZero() && !e.Instance.AttemptHeld(i) {
-			timers = append(timers, *automatic(step.NextAttemptAt, "step "+step.Name+" is retried"))
+			timers = append(timers, timer{i, false, *automatic(step.NextAttemptAt, "step "+step.Name+" is retried")})
 		}
 	}
 	for i := range e.Instance.Steps {
@@ -122,27 +120,45 @@ func (e Evidence) timers(commands []command) []resource.NextAutomatic {
 			continue
 		}
 		if ends := e.waitEnds(i); ends != nil && ends.At != nil {
-			timers = append(timers, *ends)
+			timers = append(timers, timer{i, false, *ends})
 		}
 	}
 	if e.Instance.Status == saga.Scheduled {
-		timers = append(timers, *automatic(e.Instance.StartAt, "the saga starts"))
+		timers = append(timers, timer{noStep, false, *automatic(e.Instance.StartAt, "the saga starts")})
 	}
-	if e.deadlineRuns() {
-		timers = append(timers, *e.deadline())
+	if e.Instance.DeadlineAt.After(e.Now) && (e.Instance.Phase == saga.PhaseForward || e.Instance.Rewind != nil) {
+		timers = append(timers, timer{noStep, false, *automatic(e.Instance.DeadlineAt, "the saga's deadline passes")})
 	}
-	slices.SortStableFunc(timers, func(a, b resource.NextAutomatic) int { return a.At.Compare(b.At.Time) })
+	slices.SortStableFunc(timers, func(a, b timer) int { return a.At.Compare(b.At.Time) })
 	return timers
 }
 
-// deadlineRuns reports whether the deadline of the saga is ahead and turns it back.
-func (e Evidence) deadlineRuns() bool {
-	in := e.Instance
-	return in.DeadlineAt.After(e.Now) && (in.Phase == saga.PhaseForward || in.Rewind != nil)
+// timer is something that happens at a time, to a step or (noStep) to the saga. A timer does not run while its command is still
+// in the outbox.
+type timer struct {
+	step  int
+	waits bool
+	resource.NextAutomatic
 }
 
-func (e Evidence) deadline() *resource.NextAutomatic {
-	return automatic(e.Instance.DeadlineAt, "the saga's deadline passes")
+// earliest returns what happens next: what the finding says of its own step, or what comes before that elsewhere.
+func earliest(found finding, timers []timer) *resource.NextAutomatic {
+	next := found.next
+	for i := range timers { // sorted
+		t := &timers[i]
+		if next == nil || !t.waits && (t.step != found.step || t.step == noStep) && (next.At == nil || t.At.Before(next.At.Time)) {
+			return &t.NextAutomatic
+		}
+	}
+	return next
+}
+
+func shownTimers(timers []timer) []resource.NextAutomatic {
+	var shown []resource.NextAutomatic
+	for i := range timers {
+		shown = append(shown, timers[i].NextAutomatic)
+	}
+	return shown
 }
 
 // automatic returns something that happens without an operator. A zero time is unknown.

@@ -168,7 +168,7 @@ func TestWhyTheBrokerRefusesACommand(t *testing.T) {
 		Queue: "qa", CreatedAt: whyNow().Add(-time.Hour), RefusedAt: whyNow().Add(-time.Minute), RetryAt: whyNow().Add(time.Minute),
 		Reason: "PRECONDITION_FAILED - message size 300000 is larger\n than configured max size 200000", Attempts: 7,
 	}
-	why := begin(t, saga.Start{}).inOutbox("a", refused).wants(resource.CauseRefusedByBroker, "a")
+	why := begin(t, saga.Start{}).succeeds("b", saga.Execute).inOutbox("a", refused).wants(resource.CauseRefusedByBroker, "a")
 	assert.Contains(t, why.Message, "message size 300000 is larger than configured", "in the broker's words, on one line")
 	assert.Equal(t, refused.RefusedAt, why.Since.Time)
 	assert.Equal(t, refused.RetryAt, why.NextAutomatic.At.Time)
@@ -300,6 +300,16 @@ func TestWhyTheDeadlineComesBeforeALaterAttempt(t *testing.T) {
 	why := s.wants(resource.CauseRetryAt, "b")
 	assert.Equal(t, s.Instance.DeadlineAt, why.NextAutomatic.At.Time)
 	assert.Contains(t, why.NextAutomatic.What, "deadline")
+}
+
+func TestWhyAnotherBranchComesBeforeTheCause(t *testing.T) {
+	t.Parallel()
+	s := begin(t, saga.Start{}).fails("b", saga.Execute, true)
+	s.Instance.Steps[1].NextAttemptAt = whyNow().Add(5 * time.Second)
+	s.Queues["qa"] = wire.QueueState{Exists: true}
+	why := s.wants(resource.CauseNoConsumer, "a")
+	assert.Equal(t, whyNow().Add(5*time.Second), why.NextAutomatic.At.Time)
+	assert.Contains(t, why.NextAutomatic.What, "step b is retried")
 }
 
 func TestWhyTheDeadlineIsAmongTheTimers(t *testing.T) {

@@ -143,7 +143,7 @@ func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child sa
 	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: child.ID, cause: saga.Unwind{}})
 	switch {
 	case errors.Is(answer.err, record.ErrSagaNotFound):
-		return e.startChild(ctx, asked, child, true)
+		return e.startUnwound(ctx, asked, child)
 	case answer.err != nil:
 		return answer.err
 	case answer.refused != nil:
@@ -156,6 +156,18 @@ func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child sa
 	default:
 		return nil
 	}
+}
+
+// startUnwound starts a child for the record. If its start has come meanwhile, the child is compensated after all.
+func (e *Engine) startUnwound(ctx context.Context, asked saga.CommandID, child saga.ChildStart) error {
+	if err := e.startChild(ctx, asked, child, true); err != nil {
+		return err
+	}
+	in, err := e.stored(ctx, child.ID)
+	if err != nil || in == nil || in.Status == saga.Compensated {
+		return err
+	}
+	return e.unwindChild(ctx, asked, child)
 }
 
 // report tells a parent how its child has ended. A child that has not ended, or not any more, will tell it later.

@@ -119,7 +119,7 @@ func (s *Store) DeleteSagas(ctx context.Context, deletion record.Deletion) (saga
 			row, found := w.tables.sagas[id]
 			if !found || row.FinishedAt.IsZero() || row.Attention != nil || row.Definition != deletion.Definition ||
 				!slices.Contains(deletion.Statuses, row.Status) || !deletion.Selects(id, row.FinishedAt) ||
-				deletion.Versions != nil && !slices.Contains(deletion.Versions, row.version()) || w.awaitsPublication(id) || w.parentStands(row) {
+				deletion.Versions != nil && !slices.Contains(deletion.Versions, row.version()) || w.awaitsPublication(id) || w.parentStands(row) || w.childRuns(row) {
 				continue
 			}
 			w.deleteSaga(id)
@@ -143,6 +143,16 @@ func (w *writing) parentStands(row sagaRow) bool {
 	}
 	_, stands := w.tables.sagas[row.Parent.Saga]
 	return stands
+}
+
+// childRuns reports whether the saga has a child that has not ended, and may still report to it.
+func (w *writing) childRuns(row sagaRow) bool {
+	return slices.ContainsFunc(row.Steps, func(s saga.StepState) bool {
+		return slices.ContainsFunc(s.Children, func(id string) bool {
+			child, stored := w.tables.sagas[id]
+			return stored && child.FinishedAt.IsZero()
+		})
+	})
 }
 
 // awaitsPublication reports whether a command of the saga is still in the outbox.

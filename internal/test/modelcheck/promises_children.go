@@ -105,6 +105,11 @@ func unwindsTurnBack(e edge) string {
 	if e.move.What != Unwinds {
 		return ""
 	}
+	for i := range after.Steps {
+		if s := &after.Steps[i]; in.Phase == saga.PhaseEnded && e.decision.Changed && s.Status == saga.StepRunning && s.Waiting == saga.WaitForChild && !asks(e, s.Name) {
+			return fmt.Sprintf("the saga opens again, and does not ask the child of %s", s.Name)
+		}
+	}
 	committed := pivotUnknown(e.def, in) || !slices.ContainsFunc(e.def.Steps, func(s saga.Step) bool { return s.Kind != saga.Retriable })
 	for i := range e.def.Steps {
 		done := in.Steps[i].Status == saga.StepSucceeded || in.Steps[i].Status == saga.StepSkipped
@@ -126,6 +131,11 @@ func unwindsTurnBack(e edge) string {
 		return "a child that is turned back stays paused"
 	}
 	return ""
+}
+
+// asks reports whether the decision turns back the child of a step.
+func asks(e edge, step string) bool {
+	return slices.ContainsFunc(e.decision.Messages, func(m saga.Message) bool { return m.Unwind != nil && m.ID.Step == step })
 }
 
 func pivotUnknown(def *saga.Definition, in *saga.Instance) bool {

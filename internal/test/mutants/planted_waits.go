@@ -97,6 +97,15 @@ func childMutants() []mutant {
 			[]layer{engines()},
 		},
 		{
+			"a child that starts while it is turned back, and goes on", "internal/engine/children.go",
+			"if err != nil || in == nil || in.Status == saga.Compensated {\n\t\treturn err\n\t}\n\treturn e.unwindChild", "if err != nil || in != nil {\n\t\treturn err\n\t}\n\treturn e.unwindChild",
+			[]layer{engines()},
+		},
+		{
+			"a saga that opens again without asking its child", "saga/children.go",
+			"s.Waiting == WaitForChild && s.CompensationAttempts > 0 {\n\t\t\tt.unwindChild(i)", "s.Waiting == WaitForChild && s.CompensationAttempts < 0 {\n\t\t\tt.unwindChild(i)", core,
+		},
+		{
 			"an end of a child that is lost", "saga/children.go",
 			"t.messages = append(t.messages, Message{ID: id, Ended: t.next.Parent})", "_ = id", core,
 		},
