@@ -25,7 +25,7 @@ func followHangups(ctx context.Context, level *slog.LevelVar, log *slog.Logger) 
 					next = configured
 				}
 				level.Set(next)
-				log.Warn("SIGHUP: the level of the log has changed", "level", next.String())
+				log.Warn("SIGHUP: the level of the log has changed", "log_level", next.String())
 			case <-ctx.Done():
 				return
 			}

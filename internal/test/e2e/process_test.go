@@ -51,8 +51,26 @@ func TestMain(m *testing.M) {
 type process struct {
 	t       *testing.T
 	command *exec.Cmd
-	output  bytes.Buffer
+	output  transcript
 	ended   chan struct{}
+}
+
+// transcript is what a program has printed. It may be read while the program runs.
+type transcript struct {
+	mu      sync.Mutex
+	printed bytes.Buffer
+}
+
+func (tr *transcript) Write(text []byte) (int, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.printed.Write(text)
+}
+
+func (tr *transcript) String() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.printed.String()
 }
 
 func start(t *testing.T, environment []string, program string, arguments ...string) *process {
