@@ -50,6 +50,7 @@ func (s *service) bulkRoutes() {
 	register(s, route{
 		id: "act-on-sagas", method: http.MethodPost, path: "/v1/sagas/actions", tag: tag, role: record.Operator,
 		summary: "Act on many sagas", status: http.StatusAccepted, long: true, body: bodyOf[resource.BulkRequest](),
+		answers: bulkAnswers(),
 		about: "Acts once on each saga that matches the filter now, in the state in which the saga is then. " +
 			"With `dry_run` the answer (200) reports for each saga what would be done, or why it would be refused.",
 	}, s.actOnSagas)
@@ -134,6 +135,11 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 		Kind: record.BulkSagas, Action: given.Action, Filter: given.Filter, Parameters: text, Reason: given.Reason,
 		Rate: given.Rate, Canary: given.Canary, StopAfter: given.StopAfter,
 	}, targets)
+}
+
+// bulkAnswers returns the two answers to a bulk action: it is a dry run, or it begins.
+func bulkAnswers() answers {
+	return answers{http.StatusOK: resource.DryRun{}, http.StatusAccepted: resource.BulkAction{}}
 }
 
 func (s *service) createBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (*bulkOutput, error) {

@@ -94,7 +94,7 @@ func (s *service) deadLetterRoutes() {
 	register(s, route{
 		id: "act-on-dead-letters", method: http.MethodPost, path: "/v1/dead-letters/actions", tag: "Bulk actions",
 		role: record.Admin, summary: "Redrive or discard many dead letters", status: http.StatusAccepted, long: true,
-		body:  bodyOf[resource.LetterBulkRequest](),
+		body: bodyOf[resource.LetterBulkRequest](), answers: bulkAnswers(),
 		about: "Works like `POST /v1/sagas/actions`.",
 	}, s.actOnLetters)
 }

@@ -36,7 +36,7 @@ func (s *service) definitionRoutes() {
 	const tag = "Definitions"
 	register(s, route{
 		id: "put-definition", method: http.MethodPut, path: "/v1/definitions/{name}", tag: tag, role: record.Admin,
-		summary: "Register a definition",
+		summary: "Register a definition", answers: answers{http.StatusCreated: resource.Definition{}},
 		about: "A body that differs from the latest version becomes a new version (201); an equal one changes nothing " +
 			"(200). White space, the order of members and explicit defaults do not count as differences. A saga keeps the " +
 			"version with which it started.",

@@ -39,6 +39,8 @@ type orchestrator struct {
 	broker *local.Broker
 	engine *engine.Engine
 	client *http.Client
+
+	documented func() operations
 }
 
 // start runs an orchestrator for one test, without authentication unless the test changes the configuration.
@@ -65,6 +67,7 @@ func start(t *testing.T, change ...func(*api.Config)) *orchestrator {
 	served.Config = api.NewServer("", served.Config.Handler, nil)
 	served.Listener = api.LimitConnections(served.Listener, api.MaxConnections)
 	served.Start()
+	o.documented = documented(t, served.Config.Handler)
 	o.url, o.client = served.URL, served.Client()
 
 	ctx, stop := context.WithCancel(context.Background())
@@ -153,6 +156,7 @@ func (o *orchestrator) sendWithin(ctx context.Context, method, path, body string
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	require.NoError(o.t, err)
+	o.checkDocumented(method, response)
 	return answer{Response: response, t: o.t, content: content}
 }
 

@@ -201,7 +201,7 @@ func (m *Monitor) queuesKept(ctx context.Context) string {
 	states := m.inspection.states(ctx, names)
 	for _, name := range names {
 		if states[name].Depth > m.config.MaxQueueDepth {
-			return "a worker queue holds more than " + decimal(m.config.MaxQueueDepth) + " messages"
+			return "queue " + name + " holds more than " + decimal(m.config.MaxQueueDepth) + " messages"
 		}
 	}
 	if len(states) < len(names) {

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,6 +25,7 @@ type route struct {
 	role    record.Role
 	body    *bodyRule // nil: no body
 	status  int       // of success; 0: 200
+	answers answers   // further answers of success, and those whose type the handler does not show
 	errors  []int     // statuses of problems, in addition to those of every route
 	waits   bool      // accepts ?wait=, which extends its time limit
 	streams bool      // has no time limit
@@ -46,15 +49,18 @@ func register[I, O any](s *service, r route, handle func(context.Context, *I) (*
 	if r.body != nil {
 		s.documentBody(r)
 	}
+	s.documentAnswers(r)
 }
 
+// answers are values of the types that a route answers with, by status. nil: no body.
+type answers map[int]any
+
 func (r route) operation(s *service) huma.Operation {
-	problems := append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}, r.errors...)
+	problems := append([]int{
+		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable,
+	}, r.errors...)
 	if r.body != nil {
-		problems = append(problems, http.StatusBadRequest, http.StatusRequestEntityTooLarge,
-			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
-	} else if r.method != http.MethodGet {
-		problems = append(problems, http.StatusBadRequest)
+		problems = append(problems, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	}
 	middlewares := huma.Middlewares{s.limitTime(r), s.authorize(r), s.limitRate, s.checkQuery}
 	if r.body != nil {
@@ -77,12 +83,32 @@ func (r route) operation(s *service) huma.Operation {
 	}
 }
 
+// documentAnswers adds the answers that the router does not find itself to the OpenAPI document.
+func (s *service) documentAnswers(r route) {
+	operation := operationOf(s.huma.OpenAPI().Paths[r.path], r.method)
+	for status, value := range r.answers {
+		code := strconv.Itoa(status)
+		answer := operation.Responses[code]
+		if answer == nil {
+			answer = &huma.Response{Description: http.StatusText(status)}
+			operation.Responses[code] = answer
+		}
+		if value != nil {
+			schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(value), true, "")
+			answer.Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
+		}
+	}
+}
+
+func operationOf(item *huma.PathItem, method string) *huma.Operation {
+	return map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPut: item.Put, http.MethodPost: item.Post, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+	}[method]
+}
+
 // documentBody adds the body, which the router does not read itself, to the OpenAPI document.
 func (s *service) documentBody(r route) {
-	item := s.huma.OpenAPI().Paths[r.path]
-	operation := map[string]*huma.Operation{
-		http.MethodPut: item.Put, http.MethodPost: item.Post, http.MethodPatch: item.Patch,
-	}[r.method]
+	operation := operationOf(s.huma.OpenAPI().Paths[r.path], r.method)
 	content := make(map[string]*huma.MediaType)
 	for _, mediaType := range r.body.mediaTypes() {
 		content[mediaType] = &huma.MediaType{Schema: r.body.schema(s.huma.OpenAPI().Components.Schemas)}

@@ -45,7 +45,7 @@ func (s *service) sagaRoutes() {
 		about: "Returns 201 with the saga. An Idempotency-Key that was used before returns 200 with that saga as it is now, " +
 			"or 422 `idempotency_conflict` if the body differs. 409 `key_in_use` names the saga that holds the key, " +
 			"and 410 `saga_gone` the saga of the Idempotency-Key if it has ended and was deleted.",
-		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
+		answers: answers{http.StatusOK: resource.Saga{}}, errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, s.startSaga)
 	register(s, route{
 		id: "list-sagas", method: http.MethodGet, path: "/v1/sagas", tag: tag, role: record.Viewer,
@@ -54,6 +54,7 @@ func (s *service) sagaRoutes() {
 	register(s, route{
 		id: "get-saga", method: http.MethodGet, path: "/v1/sagas/{id}", tag: tag, role: record.Viewer, waits: true,
 		summary: "Get a saga", errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+		answers: answers{http.StatusNotModified: nil},
 		about: "The revision is the ETag. With `wait` the call returns when the revision differs from `since`, the saga has " +
 			"ended, or the time is up.",
 	}, s.getSaga)

@@ -22,7 +22,7 @@ type watchInput struct {
 func (s *service) watchRoute() {
 	register(s, route{
 		id: "watch-saga", method: http.MethodGet, path: "/v1/sagas/{id}/watch", tag: "Sagas", role: record.Viewer,
-		summary: "Watch a saga", errors: []int{http.StatusNotFound}, streams: true,
+		summary: "Watch a saga", answers: answers{http.StatusNoContent: nil}, errors: []int{http.StatusNotFound}, streams: true,
 		about: "Sends server-sent events (text/event-stream) until the saga has ended: its state now and after each change, as " +
 			"`event: saga` with the revision as `id` and the saga as `data`. Returns 204 if Last-Event-ID is the last " +
 			"revision of a saga that has ended, so that browsers do not connect again. A quiet stream gets a comment " +

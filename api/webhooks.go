@@ -50,6 +50,7 @@ func (s *service) webhookRoutes() {
 	register(s, route{
 		id: "put-webhook", method: http.MethodPut, path: "/v1/webhooks/{name}", tag: tag, role: record.Admin, unlimited: true,
 		summary: "Store a webhook", status: http.StatusOK, body: bodyOf[resource.NewWebhook](),
+		answers: answers{http.StatusCreated: resource.Webhook{}},
 		about: "The answer is `201` for a new webhook. Every event of the given types is sent to the URL by POST, as a CloudEvent, signed as " +
 			"Standard Webhooks has it. A delivery that is not answered with 2xx within 15 seconds is repeated after 5 s, 30 s, 2 min, 10 min, " +
 			"30 min, then hourly for 24 hours. `secret` is in this answer only.",

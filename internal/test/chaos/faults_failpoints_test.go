@@ -39,24 +39,36 @@ func crashAtEveryPoint(fx *fixture) int {
 }
 
 // crashAt restarts the process so that it dies when it reaches the place for the n-th time, and then restarts it
-// without the failpoint. One replica gets the replies, by a priority that it draws at its start: another one draws again.
+// without the failpoint. One replica gets the replies: if it is another one, that one has to stop for a while.
 func (fx *fixture) crashAt(p *process, name string, n int) int {
 	whole := fx.broken()
 	defer whole()
-	const draws = 6
-	for range draws {
-		p.kill()
-		p.start(fmt.Sprintf("FAILPOINTS=%s=exit@%d", name, n))
-		for deadline := time.Now().Add(10 * time.Second); p.running() && time.Now().Before(deadline); {
-			fx.let(20 * time.Millisecond)
+	p.kill()
+	p.start(fmt.Sprintf("FAILPOINTS=%s=exit@%d", name, n))
+	died := fx.dies(p, 5*time.Second)
+	if !died {
+		for _, other := range fx.replicas {
+			if other != p {
+				other.kill()
+				defer other.start()
+			}
 		}
-		if !p.running() {
-			p.start()
-			return 1
-		}
+		died = fx.dies(p, 30*time.Second)
 	}
-	fx.t.Errorf("no process reached %s", name)
-	return 0
+	if !died {
+		fx.t.Errorf("no process reached %s", name)
+		return 0
+	}
+	p.start()
+	return 1
+}
+
+// dies waits for the end of a process, and reports whether it came in time.
+func (fx *fixture) dies(p *process, within time.Duration) bool {
+	for deadline := time.Now().Add(within); p.running() && time.Now().Before(deadline); {
+		fx.let(20 * time.Millisecond)
+	}
+	return !p.running()
 }
 
 // stopInsideTransaction stalls one replica with locks held.
