@@ -54,8 +54,8 @@ chaos: ## inject every fault under load and print the recovery times (about 15 m
 failover: ## let Postgres (Patroni, etcd), pgbouncer, a RabbitMQ cluster and versions fail over under load (about 10 minutes)
 	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestFailover -chaos.all
 
-churn: ## run sagas with and without retention, CHURN (5m) each, and compare sizes and times
-	go test -count 1 -v -timeout 8h ./internal/test/chaos -run TestChurn -churn.for $(or $(CHURN),5m)
+churn: ## run sagas with and without retention, CHURN (5m) each, RATE (600) a second, and compare sizes and times
+	go test -count 1 -v -timeout 8h ./internal/test/chaos -run TestChurn -churn.for $(or $(CHURN),5m) -churn.rate $(or $(RATE),600)
 
 bench: build ## compare with other systems on this machine (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -83,6 +84,9 @@ func (s *service) setQueue(ctx context.Context, input *queueInput) (*queueOutput
 		s.QueueSet(ctx)
 	}
 	found, err := s.queue(ctx, input.Queue)
+	if errors.Is(err, record.ErrQueueNotFound) { // it had nothing but settings, and has none now
+		found, err = resource.Queue{Name: input.Queue, Health: healthOf(record.QueueHealth{})}, nil
+	}
 	return &queueOutput{Body: found}, err
 }
 

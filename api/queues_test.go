@@ -125,3 +125,14 @@ func TestSettingsOfQueuesAreChecked(t *testing.T) {
 	queue := o.setQueue(`{}`)
 	assert.False(t, queue.Paused)
 }
+
+func TestAQueueThatHasOnlySettingsLosesThem(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	o.define("order", reserve)
+	assert.True(t, o.setQueue(`{"paused":true}`).Paused)
+	o.define("order", `{"name":"reserve","command":"other.reserve"}`)
+	assert.True(t, into[resource.Queue](o.get("/v1/queues/work"), http.StatusOK).Paused)
+	assert.False(t, o.setQueue(`{"paused":false}`).Paused)
+	o.get("/v1/queues/work").problem(http.StatusNotFound, resource.CodeQueueNotFound)
+}

@@ -190,6 +190,10 @@ const deleteStatement = `with gone as (
 func (s *Store) DeleteSagas(ctx context.Context, deletion record.Deletion) (sagas, keys int, err error) {
 	err = retried(ctx, func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			// A crash may bring the sagas back, and they are deleted again. So nobody waits for the disk.
+			if _, err := tx.Exec(ctx, `set local synchronous_commit = off`); err != nil {
+				return err
+			}
 			rows, err := tx.Query(ctx, doomedStatement, sortedStorable(deletion.IDs), deletion.Definition, statusTexts(deletion.Statuses),
 				deletion.Before, deletion.Through, deletion.Versions)
 			if err != nil {

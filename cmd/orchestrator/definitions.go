@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -157,7 +158,7 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 		for _, fault := range faults {
 			fmt.Fprintln(out.err, plain(fault.Pointer), plain(fault.Message))
 		}
-		return fmt.Errorf("%s has %d faults", c.File, len(faults))
+		return fmt.Errorf("%s has %s", c.File, counted(len(faults), "fault", "faults"))
 	}
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 	for _, warning := range definition.Warnings() {
 		fmt.Fprintln(out.err, "warning:", plain(warning.Pointer), plain(warning.Message))
 	}
-	fmt.Fprintf(out.out, "%s is valid: %d steps, queues %v\n", plain(c.File), len(definition.Steps), definition.Queues())
+	fmt.Fprintf(out.out, "%s is valid: %s, queues %v\n", plain(c.File), counted(len(definition.Steps), "step", "steps"), definition.Queues())
 	return nil
 }
 
@@ -180,7 +181,7 @@ func (c *definitionsCheck) showJSON(group *definitionsCommand, definition *saga.
 		return err
 	}
 	if !result.Valid {
-		return fmt.Errorf("%s has %d faults", c.File, len(faults))
+		return fmt.Errorf("%s has %s", c.File, counted(len(faults), "fault", "faults"))
 	}
 	return nil
 }
@@ -211,4 +212,11 @@ func (g *definitionsCommand) setDisabled(ctx context.Context, out *streams, name
 	return g.printer(out).show(after, func(table *tabwriter.Writer) {
 		fmt.Fprintf(table, "definition %s is %s\n", plain(after.Name), map[bool]string{true: "disabled", false: "enabled"}[after.Disabled])
 	})
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }

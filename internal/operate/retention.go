@@ -71,7 +71,10 @@ type RetentionConfig struct {
 }
 
 // Retention deletes old sagas, idempotency keys, dead letters and bulk actions, in small chunks with pauses, in one replica at a time.
-type Retention struct{ config RetentionConfig }
+type Retention struct {
+	config    RetentionConfig
+	renewedAt time.Time // when this replica last got the lease; zero: it has none
+}
 
 // NewRetention returns a Retention; Run lets it work.
 func NewRetention(config RetentionConfig) *Retention {
@@ -90,7 +93,7 @@ func NewRetention(config RetentionConfig) *Retention {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Retention{config}
+	return &Retention{config: config}
 }
 
 // Run deletes until ctx ends.
@@ -110,11 +113,18 @@ func (r *Retention) Run(ctx context.Context) {
 	}
 }
 
-// leads reports whether this replica has the lease. It renews it.
+// leads reports whether this replica has the lease. It renews it when a third of it is over.
 func (r *Retention) leads(ctx context.Context) bool {
+	begun := time.Now()
+	if begun.Sub(r.renewedAt) < retentionLease/3 {
+		return ctx.Err() == nil
+	}
 	held, err := r.config.Sagas.HoldLease(ctx, retentionName, r.config.Holder, retentionLease)
 	if err != nil {
 		r.warn(ctx, err)
+	}
+	if r.renewedAt = (time.Time{}); held {
+		r.renewedAt = begun
 	}
 	return held && ctx.Err() == nil
 }

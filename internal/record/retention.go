@@ -9,7 +9,7 @@ import (
 )
 
 // MaxDeleted is the number of sagas that retention deletes in one transaction.
-const MaxDeleted = 200
+const MaxDeleted = 100
 
 // RetentionRule is the retention of one outcome of a definition, with the defaults of the server.
 type RetentionRule struct {

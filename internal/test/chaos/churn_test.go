@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-var churnFor = flag.Duration("churn.for", 6*time.Second, "how long each half of the churn lasts; from 1m on, sizes and times are judged")
-
-const (
-	judgedFrom = time.Minute
-	// manyClients start as many sagas as the machine takes, in a churn that is judged.
-	manyClients = 24
+var (
+	churnFor  = flag.Duration("churn.for", 6*time.Second, "how long each half of the churn lasts; from 4m on, sizes and times are judged")
+	churnRate = flag.Int("churn.rate", 600, "sagas to start per second in a churn that is judged")
 )
+
+// judgedFrom is long enough for autovacuum, which looks once a minute, to come several times in each quarter.
+const judgedFrom = 4 * time.Minute
 
 // TestChurn runs sagas through a database that keeps them, and then through one that deletes them after some seconds.
 func TestChurn(t *testing.T) {
@@ -50,13 +50,14 @@ func churn(t *testing.T, age string) (c churned) {
 		return fx.count(`select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint from pg_class
 			where relname in ('sagas', 'saga_decisions', 'outbox', 'idempotency_keys', 'events') and relkind = 'r'`)
 	}
-	clients := fewClients
+	clients, pause := fewClients, shortPause
 	if *churnFor >= judgedFrom {
-		clients = manyClients
+		clients = 24
+		pause = time.Duration(clients) * time.Second / time.Duration(*churnRate)
 	}
-	first := fx.p99OfStarts(*churnFor/2, clients)
+	first := fx.p99OfStarts(*churnFor/2, clients, pause)
 	c.early = size()
-	c.p99 = max(first, fx.p99OfStarts(*churnFor/2, clients))
+	c.p99 = max(first, fx.p99OfStarts(*churnFor/2, clients, pause))
 	c.late = size()
 	started := len(fx.load.known)
 	if age != "0" {

@@ -65,12 +65,12 @@ func callSlowly(fx *fixture) int {
 	watched := fx.startOne("single", Data{})
 	fx.startMany(500, "single", nil) // a list that takes long to read
 	span := time.Duration(times(20, 3)) * time.Second
-	without := fx.p99OfStarts(span, fewClients)
+	without := fx.p99OfStarts(span, fewClients, shortPause)
 	ctx, stop := context.WithCancel(fx.t.Context())
 	var slow sync.WaitGroup
 	slow.Go(func() { hostile.Slow(ctx, fx.apis[0].base[len("http://"):], watched, 1000) })
 	fx.let(3 * time.Second)
-	with := fx.p99OfStarts(span, fewClients)
+	with := fx.p99OfStarts(span, fewClients, shortPause)
 	stop()
 	slow.Wait()
 	fx.t.Logf("p99 of a start: %s without slow clients, %s with a thousand", without, with)
@@ -78,11 +78,14 @@ func callSlowly(fx *fixture) int {
 	return 1000
 }
 
-// fewClients are so few that the machine has time for more.
-const fewClients = 4
+// fewClients with pauses are so few that the machine has time for more.
+const (
+	fewClients = 4
+	shortPause = 10 * time.Millisecond
+)
 
-// p99OfStarts starts sagas from a number of clients for a while. Each pauses for 10 ms after a start.
-func (fx *fixture) p99OfStarts(span time.Duration, number int) time.Duration {
+// p99OfStarts starts sagas from a number of clients for a while. Each pauses after a start.
+func (fx *fixture) p99OfStarts(span time.Duration, number int, pause time.Duration) time.Duration {
 	var mu sync.Mutex
 	var took []time.Duration
 	var clients sync.WaitGroup
@@ -101,7 +104,7 @@ func (fx *fixture) p99OfStarts(span time.Duration, number int) time.Duration {
 				mu.Lock()
 				took = append(took, spent)
 				mu.Unlock()
-				fx.let(10 * time.Millisecond)
+				fx.let(pause)
 			}
 		})
 	}
