@@ -20,6 +20,7 @@ type operations map[string][]string
 
 // documented returns a function that reads the OpenAPI document of a handler once.
 func documented(t *testing.T, handler http.Handler) func() operations {
+	t.Helper()
 	return sync.OnceValue(func() operations {
 		served := httptest.NewRecorder()
 		handler.ServeHTTP(served, httptest.NewRequest(http.MethodGet, "http://localhost/openapi.json", http.NoBody))
