@@ -25,11 +25,15 @@ func queueChildren(b *pgx.Batch, created []saga.Instance) {
 	}
 }
 
-// parentStands is the condition that the parent of a saga s, if it has one, is still there.
-const parentStands = `exists (select from children c join sagas p on p.id = c.parent where c.saga_id = s.id)`
-
-// childRuns is true of a saga of table s that has a child which has not ended, and may still report to it.
-const childRuns = `exists (select from children c join sagas k on k.id = c.saga_id where c.parent = s.id and k.finished_at is null)`
+// Both conditions are looked up for each saga, without joins: the planner would order those by the statistics, and the ones of a
+// table that was empty a moment ago are the worst.
+const (
+	// parentStands is the condition that the parent of a saga s, if it has one, is still there.
+	parentStands = `exists (select from sagas p where p.id = (select c.parent from children c where c.saga_id = s.id) offset 0)`
+	// childRuns is true of a saga of table s that has a child which has not ended, and may still report to it.
+	childRuns = `exists (select from children c where c.parent = s.id
+		and (select k.status < 'completed' from sagas k where k.id = c.saga_id) offset 0)`
+)
 
 // childMark stands first in the labels of a child. A replica of a version without child sagas cannot read such labels, so it
 // leaves the child alone: otherwise it would end the child without a word to its parent.

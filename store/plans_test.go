@@ -15,30 +15,33 @@ import (
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
-// Whole sagas run on new tables, without statistics. Postgres's counters then show how the rows were reached.
+// Whole sagas run on new tables, without statistics, and on tables that were empty when they were last vacuumed. Postgres's counters
+// then show how the rows were reached.
 func TestTheHotPathScansNoTable(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 5} { // a single row has statements of its own
-		t.Run(fmt.Sprintf("batches of %d", size), func(t *testing.T) {
-			t.Parallel()
-			hotPath(t, size)
-		})
+		for name, statistics := range map[string]string{"new tables": "", "tables that were empty": "vacuum analyze "} {
+			t.Run(fmt.Sprintf("batches of %d, %s", size, name), func(t *testing.T) {
+				t.Parallel()
+				hotPath(t, size, statistics)
+			})
+		}
 	}
 }
 
-func hotPath(t *testing.T, size int) {
+func hotPath(t *testing.T, size int, statistics string) {
 	t.Helper()
 	url := migrated(t)
-	for _, table := range []string{"sagas", "saga_decisions", "outbox", "idempotency_keys", "business_keys", "dead_letters"} {
-		_, err := connect(t, url).Exec(t.Context(), `alter table `+table+` set (autovacuum_enabled = off)`)
-		require.NoError(t, err)
-	}
+	hotTables(t, url, statistics)
 	before := tableScans(t, url)
 	s, err := store.Open(t.Context(), store.Config{DatabaseURL: url, LeaseFor: time.Nanosecond, MaxConnections: 1})
 	require.NoError(t, err)
 	w := storetest.NewFixture(t, s)
-	const batches = 40
-	for range batches {
+	const batches, backlog = 40, 1000
+	for batch := range batches {
+		if batch == batches/4 { // the plans of an empty table are kept
+			startMany(t, w, backlog, true)
+		}
 		ids := startMany(t, w, size, true)
 		for _, step := range []string{"reserve", "charge", "confirm"} {
 			succeedMany(t, w, ids, step)
@@ -61,15 +64,32 @@ func hotPath(t *testing.T, size int) {
 		return after["sagas"].Keyed-before["sagas"].Keyed >= batches*4
 	}, 10*time.Second, 10*time.Millisecond)
 	for table, scan := range after {
+		if table == "saga_decisions" && statistics != "" {
+			continue // its history is read by plans that are made for each call, and a small table is scanned
+		}
 		assert.Equal(t, before[table].Whole, scan.Whole, "%s was scanned", table)
 		read := float64(scan.Rows) / float64(max(scan.Keyed, 1))
 		assert.Less(t, read, 5.0, "%s: rows read per index scan", table)
 	}
-	assert.Equal(t, int64(batches*size), after["sagas"].Inserted)
+	assert.Equal(t, int64(batches*size+backlog), after["sagas"].Inserted)
 	updates := after["sagas"].Updated
 	// Two of a saga's three updates come between its start and its end. Some do not fit into their page while an older
 	// transaction still needs the old versions.
 	assert.Greater(t, after["sagas"].HOT, updates/3, "updates between start and end change no index")
+}
+
+// hotTables keeps autovacuum from the tables of the hot path, and executes a command on each, unless it is empty.
+func hotTables(t *testing.T, url, command string) {
+	t.Helper()
+	conn := connect(t, url)
+	for _, table := range []string{"sagas", "saga_decisions", "outbox", "idempotency_keys", "business_keys", "dead_letters", "events", "children"} {
+		_, err := conn.Exec(t.Context(), `alter table `+table+` set (autovacuum_enabled = off)`)
+		require.NoError(t, err)
+		if command != "" {
+			_, err = conn.Exec(t.Context(), command+table)
+			require.NoError(t, err)
+		}
+	}
 }
 
 // scans counts how a table's rows were reached and updated. Rows are live rows; deleted rows are read too while an
@@ -81,7 +101,7 @@ func tableScans(t *testing.T, url string) map[string]scans {
 	rows, err := connect(t, url).Query(t.Context(), `select t.relname::text, t.seq_scan, coalesce(t.idx_scan, 0),
 		coalesce(t.idx_tup_fetch, 0), t.n_tup_ins, t.n_tup_upd, t.n_tup_hot_upd
 		from pg_stat_user_tables t where t.relname in
-		('sagas', 'saga_decisions', 'outbox', 'idempotency_keys', 'business_keys', 'dead_letters')`)
+		('sagas', 'saga_decisions', 'outbox', 'idempotency_keys', 'business_keys', 'dead_letters', 'events', 'children')`)
 	require.NoError(t, err)
 	found := make(map[string]scans)
 	var name string

@@ -24,7 +24,10 @@ const (
 	// retentionLease is how long a replica that died keeps the others from deleting.
 	retentionLease = 15 * time.Second
 	// leastRest is the shortest pause between two chunks. A chunk that took longer is followed by a pause as long.
-	leastRest     = 20 * time.Millisecond
+	leastRest = 20 * time.Millisecond
+	// firstChunk is the number of sagas in the first chunk of a round. Each further one has twice as many, up to record.MaxDeleted:
+	// a busy machine makes each chunk wait, so many small ones would fall behind.
+	firstChunk    = 50
 	retentionName = "retention"
 )
 
@@ -199,9 +202,9 @@ func (r *Retention) outcome(ctx context.Context, rule record.RetentionRule) erro
 		return err
 	}
 	for _, status := range rule.Statuses {
-		for after := ""; r.leads(ctx); {
+		for after, size := "", firstChunk; r.leads(ctx); size = min(2*size, record.MaxDeleted) {
 			begun := time.Now()
-			ids, next, err := r.config.Sagas.Expired(ctx, expiry, status, after, record.MaxDeleted)
+			ids, next, err := r.config.Sagas.Expired(ctx, expiry, status, after, size)
 			if err == nil && len(ids) > 0 {
 				err = r.chunk(ctx, expiry, ids)
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// MaxDeleted is the number of sagas that retention deletes in one transaction.
-const MaxDeleted = 100
+// MaxDeleted is the largest number of sagas that retention deletes in one transaction.
+const MaxDeleted = 400
 
 // RetentionRule is the retention of one outcome of a definition, with the defaults of the server.
 type RetentionRule struct {
