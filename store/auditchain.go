@@ -28,7 +28,7 @@ const (
 			select a.id, a.seq, a.hash from (select id, seq, hash, at from audit where seq is not null order by seq limit $2) a
 			where a.seq < coalesce((select min(b.seq) from (select seq, at from audit where seq is not null order by seq limit $2) b
 				where b.at >= now() - $1::interval), 9223372036854775807)),
-		gone as (delete from audit using old where audit.seq = old.seq returning audit.seq)
+		gone as (delete from audit where seq = any(array(select seq from old)) returning seq)
 		select coalesce(max(seq), 0), (select hash from old order by seq desc limit 1), (select count(*) from gone) from old`
 )
 

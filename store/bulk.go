@@ -61,10 +61,9 @@ const (
 		select ($1::text[])[1], ($2::text[])[1], ($3::text[])[1], ($4::timestamptz[])[1], ($5::bytea[])[1],
 			clock_timestamp() + $6::interval, true, 0, ''`
 
-	deleteCommands = `delete from outbox o using (select unnest($1::text[]) as saga_id, unnest($2::text[]) as command) c
-		where o.saga_id = c.saga_id and o.command = c.command`
-	deleteOneCommand = `delete from outbox o using (select ($1::text[])[1] as saga_id, ($2::text[])[1] as command) c
-		where o.saga_id = c.saga_id and o.command = c.command`
+	// The outbox is often empty, and a join planned then would compare every row with every command.
+	deleteCommands   = `delete from outbox o where o.saga_id = any($1::text[]) and o.saga_id || '/' || o.command = any($2::text[])`
+	deleteOneCommand = `delete from outbox o where o.saga_id = ($1::text[])[1] and o.saga_id || '/' || o.command = ($2::text[])[1]`
 )
 
 // forRows returns the form of a statement for n rows.

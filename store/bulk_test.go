@@ -9,12 +9,12 @@ import (
 
 func TestBothFormsOfAStatementTakeTheSameColumns(t *testing.T) {
 	t.Parallel()
-	unnested := regexp.MustCompile(`unnest\((\$\d+::[a-z]+\[\])\)`)
+	ofAll := regexp.MustCompile(`(?:unnest|any)\((\$\d+::[a-z]+\[\])\)`)
 	for many, one := range map[string]string{
 		insertSagas: insertOneSaga, updateSagas: updateOneSaga, insertDecisions: insertOneDecision,
 		insertCommands: insertOneCommand, deleteCommands: deleteOneCommand,
 	} {
-		assert.Equal(t, unnested.ReplaceAllString(many, "($1)[1]"), one)
+		assert.Equal(t, ofAll.ReplaceAllString(many, "($1)[1]"), one)
 		assert.NotEqual(t, many, one)
 	}
 }

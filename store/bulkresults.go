@@ -8,6 +8,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
+const findOver = `select n.bulk, n.holder, n.target from unnest($1::text[], $2::text[], $3::text[]) as n (bulk, holder, target)
+	left join bulk_actions a on a.id = n.bulk and a.holder = n.holder and a.status = 'running'
+	where a.id is null or not exists (select from bulk_items i
+		where i.bulk_id = n.bulk and i.target = n.target and i.outcome is null offset 0)`
+
 // queueBulk locks the batch's bulk actions against changes of their status, and finds the targets that must not be
 // decided.
 func (l *load) queueBulk(b *pgx.Batch) {
@@ -16,10 +21,7 @@ func (l *load) queueBulk(b *pgx.Batch) {
 	}
 	bulks, holders, targets := bulkColumnsOf(l.batch.Bulk)
 	b.Queue(`select from bulk_actions where id = any($1) order by id for share`, bulks)
-	b.Queue(`select n.bulk, n.holder, n.target from unnest($1::text[], $2::text[], $3::text[]) as n (bulk, holder, target)
-		left join bulk_actions a on a.id = n.bulk and a.holder = n.holder and a.status = 'running'
-		left join bulk_items i on i.bulk_id = n.bulk and i.target = n.target and i.outcome is null
-		where a.id is null or i.target is null`, bulks, holders, targets).
+	b.Queue(findOver, bulks, holders, targets).
 		Query(func(rows pgx.Rows) error {
 			var ref record.BulkRef
 			_, err := pgx.ForEachRow(rows, []any{&ref.Bulk, &ref.Holder, &ref.Target}, func() error {
@@ -50,6 +52,11 @@ func (l *load) queueRedrives(b *pgx.Batch) {
 		})
 }
 
+const storeResults = `update bulk_items i set outcome = n.outcome, message = n.message, at = clock_timestamp()
+	from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (bulk, target, outcome, message)
+	cross join lateral (select o.ctid as place from bulk_items o where o.bulk_id = n.bulk and o.target = n.target offset 0) o
+	where i.ctid = o.place`
+
 // queueResults stores the outcomes of targets that load found undecided.
 func queueResults(b *pgx.Batch, results []record.BulkResult) {
 	if len(results) == 0 {
@@ -62,9 +69,7 @@ func queueResults(b *pgx.Batch, results []record.BulkResult) {
 		outcomes, messages = append(outcomes, string(r.Outcome)), append(messages, cleaned(r.Message))
 	}
 	bulks, _, targets := bulkColumnsOf(refs)
-	b.Queue(`update bulk_items i set outcome = n.outcome, message = n.message, at = clock_timestamp()
-		from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (bulk, target, outcome, message)
-		where i.bulk_id = n.bulk and i.target = n.target`, bulks, targets, outcomes, messages)
+	b.Queue(storeResults, bulks, targets, outcomes, messages)
 }
 
 func bulkColumnsOf(refs []record.BulkRef) (bulks, holders, targets []string) {

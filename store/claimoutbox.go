@@ -49,13 +49,14 @@ const claimStatement = `with recursive queues as (
 		select c.*, row_number() over w as number, sum(c.bytes) over w as total
 		from candidates c window w as (order by c.position, c.claimed_until, c.saga_id, c.command)
 	), due as materialized (
-		select o.saga_id, o.command, r.bytes
-		from ranked r join outbox o on o.saga_id = r.saga_id and o.command = r.command
-		where (r.number = 1 or r.number <= $1::integer and r.total <= $2::bigint) and o.claimed_until <= now()
-		for update of o skip locked
+		select c.saga_id, c.command, r.bytes, c.place
+		from ranked r cross join lateral (
+			select o.saga_id, o.command, o.ctid as place from outbox o
+			where o.saga_id = r.saga_id and o.command = r.command and o.claimed_until <= now() for update skip locked offset 0) c
+		where r.number = 1 or r.number <= $1::integer and r.total <= $2::bigint
 	), orphans as (
 		delete from outbox o using due d
-		where o.saga_id = d.saga_id and o.command = d.command and not exists (select from sagas s where s.id = d.saga_id)
+		where o.ctid = d.place and not exists (select from sagas s where s.id = d.saga_id offset 0)
 		returning o.saga_id, o.command, o.queue, o.body
 	), letters as (
 		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
@@ -65,7 +66,7 @@ const claimStatement = `with recursive queues as (
 	), taken as (
 		update outbox o set claimed_until = now() + $5::interval, leased = true,
 			attempts = least(coalesce(o.attempts, 0), 1000000) + coalesce(o.leased::integer, 0)
-		from due d join sagas s on s.id = d.saga_id where o.saga_id = d.saga_id and o.command = d.command
+		from due d join sagas s on s.id = d.saga_id where o.ctid = d.place
 		returning o.saga_id, o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
 			o.created_at, o.body, o.refused_at is not null as refused, o.attempts
 	)
@@ -195,6 +196,16 @@ func (r *claimedRow) complete(ctx context.Context, keys *seal.Keys, memo *defini
 	return nil
 }
 
+const postponeStatement = `with broken as (
+		select n.*, s.finished_at is not null as ended
+		from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait) join sagas s on s.id = n.saga_id
+	), dropped as (
+		delete from outbox o using broken n where n.ended and o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command
+	)
+	update outbox o
+	set leased = false, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
+	from broken n where not n.ended and o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command`
+
 // postpone makes broken rows wait longer each time, so that they do not block the others, and returns their faults.
 // Rows of sagas that have ended are dropped. A row keeps its lease if its definition could not be read for now.
 func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error) {
@@ -210,13 +221,5 @@ func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error
 	if len(sagas) == 0 {
 		return faults
 	}
-	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", `with broken as (
-			select n.*, s.finished_at is not null as ended
-			from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait) join sagas s on s.id = n.saga_id
-		), dropped as (
-			delete from outbox o using broken n where n.ended and o.saga_id = n.saga_id and o.command = n.command
-		)
-		update outbox o
-		set leased = false, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
-		from broken n where not n.ended and o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, waits))
+	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", postponeStatement, sagas, commands, waits))
 }

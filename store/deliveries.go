@@ -40,19 +40,21 @@ func (s *Store) AddDeliveries(ctx context.Context, deliveries []record.Delivery)
 	return nil
 }
 
+const claimDeliveries = `with due as materialized (
+		select c.place from unnest($1::text[], $2::integer[]) as n (name, room)
+		cross join lateral (select d.ctid as place from webhook_deliveries d
+			where d.webhook = n.name and d.due_at <= clock_timestamp() order by d.due_at limit n.room for update skip locked) c)
+	update webhook_deliveries d set due_at = clock_timestamp() + $3::interval
+	from webhooks w where w.name = d.webhook || '' and d.ctid = any(array(select place from due))
+	returning d.webhook, d.event_id, d.type, d.body, d.created_at, d.attempts, w.url, w.secret`
+
 // ClaimDeliveries takes over due deliveries, the longest waiting ones of each webhook first.
 func (s *Store) ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim) (found []record.Delivery, err error) {
 	names, rooms := make([]string, 0, len(claim.Room)), make([]int, 0, len(claim.Room))
 	for name, room := range claim.Room {
 		names, rooms = append(names, name), append(rooms, room)
 	}
-	rows, err := s.pool.Query(ctx, `with due as materialized (
-			select c.webhook, c.event_id from unnest($1::text[], $2::integer[]) as n (name, room)
-			cross join lateral (select d.webhook, d.event_id from webhook_deliveries d
-				where d.webhook = n.name and d.due_at <= clock_timestamp() order by d.due_at limit n.room for update skip locked) c)
-		update webhook_deliveries d set due_at = clock_timestamp() + $3::interval
-		from due join webhooks w on w.name = due.webhook where d.webhook = due.webhook and d.event_id = due.event_id
-		returning d.webhook, d.event_id, d.type, d.body, d.created_at, d.attempts, w.url, w.secret`, names, rooms, claim.Lease)
+	rows, err := s.pool.Query(ctx, claimDeliveries, names, rooms, claim.Lease)
 	if err == nil {
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d record.Delivery, err error) {
 			err = row.Scan(&d.Webhook, &d.EventID, &d.Type, &d.Body, &d.CreatedAt, &d.Attempts, &d.URL, &d.Secret)

@@ -11,10 +11,10 @@ import (
 
 // Both statements read the index of received_at. Replicas may run them at the same time: a row is deleted once.
 const (
-	expireByAge = `delete from dead_letters d using (select id from dead_letters
-		where $1 > interval '0' and received_at < now() - $1 order by received_at, id limit $2) old where d.id = old.id`
-	expireByNumber = `delete from dead_letters d using (select id from dead_letters
-		order by received_at desc, id desc offset $1 limit $2) old where d.id = old.id`
+	expireByAge = `delete from dead_letters where id = any(array(select id from dead_letters
+		where $1 > interval '0' and received_at < now() - $1 order by received_at, id limit $2))`
+	expireByNumber = `delete from dead_letters where id = any(array(select id from dead_letters
+		order by received_at desc, id desc offset $1 limit $2))`
 )
 
 // ExpireDeadLetters deletes dead letters that are older than age, or beyond the keep newest, up to limit for each. An age of

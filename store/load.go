@@ -68,9 +68,8 @@ func queueConfirmed(b *pgx.Batch, confirmed []saga.CommandID) {
 	if len(confirmed) == 0 {
 		return
 	}
-	sagas, commands := commandColumns(confirmed)
-	b.Queue(forRows(len(confirmed), deleteOneCommand, deleteCommands),
-		sagas, commands)
+	sagas, ids := commandColumns(confirmed)
+	b.Queue(forRows(len(confirmed), deleteOneCommand, deleteCommands), sagas, ids)
 }
 
 // queueClock reads the database's clock. The time is set once the batch was sent.
@@ -229,17 +228,17 @@ func sortedStorable(ids []string) []string {
 	return slices.Compact(kept)
 }
 
-// commandColumns returns the keys of outbox rows, one array per column, sorted.
-func commandColumns(ids []saga.CommandID) (sagas, commands []string) {
-	sorted := make([][2]string, 0, len(ids))
-	for _, id := range ids {
+// commandColumns returns the sagas and the ids of commands, sorted.
+func commandColumns(commands []saga.CommandID) (sagas, ids []string) {
+	sorted := make([][2]string, 0, len(commands))
+	for _, id := range commands {
 		if key := [2]string{id.Saga, localID(id)}; storable(key[:]...) {
 			sorted = append(sorted, key)
 		}
 	}
 	slices.SortFunc(sorted, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
 	for _, key := range sorted {
-		sagas, commands = append(sagas, key[0]), append(commands, key[1])
+		sagas, ids = append(sagas, key[0]), append(ids, key[0]+"/"+key[1])
 	}
-	return sagas, commands
+	return sagas, ids
 }

@@ -51,6 +51,16 @@ func (s *Store) queueRedriven(b *pgx.Batch, commands []wire.Command) {
 // localID returns a command's id without the saga, which has a column of its own.
 func localID(id saga.CommandID) string { return strings.TrimPrefix(id.String(), id.Saga+"/") }
 
+const (
+	markRefused = `update outbox o
+		set refused_at = now(), reason = n.reason, attempts = least(coalesce(o.attempts, 0), 1000000) + 1, leased = false,
+			claimed_until = now() + n.wait
+		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command, reason, wait)
+		where o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command`
+	releaseOutbox = `update outbox o set leased = false, claimed_until = now()
+		where o.saga_id = any($1::text[]) and o.saga_id || '/' || o.command = any($2::text[])`
+)
+
 // MarkRefused records that the broker refuses these commands. Each becomes claimable after its RetryAfter, as Suspect.
 func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand) error {
 	sorted := slices.SortedFunc(slices.Values(refused), func(a, b record.RefusedCommand) int {
@@ -65,19 +75,13 @@ func (s *Store) MarkRefused(ctx context.Context, refused []record.RefusedCommand
 		sagas, commands = append(sagas, r.Command.Saga), append(commands, localID(r.Command))
 		reasons, waits = append(reasons, cleaned(r.Reason)), append(waits, r.RetryAfter)
 	}
-	return s.changeOutbox(ctx, "mark commands as refused", `update outbox o
-		set refused_at = now(), reason = n.reason, attempts = least(coalesce(o.attempts, 0), 1000000) + 1, leased = false,
-			claimed_until = now() + n.wait
-		from unnest($1::text[], $2::text[], $3::text[], $4::interval[]) as n (saga_id, command, reason, wait)
-		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands, reasons, waits)
+	return s.changeOutbox(ctx, "mark commands as refused", markRefused, sagas, commands, reasons, waits)
 }
 
 // ReleaseOutbox ends the lease of commands, so that another replica may publish them at once.
-func (s *Store) ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error {
-	sagas, commands := commandColumns(ids)
-	return s.changeOutbox(ctx, "release commands", `update outbox o set leased = false, claimed_until = now()
-		from unnest($1::text[], $2::text[]) as n (saga_id, command)
-		where o.saga_id = n.saga_id and o.command = n.command`, sagas, commands)
+func (s *Store) ReleaseOutbox(ctx context.Context, commands []saga.CommandID) error {
+	sagas, ids := commandColumns(commands)
+	return s.changeOutbox(ctx, "release commands", releaseOutbox, sagas, ids)
 }
 
 func (s *Store) changeOutbox(ctx context.Context, what, statement string, columns ...any) error {

@@ -28,7 +28,7 @@ const (
 // those whose publisher died, and those that the broker has refused, after their wait. A command that has a place already
 // needs no other.
 const adoptStatement = `with due as materialized (
-		select o.saga_id, o.command from outbox o
+		select o.saga_id, o.ctid as place from outbox o
 		where o.queue collate "C" = $1 and o.claimed_until <= now() and o.held_rank is null
 		order by o.claimed_until limit $2 for update skip locked
 	)
@@ -37,16 +37,16 @@ const adoptStatement = `with due as materialized (
 		held_rank = case when o.command like '%/compensate%'
 				or exists (select from queue_places p where p.queue = $1 and p.saga_id = o.saga_id and p.command = o.command) then 0
 			else 256 - coalesce((select s.priority from sagas s where s.id = o.saga_id), 0) end
-	from due d where o.saga_id = d.saga_id and o.command = d.command`
+	from due d where o.ctid = d.place`
 
 // releaseStatement takes what may leave under the lease of this replica: commands of free rank, then others up to $3.
 // Commands of sagas that have ended are dropped: they were never sent. Orphans become dead letters.
 const releaseStatement = `with free as materialized (
-		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes from outbox o
+		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes, o.ctid as place from outbox o
 		where o.queue collate "C" = $1 and o.held_rank = 0
 		order by o.created_at, o.saga_id, o.command limit $2 for update skip locked
 	), ranked as materialized (
-		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes from outbox o
+		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes, o.ctid as place from outbox o
 		where o.queue collate "C" = $1 and o.held_rank > 0
 		order by o.held_rank, o.created_at, o.saga_id, o.command limit least($2, $3::integer) for update skip locked
 	), summed as (
@@ -57,7 +57,7 @@ const releaseStatement = `with free as materialized (
 		select * from summed where number = 1 or number <= $2 and total <= $4::bigint
 	), orphans as (
 		delete from outbox o using due d
-		where o.saga_id = d.saga_id and o.command = d.command and not exists (select from sagas s where s.id = d.saga_id)
+		where o.ctid = d.place and not exists (select from sagas s where s.id = d.saga_id offset 0)
 		returning o.saga_id, o.command, o.queue, o.body
 	), letters as (
 		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
@@ -66,12 +66,12 @@ const releaseStatement = `with free as materialized (
 		on conflict do nothing
 	), ended as (
 		delete from outbox o using due d join sagas s on s.id = d.saga_id
-		where s.finished_at is not null and o.saga_id = d.saga_id and o.command = d.command
+		where s.finished_at is not null and o.ctid = d.place
 		returning 1
 	), taken as (
 		update outbox o set held_rank = null, claimed_until = now() + $5::interval, leased = true
 		from due d join sagas s on s.id = d.saga_id
-		where s.finished_at is null and o.saga_id = d.saga_id and o.command = d.command
+		where s.finished_at is null and o.ctid = d.place
 		returning o.saga_id, o.command, s.definition, s.version, o.queue, s.priority, s.trace_parent,
 			o.created_at, o.body, o.refused_at is not null as refused, o.attempts, d.held_rank
 	), placed as (

@@ -225,9 +225,9 @@ func statusTexts(statuses []saga.Status) []string {
 }
 
 const (
-	expireBulkItems = `delete from bulk_items i using (select b.bulk_id, b.target from bulk_actions a join bulk_items b on b.bulk_id = a.id
-			where a.finished_at < now() - $1::interval order by b.bulk_id, b.target limit $2) old
-		where i.bulk_id = old.bulk_id and i.target = old.target`
+	expireBulkItems = `delete from bulk_items i where i.ctid = any(array(select b.place from bulk_actions a
+		cross join lateral (select o.ctid as place from bulk_items o where o.bulk_id = a.id order by o.target limit $2) b
+		where a.finished_at < now() - $1::interval limit $2))`
 	expireBulk = `delete from bulk_actions a where a.finished_at < now() - $1::interval
 		and not exists (select from bulk_items i where i.bulk_id = a.id)`
 )
@@ -245,9 +245,8 @@ func (s *Store) ExpireBulk(ctx context.Context, age time.Duration, limit int) (d
 	return deleted, nil
 }
 
-const expireKeysStatement = `delete from idempotency_keys k using (select key from idempotency_keys
-		where ended_at is not null and ended_at < now() - $1::interval order by ended_at limit $2 for update skip locked) old
-	where k.key = old.key`
+const expireKeysStatement = `delete from idempotency_keys where key = any(array(select key from idempotency_keys
+	where ended_at is not null and ended_at < now() - $1::interval order by ended_at limit $2 for update skip locked))`
 
 // ExpireKeys deletes idempotency keys of deleted sagas that ended longer ago than age, up to limit.
 func (s *Store) ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {

@@ -23,14 +23,14 @@ const claimStarts = `with due as materialized (
 			select q.number, row_number() over w as position, sum(q.bytes) over w as total from (
 				select r.number, octet_length(r.body) as bytes from start_requests r
 				where r.claimed_until <= now() and not exists (select from start_requests e
-					where e.idempotency_key = r.idempotency_key and e.number < r.number)
+					where e.idempotency_key = r.idempotency_key and e.number < r.number offset 0)
 				order by r.number limit $1) q
 			window w as (order by q.number)) c
 		where c.position = 1 or c.total <= $2
 	)
 	update start_requests r
 	set claimed_until = now() + least($3::interval * 2 ^ greatest(least(r.attempts, 20) - 4, 0), $4::interval), attempts = least(r.attempts, 1000000) + 1
-	from due d where r.number = d.number and r.claimed_until <= now()
+	where r.number = any(array(select number from due)) and r.claimed_until <= now()
 	returning r.number, r.saga_id, coalesce(r.idempotency_key, ''), r.body, r.actor`
 
 // ClaimStarts takes over up to limit starts that saga_start has asked for and that no replica is taking in, the oldest

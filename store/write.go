@@ -139,6 +139,11 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 	return nil
 }
 
+// deleteBusinessKeys names the keys twice: whatever the order of its join, it reads no other keys.
+const deleteBusinessKeys = `delete from business_keys b
+	using (select unnest($1::text[]) as definition, unnest($2::text[]) as key, unnest($3::text[]) as saga_id) n
+	where b.key = any($2::text[]) and b.definition = n.definition and b.key = n.key and b.saga_id = n.saga_id`
+
 // queueKeys releases the keys of sagas that ended or were not created, and claims those of reopened ones if free. A reopened
 // saga that found its key taken asks for it again with each of its writes.
 func (w *write) queueKeys(b *pgx.Batch, created map[string]bool) {
@@ -163,9 +168,7 @@ func (w *write) queueKeys(b *pgx.Batch, created map[string]bool) {
 	}
 	if len(back) > 0 {
 		definitions, keys, sagas := keyColumns(back)
-		b.Queue(`delete from business_keys b using (select unnest($1::text[]) as definition, unnest($2::text[]) as key,
-				unnest($3::text[]) as saga_id) n
-			where b.definition = n.definition and b.key = n.key and b.saga_id = n.saga_id`, definitions, keys, sagas)
+		b.Queue(deleteBusinessKeys, definitions, keys, sagas)
 	}
 	if len(again) > 0 {
 		definitions, keys, sagas := keyColumns(again)
