@@ -39,12 +39,16 @@ func staleCases(rows int) map[string]staleCase {
 		"dead letters by number": {expireByNumber, manyLetters, fmt.Sprintf(`%d, 100`, rows-500), rows + 500},
 		"starts by SQL": {claimStarts, `insert into start_requests (saga_id, idempotency_key, body, actor)
 			select 's' || n, 'k' || n, '{}', '' from generate_series(1, $1) n`, `100, 1000000, '1 m', '10 m'`, 1000},
-		"deliveries": {claimDeliveries, `insert into webhooks (name, url, events, secret) values ('hook', '', '{saga.stuck}', decode(repeat('00', 32), 'hex'));
+		"deliveries": {
+			claimDeliveries, `insert into webhooks (name, url, events, secret) values ('hook', '', '{saga.stuck}', decode(repeat('00', 32), 'hex'));
 			insert into webhook_deliveries (webhook, event_id, type, body) select 'hook', 'e' || n, 't', '' from generate_series(1, $1) n`,
-			`'{hook}', '{100}', '1 m'`, 800},
+			`'{hook}', '{100}', '1 m'`, 800,
+		},
 		"targets of bulk actions that are over": {expireBulkItems, fmt.Sprintf(bulk, "completed", "now() - interval '1 h'"), `'1 m', 100`, 500},
-		"results of bulk actions": {storeResults, fmt.Sprintf(bulk, "running", "null"),
-			texts("bulk%.0d") + ", " + texts("s%d") + ", " + texts("done%.0d") + ", " + texts("m%d"), 500},
+		"results of bulk actions": {
+			storeResults, fmt.Sprintf(bulk, "running", "null"),
+			texts("bulk%.0d") + ", " + texts("s%d") + ", " + texts("done%.0d") + ", " + texts("m%d"), 500,
+		},
 		"targets without a result": {findOver, fmt.Sprintf(bulk, "running", "null"), texts("bulk%.0d") + ", " + texts("h%.0d") + ", " + texts("s%d"), 700},
 		"confirmed commands":       {deleteCommands, manyCommands, texts("s%d") + ", " + texts("s%d/c"), 500},
 		"refused commands":         {markRefused, manyCommands, texts("s%d") + ", " + texts("c%.0d") + ", " + texts("r%d") + ", " + texts("%d ms"), 500},
