@@ -108,8 +108,8 @@ func (s *Store) Expired(
 // savedVersion is the SQL of a saga's version: it changes with every write, also by hand.
 const savedVersion = `s.id || '/' || s.revision || '/' || s.write_token || '/' || s.xmin`
 
-// WithHistory returns sagas with their histories, without those beyond a total size. It returns at least one, if there is
-// one.
+// WithHistory returns those of the sagas that nothing keeps from deletion, with their histories, without those beyond a total size.
+// It returns at least one, if there is one.
 func (s *Store) WithHistory(ctx context.Context, ids []string) (found []record.SagaWithHistory, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		found = nil
@@ -118,7 +118,7 @@ func (s *Store) WithHistory(ctx context.Context, ids []string) (found []record.S
 				select sized.id from (select i.id, i.own, sum(i.own) over (order by i.id) as total from (
 					select n.id, `+sizeOf("n.data", "n.progress")+` + (select coalesce(sum(`+sizeOf("d.entries")+`), 0)
 						from saga_decisions d where d.saga_id = n.id) as own
-					from sagas n where n.id = any($1)) i) sized
+					from sagas n where n.id in (select s.id from sagas s where s.id = any($1) and not (`+mustStay+`))) i) sized
 				where sized.total - sized.own < $2)) order by s.id`, ids, loadBytes)
 		if err != nil {
 			return err
@@ -168,15 +168,21 @@ func (r *ownedDecisionRow) columns() []any {
 const doomedStatement = `select s.id from sagas s
 	where s.id = any($1) and s.definition || '' = $2 and s.status::text = any($3::text[])
 		and s.attention_reason is null and (s.finished_at < $4 or s.id <= $5)
-		and not ` + parentStands + ` and not ` + childRuns + `
+		and not (` + mustStay + `)
 		and ($6::text[] is null or ` + savedVersion + ` = any($6))
 	order by s.id for update skip locked`
+
+// mustStay is true of a saga of table s that retention cannot delete yet, whatever its state.
+const mustStay = parentStands + ` or ` + childRuns + ` or ` + awaitsPublication
+
+// awaitsPublication is true of a saga of table s with a command in the outbox.
+const awaitsPublication = `exists (select from outbox o where o.saga_id = s.id offset 0)`
 
 // deleteStatement deletes locked sagas. It comes after the lock: it must see the history and the outbox as they are then. Rows are
 // found by arrays rather than by joins, whose order would depend on the statistics: those of a table that was empty a moment ago are
 // the worst.
 const deleteStatement = `with gone as (
-		delete from sagas s where s.id = any($1) and not exists (select from outbox o where o.saga_id = s.id offset 0)
+		delete from sagas s where s.id = any($1) and not ` + awaitsPublication + `
 		returning s.id, s.idempotency_key as key, s.finished_at,
 			s.idempotency_key is not null and $2 > interval '0' and s.finished_at + $2 < now() as frees
 	), history as (

@@ -39,7 +39,7 @@ type OldSagas interface {
 	Definitions(ctx context.Context, page record.Page) (found []record.RegisteredDefinition, next string, err error)
 	Expiry(ctx context.Context, rule record.RetentionRule) (record.Expiry, error)
 	Expired(ctx context.Context, expiry record.Expiry, status saga.Status, after string, limit int) (ids []string, next string, err error)
-	// WithHistory may leave out sagas for their size, but not all.
+	// WithHistory leaves out sagas that cannot be deleted yet. It may leave out others for their size, but not all.
 	WithHistory(ctx context.Context, ids []string) ([]record.SagaWithHistory, error)
 	DeleteSagas(ctx context.Context, deletion record.Deletion) (sagas, keys int, err error)
 	ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error)

@@ -80,15 +80,15 @@ func (s *Store) Expired(
 	return ids, "", nil
 }
 
-// WithHistory returns sagas with their histories, without those beyond record.PageBytes. It returns at least one, if there
-// is one.
+// WithHistory returns those of the sagas that nothing keeps from deletion, with their histories, without those beyond record.PageBytes.
+// It returns at least one, if there is one.
 func (s *Store) WithHistory(_ context.Context, ids []string) (found []record.SagaWithHistory, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	bytes := 0
 	for _, id := range ids {
 		row, stored := s.tables.sagas[id]
-		if !stored {
+		if !stored || s.tables.kept(row) {
 			continue
 		}
 		one := record.SagaWithHistory{StoredSaga: row.stored(), Version: row.version()}
@@ -119,7 +119,7 @@ func (s *Store) DeleteSagas(ctx context.Context, deletion record.Deletion) (saga
 			row, found := w.tables.sagas[id]
 			if !found || row.FinishedAt.IsZero() || row.Attention != nil || row.Definition != deletion.Definition ||
 				!slices.Contains(deletion.Statuses, row.Status) || !deletion.Selects(id, row.FinishedAt) ||
-				deletion.Versions != nil && !slices.Contains(deletion.Versions, row.version()) || w.awaitsPublication(id) || w.parentStands(row) || w.childRuns(row) {
+				deletion.Versions != nil && !slices.Contains(deletion.Versions, row.version()) || w.tables.kept(row) {
 				continue
 			}
 			w.deleteSaga(id)
@@ -136,28 +136,33 @@ func (s *Store) DeleteSagas(ctx context.Context, deletion record.Deletion) (saga
 	return sagas, keys, nil
 }
 
+// kept reports whether retention cannot delete a saga yet, whatever its state.
+func (t *tables) kept(row sagaRow) bool {
+	return t.parentStands(row) || t.childRuns(row) || t.awaitsPublication(row.ID)
+}
+
 // parentStands reports whether the saga is a child whose parent is still there.
-func (w *writing) parentStands(row sagaRow) bool {
+func (t *tables) parentStands(row sagaRow) bool {
 	if row.Parent == nil {
 		return false
 	}
-	_, stands := w.tables.sagas[row.Parent.Saga]
+	_, stands := t.sagas[row.Parent.Saga]
 	return stands
 }
 
 // childRuns reports whether the saga has a child that has not ended, and may still report to it.
-func (w *writing) childRuns(row sagaRow) bool {
+func (t *tables) childRuns(row sagaRow) bool {
 	return slices.ContainsFunc(row.Steps, func(s saga.StepState) bool {
 		return slices.ContainsFunc(s.Children, func(id string) bool {
-			child, stored := w.tables.sagas[id]
+			child, stored := t.sagas[id]
 			return stored && child.FinishedAt.IsZero()
 		})
 	})
 }
 
 // awaitsPublication reports whether a command of the saga is still in the outbox.
-func (w *writing) awaitsPublication(id string) bool {
-	for _, row := range w.tables.outbox[id] {
+func (t *tables) awaitsPublication(id string) bool {
+	for _, row := range t.outbox[id] {
 		if !row.Delivered {
 			return true
 		}

@@ -249,10 +249,12 @@ func keyGoes(f *Fixture) {
 }
 
 func sagaForArchive(f *Fixture) {
-	first, second := f.finished(saga.Start{Labels: map[string]string{"a": "b"}}), f.Start(saga.Start{}).ID
-	read, err := f.WithHistory(f.t.Context(), []string{first, NewID(), second})
+	first, second := f.finished(saga.Start{Labels: map[string]string{"a": "b"}}), f.abandoned()
+	waiting := f.Start(saga.Start{}).ID
+	f.Apply(waiting, Do(saga.ActionAbandon))
+	read, err := f.WithHistory(f.t.Context(), []string{first, NewID(), second, waiting})
 	require.NoError(f.t, err)
-	require.Len(f.t, read, 2)
+	require.Len(f.t, read, 2, "a saga with a command in the outbox is not archived before it can be deleted")
 	for i, id := range []string{first, second} {
 		assert.Equal(f.t, f.Get(id), read[i].Instance)
 		entries, _, err := f.History(f.t.Context(), id, record.Page{})
