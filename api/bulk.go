@@ -224,6 +224,9 @@ func (s *service) getBulk(ctx context.Context, input *getBulkInput) (*bulkAction
 	}
 	for end := time.Now().Add(limit); ; {
 		found, err := s.Bulks.Bulk(ctx, input.ID)
+		if err == nil {
+			err = s.refused(ctx)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -55,9 +55,28 @@ func (s *service) authorize(r route) func(huma.Context, func(huma.Context)) {
 		case r.unlimited && key.Scope != nil:
 			s.refuse(ctx, problem(resource.CodeForbidden, "This call requires a key that is not limited to definitions."))
 		default:
+			if !known {
+				ctx = huma.WithValue(ctx, credentialsKey{}, ctx.Header("Authorization"))
+			}
 			next(called(huma.WithValue(ctx, callerKey{}, key), key))
 		}
 	}
+}
+
+// credentialsKey is where the context of a call with a key has its Authorization header.
+type credentialsKey struct{}
+
+// refused returns an error once the key of a call that lasts is not valid any more. A database that does not answer refuses no call.
+func (s *service) refused(ctx context.Context) error {
+	header, keyed := ctx.Value(credentialsKey{}).(string)
+	if !keyed {
+		return nil
+	}
+	_, err := s.authenticate(ctx, header)
+	if refusal, is := errors.AsType[*resource.Problem](err); is && refusal.Status == http.StatusUnauthorized {
+		return refusal
+	}
+	return nil
 }
 
 // called returns the context of a call whose changes are audited.
@@ -85,6 +104,9 @@ func (s *service) authenticate(ctx context.Context, header string) (record.Key, 
 
 // keyLifetime is the time for which a valid key is cached. A revocation reaches every replica within this time.
 const keyLifetime = 4 * time.Second
+
+// keyCheck is how often a stream or a wait looks whether its key is still valid, in the cache or else in the database.
+const keyCheck = time.Second
 
 // maxCachedKeys bounds the cache of keys; a full cache is cleared.
 const maxCachedKeys = 1000

@@ -25,6 +25,8 @@ func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (sag
 	defer cancel()
 	end := time.NewTimer(wait)
 	defer end.Stop()
+	check := time.NewTicker(keyCheck)
+	defer check.Stop()
 	in, err := w.first()
 	for err == nil && !w.wanted(&in) {
 		select {
@@ -32,6 +34,8 @@ func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (sag
 			if changed.Revision > in.Revision {
 				in = changed
 			}
+		case <-check.C:
+			err = s.refused(ctx)
 		case <-end.C:
 			return s.saga(ctx, w.id)
 		case <-s.Stopping:

@@ -66,12 +66,15 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 	}}, nil
 }
 
-// sendChanges sends the saga after each change until the saga has ended, the client has left or the process stops.
+// sendChanges sends the saga after each change until the saga has ended, the client has left, its key is not valid any more or the
+// process stops.
 func (s *service) sendChanges(ctx context.Context, stream *stream, id string, known int64) error {
 	changes, cancel := s.Engine.Changed(id, nil)
 	defer cancel()
 	quiet := time.NewTicker(s.KeepAlive)
 	defer quiet.Stop()
+	check := time.NewTicker(keyCheck)
+	defer check.Stop()
 	if err := stream.comment("watching"); err != nil {
 		return err
 	}
@@ -93,6 +96,10 @@ func (s *service) sendChanges(ctx context.Context, stream *stream, id string, kn
 			}
 		case <-quiet.C:
 			err = stream.comment("still here")
+		case <-check.C:
+			if s.refused(ctx) != nil {
+				return nil
+			}
 		case <-s.Stopping:
 			return nil
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -168,4 +170,27 @@ func TestAProxyDoesNotBufferEvents(t *testing.T) {
 	a := o.get("/v1/sagas/" + id + "/watch")
 	assert.Equal(t, "no", a.Header.Get("X-Accel-Buffering"))
 	assert.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+}
+
+func TestStreamsAndWaitsEndWithTheirKey(t *testing.T) {
+	t.Parallel()
+	o := start(t, func(c *api.Config) { c.Auth = api.AuthKeys })
+	created := func(role record.Role, expires string) string {
+		key, secret, faults := api.NewKey(resource.NewKey{Name: string(role), Role: string(role), ExpiresIn: expires}, time.Now())
+		require.Empty(t, faults)
+		require.NoError(t, o.store.CreateKey(t.Context(), key))
+		return secret
+	}
+	o.key = created(record.Admin, "")
+	o.define("order", reserve)
+	id := o.begin(`{"definition":"order"}`).ID
+	bearer := header{"Authorization", "Bearer " + created(record.Viewer, "3s")}
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		assert.Equal(t, http.StatusOK, o.get("/v1/sagas/"+id+"/watch", bearer).StatusCode, "the stream begins, and ends")
+	})
+	calls.Go(func() {
+		o.get("/v1/sagas/"+id+"?wait=50s", bearer).problem(http.StatusUnauthorized, resource.CodeUnauthorized)
+	})
+	calls.Wait()
 }
