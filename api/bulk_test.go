@@ -182,6 +182,10 @@ func TestABulkRequestIsRefusedWithWhatIsWrong(t *testing.T) {
 		`{"action":"pause","reason":"x","canary":-1,"filter":{"key":"a"}}`:                          "invalid_field",
 		`{"action":"pause","reason":"x","stop_after":100001,"filter":{"key":"a"}}`:                  "invalid_field",
 		`{"action":"pause","reason":"x","canary":0,"filter":{"key":"a"}}`:                           "invalid_field",
+		`{"action":"pause","reason":"x","dry_run":null,"filter":{"key":"a"}}`:                       "invalid_field",
+		`{"action":"pause","reason":"x","canary":null,"filter":{"key":"a"}}`:                        "invalid_field",
+		`{"action":"pause","reason":"x","stop_after":null,"filter":{"key":"a"}}`:                    "invalid_field",
+		`{"action":"pause","reason":"x","rate":null,"filter":{"key":"a"}}`:                          "invalid_field",
 	} {
 		a := o.post("/v1/sagas/actions", body)
 		assert.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, "%s: %s", body, a.content)

@@ -16,7 +16,7 @@ import (
 )
 
 // decode decodes a checked body into a struct: names are case-sensitive, unknown members are refused, and null counts as
-// absent. check then validates the result. The error lists all faults, at most one for each member.
+// absent, unless the tag null of the member refuses it: what would protect the caller must not vanish. check then validates the result. The error lists all faults, at most one for each member.
 func decode[T any](content []byte, check func(T) []resource.FieldError) (T, error) {
 	var into T
 	list, ok := rawjson.Members(content)
@@ -34,6 +34,9 @@ func decode[T any](content []byte, check func(T) []resource.FieldError) (T, erro
 		name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
 		raw, given := members[name]
 		delete(members, name)
+		if given && isNull(raw) && member.Tag.Get("null") == "refused" {
+			faults = append(faults, field(name, "must not be null: omit it, or set a value"))
+		}
 		if given && !isNull(raw) && !readMember(raw, member, value.Field(i)) {
 			faults = append(faults, field(name, "must be "+kindOf(member)))
 		}

@@ -25,9 +25,12 @@ func TestADeletedSagaIsGoneAndTheArchiveShowsItAsItWas(t *testing.T) {
 	shown := o.untilStatus(id, saga.Completed)
 	var history resource.List[resource.HistoryEntry]
 	require.NoError(t, json.Unmarshal(o.get("/v1/sagas/"+id+"/history").content, &history))
-	kept, err := o.store.WithHistory(t.Context(), []string{id})
-	require.NoError(t, err)
-	require.Len(t, kept, 1)
+	var kept []record.SagaWithHistory
+	require.Eventually(t, func() bool { // its last command has left the outbox
+		var err error
+		kept, err = o.store.WithHistory(t.Context(), []string{id})
+		return err == nil && len(kept) == 1
+	}, 10*time.Second, 5*time.Millisecond)
 	line, err := api.NewArchiver(o.store.Definition).Line(t.Context(), kept[0])
 	require.NoError(t, err)
 	assert.NotContains(t, string(line), "\n")

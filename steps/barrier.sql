@@ -126,10 +126,14 @@ BEGIN
     IF NOT FOUND THEN
         SELECT * INTO STRICT effect FROM saga_barrier b
         WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target FOR UPDATE;
-        IF effect.outcome = 'succeeded' THEN
-            output := effect.reply -> 'output';
-            RETURN;
-        END IF;
+        CASE
+            WHEN effect.outcome = 'succeeded' THEN
+                output := effect.reply -> 'output';
+                RETURN;
+            WHEN effect.outcome = 'begun' THEN -- and committed: it may have taken effect
+                RAISE EXCEPTION 'saga barrier: % was entered and not left, by a transaction that was committed without saga_barrier_end. If its work took effect, call saga_barrier_end with its reply; if not, delete its row of saga_barrier', part[1] || '/' || part[2] || '/' || target;
+            ELSE
+        END CASE;
         UPDATE saga_barrier b SET outcome = 'refused'
         WHERE b.saga_id = part[1] AND b.step = part[2] AND b.action = target AND b.outcome = 'failed';
     END IF;

@@ -133,6 +133,10 @@ func TestAKeyThatWasEnteredAndNotLeft(t *testing.T) {
 		_, err := s.pool.Exec(t.Context(), "SELECT saga_barrier_begin('"+key+"')")
 		require.ErrorContains(t, err, key+" was entered and not left")
 		require.ErrorContains(t, err, "call saga_barrier_end with its reply; if not, delete its row of saga_barrier")
+		for _, compensation := range []string{"'" + strings.Replace(key, "execute", "compensate", 1) + "'", "'" + strings.Replace(key, "execute", "compensate", 1) + "', 1, '" + key + "'"} {
+			_, err := s.pool.Exec(t.Context(), "SELECT saga_barrier_begin("+compensation+")")
+			require.ErrorContains(t, err, key+" was entered and not left", "it may have taken effect")
+		}
 	}
 	_, err := s.pool.Exec(t.Context(), `SELECT saga_barrier_end('s/done/execute', '{"status":"succeeded"}')`)
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ type auditRow struct {
 }
 
 func (s *Store) scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
-	err = row.Scan(&r.id, &r.At, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
+	err = row.Scan(&r.id, timeInto{&r.At}, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
 		(*[]byte)(&r.Before), (*[]byte)(&r.After), &r.Seq, &r.Hash)
 	if err == nil {
 		r.Before, err = s.keys.OpenJSON(r.Target, sealedBefore, r.Before)
@@ -55,7 +55,6 @@ func (s *Store) scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
 	if err == nil {
 		r.After, err = s.keys.OpenJSON(r.Target, sealedAfter, r.After)
 	}
-	r.At = r.At.UTC()
 	return r, err
 }
 

@@ -44,10 +44,7 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 		})
 	b.Queue(`select count(*), min(created_at) from (select created_at from start_requests limit $1) r`, record.BacklogBound).
 		QueryRow(func(row pgx.Row) error {
-			var oldest *time.Time
-			err := row.Scan(&backlog.StartsPending, &oldest)
-			backlog.StartsOldest = fromNullable(oldest)
-			return err
+			return row.Scan(&backlog.StartsPending, timeInto{&backlog.StartsOldest})
 		})
 	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
 		return record.Backlog{}, fmt.Errorf("count the outbox and the dead letters: %w", err)

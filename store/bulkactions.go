@@ -147,13 +147,11 @@ func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (foun
 }
 
 func (s *Store) scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
-	var finished *time.Time
 	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
-		&a.Status, &a.CreatedAt, &finished, (*[]string)(&a.Scope), &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
+		&a.Status, timeInto{&a.CreatedAt}, timeInto{&a.FinishedAt}, (*[]string)(&a.Scope), &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
 	if err == nil {
 		a.Parameters, err = s.keys.OpenJSON(a.ID, sealedParameters, a.Parameters)
 	}
-	a.CreatedAt, a.FinishedAt = a.CreatedAt.UTC(), fromNullable(finished)
 	return a, err
 }
 
@@ -172,9 +170,7 @@ func (s *Store) BulkItems(
 			return err
 		}
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (item record.BulkItem, err error) {
-			var at *time.Time
-			err = row.Scan(&item.Target, &item.Outcome, &item.Message, &at)
-			item.At = fromNullable(at)
+			err = row.Scan(&item.Target, &item.Outcome, &item.Message, timeInto{&item.At})
 			return item, err
 		})
 		return err

@@ -3,22 +3,11 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
-
-// nullTime is a time that may be null.
-type nullTime struct{ at *time.Time }
-
-func (t nullTime) value() time.Time {
-	if t.at == nil {
-		return time.Time{}
-	}
-	return t.at.UTC()
-}
 
 // AddDeliveries stores deliveries. One that exists, and one whose webhook does not, changes nothing.
 func (s *Store) AddDeliveries(ctx context.Context, deliveries []record.Delivery) error {
@@ -57,7 +46,7 @@ func (s *Store) ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim)
 	rows, err := s.pool.Query(ctx, claimDeliveries, names, rooms, claim.Lease)
 	if err == nil {
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d record.Delivery, err error) {
-			err = row.Scan(&d.Webhook, &d.EventID, &d.Type, &d.Body, &d.CreatedAt, &d.Attempts, &d.URL, &d.Secret)
+			err = row.Scan(&d.Webhook, &d.EventID, &d.Type, &d.Body, timeInto{&d.CreatedAt}, &d.Attempts, &d.URL, &d.Secret)
 			if err == nil {
 				d.Body, err = s.keys.OpenBytes(d.EventID, sealedDelivery, d.Body)
 			}

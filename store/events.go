@@ -66,7 +66,7 @@ func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (fo
 	if err == nil {
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e record.Event, err error) {
 			e.Sink = sink
-			err = row.Scan(&e.At, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place)
+			err = row.Scan(timeInto{&e.At}, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place)
 			if err == nil {
 				e.Data, err = s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
 			}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -50,10 +49,10 @@ func (s *Store) Groups(ctx context.Context, scope record.Scope, definition strin
 	rows.Queue(listGroups, definition, record.MaxGroups, []string(scope)).
 		Query(func(rows pgx.Rows) error {
 			var g record.Group
-			var oldest, newest *time.Time
-			columns := []any{&g.Definition, &g.Reason, &g.Step, &g.ErrorCode, &g.Sagas, &oldest, &newest, &g.Example, &found.Sagas}
+			columns := []any{
+				&g.Definition, &g.Reason, &g.Step, &g.ErrorCode, &g.Sagas, timeInto{&g.Oldest}, timeInto{&g.Newest}, &g.Example, &found.Sagas,
+			}
 			_, err := pgx.ForEachRow(rows, columns, func() error {
-				g.Oldest, g.Newest = fromNullable(oldest), fromNullable(newest)
 				found.Groups = append(found.Groups, g)
 				return nil
 			})

@@ -28,8 +28,7 @@ func queueHealth(ctx context.Context, q queryer) ([]record.QueueHealth, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h record.QueueHealth, err error) {
-		err = row.Scan(&h.Queue, &h.Unhealthy, &h.Reasons, &h.Since, &h.Changes)
-		h.Since = h.Since.UTC()
+		err = row.Scan(&h.Queue, &h.Unhealthy, &h.Reasons, timeInto{&h.Since}, &h.Changes)
 		return h, err
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,14 +43,13 @@ func setQueue(ctx context.Context, tx pgx.Tx, queue string, change func(*record.
 	}
 	before := record.QueueSettings{}
 	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), coalesce(rate, 0), since from queue_settings where queue = $1
-		for update`, queue).Scan(&before.Paused, &before.MaxOut, &before.Rate, &before.Since)
+		for update`, queue).Scan(&before.Paused, &before.MaxOut, &before.Rate, timeInto{&before.Since})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return before, record.ErrQueueNotFound
 	}
 	if err != nil {
 		return before, err
 	}
-	before.Since = before.Since.UTC()
 	after := before
 	if err := change(&after); err != nil {
 		return before, decideError{err}
@@ -85,9 +83,7 @@ func (s *Store) QueueControls(ctx context.Context) ([]record.QueueControl, error
 	}
 	var controls []record.QueueControl
 	var c record.QueueControl
-	var since *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&c.Queue, &c.Paused, &c.MaxOut, &c.Rate, &since, &c.Waiting}, func() error {
-		c.Since = fromNullable(since)
+	_, err = pgx.ForEachRow(rows, []any{&c.Queue, &c.Paused, &c.MaxOut, &c.Rate, timeInto{&c.Since}, &c.Waiting}, func() error {
 		controls = append(controls, c)
 		return nil
 	})

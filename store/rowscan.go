@@ -70,3 +70,12 @@ func shownTime(t pgtype.Timestamptz) time.Time {
 	}
 	return t.Time.UTC()
 }
+
+// timeInto scans a time, whatever Postgres has stored, as shownTime has it.
+type timeInto struct{ at *time.Time }
+
+// ScanTimestamptz implements pgtype.TimestamptzScanner.
+func (t timeInto) ScanTimestamptz(stored pgtype.Timestamptz) error {
+	*t.at = shownTime(stored)
+	return nil
+}

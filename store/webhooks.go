@@ -60,9 +60,8 @@ const webhookColumns = `w.name, w.url, w.events, w.secret, w.created_at, w.updat
 	(select min(d.created_at) from webhook_deliveries d where d.webhook = w.name)`
 
 func scanWebhook(row pgx.CollectableRow) (w record.Webhook, err error) {
-	var last, oldest nullTime
-	err = row.Scan(&w.Name, &w.URL, &w.Events, &w.Secret, &w.CreatedAt, &w.UpdatedAt, &last.at, &w.LastError, &w.Waiting, &oldest.at)
-	w.CreatedAt, w.UpdatedAt, w.LastAt, w.Oldest = w.CreatedAt.UTC(), w.UpdatedAt.UTC(), last.value(), oldest.value()
+	err = row.Scan(&w.Name, &w.URL, &w.Events, &w.Secret, timeInto{&w.CreatedAt}, timeInto{&w.UpdatedAt}, timeInto{&w.LastAt}, &w.LastError,
+		&w.Waiting, timeInto{&w.Oldest})
 	return w, err
 }
 

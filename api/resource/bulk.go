@@ -42,10 +42,10 @@ type BulkRequest struct {
 	Output    json.RawMessage `json:"output,omitempty" doc:"For skip: a JSON object"`
 	Patch     json.RawMessage `json:"patch,omitempty" doc:"For patch_data and rewind: a JSON merge patch"`
 	To        string          `json:"to,omitempty" doc:"For rewind: the step to go back to"`
-	DryRun    bool            `json:"dry_run,omitempty" doc:"Only report what would be done"`
-	Rate      float64         `json:"rate,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Maximum number of sagas per second; absent: no limit"`
-	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Number of sagas after which the action waits to be continued"`
-	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Number of refused or failed sagas after which the action stops"`
+	DryRun    bool            `json:"dry_run,omitempty" null:"refused" doc:"Only report what would be done"`
+	Rate      float64         `json:"rate,omitempty" null:"refused" exclusiveMinimum:"0" maximum:"1000000" doc:"Maximum number of sagas per second; absent: no limit"`
+	Canary    int             `json:"canary,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of sagas after which the action waits to be continued"`
+	StopAfter int             `json:"stop_after,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of refused or failed sagas after which the action stops"`
 }
 
 // LetterBulkRequest is the body of `POST /v1/dead-letters/actions`.
@@ -53,10 +53,10 @@ type LetterBulkRequest struct {
 	Action    string          `json:"action" enum:"redrive,discard"`
 	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of dead letters, or {\"ids\": [...]} with at most 1,000"`
 	Reason    string          `json:"reason" maxLength:"1000"`
-	DryRun    bool            `json:"dry_run,omitempty" doc:"Only report what would be done"`
-	Rate      float64         `json:"rate,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Maximum number of dead letters per second; absent: no limit"`
-	Canary    int             `json:"canary,omitempty" minimum:"1" maximum:"100000" doc:"Number of dead letters after which the action waits to be continued"`
-	StopAfter int             `json:"stop_after,omitempty" minimum:"1" maximum:"100000" doc:"Number of refused or failed dead letters after which the action stops"`
+	DryRun    bool            `json:"dry_run,omitempty" null:"refused" doc:"Only report what would be done"`
+	Rate      float64         `json:"rate,omitempty" null:"refused" exclusiveMinimum:"0" maximum:"1000000" doc:"Maximum number of dead letters per second; absent: no limit"`
+	Canary    int             `json:"canary,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of dead letters after which the action waits to be continued"`
+	StopAfter int             `json:"stop_after,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of refused or failed dead letters after which the action stops"`
 }
 
 // BulkAction is one operator action on many sagas or dead letters. matched = done + refused + failed + remaining.
@@ -71,9 +71,9 @@ type BulkAction struct {
 	Output     json.RawMessage `json:"output,omitempty"`
 	Patch      json.RawMessage `json:"patch,omitempty"`
 	To         string          `json:"to,omitempty" doc:"For rewind: the step from which the sagas go forward again"`
-	Rate       float64         `json:"rate,omitempty" doc:"Maximum number of targets per second"`
-	Canary     int             `json:"canary,omitempty" doc:"Number of targets after which the action waits to be continued; absent once it is"`
-	StopAfter  int             `json:"stop_after,omitempty" doc:"Number of refused or failed targets after which the action stops"`
+	Rate       float64         `json:"rate,omitempty" null:"refused" doc:"Maximum number of targets per second"`
+	Canary     int             `json:"canary,omitempty" null:"refused" doc:"Number of targets after which the action waits to be continued; absent once it is"`
+	StopAfter  int             `json:"stop_after,omitempty" null:"refused" doc:"Number of refused or failed targets after which the action stops"`
 	Actor      string          `json:"actor"`
 	CreatedAt  Time            `json:"created_at" format:"date-time"`
 	FinishedAt *Time           `json:"finished_at" format:"date-time"`
