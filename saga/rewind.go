@@ -106,6 +106,9 @@ func (s *StepState) reset() StepState {
 		Name: s.Name, Status: StepPending, Round: s.Round, Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect,
 		Children: s.Children, EarlierSignals: s.earlierSignals(),
 	}
+	if s.Signal != nil && !s.Signal.Taken { // it is still kept for the step
+		fresh.Signal, fresh.EarlierSignals = s.Signal, s.EarlierSignals
+	}
 	if s.Attempts > 0 {
 		fresh.Rewinds++
 		if s.Uncertain && !s.TookEffect && !s.Oversized {

@@ -190,6 +190,28 @@ func TestRule18AfterARewindAStepWaitsForANewSignal(t *testing.T) {
 
 func to(step string) func(*saga.Action) { return func(a *saga.Action) { a.To = step } }
 
+func TestRule18ASignalThatWasNotTakenIsKeptThroughARewind(t *testing.T) {
+	t.Parallel()
+	for name, during := range map[string]bool{"given before": false, "given during": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a")).WaitForSignal("approval", "approved"))
+			if !during {
+				c.give("approved", func(s *saga.Signal) { s.Output = []byte(`{"by":"ada"}`) })
+			}
+			c.act(saga.ActionRewind, to("a"))
+			if during {
+				c.give("approved", func(s *saga.Signal) { s.Output = []byte(`{"by":"ada"}`) })
+			}
+			c.succeed("a") // its compensation
+			c.succeed("a")
+			c.succeed("a")
+			c.expectStatus(saga.Completed)
+			c.expectData(`{"by":"ada"}`)
+		})
+	}
+}
+
 func TestRule18ARewindLeavesTheWaitsOfOtherBranches(t *testing.T) {
 	t.Parallel()
 	c := begin(t, saga.New("order").WaitForSignal("w", "go").Step("a", "q.a", saga.AtOnce(), compensatedBy("a")).Step("b", "q.b"))

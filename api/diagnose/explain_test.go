@@ -277,6 +277,16 @@ func TestWhyAtRest(t *testing.T) {
 	s.happens(saga.Reply{Command: late, Succeeded: true})
 	why = s.wants(string(saga.LateEffect), "a")
 	assert.Contains(t, why.AllowedActions, saga.ActionAcknowledge)
+	assert.Contains(t, why.Message, "Compensate it")
+
+	s = begin(t, saga.Start{}).succeeds("a", saga.Execute)
+	s.happens(saga.Action{ID: "1", Name: saga.ActionCompensate, Reason: "x"})
+	s.happens(saga.Reply{Command: s.id("b", saga.Execute), Error: &saga.ReplyError{Code: "no"}})
+	late = s.id("a", saga.Compensate)
+	s.happens(saga.Action{ID: "2", Name: saga.ActionAbandon, Reason: "x"})
+	s.happens(saga.Reply{Command: late, Succeeded: true})
+	why = s.wants(string(saga.LateEffect), "a")
+	assert.Contains(t, why.Message, "its effect is undone", "the compensation came, not the effect")
 }
 
 func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {

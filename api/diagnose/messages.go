@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -45,11 +46,24 @@ func (e Evidence) attentionMessage() string {
 			return "Step " + step + " took effect once more: an execution from before a rewind succeeded, and its compensation may not have " +
 				"seen it. Check the service, compensate that effect by hand if it is there, and acknowledge it once the saga has ended."
 		}
-		return fmt.Sprintf("Step %s took effect after the saga had ended. Compensate it, or handle it by hand and acknowledge it.", step)
+		return e.lateEffect(step)
 	case saga.DeadlineExceeded:
 		return "The saga missed its deadline after its pivot, so it goes on. Find out what delays it."
 	default:
 		return "The saga has made no progress for a long time. Check the worker of the current step and its queue."
+	}
+}
+
+// lateEffect explains what came after the end of the saga, and what an operator can do about it.
+func (e Evidence) lateEffect(name string) string {
+	i := e.position(name)
+	switch {
+	case i != noStep && e.Instance.Steps[i].LateCompensation:
+		return fmt.Sprintf("The compensation of step %s succeeded after the saga had ended, so its effect is undone. Acknowledge it.", name)
+	case i != noStep && !slices.Contains(e.Definition.AllowedActions(e.Instance), saga.ActionCompensate):
+		return fmt.Sprintf("Step %s took effect after the saga had ended, and cannot be compensated. Handle it by hand and acknowledge it.", name)
+	default:
+		return fmt.Sprintf("Step %s took effect after the saga had ended. Compensate it, or handle it by hand and acknowledge it.", name)
 	}
 }
 
