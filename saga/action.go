@@ -124,6 +124,7 @@ func (t *transition) actRetry(a Action) {
 			continue
 		}
 		t.dropTurnBack(EntryCancelDropped, s.Name)
+		s.EffectKnown = s.EffectKnown || reason == InvalidOutput
 		s.AttemptsForgiven = s.Attempts
 		s.EarlierSignals, s.Signal = s.earlierSignals(), nil // a step that waits needs a new one
 		t.dispatch(i)

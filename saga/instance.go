@@ -110,6 +110,7 @@ type StepState struct {
 	Uncertain            bool       `json:"uncertain,omitempty"`         // the outcome of some attempt is unknown
 	TookEffect           bool       `json:"took_effect,omitempty"`       // a worker reported success
 	Oversized            bool       `json:"oversized,omitempty"`         // a worker reported success, with an output that the data cannot hold
+	EffectKnown          bool       `json:"effect_known,omitempty"`      // it took effect, and was retried for its output
 	LateEffect           bool       `json:"late_effect,omitempty"`       // the success came after the end of the saga
 	LateCompensation     bool       `json:"late_undo,omitempty"`         // the success of the compensation came after the end of the saga
 	Reopened             bool       `json:"reopened,omitempty"`          // being compensated after the end of the saga

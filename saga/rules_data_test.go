@@ -103,6 +103,13 @@ func TestRule2AnOutputThatBreaksALimitIsNoSuccessAndNoFailure(t *testing.T) {
 	pivot := begin(t, saga.New("order").Pivot("p", "q.p"))
 	pivot.answer("p", bad)
 	pivot.expectAttention(saga.InvalidOutput, "p")
+	pivot.act(saga.ActionRetry)
+	pivot.answer("p", failed("already_charged", false))
+	pivot.expectAttention(saga.InvalidOutput, "p") // it took effect, whatever a later attempt says
+	pivot.expectRefused(saga.RefusedNotApplicable, saga.ActionCompensate)
+	pivot.act(saga.ActionRetry)
+	pivot.succeed("p")
+	pivot.expectStatus(saga.Completed)
 
 	reversed := begin(t, chain("a", "b"))
 	reversed.succeed("a")

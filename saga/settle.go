@@ -152,9 +152,10 @@ func (d *Definition) exhaustedStep(in *Instance, i int) (AttentionReason, bool) 
 	}
 }
 
-// invalidOutput reports whether a worker reported success, with an output that cannot be used.
+// invalidOutput reports whether a worker reported success, with an output that cannot be used. Attempts that fail after an operator's
+// retry do not change that.
 func (s *StepState) invalidOutput() bool {
-	return s.Oversized && s.Error != nil && s.Error.Code == CodeInvalidOutput
+	return s.EffectKnown || s.Oversized && s.Error != nil && s.Error.Code == CodeInvalidOutput
 }
 
 // late reports whether the step took effect, or was compensated, when the saga did not expect it any more.

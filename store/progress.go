@@ -48,6 +48,7 @@ type stepRow struct {
 	CompensationForgiven int                `json:"compensation_forgiven,omitempty"`
 	Uncertain            bool               `json:"uncertain,omitempty"`
 	Oversized            bool               `json:"oversized,omitempty"`
+	EffectKnown          bool               `json:"effect_known,omitempty"`
 	LateEffect           bool               `json:"late_effect,omitempty"`
 	LateCompensation     bool               `json:"late_undo,omitempty"`
 	Reopened             bool               `json:"reopened,omitempty"`
@@ -82,7 +83,7 @@ func stepOf(s *saga.StepState, created time.Time) stepRow {
 		FinishedAt: after(created, s.FinishedAt), NextAttemptAt: after(created, s.NextAttemptAt),
 		DeadlineAt: after(created, s.DeadlineAt), CompensationAttempts: s.CompensationAttempts, Output: s.Output,
 		Error: s.Error, AttemptsForgiven: s.AttemptsForgiven, CompensationForgiven: s.CompensationForgiven,
-		Uncertain: s.Uncertain, Oversized: s.Oversized, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
+		Uncertain: s.Uncertain, Oversized: s.Oversized, EffectKnown: s.EffectKnown, LateEffect: s.LateEffect, LateCompensation: s.LateCompensation, Reopened: s.Reopened,
 		Rewinds: s.Rewinds, Unsettled: s.Unsettled, EarlierEffect: s.EarlierEffect, Compensating: s.Compensating,
 		Waiting: s.Waiting, Signal: s.Signal, Children: s.Children, ChildRevision: s.ChildRevision, EarlierSignals: s.EarlierSignals,
 	}
@@ -146,7 +147,7 @@ func (r *stepRow) state(name string, created time.Time) saga.StepState {
 		NextAttemptAt: since(created, r.NextAttemptAt), DeadlineAt: since(created, r.DeadlineAt),
 		CompensationAttempts: r.CompensationAttempts, Output: r.Output, Error: r.Error,
 		AttemptsForgiven: r.AttemptsForgiven, CompensationForgiven: r.CompensationForgiven, Uncertain: r.Uncertain,
-		Oversized: r.Oversized, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
+		Oversized: r.Oversized, EffectKnown: r.EffectKnown, LateEffect: r.LateEffect, LateCompensation: r.LateCompensation, Reopened: r.Reopened,
 		Rewinds: r.Rewinds, Unsettled: r.Unsettled, EarlierEffect: r.EarlierEffect, Compensating: r.Compensating,
 		Waiting: r.Waiting, Signal: r.Signal, Children: r.Children, ChildRevision: r.ChildRevision, EarlierSignals: r.EarlierSignals,
 	}

@@ -21,7 +21,7 @@ func TestProgressSurvivesEncoding(t *testing.T) {
 	failure := &saga.Failure{Step: "a", Code: "declined", Message: "no"}
 	whole := saga.StepState{
 		Name: "a", Status: saga.StepCompensating, Attempts: 3, AttemptsForgiven: 2, Uncertain: true, TookEffect: true,
-		Oversized: true, LateEffect: true, LateCompensation: true, EarlierEffect: 2, Compensating: 1, Unsettled: []int{1, 2}, Rewinds: 3, Reopened: true, Round: 2, CompensationAttempts: 4,
+		Oversized: true, EffectKnown: true, LateEffect: true, LateCompensation: true, EarlierEffect: 2, Compensating: 1, Unsettled: []int{1, 2}, Rewinds: 3, Reopened: true, Round: 2, CompensationAttempts: 4,
 		CompensationForgiven: 1, StartedAt: created, FinishedAt: created.Add(time.Microsecond), NextAttemptAt: created.Add(time.Hour),
 		DeadlineAt: created.Add(-time.Second), Output: json.RawMessage(`{"a":1}`),
 		Error:   &saga.StepError{Code: "c", Message: "m"},
