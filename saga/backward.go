@@ -88,11 +88,16 @@ func (t *transition) dispatchCompensation(i int) {
 		return
 	}
 	s.CompensationAttempts++
+	input := t.commandData(i)
+	if failure := t.largeInput(i, input); failure != nil { // the data has grown: an operator patches it, and retries
+		t.compensationAttemptFailed(i, EntryStepAttemptFailed, *failure)
+		return
+	}
 	name, queue, timeout, _ := t.def.CommandFor(s.Name, Compensate)
 	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	command := Command{
-		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.commandData(i),
+		ID: id, Name: name, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: input,
 		Waited: t.def.Steps[i].Wait() != NoWait,
 	}
 	if s.TookEffect {

@@ -11,6 +11,7 @@ import (
 // Limits of the JSON that a saga holds, in bytes.
 const (
 	MaxDataBytes    = 1 << 20 // the data, with the outputs of all steps merged in
+	MaxInputBytes   = 4 << 20 // the part of the data that a command gets; that of a child is bounded by MaxDataBytes
 	MaxOutputsBytes = 4 << 20 // the outputs of all steps together; each is kept for the compensation of its step
 )
 

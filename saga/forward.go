@@ -39,7 +39,7 @@ func (t *transition) advanceForward() {
 }
 
 // mayEndAtOnce reports whether the step may end in the moment in which its turn comes.
-func (s *Step) mayEndAtOnce() bool { return s.When != "" || s.Wait() != NoWait }
+func (s *Step) mayEndAtOnce() bool { return s.When != "" || s.Input != nil || s.Wait() != NoWait }
 
 // done reports whether the steps after this one may begin.
 func (s *StepState) done() bool { return s.Status == StepSucceeded || s.Status == StepSkipped }
@@ -68,6 +68,11 @@ func (t *transition) dispatch(i int) {
 	if s.StartedAt.IsZero() {
 		s.StartedAt = t.now
 	}
+	input := t.commandData(i)
+	if failure := t.largeInput(i, input); failure != nil {
+		t.fail(i, failure.Code, failure.Message)
+		return
+	}
 	if wait := t.def.Steps[i].Wait(); wait != NoWait {
 		t.startWait(i, wait)
 		return
@@ -76,7 +81,7 @@ func (t *transition) dispatch(i int) {
 	s.DeadlineAt = t.in(timeout)
 	id, _ := t.next.CommandOut(i)
 	t.commands = append(t.commands, Command{
-		ID: id, Name: command, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: t.commandData(i),
+		ID: id, Name: command, Queue: queue, Timeout: timeout, Priority: t.next.Priority, Data: input,
 	})
 	var detail map[string]any
 	if s.Rewinds > 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -279,6 +280,31 @@ func TestRule21TheInputOfAStepIsAPartOfTheData(t *testing.T) {
 		c.refuse("b")
 		require.JSONEq(t, one.want, string(c.last.Commands[0].Data), "the compensation gets the same part")
 	}
+}
+
+func TestRule21AnInputThatIsTooLargeFailsItsStep(t *testing.T) {
+	t.Parallel()
+	input := make(map[string]saga.Pointer)
+	for i := range 10 {
+		input[fmt.Sprintf("copy-%d", i)] = ""
+	}
+	half := startData(`{"text":"` + strings.Repeat("x", saga.MaxDataBytes/2) + `"}`)
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a")).Step("b", "q.b", saga.Input(input)), half)
+	c.succeed("a")
+	c.expectSteps("a compensating, b failed")
+	c.expectFailure("b", saga.CodeInputTooLarge)
+
+	grown := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), saga.Input(input)).Step("b", "q.b"))
+	grown.answer("a", saga.Reply{Succeeded: true, Output: []byte(`{"text":"` + strings.Repeat("x", saga.MaxDataBytes/2) + `"}`)})
+	grown.refuse("b")
+	grown.expectAttention(saga.CompensationExhausted, "a")
+	grown.act(saga.ActionPatchData, func(a *saga.Action) { a.Patch = []byte(`{"text":null}`) })
+	grown.act(saga.ActionRetry)
+	grown.succeed("a")
+	grown.expectStatus(saga.Compensated)
+
+	child := begin(t, saga.New("order").Child("c", "other", saga.Input(map[string]saga.Pointer{"x": "", "y": "", "z": ""})), half)
+	child.expectFailure("c", saga.CodeInputTooLarge)
 }
 
 func TestWaitsThatMakeNoSenseAreRefused(t *testing.T) {

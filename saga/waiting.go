@@ -158,6 +158,21 @@ func (in *Instance) waits() bool {
 	return false
 }
 
+// CodeInputTooLarge is the error of a step whose input exceeds its limit: pointers may repeat parts of the data.
+const CodeInputTooLarge = "input_too_large"
+
+// largeInput returns the failure of an input that step i cannot get, or nil.
+func (t *transition) largeInput(i int, input json.RawMessage) *ReplyError {
+	limit := MaxInputBytes
+	if t.def.Steps[i].Saga != "" {
+		limit = MaxDataBytes
+	}
+	if len(input) <= limit {
+		return nil
+	}
+	return &ReplyError{Code: CodeInputTooLarge, Message: fmt.Sprintf("the input of the step has %d bytes, the limit is %d", len(input), limit)}
+}
+
 // commandData returns the part of the data that the commands of step i get.
 func (t *transition) commandData(i int) json.RawMessage {
 	input := t.def.Steps[i].Input

@@ -286,7 +286,7 @@ func TestWhyAtRest(t *testing.T) {
 	s.happens(saga.Action{ID: "2", Name: saga.ActionAbandon, Reason: "x"})
 	s.happens(saga.Reply{Command: late, Succeeded: true})
 	why = s.wants(string(saga.LateEffect), "a")
-	assert.Contains(t, why.Message, "its effect is undone", "the compensation came, not the effect")
+	assert.Contains(t, why.Message, "nothing is left of it", "the compensation came, not the effect")
 }
 
 func TestWhyAnOverdueSagaHasTheCauseUnderneath(t *testing.T) {

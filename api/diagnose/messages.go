@@ -59,7 +59,7 @@ func (e Evidence) lateEffect(name string) string {
 	i := e.position(name)
 	switch {
 	case i != noStep && e.Instance.Steps[i].LateCompensation:
-		return fmt.Sprintf("The compensation of step %s succeeded after the saga had ended, so its effect is undone. Acknowledge it.", name)
+		return fmt.Sprintf("The compensation of step %s succeeded after the saga had ended, so nothing is left of it. Acknowledge it.", name)
 	case i != noStep && !slices.Contains(e.Definition.AllowedActions(e.Instance), saga.ActionCompensate):
 		return fmt.Sprintf("Step %s took effect after the saga had ended, and cannot be compensated. Handle it by hand and acknowledge it.", name)
 	default:

@@ -158,5 +158,5 @@ func waitKey(b *bits, s *saga.StepState) {
 	}
 	b.put(given, 2)
 	b.put(len(s.Children), 2)
-	b.flags(len(s.EarlierSignals) > 0, s.ChildRevision > 0, s.Waiting != saga.NoWait, s.Oversized && s.Error != nil && s.Error.Code == saga.CodeInvalidOutput)
+	b.flags(s.EffectKnown, len(s.EarlierSignals) > 0, s.ChildRevision > 0, s.Waiting != saga.NoWait, s.Oversized && s.Error != nil && s.Error.Code == saga.CodeInvalidOutput)
 }
