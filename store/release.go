@@ -39,15 +39,18 @@ const adoptStatement = `with due as materialized (
 			else 256 - coalesce((select s.priority from sagas s where s.id = o.saga_id), 0) end
 	from due d where o.ctid = d.place`
 
+// sagaPaused is true of a command o whose saga an operator has paused. It stays held back until the saga is resumed.
+const sagaPaused = `exists (select from sagas s where s.id = o.saga_id and s.status = 'paused' offset 0)`
+
 // releaseStatement takes what may leave under the lease of this replica: commands of free rank, then others up to $3.
 // Commands of sagas that have ended are dropped: they were never sent. Orphans become dead letters.
 const releaseStatement = `with free as materialized (
 		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes, o.ctid as place from outbox o
-		where o.queue collate "C" = $1 and o.held_rank = 0
+		where o.queue collate "C" = $1 and o.held_rank = 0 and not ` + sagaPaused + `
 		order by o.created_at, o.saga_id, o.command limit $2 for update skip locked
 	), ranked as materialized (
 		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes, o.ctid as place from outbox o
-		where o.queue collate "C" = $1 and o.held_rank > 0
+		where o.queue collate "C" = $1 and o.held_rank > 0 and not ` + sagaPaused + `
 		order by o.held_rank, o.created_at, o.saga_id, o.command limit least($2, $3::integer) for update skip locked
 	), summed as (
 		select c.*, sum(c.bytes) over w as total, row_number() over w as number

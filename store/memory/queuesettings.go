@@ -86,6 +86,9 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 				w.deleteOutbox(row.Command.ID)
 				continue
 			}
+			if found && in.Status == saga.Paused {
+				continue
+			}
 			needs := found && row.rank() > 0
 			if settings.Paused || needs && (settings.MaxOut > 0 && out >= settings.MaxOut || settings.Rate > 0 && tokens < 1) {
 				continue

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ func queueRules() map[string]rule {
 		"a paused queue releases nothing, and all of it after the pause": with(queuePaused),
 		"a cap lets only so many out, by priority and then by age":       with(queueCapped),
 		"a cap counts the commands that were out before":                 with(queueCapCountsOut),
+		"the commands of a paused saga stay until it is resumed":         with(queuePausedSaga),
 		"a cap and a rate hold back no compensation":                     with(queueCompensates),
 		"a pause holds back compensations, which leave first":            with(queuePausesCompensation),
 		"a rate lets so many leave in a time":                            with(queueThrottled),
@@ -304,4 +306,16 @@ func queueReleasedAtOnce(f *Fixture) {
 	}
 	sum += len(f.release(10))
 	assert.Equal(t, most, sum)
+}
+
+func queuePausedSaga(f *Fixture) {
+	f.set(pause)
+	ids := f.startHeld(0, 0)
+	id, _, _ := strings.Cut(ids[0], "/")
+	f.Apply(id, Do(saga.ActionPause))
+	f.set(unpause)
+	assert.Equal(f.t, ids[1:], f.released(1))
+	assert.Empty(f.t, f.release(100))
+	f.Apply(id, Do(saga.ActionResume))
+	assert.Equal(f.t, ids[:1], f.released(1))
 }
