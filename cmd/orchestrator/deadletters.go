@@ -129,7 +129,7 @@ func (c *deadLettersDiscard) Run(ctx context.Context, group *deadLettersCommand,
 
 // actOnMany redrives or discards all dead letters that match the filter.
 func (g *deadLettersCommand) actOnMany(ctx context.Context, out *streams, flags bulkFlags, action, reason string) error {
-	filter, err := flags.filter()
+	filter, err := flags.filter(letterFilters())
 	if err != nil {
 		return err
 	}
