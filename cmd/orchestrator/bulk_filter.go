@@ -99,7 +99,7 @@ func unescape(text []uint16) (unit uint16, rest []uint16, err error) {
 		if err != nil || len(code) != digits {
 			return 0, nil, usage(`--filter: \u must be followed by four hexadecimal digits`)
 		}
-		return uint16(number), rest[digits:], nil //nolint:gosec // ParseUint bounds it
+		return uint16(number), rest[digits:], nil
 	default:
 		return unit, rest, nil
 	}

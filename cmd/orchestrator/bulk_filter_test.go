@@ -51,8 +51,10 @@ func TestTheFilterOfAGroupCanBePasted(t *testing.T) {
 func TestAFilterThatTheAPIDoesNotHaveIsWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, line := range [][]string{
-		{"sagas", "pause", "--filter", "foo=x", "--reason", "x"}, {"sagas", "retry", "--filter", "queue=x", "--reason", "x"},
-		{"dead-letters", "discard", "--filter", "status=stuck", "--reason", "x"}, {"sagas", "pause", "--filter", `key=\u1`, "--reason", "x"},
+		{"sagas", "pause", "--filter", "foo=x", "--reason", "x"},
+		{"sagas", "retry", "--filter", "queue=x", "--reason", "x"},
+		{"dead-letters", "discard", "--filter", "status=stuck", "--reason", "x"},
+		{"sagas", "pause", "--filter", `key=\u1`, "--reason", "x"},
 	} {
 		r := execute(t, "", line...)
 		assert.Equal(t, exitUsage, r.code, "%v: %s", line, r.err)

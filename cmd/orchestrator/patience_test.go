@@ -110,7 +110,8 @@ func TestAMalformedURLIsWrongUsage(t *testing.T) {
 		{"serve", "--database-url=postgres://h:port/x", "--amqp-url=amqp://127.0.0.1:1/"},
 		{"serve", "--database-url=postgres://127.0.0.1:1/x", "--amqp-url=nonsense"},
 		{"serve", "--database-url=nonsense", "--amqp-url=amqp://127.0.0.1:1/"},
-		{"migrate", "up", "--database-url=postgres://h:port/x"}, {"keys", "list", "--database-url=postgres://h:port/x"},
+		{"migrate", "up", "--database-url=postgres://h:port/x"},
+		{"keys", "list", "--database-url=postgres://h:port/x"},
 	} {
 		r := execute(t, "", line...)
 		assert.Equal(t, exitUsage, r.code, "%v: %s", line, r.err)
