@@ -109,7 +109,7 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 	var targets record.BulkTargets
 	var parameters record.BulkParameters
 	given, err := decode(body(ctx), func(given resource.BulkRequest) (faults []resource.FieldError) {
-		faults = bulkFaults(given.Reason, given.Rate, given.Canary, given.StopAfter)
+		faults = bulkFaults(given.Reason, inHistory, given.Rate, given.Canary, given.StopAfter)
 		parameters, faults = bulkParameters(given, faults)
 		return faults
 	})
@@ -151,8 +151,8 @@ func (s *service) createBulk(ctx context.Context, action record.BulkAction, targ
 	return &bulkOutput{Status: http.StatusAccepted, Location: "/v1/actions/" + created.ID, Body: showBulk(created)}, nil
 }
 
-func bulkFaults(reason string, rate float64, canary, stopAfter int) (faults []resource.FieldError) {
-	faults = reasonFaults(reason, true)
+func bulkFaults(reason string, kept reasonPlace, rate float64, canary, stopAfter int) (faults []resource.FieldError) {
+	faults = reasonFaults(reason, kept)
 	if !(rate >= 0 && rate <= 1e6) { // NaN is neither
 		faults = append(faults, field("rate", "must be a number above 0, at most 1000000"))
 	}

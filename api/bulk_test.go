@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -209,6 +210,11 @@ func TestDeadLettersAreRedrivenAndDiscarded(t *testing.T) {
 
 	assert.Len(t, into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?source=start"), 200).Items, 2)
 	assert.Len(t, into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?saga="+id), 200).Items, 1)
+	assert.Len(t, into[resource.List[resource.DeadLetter]](o.get("/v1/dead-letters?saga="+strings.ToLower(id)), 200).Items, 1)
+	o.get("/v1/dead-letters?saga=zz").problem(422, "invalid_parameter")
+	o.post("/v1/dead-letters/actions", `{"action":"discard","reason":"x","filter":{"saga":"zz"}}`).problem(422, "invalid_field")
+	unexplained := o.post("/v1/dead-letters/actions", `{"action":"discard","filter":{"source":"start"}}`).problem(422, "invalid_field")
+	assert.Equal(t, "is required: it is recorded in the audit log", unexplained.Errors[0].Message)
 	o.get("/v1/dead-letters?source=nowhere").problem(422, "invalid_parameter")
 	o.post("/v1/dead-letters/nonsense/redrive", "").problem(409, "not_applicable")
 	o.post("/v1/dead-letters/none/redrive", "").problem(404, "dead_letter_not_found")

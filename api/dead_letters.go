@@ -42,13 +42,20 @@ type (
 // filter checks what the tags above cannot express.
 func (f LetterFilterInput) filter() (record.DeadLetterFilter, error) {
 	filter := record.DeadLetterFilter{
-		Queue: f.Queue.pointer(), Reason: f.Reason.pointer(), SagaID: f.Saga.pointer(),
+		Queue: f.Queue.pointer(), Reason: f.Reason.pointer(),
 		ReceivedAfter: f.ReceivedAfter.pointer(), ReceivedBefore: f.ReceivedBefore.pointer(),
 	}
-	for name, text := range map[string]string{"queue": f.Queue.Value, "reason": f.Reason.Value, "saga": f.Saga.Value} {
+	for name, text := range map[string]string{"queue": f.Queue.Value, "reason": f.Reason.Value} {
 		if !printable(text, 255) {
 			return filter, parameter(name, "must be at most 255 printable characters")
 		}
+	}
+	if f.Saga.Set {
+		of, err := sagaID(f.Saga.Value)
+		if err != nil {
+			return filter, parameter("saga", "must be the id of a saga")
+		}
+		filter.SagaID = &of
 	}
 	switch f.Source {
 	case "":
@@ -100,7 +107,9 @@ func (s *service) deadLetterRoutes() {
 }
 
 func (s *service) redrive(ctx context.Context, input *deadLetterInput) (*redriveOutput, error) {
-	given, err := decode(body(ctx), func(given resource.RedriveAction) []resource.FieldError { return reasonFaults(given.Reason, false) })
+	given, err := decode(body(ctx), func(given resource.RedriveAction) []resource.FieldError {
+		return reasonFaults(given.Reason, mayBeEmpty)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +147,7 @@ func (s *service) actOnLetters(ctx context.Context, input *actOnManyInput) (*bul
 		if given.Action != record.BulkRedrive && given.Action != record.BulkDiscard {
 			faults = append(faults, field("action", "must be redrive or discard"))
 		}
-		return append(faults, bulkFaults(given.Reason, given.Rate, given.Canary, given.StopAfter)...)
+		return append(faults, bulkFaults(given.Reason, inAuditLog, given.Rate, given.Canary, given.StopAfter)...)
 	})
 	var targets record.BulkTargets
 	if err == nil {

@@ -74,12 +74,21 @@ func parseWait(text string) (time.Duration, error) {
 // maxReason is the maximum length of a reason, in characters.
 const maxReason = 1000
 
-// checkReason checks a reason for the history. It allows line breaks but no other control characters.
-func checkReason(reason string, required bool) (fault string) {
+// reasonPlace is where a required reason is recorded.
+type reasonPlace string
+
+const (
+	mayBeEmpty reasonPlace = ""
+	inHistory  reasonPlace = "the saga's history"
+	inAuditLog reasonPlace = "the audit log" // a dead letter has no history
+)
+
+// checkReason checks a reason. It allows line breaks but no other control characters.
+func checkReason(reason string, kept reasonPlace) (fault string) {
 	unbroken := strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(reason)
 	switch {
-	case required && strings.TrimSpace(reason) == "":
-		return "is required: it is recorded in the saga's history"
+	case kept != mayBeEmpty && strings.TrimSpace(reason) == "":
+		return "is required: it is recorded in " + string(kept)
 	case !printable(unbroken, maxReason):
 		return "must be at most " + strconv.Itoa(maxReason) + " printable characters"
 	default:

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -184,11 +186,14 @@ func (k *keyring) forget() {
 
 // CheckExposure returns an error for an API without authentication on an address that other machines can reach.
 func CheckExposure(auth Auth, address string, insecure bool) error {
+	_, _, malformed := net.SplitHostPort(address)
 	switch {
 	case auth == AuthKeys || insecure:
 		return nil
 	case auth != AuthNone:
 		return errors.New("authentication must be keys or none")
+	case malformed != nil: // most often the port is missing: the advice below would not help
+		return fmt.Errorf("listen address: want host:port, such as 127.0.0.1:8080: %w", malformed)
 	case loopback(address):
 		return nil
 	default:

@@ -188,6 +188,8 @@ func TestServingWithoutKeysRequiresALoopbackAddress(t *testing.T) {
 		require.NoError(t, api.CheckExposure(api.AuthNone, address, true), address)
 		require.NoError(t, api.CheckExposure(api.AuthKeys, address, false), address)
 	}
+	require.EqualError(t, api.CheckExposure(api.AuthNone, "127.0.0.1", false),
+		"listen address: want host:port, such as 127.0.0.1:8080: address 127.0.0.1: missing port in address")
 	require.Error(t, api.CheckExposure("maybe", "127.0.0.1:8080", false))
 }
 

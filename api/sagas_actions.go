@@ -68,11 +68,11 @@ func action[T any](s *service, name saga.ActionName, summary string, optional bo
 }
 
 func readRetry(given resource.RetryAction) (saga.Action, []resource.FieldError) {
-	return saga.Action{Step: given.Step, Reason: given.Reason}, reasonFaults(given.Reason, false)
+	return saga.Action{Step: given.Step, Reason: given.Reason}, reasonFaults(given.Reason, mayBeEmpty)
 }
 
 func readSkip(given resource.SkipAction) (saga.Action, []resource.FieldError) {
-	faults := reasonFaults(given.Reason, true)
+	faults := reasonFaults(given.Reason, inHistory)
 	if given.Step == "" {
 		faults = append(faults, field("step", "must name the step to skip"))
 	}
@@ -81,11 +81,11 @@ func readSkip(given resource.SkipAction) (saga.Action, []resource.FieldError) {
 }
 
 func readCompensate(given resource.CompensateAction) (saga.Action, []resource.FieldError) {
-	return saga.Action{Step: given.Step, Reason: given.Reason}, reasonFaults(given.Reason, true)
+	return saga.Action{Step: given.Step, Reason: given.Reason}, reasonFaults(given.Reason, inHistory)
 }
 
 func readRewind(given resource.RewindAction) (saga.Action, []resource.FieldError) {
-	faults := reasonFaults(given.Reason, true)
+	faults := reasonFaults(given.Reason, inHistory)
 	if given.To == "" {
 		faults = append(faults, field("to", "must name the step to rewind to"))
 	}
@@ -94,15 +94,15 @@ func readRewind(given resource.RewindAction) (saga.Action, []resource.FieldError
 }
 
 func readReasoned(given resource.ReasonedAction) (saga.Action, []resource.FieldError) {
-	return saga.Action{Reason: given.Reason}, reasonFaults(given.Reason, true)
+	return saga.Action{Reason: given.Reason}, reasonFaults(given.Reason, inHistory)
 }
 
 func readOptionalReason(given resource.OptionalReason) (saga.Action, []resource.FieldError) {
-	return saga.Action{Reason: given.Reason}, reasonFaults(given.Reason, false)
+	return saga.Action{Reason: given.Reason}, reasonFaults(given.Reason, mayBeEmpty)
 }
 
-func reasonFaults(reason string, required bool) []resource.FieldError {
-	if fault := checkReason(reason, required); fault != "" {
+func reasonFaults(reason string, kept reasonPlace) []resource.FieldError {
+	if fault := checkReason(reason, kept); fault != "" {
 		return []resource.FieldError{field("reason", fault)}
 	}
 	return nil
@@ -113,7 +113,7 @@ func (s *service) patchData(ctx context.Context, input *patchInput) (*sagaOutput
 	if !isObject(patch) {
 		return nil, problem(resource.CodeInvalidField, "The merge patch must be a JSON object.")
 	}
-	if fault := checkReason(input.Reason, true); fault != "" {
+	if fault := checkReason(input.Reason, inHistory); fault != "" {
 		return nil, parameter("reason", fault)
 	}
 	asked := saga.Action{Name: saga.ActionPatchData, Patch: patch, Reason: input.Reason}

@@ -88,8 +88,7 @@ func (c *Client) Redrive(ctx context.Context, id, reason string) (resource.Redri
 
 // Discard deletes a dead letter.
 func (c *Client) Discard(ctx context.Context, id string) error {
-	_, err := do[struct{}](ctx, c, call{method: http.MethodDelete, path: join("v1", "dead-letters", id)})
-	return err
+	return c.doWithout(ctx, call{method: http.MethodDelete, path: join("v1", "dead-letters", id)})
 }
 
 // SetDisabled determines whether the orchestrator refuses to start sagas of a definition.

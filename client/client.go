@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +29,9 @@ type Config struct {
 	Attempts int
 	// Backoff is the pause before the second attempt; it doubles with each further one. Default: 100 ms.
 	Backoff time.Duration
+	// Reconnect is how long a watch that was connected tries to connect again, also if a proxy answers 502 or 504. Default: it
+	// tries Attempts times.
+	Reconnect time.Duration
 	// Answered, if non-nil, is called with the JSON of each successful answer and of each event of a watch. It includes
 	// members that this version of the client does not know.
 	Answered func(content []byte)
@@ -77,35 +79,21 @@ const maxRetryAfter = 10 * time.Second
 // maxAnswer bounds the size of an answer.
 const maxAnswer = 64 << 20
 
-// do sends the call, repeats it where that is safe, and decodes the answer into a T.
-func do[T any](ctx context.Context, c *Client, request call) (T, error) {
-	var answer T
-	content, err := c.send(ctx, request)
-	if err != nil || len(content) == 0 {
-		return answer, err
-	}
-	if err := json.Unmarshal(content, &answer); err != nil {
-		return answer, fmt.Errorf("%s %s: decode the answer: %w", request.method, request.path, err)
-	}
-	c.config.Answered(content)
-	return answer, nil
-}
-
 // send sends the call until it has an answer, or until repeating it is unsafe or pointless.
-func (c *Client) send(ctx context.Context, request call) ([]byte, error) {
+func (c *Client) send(ctx context.Context, request call) (answer, error) {
 	pause := c.config.Backoff
 	for attempt := 1; ; attempt++ {
-		content, err := c.sendOnce(ctx, request)
+		received, err := c.sendOnce(ctx, request)
 		problem, _ := errors.AsType[*Problem](err)
 		notBegun := problem != nil && problem.Code == resource.CodeBusy
 		if err == nil || !request.repeatable && !notBegun || attempt >= c.config.Attempts || !transient(err) {
-			return content, err
+			return received, err
 		}
 		if problem != nil {
 			pause = max(pause, min(problem.RetryAfter, maxRetryAfter))
 		}
 		if !wait.For(ctx, pause) {
-			return nil, err
+			return answer{}, err
 		}
 		pause *= 2
 	}
@@ -123,17 +111,17 @@ func transient(err error) bool {
 	return failed
 }
 
-func (c *Client) sendOnce(ctx context.Context, request call) ([]byte, error) {
+func (c *Client) sendOnce(ctx context.Context, request call) (answer, error) {
 	response, err := c.open(ctx, request)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, &url.Error{Op: request.method, URL: request.path, Err: err}
+		return answer{}, &url.Error{Op: request.method, URL: request.path, Err: err}
 	}
-	return content, nil
+	return answer{status: response.StatusCode, from: response.Request, content: content}, nil
 }
 
 // open sends the request and returns the response of a success. Any other response becomes an error.
@@ -166,24 +154,6 @@ func (c *Client) open(ctx context.Context, request call) (*http.Response, error)
 	}
 	defer response.Body.Close()
 	return nil, problemOf(response)
-}
-
-// problemOf returns the problem document of a response. If a proxy answered instead of the orchestrator, there is none,
-// and the status becomes the problem.
-func problemOf(response *http.Response) error {
-	problem := &Problem{}
-	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil || json.Unmarshal(content, problem) != nil || problem.Code == "" {
-		problem = &Problem{
-			Code: "http_" + fmt.Sprint(response.StatusCode), Title: http.StatusText(response.StatusCode),
-			Detail: "the server answered " + response.Status + " without a problem document",
-		}
-	}
-	problem.Status = response.StatusCode
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 && seconds <= 3600 {
-		problem.RetryAfter = time.Duration(seconds) * time.Second
-	}
-	return problem
 }
 
 // encode returns the JSON of a request's body.

@@ -147,8 +147,7 @@ func (c *Client) Keys(ctx context.Context) (resource.List[resource.Key], error) 
 
 // RevokeKey revokes an API key. Every replica refuses the key within five seconds.
 func (c *Client) RevokeKey(ctx context.Context, id string) error {
-	_, err := do[struct{}](ctx, c, call{method: http.MethodDelete, path: join("v1", "keys", id)})
-	return err
+	return c.doWithout(ctx, call{method: http.MethodDelete, path: join("v1", "keys", id)})
 }
 
 // Health returns the orchestrator's version. It fails if the process does not answer.

@@ -67,11 +67,11 @@ func TestAWatchSurvivesBrokenConnections(t *testing.T) {
 	c, requests := answering(t, client.Config{},
 		cut(": watching\n\n"), // before the first event
 		cut(running), replies(503, unavailable), replies(503, unavailable), cut(": watching\n\n"),
-		replies(503, unavailable), replies(503, unavailable), replies(200, completed))
+		replies(503, unavailable), replies(503, unavailable), cut("event: saga\nid: 5\ndata: {\"revi"), replies(200, completed))
 	revisions, err := watched(t, c)
 	require.NoError(t, err)
 	assert.Equal(t, []int64{4, 5}, revisions)
-	assert.EqualValues(t, 8, requests.Load())
+	assert.EqualValues(t, 9, requests.Load())
 }
 
 func TestAWatchEndsAfterAMissedEnd(t *testing.T) {
@@ -100,6 +100,25 @@ func TestAWatchGivesUp(t *testing.T) {
 	}
 }
 
+func TestAWatchOutlastsARestartBehindAProxy(t *testing.T) {
+	t.Parallel()
+	away := replies(http.StatusBadGateway, "<html>")
+	c, requests := answering(t, client.Config{Reconnect: time.Minute}, cut(running), away, away, away, away, replies(200, completed))
+	revisions, err := watched(t, c)
+	require.NoError(t, err)
+	assert.Equal(t, []int64{4, 5}, revisions)
+	assert.EqualValues(t, 6, requests.Load())
+
+	c, requests = answering(t, client.Config{Reconnect: time.Minute}, replies(503, unavailable))
+	_, err = watched(t, c)
+	require.ErrorContains(t, err, "unavailable")
+	assert.EqualValues(t, 3, requests.Load(), "a watch that was never connected gives up soon")
+
+	c, _ = answering(t, client.Config{Reconnect: 10 * time.Millisecond}, cut(running), replies(503, unavailable))
+	_, err = watched(t, c)
+	require.ErrorContains(t, err, "unavailable", "it gives up in the end")
+}
+
 func TestAWatchEndsWhenTheLoopBreaks(t *testing.T) {
 	t.Parallel()
 	c, requests := answering(t, client.Config{}, replies(200, running+completed))
@@ -112,7 +131,7 @@ func TestAWatchEndsWhenTheLoopBreaks(t *testing.T) {
 
 func TestAnsweredReceivesTheBytesUnchanged(t *testing.T) {
 	t.Parallel()
-	const answer = `{ "revision":4, "of_a_later_version":true }`
+	const answer = `{ "revision":4, "id":"1", "of_a_later_version":true }`
 	var seen []string
 	config := client.Config{Answered: func(content []byte) { seen = append(seen, string(content)) }}
 	c, _ := answering(t, config, replies(200, answer), replies(404, `{"code":"saga_not_found"}`), replies(200, completed))

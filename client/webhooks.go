@@ -28,8 +28,7 @@ func (c *Client) Webhook(ctx context.Context, name string) (resource.Webhook, er
 
 // DeleteWebhook deletes a webhook and drops its waiting deliveries.
 func (c *Client) DeleteWebhook(ctx context.Context, name string) error {
-	_, err := c.send(ctx, call{method: http.MethodDelete, path: join("v1", "webhooks", name)})
-	return err
+	return c.doWithout(ctx, call{method: http.MethodDelete, path: join("v1", "webhooks", name)})
 }
 
 // TestWebhook sends a test event to a webhook, once.

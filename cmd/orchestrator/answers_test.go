@@ -12,7 +12,7 @@ import (
 
 func TestJSONOutputIsTheAnswerUnchanged(t *testing.T) {
 	t.Parallel()
-	const answer = `{"items":[], "id":"1","data":{"n":1e2,"html":"<&>"},"of_a_later_version":true}`
+	const answer = `{"items":[], "id":"1","name":"order","cause":"done","data":{"n":1e2,"html":"<&>"},"of_a_later_version":true}`
 	url, _ := pretending(t, http.StatusOK, answer+"\n\n")
 	for _, line := range []string{
 		"definitions list", "definitions show order", "sagas start order", "sagas list", "sagas show 1", "sagas why 1",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/internal/archive"
 )
@@ -18,7 +19,7 @@ type archiveFindCommand struct {
 
 // Run prints the last state of the saga.
 func (c *archiveFindCommand) Run(out *streams) error {
-	last, err := archive.Last(c.ArchiveDir, c.ID)
+	last, err := archive.Last(c.ArchiveDir, strings.ToUpper(c.ID)) // a ULID may be written in either case
 	if err == nil && last == nil {
 		err = fmt.Errorf("the archive does not have saga %q", c.ID)
 	}

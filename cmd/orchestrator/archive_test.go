@@ -23,6 +23,7 @@ func TestArchiveFind(t *testing.T) {
 		require.NoError(t, kept.Append([][]byte{[]byte(line(revision))}))
 	}
 	assert.Equal(t, result{out: line(9) + "\n"}, execute(t, "", "archive", "find", "01JD0000000000000000000000", "--archive-dir", directory))
+	assert.Equal(t, result{out: line(9) + "\n"}, execute(t, "", "archive", "find", "01jd0000000000000000000000", "--archive-dir", directory))
 	missing := execute(t, "", "archive", "find", "01JD0000000000000000000001", "--archive-dir", directory)
 	assert.Equal(t, exitFailed, missing.code)
 	assert.Contains(t, missing.err, "01JD0000000000000000000001")

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,7 +13,7 @@ import (
 
 // bulkFlags make an action one on many targets.
 type bulkFlags struct {
-	Filter    []string  `sep:"none" placeholder:"NAME=VALUE,..." help:"Act on all that match instead of on one ID, such as definition=order,status=stuck. The names are those of the REST API's list filters. Filters of several flags must all match."`
+	Filter    []string  `sep:"none" placeholder:"NAME=VALUE,..." help:"Act on all that match instead of on one ID, such as definition=order,status=stuck. The names are those of the REST API's list filters. Filters of several flags must all match. In a value, write \\, for a comma, \\\\ for a backslash, and \\t, \\n, \\r or \\uXXXX for what cannot be typed."`
 	DryRun    bool      `help:"With --filter: report what would be done, and do nothing."`
 	Rate      bulkRate  `help:"With --filter: at most this many per second."`
 	Canary    bulkCount `help:"With --filter: wait after this many until actions continue."`
@@ -37,62 +34,9 @@ func (f bulkFlags) chosen(id string) (bool, error) {
 	}
 }
 
-// filter converts name=value,name=value to the JSON form of a filter. A repeated name becomes a list.
-func (f bulkFlags) filter() (json.RawMessage, error) {
-	members := make(map[string]any)
-	given := strings.Join(f.Filter, ",")
-	for _, pair := range splitFilter(given) {
-		name, value, found := strings.Cut(pair, "=")
-		if !found || name == "" || value == "" {
-			return nil, usage("--filter %q: want name=value,name=value", given)
-		}
-		switch {
-		case slices.Contains([]string{"ids", "status", "label", "attention_reason"}, name):
-			list, _ := members[name].([]string)
-			members[name] = append(list, value)
-		case members[name] != nil:
-			return nil, usage("--filter: %s must be given once", name)
-		case name == "attention":
-			members[name] = value == "true"
-		case name == "version":
-			number, err := strconv.Atoi(value)
-			if err != nil {
-				return nil, usage("--filter: version must be a number")
-			}
-			members[name] = number
-		default:
-			members[name] = value
-		}
-	}
-	return json.Marshal(members)
-}
-
-// splitFilter splits at commas. A backslash in front of a comma or a backslash keeps it.
-func splitFilter(text string) (pairs []string) {
-	var pair strings.Builder
-	escaped := false
-	for _, c := range text {
-		switch {
-		case !escaped && c == '\\':
-			escaped = true
-			continue
-		case !escaped && c == ',':
-			pairs = append(pairs, pair.String())
-			pair.Reset()
-			continue
-		}
-		pair.WriteRune(c)
-		escaped = false
-	}
-	return append(pairs, pair.String())
-}
-
-// filterValue makes a value stand for itself in --filter.
-func filterValue(text string) string { return strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(text) }
-
 // actOnMany performs an action on all sagas that match the filter.
 func (c *sagasCommand) actOnMany(ctx context.Context, out *streams, flags bulkFlags, request resource.BulkRequest) error {
-	filter, err := flags.filter()
+	filter, err := flags.filter(sagaFilters())
 	if err != nil {
 		return err
 	}
@@ -115,16 +59,22 @@ func (c *sagasCommand) actOnMany(ctx context.Context, out *streams, flags bulkFl
 }
 
 // follow shows the progress of a bulk action until it no longer runs, and then its counts. A bulk action of which targets
-// failed, or that was stopped or cancelled, is an error.
+// failed, or that was stopped or cancelled, is an error. The orchestrator may restart meanwhile: the action goes on then.
 func (r *remote) follow(ctx context.Context, out *streams, action resource.BulkAction) error {
 	bar := newProgress(out, 0, 0)
 	for action.Status == "running" {
 		if bar.terminal {
 			bar.counts(action)
 		}
-		var err error
-		if action, err = r.client().BulkAction(ctx, action.ID, time.Second); err != nil {
+		id := action.ID
+		err := patiently(ctx, r.patience, func() (err error) {
+			action, err = r.client().BulkAction(ctx, id, time.Second)
 			return err
+		})
+		if err != nil {
+			bar.clear()
+			return fmt.Errorf("bulk action %s goes on without this command, which lost it: %w; orchestrator actions show %s shows its progress",
+				id, err, id)
 		}
 	}
 	bar.clear()

@@ -52,7 +52,6 @@ func TestAnActionOnManyIsRefusedWithoutAFilterThatCanWork(t *testing.T) {
 	} {
 		assert.Equal(t, exitUsage, c.run(strings.Fields(line)...).code, line)
 	}
-	assert.Contains(t, c.run("sagas", "pause", "--filter", "colour=red", "--reason", "x").err, "/filter/colour")
 	assert.Equal(t, 0, decoded[resource.BulkAction](c, "dead-letters", "discard", "--filter", "source=start", "--reason", "x").Matched)
 	assert.Contains(t, c.run("dead-letters", "redrive", "none").err, "dead_letter_not_found")
 }
@@ -115,10 +114,4 @@ func TestADefinitionIsDisabledAndEnabled(t *testing.T) {
 	assert.Contains(t, c.run("sagas", "start", "order").err, "definition_disabled")
 	require.Contains(t, c.done("definitions", "enable", "order"), "definition order is enabled")
 	c.done("sagas", "start", "order")
-}
-
-func TestAFilterMayHoldCommas(t *testing.T) {
-	t.Parallel()
-	value := `again,status=stuck\`
-	assert.Equal(t, []string{"error_code=" + value, "step=a"}, splitFilter("error_code="+filterValue(value)+",step=a"))
 }

@@ -80,10 +80,15 @@ func (c *deadLettersShow) Run(ctx context.Context, group *deadLettersCommand, ou
 	})
 }
 
+// letterReason is the reason of an action on dead letters, which have no history.
+type letterReason struct {
+	Reason string `help:"Reason, recorded in the audit log; required with --filter."`
+}
+
 type deadLettersRedrive struct {
-	bulkFlags      `embed:""`
-	optionalReason `embed:""`
-	ID             string `arg:"" optional:"" help:"Id of the dead letter."`
+	bulkFlags    `embed:""`
+	letterReason `embed:""`
+	ID           string `arg:"" optional:"" help:"Id of the dead letter."`
 }
 
 // Run redrives.
@@ -105,9 +110,9 @@ func (c *deadLettersRedrive) Run(ctx context.Context, group *deadLettersCommand,
 }
 
 type deadLettersDiscard struct {
-	bulkFlags      `embed:""`
-	optionalReason `embed:""`
-	ID             string `arg:"" optional:"" help:"Id of the dead letter."`
+	bulkFlags    `embed:""`
+	letterReason `embed:""`
+	ID           string `arg:"" optional:"" help:"Id of the dead letter."`
 }
 
 // Run discards.
@@ -129,7 +134,7 @@ func (c *deadLettersDiscard) Run(ctx context.Context, group *deadLettersCommand,
 
 // actOnMany redrives or discards all dead letters that match the filter.
 func (g *deadLettersCommand) actOnMany(ctx context.Context, out *streams, flags bulkFlags, action, reason string) error {
-	filter, err := flags.filter()
+	filter, err := flags.filter(letterFilters())
 	if err != nil {
 		return err
 	}

@@ -183,8 +183,12 @@ func (c *keysRevoke) Run(ctx context.Context, group *keysCommand, out *streams) 
 	if err := c.revoke(ctx, group); err != nil {
 		return err
 	}
-	fmt.Fprintln(out.err, "revoked", c.ID)
-	return nil
+	p := group.printer(out)
+	if !p.json { // standard output stays empty, as it always was
+		fmt.Fprintln(out.err, "revoked", plain(c.ID))
+		return nil
+	}
+	return p.show(map[string]string{"revoked": c.ID}, nil)
 }
 
 func (c *keysRevoke) revoke(ctx context.Context, group *keysCommand) error {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/saga-orchestrator/orchestrator/store"
 )
 
 // version is the version of the program. The linker sets it in releases.
@@ -98,7 +100,7 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 		return exitDone
 	}
 	fmt.Fprintln(out.err, "orchestrator:", plain(redact(err.Error()))) // the error may contain text of workers
-	if _, wrong := errors.AsType[usageError](err); wrong {
+	if _, wrong := errors.AsType[usageError](err); wrong || errors.Is(err, store.ErrDatabaseURL) {
 		return exitUsage
 	}
 	return exitFailed

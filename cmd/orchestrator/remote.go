@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -22,13 +24,15 @@ type remote struct {
 	CertKey string    `name:"client-key" env:"ORCHESTRATOR_CLIENT_KEY" type:"path" placeholder:"FILE" help:"Its key, in PEM."`
 	Output  string    `default:"table" enum:"table,json" help:"table, or json: the unchanged answer of the API."`
 
-	http   *http.Client // nil: the default
-	answer []byte       // the last answer, for --output json
+	http     *http.Client  // nil: the default
+	answer   []byte        // the last answer, for --output json
+	patience time.Duration // with an orchestrator that restarts while progress is shown; 0: the default
 }
 
 func (r *remote) client() *client.Client {
 	return client.New(client.Config{
-		Server: string(r.Server), Key: r.Key, HTTP: r.http, Answered: func(content []byte) { r.answer = content },
+		Server: string(r.Server), Key: r.Key, HTTP: r.http, Reconnect: cmp.Or(r.patience, patience),
+		Answered: func(content []byte) { r.answer = content },
 	})
 }
 

@@ -25,7 +25,8 @@ type sagasWatch struct {
 func (c *sagasWatch) Run(ctx context.Context, group *sagasCommand, out *streams) error {
 	if isTerminal(out.out) && group.Output == "table" && os.Getenv("TERM") != "dumb" {
 		view := &liveView{
-			client: client.New(client.Config{Server: string(group.Server), Key: group.Key}), id: c.ID, out: out.out,
+			client: client.New(client.Config{Server: string(group.Server), Key: group.Key, HTTP: group.http, Reconnect: patience}),
+			id:     c.ID, out: out.out,
 			size: func() (int, int) { return terminalSize(out.out) }, colour: os.Getenv("NO_COLOR") == "",
 		}
 		err := view.run(ctx)
@@ -119,15 +120,17 @@ func (v *liveView) run(ctx context.Context) error {
 	}
 }
 
-// look reads what the picture shows besides the saga.
-func (v *liveView) look(ctx context.Context, into *picture, s resource.Saga) (err error) {
+// look reads what the picture shows besides the saga. The orchestrator may restart meanwhile.
+func (v *liveView) look(ctx context.Context, into *picture, s resource.Saga) error {
 	into.saga, into.why = s, ""
-	if into.history, err = v.client.History(ctx, v.id); err != nil || s.Status.Terminal() {
+	return patiently(ctx, patience, func() (err error) {
+		if into.history, err = v.client.History(ctx, v.id); err != nil || s.Status.Terminal() {
+			return err
+		}
+		why, err := v.client.Why(ctx, v.id)
+		into.why = why.Message
 		return err
-	}
-	why, err := v.client.Why(ctx, v.id)
-	into.why = why.Message
-	return err
+	})
 }
 
 // draw replaces the last picture.

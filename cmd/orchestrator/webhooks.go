@@ -73,8 +73,15 @@ type webhooksDelete struct {
 }
 
 // Run deletes a webhook.
-func (c *webhooksDelete) Run(ctx context.Context, group *webhooksCommand) error {
-	return group.client().DeleteWebhook(ctx, c.Name)
+func (c *webhooksDelete) Run(ctx context.Context, group *webhooksCommand, out *streams) error {
+	if err := group.client().DeleteWebhook(ctx, c.Name); err != nil {
+		return err
+	}
+	p := group.printer(out)
+	if !p.json { // standard output stays empty, as it always was
+		return nil
+	}
+	return p.show(map[string]string{"deleted": c.Name}, nil)
 }
 
 type webhooksTest struct {

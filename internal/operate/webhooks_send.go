@@ -101,8 +101,11 @@ func sign(secret []byte, id, at string, body []byte) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// withoutURL removes the URL from an error of the HTTP client: its path or query may be a secret.
+// withoutURL removes the URL from an error of the HTTP client: its path or query may be a secret. It says what a timeout means.
 func withoutURL(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the receiver did not answer within %s", DeliveryTimeout)
+	}
 	if failed, is := errors.AsType[*url.Error](err); is {
 		return failed.Err
 	}

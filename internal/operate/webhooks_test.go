@@ -213,3 +213,17 @@ func TestNoEventIsLostBeforeTheWebhooksAreRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, hook.Waiting, "what no webhook wants makes no delivery")
 }
+
+func TestAReceiverThatHangsIsNamedAsSuch(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ended }))
+	t.Cleanup(receiver.Close)
+	t.Cleanup(func() { close(ended) }) // before the server closes, which waits for its handlers
+	sender := operate.NewSender(time.Now)
+	t.Cleanup(sender.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := sender.Send(ctx, record.Delivery{URL: receiver.URL, Secret: []byte("s")})
+	require.EqualError(t, err, "the receiver did not answer within 15s")
+}
