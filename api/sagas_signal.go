@@ -25,6 +25,7 @@ const maxErrorMessage = 4096
 type SignalInput struct {
 	SagaInput
 	Name           string `path:"name" doc:"The signal, as a step of the definition names it"`
+	IfMatch        string `header:"If-Match" doc:"ETags of the saga, weak or strong: 412 if the saga is at none of them"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"Makes the signal safe to repeat: the same key with the same body returns the saga"`
 }
 
@@ -35,7 +36,7 @@ func (s *service) signalRoute() {
 		about: "The step succeeds with the `output`, or fails with the code of the `error`. A signal that comes before its step waits " +
 			"is kept for it. The first one counts: later ones are 409 `signal_taken`. Returns the saga.",
 		body:   &bodyRule{shape: bodyOf[resource.Signal]().shape, optional: true},
-		errors: []int{http.StatusNotFound, http.StatusConflict},
+		errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed},
 	}, s.signal)
 }
 
@@ -52,6 +53,9 @@ func (s *service) signal(ctx context.Context, input *SignalInput) (*sagaOutput, 
 		return nil, err
 	}
 	if err := s.checkSaga(ctx, id); err != nil {
+		return nil, err
+	}
+	if signal.IfRevision, err = s.ifMatch(ctx, id, input.IfMatch); err != nil {
 		return nil, err
 	}
 	signal.ID, signal.Name, signal.Key, signal.Actor = ulid.Make().String(), input.Name, input.IdempotencyKey, actor(ctx)

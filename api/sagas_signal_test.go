@@ -44,6 +44,7 @@ func TestASignalIsGivenOnce(t *testing.T) {
 	assert.Equal(t, "/error", inside.Errors[0].Pointer)
 	o.post(path+"approved", `{"who":"ann"}`).problem(422, "unknown_field")
 	o.post("/v1/sagas/01JDBV8M5ZK7Q9GW3N1T4RXYEA/signals/approved", "").problem(404, "saga_not_found")
+	o.post(path+"approved", "", header{"If-Match", `"999"`}).problem(http.StatusPreconditionFailed, "revision_moved")
 	key := header{"Idempotency-Key", "k1"}
 	done := o.send(http.MethodPost, path+"approved", `{"output":{"by":"ann","n":1}}`, key).saga(http.StatusOK)
 	assert.Equal(t, saga.Completed, done.Status)

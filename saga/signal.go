@@ -15,6 +15,8 @@ type Signal struct {
 	Key    string          // idempotency key of the call; empty: none
 	Hash   []byte          // of the call's content
 	Actor  string
+
+	IfRevision int64 // 0: any revision
 }
 
 func (Signal) cause() {}
@@ -49,6 +51,8 @@ func (t *transition) signal(given Signal) {
 	}
 	before := s.Signal
 	switch {
+	case given.IfRevision != 0 && given.IfRevision != t.next.Revision:
+		t.refuse(RefusedRevisionMoved, "the saga is at revision %d, not %d", t.next.Revision, given.IfRevision)
 	case t.next.Phase == PhaseEnded || t.next.ReopenedFrom != "":
 		t.refuse(RefusedNotApplicable, "the saga has ended")
 	case before != nil:
