@@ -32,6 +32,7 @@ func mutants() []mutant {
 	all = append(all, operatorMutants()...)
 	all = append(all, queueMutants()...)
 	all = append(all, retentionMutants()...)
+	all = append(all, outsideMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)
 	all = append(all, workerMutants()...)

@@ -78,20 +78,22 @@ func (v *sagaCheck) checkWaitEnded(entry *saga.Entry, i int) {
 	}
 }
 
-// givenBy reports whether a signal was given to the step since it was reset, at the latest in that entry.
+// givenBy reports whether a signal was given to the step that it has not taken before it was reset, at the latest in that entry.
 func (v *sagaCheck) givenBy(end *saga.Entry, i int) bool {
-	given := false
+	given, taken := false, false
 	for n := range v.entries {
 		entry := &v.entries[n]
 		switch {
 		case entry.Seq >= end.Seq:
 			return given
 		case entry.Step == end.Step && entry.Type == saga.EntrySignalGiven:
-			given = true
+			given, taken = true, false
+		case entry.Step == end.Step && (entry.Type == saga.EntryStepSucceeded || entry.Type == saga.EntryStepFailed):
+			taken = given
 		case entry.Step == end.Step && entry.Type == saga.EntryRetried:
 			given = false
-		case entry.Type == saga.EntryRewound && (entry.Step == end.Step || v.follows(i, v.index(entry.Step))):
-			given = false
+		case entry.Type == saga.EntryRewound && taken && (entry.Step == end.Step || v.follows(i, v.index(entry.Step))):
+			given, taken = false, false
 		}
 	}
 	return given

@@ -1,0 +1,51 @@
+package main
+
+// outsideMutants returns defects that testers from outside have found.
+func outsideMutants() []mutant {
+	core := []layer{specifications()}
+	plans := []layer{{"plans", []string{"./store", "-run", "TestPlansOfEmpty|TestABacklog|TestRetentionDeletes"}}}
+	return []mutant{
+		{
+			"published events that are compared with each place", "store/events.go",
+			"and e.sink || '' = $1 and", "and e.sink = $1 and", plans,
+		},
+		{
+			"old keys that are joined with the table", "store/retention.go",
+			"delete from idempotency_keys where key = any(array(select key from idempotency_keys", "delete from idempotency_keys where key in ((select key from idempotency_keys", plans,
+		},
+		{
+			"an archive of sagas that cannot be deleted", "store/retention.go",
+			"where s.id = any($1) and not (`+mustStay+`))", "where s.id = any($1) and (true or `+mustStay+`))", []layer{retentionRules()},
+		},
+		{
+			"a command of a paused saga that leaves", "store/release.go",
+			"o.held_rank > 0 and not ` + sagaPaused + `", "o.held_rank > 0 and (true or ` + sagaPaused + `)",
+			[]layer{{"queue rules", []string{"./store", "-run", "Suite//paused_saga"}}},
+		},
+		{
+			"a stream that outlives its key", "api/sagas_watch.go",
+			"if s.refused(ctx) != nil {", "if s.refused(ctx) != nil && known < 0 {", []layer{{"streams", []string{"./api", "-run", "TestStreamsAndWaits"}}},
+		},
+		{
+			"a signal that a rewind forgets", "saga/rewind.go",
+			"s.Signal != nil && !s.Signal.Taken", "s.Signal != nil && s.Signal.Taken && false", core,
+		},
+		{
+			"a known effect that a retry forgets", "saga/settle.go",
+			"return s.EffectKnown || s.Oversized", "return s.Oversized", core,
+		},
+		{
+			"an input without a limit", "saga/waiting.go",
+			"if len(input) <= limit {", "if len(input) <= limit || limit > 0 {", core,
+		},
+		{
+			"a compensation of what was entered and not left", "steps/barrier.sql",
+			"WHEN effect.outcome = 'begun' THEN -- and committed", "WHEN effect.outcome = 'nothing' THEN -- and committed",
+			[]layer{{"barrier", []string{"./steps", "-run", "TestAKeyThatWasEntered"}}},
+		},
+		{
+			"a bulk action that acts although dry_run is null", "api/http_decode.go",
+			`member.Tag.Get("null") == "refused"`, `member.Tag.Get("null") == "never"`, []layer{{"bulk calls", []string{"./api", "-run", "Bulk"}}},
+		},
+	}
+}
