@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -185,9 +186,11 @@ func TestStreamsAndWaitsEndWithTheirKey(t *testing.T) {
 	o.define("order", reserve)
 	id := o.begin(`{"definition":"order"}`).ID
 	bearer := header{"Authorization", "Bearer " + created(record.Viewer, "3s")}
+	limited, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	var calls sync.WaitGroup
 	calls.Go(func() {
-		assert.Equal(t, http.StatusOK, o.get("/v1/sagas/"+id+"/watch", bearer).StatusCode, "the stream begins, and ends")
+		assert.Equal(t, http.StatusOK, o.sendWithin(limited, http.MethodGet, "/v1/sagas/"+id+"/watch", "", bearer).StatusCode, "the stream begins, and ends")
 	})
 	calls.Go(func() {
 		o.get("/v1/sagas/"+id+"?wait=50s", bearer).problem(http.StatusUnauthorized, resource.CodeUnauthorized)

@@ -16,7 +16,7 @@ func retentionMutants() []mutant {
 		},
 		{
 			"a key that goes with its saga", "store/retention.go",
-			" and $2 > interval '0' and s.finished_at + $2 < now() as frees", " as frees", stored,
+			" and $2 > interval '0' and s.finished_at + $2 < now() as frees", " and $2 > interval '0' as frees", stored,
 		},
 		{
 			"a saga deleted in another state than the archived one", "store/retention.go",
