@@ -1,0 +1,50 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/store"
+)
+
+// A time that the driver cannot read hides neither its row nor the others, in any table.
+func TestTimesOutOfRangeHideNoRow(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	d := damage{t, connect(t, url)}
+	for _, at := range []string{"infinity", "-infinity", "200000-01-01"} {
+		d.exec(`delete from webhooks; delete from bulk_items; delete from bulk_actions`)
+		d.exec(fmt.Sprintf(`insert into webhooks (name, url, events, secret, created_at, updated_at, last_at)
+			values ('hook', '', '{saga.stuck}', decode(repeat('00', 32), 'hex'), '%[1]s', '%[1]s', '%[1]s')`, at))
+		d.exec(fmt.Sprintf(`insert into webhook_deliveries (webhook, event_id, type, body, created_at) values ('hook', 'e', 't', '', '%s')`, at))
+		d.exec(fmt.Sprintf(`insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after, status, created_at)
+			values ('bulk', 'sagas', 'retry', '{}', '{}', '', '', 0, 0, 0, 'running', '%s')`, at))
+		d.exec(fmt.Sprintf(`insert into bulk_items (bulk_id, target, outcome, at) values ('bulk', 's', 'done', '%s')`, at))
+		hooks, err := s.Webhooks(t.Context())
+		require.NoError(t, err)
+		assert.Len(t, hooks, 1)
+		claimed, err := s.ClaimDeliveries(t.Context(), record.DeliveryClaim{Room: map[string]int{"hook": 10}, Lease: time.Minute})
+		require.NoError(t, err)
+		assert.Len(t, claimed, 1)
+		bulks, _, err := s.Bulks(t.Context(), record.Page{Limit: 10})
+		require.NoError(t, err)
+		assert.Len(t, bulks, 1)
+		running, err := s.ClaimBulks(t.Context(), "test", -time.Second)
+		require.NoError(t, err)
+		assert.Len(t, running, 1)
+		items, _, err := s.BulkItems(t.Context(), "bulk", "", record.Page{Limit: 10})
+		require.NoError(t, err)
+		assert.Len(t, items, 1)
+	}
+	d.exec(`insert into audit (at, actor, key_id, action, target, definition, reason, request_id, seq, hash)
+		values ('infinity', '', '', '', '', '', '', '', 1, sha256(''))`)
+	entries, _, err := s.Audit(t.Context(), record.AuditFilter{}, record.Page{Limit: 10})
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}
