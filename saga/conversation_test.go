@@ -27,6 +27,7 @@ type conversation struct {
 	history     []saga.Entry
 	bodies      map[string]string // of every command that was sent, by id
 	unpublished map[string]bool
+	held        map[string]bool // by settings of their queues
 	actions     int
 }
 
@@ -35,7 +36,7 @@ func begin(t *testing.T, def *saga.Builder, with ...func(*saga.Start)) *conversa
 	t.Helper()
 	definition, err := def.Build()
 	require.NoError(t, err)
-	c := &conversation{t: t, def: definition, now: noon, bodies: map[string]string{}, unpublished: map[string]bool{}}
+	c := &conversation{t: t, def: definition, now: noon, bodies: map[string]string{}, unpublished: map[string]bool{}, held: map[string]bool{}}
 	start := saga.Start{ID: "s", At: noon, Actor: "caller"}
 	for _, change := range with {
 		change(&start)
@@ -53,7 +54,7 @@ func begin(t *testing.T, def *saga.Builder, with ...func(*saga.Start)) *conversa
 // hear decides one event at the current time of the conversation.
 func (c *conversation) hear(cause saga.Cause) saga.Decision {
 	c.t.Helper()
-	decision, err := decide(c.def, c.is, saga.Event{At: c.now, OverdueAfter: c.overdue, Cause: cause})
+	decision, err := decide(c.def, c.is, saga.Event{At: c.now, OverdueAfter: c.overdue, HeldBack: c.held, Cause: cause})
 	require.NoError(c.t, err, "%T %+v\nafter %s", cause, cause, c.recent())
 	c.take(decision)
 	return decision
@@ -153,6 +154,13 @@ func (c *conversation) lose(step string) {
 
 // hold keeps the command that is out in the outbox; publish releases it.
 func (c *conversation) hold(step string) { c.t.Helper(); c.unpublished[c.out(step).String()] = true }
+
+// holdBack keeps it in the outbox as settings of its queue do: it was never sent.
+func (c *conversation) holdBack(step string) {
+	c.t.Helper()
+	c.hold(step)
+	c.held[c.out(step).String()] = true
+}
 
 func (c *conversation) publish(step string) {
 	c.t.Helper()

@@ -13,7 +13,10 @@ type Decision struct {
 	Changed  bool
 	Commands []Command
 	Messages []Message // to other sagas
-	Entries  []Entry
+	// Withdrawn holds commands that must never be sent. Delete them from the outbox in the same transaction, which must fail
+	// if one of them has left it.
+	Withdrawn []CommandID
+	Entries   []Entry
 	// Looks holds the positions of steps that have waited long for their child: its end may have been missed.
 	Looks []int
 	// Ignored is the reason why nothing changed: the event was late, repeated or not due.

@@ -9,7 +9,10 @@ import (
 type Event struct {
 	At           time.Time
 	OverdueAfter time.Duration // time without progress after which the saga asks for attention; 0: never
-	Cause        Cause
+	// HeldBack holds the ids of commands that were never sent, because settings of their queues hold them back. A saga that
+	// turns back withdraws them. It may be incomplete: a Wake says it all.
+	HeldBack map[string]bool
+	Cause    Cause
 }
 
 // Cause is what happened: Wake, Published, Lost, Reply, Signal, ChildEnded, Unwind or Action.

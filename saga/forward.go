@@ -191,12 +191,16 @@ func (t *transition) turnBack(why Failure) {
 	}
 }
 
-// giveUpWaiting ends step i if it waits: for its next attempt, or for what it is there to wait for. A child is asked to compensate.
+// giveUpWaiting ends step i if it only waits: for its next attempt, for what it is there to wait for, or for its queue. A child
+// is asked to compensate.
 func (t *transition) giveUpWaiting(i int) {
 	switch s := &t.next.Steps[i]; {
 	case s.Status == StepRetrying:
 		t.giveUp(i)
 	case s.interruptible():
 		t.giveUpWait(i)
+	case t.heldBack(i):
+		t.withdraw(i)
+		t.giveUp(i)
 	}
 }

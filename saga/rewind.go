@@ -41,8 +41,7 @@ func (t *transition) actRewind(a Action) {
 // requestRewind turns the saga back now, or once the outcome of a pivot that is out is known.
 func (t *transition) requestRewind(a Action) {
 	if t.def.graph.pivot >= 0 {
-		pivot := &t.next.Steps[t.def.graph.pivot]
-		waiting := pivot.Status == StepRetrying || pivot.interruptible()
+		pivot, waiting := &t.next.Steps[t.def.graph.pivot], t.onlyWaits(t.def.graph.pivot)
 		if pivot.Status == StepRunning || waiting {
 			t.next.TurnBack = &Failure{Code: CodeRewind, Message: a.Reason}
 			t.record(EntryRewindRequested, a.To, 0, reasonOf(a))

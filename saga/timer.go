@@ -24,6 +24,7 @@ func (t *transition) wake(w Wake) {
 	}
 	t.begin()
 	t.wakeDeadline() // first: after the deadline no attempt may be dispatched
+	t.withdrawHeld()
 	for i := range t.next.Steps {
 		t.wakeOut(i, w) // before new attempts: an exhausted step turns the saga back
 		t.wakeWait(i)
@@ -169,12 +170,12 @@ func (t *transition) requestTurnBack(why Failure) {
 		t.turnBack(why)
 		return
 	}
-	switch pivot := &t.next.Steps[t.def.graph.pivot]; {
-	case pivot.Status == StepRetrying || pivot.interruptible():
-		t.next.TurnBack = &why
+	switch pivot := t.def.graph.pivot; {
+	case t.onlyWaits(pivot):
+		t.next.TurnBack, t.next.Rewind = &why, nil
 		t.progress()
-		t.failWaiting(t.def.graph.pivot)
-	case pivot.Status == StepRunning:
+		t.failWaiting(pivot)
+	case t.next.Steps[pivot].Status == StepRunning:
 		t.next.TurnBack, t.next.Rewind = &why, nil
 		t.progress()
 	default:
@@ -187,6 +188,9 @@ func (t *transition) failWaiting(pivot int) {
 	if t.next.Steps[pivot].interruptible() {
 		t.fail(pivot, CodeCancelled, "the saga turned back while the step waited")
 		return
+	}
+	if t.heldBack(pivot) {
+		t.withdraw(pivot)
 	}
 	t.failFinally(pivot)
 }

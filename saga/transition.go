@@ -27,6 +27,8 @@ type transition struct {
 	refused     *Refusal
 	commands    []Command
 	messages    []Message
+	held        map[string]bool // Event.HeldBack
+	withdrawn   []CommandID
 	looks       []int // steps whose child is to be looked at
 	entries     []Entry
 }
@@ -78,7 +80,7 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	if err := d.runnable(); err != nil {
 		return Decision{}, err
 	}
-	t := &transition{def: d, next: in, now: event.At, overdue: event.OverdueAfter}
+	t := &transition{def: d, next: in, now: event.At, overdue: event.OverdueAfter, held: event.HeldBack}
 	t.next.Steps = slices.Clone(in.Steps)
 	switch cause := event.Cause.(type) {
 	case Wake:
@@ -130,7 +132,7 @@ func (t *transition) finish(in Instance) (Decision, error) {
 	}
 	return Decision{
 		Next: t.next, Changed: true, Commands: t.commands, Messages: t.messages, Entries: t.entries, OutputFault: t.outputFault,
-		Looks: t.looks,
+		Looks: t.looks, Withdrawn: t.withdrawn,
 	}, nil
 }
 
@@ -141,6 +143,7 @@ func (t *transition) advance() {
 		return
 	}
 	t.wakeDeadline()
+	t.withdrawHeld()
 	for phase := Phase(""); phase != t.next.Phase; { // a condition may turn the saga back, the end of a rewind forward
 		phase = t.next.Phase
 		switch phase {

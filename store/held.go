@@ -41,12 +41,29 @@ func splitHeld(commands []wire.Command) (held, others []wire.Command) {
 	return held, others
 }
 
-// insertHeld adds commands without a lease. No claim sees them: only ReleaseHeld ends their waiting.
+// neverSent is true of an outbox row o that is held back and was never sent: no replica has ever had it in memory.
+const neverSent = `(o.held_rank is not null and coalesce(o.attempts, 0) = 0 and o.refused_at is null)`
+
+// withdrawCommands deletes commands that must never be sent. It waits for a release that is taking one of them, and then
+// fails.
+const withdrawCommands = `with gone as (
+		delete from outbox o
+		where o.saga_id = any($1::text[]) and o.saga_id || '/' || o.command = any($2::text[]) and ` + neverSent + ` returning 1)
+	select require_rows($3, count(*), 'withdraw commands that were never sent') from gone`
+
+func queueWithdrawn(b *pgx.Batch, commands []saga.CommandID) {
+	if len(commands) > 0 {
+		sagas, ids := commandColumns(commands)
+		b.Queue(withdrawCommands, sagas, ids, len(ids))
+	}
+}
+
+// insertHeld adds commands without a lease, sent this often before. No claim sees them: only ReleaseHeld ends their waiting.
 const insertHeld = `insert into outbox (saga_id, command, queue, created_at, body, held_rank, claimed_until, leased, attempts, reason)
 	select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::timestamptz[]), unnest($5::bytea[]),
-		unnest($6::smallint[]), 'infinity', false, 0, ''`
+		unnest($6::smallint[]), 'infinity', false, $7::integer, ''`
 
-func (s *Store) queueHeld(b *pgx.Batch, commands []wire.Command, statement string) {
+func (s *Store) queueHeld(b *pgx.Batch, commands []wire.Command, sent int, statement string) {
 	n := len(commands)
 	if n == 0 {
 		return
@@ -57,5 +74,5 @@ func (s *Store) queueHeld(b *pgx.Batch, commands []wire.Command, statement strin
 		c := &commands[i]
 		sagas[i], ids[i], queues[i], created[i], bodies[i], ranked[i] = c.ID.Saga, localID(c.ID), c.Queue, c.CreatedAt, s.sealedBody(c), rankOf(c)
 	}
-	b.Queue(statement, sagas, ids, queues, created, bodies, ranked)
+	b.Queue(statement, sagas, ids, queues, created, bodies, ranked, sent)
 }

@@ -23,6 +23,7 @@ type load struct {
 	found       sagas
 	unreadable  map[string]error
 	unpublished map[string]map[string]bool
+	heldBack    map[string]map[string]bool
 	newer       map[string]int
 	defined     map[definitionKey]bool
 	busy        map[string]bool
@@ -39,6 +40,7 @@ func newLoad(s *Store, batch record.Batch) *load {
 		found:       newSagas(len(batch.SagaIDs)),
 		unreadable:  make(map[string]error),
 		unpublished: make(map[string]map[string]bool),
+		heldBack:    make(map[string]map[string]bool),
 		newer:       make(map[string]int),
 		defined:     make(map[definitionKey]bool),
 		busy:        make(map[string]bool),
@@ -183,17 +185,25 @@ func (l *load) queueUnpublished(b *pgx.Batch) {
 	if len(ids) == 0 {
 		return
 	}
-	b.Queue(`select saga_id, saga_id || '/' || command from outbox where saga_id = any($1)`, ids).Query(func(rows pgx.Rows) error {
+	b.Queue(`select o.saga_id, o.saga_id || '/' || o.command, `+neverSent+` from outbox o where o.saga_id = any($1)`, ids).Query(func(rows pgx.Rows) error {
 		var sagaID, commandID string
-		_, err := pgx.ForEachRow(rows, []any{&sagaID, &commandID}, func() error {
-			if l.unpublished[sagaID] == nil {
-				l.unpublished[sagaID] = make(map[string]bool)
+		var heldBack bool
+		_, err := pgx.ForEachRow(rows, []any{&sagaID, &commandID, &heldBack}, func() error {
+			note(l.unpublished, sagaID, commandID)
+			if heldBack {
+				note(l.heldBack, sagaID, commandID)
 			}
-			l.unpublished[sagaID][commandID] = true
 			return nil
 		})
 		return err
 	})
+}
+
+func note(in map[string]map[string]bool, sagaID, commandID string) {
+	if in[sagaID] == nil {
+		in[sagaID] = make(map[string]bool)
+	}
+	in[sagaID][commandID] = true
 }
 
 func (l *load) loaded() (record.Loaded, error) {
@@ -212,7 +222,7 @@ func (l *load) loaded() (record.Loaded, error) {
 		}
 	}
 	return record.Loaded{
-		Now: l.now.UTC(), Instances: l.found.instances, Unreadable: l.unreadable, Unpublished: l.unpublished,
+		Now: l.now.UTC(), Instances: l.found.instances, Unreadable: l.unreadable, Unpublished: l.unpublished, HeldBack: l.heldBack,
 		Starts: starts, Newer: l.newer, Busy: l.busy, BulkOver: l.bulkOver, LettersGone: l.lettersGone,
 	}, nil
 }

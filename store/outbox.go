@@ -19,7 +19,7 @@ import (
 // are held back have no lease.
 func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 	if held, others := splitHeld(commands); len(held) > 0 {
-		s.queueHeld(b, held, insertHeld)
+		s.queueHeld(b, held, 0, insertHeld)
 		commands = others
 	}
 	n := len(commands)
@@ -39,7 +39,7 @@ func (s *Store) queueCommands(b *pgx.Batch, commands []wire.Command) {
 // queueRedriven adds rows for commands that are sent again. One that is there is on its way already.
 func (s *Store) queueRedriven(b *pgx.Batch, commands []wire.Command) {
 	held, others := splitHeld(commands)
-	s.queueHeld(b, held, insertHeld+` on conflict do nothing`)
+	s.queueHeld(b, held, 1, insertHeld+` on conflict do nothing`)
 	for i := range others {
 		c := &others[i]
 		b.Queue(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, attempts, leased, reason)

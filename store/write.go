@@ -72,6 +72,7 @@ func (w *write) queue(b *pgx.Batch) error {
 	queueResults(b, w.changes.Results)
 	w.store.queueRedriven(b, w.changes.Redriven)
 	queueDiscarded(b, w.changes.Discarded)
+	queueWithdrawn(b, w.changes.Withdrawn)
 	w.store.queueCommands(b, w.changes.Commands)
 	w.queueKeys(b, created)
 	w.store.queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))

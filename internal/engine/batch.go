@@ -33,6 +33,7 @@ type batchState struct {
 	abandoned   []record.Abandonment
 	results     []record.BulkResult
 	redriven    []wire.Command
+	withdrawn   []saga.CommandID
 	discarded   []string
 	answers     []answer
 	audit       []record.AuditEntry
@@ -202,7 +203,9 @@ func (b *batchState) event(r *request) (answer, error) {
 		r.turnaround = b.now.Sub(s.instance.UpdatedAt)
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
-		return s.def.Transition(s.instance, saga.Event{At: b.timeFor(r, &s.instance), OverdueAfter: b.overdue, Cause: b.causeOf(r)})
+		return s.def.Transition(s.instance, saga.Event{
+			At: b.timeFor(r, &s.instance), OverdueAfter: b.overdue, HeldBack: b.loaded.HeldBack[r.sagaID], Cause: b.causeOf(r),
+		})
 	})
 	if _, woken := r.cause.(saga.Wake); woken && decision.Changed {
 		s.wakeAt = s.instance.WakeAt
@@ -317,6 +320,7 @@ func (b *batchState) apply(s *sagaState, decision saga.Decision) error {
 		b.commands = append(b.commands, encoded)
 		b.bytes += len(encoded.Body)
 	}
+	b.withdrawn = append(b.withdrawn, decision.Withdrawn...)
 	s.changed = true
 	s.instance = decision.Next
 	s.entries = append(s.entries, decision.Entries...)
@@ -334,6 +338,7 @@ func (b *batchState) changes(letters []record.DeadLetter) (record.Changes, error
 	changes := record.Changes{
 		Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned,
 		Results: b.results, Redriven: b.redriven, Discarded: b.discarded, Audit: b.audit,
+		Withdrawn: b.withdrawn,
 	}
 	created, updated, entries := b.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)

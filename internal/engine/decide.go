@@ -122,7 +122,8 @@ func assemble(requests []*request) record.Batch {
 			seen[r.sagaID] = true
 			batch.SagaIDs = append(batch.SagaIDs, r.sagaID)
 		}
-		if _, wakes := r.cause.(saga.Wake); wakes {
+		switch r.cause.(type) {
+		case saga.Wake, saga.Action:
 			batch.WithOutbox = append(batch.WithOutbox, r.sagaID)
 		}
 	}
@@ -143,6 +144,9 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 		e.quarantine.release(id)
 		if s.changed {
 			e.watchers.announce(&s.instance)
+		}
+		if e.mayWithdraw(state, s) {
+			e.timers.set(id, now, now, false)
 		}
 	}
 	for _, abandoned := range state.abandoned {

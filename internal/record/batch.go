@@ -10,7 +10,7 @@ import (
 // Batch is what a transaction must load before the core can decide.
 type Batch struct {
 	SagaIDs     []string // of existing sagas, each once, in any order
-	WithOutbox  []string // those of SagaIDs that need Loaded.Unpublished
+	WithOutbox  []string // those of SagaIDs that need Loaded.Unpublished and Loaded.HeldBack
 	Starts      []StartClaim
 	Bulk        []BulkRef        // targets of bulk actions that the batch decides
 	Redrives    []string         // ids of dead letters that the batch redrives
@@ -40,6 +40,8 @@ type Loaded struct {
 	// later.
 	Busy        map[string]bool
 	Unpublished map[string]map[string]bool // saga id → ids of its commands still in the outbox
+	// HeldBack holds those of Unpublished that settings of their queue hold back and that were never sent, by saga id.
+	HeldBack map[string]map[string]bool
 	// Starts holds the result of each claim, by SagaID. A claim that found its own saga stored, by an earlier commit of
 	// the same batch with an unknown outcome, is StartExists with its own id.
 	Starts map[string]StartOutcome
@@ -85,6 +87,9 @@ type Changes struct {
 	Events    []Event        // each once for each sink
 	Audit     []AuditEntry   // of changes by callers
 	Commands  []wire.Command // outbox rows, claimed by this replica for the lease
+	// Withdrawn holds commands of Loaded.HeldBack to delete. If one has left the outbox meanwhile, the transaction is tried
+	// again.
+	Withdrawn []saga.CommandID
 	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
 	DeadLetters []DeadLetter
 }

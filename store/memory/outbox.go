@@ -35,9 +35,23 @@ func (t *transaction) putRedriven(now time.Time, commands []wire.Command) {
 		if row, found := t.writing.tables.outbox[command.ID.Saga][command.ID.String()]; found && !row.Delivered {
 			continue
 		}
-		t.putOutbox(t.newRow(now, command))
+		row := t.newRow(now, command)
+		if row.Held {
+			row.Attempts = 1 // it was sent before
+		}
+		t.putOutbox(row)
 	}
 }
+
+// withdraw deletes commands that must never be sent.
+func (t *transaction) withdraw(commands []saga.CommandID) {
+	for _, id := range commands {
+		t.deleteOutbox(id)
+	}
+}
+
+// neverSent reports whether the command is held back and was never sent.
+func (r *outboxRow) neverSent() bool { return r.Held && r.Attempts == 0 && r.RefusedAt.IsZero() }
 
 // newRow returns a row under a lease, unless the settings of its queue hold it back.
 func (t *transaction) newRow(now time.Time, command wire.Command) outboxRow {

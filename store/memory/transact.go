@@ -57,6 +57,7 @@ func (t *transaction) load() record.Loaded {
 		Instances:   make(map[string]saga.Instance, len(t.batch.SagaIDs)),
 		Unreadable:  make(map[string]error),
 		Unpublished: make(map[string]map[string]bool),
+		HeldBack:    make(map[string]map[string]bool),
 		Starts:      t.claim(),
 		Newer:       t.newer(),
 		BulkOver:    t.bulkOver(),
@@ -75,13 +76,20 @@ func (t *transaction) load() record.Loaded {
 			if row.Delivered || t.confirmed[command] {
 				continue
 			}
-			if loaded.Unpublished[id] == nil {
-				loaded.Unpublished[id] = make(map[string]bool)
+			note(loaded.Unpublished, id, command)
+			if row.neverSent() {
+				note(loaded.HeldBack, id, command)
 			}
-			loaded.Unpublished[id][command] = true
 		}
 	}
 	return loaded
+}
+
+func note(in map[string]map[string]bool, sagaID, commandID string) {
+	if in[sagaID] == nil {
+		in[sagaID] = make(map[string]bool)
+	}
+	in[sagaID][commandID] = true
 }
 
 func (t *transaction) change(loaded record.Loaded, changes record.Changes) error {
@@ -114,6 +122,7 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 	if err := t.abandon(loaded.Now, changes.Abandoned); err != nil {
 		return err
 	}
+	t.withdraw(changes.Withdrawn)
 	if err := t.putCommands(loaded.Now, changes.Commands); err != nil {
 		return err
 	}

@@ -105,10 +105,14 @@ func (f *Fixture) Apply(id string, causes ...saga.Cause) saga.Instance {
 
 // Decide decides the causes in turn.
 func (f *Fixture) Decide(loaded record.Loaded, id string, causes ...saga.Cause) (record.Changes, error) {
+	return f.decideWith(loaded, id, nil, causes...)
+}
+
+func (f *Fixture) decideWith(loaded record.Loaded, id string, held map[string]bool, causes ...saga.Cause) (record.Changes, error) {
 	var all record.Changes
 	in := loaded.Instances[id]
 	for _, cause := range causes {
-		decision, err := f.Order.Transition(in, saga.Event{At: loaded.Now, Cause: cause})
+		decision, err := f.Order.Transition(in, saga.Event{At: loaded.Now, HeldBack: held, Cause: cause})
 		if err != nil {
 			return record.Changes{}, err
 		}
@@ -121,6 +125,7 @@ func (f *Fixture) Decide(loaded record.Loaded, id string, causes ...saga.Cause) 
 		all.Entries = append(all.Entries, changes.Entries...)
 		all.Commands = append(all.Commands, changes.Commands...)
 		all.Events = append(all.Events, changes.Events...)
+		all.Withdrawn = append(all.Withdrawn, decision.Withdrawn...)
 	}
 	all.Updated = []saga.Instance{in}
 	return all, nil

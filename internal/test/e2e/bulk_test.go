@@ -33,7 +33,7 @@ func TestABulkActionSurvivesTheDeathOfItsReplica(t *testing.T) {
 		a.must(http.StatusCreated, http.MethodPost, "/v1/sagas", map[string]any{"definition": "letter"}, &started)
 		ids = append(ids, started.ID)
 	}
-	fx.refuseAll(ids)
+	fx.refuseAll(ids, "receipt")
 	require.Eventually(t, func() bool {
 		var groups resource.Groups
 		a.must(http.StatusOK, http.MethodGet, "/v1/stuck", nil, &groups)
@@ -98,8 +98,8 @@ func (fx *fixture) amqpURL() (url string) {
 	return url
 }
 
-// refuseAll answers the first command of each saga with a final failure.
-func (fx *fixture) refuseAll(ids []string) {
+// refuseAll answers the first command of a step of each saga with a final failure.
+func (fx *fixture) refuseAll(ids []string, step string) {
 	fx.t.Helper()
 	conn, err := amqp.Dial(fx.amqpURL())
 	require.NoError(fx.t, err)
@@ -108,7 +108,7 @@ func (fx *fixture) refuseAll(ids []string) {
 	require.NoError(fx.t, err)
 	for _, id := range ids {
 		require.NoError(fx.t, channel.PublishWithContext(fx.t.Context(), "", fx.prefix+".replies", false, false, amqp.Publishing{
-			CorrelationId: fmt.Sprintf("%s/receipt/execute/1", id), ContentType: "application/json", DeliveryMode: amqp.Persistent,
+			CorrelationId: fmt.Sprintf("%s/%s/execute/1", id, step), ContentType: "application/json", DeliveryMode: amqp.Persistent,
 			Body: []byte(`{"status":"failed","error":{"code":"mailbox_full","message":"no","retryable":false}}`),
 		}))
 	}

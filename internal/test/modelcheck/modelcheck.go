@@ -213,6 +213,7 @@ func (w *search) step(s *State, m Move) (*State, saga.Decision, string) {
 		return nil, decision, fault
 	}
 	next.replaced(decision.Commands, func(name string) int { return stepOf(w.def, name) })
+	next.withdrawn(w.def, &s.Saga, decision.Withdrawn)
 	next.waited(w.def, &decision, m)
 	next.recordDecision(w.def, &s.Saga, m)
 	return &next, decision, next.settle(w.def)

@@ -79,6 +79,7 @@ type Move struct {
 	Never  saga.CommandID  // of Foreign
 	Data   json.RawMessage // the data of the saga; nil: worldData
 	Child  Child           // of ChildProgresses
+	Held   uint8           // the steps whose commands were never sent, as the transaction finds in the outbox
 }
 
 // Timers of the saga rather than of a step.
@@ -117,6 +118,11 @@ func (m Move) String() string {
 	if m.Late {
 		text.WriteString(" (late)")
 	}
+	for i := range maxSteps {
+		if m.Held&(1<<i) != 0 {
+			text.WriteString(" (" + stepName(i) + " held back)")
+		}
+	}
 	if m.What == ChildProgresses {
 		text.WriteString(" " + m.Child.String())
 	}
@@ -137,7 +143,7 @@ func (m Move) byOperator() bool { return m.What == Acts || m.What == Unwinds }
 
 // event returns the event for the core, and the instance with its timers due.
 func (m Move) event(in saga.Instance) (saga.Instance, saga.Event) {
-	event := saga.Event{At: now, OverdueAfter: overdueAfter, Cause: m.cause(&in)}
+	event := saga.Event{At: now, OverdueAfter: overdueAfter, HeldBack: m.heldIn(&in), Cause: m.cause(&in)}
 	if m.Late {
 		event.At = now.Add(muchLater)
 	}
@@ -216,7 +222,7 @@ func (m Move) cause(in *saga.Instance) saga.Cause {
 		if m.reports() {
 			return m.childEnded(in)
 		}
-		wake := saga.Wake{}
+		wake := saga.Wake{Unpublished: m.heldIn(in)}
 		if m.What == FallsDueUnpublished {
 			wake.Unpublished = map[string]bool{execute.String(): true, compensation.String(): true}
 		}

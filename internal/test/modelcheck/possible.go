@@ -20,7 +20,7 @@ func (w *search) moves(s *State) []Move {
 		all = append(all, Move{What: Unwinds})
 	}
 	all = append(all, w.wakes(&s.Saga)...)
-	return append(all, w.actions(s)...)
+	return w.withHeld(s, append(all, w.actions(s)...))
 }
 
 // replies returns the replies that may come for step i: any from strangers, otherwise only what the worker can have

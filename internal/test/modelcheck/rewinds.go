@@ -81,7 +81,7 @@ func rewindsCompensateFirst(e edge) string {
 		if owed(e.def, e.before, i) && !settled {
 			return fmt.Sprintf("%s runs again, but it was not compensated", s.Name)
 		}
-		timed := e.move.What == FallsDue && e.move.Timers&(1<<i) != 0
+		timed := e.move.What == FallsDue && e.move.Timers&(1<<i) != 0 || e.move.Held&(1<<i) != 0 // else it was awaited
 		if old.Status == saga.StepRunning && e.move.Step != i && !timed && !interruptible(old) {
 			return fmt.Sprintf("%s runs again, but a command of it is out", s.Name)
 		}

@@ -36,5 +36,33 @@ func queueMutants() []mutant {
 			"append(r.gates.list(false), r.controls.controlled()...)", "r.gates.list(false)",
 			relayed,
 		},
+		{
+			"a withdrawn command that is sent", "store/write.go",
+			"queueWithdrawn(b, w.changes.Withdrawn)", "queueWithdrawn(b, nil)", queues,
+		},
+		{
+			"a command that was sent before, withdrawn", "store/held.go",
+			"o.held_rank is not null and coalesce(o.attempts, 0) = 0", "o.held_rank is not null and coalesce(o.attempts, 0) >= 0", queues,
+		},
+		{
+			"a held pivot that a cancel waits for", "saga/withdraw.go",
+			"s.interruptible() || t.heldBack(i)", "s.interruptible() || t.heldBack(i) && false",
+			[]layer{modelCheck(), specifications()},
+		},
+		{
+			"a deadline that does not end the rewind of a held pivot", "saga/timer.go",
+			"t.next.TurnBack, t.next.Rewind = &why, nil\n\t\tt.progress()\n\t\tt.failWaiting(pivot)", "t.next.TurnBack = &why\n\t\tt.progress()\n\t\tt.failWaiting(pivot)",
+			[]layer{modelCheck(), specifications()},
+		},
+		{
+			"a withdrawal of what goes forward", "saga/withdraw.go",
+			"awaited && t.active(i) && t.getsNoRetry(i)", "(awaited || i >= 0) && t.active(i)",
+			[]layer{modelCheck(), specifications()},
+		},
+		{
+			"a failure beside a held command that nothing follows", "internal/engine/decide.go",
+			"if e.mayWithdraw(state, s) {", "if e.mayWithdraw(state, s) && now.IsZero() {",
+			[]layer{engines()},
+		},
 	}
 }

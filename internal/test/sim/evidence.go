@@ -52,6 +52,7 @@ type sagaEvidence struct {
 type sent struct {
 	content uint64    // a hash
 	at      time.Time // when it reached its queue first; zero: never
+	gone    bool      // withdrawn: no worker may ever get it
 }
 
 // heard is a success that a replica acknowledged, so it will not be redelivered.
@@ -129,6 +130,9 @@ func (e *evidence) committed(changes record.Changes) {
 		}
 		d.commands[id] = sent{content: content(c)}
 	}
+	for _, id := range changes.Withdrawn {
+		e.withdrawn(id)
+	}
 	for i := range changes.DeadLetters {
 		e.letter(&changes.DeadLetters[i])
 	}
@@ -163,6 +167,8 @@ func (e *evidence) published(command *wire.Command) {
 		e.violate(d.id, "only committed commands are published", id)
 	case committed.content != content(command):
 		e.violate(d.id, "a command id stands for one body", id)
+	case committed.gone:
+		e.violate(d.id, "what is withdrawn is not sent", id)
 	case committed.at.IsZero():
 		committed.at = e.sim.time()
 		d.commands[id] = committed

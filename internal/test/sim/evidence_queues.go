@@ -8,6 +8,18 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
+// withdrawn records a command that the saga takes back.
+func (e *evidence) withdrawn(id saga.CommandID) {
+	e.sim.count(withdrawn)
+	d := e.known[id.Saga]
+	command := d.commands[id.String()]
+	if !command.at.IsZero() {
+		e.violate(d.id, "only what was never sent is withdrawn", id.String())
+	}
+	command.gone = true
+	d.commands[id.String()] = command
+}
+
 // released checks what leaves by the settings of a queue: nothing during a pause, and under a cap no more execute commands
 // than it allows, together with those that left under a cap before and are still awaited.
 func (e *evidence) released(queue string, commands []wire.Command) {

@@ -34,6 +34,7 @@ const (
 	queueSet                       // an operator pauses, caps or throttles a queue, or takes that away
 	heldBack                       // a command is held back by the settings of its queue
 	released                       // a command that was held back leaves under a cap
+	withdrawn                      // a command that was held back is withdrawn, because its saga turned back
 	messageRepeated                // a message between sagas is delivered twice
 	callerLeaves                   // a caller gets no answer in time and retries
 	faultKinds
@@ -45,7 +46,7 @@ func (f fault) String() string {
 		"publish unconfirmed", "zombie publish", "unroutable", "queue deleted", "duplicated", "delayed", "connection lost",
 		"dead-lettered", "replica crash", "replica pause", "clock skew", "worker crash", "worker silent", "worker rejects",
 		"worker slow", "deadline passed before work", "reply repeated", "reply contradicted", "worker's commit unknown",
-		"step fails once", "step fails finally", "queue set", "held back", "released", "message between sagas repeated", "caller leaves",
+		"step fails once", "step fails finally", "queue set", "held back", "released", "withdrawn", "message between sagas repeated", "caller leaves",
 	}[f]
 }
 

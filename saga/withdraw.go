@@ -1,0 +1,38 @@
+package saga
+
+// Settings of a queue may hold a command back before it is sent. When its saga turns back, the command is withdrawn: the
+// step has had no effect by this attempt, exactly as one that waits for its next attempt (rule 5).
+
+// heldBack reports whether the execute command of step i is out, but was never sent.
+func (t *transition) heldBack(i int) bool {
+	id, out := t.next.CommandOut(i)
+	return out && id.Direction == Execute && t.held[id.String()]
+}
+
+// onlyWaits reports whether nothing of step i has to be awaited: it waits for its next attempt, for what it is there to
+// wait for, or for its queue.
+func (t *transition) onlyWaits(i int) bool {
+	s := &t.next.Steps[i]
+	return s.Status == StepRetrying || s.interruptible() || t.heldBack(i)
+}
+
+// withdraw takes the command of step i back. The caller ends the step.
+func (t *transition) withdraw(i int) {
+	id, _ := t.next.CommandOut(i)
+	t.withdrawn = append(t.withdrawn, id)
+	if s := &t.next.Steps[i]; s.Error == nil { // else it says why an earlier attempt failed
+		s.Error = &StepError{Code: CodeCancelled, Message: "the saga turned back before the command was sent"}
+	}
+}
+
+// withdrawHeld withdraws what is found to be held back after the saga has turned back.
+func (t *transition) withdrawHeld() {
+	for i := range t.next.Steps {
+		awaited := t.next.Phase == PhaseBackward || t.next.TurnBack != nil && i == t.def.graph.pivot
+		if awaited && t.active(i) && t.getsNoRetry(i) && t.heldBack(i) {
+			t.progress()
+			t.withdraw(i)
+			t.failFinally(i)
+		}
+	}
+}
