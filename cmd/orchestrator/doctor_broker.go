@@ -40,12 +40,26 @@ func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
 		return channel.QueueDeclarePassive(queue, true, false, false, false, nil)
 	}
 	d.probe(ctx, conn, prefix)
+	d.deadLettering(ctx, rabbit.Config{URL: url, Prefix: prefix})
 	d.ownQueues(prefix, look)
 	for _, queue := range d.queues {
 		if ctx.Err() != nil {
 			return
 		}
 		d.workerQueue(queue, prefix+".commands."+queue, look)
+	}
+}
+
+// deadLettering checks that the broker dead-letters messages of quorum queues.
+func (d *diagnosis) deadLettering(ctx context.Context, config rabbit.Config) {
+	switch err := rabbit.CheckDeadLettering(ctx, config); {
+	case err == nil:
+		d.add("dead-lettering", "ok", "", "declares quorum queues that dead-letter")
+	case errors.Is(err, rabbit.ErrNoDeadLettering):
+		d.add("dead-lettering", "fail", "follow docs/operations.md#deadletteringstopped before RabbitMQ restarts: queues may not come back",
+			"RabbitMQ dead-letters no messages of quorum queues any more")
+	default:
+		d.add("dead-lettering", "warn", "see the checks before this one", "cannot be checked: %s", refusal(err))
 	}
 }
 

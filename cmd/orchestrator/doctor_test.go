@@ -119,3 +119,16 @@ func serveFor(t *testing.T, url, amqpURL, prefix string) terminal {
 	t.Cleanup(func() { stop(); parts.Wait() })
 	return terminal{t: t, url: running.URL()}
 }
+
+func TestTheDoctorFindsABrokerThatDeadLettersNothing(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	broker := env.OwnBroker(t)
+	_, status := diagnose(t, url, broker, "saga")
+	assert.Equal(t, "ok", status["dead-lettering"])
+	env.EndDeadLettering(t, broker)
+	require.Eventually(t, func() bool {
+		_, status = diagnose(t, url, broker, "saga")
+		return status["dead-lettering"] == "fail"
+	}, time.Minute, 100*time.Millisecond)
+}

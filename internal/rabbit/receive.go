@@ -25,6 +25,10 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 			calls.run(func() {
 				v := requeue // kept if handle never returns
 				defer func() { settle(v) }()
+				if !brokerCanDeadLetter(&message) {
+					v = b.deadLetter(ctx, &message)
+					return
+				}
 				answer := handle(message)
 				failpoint.Reach("worker/replying")
 				v = b.conclude(ctx, message, answer)

@@ -7,6 +7,11 @@ func brokerMutants() []mutant {
 	broker, relayed := []layer{brokers()}, []layer{publishing()}
 	return []mutant{
 		{
+			"a broker that dead-letters nothing, taken for sound", "internal/rabbit/deadlettering.go",
+			"case is(err, amqp.InternalError):", "case is(err, amqp.InternalError) && name == \"\":",
+			[]layer{{"doctor", []string{"./cmd/orchestrator", "-run", "TestTheDoctorFindsABroker"}}},
+		},
+		{
 			"headers passed on that the client library cannot read", "internal/rabbit/frames.go",
 			"damage := content.fault(int(r.limits.frame.Load()) - frameOverhead)", `damage := ""`, broker,
 		},

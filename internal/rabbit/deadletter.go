@@ -1,0 +1,76 @@
+package rabbit
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// The headers in which RabbitMQ records the deaths of a message.
+const (
+	deathsHeader      = "x-death"
+	firstQueueHeader  = "x-first-death-queue"
+	firstReasonHeader = "x-first-death-reason"
+	reasonRejected    = "rejected"
+
+	damagedHeaders = "headers: " // how a wire.Message.Damage begins if the headers could not be read
+)
+
+// brokerCanDeadLetter reports whether RabbitMQ can dead-letter a message. RabbitMQ 3.10 cannot if the message came with a header x-death
+// of another form than its own: its dead-lettering then ends for the whole node. What of the headers could not be read
+// may be of any form.
+func brokerCanDeadLetter(message *wire.Message) bool {
+	deaths, has := message.Headers[deathsHeader]
+	if !has {
+		return !strings.Contains(message.Damage, damagedHeaders)
+	}
+	list, is := deaths.([]any)
+	if !is {
+		return false
+	}
+	for _, death := range list {
+		entry, _ := death.(map[string]any)
+		_, queue := entry["queue"].(string)
+		_, reason := entry["reason"].(string)
+		if !queue || !reason {
+			return false
+		}
+	}
+	return true
+}
+
+// deadLetter publishes a message that the broker cannot dead-letter to the queue of dead letters, as the broker would do,
+// with those of its headers that are simple. It tries until that is confirmed or ctx ends: each further delivery brings the
+// message closer to its delivery limit.
+func (b *Broker) deadLetter(ctx context.Context, message *wire.Message) verdict {
+	headers := amqp.Table{}
+	for name, value := range message.Headers {
+		switch value.(type) {
+		case string, int64, bool:
+			headers[name] = value
+		}
+	}
+	delete(headers, deathsHeader)
+	headers[firstQueueHeader], headers[firstReasonHeader] = message.Queue, reasonRejected
+	letter := []outgoing{{key: b.names.dead(), message: amqp.Publishing{
+		MessageId: message.MessageID, CorrelationId: message.CorrelationID, Type: message.Type, ReplyTo: message.ReplyTo,
+		ContentType: message.ContentType, DeliveryMode: amqp.Persistent, Timestamp: time.Now(), Headers: headers, Body: message.Body,
+	}}}
+	log := b.config.Logger.With("queue", message.Queue, "message_id", message.MessageID)
+	var retry backoff
+	for retry.wait(ctx) {
+		receipt := b.publisher.collect(ctx, letter)[0]
+		if receipt.Outcome == wire.Confirmed {
+			log.Error("dead-lettered a message for the broker, which cannot: its own header x-death has another form than RabbitMQ writes")
+			return ack
+		}
+		if retry.newsworthy() {
+			log.Warn("cannot dead-letter a message for the broker, will retry", "reason", receipt.Reason)
+		}
+	}
+	return requeue
+}

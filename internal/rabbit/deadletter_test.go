@@ -1,0 +1,63 @@
+package rabbit_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+)
+
+// RabbitMQ 3.10 ends dead-lettering for the whole node over a message that came with such a header and is rejected, or is
+// delivered too often. A worker of the SDK keeps it from both.
+func TestAWorkerDeadLettersWhatTheBrokerCannot(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	channel := plainChannel(t, config.URL)
+	require.NoError(t, channel.Confirm(false))
+	own := amqp.Table{"queue": "q", "reason": "rejected", "count": int64(1), "exchange": "", "routing-keys": []any{"q"}}
+	odd := []any{
+		"text", int64(1), true, nil,
+		amqp.Table{"queue": "q"},
+		[]any{"nope"},
+		[]any{int64(1)},
+		[]any{[]any{own}},
+		[]any{own, "nope"},
+		[]any{amqp.Table{}},
+		[]any{amqp.Table{"queue": "q"}},
+		[]any{amqp.Table{"reason": "rejected", "queue": int64(1)}},
+	}
+	send := func(id string, deaths any) {
+		confirm, err := channel.PublishWithDeferredConfirm(config.Prefix+".commands", "payments", true, false, amqp.Publishing{
+			MessageId: id, CorrelationId: id, Headers: amqp.Table{"x-death": deaths, "saga-id": "s"}, Body: []byte("{}"),
+		})
+		require.NoError(t, err)
+		require.True(t, confirm.Wait())
+	}
+	for i, deaths := range odd {
+		send(fmt.Sprintf("odd-%d", i), deaths)
+	}
+	send("own", []any{own})
+	send("none", []any{})
+	work(t, config, func(m wire.Message) wire.Answer {
+		assert.Contains(t, []string{"own", "none"}, m.MessageID, "no handler gets it")
+		return wire.Answer{Settlement: wire.Rejected}
+	})
+	var dead inbox
+	background(t, func(ctx context.Context) { b.ConsumeDead(ctx, dead.addAndAck) })
+	messages, _ := dead.await(t, len(odd)+2) // the last two by the broker, which still dead-letters
+	for _, m := range messages {
+		if m.MessageID != "own" && m.MessageID != "none" { // the broker completes what it can read
+			assert.Equal(t, wire.DiedInCommands, m.DiedIn, m.MessageID)
+			assert.Equal(t, "rejected", m.Headers["x-first-death-reason"], m.MessageID)
+		}
+		assert.Equal(t, "s", m.Headers["saga-id"])
+		assert.Equal(t, m.MessageID, m.CorrelationID)
+		assert.Equal(t, "{}", string(m.Body))
+	}
+}
