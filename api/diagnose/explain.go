@@ -104,9 +104,13 @@ func (e Evidence) nextRetry() (finding, bool) {
 		return finding{}, false
 	}
 	step := &e.Instance.Steps[first]
+	what := "step " + step.Name
+	if step.Status == saga.StepCompensating {
+		what = "the compensation of " + what
+	}
 	return finding{
 		cause: resource.CauseRetryAt, message: e.retryMessage(first), since: e.Instance.UpdatedAt, step: first,
-		next: automatic(step.NextAttemptAt, "step "+step.Name+" is retried"),
+		next: automatic(step.NextAttemptAt, what+" is retried"),
 	}, true
 }
 

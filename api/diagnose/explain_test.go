@@ -204,6 +204,15 @@ func TestWhyWaitingForTheNextAttempt(t *testing.T) {
 	assert.Equal(t, s.Instance.Steps[1].NextAttemptAt, why.NextAutomatic.At.Time)
 	assert.Contains(t, why.Message, "broken")
 	assert.Equal(t, "broken", why.Evidence.Step.Error.Code)
+	assert.Equal(t, "step b is retried", why.NextAutomatic.What)
+}
+
+func TestWhyWaitingForTheNextAttemptOfACompensation(t *testing.T) {
+	t.Parallel()
+	s := begin(t, saga.Start{}).succeeds("a", saga.Execute).succeeds("b", saga.Execute).fails("c", saga.Execute, false)
+	s.fails("a", saga.Compensate, true).succeeds("b", saga.Compensate)
+	why := s.wants(resource.CauseRetryAt, "a")
+	assert.Equal(t, "the compensation of step a is retried", why.NextAutomatic.What)
 }
 
 func TestWhyACompensatingSagaWaitsForItsOtherBranch(t *testing.T) {
@@ -252,6 +261,20 @@ func TestWhyAFailedStepNeedsWhatItsKindNeeds(t *testing.T) {
 			assert.Contains(t, message, want)
 			assert.Equal(t, def.Steps[0].Wait() == saga.NoWait, strings.Contains(message, "worker"), message)
 		}
+	}
+}
+
+func TestWhyAStepThatNoWorkerWasAskedForNeedsOtherData(t *testing.T) {
+	t.Parallel()
+	def, err := saga.ParseDefinition("order", 1, []byte(`{"steps":[{"name":"a","queue":"q","command":"c","kind":"retriable"}]}`))
+	require.NoError(t, err)
+	for _, code := range []string{saga.CodeConditionFailed, saga.CodeInputTooLarge} {
+		message := Evidence{Definition: def, Instance: &saga.Instance{
+			Attention: &saga.Attention{Reason: saga.RetriesExhausted, Step: "a"},
+			Progress:  saga.Progress{Steps: []saga.StepState{{Name: "a", Error: &saga.StepError{Code: code}}}},
+		}}.attentionMessage()
+		assert.Contains(t, message, "Correct the data and retry", code)
+		assert.NotContains(t, message, "worker", code)
 	}
 }
 

@@ -73,7 +73,11 @@ func (e Evidence) remedy(name string) string {
 	if i == noStep {
 		return "Repair the worker and retry"
 	}
-	switch declared, step := &e.Definition.Steps[i], &e.Instance.Steps[i]; declared.Wait() {
+	declared, step := &e.Definition.Steps[i], &e.Instance.Steps[i]
+	if step.Error != nil && (step.Error.Code == saga.CodeConditionFailed || step.Error.Code == saga.CodeInputTooLarge) {
+		return "Correct the data and retry" // no worker has been asked
+	}
+	switch declared.Wait() {
 	case saga.NoWait:
 		return "Repair the worker and retry"
 	case saga.WaitForSignal:

@@ -80,6 +80,7 @@ func (e *expectedEntry) UnmarshalText(text []byte) error {
 type auditVerdict struct {
 	Valid    bool   `json:"valid"`
 	Entries  int64  `json:"entries"`
+	First    int64  `json:"first"` // of the entries that are there
 	Seq      int64  `json:"seq"`
 	Hash     string `json:"hash"`
 	Break    string `json:"break,omitempty"`
@@ -100,6 +101,7 @@ func (c *auditVerify) Run(ctx context.Context, group *auditCommand, out *streams
 		} else {
 			row(table, "broken", verdict.Break)
 		}
+		row(table, "first", verdict.First)
 		row(table, "last", fmt.Sprintf("%d:%s", verdict.Seq, verdict.Hash))
 		row(table, "unsealed", verdict.Unsealed)
 	})
@@ -132,6 +134,7 @@ func verifyAudit(ctx context.Context, api *client.Client, expected expectedEntry
 		}
 		for i := range list.Items {
 			verdict.Entries++
+			verdict.First = list.Items[i].Seq
 			if err := check.take(&list.Items[i]); err != nil {
 				return verdict, err
 			}
