@@ -41,7 +41,7 @@ func (s *service) definitionRoutes() {
 			"(200). White space, the order of members and explicit defaults do not count as differences. A saga keeps the " +
 			"version with which it started.",
 		body: &bodyRule{
-			shape: bodyOf[resource.DefinitionBody]().shape, limit: maxDefinitionBody, members: maxDefinitionMembers,
+			shape: bodyOf[resource.DefinitionBody]().shape, limit: resource.MaxDefinitionBytes, members: maxDefinitionMembers,
 		},
 	}, s.putDefinition)
 	register(s, route{

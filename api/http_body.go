@@ -18,8 +18,7 @@ import (
 
 // Limits of request bodies.
 const (
-	maxBody           = 256 << 10
-	maxDefinitionBody = 1 << 20
+	maxBody = 256 << 10
 	// A definition with 100 steps has more members than the default limit allows.
 	maxDefinitionMembers = 100_000
 )

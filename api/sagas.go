@@ -106,7 +106,7 @@ func (s *service) startAndWait(
 ) (in saga.Instance, existed bool, err error) {
 	request.SagaID = ulid.Make().String() // known here, so that the wait can subscribe before the start
 	in, err = s.await(ctx, waiting{
-		id: request.SagaID, news: settled, wanted: func(in *saga.Instance) bool { return existed || settled(in) },
+		id: request.SagaID, made: true, news: settled, wanted: func(in *saga.Instance) bool { return existed || settled(in) },
 		first: func() (saga.Instance, error) {
 			in, existed, err = s.Engine.Start(ctx, request)
 			return in, err

@@ -14,6 +14,8 @@ type waiting struct {
 	wanted func(*saga.Instance) bool     // reports whether the wait is over
 	// news selects the changes that can end the wait. The engine calls it, so it must not block. nil: every change.
 	news func(*saga.Instance) bool
+	// made means that first has made the saga: the caller gets it even if the key ends meanwhile.
+	made bool
 }
 
 // await returns the saga when w.wanted holds or the time is up.
@@ -35,7 +37,9 @@ func (s *service) await(ctx context.Context, w waiting, wait time.Duration) (sag
 				in = changed
 			}
 		case <-check.C:
-			err = s.refused(ctx)
+			if err = s.refused(ctx); err != nil && w.made {
+				return in, nil
+			}
 		case <-end.C:
 			return s.saga(ctx, w.id)
 		case <-s.Stopping:

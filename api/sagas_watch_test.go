@@ -195,5 +195,9 @@ func TestStreamsAndWaitsEndWithTheirKey(t *testing.T) {
 	calls.Go(func() {
 		o.get("/v1/sagas/"+id+"?wait=50s", bearer).problem(http.StatusUnauthorized, resource.CodeUnauthorized)
 	})
+	operator := header{"Authorization", "Bearer " + created(record.Operator, "3s")}
+	calls.Go(func() { // the saga is there, so its caller must learn of it
+		assert.Equal(t, http.StatusCreated, o.send(http.MethodPost, "/v1/sagas?wait=50s", `{"definition":"order"}`, operator).StatusCode)
+	})
 	calls.Wait()
 }

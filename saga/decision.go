@@ -13,8 +13,8 @@ type Decision struct {
 	Changed  bool
 	Commands []Command
 	Messages []Message // to other sagas
-	// Withdrawn holds commands that must never be sent. Delete them from the outbox in the same transaction, which must fail
-	// if one of them has left it.
+	// Withdrawn holds commands of Event.HeldBack that must never be sent, also if nothing has changed. Delete them from the outbox
+	// in the same transaction, which must fail if one of them has left it.
 	Withdrawn []CommandID
 	Entries   []Entry
 	// Looks holds the positions of steps that have waited long for their child: its end may have been missed.

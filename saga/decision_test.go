@@ -35,7 +35,7 @@ func checkDecision(def *saga.Definition, before saga.Instance, event saga.Event,
 		return err
 	}
 	for _, check := range []error{
-		checkExtent(before, decision), checkWithdrawn(before, event, decision), checkHistory(before, event, decision), checkWake(&after),
+		checkExtent(before, decision), checkWithdrawn(event, decision), checkHistory(before, event, decision), checkWake(&after),
 		checkCommands(def, before, decision), checkOrder(def, decision), checkEnd(def, before, decision),
 		checkRoundTrip(after.Progress),
 	} {
@@ -65,7 +65,7 @@ func checkExtent(before saga.Instance, decision saga.Decision) error {
 		}
 	}
 	switch {
-	case !reflect.DeepEqual(before, after) || len(decision.Commands)+len(decision.Withdrawn) > 0 || len(decision.Entries) > 0:
+	case !reflect.DeepEqual(before, after) || len(decision.Commands) > 0 || len(decision.Entries) > 0:
 		return fmt.Errorf("a decision that changes nothing has an effect")
 	case (decision.Ignored == "") == (decision.Refused == nil):
 		return fmt.Errorf("an event without a change must be ignored or refused: %q, %t", decision.Ignored, decision.Refused != nil)
@@ -73,19 +73,16 @@ func checkExtent(before saga.Instance, decision saga.Decision) error {
 	return nil
 }
 
-// checkWithdrawn: only a command that was out and never sent is withdrawn, and only when its saga turns back.
-func checkWithdrawn(before saga.Instance, event saga.Event, decision saga.Decision) error {
+// checkWithdrawn: only a command that was never sent is withdrawn, and no step awaits it.
+func checkWithdrawn(event saga.Event, decision saga.Decision) error {
+	in := &decision.Next
 	for _, id := range decision.Withdrawn {
-		wasOut := false
-		for i := range before.Steps {
-			out, is := before.CommandOut(i)
-			wasOut = wasOut || is && out == id
-		}
-		if !wasOut || !event.HeldBack[id.String()] || id.Direction != saga.Execute {
+		if !event.HeldBack[id.String()] {
 			return fmt.Errorf("command %s is withdrawn, but was not held back", id)
 		}
-		for i := range decision.Next.Steps {
-			if out, is := decision.Next.CommandOut(i); is && out == id {
+		for i := range in.Steps {
+			out, is := in.CommandOut(i)
+			if is && out == id && !in.Status.Terminal() && (in.ReopenedFrom == "" || in.Steps[i].Reopened) {
 				return fmt.Errorf("command %s is withdrawn, but awaited", id)
 			}
 		}

@@ -210,3 +210,18 @@ func TestADurationIsAStringWithAUnit(t *testing.T) {
 		require.Error(t, d.UnmarshalJSON([]byte(text)), text)
 	}
 }
+
+func TestNullIsNoPointer(t *testing.T) {
+	t.Parallel()
+	for body, at := range map[string]string{
+		`{"sensitive":[null],"steps":[{"name":"a","queue":"q","command":"c"}]}`:    "/sensitive",
+		`{"steps":[{"name":"a","queue":"q","command":"c","input":{"x":null}}]}`:    "/steps/0/input",
+		`{"steps":[{"name":"a","queue":"q","command":"c","input":{"x":"/a"}},{}]}`: "/steps/1",
+	} {
+		_, err := saga.ParseDefinition("order", 1, []byte(body))
+		require.ErrorContains(t, err, at, body)
+	}
+	def, err := saga.ParseDefinition("order", 1, []byte(`{"sensitive":null,"steps":[{"name":"a","queue":"q","command":"c","input":null}]}`))
+	require.NoError(t, err, "a member that is null is absent")
+	require.Nil(t, def.Steps[0].Input)
+}

@@ -10,7 +10,7 @@ type Event struct {
 	At           time.Time
 	OverdueAfter time.Duration // time without progress after which the saga asks for attention; 0: never
 	// HeldBack holds the ids of commands that were never sent, because settings of their queues hold them back. A saga that
-	// turns back withdraws them. It may be incomplete: a Wake says it all.
+	// turns back withdraws them, and so does one that no longer awaits them. It may be empty: a Wake and an Action have it.
 	HeldBack map[string]bool
 	Cause    Cause
 }

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -9,6 +10,19 @@ import (
 
 // Pointer is a JSON pointer (RFC 6901) into the data of a saga.
 type Pointer string
+
+// UnmarshalJSON refuses null, which would become the pointer to everything.
+func (p *Pointer) UnmarshalJSON(raw []byte) error {
+	var text *string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return err
+	}
+	if text == nil {
+		return errors.New("null is not a JSON pointer")
+	}
+	*p = Pointer(*text)
+	return nil
+}
 
 // MaxPointer is the longest pointer of a definition, in bytes.
 const MaxPointer = 256

@@ -2,6 +2,7 @@ package saga_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,4 +144,19 @@ func TestRule20AStepThatFailsAtOnceLetsNoOtherBegin(t *testing.T) {
 	require.Empty(t, c.last.Commands)
 	c.expectSteps("a succeeded, b pending, c failed")
 	c.expectStatus(saga.Compensated)
+}
+
+// The words of CEL may quote the data, in a spelling that a search for the value does not find.
+func TestAConditionOverSensitiveDataDoesNotSayWhyItFails(t *testing.T) {
+	t.Parallel()
+	for sensitive, says := range map[string]string{"": "0'Brien", "/card": "is not shown"} {
+		def := saga.New("order").Step("a", "q.a", saga.When(`data[data.card] > 3`))
+		if sensitive != "" {
+			def = def.Sensitive(saga.Pointer(sensitive))
+		}
+		c := beginCompiled(t, def, `{"card":"0'Brien"}`)
+		require.Equal(t, saga.CodeConditionFailed, c.step("a").Error.Code)
+		require.Contains(t, c.step("a").Error.Message, says)
+		require.Equal(t, sensitive == "", strings.Contains(c.step("a").Error.Message, "Brien"))
+	}
 }

@@ -177,3 +177,37 @@ func TestRule17ASagaThatGoesForwardKeepsItsCommand(t *testing.T) {
 	c.expectWithdrawn()
 	c.expectSteps("a running")
 }
+
+func TestRule17AnAbandonedSagaLeavesNothingToSend(t *testing.T) {
+	t.Parallel()
+	c := begin(t, diamond())
+	c.succeed("a")
+	c.holdBack("c")
+	c.act(saga.ActionAbandon)
+	c.expectWithdrawn("s/c/execute/1")
+	c.expectStatus(saga.Abandoned)
+}
+
+func TestRule17ACompensationThatIsHeldBackGoesWithItsAbandonedSaga(t *testing.T) {
+	t.Parallel()
+	c := begin(t, chain("a", "b"))
+	c.succeed("a")
+	c.refuse("b")
+	c.holdBack("a")
+	c.act(saga.ActionAbandon)
+	c.expectWithdrawn("s/a/compensate/1")
+}
+
+func TestRule17AnAttemptThatALateSuccessMakesNeedlessIsNotSent(t *testing.T) {
+	t.Parallel()
+	c := begin(t, saga.New("order").Step("a", "q.a", compensatedBy("a"), attempts(2)))
+	c.timeOut("a")
+	c.retries("a")
+	held := c.out("a").String()
+	c.late("a/execute/1", succeeded())
+	c.expectStatus(saga.Completed)
+	c.held[held] = true
+	c.wake()
+	c.expectWithdrawn("s/a/execute/2")
+	require.False(t, c.last.Changed)
+}

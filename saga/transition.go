@@ -105,7 +105,8 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 		return Decision{}, fmt.Errorf("transition of saga %s: unknown event %T", in.ID, cause)
 	}
 	if !t.changed {
-		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused, Looks: t.looks}, nil
+		t.withdrawUnawaited()
+		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused, Looks: t.looks, Withdrawn: t.withdrawn}, nil
 	}
 	return t.finish(in)
 }
@@ -127,6 +128,7 @@ func (t *transition) finish(in Instance) (Decision, error) {
 	t.advance()
 	t.settle(in)
 	t.tellParent(in.Status)
+	t.withdrawUnawaited()
 	if err := t.def.Check(&t.next); err != nil {
 		return Decision{}, fmt.Errorf("transition of saga %s at revision %d: %w", t.next.ID, in.Revision, err)
 	}

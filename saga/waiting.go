@@ -27,7 +27,7 @@ func (t *transition) decideCondition(i int) bool {
 	holds, err := t.def.compiled.conditions[i].Holds(t.next.Data)
 	switch {
 	case err != nil:
-		t.fail(i, CodeConditionFailed, err.Error())
+		t.fail(i, CodeConditionFailed, t.conditionFault(err))
 		return false
 	case !holds:
 		s.Status, s.Error = StepSkipped, nil
@@ -38,6 +38,14 @@ func (t *transition) decideCondition(i int) bool {
 	default:
 		return true
 	}
+}
+
+// conditionFault says why a condition has no value. The words of CEL may quote the data, in a spelling of their own.
+func (t *transition) conditionFault(err error) string {
+	if t.def.Within(&t.next).hidden != nil {
+		return "the condition has no value for the data; why is not shown, because a part of the data is sensitive"
+	}
+	return err.Error()
 }
 
 // fail ends step i finally, without an effect.

@@ -1,5 +1,10 @@
 package saga
 
+import (
+	"slices"
+	"strings"
+)
+
 // Settings of a queue may hold a command back before it is sent. When its saga turns back, the command is withdrawn: the
 // step has had no effect by this attempt, exactly as one that waits for its next attempt (rule 5).
 
@@ -35,4 +40,27 @@ func (t *transition) withdrawHeld() {
 			t.failFinally(i)
 		}
 	}
+}
+
+// withdrawUnawaited withdraws what is held back although no step awaits it any more: the saga has ended, or another attempt
+// succeeded. What is withdrawn for an event that changes nothing else was left by an earlier one.
+func (t *transition) withdrawUnawaited() {
+	for held := range t.held {
+		id, err := ParseCommandID(held)
+		if err != nil || slices.Contains(t.withdrawn, id) {
+			continue
+		}
+		i := t.def.step(id.Step)
+		if out, is := t.commandOut(i); !is || out != id || !t.active(i) {
+			t.withdrawn = append(t.withdrawn, id)
+		}
+	}
+	slices.SortFunc(t.withdrawn, func(a, b CommandID) int { return strings.Compare(a.String(), b.String()) })
+}
+
+func (t *transition) commandOut(i int) (CommandID, bool) {
+	if i < 0 {
+		return CommandID{}, false
+	}
+	return t.next.CommandOut(i)
 }

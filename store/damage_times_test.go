@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
 // A time that the driver cannot read hides neither its row nor the others, in any table.
@@ -41,6 +43,20 @@ func TestTimesOutOfRangeHideNoRow(t *testing.T) {
 		items, _, err := s.BulkItems(t.Context(), "bulk", "", record.Page{Limit: 10})
 		require.NoError(t, err)
 		assert.Len(t, items, 1)
+	}
+	f := storetest.NewFixture(t, s)
+	for _, at := range []string{"infinity", "-infinity", "200000-01-01"} {
+		d.exec(`delete from queue_settings`)
+		d.exec(`insert into queue_settings (queue, paused, max_out, rate, tokens) values ('inventory', false, 5, 5, 0)`)
+		d.exec(fmt.Sprintf(`update queue_settings set tokens_at = '%[1]s', since = '%[1]s', controlled_since = '%[1]s'`, at))
+		f.Start(saga.Start{})
+		d.exec(`update outbox set held_rank = 250, claimed_until = 'infinity', leased = false`)
+		require.Eventually(t, func() bool {
+			commands, err := s.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+			require.NoError(t, err, at)
+			return len(commands) > 0
+		}, 10*time.Second, 10*time.Millisecond, at)
+		d.exec(`delete from outbox`)
 	}
 	d.exec(`insert into audit (at, actor, key_id, action, target, definition, reason, request_id, seq, hash)
 		values ('infinity', '', '', '', '', '', '', '', 1, sha256(''))`)

@@ -121,8 +121,13 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 		claimed[i] = taken[i].claimedRow
 	}
 	whole, broken := s.complete(ctx, claimed)
-	slices.SortFunc(whole, byUrgency)
+	slices.SortFunc(whole, byRelease)
 	return whole, s.postpone(ctx, broken)
+}
+
+// byRelease orders commands that were held back: compensations leave first.
+func byRelease(a, b wire.Command) int {
+	return cmp.Or(cmp.Compare(a.ID.Direction, b.ID.Direction), byUrgency(a, b))
 }
 
 // byUrgency orders commands by priority, then by age.
@@ -195,12 +200,14 @@ func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, 
 const heldPlans = `select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 
 // readGauge locks the settings, so that one replica at a time releases commands of the queue. mine is false while another
-// one does. A queue without settings needs no lock.
+// one does. A queue without settings needs no lock. Times that are ahead, because a clock was set back or a row was edited,
+// hold nothing back.
 func readGauge(ctx context.Context, tx pgx.Tx, queue string) (g gauge, mine bool, err error) {
 	var counted bool
-	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), coalesce(rate, 0), tokens + extract(epoch from greatest(now() - tokens_at, '0')) * coalesce(rate, 0),
+	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), coalesce(rate, 0), tokens + case when isfinite(tokens_at) and tokens_at <= now()
+				then extract(epoch from now() - tokens_at) * coalesce(rate, 0) else 1 end,
 			coalesce(counted_at >= controlled_since + $2::interval, false) or counted_at is not null and now() < controlled_since + $2::interval,
-			now() < controlled_since + $3::interval
+			now() < controlled_since + $3::interval and controlled_since <= now()
 		from queue_settings where queue = $1 for update skip locked`, queue, countAgain, followed).
 		Scan(&g.Paused, &g.MaxOut, &g.Rate, &g.tokens, &counted, &g.unsettled)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -32,7 +32,11 @@ func Would(def *saga.Definition, in saga.Instance, cause saga.Cause, now time.Ti
 			if compensationFailed(in, entry.Step) {
 				what = "the compensation of " + what
 			}
-			parts = append(parts, "count "+what+" as done")
+			parts = append(parts, "count "+what+" as done"+declared(in, entry.Step))
+		case saga.EntryCancelRequested:
+			if entry.Step != "" {
+				parts = append(parts, "declare that the pivot, step "+entry.Step+", did not take effect")
+			}
 		case saga.EntryDataPatched:
 			parts = append(parts, "change the data")
 		case saga.EntryRewinding:
@@ -57,6 +61,14 @@ func Would(def *saga.Definition, in saga.Instance, cause saga.Cause, now time.Ti
 		return parts[0], ""
 	}
 	return strings.Join(parts[:len(parts)-1], ", ") + ", and " + parts[len(parts)-1], ""
+}
+
+// declared says what an operator declares by skipping a step.
+func declared(in saga.Instance, step string) string {
+	if a := in.Attention; a != nil && a.Reason == saga.PivotUnknown && a.Step == step {
+		return ", which declares that it took effect"
+	}
+	return ""
 }
 
 func compensationFailed(in saga.Instance, step string) bool {

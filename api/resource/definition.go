@@ -2,6 +2,9 @@ package resource
 
 import "encoding/json"
 
+// MaxDefinitionBytes limits the body with which a definition is registered.
+const MaxDefinitionBytes = 1 << 20
+
 // Definition is one version of a saga definition.
 type Definition struct {
 	Name        string          `json:"name"`

@@ -27,11 +27,11 @@ func actionInfos() []actionInfo {
 		{Name: "retry", Title: "Retry", Main: true, Step: "optional", About: "Sends the command of every exhausted step again, with fresh attempts. Use it once the cause is repaired."},
 		{Name: "resume", Title: "Resume", Main: true, About: "Lets the saga go on. What became due while it was paused is done now."},
 		{Name: "patch_data", Title: "Fix data", Reason: true, Patch: true, About: "Changes the data that the next commands carry. Commands that are out keep theirs."},
-		{Name: "skip", Title: "Skip step", Reason: true, Step: "required", Output: true, About: "Counts an exhausted step or compensation as done, because you have done it by hand. Its command is not sent again."},
+		{Name: "skip", Title: "Skip step", Reason: true, Step: "required", Output: true, About: "Counts an exhausted step or compensation as done, because you have done it by hand, or know that it took effect. Its command is not sent again."},
 		{Name: "rewind", Title: "Rewind", Reason: true, To: true, Danger: true, About: "Compensates a step and every step after it, then goes forward again from there."},
 		{Name: "acknowledge", Title: "Acknowledge", Reason: true, About: "Records that you have dealt with the late effect. Nothing is sent."},
 		{Name: "pause", Title: "Pause", About: "Stops sending commands. Replies are still taken in. Resume continues."},
-		{Name: "compensate", Title: "Cancel and compensate", Reason: true, Step: "late", Danger: true, About: "Turns the saga back: what took effect is compensated, in reverse order."},
+		{Name: "compensate", Title: "Cancel and compensate", Reason: true, Step: "late", Danger: true, About: "Turns the saga back: what took effect is compensated, in reverse order. Where the outcome of the pivot is unknown, this declares that it did not take effect."},
 		{Name: "abandon", Title: "Abandon", Reason: true, Danger: true, About: "Ends the saga as it stands. Nothing is compensated; what is half done stays half done."},
 	}
 }
@@ -44,6 +44,23 @@ func actionNamed(name string) (actionInfo, bool) {
 		return actionInfo{}, false
 	}
 	return all[i], true
+}
+
+// forSaga returns the action as it concerns a saga: where the outcome of a step is unknown, an action declares it.
+func (a actionInfo) forSaga(s *resource.Saga) actionInfo {
+	if s.Attention == nil {
+		return a
+	}
+	switch step := string(s.Attention.Step); {
+	case s.Attention.Reason == saga.PivotUnknown && a.Name == "compensate":
+		a.About = "Declares that the pivot, step " + step + ", did not take effect, and turns the saga back: what took effect before it is compensated, " +
+			"in reverse order. Nothing compensates the pivot: if it did take effect, it stays."
+	case s.Attention.Reason == saga.PivotUnknown && a.Name == "skip":
+		a.About = "Declares that the pivot, step " + step + ", did take effect, and lets the saga go on. Its command is not sent again."
+	case s.Attention.Reason == saga.InvalidOutput && a.Name == "skip":
+		a.About = "Counts step " + step + ", which took effect, as done, with the output that you give. Its command is not sent again."
+	}
+	return a
 }
 
 // allowedOf returns the actions that apply to a saga now.

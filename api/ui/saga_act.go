@@ -78,7 +78,7 @@ func (p *page) readAct(r *http.Request) (actView, error) {
 	if err != nil {
 		return actView{}, err
 	}
-	view := actView{Saga: s, Info: info, Steps: stepsFor(info, s), Revision: strconv.FormatInt(s.Revision, 10)}
+	view := actView{Saga: s, Info: info.forSaga(&s), Steps: stepsFor(info, s), Revision: strconv.FormatInt(s.Revision, 10)}
 	view.Large = info.Patch && large(s.Data)
 	for _, name := range s.AllowedActions {
 		view.Allowed = view.Allowed || string(name) == info.Name

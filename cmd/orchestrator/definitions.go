@@ -144,6 +144,9 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 		return err
 	}
 	definition, err := saga.ParseDefinition(c.Name, 0, body)
+	if len(body) > resource.MaxDefinitionBytes {
+		err = saga.Faults{{Message: fmt.Sprintf("has %d bytes, the limit is %d", len(body), resource.MaxDefinitionBytes)}}
+	}
 	if err == nil {
 		var compiler *definitions.Compiler
 		if compiler, err = definitions.NewCompiler(); err == nil {

@@ -300,6 +300,10 @@ func sizeOf(in *saga.Instance) int {
 
 // apply makes a decision the current state of a saga and collects its effects. On an error it changes nothing.
 func (b *batchState) apply(s *sagaState, decision saga.Decision) error {
+	for _, id := range decision.Withdrawn {
+		b.withdrawn = append(b.withdrawn, id)
+		delete(b.loaded.HeldBack[id.Saga], id.String()) // later events of the batch do not find it
+	}
 	if !decision.Changed {
 		s.moved = s.moved || !decision.Next.WakeAt.Equal(s.instance.WakeAt)
 		s.instance = decision.Next
@@ -320,7 +324,6 @@ func (b *batchState) apply(s *sagaState, decision saga.Decision) error {
 		b.commands = append(b.commands, encoded)
 		b.bytes += len(encoded.Body)
 	}
-	b.withdrawn = append(b.withdrawn, decision.Withdrawn...)
 	s.changed = true
 	s.instance = decision.Next
 	s.entries = append(s.entries, decision.Entries...)

@@ -109,7 +109,7 @@ func (e *Engine) startChild(ctx context.Context, asked saga.CommandID, child sag
 		}
 		_, _, err := e.Start(ctx, start)
 		if reason := startRefusal(err); reason != "" {
-			refused = &saga.ReplyError{Code: reason, Message: errors.Unwrap(err).Error()}
+			refused = &saga.ReplyError{Code: reason, Message: refusalText(err)}
 		} else if err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 		if s.changed {
 			e.watchers.announce(&s.instance)
 		}
-		if e.mayWithdraw(state, s) {
+		if e.mayWithdraw(requests, state, s) {
 			e.timers.set(id, now, now, false)
 		}
 	}

@@ -87,36 +87,6 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 	}
 }
 
-// startRefusal returns the reason why a start will never be accepted, or "" if a retry may succeed.
-func startRefusal(err error) string {
-	_, keyInUse := errors.AsType[*record.KeyInUseError](err)
-	_, gone := errors.AsType[*record.SagaGoneError](err)
-	_, invalid := errors.AsType[*record.InvalidDataError](err)
-	_, pivot := errors.AsType[*record.ChildHasPivotError](err)
-	switch {
-	case pivot:
-		return saga.CodeChildHasPivot
-	case invalid:
-		return "invalid_data"
-	case errors.Is(err, record.ErrDefinitionNotFound):
-		return "definition_not_found"
-	case errors.Is(err, record.ErrDefinitionDisabled):
-		return "definition_disabled"
-	case errors.Is(err, record.ErrUnreadable):
-		return "unreadable_definition"
-	case errors.Is(err, record.ErrIdempotencyConflict):
-		return "idempotency_conflict"
-	case keyInUse:
-		return "key_in_use"
-	case gone:
-		return "saga_gone"
-	case errors.Is(err, record.ErrRejected):
-		return reasonRejected
-	default:
-		return ""
-	}
-}
-
 // deadLetterStart stores a refused start as a dead letter. It keeps the message id as a header, because an operator
 // needs it to resend the message.
 func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reason string, why error, settle func(ok bool)) {
@@ -126,7 +96,7 @@ func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reas
 	}
 	message.Headers[wire.HeaderIdempotencyKey] = message.MessageID
 	dead := e.deadLetter(message, sourceStart)
-	explain(dead, reason, why.Error())
+	explain(dead, reason, refusalText(why))
 	if keyInUse, is := errors.AsType[*record.KeyInUseError](why); is {
 		dead.SagaID = keyInUse.SagaID
 	}

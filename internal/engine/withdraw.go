@@ -7,24 +7,56 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// mayWithdraw reports whether a wake should look into the outbox at once: the saga has just turned back, and settings of a
-// queue may hold back commands that it awaits. Only wakes and actions read the outbox, so a failure beside a command does
-// not see it.
-func (e *Engine) mayWithdraw(b *batchState, s *sagaState) bool {
-	before := b.loaded.Instances[s.instance.ID]
-	if !s.changed || !turningBack(&s.instance) || turningBack(&before) && before.Phase == s.instance.Phase {
+// mayWithdraw reports whether a wake should look into the outbox at once, because settings of a queue may hold back a command
+// that the saga takes back: it has just turned back, or no longer awaits the command although nothing answered it. Only wakes
+// and actions read the outbox; a reply does not see it.
+func (e *Engine) mayWithdraw(requests []*request, b *batchState, s *sagaState) bool {
+	before, loaded := b.loaded.Instances[s.instance.ID]
+	if !loaded || !s.changed {
 		return false
 	}
-	var out []wire.Command
-	for i := range s.instance.Steps {
-		if id, is := s.instance.CommandOut(i); is && id.Direction == saga.Execute {
-			_, queue, _, _ := s.def.CommandFor(id.Step, id.Direction)
-			out = append(out, wire.Command{ID: id, Queue: queue})
+	turned := turningBack(&s.instance) != direction{} && turningBack(&s.instance) != turningBack(&before)
+	var held []wire.Command
+	for i := range before.Steps {
+		was, wasOut := before.CommandOut(i)
+		is, isOut := s.instance.CommandOut(i)
+		if wasOut && (!isOut || is != was || s.instance.Status.Terminal()) && !answers(requests, was) {
+			held = e.appendHeld(held, s.def, was)
+		}
+		if turned && isOut && is.Direction == saga.Execute {
+			held = e.appendHeld(held, s.def, is)
 		}
 	}
-	e.config.Outbox.Hold(out)
-	return slices.ContainsFunc(out, func(c wire.Command) bool { return c.Held })
+	return len(held) > 0
 }
 
-// turningBack reports whether the saga goes back, or will once the outcome of its pivot is known.
-func turningBack(in *saga.Instance) bool { return in.Phase == saga.PhaseBackward || in.TurnBack != nil }
+// appendHeld appends a command if the settings of its queue hold it back.
+func (e *Engine) appendHeld(held []wire.Command, def *saga.Definition, id saga.CommandID) []wire.Command {
+	_, queue, _, _ := def.CommandFor(id.Step, id.Direction)
+	command := []wire.Command{{ID: id, Queue: queue}}
+	if e.config.Outbox.Hold(command); command[0].Held {
+		return append(held, command[0])
+	}
+	return held
+}
+
+// answers reports whether a request says how a command ended.
+func answers(requests []*request, id saga.CommandID) bool {
+	return slices.ContainsFunc(requests, func(r *request) bool {
+		switch cause := r.cause.(type) {
+		case saga.Reply:
+			return cause.Command == id
+		case saga.Lost:
+			return cause.Command == id
+		default:
+			return false
+		}
+	})
+}
+
+// direction is the way in which a saga goes back; zero: it goes forward.
+type direction struct{ backward, pivotAwaited, rewinding bool }
+
+func turningBack(in *saga.Instance) direction {
+	return direction{in.Phase == saga.PhaseBackward, in.TurnBack != nil, in.Rewind != nil}
+}

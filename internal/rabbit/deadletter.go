@@ -36,11 +36,21 @@ func brokerCanDeadLetter(message *wire.Message) bool {
 		entry, _ := death.(map[string]any)
 		_, queue := entry["queue"].(string)
 		_, reason := entry["reason"].(string)
-		if !queue || !reason {
+		count, counts := entry["count"]
+		if _, whole := count.(int64); !queue || !reason || counts && !whole {
 			return false
 		}
 	}
 	return true
+}
+
+// reject dead-letters a message. The broker does it, except for one that came with a header x-death: AMQP allows it twice, and
+// the library shows one of them.
+func (b *Broker) reject(ctx context.Context, message *wire.Message) verdict {
+	if _, has := message.Headers[deathsHeader]; has {
+		return b.deadLetter(ctx, message)
+	}
+	return reject
 }
 
 // deadLetter publishes a message that the broker cannot dead-letter to the queue of dead letters, as the broker would do,
@@ -65,7 +75,7 @@ func (b *Broker) deadLetter(ctx context.Context, message *wire.Message) verdict 
 	for retry.wait(ctx) {
 		receipt := b.publisher.collect(ctx, letter)[0]
 		if receipt.Outcome == wire.Confirmed {
-			log.Error("dead-lettered a message for the broker, which cannot: its own header x-death has another form than RabbitMQ writes")
+			log.Warn("dead-lettered a message for the broker, which may not be able to: it came with a header x-death of its own")
 			return ack
 		}
 		if retry.newsworthy() {

@@ -48,7 +48,7 @@ func (b *Broker) conclude(ctx context.Context, command wire.Message, answer wire
 	case wire.Dropped:
 		return ack
 	case wire.Rejected:
-		return reject
+		return b.reject(ctx, &command)
 	default:
 		return requeue
 	}
@@ -83,7 +83,7 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	log := b.config.Logger.With("command_id", command.CorrelationID, "reason", receipt.Reason)
 	if (receipt.Outcome == wire.Returned || receipt.Outcome == wire.Refused) && ctx.Err() == nil {
 		log.Error("the broker refuses the reply, its command becomes a dead letter", "reply_to", command.ReplyTo)
-		return reject
+		return b.reject(ctx, &command)
 	}
 	log.Warn("a reply could not be sent, its command will be delivered again")
 	return requeue

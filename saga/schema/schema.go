@@ -119,7 +119,7 @@ func faults(err error) (found saga.Faults) {
 		}
 		if len(fault.Causes) == 0 && len(found) < saga.MaxFaults {
 			found = append(found, saga.Fault{
-				Pointer: pointer(fault.InstanceLocation), Message: short(fault.ErrorKind.LocalizedString(printer)),
+				Pointer: pointer(fault.InstanceLocation), Message: short(text(fault.ErrorKind, printer)),
 			})
 		}
 	}

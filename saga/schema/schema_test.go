@@ -28,10 +28,46 @@ func TestASchemaNamesEachFaultWithItsPointer(t *testing.T) {
 	assert.Empty(t, compiled.Check(json.RawMessage(`{"orderId":"1","amount":3}`)))
 	assert.ElementsMatch(t, saga.Faults{
 		{Pointer: "", Message: "missing property 'orderId'"},
-		{Pointer: "/amount", Message: "minimum: got -1, want 0"},
+		{Pointer: "/amount", Message: "must be at least 0"},
 	}, compiled.Check(json.RawMessage(`{"amount":-1}`)))
 	assert.Empty(t, compile(t, `true`).Check(json.RawMessage(`{}`)))
 	assert.NotEmpty(t, compile(t, `false`).Check(json.RawMessage(`{}`)))
+}
+
+// The texts reach viewers and webhooks, who must not see what is sensitive.
+func TestAFaultDoesNotQuoteTheValue(t *testing.T) {
+	t.Parallel()
+	for document, wanted := range map[string]string{
+		`{"pattern":"^a$"}`:                     `does not match pattern "^a$"`,
+		`{"const":"a"}`:                         "value must be 'a'",
+		`{"enum":["a","b"]}`:                    "value must be one of 'a', 'b'",
+		`{"maxLength":3}`:                       "maxLength: got 10, want 3",
+		`{"type":"number"}`:                     "got string, want number",
+		`{"not":{}}`:                            "'not' failed",
+		`{"oneOf":[{"const":1},{"const":"a"}]}`: "value must be 1",
+		`{"contentEncoding":"base64"}`:          "",
+		`{"format":"email"}`:                    "",
+	} {
+		found := compile(t, document).Check(json.RawMessage(`"SECRET 411"`))
+		if wanted == "" {
+			assert.Empty(t, found, "%s is an annotation", document)
+			continue
+		}
+		require.NotEmpty(t, found, document)
+		assert.Equal(t, wanted, found[0].Message)
+		assert.NotContains(t, found.Error(), "SECRET")
+	}
+	for document, wanted := range map[string]string{
+		`{"minimum":5000}`:          "must be at least 5000",
+		`{"maximum":3.5}`:           "must be at most 3.5",
+		`{"exclusiveMinimum":4111}`: "must be more than 4111",
+		`{"exclusiveMaximum":4110}`: "must be less than 4110",
+		`{"multipleOf":7}`:          "must be a multiple of 7",
+	} {
+		found := compile(t, document).Check(json.RawMessage(`4111`))
+		require.Len(t, found, 1, document)
+		assert.Equal(t, wanted, found[0].Message)
+	}
 }
 
 func TestAPointerEscapesTheNames(t *testing.T) {

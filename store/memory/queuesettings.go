@@ -119,7 +119,7 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 	if err != nil {
 		return nil, fmt.Errorf("release commands of queue %s: %w", claim.Queue, err)
 	}
-	slices.SortFunc(released, byUrgency)
+	slices.SortFunc(released, byRelease)
 	return released, nil
 }
 
@@ -172,6 +172,11 @@ func (r *outboxRow) rank() int {
 
 func byRank(a, b outboxRow) int {
 	return cmp.Or(cmp.Compare(a.rank(), b.rank()), byAge(a.Command, b.Command))
+}
+
+// byRelease orders commands that were held back: compensations leave first.
+func byRelease(a, b wire.Command) int {
+	return cmp.Or(cmp.Compare(a.ID.Direction, b.ID.Direction), byUrgency(a, b))
 }
 
 // byUrgency orders commands by priority, then by age.

@@ -23,6 +23,7 @@ func queueRules() map[string]rule {
 		"the commands of a paused saga stay until it is resumed":         with(queuePausedSaga),
 		"a cap and a rate hold back no compensation":                     with(queueCompensates),
 		"a pause holds back compensations, which leave first":            with(queuePausesCompensation),
+		"compensations leave first within a batch, too":                  with(queueCompensatesFirst),
 		"a rate lets so many leave in a time":                            with(queueThrottled),
 		"a released command whose publisher died needs no second place":  queuePublisherDied,
 		"an unpublished command is held back from then on":               queueAdopts,
@@ -178,6 +179,17 @@ func queuePausesCompensation(f *Fixture) {
 	require.Len(t, commands, 1)
 	assert.Equal(t, id+"/reserve/compensate/1", commands[0].ID.String())
 	assert.Equal(t, held, f.released(1), "a compensation takes no place")
+}
+
+func queueCompensatesFirst(f *Fixture) {
+	t := f.t
+	f.set(pause)
+	held := f.startHeld(9, 9)
+	id := f.failing()
+	f.set(unpause)
+	commands := f.release(10) // as one batch
+	require.GreaterOrEqual(t, len(commands), 3)
+	assert.Equal(t, append([]string{id + "/reserve/compensate/1"}, held...), commandIDs(commands)[:3])
 }
 
 func queueThrottled(f *Fixture) {

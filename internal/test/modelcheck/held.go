@@ -50,7 +50,7 @@ func (m Move) looksIntoOutbox() bool {
 	case FallsDue:
 		return m.Timers == 0 || m.Timers == DeadlineTimer
 	case Acts:
-		return !m.Late && slices.Contains([]saga.ActionName{saga.ActionCompensate, saga.ActionRewind, saga.ActionResume}, m.Action)
+		return !m.Late && slices.Contains([]saga.ActionName{saga.ActionCompensate, saga.ActionRewind, saga.ActionResume, saga.ActionAbandon}, m.Action)
 	default:
 		return false
 	}
@@ -88,6 +88,9 @@ func onlyTheUnsentIsWithdrawn(e edge) string {
 		i := stepOf(e.def, id.Step)
 		old, s := &e.before.Steps[i], &e.decision.Next.Steps[i]
 		ended := s.Status == saga.StepFailed || s.Rewinds > old.Rewinds
+		if e.decision.Next.Phase == saga.PhaseEnded && e.move.Action == saga.ActionAbandon {
+			continue // its steps stay as they are
+		}
 		if old.Uncertain { // an earlier attempt may have taken effect
 			again := s.Rewinds > old.Rewinds && !compensable(e.def, &e.decision.Next, i)
 			ended = again || s.Status == saga.StepUnknown || s.CompensationAttempts > old.CompensationAttempts
