@@ -88,12 +88,12 @@ func onlyTheUnsentIsWithdrawn(e edge) string {
 		i := stepOf(e.def, id.Step)
 		old, s := &e.before.Steps[i], &e.decision.Next.Steps[i]
 		ended := s.Status == saga.StepFailed || s.Rewinds > old.Rewinds
-		if e.decision.Next.Phase == saga.PhaseEnded && e.move.Action == saga.ActionAbandon {
-			continue // its steps stay as they are
-		}
 		if old.Uncertain { // an earlier attempt may have taken effect
 			again := s.Rewinds > old.Rewinds && !compensable(e.def, &e.decision.Next, i)
 			ended = again || s.Status == saga.StepUnknown || s.CompensationAttempts > old.CompensationAttempts
+		}
+		if in := &e.decision.Next; in.Status == saga.Abandoned || in.ReopenedFrom != "" && !s.Reopened {
+			ended = true // the steps of an abandoned saga stay as they are
 		}
 		switch {
 		case !held[id.String()]:

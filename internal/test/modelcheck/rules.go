@@ -46,7 +46,7 @@ func unchangedHasNoEffect(e edge) string {
 		return "a change adds one to the revision"
 	case d.Changed:
 		return ""
-	case d.Next.Revision != e.before.Revision || len(d.Commands)+len(d.Messages)+len(d.Entries)+len(d.Withdrawn) > 0:
+	case d.Next.Revision != e.before.Revision || len(d.Commands)+len(d.Messages)+len(d.Entries) > 0:
 		return "an event without a change has no effect"
 	case (d.Ignored == "") == (d.Refused == nil):
 		return "an event without a change is either ignored or refused"
