@@ -33,10 +33,10 @@ func Retry(code, message string) error {
 // Codes of the failures that the worker itself reports.
 const (
 	CodeError          = "error"               // the handler returned any other error; retryable
-	CodePanic          = "panic"               // the handler panicked; retryable
+	CodePanic          = "panic"               // the handler panicked, or its error did when it was read; retryable
 	CodeUnknownCommand = "unknown_command"     // no handler has this name; retryable: a newer worker may have one
 	CodeInvalidData    = "invalid_data"        // the saga's data does not fit the handler's input type; final
-	CodeInvalidOutput  = "invalid_output"      // the output cannot be sent, and the effect was rolled back; final
+	CodeInvalidOutput  = "invalid_output"      // the output cannot be sent, and the barrier rolled the effect back; final
 	CodeCompensated    = "compensated_already" // the command arrived after its compensation; final
 )
 

@@ -154,11 +154,7 @@ func (n named[T]) register(worker *Worker, served serving, outputAs string) erro
 	switch {
 	case n.call.plain != nil:
 		Handle(worker, n.name, func(ctx context.Context, command Command[json.RawMessage]) (json.RawMessage, error) {
-			output, err := invoked(ctx, command, n.call.plain)
-			if errors.Is(err, errOutput) { // the function took effect
-				err = fmt.Errorf("%w: %w", ErrUnknown, err)
-			}
-			return output, err
+			return invoked(ctx, command, n.call.plain)
 		})
 	case n.call.inTx != nil && served.barrier == nil:
 		return errors.New("its function takes a pgx.Tx: Serve needs WithBarrier")

@@ -87,7 +87,7 @@ func textsOf(object json.RawMessage) (map[string]json.RawMessage, error) {
 
 // membersOf returns the top-level members of a value's JSON.
 func membersOf(value any) (map[string]json.RawMessage, error) {
-	content, err := saga.EncodeJSON(value)
+	content, err := encode(value)
 	if err != nil {
 		return nil, fmt.Errorf("encode the data: %w", err)
 	}
