@@ -74,6 +74,9 @@ func (w *Worker) register(name string, output reflect.Type, h handler) {
 	if !canBeObject(output) {
 		panic(fmt.Sprintf("steps: handler of %s: the output must be a JSON object, and %s never encodes to one", name, output))
 	}
+	if part := unencodable(output, "", make(map[reflect.Type]bool)); part != "" {
+		panic(fmt.Sprintf("steps: handler of %s: the output must encode to JSON, but its %s", name, part))
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.handlers[name] != nil {

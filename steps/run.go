@@ -3,8 +3,8 @@ package steps
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
@@ -39,14 +39,14 @@ func (s *Saga[T]) Run(ctx context.Context, c *client.Client, data T, options ...
 	if len(end.Data) == 0 {
 		return done, err
 	}
-	if unfit := json.Unmarshal(end.Data, &done); unfit != nil && err == nil {
+	if unfit := exactDecoderOf(reflect.TypeFor[T]()).decode(end.Data, &done); unfit != nil && err == nil {
 		err = fmt.Errorf("decode the data of saga %s: %w", end.ID, unfit)
 	}
 	return done, err
 }
 
 func (s *Saga[T]) request(data T, options []RunOption) (client.StartRequest, error) {
-	content, err := saga.EncodeJSON(data)
+	content, err := saga.EncodeJSON(&data) // as a step encodes it, so that methods of the pointer count
 	if err != nil {
 		return client.StartRequest{}, fmt.Errorf("encode the data of saga %s: %w", s.name, err)
 	}

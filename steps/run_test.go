@@ -193,3 +193,38 @@ func TestRegisterTellsWhatDiffersFromTheRegisteredVersion(t *testing.T) {
 	require.NoError(t, second.Check(t.Context(), c))
 	require.Error(t, first.Check(t.Context(), c))
 }
+
+// byPointer encodes itself by a method of the pointer, as the steps encode it too.
+type byPointer struct{ city string }
+
+func (p *byPointer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"city": p.city})
+}
+func (p *byPointer) UnmarshalJSON(content []byte) error {
+	var members map[string]string
+	err := json.Unmarshal(content, &members)
+	p.city = members["city"]
+	return err
+}
+
+func TestRunEncodesAndDecodesTheDataAsAStepDoes(t *testing.T) {
+	t.Parallel()
+	s, c := orchestrated(t, server.Config{})
+	own := steps.Define[byPointer]("own").Pivot("go", func(_ context.Context, p *byPointer) error { p.city += "!"; return nil })
+	_, err := own.Register(t.Context(), c)
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) { assert.NoError(t, own.Serve(ctx, s.Transport())) })
+	done, err := own.Run(t.Context(), c, byPointer{city: "rome"})
+	require.NoError(t, err)
+	assert.Equal(t, byPointer{city: "rome!"}, done)
+
+	exact := steps.Define[untagged]("exact").Pivot("go", func(context.Context, *untagged) error { return nil })
+	_, err = exact.Register(t.Context(), c)
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) { assert.NoError(t, exact.Serve(ctx, s.Transport())) })
+	left, err := exact.Run(t.Context(), c, untagged{Amount: 1}, func(r *client.StartRequest) {
+		r.Data = json.RawMessage(`{"Amount":1,"amount":2,"orderId":"42"}`)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, untagged{Amount: 1}, left)
+}

@@ -25,7 +25,7 @@ func CommandOf(ctx context.Context) (command Command[json.RawMessage], ok bool) 
 // invoke calls a function with the data of a command, and returns the members that it changed. outputAs is where the
 // definition puts the output of the step.
 func invoke[T any](
-	ctx context.Context, command Command[json.RawMessage], decoder decoder, outputAs string, call func(context.Context, *T) error,
+	ctx context.Context, command Command[json.RawMessage], decoder exactDecoder, outputAs string, call func(context.Context, *T) error,
 ) (output json.RawMessage, err error) {
 	raw := command.RawData
 	if raw == nil {

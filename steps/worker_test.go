@@ -309,4 +309,9 @@ func TestProgrammingErrorsPanicWhenHandlersAreRegistered(t *testing.T) {
 	assert.Panics(t, func() {
 		steps.Handle(w, "payments.other", func(context.Context, steps.Command[chargeInput]) (string, error) { return "", nil })
 	}, "an output that never encodes to an object")
+	assert.PanicsWithValue(t, "steps: handler of payments.other: the output must encode to JSON, but its member /C has the type chan int", func() {
+		steps.Handle(w, "payments.other", func(context.Context, steps.Command[chargeInput]) (struct{ C chan int }, error) {
+			return struct{ C chan int }{}, nil
+		})
+	})
 }
