@@ -11,6 +11,16 @@ import (
 // command, which tells the orchestrator at once that the outcome is unknown.
 var ErrUnknown = errors.New("outcome unknown")
 
+// What is nil and must not be.
+var (
+	errNoClient     = errors.New("the client is nil")
+	errNoTransport  = errors.New("the transport is nil")
+	errNoWorker     = errors.New("the worker is nil")
+	errNoMiddleware = errors.New("the middleware of WithMiddleware is nil")
+	errNoSubscriber = errors.New("the function of the subscription is nil")
+	errNoBarrier    = errors.New("the barrier is nil")
+)
+
 // Error means that a command took no effect. Fail and Retry create it.
 type Error struct {
 	Code      string // for programs; a definition may list it as non-retryable (saga.NonRetryable)

@@ -25,8 +25,11 @@ var errOutput = errors.New("output cannot be sent")
 // object, or to null for none; its top-level members are merged into the saga's data. A command whose output cannot be sent
 // took effect nevertheless: its step becomes unknown with the code invalid_output, and is compensated or waits for an operator.
 //
-// Handle panics if the worker already has a handler with this name, or if Out can never encode to a JSON object.
+// Handle panics if the worker or the function is nil, if the worker already has a handler with this name, or if Out can never
+// encode to a JSON object.
 func Handle[In, Out any](w *Worker, name string, handle func(context.Context, Command[In]) (Out, error)) {
+	given(name, w != nil, "worker")
+	given(name, handle != nil, "function")
 	decoder := decoderOf(reflect.TypeFor[In]())
 	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
 		command, err := typed[In](delivery, decoder)
@@ -64,6 +67,13 @@ func encodeOutput(output any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: its reply has %d bytes, the limit is %d", errOutput, len(reply), wire.MaxReplyBytes)
 	}
 	return content, nil
+}
+
+// given panics if an argument of Handle, HandleTx or HandleSQL is nil: they return no error, and the caller is to blame.
+func given(name string, present bool, what string) {
+	if !present {
+		panic("steps: handler of " + name + ": the " + what + " is nil")
+	}
 }
 
 // register adds a handler.
