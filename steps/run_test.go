@@ -3,8 +3,10 @@ package steps_test
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,6 +202,7 @@ type byPointer struct{ city string }
 func (p *byPointer) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string{"city": p.city})
 }
+
 func (p *byPointer) UnmarshalJSON(content []byte) error {
 	var members map[string]string
 	err := json.Unmarshal(content, &members)
@@ -227,4 +230,30 @@ func TestRunEncodesAndDecodesTheDataAsAStepDoes(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, untagged{Amount: 1}, left)
+}
+
+func TestOperatorsSeeWhyAnOutputCouldNotBeSent(t *testing.T) {
+	t.Parallel()
+	s, c := orchestrated(t, server.Config{})
+	var compensated atomic.Int64
+	rated := steps.Define[unsendable]("rated").Step("rate", func(_ context.Context, data *unsendable) error {
+		data.Rate = math.NaN()
+		return nil
+	}, func(context.Context, *unsendable) error { compensated.Add(1); return nil })
+	_, err := rated.Register(t.Context(), c)
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) { assert.NoError(t, rated.Serve(ctx, s.Transport())) })
+	_, err = rated.Run(t.Context(), c, unsendable{})
+	var failed *client.Failed
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, []string{"rate", saga.CodeInvalidOutput}, []string{failed.Step, failed.Code})
+	assert.Equal(t, int64(1), compensated.Load(), "the step took effect")
+	assert.Equal(t, 1, failed.Saga.Steps[0].Attempts, "and its effect is not repeated")
+	letters, err := c.DeadLetters(t.Context(), client.Page{})
+	require.NoError(t, err)
+	require.Len(t, letters.Items, 1)
+	letter, err := c.DeadLetter(t.Context(), letters.Items[0].ID)
+	require.NoError(t, err)
+	assert.Equal(t, saga.CodeInvalidOutput, letter.Reason)
+	assert.Contains(t, letter.Text, "unsupported value: NaN")
 }
