@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -66,9 +67,13 @@ func (s *service) recoverPanics(next http.Handler) http.Handler {
 			if reason == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
 				panic(reason)
 			}
+			recorded, ok := w.(*statusRecorder)
+			if ok && recorded.lost(reason) {
+				return // the caller has left, which is not a fault
+			}
 			s.Logger.ErrorContext(r.Context(), "panic while serving a request", "panic", reason,
 				"stack", string(debug.Stack()), "request_id", requestID(r.Context()))
-			if recorded, ok := w.(*statusRecorder); ok && recorded.begun {
+			if ok && recorded.begun {
 				panic(http.ErrAbortHandler) // the answer has begun, so only closing the connection can show the failure
 			}
 			writeProblem(w, problem(resource.CodeInternal, "Internal error. See the server log for this request id."))
@@ -148,8 +153,17 @@ type statusRecorder struct {
 	status     int
 	bytes      int
 	begun      bool
+	failure    error       // of the last write; nil: none has failed
 	onBegin    func()      // called once, when the answer begins; may be nil
 	connection *connection // nil: the listener has no limit
+}
+
+// lost reports whether a panic is only about an answer that could not be written: huma panics with the error of the write. The
+// two errors that are left out mean that the program wrote what it must not.
+func (r *statusRecorder) lost(reason any) bool {
+	failure, isError := reason.(error)
+	return isError && r.failure != nil && errors.Is(failure, r.failure) &&
+		!errors.Is(failure, http.ErrBodyNotAllowed) && !errors.Is(failure, http.ErrContentLength)
 }
 
 // begin runs before the first byte of the answer.
@@ -179,6 +193,9 @@ func (r *statusRecorder) Write(content []byte) (int, error) {
 	}
 	written, err := r.ResponseWriter.Write(content)
 	r.bytes += written
+	if err != nil {
+		r.failure = err
+	}
 	return written, err
 }
 

@@ -68,11 +68,19 @@ func TestTheBuilderFindsTheSameFaults(t *testing.T) {
 		Step("a", "q.a", saga.After("missing")).
 		Pivot("p", "q.p", saga.CompensatedBy("q.u"), saga.Timeout(-1)).
 		Retriable("r", "", saga.Retry(saga.Attempts(0))).
+		Deadline(0).
 		Build()
 	require.ElementsMatch(t, []string{
-		"/steps/0/after/0", "/steps/1/compensation", "/steps/1/timeout",
+		"/deadline", "/steps/0/after/0", "/steps/1/compensation", "/steps/1/timeout",
 		"/steps/2/command", "/steps/2/retry/max_attempts",
 	}, pointers(t, err))
+}
+
+func TestNilOptionsAreIgnored(t *testing.T) {
+	t.Parallel()
+	plain := saga.New("order").Step("a", "q.a").WaitForSignal("b", "go").MustBuild()
+	odd := saga.New("order").Step("a", "q.a", nil, saga.Retry(nil), saga.CompensationRetry(nil)).WaitForSignal("b", "go", nil).MustBuild()
+	require.Equal(t, plain, odd)
 }
 
 func TestMustBuildPanicsWhereBuildFails(t *testing.T) {

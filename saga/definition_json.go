@@ -161,9 +161,6 @@ func (r *definitionReader) definition(raw json.RawMessage) draft {
 	given.sensitive = r.sensitive(members["sensitive"])
 	given.dataSchema = r.schema("/data_schema", members["data_schema"])
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
-	if given.deadline != nil && *given.deadline == 0 && !r.lenient { // 0 means "no deadline" internally, but users leave the member out
-		checkDuration(&r.faults, "/deadline", 0)
-	}
 	var steps []json.RawMessage
 	read(r, "/steps", members["steps"], "an array of steps", &steps)
 	for i, step := range steps {

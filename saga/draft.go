@@ -150,7 +150,7 @@ func (b *Builder) Describe(description string) *Builder {
 }
 
 // Deadline limits the time from the start of a saga to the success of its pivot. A saga that passes it turns back. By
-// default the time is unlimited.
+// default the time is unlimited; Build refuses 0.
 func (b *Builder) Deadline(limit time.Duration) *Builder {
 	b.draft.deadline = new(Duration(limit))
 	return b
@@ -182,7 +182,9 @@ func (b *Builder) Retriable(name, command string, options ...StepOption) *Builde
 func (b *Builder) add(kind Kind, name, command string, options []StepOption) *Builder {
 	step := draftStep{name: name, command: command, kind: &kind}
 	for _, option := range options {
-		option(&step)
+		if option != nil {
+			option(&step)
+		}
 	}
 	b.draft.steps = append(b.draft.steps, step)
 	return b
@@ -207,11 +209,19 @@ func (d draft) build(name string, version int, found Faults) (*Definition, error
 	definition := d.complete(name, version)
 	faults := append(found, definition.validate()...)
 	d.checkWaits(&faults)
+	d.checkDeadline(&faults)
 	if len(faults) > 0 {
 		return nil, faults.bounded()
 	}
 	definition.prepare()
 	return definition, nil
+}
+
+// checkDeadline refuses a deadline of 0. Definition.Deadline has 0 for none, but users leave it out.
+func (d draft) checkDeadline(faults *Faults) {
+	if d.deadline != nil && *d.deadline == 0 {
+		checkDuration(faults, "/deadline", 0)
+	}
 }
 
 // prepare derives what the core needs from a definition without faults.

@@ -2,7 +2,7 @@ package saga
 
 import "time"
 
-// StepOption sets one property of a step.
+// StepOption sets one property of a step. A nil option is ignored.
 type StepOption func(*draftStep)
 
 // CompensatedBy names the command that compensates the step.
@@ -50,7 +50,7 @@ func CompensationRetry(options ...RetryOption) StepOption {
 	return func(s *draftStep) { s.compensationRetry.apply(options) }
 }
 
-// RetryOption is one setting of a retry policy.
+// RetryOption is one setting of a retry policy. A nil option is ignored.
 type RetryOption func(*draftPolicy)
 
 // Attempts limits how often the command is sent. The default is 5, and 20 for compensations and retriable steps.
@@ -78,6 +78,8 @@ func NonRetryable(codes ...string) RetryOption {
 
 func (p *draftPolicy) apply(options []RetryOption) {
 	for _, option := range options {
-		option(p)
+		if option != nil {
+			option(p)
+		}
 	}
 }

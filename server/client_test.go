@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -156,4 +158,54 @@ func TestARouterOfTheProgramDoesNotDisturb(t *testing.T) {
 	cancel()
 	running.Wait()
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// logged is a log that a test reads while others write it.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(content []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(content)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// gone is the answer to a caller that has left.
+type gone struct{ header http.Header }
+
+var errGone = errors.New("the caller has left")
+
+func (g gone) Header() http.Header       { return g.header }
+func (g gone) Write([]byte) (int, error) { return 0, errGone }
+func (gone) WriteHeader(int)             {}
+
+func TestACallerThatLeavesIsNotAFault(t *testing.T) {
+	t.Parallel()
+	log := &logged{}
+	s, end := alone(t, server.Config{Auth: "none", Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	c := s.Client("the shop")
+	_, err := c.Register(t.Context(), waiting())
+	require.NoError(t, err)
+	started, err := c.Start(t.Context(), client.StartRequest{Definition: "trip"})
+	require.NoError(t, err)
+	for range 5 {
+		soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		_, err = c.Wait(soon, started.ID, started.Revision, time.Minute)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/sagas", nil)
+	assert.NotPanics(t, func() { s.Handler().ServeHTTP(gone{http.Header{}}, r) })
+	end()
+	assert.Contains(t, log.String(), "msg=request")
+	assert.NotContains(t, log.String(), "panic")
+	assert.NotContains(t, log.String(), "level=ERROR")
 }

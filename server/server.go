@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/saga-orchestrator/orchestrator/api"
 	"github.com/saga-orchestrator/orchestrator/internal/definitions"
@@ -40,12 +41,16 @@ type Server struct {
 	monitor  *api.Monitor
 	demo     *demo.Demo // nil: none
 	stopping chan struct{}
+	ran      atomic.Bool // Run was called
 
 	handler  http.Handler   // page and API
 	own      *api.Admission // to the handler, for an HTTP server of the program
 	listener net.Listener   // nil: none
 	http     *http.Server   // nil without a listener
 }
+
+// errRanBefore means that Run was called twice.
+var errRanBefore = errors.New("this server has already been run: open a new one")
 
 // Open opens the store and, unless NoListener is set, listens on the address; Run then serves. An unreachable database is an error. An unreachable
 // broker is not: the server connects when the broker is available.
@@ -145,8 +150,12 @@ func (s *Server) queueSet(ctx context.Context) {
 func (s *Server) Transport() steps.Transport { return s.broker }
 
 // Run serves until ctx ends. It then accepts no new work, ends streams and waiting requests, finishes what it has begun within
-// ten seconds, and closes the store and the broker. It returns an error if serving or closing fails.
+// ten seconds, and closes the store and the broker. It returns an error if serving or closing fails, and at once if it was called
+// before: to serve again, Open a new server.
 func (s *Server) Run(ctx context.Context) error {
+	if s.ran.Swap(true) {
+		return errRanBefore
+	}
 	deciding, stopDeciding := context.WithCancel(context.WithoutCancel(ctx))
 	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
 	taking, stopTaking := context.WithCancel(ctx)

@@ -158,3 +158,17 @@ func TestTheFirstKeyIsMadeOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, secret, "there is a key")
 }
+
+func TestAServerRunsOnce(t *testing.T) {
+	t.Parallel()
+	s, end := serving(t, server.Config{})
+	require.Eventually(t, func() bool {
+		status, _ := request(t, http.MethodGet, s.URL()+"/healthz", "")
+		return status == http.StatusOK
+	}, 20*time.Second, 5*time.Millisecond)
+	require.EqualError(t, s.Run(t.Context()), "this server has already been run: open a new one", "while it runs")
+	status, _ := request(t, http.MethodGet, s.URL()+"/healthz", "")
+	require.Equal(t, http.StatusOK, status, "the first run goes on")
+	end()
+	require.EqualError(t, s.Run(t.Context()), "this server has already been run: open a new one", "after it has ended")
+}

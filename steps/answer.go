@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -73,17 +71,6 @@ func (w *Worker) handle(ctx context.Context, delivery wire.Delivery, log func() 
 // logger returns the logger of the worker.
 func (w *Worker) logger() *slog.Logger { return w.log }
 
-// protect turns a panic into an error.
-func protect(log func() *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			log().Error("a handler panicked", "panic", cause, "stack", string(debug.Stack()))
-			output, err = nil, Retry(CodePanic, fmt.Sprint(cause))
-		}
-	}()
-	return call()
-}
-
 // settle turns a handler's result into an answer. worker ends when the worker must stop; command is the handler's own
 // context.
 func settle(worker, command context.Context, output json.RawMessage, err error, log func() *slog.Logger) wire.Answer {
@@ -91,6 +78,10 @@ func settle(worker, command context.Context, output json.RawMessage, err error, 
 	switch {
 	case err == nil:
 		return replied(wire.Succeeded(output), log)
+	case errors.Is(err, errOutput):
+		// The command took effect. A failed reply would deny that, and none would repeat the effect.
+		log().Error("a command took effect, but its output cannot be sent; the reply has the reason in its place", "error", err)
+		return replied(wire.SucceededWithout(err.Error()), log)
 	case errors.Is(err, ErrUnknown):
 		log().Error("a command's outcome is unknown, it becomes a dead letter", "error", err)
 		return wire.Answer{Settlement: wire.Rejected}

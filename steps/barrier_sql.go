@@ -48,6 +48,7 @@ func (b *SQLBarrier) Forget(ctx context.Context, before time.Time) (int64, error
 
 // HandleSQL is HandleTx for database/sql. The handler must not end the transaction, not by a statement either.
 func HandleSQL[In, Out any](w *Worker, b *SQLBarrier, name string, handle func(context.Context, SQLTx, Command[In]) (Out, error)) {
+	given(name, b != nil, "barrier")
 	handleBehind(w, name, b.begin, handle)
 }
 

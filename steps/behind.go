@@ -41,6 +41,8 @@ func handleBehind[Tx, In, Out any](
 	w *Worker, name string, begin func(context.Context, wire.Delivery) (opened[Tx], error),
 	handle func(context.Context, Tx, Command[In]) (Out, error),
 ) {
+	given(name, w != nil, "worker")
+	given(name, handle != nil, "function")
 	decoder := decoderOf(reflect.TypeFor[In]())
 	w.register(name, reflect.TypeFor[Out](), func(ctx context.Context, delivery wire.Delivery) (json.RawMessage, error) {
 		work := func(ctx context.Context, tx Tx, output json.RawMessage) (json.RawMessage, error) {

@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"encoding"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -17,49 +16,27 @@ type decoder struct {
 	whole  bool     // decode all
 }
 
-// decoderOf returns the decoder of a type.
+// decoderOf returns the decoder of a type. It finds the member of a field as encoding/json does.
 func decoderOf(t reflect.Type) decoder {
-	fields, known := fieldsOf(t, nil)
-	return decoder{fields: fields, whole: !known}
+	if t.Kind() != reflect.Struct || decodesItself(t) {
+		return decoder{whole: true}
+	}
+	var names []string
+	for _, f := range fieldsOf(t) {
+		names = append(names, f.name)
+	}
+	return decoder{fields: names}
 }
 
-// fieldsOf returns the names of the members that encoding/json may decode into fields of a struct, and false for a type that
-// may read any member.
-func fieldsOf(t reflect.Type, outer []reflect.Type) (names []string, known bool) {
-	if t.Kind() != reflect.Struct || slices.Contains(outer, t) || decodesItself(t) {
-		return nil, false
+// wants reports whether a member is for a field. One that differs in upper and lower case gives way to the member with exactly
+// the name: only that can be what another handler has written from such a field.
+func (d decoder) wants(name string, members []rawjson.Member) bool {
+	if slices.Contains(d.fields, name) {
+		return true
 	}
-	for field := range t.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		switch {
-		case field.Tag.Get("json") == "-" || !field.IsExported() && !field.Anonymous:
-		case field.Anonymous && name == "":
-			inner := field.Type
-			if inner.Kind() == reflect.Pointer {
-				inner = inner.Elem()
-			}
-			if inner.Kind() != reflect.Struct {
-				names = append(names, field.Name)
-				continue
-			}
-			promoted, known := fieldsOf(inner, append(outer, t))
-			if !known {
-				return nil, false
-			}
-			names = append(names, promoted...)
-		case name == "":
-			names = append(names, field.Name)
-		default:
-			names = append(names, name)
-		}
-	}
-	return names, true
-}
-
-// decodesItself reports whether encoding/json leaves the type, or a pointer to it, to a method.
-func decodesItself(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	return slices.ContainsFunc(d.fields, func(field string) bool {
+		return strings.EqualFold(field, name) && !slices.ContainsFunc(members, func(m rawjson.Member) bool { return m.Name == field })
+	})
 }
 
 // decode is json.Unmarshal, except that faults within members that have no field go unnoticed.
@@ -77,15 +54,12 @@ func (d decoder) decode(document json.RawMessage, into any) error {
 	}
 	var wanted []byte
 	for _, member := range members {
-		if !slices.ContainsFunc(d.fields, func(field string) bool { return strings.EqualFold(field, member.Name) }) {
-			continue
+		if d.wants(member.Name, members) {
+			wanted = appendMember(wanted, member.Name, member.Value)
 		}
-		wanted = append(wanted, ',')
-		wanted = append(append(rawjson.AppendString(wanted, member.Name), ':'), member.Value...)
 	}
 	if len(wanted) == 0 {
 		return nil
 	}
-	wanted[0] = '{'
-	return json.Unmarshal(append(wanted, '}'), into)
+	return json.Unmarshal(closed(wanted, '{', '}'), into)
 }

@@ -23,6 +23,8 @@ import (
 //   - A member that the function empties, so that omitempty or omitzero leaves it out, is sent as null. null decodes to the
 //     zero value.
 //   - Members of the data without a field in T are never sent, and stay.
+//   - A struct field reads and writes only the member with exactly its name, also in nested structs: a field Amount without a tag
+//     does not read the member amount, as encoding/json would. Types with an UnmarshalJSON method decode as they like.
 //
 // A compensation gets the data with the output of its own step, even if that output never reached the orchestrator but is
 // known to the barrier. What it changes is not kept.
@@ -124,6 +126,8 @@ func (s *Saga[T]) MustBuild() *saga.Definition {
 func (s *Saga[T]) check(definition *saga.Definition) (faults saga.Faults) {
 	if data := reflect.TypeFor[T](); data.Kind() == reflect.Pointer || data.Kind() == reflect.Interface || !canBeObject(data) {
 		faults = append(faults, saga.Fault{Message: "the data of a typed saga must be a struct or a map, not " + data.String()})
+	} else if part := unencodable(data, "", make(map[reflect.Type]bool)); part != "" {
+		faults = append(faults, saga.Fault{Message: "the data of a typed saga must encode to JSON, but its " + part})
 	}
 	owners := make(map[string]string)
 	for i, own := range s.steps {

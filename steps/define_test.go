@@ -71,6 +71,11 @@ func TestATypedSagaReportsItsFaults(t *testing.T) {
 	require.ErrorContains(t, err, "must be a struct or a map, not int")
 	_, err = steps.Define[*Trip]("trip").Step("hotel", func(context.Context, **Trip) error { return nil }, nil).Build()
 	require.ErrorContains(t, err, "must be a struct or a map, not *steps_test.Trip")
+	type notified struct {
+		Inner struct{ Done chan int }
+	}
+	_, err = steps.Define[notified]("trip").Step("hotel", func(context.Context, *notified) error { return nil }, nil).Build()
+	require.ErrorContains(t, err, "must encode to JSON, but its member /Inner/Done has the type chan int")
 	assert.Panics(t, func() { steps.Define[Trip]("trip").MustBuild() }, "a saga without steps")
 }
 

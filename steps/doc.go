@@ -6,9 +6,11 @@
 //
 // The orchestrator acts on each reply:
 //
-//   - succeeded: the command took effect. The handler returned no error.
+//   - succeeded: the command took effect. The handler returned no error. An output that cannot be sent, such as NaN or more
+//     than 256 KiB, is replaced by the reason: the step then becomes unknown with the code invalid_output.
 //   - failed: nothing took effect, so the step is not compensated. The handler returned an error. An error from Fail is
 //     final. After an error from Retry, any other error or a panic, the orchestrator may try again by the step's policy.
+//     An error whose methods panic, a nil *Error and runtime.Goexit, as in t.FailNow, count as a panic.
 //   - none: the outcome is unknown. The handler returned an error that wraps ErrUnknown, or its time ran out. The
 //     orchestrator may try again, and compensates the step if its outcome stays unknown.
 //

@@ -11,6 +11,16 @@ import (
 // command, which tells the orchestrator at once that the outcome is unknown.
 var ErrUnknown = errors.New("outcome unknown")
 
+// What is nil and must not be.
+var (
+	errNoClient     = errors.New("the client is nil")
+	errNoTransport  = errors.New("the transport is nil")
+	errNoWorker     = errors.New("the worker is nil")
+	errNoMiddleware = errors.New("the middleware of WithMiddleware is nil")
+	errNoSubscriber = errors.New("the function of the subscription is nil")
+	errNoBarrier    = errors.New("the barrier is nil")
+)
+
 // Error means that a command took no effect. Fail and Retry create it.
 type Error struct {
 	Code      string // for programs; a definition may list it as non-retryable (saga.NonRetryable)
@@ -33,10 +43,10 @@ func Retry(code, message string) error {
 // Codes of the failures that the worker itself reports.
 const (
 	CodeError          = "error"               // the handler returned any other error; retryable
-	CodePanic          = "panic"               // the handler panicked; retryable
+	CodePanic          = "panic"               // the handler panicked, or its error did when it was read; retryable
 	CodeUnknownCommand = "unknown_command"     // no handler has this name; retryable: a newer worker may have one
 	CodeInvalidData    = "invalid_data"        // the saga's data does not fit the handler's input type; final
-	CodeInvalidOutput  = "invalid_output"      // the output cannot be sent, and the effect was rolled back; final
+	CodeInvalidOutput  = "invalid_output"      // the output cannot be sent, and the barrier rolled the effect back; final
 	CodeCompensated    = "compensated_already" // the command arrived after its compensation; final
 )
 

@@ -17,6 +17,9 @@ import (
 //
 // The function must not end tx. Effects outside tx are not protected. While the database is unavailable, the worker
 // retries the command until its deadline and then sends no reply: an earlier delivery may have taken effect.
+//
+// HandleTx panics where Handle does, and if the barrier is nil.
 func HandleTx[In, Out any](w *Worker, b *Barrier, name string, handle func(context.Context, pgx.Tx, Command[In]) (Out, error)) {
+	given(name, b != nil, "barrier")
 	handleBehind(w, name, b.begin, handle)
 }

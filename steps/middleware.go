@@ -15,7 +15,7 @@ type Middleware func(
 	ctx context.Context, command Command[json.RawMessage], next func(context.Context) (json.RawMessage, error),
 ) (output json.RawMessage, err error)
 
-// WithMiddleware runs a middleware around each function. Of several the first is the outermost.
+// WithMiddleware runs a middleware around each function. Of several the first is the outermost. Serve and Attach refuse nil.
 func WithMiddleware(middleware Middleware) ServeOption {
 	return func(s *serving) { s.middlewares = append(s.middlewares, middleware) }
 }

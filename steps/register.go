@@ -60,6 +60,9 @@ func (d *Difference) Error() string {
 // the differences. Running sagas keep their version, so workers must keep the functions of its commands until these sagas
 // have ended.
 func (s *Saga[T]) Register(ctx context.Context, c *client.Client) (Registration, error) {
+	if c == nil {
+		return Registration{}, errNoClient
+	}
 	definition, err := s.Build()
 	if err != nil {
 		return Registration{}, err
@@ -78,6 +81,9 @@ func (s *Saga[T]) Register(ctx context.Context, c *client.Client) (Registration,
 // Check returns a *Difference unless the latest registered version is the definition of this program. A worker that must
 // not register anything calls it when it starts.
 func (s *Saga[T]) Check(ctx context.Context, c *client.Client) error {
+	if c == nil {
+		return errNoClient
+	}
 	definition, err := s.Build()
 	if err != nil {
 		return err

@@ -3,8 +3,10 @@ package steps_test
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,4 +194,66 @@ func TestRegisterTellsWhatDiffersFromTheRegisteredVersion(t *testing.T) {
 	assert.Equal(t, steps.Registration{Version: 2, Created: true, Changes: difference.Changes}, changed)
 	require.NoError(t, second.Check(t.Context(), c))
 	require.Error(t, first.Check(t.Context(), c))
+}
+
+// byPointer encodes itself by a method of the pointer, as the steps encode it too.
+type byPointer struct{ city string }
+
+func (p *byPointer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"city": p.city})
+}
+
+func (p *byPointer) UnmarshalJSON(content []byte) error {
+	var members map[string]string
+	err := json.Unmarshal(content, &members)
+	p.city = members["city"]
+	return err
+}
+
+func TestRunEncodesAndDecodesTheDataAsAStepDoes(t *testing.T) {
+	t.Parallel()
+	s, c := orchestrated(t, server.Config{})
+	own := steps.Define[byPointer]("own").Pivot("go", func(_ context.Context, p *byPointer) error { p.city += "!"; return nil })
+	_, err := own.Register(t.Context(), c)
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) { assert.NoError(t, own.Serve(ctx, s.Transport())) })
+	done, err := own.Run(t.Context(), c, byPointer{city: "rome"})
+	require.NoError(t, err)
+	assert.Equal(t, byPointer{city: "rome!"}, done)
+
+	exact := steps.Define[untagged]("exact").Pivot("go", func(context.Context, *untagged) error { return nil })
+	_, err = exact.Register(t.Context(), c)
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) { assert.NoError(t, exact.Serve(ctx, s.Transport())) })
+	left, err := exact.Run(t.Context(), c, untagged{Amount: 1}, func(r *client.StartRequest) {
+		r.Data = json.RawMessage(`{"Amount":1,"amount":2,"orderId":"42"}`)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, untagged{Amount: 1}, left)
+}
+
+func TestOperatorsSeeWhyAnOutputCouldNotBeSent(t *testing.T) {
+	t.Parallel()
+	s, c := orchestrated(t, server.Config{})
+	var compensated atomic.Int64
+	rated := steps.Define[unsendable]("rated").Step("rate", func(_ context.Context, data *unsendable) error {
+		data.Rate = math.NaN()
+		return nil
+	}, func(context.Context, *unsendable) error { compensated.Add(1); return nil })
+	_, err := rated.Register(t.Context(), c)
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) { assert.NoError(t, rated.Serve(ctx, s.Transport())) })
+	_, err = rated.Run(t.Context(), c, unsendable{})
+	var failed *client.Failed
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, []string{"rate", saga.CodeInvalidOutput}, []string{failed.Step, failed.Code})
+	assert.Equal(t, int64(1), compensated.Load(), "the step took effect")
+	assert.Equal(t, 1, failed.Saga.Steps[0].Attempts, "and its effect is not repeated")
+	letters, err := c.DeadLetters(t.Context(), client.Page{})
+	require.NoError(t, err)
+	require.Len(t, letters.Items, 1)
+	letter, err := c.DeadLetter(t.Context(), letters.Items[0].ID)
+	require.NoError(t, err)
+	assert.Equal(t, saga.CodeInvalidOutput, letter.Reason)
+	assert.Contains(t, letter.Text, "unsupported value: NaN")
 }

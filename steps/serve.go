@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// ServeOption is an option of Saga.Serve and Saga.Attach.
+// ServeOption is an option of Saga.Serve and Saga.Attach. A nil option is ignored.
 type ServeOption func(*serving)
 
 type serving struct {
@@ -43,13 +43,15 @@ func WithSQLBarrier(barrier *SQLBarrier) ServeOption {
 	return func(s *serving) { s.sqlBarrier = barrier }
 }
 
-// Serve runs a worker for each queue of the saga until ctx ends, as Worker.Run does. It returns an error at once if a queue
-// of Only has no function, or if a function needs a barrier that was not given. If one worker fails, the others stop.
+// Serve runs a worker for each queue of the saga until ctx ends, as Worker.Run does. It returns an error at once if
+// transport or a middleware is nil, if a queue of Only has no function, or if a function needs a barrier that was not given. If one worker fails, the others stop.
 //
 // A queue that two sagas share needs one worker with the functions of both: use Attach.
 func (s *Saga[T]) Serve(ctx context.Context, transport Transport, options ...ServeOption) error {
-	served := apply(options)
-	definition, err := s.Build()
+	if transport == nil {
+		return fmt.Errorf("serve saga %s: %w", s.name, errNoTransport)
+	}
+	definition, served, err := s.prepare(options)
 	if err != nil {
 		return err
 	}
@@ -91,22 +93,31 @@ func (s *Saga[T]) Queues() ([]string, error) {
 // Attach registers the functions of the worker's queue with a worker that has other handlers, too. Like Handle it panics if
 // the worker already has a handler of one of the commands.
 func (s *Saga[T]) Attach(worker *Worker, options ...ServeOption) error {
-	definition, err := s.Build()
+	if worker == nil {
+		return fmt.Errorf("attach saga %s: %w", s.name, errNoWorker)
+	}
+	definition, served, err := s.prepare(options)
 	if err != nil {
 		return err
 	}
 	if _, err := s.queues(definition, []string{worker.queue}); err != nil {
 		return err
 	}
-	return s.attach(definition, worker, apply(options))
+	return s.attach(definition, worker, served)
 }
 
-func apply(options []ServeOption) serving {
-	var served serving
+// prepare returns the definition, and what the options say.
+func (s *Saga[T]) prepare(options []ServeOption) (definition *saga.Definition, served serving, err error) {
 	for _, option := range options {
-		option(&served)
+		if option != nil {
+			option(&served)
+		}
 	}
-	return served
+	if slices.ContainsFunc(served.middlewares, func(m Middleware) bool { return m == nil }) {
+		return nil, served, fmt.Errorf("saga %s: %w", s.name, errNoMiddleware)
+	}
+	definition, err = s.Build()
+	return definition, served, err
 }
 
 // queues returns the queues of the steps with a function, or those of them that were asked for.
@@ -145,7 +156,7 @@ func (s *Saga[T]) attach(definition *saga.Definition, worker *Worker, served ser
 
 // register registers the function as the handler of its command.
 func (n named[T]) register(worker *Worker, served serving, outputAs string) error {
-	decoder := decoderOf(reflect.TypeFor[T]())
+	decoder := exactDecoderOf(reflect.TypeFor[T]())
 	invoked := func(ctx context.Context, command Command[json.RawMessage], call func(context.Context, *T) error) (json.RawMessage, error) {
 		return served.around(ctx, command, func(ctx context.Context) (json.RawMessage, error) {
 			return invoke(ctx, command, decoder, outputAs, call)
@@ -154,11 +165,7 @@ func (n named[T]) register(worker *Worker, served serving, outputAs string) erro
 	switch {
 	case n.call.plain != nil:
 		Handle(worker, n.name, func(ctx context.Context, command Command[json.RawMessage]) (json.RawMessage, error) {
-			output, err := invoked(ctx, command, n.call.plain)
-			if errors.Is(err, errOutput) { // the function took effect
-				err = fmt.Errorf("%w: %w", ErrUnknown, err)
-			}
-			return output, err
+			return invoked(ctx, command, n.call.plain)
 		})
 	case n.call.inTx != nil && served.barrier == nil:
 		return errors.New("its function takes a pgx.Tx: Serve needs WithBarrier")

@@ -90,6 +90,12 @@ func Subscribe(ctx context.Context, transport Transport, s Subscription, handle 
 	if err != nil {
 		return err
 	}
+	switch {
+	case transport == nil:
+		return fmt.Errorf("subscription %s: %w", s.Name, errNoTransport)
+	case handle == nil:
+		return fmt.Errorf("subscription %s: %w", s.Name, errNoSubscriber)
+	}
 	source, delivers := transport.(EventTransport)
 	if !delivers {
 		return ErrNoEvents

@@ -17,6 +17,12 @@ import (
 func SubscribeTx(
 	ctx context.Context, transport Transport, b *Barrier, s Subscription, handle func(context.Context, pgx.Tx, Event) error,
 ) error {
+	switch {
+	case b == nil:
+		return fmt.Errorf("subscription %s: %w", s.Name, errNoBarrier)
+	case handle == nil:
+		return fmt.Errorf("subscription %s: %w", s.Name, errNoSubscriber)
+	}
 	return Subscribe(ctx, transport, s, func(ctx context.Context, event Event) error {
 		key, err := eventKey(s.Name, event)
 		if err != nil {

@@ -25,7 +25,7 @@ func CommandOf(ctx context.Context) (command Command[json.RawMessage], ok bool) 
 // invoke calls a function with the data of a command, and returns the members that it changed. outputAs is where the
 // definition puts the output of the step.
 func invoke[T any](
-	ctx context.Context, command Command[json.RawMessage], decoder decoder, outputAs string, call func(context.Context, *T) error,
+	ctx context.Context, command Command[json.RawMessage], decoder exactDecoder, outputAs string, call func(context.Context, *T) error,
 ) (output json.RawMessage, err error) {
 	raw := command.RawData
 	if raw == nil {
@@ -87,7 +87,7 @@ func textsOf(object json.RawMessage) (map[string]json.RawMessage, error) {
 
 // membersOf returns the top-level members of a value's JSON.
 func membersOf(value any) (map[string]json.RawMessage, error) {
-	content, err := saga.EncodeJSON(value)
+	content, err := encode(value)
 	if err != nil {
 		return nil, fmt.Errorf("encode the data: %w", err)
 	}

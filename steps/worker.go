@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -69,8 +70,11 @@ func (w *Worker) Handles(queue, command string) bool {
 
 // Run takes and answers commands until ctx ends. It then takes no more, lets running handlers finish within the grace
 // period, sends their replies and returns nil. It survives every loss of the broker; an error means that the transport
-// can never work. Run also waits for handlers that ignore their context.
+// is nil or can never work. Run also waits for handlers that ignore their context.
 func (w *Worker) Run(ctx context.Context, transport Transport) error {
+	if transport == nil {
+		return fmt.Errorf("run the worker of queue %s: %w", w.queue, errNoTransport)
+	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	var grace sync.WaitGroup

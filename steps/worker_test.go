@@ -146,10 +146,7 @@ func TestAnUnknownOutcomeGetsNoReply(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]func() (any, error){
 		"the handler says so":         func() (any, error) { return nil, fmt.Errorf("call the bank: %w", steps.ErrUnknown) },
-		"its output is an array":      func() (any, error) { return []int{1}, nil },
-		"its output is too large":     func() (any, error) { return map[string][]string{"a": make([]string, 100_000)}, nil },
-		"its output has no JSON":      func() (any, error) { return map[string]any{"a": func() {}}, nil },
-		"its output cannot be stored": func() (any, error) { return map[string]string{"a": "\x00"}, nil },
+		"it says so beside a failure": func() (any, error) { return nil, errors.Join(steps.Fail("no", "no"), steps.ErrUnknown) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -312,4 +309,9 @@ func TestProgrammingErrorsPanicWhenHandlersAreRegistered(t *testing.T) {
 	assert.Panics(t, func() {
 		steps.Handle(w, "payments.other", func(context.Context, steps.Command[chargeInput]) (string, error) { return "", nil })
 	}, "an output that never encodes to an object")
+	assert.PanicsWithValue(t, "steps: handler of payments.other: the output must encode to JSON, but its member /C has the type chan int", func() {
+		steps.Handle(w, "payments.other", func(context.Context, steps.Command[chargeInput]) (struct{ C chan int }, error) {
+			return struct{ C chan int }{}, nil
+		})
+	})
 }

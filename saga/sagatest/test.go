@@ -159,7 +159,9 @@ func (t *Test) StartOf(definition string, data any, options ...steps.RunOption) 
 	t.register()
 	request := client.StartRequest{Definition: definition, Data: t.object("the data", data)}
 	for _, option := range options {
-		option(&request)
+		if option != nil {
+			option(&request)
+		}
 	}
 	started, _, err := t.engine.Start(t.ctx, record.StartRequest{
 		Definition: request.Definition, Version: request.Version, Key: request.Key, Data: request.Data, Priority: request.Priority,

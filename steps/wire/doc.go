@@ -17,7 +17,7 @@
 //   - The output of a failure is ignored.
 //   - The output of a success is merged into the saga's data, so it must be an object within saga.DefaultJSONLimits. If it is
 //     not, the step still took effect: saga.Reply gets an OutputFault. The core treats the output as one that the data cannot
-//     hold, and the engine keeps the message as a dead letter.
+//     hold, and the engine keeps the message as a dead letter. SucceededWithout puts the reason there.
 //
 // A reply is refused if it does not say what happened: it is not a JSON object, its status is absent, unknown or
 // repeated with another value, or it is a success with an error.

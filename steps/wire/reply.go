@@ -35,6 +35,12 @@ type ReplyError struct {
 // Succeeded returns the reply of a command that took effect. output is a JSON object or nil.
 func Succeeded(output json.RawMessage) Reply { return Reply{Status: statusSucceeded, Output: output} }
 
+// SucceededWithout returns the reply of a command that took effect, but whose output cannot be sent. The reason takes the
+// place of the output, so the orchestrator refuses it as invalid_output and keeps the reply for operators.
+func SucceededWithout(reason string) Reply {
+	return Succeeded(rawjson.AppendString(nil, CleanText(reason, MaxErrorMessage)))
+}
+
 // Failed returns the reply of a command that took no effect.
 func Failed(code, message string, retryable bool) Reply {
 	return Reply{Status: statusFailed, Error: &ReplyError{Code: code, Message: message, Retryable: &retryable}}

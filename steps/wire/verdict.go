@@ -46,6 +46,9 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	}
 	if read.output != nil && read.output[0] != '{' {
 		reply.OutputFault = "output: want a JSON object"
+		if read.output[0] == '"' { // usually the reason why there is none
+			reply.OutputFault += ", not a string; the dead letter of the reply has it"
+		}
 	}
 	return reply, nil
 }

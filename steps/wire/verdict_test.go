@@ -92,7 +92,8 @@ func clearVerdicts() map[string]verdict {
 		"one with a number out of range": {body: `{"status":"succeeded","output":{"a":1e999}}`, outputFault: "at byte 5"},
 		"one with a member twice":        {body: `{"status":"succeeded","output":{"a":1,"a":2}}`, outputFault: "repeated"},
 		"one that is not an object":      {body: `{"status":"succeeded","output":[1]}`, outputFault: "JSON object"},
-		"one that is a string":           {body: `{"status":"succeeded","output":"done"}`, outputFault: "JSON object"},
+		"one that is a string":           {body: `{"status":"succeeded","output":"done"}`, outputFault: "JSON object, not a string"},
+		"one that cannot be sent":        {body: `{"status":"succeeded","output":"it has 300 KiB"}`, outputFault: "the dead letter of the reply has it"},
 	}
 }
 
@@ -151,4 +152,16 @@ func TestTheSizeOfAReplyIsLimited(t *testing.T) {
 	require.NoError(t, err)
 	_, err = wire.DecodeReply(answered, []byte(full+" "))
 	require.EqualError(t, err, "body: 262145 bytes, the limit is 262144")
+}
+
+func TestAReasonInPlaceOfTheOutputIsASuccessWithoutOne(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"", "NaN \x00 \"quoted\" \xff", repeated("é", 1_000_000)} {
+		body, err := wire.SucceededWithout(reason).Encode()
+		require.NoError(t, err)
+		reply, err := wire.DecodeReply(answered, body)
+		require.NoError(t, err)
+		require.True(t, reply.Succeeded)
+		require.Contains(t, reply.OutputFault, "JSON object, not a string")
+	}
 }

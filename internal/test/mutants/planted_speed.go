@@ -37,8 +37,12 @@ func speedMutants() []mutant {
 			"\to.time(\"next_attempt_at\", s.NextAttemptAt)\n", "", texts,
 		},
 		{
-			"a promoted field that is not decoded", "steps/decode.go",
-			"names = append(names, promoted...)", "_ = promoted", texts,
+			"a promoted field that is not decoded", "steps/fields.go",
+			"deeper = append(deeper, inner)", "_ = deeper", texts,
+		},
+		{
+			"a member read into a field of another case", "steps/shape.go",
+			"dropped := !exact && s.folds(member.Name)", "dropped := !exact && false", texts,
 		},
 		{
 			"a saga read without locks and without its fence", "store/optimistic.go",
