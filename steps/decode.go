@@ -52,14 +52,42 @@ func (d decoder) decode(document json.RawMessage, into any) error {
 	if !ok { // its error says why
 		return json.Unmarshal(document, into)
 	}
-	var wanted []byte
+	wanted := []byte{'{'}
 	for _, member := range members {
-		if d.wants(member.Name, members) {
-			wanted = appendMember(wanted, member.Name, member.Value)
+		if !d.wants(member.Name, members) {
+			continue
 		}
+		if len(wanted) > 1 {
+			wanted = append(wanted, ',')
+		}
+		wanted = append(append(rawjson.AppendString(wanted, member.Name), ':'), member.Value...)
 	}
-	if len(wanted) == 0 {
+	if len(wanted) == 1 {
 		return nil
 	}
-	return json.Unmarshal(closed(wanted, '{', '}'), into)
+	return json.Unmarshal(append(wanted, '}'), into)
+}
+
+// spelling returns the names that the data has for fields that are read from a member of another case, by the name of the field.
+// What a step changes of such a field must go under that name, or the next step would read the old value.
+func (d decoder) spelling(document json.RawMessage) map[string]string {
+	members, ok := rawjson.Members(document)
+	if d.whole || !ok {
+		return nil
+	}
+	var names map[string]string
+	for _, member := range members {
+		if slices.Contains(d.fields, member.Name) || !d.wants(member.Name, members) {
+			continue
+		}
+		for _, field := range d.fields {
+			if strings.EqualFold(field, member.Name) {
+				if names == nil {
+					names = make(map[string]string)
+				}
+				names[field] = member.Name // encoding/json takes the last one, too
+			}
+		}
+	}
+	return names
 }

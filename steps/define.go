@@ -23,8 +23,8 @@ import (
 //   - A member that the function empties, so that omitempty or omitzero leaves it out, is sent as null. null decodes to the
 //     zero value.
 //   - Members of the data without a field in T are never sent, and stay.
-//   - A struct field reads and writes only the member with exactly its name, also in nested structs: a field Amount without a tag
-//     does not read the member amount, as encoding/json would. Types with an UnmarshalJSON method decode as they like.
+//   - A struct field reads the member with exactly its name, or else one that differs in case only, and changes the member
+//     that it has read: a field Amount without a tag reads and changes the member amount. Nested values follow encoding/json.
 //
 // A compensation gets the data with the output of its own step, even if that output never reached the orchestrator but is
 // known to the barrier. What it changes is not kept.

@@ -39,7 +39,7 @@ func (s *Saga[T]) Run(ctx context.Context, c *client.Client, data T, options ...
 	if len(end.Data) == 0 {
 		return done, err
 	}
-	if unfit := exactDecoderOf(reflect.TypeFor[T]()).decode(end.Data, &done); unfit != nil && err == nil {
+	if unfit := decoderOf(reflect.TypeFor[T]()).decode(end.Data, &done); unfit != nil && err == nil {
 		err = fmt.Errorf("decode the data of saga %s: %w", end.ID, unfit)
 	}
 	return done, err

@@ -220,16 +220,6 @@ func TestRunEncodesAndDecodesTheDataAsAStepDoes(t *testing.T) {
 	done, err := own.Run(t.Context(), c, byPointer{city: "rome"})
 	require.NoError(t, err)
 	assert.Equal(t, byPointer{city: "rome!"}, done)
-
-	exact := steps.Define[untagged]("exact").Pivot("go", func(context.Context, *untagged) error { return nil })
-	_, err = exact.Register(t.Context(), c)
-	require.NoError(t, err)
-	background(t, func(ctx context.Context) { assert.NoError(t, exact.Serve(ctx, s.Transport())) })
-	left, err := exact.Run(t.Context(), c, untagged{Amount: 1}, func(r *client.StartRequest) {
-		r.Data = json.RawMessage(`{"Amount":1,"amount":2,"orderId":"42"}`)
-	})
-	require.NoError(t, err)
-	assert.Equal(t, untagged{Amount: 1}, left)
 }
 
 func TestOperatorsSeeWhyAnOutputCouldNotBeSent(t *testing.T) {

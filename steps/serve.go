@@ -156,7 +156,7 @@ func (s *Saga[T]) attach(definition *saga.Definition, worker *Worker, served ser
 
 // register registers the function as the handler of its command.
 func (n named[T]) register(worker *Worker, served serving, outputAs string) error {
-	decoder := exactDecoderOf(reflect.TypeFor[T]())
+	decoder := decoderOf(reflect.TypeFor[T]())
 	invoked := func(ctx context.Context, command Command[json.RawMessage], call func(context.Context, *T) error) (json.RawMessage, error) {
 		return served.around(ctx, command, func(ctx context.Context) (json.RawMessage, error) {
 			return invoke(ctx, command, decoder, outputAs, call)

@@ -25,7 +25,7 @@ func CommandOf(ctx context.Context) (command Command[json.RawMessage], ok bool) 
 // invoke calls a function with the data of a command, and returns the members that it changed. outputAs is where the
 // definition puts the output of the step.
 func invoke[T any](
-	ctx context.Context, command Command[json.RawMessage], decoder exactDecoder, outputAs string, call func(context.Context, *T) error,
+	ctx context.Context, command Command[json.RawMessage], decoder decoder, outputAs string, call func(context.Context, *T) error,
 ) (output json.RawMessage, err error) {
 	raw := command.RawData
 	if raw == nil {
@@ -51,7 +51,7 @@ func invoke[T any](
 	if command.Action == saga.Compensate {
 		return nil, nil
 	}
-	return changes(before, &data)
+	return changes(before, &data, decoder.spelling(raw))
 }
 
 // withOutput puts the output of a step into the data, as the orchestrator merges it.
@@ -98,8 +98,9 @@ func membersOf(value any) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// changes returns the members of the data that differ from before, those that are gone as null; nil if there are none.
-func changes(before map[string]json.RawMessage, data any) (json.RawMessage, error) {
+// changes returns the members of the data that differ from before, those that are gone as null; nil if there are none. spelling has
+// the names of members that the data spells in another way.
+func changes(before map[string]json.RawMessage, data any, spelling map[string]string) (json.RawMessage, error) {
 	after, err := membersOf(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errOutput, err)
@@ -113,6 +114,12 @@ func changes(before map[string]json.RawMessage, data any) (json.RawMessage, erro
 	for name := range before {
 		if _, exists := after[name]; !exists {
 			changed[name] = json.RawMessage("null")
+		}
+	}
+	for field, name := range spelling {
+		if value, is := changed[field]; is {
+			delete(changed, field)
+			changed[name] = value
 		}
 	}
 	if len(changed) == 0 {

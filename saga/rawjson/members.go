@@ -29,38 +29,6 @@ func Members(document []byte) (members []Member, ok bool) {
 	return members, true
 }
 
-// Elements returns the texts of an array's elements, and false if the document is not a valid JSON array.
-func Elements(document []byte) (elements []json.RawMessage, ok bool) {
-	s := scanner{text: document}
-	if s.space(); s.at == len(document) || document[s.at] != '[' {
-		return nil, false
-	}
-	ok = s.array(1, func(value []byte) { elements = append(elements, value) })
-	if !ok || !s.ended() {
-		return nil, false
-	}
-	return elements, true
-}
-
-// AnyName reports whether found is true for the name of a member, at any depth of a valid document. It is called with the text of
-// each name without its quotes.
-func AnyName(document []byte, found func(text []byte) bool) bool {
-	for at := 0; at < len(document); at++ {
-		if document[at] != '"' {
-			continue
-		}
-		begin := at + 1
-		end := afterString(document, at)
-		for at = end; at < len(document) && space(document[at]); {
-			at++
-		}
-		if at < len(document) && document[at] == ':' && found(document[begin:end-1]) {
-			return true
-		}
-	}
-	return false
-}
-
 // unquoted returns the content of a valid string.
 func unquoted(quoted []byte) string {
 	content := quoted[1 : len(quoted)-1]

@@ -43,11 +43,6 @@ func same(t *testing.T, document []byte) {
 		}
 		require.Equal(t, want, got, "%q", document)
 	}
-	var list []json.RawMessage
-	isArray := json.Unmarshal(document, &list) == nil && list != nil
-	elements, ok := rawjson.Elements(document)
-	require.Equal(t, isArray, ok, "%q", document)
-	require.ElementsMatch(t, list, elements, "%q", document)
 	if valid {
 		var compact bytes.Buffer
 		require.NoError(t, json.Compact(&compact, document))
@@ -101,26 +96,6 @@ func TestAMemberEndsWhereItsValueEnds(t *testing.T) {
 	assert.Equal(t, []rawjson.Member{{"a", json.RawMessage(`[1, 2]`)}, {"b", json.RawMessage(`"}"`)}}, members)
 	grown := append(members[0].Value, '!')
 	assert.NotContains(t, string(members[1].Value), "!", "values do not share room: %s", grown)
-}
-
-func TestTheNamesOfADocumentAreThoseAtEveryDepth(t *testing.T) {
-	t.Parallel()
-	for document, want := range map[string][]string{
-		`{"a":{"b" : [{"c":":"},"d"]},"e\"":"f\":"}`: {"a", "b", "c", `e\"`},
-		`[1,"a",["b"],{}]`:                           nil,
-		`"a"`:                                        nil,
-		`{"":"","é":{"":0}}`:                         {"", "é", ""},
-	} {
-		var names []string
-		assert.False(t, rawjson.AnyName([]byte(document), func(text []byte) bool {
-			names = append(names, string(text))
-			return false
-		}))
-		assert.Equal(t, want, names, document)
-		calls := 0
-		assert.Equal(t, want != nil, rawjson.AnyName([]byte(document), func([]byte) bool { calls++; return true }))
-		assert.LessOrEqual(t, calls, 1)
-	}
 }
 
 func BenchmarkMembers(b *testing.B) {

@@ -53,7 +53,7 @@ func (s *scanner) value(depth int) bool {
 	case '{':
 		return depth <= maxDepth && s.object(depth, nil)
 	case '[':
-		return depth <= maxDepth && s.array(depth, nil)
+		return depth <= maxDepth && s.array(depth)
 	case '"':
 		return s.quoted()
 	case 't':
@@ -76,21 +76,12 @@ func (s *scanner) literal(word string) bool {
 	return true
 }
 
-// array reads an array. found, if non-nil, is called with the text of each element.
-func (s *scanner) array(depth int, found func(value []byte)) bool {
+func (s *scanner) array(depth int) bool {
 	s.at++
 	if s.space(); s.next(']') {
 		return true
 	}
-	for {
-		s.space()
-		begin := s.at
-		if !s.value(depth + 1) {
-			return false
-		}
-		if found != nil {
-			found(s.text[begin:s.at:s.at])
-		}
+	for s.value(depth + 1) {
 		if s.space(); s.next(']') {
 			return true
 		}
@@ -98,6 +89,7 @@ func (s *scanner) array(depth int, found func(value []byte)) bool {
 			return false
 		}
 	}
+	return false
 }
 
 // object reads an object. found, if non-nil, is called with the texts of the name, in its quotes, and the value of each member.

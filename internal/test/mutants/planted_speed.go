@@ -41,8 +41,8 @@ func speedMutants() []mutant {
 			"deeper = append(deeper, inner)", "_ = deeper", texts,
 		},
 		{
-			"a member read into a field of another case", "steps/shape.go",
-			"dropped := !exact && s.folds(member.Name)", "dropped := !exact && false", texts,
+			"a change beside the member that was read", "steps/typed.go",
+			"return changes(before, &data, decoder.spelling(raw))", "return changes(before, &data, nil)", texts,
 		},
 		{
 			"a saga read without locks and without its fence", "store/optimistic.go",
