@@ -16,7 +16,6 @@ type gauges struct {
 	startsPending      prometheus.Gauge
 	startsOldest       prometheus.Gauge
 	deadLetters        *prometheus.GaugeVec
-	noDeadLettering    prometheus.Gauge
 	queueProblems      *prometheus.GaugeVec
 	sagas, definitions prometheus.Gauge
 }
@@ -38,7 +37,6 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		deadLetters: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "saga_dead_letters", Help: "Messages that could not be processed, by source.",
 		}, []string{"source"}),
-		noDeadLettering: gauge("saga_dead_lettering_stopped", "1 if the broker has stopped to dead-letter messages, else 0."),
 		queueProblems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "saga_queue_problem", Help: "1 for each worker queue that accepts no commands at present, by kind of problem.",
 		}, []string{"queue", "kind"}),
@@ -52,7 +50,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 	for _, source := range deadLetterSources() {
 		g.deadLetters.WithLabelValues(source) // exposes the series as zero before the first dead letter
 	}
-	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.noDeadLettering, g.queueProblems,
+	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.queueProblems,
 		g.sagas, g.definitions, build)
 	return g
 }
@@ -72,13 +70,6 @@ func (g *gauges) connected(checks map[string]string) {
 	}
 	set(g.broker, checks["broker"])
 	set(g.database, checks["database"])
-}
-
-func (g *gauges) deadLetteringStopped(stopped bool) {
-	g.noDeadLettering.Set(0)
-	if stopped {
-		g.noDeadLettering.Set(1)
-	}
 }
 
 // surveyed sets the gauges from a survey. A gauge without a new value keeps its old one.

@@ -24,13 +24,11 @@ const (
 
 // MonitorConfig configures a Monitor. Reads and Broker are required.
 type MonitorConfig struct {
-	Reads       Reads
-	Broker      Broker
-	HealthEvery time.Duration // between two reads of the health of queues, at most 10 s; 0: 10 s
-	// DeadLetteringEvery is the time between two checks whether the broker dead-letters messages; 0: 5 min.
-	DeadLetteringEvery time.Duration
-	MaxQueueDepth      int // a deeper worker queue makes the process not ready; 0: no limit
-	Version            string
+	Reads         Reads
+	Broker        Broker
+	HealthEvery   time.Duration // between two reads of the health of queues, at most 10 s; 0: 10 s
+	MaxQueueDepth int           // a deeper worker queue makes the process not ready; 0: no limit
+	Version       string
 	// Payloads returns the status of the keys of payloads. nil: the store seals none.
 	Payloads func() record.PayloadStatus
 	Logger   *slog.Logger         // nil: no logs
@@ -53,10 +51,8 @@ type Monitor struct {
 	checks  map[string]string
 	lookAt  time.Time // time of checks
 	found   survey
-	// deadLettering is whether the broker dead-letters messages.
-	deadLettering string
-	queues        []record.QueueHealth // by name
-	sampled       []string             // names of worker queues, sorted; nil: not known yet
+	queues  []record.QueueHealth // by name
+	sampled []string             // names of worker queues, sorted; nil: not known yet
 
 	surveying sync.Mutex // held while surveying; guards scan
 	scan      scan
@@ -75,13 +71,10 @@ func NewMonitor(config MonitorConfig) *Monitor {
 	if config.HealthEvery <= 0 {
 		config.HealthEvery = surveyEvery
 	}
-	if config.DeadLetteringEvery <= 0 {
-		config.DeadLetteringEvery = checkDeadLetteringEvery
-	}
 	config.HealthEvery = min(config.HealthEvery, surveyEvery)
 	return &Monitor{
 		config: config, inspection: newInspection(config.Broker, config.Logger), gauges: newGauges(config.Registry, config.Version), census: newCensus(config.Registry),
-		cache: definitions.NewCache(config.Reads.Definition, maxDefinitions), deadLettering: deadLetteringUnknown,
+		cache: definitions.NewCache(config.Reads.Definition, maxDefinitions),
 	}
 }
 
@@ -95,7 +88,6 @@ func (m *Monitor) Run(ctx context.Context) {
 	surveying.Go(func() { every(ctx, surveyEvery, m.sample) })
 	surveying.Go(func() { every(ctx, surveyEvery, m.count) })
 	surveying.Go(func() { every(ctx, m.config.HealthEvery, m.readHealth) })
-	surveying.Go(func() { every(ctx, m.config.DeadLetteringEvery, m.checkDeadLettering) })
 	every(ctx, lookEvery, m.look)
 	surveying.Wait()
 }

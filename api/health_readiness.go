@@ -32,13 +32,12 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 // details returns the answer of /readyz?verbose.
 func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 	m.mutex.Lock()
-	found, lookAt, health, deadLettering := m.found, m.lookAt, m.queues, m.deadLettering
+	found, lookAt, health := m.found, m.lookAt, m.queues
 	m.mutex.Unlock()
 	shown := resource.HealthDetails{
 		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(),
 		QueueProblems: []resource.QueueProblem{}, UnhealthyQueues: []resource.UnhealthyQueue{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
-		DeadLettering: deadLettering,
-		DeadLetters:   make(map[string]int64),
+		DeadLetters: make(map[string]int64),
 	}
 	if status := m.payloads(); status.Current != "" || len(status.Missing) > 0 {
 		shown.PayloadKeys = &resource.PayloadKeys{

@@ -109,7 +109,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		},
 	})
 	s.monitor = api.NewMonitor(api.MonitorConfig{
-		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, DeadLetteringEvery: 10 * s.config.HealthInterval, Version: s.config.Version, Payloads: s.payloadStatus(),
+		Reads: s.store, Broker: s.broker, MaxQueueDepth: s.config.MaxQueueDepth, HealthEvery: s.config.HealthInterval, Version: s.config.Version, Payloads: s.payloadStatus(),
 		Logger: s.config.Logger, Registry: s.metrics.registry,
 	})
 	return s.openHTTP(ctx)

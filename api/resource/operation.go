@@ -53,7 +53,6 @@ type HealthDetails struct {
 	OutboxOldest          *Time             `json:"outbox_oldest" format:"date-time"`
 	HeldBack              int64             `json:"held_back" doc:"Commands that settings of their queues hold back; not part of outbox_pending"`
 	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
-	DeadLettering         string            `json:"dead_lettering" enum:"ok,stopped,unknown" doc:"Whether RabbitMQ dead-letters messages of quorum queues. It does not fail readiness"`
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as found by the last complete scan"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`
 	PayloadKeys           *PayloadKeys      `json:"payload_keys,omitempty" doc:"Keys that encrypt payloads; absent: none do"`

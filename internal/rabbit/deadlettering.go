@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -13,12 +14,15 @@ import (
 // (docs/failure-modes.md).
 var ErrNoDeadLettering = errors.New("the broker dead-letters no messages of quorum queues")
 
-// checkExpires deletes the queue of a check that did not come to its end, in milliseconds.
-const checkExpires = int64(10 * 60 * 1000)
+// checkExpires is the age at which the broker deletes the queue of a check, in milliseconds.
+const checkExpires = int64(60 * 1000)
 
-// CheckDeadLettering asks the broker for a queue like those of workers, and deletes it: a broker that has stopped to
-// dead-letter refuses one. It uses a connection of its own, since such a refusal ends the connection. ErrNoDeadLettering;
-// other errors say nothing about dead-lettering. Classic queues have no such state.
+// CheckDeadLettering asks the broker for a queue like those of workers: a broker that has stopped to dead-letter refuses one. It
+// uses a connection of its own, since such a refusal ends the connection. ErrNoDeadLettering; other errors say nothing about
+// dead-lettering. Classic queues have no such state.
+//
+// It is for an operator who looks, not for a loop. Each call makes a queue, which expires. Deleting it at once, or sharing its name
+// with other processes, makes RabbitMQ 3.10 stop to dead-letter by itself.
 func CheckDeadLettering(ctx context.Context, config Config) error {
 	config = config.withDefaults()
 	if config.QueueType == Classic {
@@ -35,14 +39,7 @@ func CheckDeadLettering(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("check dead-lettering: %w", err)
 	}
-	name := names{config.Prefix}.check()
-	remove := func() error {
-		_, err := channel.QueueDelete(name, false, false, false)
-		return err
-	}
-	if err := conn.within(remove); err != nil { // what an earlier check left behind
-		return fmt.Errorf("check dead-lettering: %w", err)
-	}
+	name := config.Prefix + ".check-" + rand.Text()
 	arguments := (&topology{names: names{config.Prefix}, config: config}).workerArguments()
 	arguments["x-expires"] = checkExpires
 	err = conn.within(func() error {
@@ -54,15 +51,7 @@ func CheckDeadLettering(ctx context.Context, config Config) error {
 		return fmt.Errorf("declare queue %s: %w: %w", name, ErrNoDeadLettering, err)
 	case err != nil:
 		return fmt.Errorf("check dead-lettering: %w", err)
+	default:
+		return nil
 	}
-	return conn.within(remove)
-}
-
-// DeadLettering reports whether the broker dead-letters messages. An error says nothing about that.
-func (b *Broker) DeadLettering(ctx context.Context) (works bool, err error) {
-	err = CheckDeadLettering(ctx, b.config)
-	if errors.Is(err, ErrNoDeadLettering) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -16,9 +16,6 @@ func (n names) subscription(name string) string { return n.events() + "." + name
 
 func (n names) worker(queue string) string { return n.prefix + ".commands." + queue }
 
-// check is the queue that shows whether the broker dead-letters.
-func (n names) check() string { return n.prefix + ".check" }
-
 // installation is the queue that marks which installation uses the prefix.
 func (n names) installation() string { return n.prefix + ".installation" }
 

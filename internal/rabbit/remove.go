@@ -35,7 +35,7 @@ type removal struct {
 }
 
 func removals(n names, workerQueues []string) []removal {
-	queues := []string{n.replies(), n.start(), n.dead(), n.installation(), n.check()}
+	queues := []string{n.replies(), n.start(), n.dead(), n.installation()}
 	for _, queue := range workerQueues {
 		queues = append(queues, n.worker(queue))
 	}

@@ -158,18 +158,3 @@ func TestTheAlertsOfAStoppedServer(t *testing.T) {
 	third := until(t, s, map[string]func(float64) bool{"saga_timer_lateness_seconds_sum": above(8)})
 	evaluated(t, timeline{first, second, third}, firing{4: {"TimersLate"}})
 }
-
-// A message that the broker cannot dead-letter ends all dead-lettering of RabbitMQ 3.10.
-func TestTheAlertOfDeadLetteringThatStopped(t *testing.T) {
-	t.Parallel()
-	broker := env.OwnBroker(t)
-	fx := newOnServers(t, func(c *server.Config) { c.AMQPURL = broker })
-	_, details := request(t, http.MethodGet, fx.URL()+"/readyz?verbose", "")
-	require.Contains(t, details, `"dead_lettering":"ok"`)
-	env.EndDeadLettering(t, broker)
-	third := until(t, fx.Server, map[string]func(float64) bool{"saga_dead_lettering_stopped": equal(1)})
-	evaluated(t, timeline{fx.first, fx.second, third}, firing{5: {"DeadLetteringStopped"}})
-	status, details := request(t, http.MethodGet, fx.URL()+"/readyz?verbose", "")
-	require.Equal(t, http.StatusOK, status, "sagas go on")
-	require.Contains(t, details, `"dead_lettering":"stopped"`)
-}
