@@ -46,8 +46,8 @@ func queueMutants() []mutant {
 		},
 		{
 			"a held pivot that a cancel waits for", "saga/withdraw.go",
-			"s.interruptible() || t.heldBack(i)", "s.interruptible() || t.heldBack(i) && false",
-			[]layer{modelCheck(), specifications()},
+			"t.next.TurnBack != nil && i == t.def.graph.pivot", "t.next.TurnBack != nil && i < 0",
+			[]layer{specifications(), modelCheck()},
 		},
 		{
 			"a deadline that does not end the rewind of a held pivot", "saga/timer.go",
