@@ -21,8 +21,8 @@ const checkExpires = int64(60 * 1000)
 // uses a connection of its own, since such a refusal ends the connection. ErrNoDeadLettering; other errors say nothing about
 // dead-lettering. Classic queues have no such state.
 //
-// It is for an operator who looks, not for a loop. Each call makes a queue, which expires. Deleting it at once, or sharing its name
-// with other processes, makes RabbitMQ 3.10 stop to dead-letter by itself.
+// Call it when an operator asks, never at intervals. Each call declares a queue that expires. To delete that queue at once, or to share
+// its name between processes, can itself end dead-lettering in RabbitMQ 3.10.
 func CheckDeadLettering(ctx context.Context, config Config) error {
 	config = config.withDefaults()
 	if config.QueueType == Classic {
