@@ -11,6 +11,7 @@ import (
 // gauges are the metrics of what is broken. The monitor sets them, so that a scrape does not query anything.
 type gauges struct {
 	broker, database   prometheus.Gauge
+	deadLettering      prometheus.Gauge
 	outboxPending      prometheus.Gauge
 	outboxOldest       prometheus.Gauge
 	startsPending      prometheus.Gauge
@@ -30,6 +31,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 	g := &gauges{
 		broker:        gauge("saga_broker_connected", "1 if commands can be published, else 0."),
 		database:      gauge("saga_database_connected", "1 if the database can be written, else 0."),
+		deadLettering: gauge("saga_broker_dead_lettering", "0 once the broker has stopped to dead-letter messages, else 1."),
 		outboxPending: gauge("saga_outbox_pending", "Commands that the broker has not confirmed."),
 		outboxOldest:  gauge("saga_outbox_oldest_seconds", "Age of the oldest unconfirmed command; 0 if there are none."),
 		startsPending: gauge("saga_start_requests_pending", "Starts from SQL that no replica has stored."),
@@ -50,7 +52,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 	for _, source := range deadLetterSources() {
 		g.deadLetters.WithLabelValues(source) // exposes the series as zero before the first dead letter
 	}
-	registry.MustRegister(g.broker, g.database, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.queueProblems,
+	registry.MustRegister(g.broker, g.database, g.deadLettering, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.queueProblems,
 		g.sagas, g.definitions, build)
 	return g
 }
@@ -60,16 +62,17 @@ func deadLetterSources() []string {
 	return []string{record.SourceCommand, record.SourceReply, record.SourceStart}
 }
 
-// connected sets the gauges from the checks.
-func (g *gauges) connected(checks map[string]string) {
-	set := func(gauge prometheus.Gauge, check string) {
+// checked sets the gauges from the checks.
+func (g *gauges) checked(checks map[string]string, deadLettering string) {
+	set := func(gauge prometheus.Gauge, good bool) {
 		gauge.Set(0)
-		if check == checkOK {
+		if good {
 			gauge.Set(1)
 		}
 	}
-	set(g.broker, checks["broker"])
-	set(g.database, checks["database"])
+	set(g.broker, checks["broker"] == checkOK)
+	set(g.database, checks["database"] == checkOK)
+	set(g.deadLettering, deadLettering != checkStopped)
 }
 
 // surveyed sets the gauges from a survey. A gauge without a new value keeps its old one.

@@ -128,7 +128,7 @@ func (m *Monitor) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // the process is ending, so the result is meaningless
 	}
-	m.gauges.connected(checks)
+	m.gauges.checked(checks, m.deadLettering())
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.checks, m.lookAt = checks, time.Now()
@@ -183,6 +183,7 @@ const (
 	checkOK          = "ok"
 	checkUnknown     = "unknown"
 	checkUnreachable = "unreachable"
+	checkStopped     = "stopped"
 )
 
 func reachable(err error) string {

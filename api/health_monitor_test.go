@@ -60,7 +60,9 @@ type questioned struct {
 	api.Broker
 	asked atomic.Int64
 	ready error
-	slow  chan struct{} // if set, Inspect waits for it or for the context
+
+	deadLetters, unchecked bool          // the answer of DeadLettering
+	slow                   chan struct{} // if set, Inspect waits for it or for the context
 }
 
 func (q *questioned) Ready() error { return q.ready }
@@ -80,6 +82,8 @@ func (q *questioned) Inspect(ctx context.Context, queues []string) (map[string]w
 func (q *questioned) Connections() map[string]error {
 	return map[string]error{"publish": nil, "replies": errors.New("dial tcp 10.1.2.3:5672: refused for app:secret")}
 }
+
+func (q *questioned) DeadLettering() (works, known bool) { return q.deadLetters, !q.unchecked }
 
 func newCounted(t *testing.T) (*counted, *questioned) {
 	t.Helper()
@@ -226,7 +230,7 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		for _, wanted := range []string{
 			`"status":"unavailable"`, `"broker":"unreachable"`, `"queue":"mail","kind":"refuses"`, `"reply":3`, `"outbox_pending":7`,
-			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`,
+			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`, `"dead_lettering":"stopped"`,
 		} {
 			assert.Contains(t, body, wanted)
 		}
@@ -235,7 +239,7 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		}
 		_, metrics := probe(handler, "/metrics")
 		for _, wanted := range []string{
-			"saga_broker_connected 0", "saga_database_connected 1", "saga_outbox_pending 7", "saga_outbox_oldest_seconds 60",
+			"saga_broker_connected 0", "saga_broker_dead_lettering 0", "saga_database_connected 1", "saga_outbox_pending 7", "saga_outbox_oldest_seconds 60",
 			`saga_dead_letters{source="reply"} 3`, `saga_dead_letters{source="command"} 0`, `saga_queue_problem{kind="refuses",queue="mail"} 1`,
 			"saga_unreadable_sagas 1", "saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
 		} {
@@ -246,6 +250,30 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		status, _ = probe(handler, "/readyz?verbose=perhaps")
 		assert.Equal(t, http.StatusUnprocessableEntity, status)
 	})
+}
+
+func TestDeadLetteringDoesNotFailReadiness(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		works, unchecked bool
+		want, metric     string
+	}{
+		{true, false, "ok", "saga_broker_dead_lettering 1"},
+		{false, false, "stopped", "saga_broker_dead_lettering 0"},
+		{false, true, "unknown", "saga_broker_dead_lettering 1"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			reads, broker := newCounted(t)
+			broker.deadLetters, broker.unchecked = c.works, c.unchecked
+			handler, stop := watched(t, reads, broker, 0)
+			defer stop()
+			status, body := probe(handler, "/readyz?verbose")
+			assert.Equal(t, http.StatusOK, status)
+			assert.Contains(t, body, `"dead_lettering":"`+c.want+`"`)
+			_, metrics := probe(handler, "/metrics")
+			assert.Contains(t, metrics, c.metric+"\n")
+		})
+	}
 }
 
 func TestFaultsAreInTheMetricsOfTheServer(t *testing.T) {

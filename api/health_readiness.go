@@ -35,7 +35,7 @@ func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 	found, lookAt, health := m.found, m.lookAt, m.queues
 	m.mutex.Unlock()
 	shown := resource.HealthDetails{
-		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(),
+		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(), DeadLettering: m.deadLettering(),
 		QueueProblems: []resource.QueueProblem{}, UnhealthyQueues: []resource.UnhealthyQueue{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
 		DeadLetters: make(map[string]int64),
 	}
@@ -83,6 +83,22 @@ func (m *Monitor) connections() map[string]string {
 		shown[name] = reachable(err)
 	}
 	return shown
+}
+
+// deadLettering returns whether the broker dead-letters messages, or "" if it does not check that.
+func (m *Monitor) deadLettering() string {
+	broker, is := m.config.Broker.(interface{ DeadLettering() (works, known bool) })
+	if !is {
+		return ""
+	}
+	switch works, known := broker.DeadLettering(); {
+	case !known:
+		return checkUnknown
+	case !works:
+		return checkStopped
+	default:
+		return checkOK
+	}
 }
 
 // queuesInUse returns the worker queues of the latest definitions, and those to which sagas of older versions have sent commands,

@@ -56,7 +56,7 @@ func (d *diagnosis) deadLettering(ctx context.Context, config rabbit.Config) {
 	case err == nil:
 		d.add("dead-lettering", "ok", "", "declares quorum queues that dead-letter")
 	case errors.Is(err, rabbit.ErrNoDeadLettering):
-		d.add("dead-lettering", "fail", "follow docs/operations.md#when-rabbitmq-dead-letters-nothing-any-more before RabbitMQ restarts: queues may not come back",
+		d.add("dead-lettering", "fail", "follow docs/operations.md#deadletteringstopped before RabbitMQ restarts: queues may not come back",
 			"RabbitMQ dead-letters no messages of quorum queues any more")
 	default:
 		d.add("dead-lettering", "warn", "see the checks before this one", "cannot be checked: %s", refusal(err))

@@ -123,7 +123,7 @@ func serveFor(t *testing.T, url, amqpURL, prefix string) terminal {
 func TestTheDoctorFindsABrokerThatDeadLettersNothing(t *testing.T) {
 	t.Parallel()
 	url := env.Database(t)
-	broker := env.OwnBroker(t)
+	broker, _ := env.OwnBroker(t)
 	_, status := diagnose(t, url, broker, "saga")
 	assert.Equal(t, "ok", status["dead-lettering"])
 	env.EndDeadLettering(t, broker)

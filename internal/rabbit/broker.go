@@ -22,6 +22,7 @@ type Broker struct {
 	topology   *topology // nil if there is nothing to declare
 	publisher  *publisher
 	events     *publisher // of lifecycle events; nil for a worker
+	canary     *canary    // nil for a worker, and with classic queues
 
 	inspecting chan struct{} // a semaphore: has a value while queues are inspected
 
@@ -52,6 +53,10 @@ func Connect(config Config) *Broker {
 		b.runs.Go(func() { b.topology.run(ctx) })
 		b.events = newPublisher(b.publishing, b.topology, config, b.names)
 		b.runs.Go(func() { b.events.run(ctx) })
+		if config.QueueType == Quorum {
+			b.canary = newCanary(newLink(config, "check"), config)
+			b.runs.Go(func() { b.canary.run(ctx) })
+		}
 	}
 	b.publisher = newPublisher(b.publishing, b.topology, config, b.names)
 	b.runs.Go(func() { b.publishing.run(ctx) })

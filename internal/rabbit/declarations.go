@@ -18,6 +18,8 @@ const (
 	consumerTimeoutArg = "x-consumer-timeout"
 	deadExchangeArg    = "x-dead-letter-exchange"
 	deadKeyArg         = "x-dead-letter-routing-key"
+	deadStrategyArg    = "x-dead-letter-strategy"
+	deadAtLeastOnce    = "at-least-once"
 )
 
 const (
@@ -147,7 +149,7 @@ func (t *topology) deadLettering(arguments amqp.Table, deliveryLimit int64) amqp
 	}
 	arguments[deadExchangeArg] = t.names.dead()
 	if t.config.QueueType == Quorum {
-		arguments["x-dead-letter-strategy"] = "at-least-once"
+		arguments[deadStrategyArg] = deadAtLeastOnce
 		arguments[amqp.QueueOverflowArg] = amqp.QueueOverflowRejectPublish
 		arguments[deliveryLimitArg] = deliveryLimit
 	}

@@ -19,6 +19,10 @@ func (n names) worker(queue string) string { return n.prefix + ".commands." + qu
 // installation is the queue that marks which installation uses the prefix.
 func (n names) installation() string { return n.prefix + ".installation" }
 
+// check is the queue of canaries, checked the exchange of those that died, and the prefix of the queue of each replica.
+func (n names) check() string   { return n.prefix + ".check" }
+func (n names) checked() string { return n.prefix + ".checked" }
+
 // probe is a message that the broker returns and confirms, which shows that it accepts messages. A worker may write to
 // the default exchange only.
 func (n names) probe(worker bool) outgoing {

@@ -35,7 +35,7 @@ type removal struct {
 }
 
 func removals(n names, workerQueues []string) []removal {
-	queues := []string{n.replies(), n.start(), n.dead(), n.installation()}
+	queues := []string{n.replies(), n.start(), n.dead(), n.installation(), n.check()}
 	for _, queue := range workerQueues {
 		queues = append(queues, n.worker(queue))
 	}
@@ -46,7 +46,7 @@ func removals(n names, workerQueues []string) []removal {
 			return err
 		}})
 	}
-	for _, exchange := range []string{n.commands(), n.events(), n.dead()} {
+	for _, exchange := range []string{n.commands(), n.events(), n.dead(), n.checked()} {
 		all = append(all, removal{"delete exchange " + exchange, func(c *amqp.Channel) error {
 			return c.ExchangeDelete(exchange, false, false)
 		}})

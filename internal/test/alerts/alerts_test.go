@@ -132,6 +132,22 @@ func TestAlertsOfServersThatAreAway(t *testing.T) {
 	evaluated(t, timeline{fx.first, fx.second, third}, firing{5: {"DatabaseDisconnected"}})
 }
 
+func TestTheAlertOfABrokerThatDeadLettersNothing(t *testing.T) {
+	t.Parallel()
+	config := settings()
+	config.DatabaseURL, config.Migrate = env.Database(t), true
+	config.AMQPURL, _ = env.OwnBroker(t)
+	s, _ := serving(t, config)
+	create(t, http.MethodPut, s.URL()+"/v1/definitions/order", oneStep)
+	first, second := healthy(t, s)
+	env.EndDeadLettering(t, config.AMQPURL)
+	third := until(t, s, map[string]func(float64) bool{"saga_broker_dead_lettering": equal(0), "saga_broker_connected": equal(1)})
+	evaluated(t, timeline{first, second, third}, firing{5: {"DeadLetteringStopped"}})
+	status, details := request(t, http.MethodGet, s.URL()+"/readyz?verbose", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, details, `"dead_lettering":"stopped"`)
+}
+
 // A lease that a replica holds and does not give back keeps all others from deleting.
 func TestTheAlertOfRetentionThatStalls(t *testing.T) {
 	t.Parallel()

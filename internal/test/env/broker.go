@@ -14,11 +14,11 @@ func Broker(t testing.TB, workerQueues ...string) (url, prefix string) {
 	t.Helper()
 	url = require(t, "AMQP_URL", "RabbitMQ")
 	prefix = "t-" + unique()
-	queues := []string{prefix + ".replies", prefix + ".dead", prefix + ".start", prefix + ".installation"}
+	queues := []string{prefix + ".replies", prefix + ".dead", prefix + ".start", prefix + ".installation", prefix + ".check"}
 	for _, queue := range workerQueues {
 		queues = append(queues, prefix+".commands."+queue)
 	}
-	exchanges := []string{prefix + ".commands", prefix + ".events", prefix + ".dead"}
+	exchanges := []string{prefix + ".commands", prefix + ".events", prefix + ".dead", prefix + ".checked"}
 	t.Cleanup(func() {
 		if err := deleteAll(url, queues, exchanges); err != nil {
 			t.Errorf("clean up the broker after the test: %v", err)

@@ -10,8 +10,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/servers"
 )
 
-// OwnBroker starts a RabbitMQ for this test alone and returns its URL.
-func OwnBroker(t testing.TB) (url string) {
+// OwnBroker starts a RabbitMQ for this test alone.
+func OwnBroker(t testing.TB) (url string, server *Server) {
 	t.Helper()
 	session, err := servers.Open("")
 	if err != nil {
@@ -22,8 +22,12 @@ func OwnBroker(t testing.TB) (url string) {
 	if err != nil {
 		t.Fatalf("start RabbitMQ: %v", err)
 	}
-	return variables["AMQP_URL"]
+	return variables["AMQP_URL"], ServerIn(t, variables["TESTENV_RABBITMQ_DIR"])
 }
+
+// PoisonedQueue is the queue in which EndDeadLettering leaves its messages. Dead-lettering works again once it is deleted and the
+// node has restarted.
+const PoisonedQueue = "poisoned"
 
 // EndDeadLettering makes a RabbitMQ 3.10 node dead-letter nothing any more, by messages with an odd header x-death that are
 // rejected. Only a broker that the test owns may suffer that.
@@ -43,7 +47,7 @@ func EndDeadLettering(t testing.TB, url string) {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
-	const queue, messages = "poisoned", 3 // one for each restart that its supervisor allows
+	const queue, messages = PoisonedQueue, 3 // one for each restart that its supervisor allows
 	_, err = channel.QueueDeclare(queue, true, false, false, false, amqp.Table{
 		amqp.QueueTypeArg: "quorum", "x-dead-letter-exchange": "amq.fanout", "x-dead-letter-strategy": "at-least-once",
 		amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,

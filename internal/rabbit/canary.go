@@ -1,0 +1,219 @@
+package rabbit
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
+)
+
+const (
+	// canaryLife is the age at which the broker should dead-letter a canary. It is short, so that the queue is empty at nearly any time.
+	canaryLife = 10 * time.Millisecond
+	// quietRounds is the number of rounds in a row without a canary's death after which dead-lettering counts as stopped.
+	quietRounds = 2
+	// maxCanaries bounds the queue of canaries. The broker refuses further ones once it dead-letters none.
+	maxCanaries = 100
+)
+
+// errUnchecked means that it is unknown whether the broker dead-letters.
+var errUnchecked = errors.New("dead-lettering is not checked")
+
+// canary watches whether the broker dead-letters messages of quorum queues, which it may stop to do without a sign
+// (ErrNoDeadLettering). In each round it sends a message that expires soon. A fanout exchange takes the dead ones to a queue of
+// each replica, so the canaries of one show the state to all. The queue in which they die is never deleted, see
+// CheckDeadLettering.
+type canary struct {
+	link   *link
+	config Config
+	names  names
+
+	mu    sync.Mutex
+	state error // nil: the broker dead-letters
+
+	// Only run uses these.
+	conn    *connection // that of the round before
+	channel *amqp.Channel
+	deaths  <-chan amqp.Delivery
+	refused bool // the user of conn has too few rights
+	sent    bool // in the round before
+	quiet   int  // rounds in a row after which no canary had died
+}
+
+func newCanary(link *link, config Config) *canary {
+	return &canary{link: link, config: config, names: names{config.Prefix}, state: errUnchecked}
+}
+
+// run checks in intervals until ctx ends. It connects with the first check.
+func (c *canary) run(ctx context.Context) {
+	var linking sync.WaitGroup
+	defer linking.Wait()
+	if wait.For(ctx, c.config.CanaryEvery) {
+		linking.Go(func() { c.link.run(ctx) })
+	}
+	for ctx.Err() == nil {
+		conn, err := c.link.await(ctx)
+		if err != nil {
+			return
+		}
+		if conn != c.conn {
+			c.conn, c.channel, c.refused, c.sent, c.quiet = conn, nil, false, false, 0
+		}
+		if !c.refused {
+			c.note(c.round(ctx))
+		}
+		wait.For(ctx, c.config.CanaryEvery)
+	}
+}
+
+// DeadLettering reports whether the broker dead-letters messages of quorum queues, if that is known. Readiness does not depend on
+// it. Classic queues always do.
+func (b *Broker) DeadLettering() (works, known bool) {
+	if b.canary == nil {
+		return true, true
+	}
+	b.canary.mu.Lock()
+	defer b.canary.mu.Unlock()
+	works = b.canary.state == nil
+	return works, works || errors.Is(b.canary.state, ErrNoDeadLettering)
+}
+
+// note records the result of a round.
+func (c *canary) note(found error) {
+	c.mu.Lock()
+	before := c.state
+	c.state = found
+	c.mu.Unlock()
+	switch stopped, was := errors.Is(found, ErrNoDeadLettering), errors.Is(before, ErrNoDeadLettering); {
+	case stopped && !was:
+		c.link.log.Error("RabbitMQ has stopped to dead-letter messages, see docs/operations.md", "error", found)
+	case was && found == nil:
+		c.link.log.Info("RabbitMQ dead-letters messages again")
+	}
+}
+
+// round looks whether canaries have died, and sends one.
+func (c *canary) round(ctx context.Context) error {
+	if reason := c.conn.whyBlocked(); reason != "" { // the broker would not answer
+		return c.failed(errors.New(reason))
+	}
+	if c.channel == nil || c.channel.IsClosed() {
+		if err := c.open(); err != nil {
+			return c.failed(err)
+		}
+	}
+	found := c.judge()
+	if err := c.send(ctx); err != nil {
+		return c.failed(err)
+	}
+	return found
+}
+
+// judge concludes from the canaries that have died since the round before.
+func (c *canary) judge() error {
+	switch {
+	case c.died():
+		c.quiet = 0
+		return nil
+	case c.sent:
+		c.quiet++
+	}
+	if c.quiet >= quietRounds {
+		return ErrNoDeadLettering
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+func (c *canary) died() (some bool) {
+	for {
+		select {
+		case _, open := <-c.deaths:
+			if !open {
+				return some
+			}
+			some = true
+		default:
+			return some
+		}
+	}
+}
+
+// open declares what the canaries need, and consumes the dead ones on a new channel.
+func (c *canary) open() error {
+	if _, fault := declareEach(c.conn, c.declarations()); fault != nil { // a queue with other properties will do
+		return fault
+	}
+	channel, err := c.conn.channel()
+	if err != nil {
+		return err
+	}
+	c.channel, c.sent = channel, false
+	name := c.names.checked() + "." + rand.Text()
+	return c.conn.within(func() error {
+		if _, err := channel.QueueDeclare(name, false, false, true, false, amqp.Table{amqp.QueueTypeArg: string(Classic)}); err != nil {
+			return err
+		}
+		if err := channel.QueueBind(name, "", c.names.checked(), false, nil); err != nil {
+			return err
+		}
+		if c.deaths, err = channel.Consume(name, "", true, true, false, false, nil); err != nil {
+			return err
+		}
+		return channel.Confirm(false)
+	})
+}
+
+// declarations are the queue in which canaries die, and the exchange of the dead ones.
+func (c *canary) declarations() []declaration {
+	return []declaration{
+		exchange(c.names.checked(), amqp.ExchangeFanout),
+		queue(c.names.check(), amqp.Table{
+			amqp.QueueTypeArg: string(Quorum), amqp.QueueMessageTTLArg: canaryLife.Milliseconds(), amqp.QueueMaxLenArg: int64(maxCanaries),
+			deadExchangeArg: c.names.checked(), deadStrategyArg: deadAtLeastOnce, amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,
+		}),
+	}
+}
+
+// send publishes a canary. The broker refuses one if the queue is full because none dies, so that counts as sent.
+func (c *canary) send(ctx context.Context) error {
+	var confirm *amqp.DeferredConfirmation
+	err := c.conn.within(func() (err error) {
+		if _, err = c.channel.QueueDeclarePassive(c.names.check(), true, false, false, false, nil); err != nil {
+			return err
+		}
+		confirm, err = c.channel.PublishWithDeferredConfirm("", c.names.check(), false, false, amqp.Publishing{
+			MessageId: "canary", DeliveryMode: amqp.Persistent, Timestamp: time.Now(),
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Confirm)
+	defer cancel()
+	_, err = confirm.WaitContext(ctx)
+	c.sent = err == nil && !c.channel.IsClosed()
+	return nil // a broker that is slow to confirm is not the matter here
+}
+
+// failed handles a round that could not be completed. A broker that has stopped to dead-letter refuses to declare a queue. A
+// user without the rights to check is not tried again on this connection.
+func (c *canary) failed(err error) error {
+	c.sent, c.quiet = false, 0
+	if c.channel != nil && !c.channel.IsClosed() {
+		_ = c.conn.within(c.channel.Close)
+	}
+	c.channel, c.refused = nil, is(err, amqp.AccessRefused)
+	if is(err, amqp.InternalError) {
+		return fmt.Errorf("%w: %w", ErrNoDeadLettering, err)
+	}
+	return fmt.Errorf("%w: %w", errUnchecked, err)
+}

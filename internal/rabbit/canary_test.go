@@ -1,0 +1,110 @@
+package rabbit_test
+
+import (
+	"bytes"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/amqpproxy"
+)
+
+// checkSoon is an interval of checks for tests.
+const checkSoon = 1500 * time.Millisecond
+
+// awaitDeadLettering waits until each broker has found out whether the broker dead-letters.
+func awaitDeadLettering(t *testing.T, want bool, brokers ...*rabbit.Broker) {
+	t.Helper()
+	for _, b := range brokers {
+		require.Eventually(t, func() bool {
+			works, known := b.DeadLettering()
+			return known && works == want
+		}, 2*time.Minute, 50*time.Millisecond)
+	}
+}
+
+func isKnown(b *rabbit.Broker) bool {
+	_, known := b.DeadLettering()
+	return known
+}
+
+// The broker dead-letters nothing any more, which only its log says. Each replica notices, and that the runbook in
+// docs/operations.md has ended it.
+func TestEachReplicaNoticesThatTheBrokerDeadLettersNothing(t *testing.T) {
+	t.Parallel()
+	url, node := env.OwnBroker(t)
+	config := rabbit.Config{URL: url, CanaryEvery: checkSoon}
+	first, second := connect(t, config, "payments"), connect(t, config)
+	require.False(t, isKnown(first), "not before the first check")
+	awaitDeadLettering(t, true, first, second)
+
+	env.EndDeadLettering(t, url)
+	awaitDeadLettering(t, false, first, second)
+	require.NoError(t, first.Ready(), "commands can be published all the same")
+	_, err := plainChannel(t, url).QueueDelete(env.PoisonedQueue, false, false, false)
+	require.NoError(t, err)
+	node.Signal(syscall.SIGTERM)
+	awaitDeadLettering(t, true, first, second)
+}
+
+// A replica that starts on such a node finds out, too.
+func TestAReplicaStartsOnABrokerThatDeadLettersNothing(t *testing.T) {
+	t.Parallel()
+	url, _ := env.OwnBroker(t)
+	before := connect(t, rabbit.Config{URL: url})
+	require.NoError(t, before.Close(t.Context()))
+	env.EndDeadLettering(t, url)
+	awaitDeadLettering(t, false, start(t, rabbit.Config{URL: url, CanaryEvery: checkSoon}))
+}
+
+// A user without the rights to check works as before, and is not refused again and again.
+func TestAUserWithoutTheRightToDeclareChecksNoDeadLettering(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	connect(t, config)
+	peer, url := startPeer(t, config.URL)
+	rules, refusals := withoutConfigure(), atomic.Int32{}
+	refuse := rules.Client
+	rules.Client = func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
+		if f.Method() == amqpproxy.ExchangeDeclare && bytes.Contains(f.Payload, []byte(".checked")) {
+			refusals.Add(1)
+		}
+		return refuse(c, f)
+	}
+	peer.Set(rules)
+	config.URL, config.CanaryEvery = url, 100*time.Millisecond
+	b := connect(t, config)
+	require.Eventually(t, func() bool { return refusals.Load() > 0 }, patience, 10*time.Millisecond)
+	assert.Never(t, func() bool { return refusals.Load() > 2 }, 10*config.CanaryEvery, config.CanaryEvery, "an active and a passive declaration")
+	require.False(t, isKnown(b))
+	require.NoError(t, b.Ready())
+}
+
+// A deleted queue is declared again, and is not mistaken for a broker that has stopped.
+func TestTheQueueOfCanariesIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.CanaryEvery = checkSoon
+	b := connect(t, config)
+	awaitDeadLettering(t, true, b)
+	channel := plainChannel(t, config.URL)
+	_, err := channel.QueueDelete(config.Prefix+".check", false, false, false)
+	require.NoError(t, err)
+	require.NoError(t, channel.ExchangeDelete(config.Prefix+".checked", false, false))
+	require.Eventually(t, func() bool { return !isKnown(b) }, patience, 50*time.Millisecond, "the loss is noticed, and proves nothing")
+	awaitDeadLettering(t, true, b)
+}
+
+// With classic queues there is nothing to check.
+func TestClassicQueuesHaveNoCanaries(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.QueueType, config.CanaryEvery = rabbit.Classic, 50*time.Millisecond
+	awaitDeadLettering(t, true, connect(t, config))
+}
