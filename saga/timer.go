@@ -170,17 +170,24 @@ func (t *transition) requestTurnBack(why Failure) {
 		t.turnBack(why)
 		return
 	}
-	switch pivot := t.def.graph.pivot; {
-	case t.onlyWaits(pivot):
-		t.next.TurnBack, t.next.Rewind = &why, nil
-		t.progress()
-		t.failWaiting(pivot)
-	case t.next.Steps[pivot].Status == StepRunning:
-		t.next.TurnBack, t.next.Rewind = &why, nil
-		t.progress()
-	default:
+	pivot := t.def.graph.pivot
+	waits := t.onlyWaits(pivot)
+	if !waits && t.next.Steps[pivot].Status != StepRunning {
 		t.turnBack(why)
+		return
 	}
+	t.next.TurnBack, t.next.Rewind = &why, nil
+	t.progress()
+	if waits {
+		t.failWaiting(pivot)
+	}
+}
+
+// onlyWaits reports whether nothing of step i has to be awaited: it waits for its next attempt, or for what it is there to
+// wait for.
+func (t *transition) onlyWaits(i int) bool {
+	s := &t.next.Steps[i]
+	return s.Status == StepRetrying || s.interruptible()
 }
 
 // failWaiting ends a pivot that waits, so that the saga turns back.
@@ -188,9 +195,6 @@ func (t *transition) failWaiting(pivot int) {
 	if t.next.Steps[pivot].interruptible() {
 		t.fail(pivot, CodeCancelled, "the saga turned back while the step waited")
 		return
-	}
-	if t.heldBack(pivot) {
-		t.withdraw(pivot)
 	}
 	t.failFinally(pivot)
 }

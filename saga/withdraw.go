@@ -14,13 +14,6 @@ func (t *transition) heldBack(i int) bool {
 	return out && id.Direction == Execute && t.held[id.String()]
 }
 
-// onlyWaits reports whether nothing of step i has to be awaited: it waits for its next attempt, for what it is there to
-// wait for, or for its queue.
-func (t *transition) onlyWaits(i int) bool {
-	s := &t.next.Steps[i]
-	return s.Status == StepRetrying || s.interruptible() || t.heldBack(i)
-}
-
 // withdraw takes the command of step i back. The caller ends the step.
 func (t *transition) withdraw(i int) {
 	id, _ := t.next.CommandOut(i)
