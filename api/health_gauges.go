@@ -31,7 +31,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 	g := &gauges{
 		broker:        gauge("saga_broker_connected", "1 if commands can be published, else 0."),
 		database:      gauge("saga_database_connected", "1 if the database can be written, else 0."),
-		deadLettering: gauge("saga_broker_dead_lettering", "0 once the broker has stopped to dead-letter messages, else 1."),
+		deadLettering: gauge("saga_broker_dead_lettering", "0 once the broker has stopped dead-lettering messages, else 1."),
 		outboxPending: gauge("saga_outbox_pending", "Commands that the broker has not confirmed."),
 		outboxOldest:  gauge("saga_outbox_oldest_seconds", "Age of the oldest unconfirmed command; 0 if there are none."),
 		startsPending: gauge("saga_start_requests_pending", "Starts from SQL that no replica has stored."),

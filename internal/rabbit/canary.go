@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -18,6 +19,8 @@ const (
 	canaryLife = 10 * time.Millisecond
 	// quietRounds is the number of rounds in a row without a canary's death after which dead-lettering counts as stopped.
 	quietRounds = 2
+	// suspicion is the number after which everything is declared again: the exchange or a binding may have been deleted.
+	suspicion = 1
 	// maxCanaries bounds the queue of canaries. The broker refuses further ones once it dead-letters none.
 	maxCanaries = 100
 )
@@ -25,7 +28,7 @@ const (
 // errUnchecked means that it is unknown whether the broker dead-letters.
 var errUnchecked = errors.New("dead-lettering is not checked")
 
-// canary watches whether the broker dead-letters messages of quorum queues, which it may stop to do without a sign
+// canary watches whether the broker dead-letters messages of quorum queues, which it may stop doing without a sign
 // (ErrNoDeadLettering). In each round it sends a message that expires soon. A fanout exchange takes the dead ones to a queue of
 // each replica, so the canaries of one show the state to all. The queue in which they die is never deleted, see
 // CheckDeadLettering.
@@ -37,13 +40,16 @@ type canary struct {
 	mu    sync.Mutex
 	state error // nil: the broker dead-letters
 
+	died    atomic.Bool // a canary has died since the round before
+	reading sync.WaitGroup
+
 	// Only run uses these.
 	conn    *connection // that of the round before
 	channel *amqp.Channel
-	deaths  <-chan amqp.Delivery
-	refused bool // the user of conn has too few rights
-	sent    bool // in the round before
-	quiet   int  // rounds in a row after which no canary had died
+	ended   chan struct{} // closed once channel delivers nothing any more
+	refused bool          // the user of conn has too few rights
+	sent    bool          // in the round before
+	quiet   int           // rounds in a row after which no canary had died
 }
 
 func newCanary(link *link, config Config) *canary {
@@ -54,6 +60,7 @@ func newCanary(link *link, config Config) *canary {
 func (c *canary) run(ctx context.Context) {
 	var linking sync.WaitGroup
 	defer linking.Wait()
+	defer c.reading.Wait()
 	if wait.For(ctx, c.config.CanaryEvery) {
 		linking.Go(func() { c.link.run(ctx) })
 	}
@@ -92,7 +99,7 @@ func (c *canary) note(found error) {
 	c.mu.Unlock()
 	switch stopped, was := errors.Is(found, ErrNoDeadLettering), errors.Is(before, ErrNoDeadLettering); {
 	case stopped && !was:
-		c.link.log.Error("RabbitMQ has stopped to dead-letter messages, see docs/operations.md", "error", found)
+		c.link.log.Error("RabbitMQ has stopped dead-lettering messages, see docs/operations.md", "error", found)
 	case was && found == nil:
 		c.link.log.Info("RabbitMQ dead-letters messages again")
 	}
@@ -103,22 +110,32 @@ func (c *canary) round(ctx context.Context) error {
 	if reason := c.conn.whyBlocked(); reason != "" { // the broker would not answer
 		return c.failed(errors.New(reason))
 	}
-	if c.channel == nil || c.channel.IsClosed() {
+	found := c.judge()
+	if c.lost() || c.quiet == suspicion {
 		if err := c.open(); err != nil {
 			return c.failed(err)
 		}
 	}
-	found := c.judge()
 	if err := c.send(ctx); err != nil {
 		return c.failed(err)
 	}
 	return found
 }
 
+// lost reports whether dead canaries do not come any more because their channel or their queue is gone.
+func (c *canary) lost() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return c.channel == nil || c.channel.IsClosed()
+	}
+}
+
 // judge concludes from the canaries that have died since the round before.
 func (c *canary) judge() error {
 	switch {
-	case c.died():
+	case c.died.Swap(false):
 		c.quiet = 0
 		return nil
 	case c.sent:
@@ -132,43 +149,57 @@ func (c *canary) judge() error {
 	return c.state
 }
 
-func (c *canary) died() (some bool) {
-	for {
-		select {
-		case _, open := <-c.deaths:
-			if !open {
-				return some
-			}
-			some = true
-		default:
-			return some
-		}
-	}
-}
-
 // open declares what the canaries need, and consumes the dead ones on a new channel.
 func (c *canary) open() error {
 	if _, fault := declareEach(c.conn, c.declarations()); fault != nil { // a queue with other properties will do
 		return fault
 	}
+	c.close()
 	channel, err := c.conn.channel()
 	if err != nil {
 		return err
 	}
-	c.channel, c.sent = channel, false
+	c.channel, c.ended = channel, make(chan struct{})
+	deaths, err := c.subscribe(channel)
+	if err == nil {
+		c.reading.Go(func() { c.read(deaths, c.ended) })
+	}
+	return err
+}
+
+// subscribe consumes dead canaries from a queue that the broker deletes with the channel. RabbitMQ keeps a canary that was on its
+// way there for three minutes, and dead-letters others meanwhile unless 32 are kept so.
+func (c *canary) subscribe(channel *amqp.Channel) (deaths <-chan amqp.Delivery, err error) {
 	name := c.names.checked() + "." + rand.Text()
-	return c.conn.within(func() error {
-		if _, err := channel.QueueDeclare(name, false, false, true, false, amqp.Table{amqp.QueueTypeArg: string(Classic)}); err != nil {
+	err = c.conn.within(func() (err error) {
+		if _, err = channel.QueueDeclare(name, false, true, true, false, amqp.Table{amqp.QueueTypeArg: string(Classic)}); err != nil {
 			return err
 		}
-		if err := channel.QueueBind(name, "", c.names.checked(), false, nil); err != nil {
+		if err = channel.QueueBind(name, "", c.names.checked(), false, nil); err != nil {
 			return err
 		}
-		if c.deaths, err = channel.Consume(name, "", true, true, false, false, nil); err != nil {
+		if err = channel.Confirm(false); err != nil {
 			return err
 		}
-		return channel.Confirm(false)
+		deaths, err = channel.Consume(name, "", true, true, false, false, nil)
+		return err
 	})
+	return deaths, err
+}
+
+// read notes canaries that died until no more come.
+func (c *canary) read(deaths <-chan amqp.Delivery, ended chan<- struct{}) {
+	defer close(ended)
+	for range deaths {
+		c.died.Store(true)
+	}
+}
+
+func (c *canary) close() {
+	if c.channel != nil && !c.channel.IsClosed() {
+		_ = c.conn.within(c.channel.Close)
+	}
+	c.channel = nil
 }
 
 // declarations are the queue in which canaries die, and the exchange of the dead ones.
@@ -204,14 +235,12 @@ func (c *canary) send(ctx context.Context) error {
 	return nil // a broker that is slow to confirm is not the matter here
 }
 
-// failed handles a round that could not be completed. A broker that has stopped to dead-letter refuses to declare a queue. A
+// failed handles a round that could not be completed. A broker that has stopped dead-lettering refuses to declare a queue. A
 // user without the rights to check is not tried again on this connection.
 func (c *canary) failed(err error) error {
 	c.sent, c.quiet = false, 0
-	if c.channel != nil && !c.channel.IsClosed() {
-		_ = c.conn.within(c.channel.Close)
-	}
-	c.channel, c.refused = nil, is(err, amqp.AccessRefused)
+	c.close()
+	c.refused = is(err, amqp.AccessRefused)
 	if is(err, amqp.InternalError) {
 		return fmt.Errorf("%w: %w", ErrNoDeadLettering, err)
 	}

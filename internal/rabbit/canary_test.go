@@ -101,6 +101,20 @@ func TestTheQueueOfCanariesIsDeclaredAgain(t *testing.T) {
 	awaitDeadLettering(t, true, b)
 }
 
+// Without the exchange dead canaries go nowhere, although the broker works.
+func TestTheExchangeOfCanariesIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	config.CanaryEvery = checkSoon
+	b := connect(t, config)
+	awaitDeadLettering(t, true, b)
+	require.NoError(t, plainChannel(t, config.URL).ExchangeDelete(config.Prefix+".checked", false, false))
+	assert.Never(t, func() bool {
+		works, known := b.DeadLettering()
+		return known && !works
+	}, 6*checkSoon, 50*time.Millisecond)
+}
+
 // With classic queues there is nothing to check.
 func TestClassicQueuesHaveNoCanaries(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// ErrNoDeadLettering means that the broker has stopped to dead-letter messages of quorum queues: rejected commands, and those
+// ErrNoDeadLettering means that the broker has stopped dead-lettering messages of quorum queues: rejected commands, and those
 // that were delivered too often, are kept and go nowhere. RabbitMQ 3.10 stops over one message that it cannot dead-letter
 // (docs/failure-modes.md).
 var ErrNoDeadLettering = errors.New("the broker dead-letters no messages of quorum queues")
@@ -17,7 +17,7 @@ var ErrNoDeadLettering = errors.New("the broker dead-letters no messages of quor
 // checkExpires is the age at which the broker deletes the queue of a check, in milliseconds.
 const checkExpires = int64(60 * 1000)
 
-// CheckDeadLettering asks the broker for a queue like those of workers: a broker that has stopped to dead-letter refuses one. It
+// CheckDeadLettering asks the broker for a queue like those of workers: a broker that has stopped dead-lettering refuses one. It
 // uses a connection of its own, since such a refusal ends the connection. ErrNoDeadLettering; other errors say nothing about
 // dead-lettering. Classic queues have no such state.
 //
