@@ -23,6 +23,13 @@ const (
 		`single quotes, with \' for ' and \\ for \ in it; or use the form postgres://…, with special characters as %XX`
 )
 
+// CheckDatabaseURL returns ErrDatabaseURL for a URL that is malformed or that the driver would read in another way than it is meant. Call
+// it before the driver: errors of the driver name what it takes for the host.
+func CheckDatabaseURL(databaseURL string) error {
+	_, err := parseConnection(databaseURL)
+	return err
+}
+
 // parsePool parses a database URL for a pool. Its error repeats no part of the URL: if the password is not encoded, any
 // part may belong to it.
 func parsePool(databaseURL string) (*pgxpool.Config, error) {
@@ -59,14 +66,18 @@ func onlyReadWrite(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// checkURL refuses a URL whose password ends the authority early: the driver would take the rest for the host or the
-// database, and name it in errors.
+// checkURL refuses a URL whose password ends the user part or the authority early: the driver would take the rest for the host or
+// the database, and name it in errors.
 func checkURL(databaseURL string) error {
 	rest, isURL := authority(databaseURL)
 	if !isURL {
 		return nil
 	}
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 && strings.Contains(rest[end:], "@") {
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	if strings.Count(rest[:end], "@") > 1 || strings.Contains(rest[end:], "@") {
 		return urlFault(databaseURL)
 	}
 	return nil

@@ -96,6 +96,10 @@ func (c *doctorCommand) Run(ctx context.Context, out *streams) error {
 func (d *diagnosis) database(ctx context.Context, url string) {
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
+	if err := store.CheckDatabaseURL(url); err != nil {
+		d.add("database", "fail", "correct the setting", "%s", err)
+		return
+	}
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		d.add("database", "fail", "check --database-url, and that Postgres runs and accepts this user", "cannot connect: %s", withoutURL(err))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -86,7 +87,7 @@ func (c Config) withDefaults() Config {
 // Validate returns an error for what can never work, so that a program can refuse to start.
 func (c Config) Validate() error {
 	uri, err := amqp.ParseURI(c.URL)
-	if err != nil || uri.Port < 1 || uri.Port > 65535 {
+	if err != nil || uri.Port < 1 || uri.Port > 65535 || !namesHost(c.URL) {
 		// The parser's error may repeat the URL, and with it the password.
 		return errors.New("AMQP URL: want amqp://user:password@host:port/vhost; write special characters of the user, the " +
 			"password and the vhost as %XX (@ as %40, / as %2F, % as %25)")
@@ -100,6 +101,17 @@ func (c Config) Validate() error {
 		return fmt.Errorf("queue type %q: want %q or %q", c.QueueType, Quorum, Classic)
 	}
 	return checkPrefix(c.Prefix)
+}
+
+// namesHost reports whether a URL has a host where a reader sees it: without // the library would dial the default one, and a password with / or
+// ? ends the host early.
+func namesHost(url string) bool {
+	scheme, rest, found := strings.Cut(url, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	return found && !strings.Contains(scheme, ":") && (strings.Contains(rest[:end], "@") || !strings.Contains(rest[end:], "@"))
 }
 
 func orString(field *string, value string) {

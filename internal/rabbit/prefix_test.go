@@ -26,6 +26,7 @@ func TestAnInvalidURLIsRefusedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"amqp://app:Sec@ret/99%zz@host/", "amqp://app:Sec%zzret@host", "amqp://app:Sec ret@host:5672/", "amqp://app:Sec#ret@host:x/",
+		"amqp:5672//app:Secret@host:5672/", "amqp:app:Secret@host", "amqp://app:5/Secret@host:5672/", "amqp://app:5?Secret@host", "amqp://app:5#Secret@host",
 		"http://app:Secret@host", "app:Secret@host", "amqp://app:Sec\nret@host", "amqp://app:Secret@host:99999999/",
 	} {
 		err := rabbit.Config{URL: url}.Validate()
