@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -186,11 +187,17 @@ const (
 	checkStopped     = "stopped"
 )
 
+// reachable returns the result of a check. Texts of errors are shown only if they may be public.
 func reachable(err error) string {
-	if err != nil {
+	var public interface{ Public() string }
+	switch {
+	case err == nil:
+		return checkOK
+	case errors.As(err, &public):
+		return public.Public()
+	default:
 		return checkUnreachable
 	}
-	return checkOK
 }
 
 // queuesKept checks whether every worker queue is within the maximum depth.

@@ -35,7 +35,7 @@ func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 	found, lookAt, health := m.found, m.lookAt, m.queues
 	m.mutex.Unlock()
 	shown := resource.HealthDetails{
-		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(), DeadLettering: m.deadLettering(),
+		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(), DeadLettering: m.deadLettering(), Mismatched: m.mismatched(),
 		QueueProblems: []resource.QueueProblem{}, UnhealthyQueues: []resource.UnhealthyQueue{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
 		DeadLetters: make(map[string]int64),
 	}
@@ -99,6 +99,16 @@ func (m *Monitor) deadLettering() string {
 	default:
 		return checkOK
 	}
+}
+
+// mismatched returns the names of what exists on the broker with other properties than those declared.
+func (m *Monitor) mismatched() []string {
+	broker, is := m.config.Broker.(interface{ Mismatched() []string })
+	if !is {
+		return nil
+	}
+	names := broker.Mismatched()
+	return names[:min(len(names), maxShownQueues)]
 }
 
 // queuesInUse returns the worker queues of the latest definitions, and those to which sagas of older versions have sent commands,

@@ -16,7 +16,14 @@ import (
 )
 
 // ErrSchemaBehind means that the database lacks migrations that this program needs.
-var ErrSchemaBehind = errors.New("the database's schema is behind this program")
+var ErrSchemaBehind error = schemaBehind{}
+
+type schemaBehind struct{}
+
+func (schemaBehind) Error() string { return "the database's schema is behind this program" }
+
+// Public returns a text that anyone may read.
+func (s schemaBehind) Public() string { return s.Error() }
 
 // A replica probes once a second while another one migrates.
 const migrationLockProbes = 300

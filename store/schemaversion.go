@@ -62,11 +62,28 @@ func neededColumns() []string {
 // themselves. A newer schema is accepted: it serves this program too.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	wanted, err := newestMigration()
+	if err == nil {
+		err = s.checkTables(ctx)
+	}
 	if err != nil {
 		return err
 	}
+	var have int64
+	err = s.pool.QueryRow(ctx, `select coalesce(max(version_id), 0) from `+versionTable+` where is_applied`).Scan(&have)
+	if err != nil && !hasCode(err, undefinedTable) {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if have < wanted {
+		return fmt.Errorf("%w: it is at version %d and must be at version %d; run `orchestrator migrate up`",
+			ErrSchemaBehind, have, wanted)
+	}
+	return nil
+}
+
+// checkTables returns ErrSchemaBehind unless every migration's tables and columns are where this program looks for them.
+func (s *Store) checkTables(ctx context.Context) error {
 	var missing []string
-	err = s.pool.QueryRow(ctx, `select coalesce(array_agg(n.name order by n.position), '{}')
+	err := s.pool.QueryRow(ctx, `select coalesce(array_agg(n.name order by n.position), '{}')
 		from unnest($1::text[]) with ordinality as n (name, position)
 		where not exists (select from pg_attribute a
 			where a.attrelid = to_regclass(split_part(n.name, '.', 1)) and a.attname = split_part(n.name, '.', 2)
@@ -78,15 +95,6 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		const shown = 3
 		return fmt.Errorf("%w: %d columns are missing, such as %s; run `orchestrator migrate up`", ErrSchemaBehind, len(missing),
 			strings.Join(missing[:min(shown, len(missing))], ", "))
-	}
-	var have int64
-	err = s.pool.QueryRow(ctx, `select coalesce(max(version_id), 0) from `+versionTable+` where is_applied`).Scan(&have)
-	if err != nil && !hasCode(err, undefinedTable) {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	if have < wanted {
-		return fmt.Errorf("%w: it is at version %d and must be at version %d; run `orchestrator migrate up`",
-			ErrSchemaBehind, have, wanted)
 	}
 	return nil
 }

@@ -125,6 +125,26 @@ func TestTheSchemaIsCheckedByItsTables(t *testing.T) {
 	}
 }
 
+// Readiness says so, too, if it happens while this program runs.
+func TestADatabaseWithoutOurTablesIsNotReady(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	for _, change := range [][2]string{
+		{`alter table sagas rename to others`, `alter table others rename to sagas`},
+		{`alter table events rename column sink to drain`, `alter table events rename column drain to sink`},
+		{`alter schema public rename to elsewhere`, `alter schema elsewhere rename to public`},
+	} {
+		require.NoError(t, s.Ping(t.Context()))
+		damage{t, connect(t, url)}.exec(change[0])
+		err := s.Ping(t.Context())
+		require.ErrorIs(t, err, store.ErrSchemaBehind, change[0])
+		var public interface{ Public() string }
+		require.ErrorAs(t, err, &public)
+		damage{t, connect(t, url)}.exec(change[1])
+	}
+}
+
 func TestEveryDatabaseHasAnInstallationOfItsOwn(t *testing.T) {
 	t.Parallel()
 	ids := make(map[string]bool)

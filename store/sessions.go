@@ -167,13 +167,16 @@ func (s *Store) look(ctx context.Context, read func(ctx context.Context, q query
 	return read(ending, conn)
 }
 
-// Ping checks that the database accepts writes.
+// Ping checks that the database accepts writes, and that the tables are where this program looks for them.
 func (s *Store) Ping(ctx context.Context) error {
 	var readOnly bool
 	err := s.pool.QueryRow(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&readOnly)
 	if err == nil && readOnly {
 		s.resetPools()
 		err = errReadOnly
+	}
+	if err == nil {
+		err = s.checkTables(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("ping the database: %w", err)

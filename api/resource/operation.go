@@ -46,6 +46,7 @@ type HealthDetails struct {
 	SurveyedAt            *Time             `json:"surveyed_at" format:"date-time" doc:"Time of the counts; null: not yet made"`
 	Connections           map[string]string `json:"connections,omitempty" doc:"State of each connection to the broker: ok or unreachable"`
 	DeadLettering         string            `json:"dead_lettering,omitempty" enum:"ok,stopped,unknown" doc:"Whether the broker dead-letters messages of quorum queues. stopped does not fail readiness: rejected commands time out instead"`
+	Mismatched            []string          `json:"mismatched,omitempty" doc:"Exchanges and queues that exist with other properties than the orchestrator declares, such as a queue that is not durable. They are used as they are, at most 50"`
 	QueueProblems         []QueueProblem    `json:"queue_problems" nullable:"false" doc:"Worker queues that accept no commands at present, at most 50"`
 	MoreQueueProblems     int               `json:"more_queue_problems" doc:"Number of further queues with a problem"`
 	UnhealthyQueues       []UnhealthyQueue  `json:"unhealthy_queues" nullable:"false" doc:"Worker queues that are unhealthy, at most 50. They do not fail readiness"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,6 +114,17 @@ func (b *Broker) Connections() map[string]error {
 		states["consume "+queue] = link.ready()
 	}
 	return states
+}
+
+// Mismatched returns the names of exchanges and queues that exist with other properties than those declared, such as "queue
+// saga.replies". They are used as they are, and may not be as safe.
+func (b *Broker) Mismatched() []string {
+	if b.topology == nil {
+		return nil
+	}
+	b.topology.mu.Lock()
+	defer b.topology.mu.Unlock()
+	return slices.Clone(b.topology.mismatched)
 }
 
 // DeclareQueues creates and binds worker queues. It remembers them: what cannot be declared now is declared with the

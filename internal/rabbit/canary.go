@@ -21,6 +21,8 @@ const (
 	quietRounds = 2
 	// suspicion is the number after which everything is declared again: the exchange or a binding may have been deleted.
 	suspicion = 1
+	// knownRounds is for how many rounds a result is valid.
+	knownRounds = 4
 	// maxCanaries bounds the queue of canaries. The broker refuses further ones once it dead-letters none.
 	maxCanaries = 100
 )
@@ -38,7 +40,8 @@ type canary struct {
 	names  names
 
 	mu    sync.Mutex
-	state error // nil: the broker dead-letters
+	state error     // nil: the broker dead-letters
+	at    time.Time // of state
 
 	died    atomic.Bool // a canary has died since the round before
 	reading sync.WaitGroup
@@ -87,6 +90,9 @@ func (b *Broker) DeadLettering() (works, known bool) {
 	}
 	b.canary.mu.Lock()
 	defer b.canary.mu.Unlock()
+	if time.Since(b.canary.at) > knownRounds*b.config.CanaryEvery { // no connection
+		return false, false
+	}
 	works = b.canary.state == nil
 	return works, works || errors.Is(b.canary.state, ErrNoDeadLettering)
 }
@@ -95,7 +101,7 @@ func (b *Broker) DeadLettering() (works, known bool) {
 func (c *canary) note(found error) {
 	c.mu.Lock()
 	before := c.state
-	c.state = found
+	c.state, c.at = found, time.Now()
 	c.mu.Unlock()
 	switch stopped, was := errors.Is(found, ErrNoDeadLettering), errors.Is(before, ErrNoDeadLettering); {
 	case stopped && !was:
@@ -151,8 +157,8 @@ func (c *canary) judge() error {
 
 // open declares what the canaries need, and consumes the dead ones on a new channel.
 func (c *canary) open() error {
-	if _, fault := declareEach(c.conn, c.declarations()); fault != nil { // a queue with other properties will do
-		return fault
+	if mismatch, fault := declareEach(c.conn, c.declarations()); mismatch != nil || fault != nil {
+		return errors.Join(mismatch, fault) // in a queue with other properties canaries may live on
 	}
 	c.close()
 	channel, err := c.conn.channel()

@@ -13,6 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/amqpproxy"
+	"github.com/saga-orchestrator/orchestrator/internal/test/env/proxy"
 )
 
 // checkSoon is an interval of checks for tests.
@@ -113,6 +114,41 @@ func TestTheExchangeOfCanariesIsDeclaredAgain(t *testing.T) {
 		works, known := b.DeadLettering()
 		return known && !works
 	}, 6*checkSoon, 50*time.Millisecond)
+}
+
+// In a queue of another kind canaries may live for ever, which proves nothing.
+func TestCanariesAreNotSentToAQueueOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	channel := plainChannel(t, config.URL)
+	check := config.Prefix + ".check"
+	_, err := channel.QueueDeclare(check, true, false, false, false, nil)
+	require.NoError(t, err)
+	config.CanaryEvery = 300 * time.Millisecond
+	b := connect(t, config)
+	assert.Never(t, func() bool {
+		found, err := channel.QueueDeclarePassive(check, true, false, false, false, nil)
+		return err != nil || found.Messages > 0 || isKnown(b)
+	}, 10*config.CanaryEvery, config.CanaryEvery)
+	_, err = channel.QueueDelete(check, false, false, false)
+	require.NoError(t, err)
+	awaitDeadLettering(t, true, b)
+}
+
+// A result is valid for a while only.
+func TestWithoutAConnectionDeadLetteringIsUnknown(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	through, url, err := proxy.Start(config.URL)
+	require.NoError(t, err)
+	t.Cleanup(through.Close)
+	config.URL, config.CanaryEvery = url, 500*time.Millisecond
+	b := connect(t, config)
+	awaitDeadLettering(t, true, b)
+	through.Down()
+	require.Eventually(t, func() bool { return !isKnown(b) }, patience, 50*time.Millisecond)
+	through.Up()
+	awaitDeadLettering(t, true, b)
 }
 
 // With classic queues there is nothing to check.

@@ -27,10 +27,18 @@ var (
 	// ErrMismatch means that a queue or an exchange exists with other properties.
 	ErrMismatch = errors.New("exists with other properties")
 	// ErrForeign means that another installation uses the prefix.
-	ErrForeign = errors.New("the prefix belongs to another installation")
+	ErrForeign error = foreign{}
 	// ErrNotConnected means that the connection is down. The Broker keeps trying.
 	ErrNotConnected = errors.New("not connected to RabbitMQ")
 )
+
+// foreign is the type of ErrForeign.
+type foreign struct{}
+
+func (foreign) Error() string { return "the prefix belongs to another installation" }
+
+// Public returns a text that anyone may read.
+func (f foreign) Public() string { return f.Error() }
 
 // Config configures a Broker. Only URL is required.
 type Config struct {

@@ -102,7 +102,7 @@ func (t *topology) marker() declaration {
 
 func exchange(name, kind string) declaration {
 	return declaration{
-		what: "declare exchange " + name,
+		what: "declare exchange " + name, name: "exchange " + name,
 		tries: []func(*amqp.Channel) error{func(c *amqp.Channel) error {
 			return c.ExchangeDeclare(name, kind, true, false, false, false, nil)
 		}},
@@ -115,7 +115,7 @@ func exchange(name, kind string) declaration {
 // queue declares a queue with the first arguments, and accepts the alternatives of earlier builds.
 func queue(name string, alternatives ...amqp.Table) declaration {
 	d := declaration{
-		what: "declare queue " + name,
+		what: "declare queue " + name, name: "queue " + name,
 		passive: func(c *amqp.Channel) error {
 			_, err := c.QueueDeclarePassive(name, true, false, false, false, nil)
 			return err

@@ -10,6 +10,7 @@ import (
 // declaration creates one thing. The broker may close the channel of each call.
 type declaration struct {
 	what string
+	name string // such as "queue saga.replies"
 	// tries run in order until one is not refused for other properties.
 	tries []func(*amqp.Channel) error
 	// passive checks that the thing exists, for a user without the right to create it.
@@ -22,6 +23,27 @@ type declarer struct {
 	channel *amqp.Channel
 }
 
+// mismatchError is an ErrMismatch about one thing.
+type mismatchError struct {
+	name string
+	error
+}
+
+func (e mismatchError) Unwrap() error { return e.error }
+
+// namesIn returns the names in errors that declareEach has joined.
+func namesIn(mismatch error) (names []string) {
+	switch found := mismatch.(type) { //nolint:errorlint // this walks through the tree
+	case mismatchError:
+		return []string{found.name}
+	case interface{ Unwrap() []error }:
+		for _, one := range found.Unwrap() {
+			names = append(names, namesIn(one)...)
+		}
+	}
+	return names
+}
+
 // declareEach makes declarations in order and continues after failures. mismatch reports what exists with other
 // properties, fault all other failures.
 func declareEach(conn *connection, declarations []declaration) (mismatch, fault error) {
@@ -32,7 +54,7 @@ func declareEach(conn *connection, declarations []declaration) (mismatch, fault 
 		switch {
 		case err == nil:
 		case is(err, amqp.PreconditionFailed):
-			mismatch = errors.Join(mismatch, fmt.Errorf("%s: %w: %w", one.what, ErrMismatch, err))
+			mismatch = errors.Join(mismatch, mismatchError{one.name, fmt.Errorf("%s: %w: %w", one.what, ErrMismatch, err)})
 		default:
 			fault = errors.Join(fault, fmt.Errorf("%s: %w", one.what, err))
 		}

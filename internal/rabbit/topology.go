@@ -35,6 +35,8 @@ type topology struct {
 	yielded  chan struct{} // closed when the prefix belongs to another installation; replaced afterwards
 	regained chan struct{} // closed while it does not
 	complete bool
+	// mismatched are the names of what exists with other properties.
+	mismatched []string
 	declared chan struct{} // closed once everything was declared
 	ended    chan struct{} // closed once run has ended
 }
@@ -132,7 +134,11 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 		return nil, fault
 	}
 	ofWorkers, faultOfWorkers := declareEach(conn, t.workerDeclarations(queues, conn.version()))
-	return errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
+	mismatch, fault = errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mismatched = namesIn(mismatch)
+	return mismatch, fault
 }
 
 // claim marks the prefix as this installation's, or finds that it is another's. Two installations with one prefix would
@@ -221,7 +227,15 @@ func (t *topology) add(ctx context.Context, queues []string) error {
 		return fmt.Errorf("declare queues: %w", err)
 	}
 	// This includes the exchange: the first definition may come before the first declaration.
-	return errors.Join(declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues, conn.version())...)))
+	mismatch, fault := declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues, conn.version())...))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range namesIn(mismatch) {
+		if !slices.Contains(t.mismatched, name) {
+			t.mismatched = append(t.mismatched, name)
+		}
+	}
+	return errors.Join(mismatch, fault)
 }
 
 // awaitDeclared waits until the orchestrator's own needs were declared. It returns false if ctx or the topology ends

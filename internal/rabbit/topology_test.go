@@ -21,6 +21,7 @@ func TestAQueueWithOtherPropertiesIsNamedAndUsedAsItIs(t *testing.T) {
 	b := connect(t, config)
 	err = b.DeclareQueues(t.Context(), []string{"foreign", "fine"})
 	require.ErrorIs(t, err, rabbit.ErrMismatch)
+	require.Equal(t, []string{"queue " + config.Prefix + ".commands.foreign"}, b.Mismatched())
 	require.ErrorContains(t, err, config.Prefix+".commands.foreign")
 	require.NotContains(t, err.Error(), ".commands.fine")
 	require.NoError(t, b.Ready())

@@ -2,7 +2,9 @@ package wire_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"strings"
@@ -38,7 +40,11 @@ func FuzzDecodeReply(f *testing.F) {
 		}
 		require.Equal(t, id, reply.Command.String())
 		require.Equal(t, reply.Succeeded, reply.Error == nil, "a reply either succeeded or has an error")
-		require.Equal(t, reply.Succeeded, statusOf(t, content) == "succeeded", "as any other reader sees it")
+		if status, err := statusOf(content); err == nil {
+			require.Equal(t, reply.Succeeded, status == "succeeded", "as any other reader sees it")
+		} else {
+			require.True(t, mendable(content), "accepted, but not JSON: %v", err)
+		}
 		written := wire.Succeeded(reply.Output)
 		if reply.Error != nil {
 			require.NotEmpty(t, reply.Error.Code)
@@ -124,33 +130,39 @@ func requireDiscreet(t *testing.T, err error) {
 	}
 }
 
+// mendable reports whether a document has a fault that the decoder mends.
+func mendable(content []byte) bool {
+	return bytes.Contains(content, []byte("NaN")) || bytes.Contains(content, []byte("Infinity")) || bytes.ContainsFunc(content, func(r rune) bool { return r < ' ' })
+}
+
 // statusOf reads a reply's status as a program in another language would. It reads token by token, since json.Unmarshal
 // refuses what is nested deeper than 10,000, and a reply with such an output still reports its status.
-func statusOf(t *testing.T, content []byte) string {
-	t.Helper()
+func statusOf(content []byte) (status string, fault error) {
 	reader := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
 	reader.UseNumber()
 	next := func() json.Token {
 		token, err := reader.Token()
-		require.NoError(t, err, "accepted, but no JSON")
+		if err != nil {
+			fault = cmp.Or(fault, err)
+			return json.Delim('}') // ends every nesting
+		}
 		return token
 	}
-	var status json.Token
-	require.Equal(t, json.Delim('{'), next())
-	for reader.More() {
+	next()
+	for fault == nil && reader.More() {
 		name, value := next(), next()
 		if name == "status" {
-			status = value
+			status, _ = value.(string)
 		}
 		if _, opens := value.(json.Delim); opens {
 			skipNested(next)
 		}
 	}
-	require.Equal(t, json.Delim('}'), next())
-	_, err := reader.Token()
-	require.ErrorIs(t, err, io.EOF, "accepted, but something follows")
-	require.IsType(t, "", status)
-	return status.(string)
+	next()
+	if _, err := reader.Token(); fault == nil && !errors.Is(err, io.EOF) {
+		fault = errors.New("data after the document")
+	}
+	return status, fault
 }
 
 // skipNested reads to the end of an array or object whose first token has been read.

@@ -26,7 +26,13 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	if len(content) > MaxReplyBytes {
 		return saga.Reply{}, fmt.Errorf("body: %d bytes, the limit is %d", len(content), MaxReplyBytes)
 	}
-	read, err := readVerdict(bytes.TrimPrefix(content, []byte("\ufeff")))
+	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	read, err := readVerdict(content)
+	if err != nil {
+		if again, failed := readVerdict(repaired(content)); failed == nil {
+			read, err = again, nil
+		}
+	}
 	if err != nil {
 		return saga.Reply{}, fmt.Errorf("body: not a reply: %w", err)
 	}
