@@ -20,7 +20,7 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 			union all
 			select (select o.queue collate "C" from outbox o where o.queue collate "C" > q.queue order by o.queue collate "C" limit 1)
 			from queues q where q.queue is not null)
-		select count(*), min(created_at) filter (where isfinite(created_at)) from (
+		select count(*), min(created_at) filter (where created_at`+usable+`) from (
 			select o.created_at from queues q cross join lateral (
 				select o.created_at from outbox o where o.queue collate "C" = q.queue and o.claimed_until < 'infinity' limit $1) o
 			limit $1) o`, record.BacklogBound).
@@ -42,7 +42,7 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 			})
 			return err
 		})
-	b.Queue(`select count(*), min(created_at) from (select created_at from start_requests limit $1) r`, record.BacklogBound).
+	b.Queue(`select count(*), min(created_at) filter (where created_at`+usable+`) from (select created_at from start_requests limit $1) r`, record.BacklogBound).
 		QueryRow(func(row pgx.Row) error {
 			return row.Scan(&backlog.StartsPending, timeInto{&backlog.StartsOldest})
 		})

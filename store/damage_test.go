@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func TestNoBrokenRowHidesTheOthers(t *testing.T) {
 		})
 		require.NoError(t, err, broken)
 	}
-	d.exec(`update outbox set created_at = case when random() < 0.5 then timestamptz 'infinity' else '-infinity' end`)
+	d.exec(`update outbox set created_at = (array['infinity', '-infinity', '4000-01-01 BC', '200000-01-01'])[1 + floor(random() * 4)]::timestamptz`)
 	d.exec(`insert into dead_letters (id, saga_id, received_at) values ('a', '', 'infinity'), ('b', '', '-infinity'), ('c', '', now()), ('d', '', 'infinity')`)
 	everythingIsRead(t, w, len(brokenColumns())+1)
 	ids, _, err := w.Sagas(t.Context(), record.Filter{}, record.Page{})
@@ -145,9 +146,11 @@ func everythingIsRead(t *testing.T, w *storetest.Fixture, sagas int) {
 	listed, _, err := w.Sagas(ctx, record.Filter{}, record.Page{})
 	require.NoError(t, err)
 	assert.Equal(t, sagas, len(listed)) //nolint:testifylint // a failure would print them all
-	_, err = w.Stats(ctx, nil)
+	stats, err := w.Stats(ctx, nil)
 	require.NoError(t, err)
-	_, err = w.Backlog(ctx)
+	backlog, err := w.Backlog(ctx)
+	require.NoError(t, err)
+	groups, err := w.Groups(ctx, nil, "")
 	require.NoError(t, err)
 	letters, next, err := w.DeadLetters(ctx, record.DeadLetterFilter{}, record.Page{Limit: 1})
 	for err == nil && next != "" {
@@ -160,6 +163,10 @@ func everythingIsRead(t *testing.T, w *storetest.Fixture, sagas int) {
 	loads, err := w.QueueLoads(ctx)
 	require.NoError(t, err)
 	assert.NotEmpty(t, loads)
+	for _, one := range []any{stats.OutboxOldest, backlog, groups, loads} {
+		_, err := json.Marshal(one)
+		require.NoError(t, err, "JSON has years from 0 to 9999 only")
+	}
 	_, err = w.Due(ctx, -time.Hour, record.DueSaga{}, 1000)
 	require.NoError(t, err)
 	revisions := make(map[string]int64)

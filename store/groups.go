@@ -16,8 +16,8 @@ const attentionCode = `coalesce(s.progress -> 's' -> (array_position(s.step_name
 const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
 		from (select coalesce(s.definition, '') as definition, s.attention_reason::text as reason,
 				coalesce(s.attention_step, '') as step, ` + attentionCode + ` as code, count(*),
-				min(s.attention_since) filter (where isfinite(s.attention_since)) as oldest,
-				max(s.attention_since) filter (where isfinite(s.attention_since)) as newest, min(s.id) as example
+				min(s.attention_since) filter (where s.attention_since` + usable + `) as oldest,
+				max(s.attention_since) filter (where s.attention_since` + usable + `) as newest, min(s.id) as example
 			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1)
 				and ($3::text[] is null or s.definition = any($3)) group by 1, 2, 3, 4) g
 		order by g.count desc, g.definition, g.reason, g.step, g.code limit $2`

@@ -64,7 +64,7 @@ func (s *Store) QueueProblems(ctx context.Context) ([]record.QueueProblem, error
 	var problems []record.QueueProblem
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
 		rows, err := q.Query(ctx, `select queue, kind, reason, since, retry_at from queue_problems
-			where retry_at > now() - $1::interval and isfinite(retry_at) order by queue`, staleAfter)
+			where retry_at > now() - $1::interval and retry_at`+usable+` order by queue`, staleAfter)
 		if err != nil {
 			return err
 		}

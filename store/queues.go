@@ -23,17 +23,17 @@ type commandsOut struct {
 	step          string
 	status        saga.StepStatus
 	count         int64
-	firstDeadline *time.Time
+	firstDeadline time.Time // zero: none can be shown
 }
 
 func (c *commandsOut) columns() []any {
-	return []any{&c.definition, &c.version, &c.step, (*string)(&c.status), &c.count, &c.firstDeadline}
+	return []any{&c.definition, &c.version, &c.step, (*string)(&c.status), &c.count, timeInto{&c.firstDeadline}}
 }
 
 // commandsOutStatement avoids the view saga_steps, which computes more than needed: with a million sagas it would take
 // longer than the caller waits. A scheduled saga has no outstanding commands.
 const commandsOutStatement = `select s.definition, s.version, s.step_names[step.position], step.s, count(*),
-		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where isfinite(s.created_at))
+		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where s.created_at` + usable + `)
 	from sagas s, rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision))
 		with ordinality as step (s, w, d, position)
 	where s.finished_at is null and s.status <> 'scheduled'
@@ -43,7 +43,7 @@ const commandsOutStatement = `select s.definition, s.version, s.step_names[step.
 // lenientCommandsOut skips values that this program does not write. It is slower, so it runs only after the first
 // statement failed because of a row.
 const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.position], step.state ->> 's', count(*),
-		min(case when isfinite(s.created_at) and json_typeof(step.state -> 'd') = 'number'
+		min(case when s.created_at` + usable + ` and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16
 			then s.created_at + trunc((step.state ->> 'd')::numeric)::bigint * interval '1 microsecond' end)
 	from sagas s cross join lateral json_array_elements(case when json_typeof(s.progress -> 's') = 'array'
@@ -133,10 +133,8 @@ func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, 
 		}
 		load := loads[queue]
 		load.CommandsOut += c.count
-		if c.firstDeadline == nil {
-			continue
-		}
-		if dispatched := c.firstDeadline.UTC().Add(-timeout); load.Oldest.IsZero() || dispatched.Before(load.Oldest) {
+		dispatched := c.firstDeadline.Add(-timeout)
+		if !c.firstDeadline.IsZero() && shown(dispatched) && (load.Oldest.IsZero() || dispatched.Before(load.Oldest)) {
 			load.Oldest = dispatched
 		}
 	}

@@ -64,7 +64,7 @@ func beyondStatement(statuses []saga.Status) string {
 }
 
 // expiredStatement reads ended sagas of one status in the order of their ids, from the index alone.
-const expiredStatement = `select id, case when isfinite(finished_at) then finished_at end from sagas
+const expiredStatement = `select id, case when finished_at` + usable + ` then finished_at end from sagas
 	where definition = $1 and status = $2::text::saga_status and finished_at is not null and id > $3 and id <= $4
 	order by id limit $5`
 

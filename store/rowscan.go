@@ -63,6 +63,10 @@ var errOutOfRange = errors.New("a time out of range")
 // shown reports whether a time can be shown and calculated with. Postgres has others, such as infinity.
 func shown(t time.Time) bool { return t.IsZero() || t.Year() >= 1 && t.Year() <= 9999 }
 
+// usable is an SQL condition after a column: its time can be shown, as shown has it. Aggregates need it: the least time of many may
+// be one of the others.
+const usable = ` between '0001-01-02' and '9999-12-30'`
+
 // shownTime returns the time in UTC, and the zero time for null and for times that cannot be shown.
 func shownTime(t pgtype.Timestamptz) time.Time {
 	if !t.Valid || t.InfinityModifier != pgtype.Finite || !shown(t.Time.UTC()) {

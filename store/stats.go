@@ -17,7 +17,7 @@ import (
 // they ended. The limits are subqueries, which are computed once, not for each row.
 const (
 	countEnded = `select coalesce(definition, ''), coalesce(status::text, ''),
-		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') and isfinite(finished_at) then date_trunc('minute', finished_at) end as minute,
+		case when finished_at >= (select date_trunc('minute', now()) - interval '1 hour') and finished_at` + usable + ` then date_trunc('minute', finished_at) end as minute,
 		count(*), count(*) filter (where finished_at > (select now() - interval '1 minute')),
 		count(*) filter (where finished_at > (select now() - interval '1 hour'))
 	from sagas where finished_at is not null`
@@ -34,7 +34,7 @@ const (
 const (
 	countStarted = `select date_trunc('minute', created_at) as minute, count(*),
 		count(*) filter (where created_at > now() - interval '1 minute'), count(*) filter (where created_at > now() - interval '1 hour')
-	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' and isfinite(created_at)`
+	from sagas where created_at >= date_trunc('minute', now()) - interval '1 hour' and created_at` + usable
 	byMinute = ` group by minute`
 )
 
@@ -135,7 +135,7 @@ func queuePresent(b statsBatch, stats *record.Stats) {
 			return err
 		})
 	b.queue(`select count(*) filter (where held_rank is null), count(held_rank),
-			min(created_at) filter (where isfinite(created_at) and held_rank is null) from outbox where true`, ofCovered, ``).QueryRow(func(row pgx.Row) error {
+			min(created_at) filter (where created_at`+usable+` and held_rank is null) from outbox where true`, ofCovered, ``).QueryRow(func(row pgx.Row) error {
 		var oldest *time.Time
 		err := row.Scan(&stats.OutboxPending, &stats.OutboxHeldBack, &oldest)
 		stats.OutboxOldest = fromNullable(oldest)
