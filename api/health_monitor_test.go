@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -61,7 +62,8 @@ type questioned struct {
 	asked atomic.Int64
 	ready error
 
-	deadLetters, unchecked bool          // the answer of DeadLettering
+	deadLetters, unchecked bool // the answer of DeadLettering
+	mismatched             []string
 	slow                   chan struct{} // if set, Inspect waits for it or for the context
 }
 
@@ -84,6 +86,8 @@ func (q *questioned) Connections() map[string]error {
 }
 
 func (q *questioned) DeadLettering() (works, known bool) { return q.deadLetters, !q.unchecked }
+
+func (q *questioned) Mismatched() []string { return q.mismatched }
 
 func newCounted(t *testing.T) (*counted, *questioned) {
 	t.Helper()
@@ -224,13 +228,14 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		reads.problems = []record.QueueProblem{{Queue: "mail", Kind: record.QueueRefuses, Reason: "secret words", Since: time.Now(), RetryAt: time.Now().Add(time.Minute)}}
 		reads.backlog = record.Backlog{OutboxPending: 7, OutboxOldest: time.Now().Add(-time.Minute), DeadLetters: map[string]int64{"reply": 3}}
 		broker.ready = errors.New("dial tcp 10.1.2.3: refused")
+		broker.mismatched = []string{"queue saga.replies"}
 		handler, stop := watched(t, reads, broker, 0)
 		defer stop()
 		status, body := probe(handler, "/readyz?verbose")
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		for _, wanted := range []string{
 			`"status":"unavailable"`, `"broker":"unreachable"`, `"queue":"mail","kind":"refuses"`, `"reply":3`, `"outbox_pending":7`,
-			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`, `"dead_lettering":"stopped"`,
+			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`, `"dead_lettering":"stopped"`, `"mismatched":["queue saga.replies"]`,
 		} {
 			assert.Contains(t, body, wanted)
 		}
@@ -249,6 +254,27 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, plain)
 		status, _ = probe(handler, "/readyz?verbose=perhaps")
 		assert.Equal(t, http.StatusUnprocessableEntity, status)
+	})
+}
+
+// publicError is an error whose text anyone may read.
+type publicError struct{}
+
+func (publicError) Error() string { return "dial tcp 10.1.2.3" }
+
+func (publicError) Public() string { return "the prefix belongs to another installation" }
+
+func TestReadinessSaysWhatMayBePublic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reads, broker := newCounted(t)
+		broker.ready = fmt.Errorf("10.1.2.3: %w", publicError{})
+		handler, stop := watched(t, reads, broker, 0)
+		defer stop()
+		status, body := probe(handler, "/readyz")
+		assert.Equal(t, http.StatusServiceUnavailable, status)
+		assert.Contains(t, body, `"broker":"the prefix belongs to another installation"`)
+		assert.NotContains(t, body, "10.1.2.3")
 	})
 }
 
