@@ -71,6 +71,9 @@ func onlyReadWrite(ctx context.Context, conn *pgconn.PgConn) error {
 func checkURL(databaseURL string) error {
 	rest, isURL := authority(databaseURL)
 	if !isURL {
+		if scheme, _, found := strings.Cut(databaseURL, "://"); found && !strings.Contains(scheme, "=") {
+			return urlFault(databaseURL) // the driver would read it as keywords, and connect to a server of this machine
+		}
 		return nil
 	}
 	end := strings.IndexAny(rest, "/?#")

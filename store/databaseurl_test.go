@@ -26,6 +26,8 @@ func TestNoPartOfThePasswordIsInAnError(t *testing.T) {
 		"postgres://app:Sec@ret99zz@127.0.0.1:1/db":                                "%XX",
 		"postgres://app@Sec:ret99zz@127.0.0.1:1":                                   "%XX",
 		"postgres://app:Sec@ret99zz@127.0.0.1:1?sslmode=disable":                   "%XX",
+		"jdbc:postgresql://127.0.0.1:1/db?user=app&password=Secret99zz":            "%XX",
+		"mysql://app:Secret99zz@127.0.0.1:1/db":                                    "%XX",
 		"postgres://app:Sec ret99zz@127.0.0.1:port/db":                             "%XX",
 		"postgres://app:Secret99zz@127.0.0.1:1/db?sslmode=zz99":                    "%XX",
 		"postgres://app:Secret99zz@[127.0.0.1:1/db":                                "%XX",
