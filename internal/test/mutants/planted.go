@@ -33,6 +33,7 @@ func mutants() []mutant {
 	all = append(all, queueMutants()...)
 	all = append(all, retentionMutants()...)
 	all = append(all, outsideMutants()...)
+	all = append(all, peerMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)
 	all = append(all, workerMutants()...)

@@ -52,3 +52,50 @@ func outsideMutants() []mutant {
 		},
 	}
 }
+
+// peerMutants returns defects at the edges of broker, database and foreign workers.
+func peerMutants() []mutant {
+	canaries := []layer{{"canaries", []string{"./internal/rabbit", "-run", "Canar|DeadLettering|DeadLettersNothing"}}}
+	urls := []layer{{"URLs", []string{"./internal/rabbit", "./store", "-run", "Password"}}}
+	return []mutant{
+		{
+			"a dead canary that counts for ever", "internal/rabbit/canary.go",
+			"case c.died.Swap(false):", "case c.died.Load():", canaries,
+		},
+		{
+			"a check of dead-lettering that stays valid", "internal/rabbit/canary.go",
+			"> knownRounds*b.config.CanaryEvery {", "> 1000*knownRounds*b.config.CanaryEvery {", canaries,
+		},
+		{
+			"an exchange of canaries that stays deleted", "internal/rabbit/canary.go",
+			"if c.lost() || c.quiet == suspicion {", "if c.lost() {", canaries,
+		},
+		{
+			"canaries that live for ever", "internal/rabbit/canary.go",
+			"mismatch != nil || fault != nil {", "fault != nil {", canaries,
+		},
+		{
+			"NaN that hides a verdict", "steps/wire/verdict.go",
+			"failed := readVerdict(repaired(content)); failed == nil {", "failed := readVerdict(repaired(content)); failed == nil && len(content) == 0 {",
+			[]layer{replies()},
+		},
+		{
+			"a password that another @ reveals", "store/databaseurl.go",
+			`strings.Count(rest[:end], "@") > 1 ||`, `strings.Count(rest[:end], "@") > 9 ||`, urls,
+		},
+		{
+			"an AMQP URL without a host", "internal/rabbit/config.go",
+			"|| !namesHost(c.URL) {", `|| c.URL == "" && !namesHost(c.URL) {`, urls,
+		},
+		{
+			"a database without tables, taken for ready", "store/sessions.go",
+			"if err == nil {\n\t\terr = s.checkTables(ctx)", "if err == nil && readOnly {\n\t\terr = s.checkTables(ctx)",
+			[]layer{{"readiness", []string{"./store", "-run", "WithoutOurTables"}}},
+		},
+		{
+			"a year that ends the counts of all queues", "store/rowscan.go",
+			"` between '0001-01-02' and '9999-12-30'`", "` < 'infinity'`",
+			[]layer{{"broken rows", []string{"./store", "-run", "NoBrokenRow"}}},
+		},
+	}
+}
