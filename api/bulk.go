@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
@@ -18,9 +16,10 @@ import (
 const bulkLook = 100 * time.Millisecond
 
 type (
-	// actOnManyInput refuses what belongs to an action on one saga.
+	// actOnManyInput has the headers of a bulk action. It refuses what belongs to an action on one saga.
 	actOnManyInput struct {
-		IfMatch string `header:"If-Match" doc:"Refused: each target is acted upon in the state in which it is then"`
+		IdempotencyKey string `header:"Idempotency-Key" doc:"Makes the call safe to repeat: the same key with the same body returns the same bulk action. A dry run ignores it"`
+		IfMatch        string `header:"If-Match" doc:"Refused: each target is acted upon in the state in which it is then"`
 	}
 	bulkInput struct {
 		ID string `path:"id" doc:"Id of the bulk action"`
@@ -52,7 +51,9 @@ func (s *service) bulkRoutes() {
 		summary: "Act on many sagas", status: http.StatusAccepted, long: true, body: bodyOf[resource.BulkRequest](),
 		answers: bulkAnswers(),
 		about: "Acts once on each saga that matches the filter now, in the state in which the saga is then. " +
-			"With `dry_run` the answer (200) reports for each saga what would be done, or why it would be refused.",
+			"With `dry_run` the answer (200) reports for each saga what would be done, or why it would be refused. " +
+			"An Idempotency-Key that was used before returns 200 with that bulk action as it is now, or 422 `idempotency_conflict` if " +
+			"the body differs. The key is kept as long as the bulk action.",
 	}, s.actOnSagas)
 	register(s, route{
 		id: "list-bulk-actions", method: http.MethodGet, path: "/v1/actions", tag: tag, role: record.Viewer,
@@ -94,12 +95,12 @@ func (s *service) bulkRoutes() {
 	}
 }
 
-// check refuses If-Match: the targets have no common revision.
+// check refuses If-Match, because the targets have no common revision, and a malformed idempotency key.
 func (i actOnManyInput) check() error {
 	if i.IfMatch != "" {
 		return parameter("If-Match", "is for an action on one saga: a bulk action acts on each target in the state in which it is then")
 	}
-	return nil
+	return checkIdempotencyKey(i.IdempotencyKey)
 }
 
 func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkOutput, error) {
@@ -126,29 +127,16 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 		})
 		return &bulkOutput{Status: http.StatusOK, Body: report}, err
 	}
+	given.Output, given.Patch = parameters.Output, parameters.Patch // null is the same as none
 	parameters.Canary = given.Canary
 	text, err := saga.EncodeJSON(parameters)
 	if err != nil {
 		return nil, err
 	}
-	return s.createBulk(ctx, record.BulkAction{
+	return s.createBulk(ctx, input.IdempotencyKey, given, record.BulkAction{
 		Kind: record.BulkSagas, Action: given.Action, Filter: given.Filter, Parameters: text, Reason: given.Reason,
 		Rate: given.Rate, Canary: given.Canary, StopAfter: given.StopAfter,
 	}, targets)
-}
-
-// bulkAnswers returns the two answers to a bulk action: it is a dry run, or it begins.
-func bulkAnswers() answers {
-	return answers{http.StatusOK: resource.DryRun{}, http.StatusAccepted: resource.BulkAction{}}
-}
-
-func (s *service) createBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (*bulkOutput, error) {
-	action.ID, action.Actor = ulid.Make().String(), actor(ctx)
-	created, err := s.Bulks.CreateBulk(record.WithReason(ctx, action.Reason), action, targets)
-	if err != nil {
-		return nil, err
-	}
-	return &bulkOutput{Status: http.StatusAccepted, Location: "/v1/actions/" + created.ID, Body: showBulk(created)}, nil
 }
 
 func bulkFaults(reason string, kept reasonPlace, rate float64, canary, stopAfter int) (faults []resource.FieldError) {

@@ -164,7 +164,7 @@ func (s *service) actOnLetters(ctx context.Context, input *actOnManyInput) (*bul
 	if err != nil {
 		return nil, err
 	}
-	return s.createBulk(ctx, record.BulkAction{
+	return s.createBulk(ctx, input.IdempotencyKey, given, record.BulkAction{
 		Kind: record.BulkDeadLetters, Action: given.Action, Filter: given.Filter, Parameters: parameters, Reason: given.Reason,
 		Rate: given.Rate, Canary: given.Canary, StopAfter: given.StopAfter,
 	}, targets)

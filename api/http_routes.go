@@ -52,8 +52,11 @@ func register[I, O any](s *service, r route, handle func(context.Context, *I) (*
 	s.documentAnswers(r)
 }
 
-// answers are values of the types that a route answers with, by status. nil: no body.
+// answers are values of the types that a route answers with, by status. nil: no body; either: one of several types.
 type answers map[int]any
+
+// either holds values of the types of which an answer has one.
+type either []any
 
 func (r route) operation(s *service) huma.Operation {
 	problems := append([]int{
@@ -94,10 +97,22 @@ func (s *service) documentAnswers(r route) {
 			operation.Responses[code] = answer
 		}
 		if value != nil {
-			schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(value), true, "")
-			answer.Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
+			answer.Content = map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(value)}}
 		}
 	}
+}
+
+// schemaOf returns the schema of an answer.
+func (s *service) schemaOf(value any) *huma.Schema {
+	several, is := value.(either)
+	if !is {
+		return s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(value), true, "")
+	}
+	schema := &huma.Schema{}
+	for _, one := range several {
+		schema.AnyOf = append(schema.AnyOf, s.schemaOf(one))
+	}
+	return schema
 }
 
 func operationOf(item *huma.PathItem, method string) *huma.Operation {

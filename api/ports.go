@@ -77,6 +77,8 @@ type Reads interface {
 
 // Bulks stores bulk actions and settings. Errors: record.ErrBulkNotFound.
 type Bulks interface {
+	// CreateBulk returns the bulk action, or that of its idempotency key, which has another id. Errors: record.ErrBulkTooLarge,
+	// record.ErrIdempotencyConflict.
 	CreateBulk(ctx context.Context, action record.BulkAction, targets record.BulkTargets) (record.BulkAction, error)
 	Bulk(ctx context.Context, id string) (record.BulkAction, error)
 	Bulks(ctx context.Context, page record.Page) (found []record.BulkAction, next string, err error)

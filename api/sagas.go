@@ -75,8 +75,8 @@ func (s *service) startSaga(ctx context.Context, input *startInput) (*sagaOutput
 	if err != nil {
 		return nil, err
 	}
-	if !printable(input.IdempotencyKey, maxIdempotencyKey) {
-		return nil, parameter("Idempotency-Key", "must be at most 255 printable characters")
+	if err := checkIdempotencyKey(input.IdempotencyKey); err != nil {
+		return nil, err
 	}
 	request, err := decodeStart(body(ctx), s.Now(), input.IdempotencyKey != "")
 	if err != nil {

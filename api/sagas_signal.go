@@ -45,8 +45,8 @@ func (s *service) signal(ctx context.Context, input *SignalInput) (*sagaOutput, 
 	if err != nil {
 		return nil, err
 	}
-	if !printable(input.IdempotencyKey, maxIdempotencyKey) {
-		return nil, parameter("Idempotency-Key", "must be at most 255 printable characters")
+	if err := checkIdempotencyKey(input.IdempotencyKey); err != nil {
+		return nil, err
 	}
 	signal, err := readSignal(body(ctx))
 	if err != nil {

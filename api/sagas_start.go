@@ -60,6 +60,14 @@ func decodeStart(content []byte, now time.Time, hashed bool) (record.StartReques
 	}, nil
 }
 
+// checkIdempotencyKey checks the header Idempotency-Key. An empty key means none.
+func checkIdempotencyKey(key string) error {
+	if !printable(key, maxIdempotencyKey) {
+		return parameter("Idempotency-Key", "must be at most 255 printable characters")
+	}
+	return nil
+}
+
 func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError {
 	var faults []resource.FieldError
 	refuse := func(wrong bool, name, message string, arguments ...any) {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -20,11 +21,36 @@ func (c *Client) Groups(ctx context.Context, definition string) (resource.Groups
 	return get[resource.Groups](ctx, c, query, "v1", "stuck")
 }
 
+// BulkOption is an option of a call that starts a bulk action.
+type BulkOption func(*call)
+
+// WithIdempotencyKey makes a bulk action safe to start again after a crash of the caller: the same key with the same request
+// returns the same bulk action. Another request under the key has the problem code idempotency_conflict. By default each call
+// has a random key.
+func WithIdempotencyKey(key string) BulkOption {
+	return func(c *call) { c.header.Set("Idempotency-Key", key) }
+}
+
 // ActOnSagas starts an action on every saga that the request's filter selects now. The server carries it out; BulkAction
 // returns its progress. The request's DryRun must be false.
-func (c *Client) ActOnSagas(ctx context.Context, request resource.BulkRequest) (resource.BulkAction, error) {
+func (c *Client) ActOnSagas(ctx context.Context, request resource.BulkRequest, options ...BulkOption) (resource.BulkAction, error) {
 	request.DryRun = false
-	return post[resource.BulkAction](ctx, c, request, "v1", "sagas", "actions")
+	return c.actOnMany(ctx, request, options, "v1", "sagas", "actions")
+}
+
+// actOnMany starts a bulk action. The key keeps an attempt whose answer was lost from becoming a second bulk action.
+func (c *Client) actOnMany(ctx context.Context, request any, options []BulkOption, path ...string) (resource.BulkAction, error) {
+	body, err := encode(request)
+	if err != nil {
+		return resource.BulkAction{}, err
+	}
+	sent := call{
+		method: http.MethodPost, path: join(path...), body: body, header: http.Header{"Idempotency-Key": {rand.Text()}}, repeatable: true,
+	}
+	for _, set := range options {
+		set(&sent)
+	}
+	return do[resource.BulkAction](ctx, c, sent)
 }
 
 // DryRunOnSagas reports what the request would do to each saga, or why nothing, and changes nothing.
@@ -35,9 +61,11 @@ func (c *Client) DryRunOnSagas(ctx context.Context, request resource.BulkRequest
 
 // ActOnDeadLetters redrives or discards every dead letter that the request's filter selects now. The request's DryRun
 // must be false.
-func (c *Client) ActOnDeadLetters(ctx context.Context, request resource.LetterBulkRequest) (resource.BulkAction, error) {
+func (c *Client) ActOnDeadLetters(
+	ctx context.Context, request resource.LetterBulkRequest, options ...BulkOption,
+) (resource.BulkAction, error) {
 	request.DryRun = false
-	return post[resource.BulkAction](ctx, c, request, "v1", "dead-letters", "actions")
+	return c.actOnMany(ctx, request, options, "v1", "dead-letters", "actions")
 }
 
 // DryRunOnDeadLetters reports what the request would do to each dead letter, and changes nothing.

@@ -14,15 +14,16 @@ import (
 )
 
 const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.stop_base, a.status,
-	a.created_at, a.finished_at, a.definitions, i.matched, i.done, i.refused, i.failed`
+	a.created_at, a.finished_at, a.definitions, coalesce(a.idempotency_key, ''), a.request_hash, i.matched, i.done, i.refused, i.failed`
 
 // bulkTally counts the targets of a row a of bulk_actions.
 const bulkTally = ` cross join lateral (select count(*)::integer as matched, count(*) filter (where outcome = 'done')::integer as done,
 		count(*) filter (where outcome = 'refused')::integer as refused, count(*) filter (where outcome = 'failed')::integer as failed
 	from bulk_items where bulk_id = a.id) i`
 
-// CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the database's time.
-// Errors: record.ErrBulkTooLarge.
+// CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the database's time. If the
+// idempotency key was used for the same request, CreateBulk returns that bulk action as it is now, which has another id.
+// Errors: record.ErrBulkTooLarge, record.ErrIdempotencyConflict.
 func (s *Store) CreateBulk(
 	ctx context.Context, action record.BulkAction, targets record.BulkTargets,
 ) (created record.BulkAction, err error) {
@@ -31,12 +32,12 @@ func (s *Store) CreateBulk(
 		if _, err := tx.Exec(ctx, `set local enable_seqscan = on; set local enable_hashjoin = on; set local plan_cache_mode = force_custom_plan`); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after,
-				status, created_at, definitions)
-			values ($1, $2, $3, $4::json, $5::json, $6, $7, $8, $9, $10, $11, clock_timestamp(), $12)`,
-			action.ID, action.Kind, action.Action, string(action.Filter), string(s.keys.JSON(action.ID, sealedParameters, action.Parameters)), cleaned(action.Reason),
-			cleaned(action.Actor), action.Rate, action.Canary, action.StopAfter, record.BulkRunning, []string(action.Scope))
+		made, err := s.insertBulk(ctx, tx, action)
 		if err != nil {
+			return err
+		}
+		if !made {
+			created, err = s.repeatedBulk(ctx, tx, action)
 			return err
 		}
 		statement, arguments, err := bulkTargets(action, targets)
@@ -98,7 +99,8 @@ func bulkTargets(action record.BulkAction, targets record.BulkTargets) (statemen
 func (s *Store) bulkTx(ctx context.Context, do func(pgx.Tx) error) error {
 	return retried(ctx, func() error {
 		err := pgx.BeginFunc(ctx, s.pool, do)
-		if errors.Is(err, record.ErrBulkTooLarge) || errors.Is(err, record.ErrBulkNotFound) || errors.Is(err, record.ErrBulkNotApplicable) {
+		if errors.Is(err, record.ErrBulkTooLarge) || errors.Is(err, record.ErrBulkNotFound) || errors.Is(err, record.ErrBulkNotApplicable) ||
+			errors.Is(err, record.ErrIdempotencyConflict) {
 			return decideError{err}
 		}
 		return refused(err)
@@ -148,7 +150,8 @@ func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (foun
 
 func (s *Store) scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
 	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
-		&a.Status, timeInto{&a.CreatedAt}, timeInto{&a.FinishedAt}, (*[]string)(&a.Scope), &a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
+		&a.Status, timeInto{&a.CreatedAt}, timeInto{&a.FinishedAt}, (*[]string)(&a.Scope), &a.IdempotencyKey, &a.RequestHash,
+		&a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
 	if err == nil {
 		a.Parameters, err = s.keys.OpenJSON(a.ID, sealedParameters, a.Parameters)
 	}

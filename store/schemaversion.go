@@ -55,6 +55,7 @@ func neededColumns() []string {
 		"start_requests.claimed_until", // 00014
 		"children.parent",              // 00015
 		"audit_waiting.entries",        // 00017
+		"bulk_actions.request_hash",    // 00018
 	}
 }
 

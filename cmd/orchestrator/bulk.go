@@ -18,6 +18,8 @@ type bulkFlags struct {
 	Rate      bulkRate  `help:"With --filter: at most this many per second."`
 	Canary    bulkCount `help:"With --filter: wait after this many until actions continue."`
 	StopAfter bulkCount `help:"With --filter: stop after this many that were refused or failed."`
+
+	IdempotencyKey string `help:"With --filter: makes the call safe to repeat: the same key with the same request returns the same bulk action."`
 }
 
 // chosen reports whether the action is on many targets. Exactly one of an ID and a filter must be given.
@@ -27,11 +29,19 @@ func (f bulkFlags) chosen(id string) (bool, error) {
 		return false, usage("give an ID, or --filter")
 	case id != "" && len(f.Filter) > 0:
 		return false, usage("give an ID or --filter, not both")
-	case len(f.Filter) == 0 && (f.DryRun || f.Rate != 0 || f.Canary != 0 || f.StopAfter != 0):
-		return false, usage("--dry-run, --rate, --canary and --stop-after need --filter")
+	case len(f.Filter) == 0 && (f.DryRun || f.Rate != 0 || f.Canary != 0 || f.StopAfter != 0 || f.IdempotencyKey != ""):
+		return false, usage("--dry-run, --rate, --canary, --stop-after and --idempotency-key need --filter")
 	default:
 		return len(f.Filter) > 0, nil
 	}
+}
+
+// options returns the options of the call that starts a bulk action.
+func (f bulkFlags) options() (options []client.BulkOption) {
+	if f.IdempotencyKey != "" {
+		options = append(options, client.WithIdempotencyKey(f.IdempotencyKey))
+	}
+	return options
 }
 
 // actOnMany performs an action on all sagas that match the filter.
@@ -51,7 +61,7 @@ func (c *sagasCommand) actOnMany(ctx context.Context, out *streams, flags bulkFl
 		}
 		return c.showDryRun(out, report)
 	}
-	action, err := c.client().ActOnSagas(ctx, request)
+	action, err := c.client().ActOnSagas(ctx, request, flags.options()...)
 	if err != nil {
 		return err
 	}

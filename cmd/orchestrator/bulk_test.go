@@ -23,9 +23,12 @@ func TestActionsOnManySagas(t *testing.T) {
 	report := decoded[resource.DryRun](c, append([]string{"sagas", "pause", "--dry-run"}, filter...)...)
 	assert.Equal(t, 3, report.Applicable)
 	assert.Contains(t, c.done(append([]string{"sagas", "pause", "--dry-run"}, filter...)...), "take the saga from scheduled to paused")
-	action := decoded[resource.BulkAction](c, append([]string{"sagas", "pause"}, filter...)...)
+	keyed := append([]string{"sagas", "pause", "--idempotency-key", "k1"}, filter...)
+	action := decoded[resource.BulkAction](c, keyed...)
 	assert.Equal(t, "completed", action.Status)
 	assert.Equal(t, 3, action.Done)
+	assert.Equal(t, action.ID, decoded[resource.BulkAction](c, keyed...).ID)
+	assert.Contains(t, c.run("sagas", "pause", "--idempotency-key", "k1", "--filter", "status=paused", "--reason", "x").err, "idempotency_conflict")
 	assert.Contains(t, c.done("actions", "list"), action.ID)
 	assert.Contains(t, c.done("actions", "show", action.ID), "completed")
 	assert.Equal(t, 3, strings.Count(c.done("actions", "items", action.ID, "--outcome", "done"), "done"))
@@ -48,7 +51,7 @@ func TestAnActionOnManyIsRefusedWithoutAFilterThatCanWork(t *testing.T) {
 	for _, line := range []string{
 		"sagas pause", "sagas pause 01JD0000000000000000000000 --filter status=paused", "sagas pause --filter status",
 		"sagas pause --filter key=a,key=b --reason x", "sagas pause --filter status=paused", "dead-letters discard --filter source=start",
-		"sagas pause 01JD0000000000000000000000 --dry-run", "sagas pause --filter version=x --reason x", "dead-letters redrive",
+		"sagas pause 01JD0000000000000000000000 --dry-run", "dead-letters redrive none --idempotency-key k1", "sagas pause --filter version=x --reason x", "dead-letters redrive",
 	} {
 		assert.Equal(t, exitUsage, c.run(strings.Fields(line)...).code, line)
 	}

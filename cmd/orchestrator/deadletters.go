@@ -151,7 +151,7 @@ func (g *deadLettersCommand) actOnMany(ctx context.Context, out *streams, flags 
 		}
 		return g.showDryRun(out, report)
 	}
-	started, err := g.client().ActOnDeadLetters(ctx, request)
+	started, err := g.client().ActOnDeadLetters(ctx, request, flags.options()...)
 	if err != nil {
 		return err
 	}

@@ -52,10 +52,13 @@ type BulkAction struct {
 	Canary     int     // number of targets after which it waits; 0: it does not wait
 	StopAfter  int     // number of refused or failed targets after which it stops; 0: it does not stop
 	StopBase   int     // refused and failed targets at the last Continue: they no longer count towards StopAfter
-	Status     BulkStatus
-	CreatedAt  time.Time
-	FinishedAt time.Time // zero: not over
-	Tally      BulkTally
+	// IdempotencyKey names the request, among those of the kind. Empty: none.
+	IdempotencyKey string
+	RequestHash    []byte // of what the idempotency key stands for; nil: there is no key
+	Status         BulkStatus
+	CreatedAt      time.Time
+	FinishedAt     time.Time // zero: not over
+	Tally          BulkTally
 }
 
 // Audited is what the audit log says of a new bulk action.

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -51,12 +52,19 @@ func (w *writing) putBulkItem(bulk string, item record.BulkItem) {
 	w.put(bucketBulkItems, bulk+"/"+item.Target, row, func() { w.tables.putBulkItem(row) })
 }
 
-// CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the store's time.
-// Errors: record.ErrBulkTooLarge.
+// CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the store's time. If the
+// idempotency key was used for the same request, CreateBulk returns that bulk action as it is now, which has another id.
+// Errors: record.ErrBulkTooLarge, record.ErrIdempotencyConflict.
 func (s *Store) CreateBulk(
 	ctx context.Context, action record.BulkAction, targets record.BulkTargets,
 ) (created record.BulkAction, err error) {
 	err = s.write(ctx, func(w *writing) error {
+		if before := w.tables.bulkUnder(action.Kind, action.IdempotencyKey); before != "" {
+			if created = w.tables.tallied(before); !bytes.Equal(created.RequestHash, action.RequestHash) {
+				return record.ErrIdempotencyConflict
+			}
+			return nil
+		}
 		created = action
 		created.Status, created.CreatedAt = record.BulkRunning, s.now()
 		for _, id := range w.tables.bulkTargets(action.Kind, targets) {
@@ -74,6 +82,16 @@ func (s *Store) CreateBulk(
 		return record.BulkAction{}, fmt.Errorf("create a bulk action: %w", err)
 	}
 	return created, nil
+}
+
+// bulkUnder returns the id of the bulk action of an idempotency key; empty: there is none.
+func (t *tables) bulkUnder(kind record.BulkKind, key string) string {
+	for id, action := range t.bulks {
+		if key != "" && action.Kind == kind && action.IdempotencyKey == key {
+			return id
+		}
+	}
+	return ""
 }
 
 func (t *tables) bulkTargets(kind record.BulkKind, targets record.BulkTargets) (ids []string) {

@@ -112,7 +112,7 @@ func Run(t *testing.T, open Open) {
 	t.Helper()
 	groups := map[string]map[string]rule{
 		"transact": transactRules(), "starts": startRules(), "races": raceRules(), "outbox": outboxRules(), "queues": queueRules(),
-		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
+		"definitions": definitionRules(), "lists": listRules(), "groups": groupRules(), "bulk": bulkRules(), "bulk keys": bulkKeyRules(), "disabled": disabledRules(), "reads": readRules(), "dead letters": deadLetterRules(),
 		"retention": retentionRules(), "health": healthRules(),
 		"keys": keyRules(), "claims": claimRules(), "sizes": sizeRules(), "events": eventRules(), "webhooks": webhookRules(), "scope": scopeRules(), "audit": auditRules(),
 	}
