@@ -46,7 +46,7 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.
 }
 
 func (s *service) viewAll(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
-	if readable := stored.Unreadable == nil; !readable {
+	if readable := stored.Unreadable == nil && stored.Phase != ""; !readable {
 		return partly(&stored.Instance, rowUnreadable), nil
 	}
 	definition, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
