@@ -103,5 +103,10 @@ func (s *service) unreadableDefinition(ctx context.Context, name string, version
 		return nil, record.ErrDefinitionNotFound
 	}
 	shown, err := showDefinition(found[0])
-	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+	if err != nil {
+		return nil, err
+	}
+	one := []resource.Definition{shown}
+	err = s.withDisabled(ctx, one)
+	return &definitionOutput{Status: http.StatusOK, Body: one[0]}, err
 }

@@ -79,6 +79,16 @@ func TestEditedSagasAreShownAndCanBeAbandoned(t *testing.T) {
 	require.Len(t, list[shown](t, s.URL()+"/v1/sagas?status=abandoned"), 5)
 	_, answer := request(t, http.MethodGet, s.URL()+"/v1/definitions", "")
 	require.Equal(t, 1, strings.Count(answer, `"unreadable":"`), answer)
+	definition := s.URL() + "/v1/definitions/definition"
+	for _, disabled := range []string{`"disabled":true`, `"disabled":false`} {
+		status, answer := request(t, http.MethodPatch, definition, `{`+disabled+`}`)
+		require.Equal(t, http.StatusOK, status, answer)
+		require.Contains(t, answer, disabled)
+		for _, path := range []string{"", "/versions/1", "/versions"} {
+			_, answer := request(t, http.MethodGet, definition+path, "")
+			require.Contains(t, answer, disabled, path)
+		}
+	}
 }
 
 // hasEnded asserts that a saga that cannot be read answers as any finished saga.
