@@ -11,7 +11,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-// The headers of a dead letter come from whoever sent it, so a viewer gets the values of the protocol's only.
+// The headers of a dead letter are chosen by its sender, so a viewer gets the values of the protocol's only.
 func TestViewersGetNoForeignHeadersOfAMaskedDeadLetter(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
