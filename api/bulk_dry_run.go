@@ -70,7 +70,7 @@ func (s *service) would(ctx context.Context, stored record.StoredSaga, cause sag
 	def, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
 	if errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound) {
 		would, refused = diagnose.WouldUnread(&stored.Instance, cause, "the saga's definition cannot be read")
-		return would, refused, nil
+		return would, refused, nil //nolint:nilerr // what applies without the definition is the answer
 	}
 	if err != nil {
 		return "", "", err
