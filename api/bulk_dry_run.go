@@ -65,12 +65,12 @@ func (s *service) dryRunSagas(ctx context.Context, targets record.BulkTargets, a
 func (s *service) would(ctx context.Context, stored record.StoredSaga, cause saga.Cause) (would, refused string, err error) {
 	if stored.Unreadable != nil {
 		would, refused = diagnose.WouldUnread(&stored.Instance, cause, "the saga cannot be read")
-		return would, refused, nil
+		return would, refused, nil //nolint:nilerr // what applies to it is the answer
 	}
 	def, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
 	if errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound) {
 		would, refused = diagnose.WouldUnread(&stored.Instance, cause, "the saga's definition cannot be read")
-		return would, refused, nil //nolint:nilerr // what applies without the definition is the answer
+		return would, refused, nil
 	}
 	if err != nil {
 		return "", "", err
