@@ -9,7 +9,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// ArchivedSaga is a line of an archive: a deleted saga as the API showed it last.
+// ArchivedSaga is a line of an archive: a deleted saga as the API showed it to operators last.
 type ArchivedSaga struct {
 	Saga    resource.Saga           `json:"saga"`
 	History []resource.HistoryEntry `json:"history"`
@@ -23,9 +23,10 @@ func NewArchiver(read definitions.Read) *Archiver {
 	return &Archiver{&service{definitions: definitions.NewCache(read, maxDefinitions)}}
 }
 
-// Line returns a saga and its history as one line of JSON.
+// Line returns a saga and its history as one line of JSON. It shows the values of sensitive members: after the deletion, the
+// archive is the only record of them.
 func (a *Archiver) Line(ctx context.Context, kept record.SagaWithHistory) ([]byte, error) {
-	shown, err := a.shown.view(ctx, kept.StoredSaga)
+	shown, err := a.shown.viewAll(ctx, kept.StoredSaga)
 	if err != nil {
 		return nil, err
 	}

@@ -64,14 +64,13 @@ func (s *service) dryRunSagas(ctx context.Context, targets record.BulkTargets, a
 
 func (s *service) would(ctx context.Context, stored record.StoredSaga, cause saga.Cause) (would, refused string, err error) {
 	if stored.Unreadable != nil {
-		if action, is := cause.(saga.Action); is && action.Name == saga.ActionAbandon && !stored.Status.Terminal() {
-			return "close the saga in its present state, although it cannot be read", "", nil
-		}
-		return "", "the saga cannot be read, so it can only be abandoned", nil
+		would, refused = diagnose.WouldUnread(&stored.Instance, cause, "the saga cannot be read")
+		return would, refused, nil //nolint:nilerr // what applies to it is the answer
 	}
 	def, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
 	if errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound) {
-		return "", "the saga's definition cannot be read, so it can only be abandoned", nil
+		would, refused = diagnose.WouldUnread(&stored.Instance, cause, "the saga's definition cannot be read")
+		return would, refused, nil
 	}
 	if err != nil {
 		return "", "", err

@@ -166,7 +166,7 @@ func letterTargets(raw json.RawMessage) (record.BulkTargets, error) {
 	if given.IDs != nil {
 		ids := given.IDs
 		given.IDs = nil
-		return idTargets(ids, !reflect.ValueOf(given).IsZero(), func(id string) (string, bool) { return id, deadLetterID(id) })
+		return idTargets(ids, !reflect.ValueOf(given).IsZero(), func(id string) (string, bool) { return id, storedLetterID(id) })
 	}
 	filter, err := LetterFilterInput{
 		Queue: givenOf(given.Queue), Reason: givenOf(given.Reason), Source: pointed(given.Source), Saga: givenOf(given.Saga),

@@ -240,23 +240,24 @@ func TestTheRedriveOfAStartIsForeseen(t *testing.T) {
 	o := start(t)
 	o.define("order", reserve)
 	made := o.begin(`{"definition":"order"}`, header{"Idempotency-Key", "used"}).ID
+	ids := []string{"01JD0000000000000000000001", "01JD0000000000000000000002", "01JD0000000000000000000003"}
 	letter := func(id, key, body string) record.DeadLetter {
 		return record.DeadLetter{ID: id, Source: record.SourceStart, Queue: "saga.start", Headers: []byte(`{"saga-idempotency-key":"` + key + `"}`), Body: []byte(body)}
 	}
 	letters := []record.DeadLetter{
-		letter("conflict", "used", `{"definition":"order","priority":1}`), letter("free", "new", `{"definition":"order"}`),
-		letter("same", "used", `{"definition":"order"}`),
+		letter(ids[0], "used", `{"definition":"order","priority":1}`), letter(ids[1], "new", `{"definition":"order"}`),
+		letter(ids[2], "used", `{"definition":"order"}`),
 	}
 	err := o.store.Transact(t.Context(), record.Batch{DeadLetters: letters}, func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil })
 	require.NoError(t, err)
-	report := into[resource.DryRun](o.post("/v1/dead-letters/actions", `{"action":"redrive","reason":"x","dry_run":true,"filter":{"ids":["conflict","free","same"]}}`), 200)
+	report := into[resource.DryRun](o.post("/v1/dead-letters/actions", `{"action":"redrive","reason":"x","dry_run":true,"filter":{"ids":["`+strings.Join(ids, `","`)+`"]}}`), 200)
 	require.Len(t, report.Items, 3)
 	assert.Contains(t, string(report.Items[0].Refused), "a different request, for saga "+made)
 	assert.Equal(t, "start a saga of order", string(report.Items[1].Would))
 	assert.Contains(t, string(report.Items[2].Would), "the same request has started saga "+made)
-	o.post("/v1/dead-letters/conflict/redrive", `{"reason":"x"}`).problem(409, "not_applicable")
-	into[resource.Redriven](o.post("/v1/dead-letters/same/redrive", `{"reason":"x"}`), http.StatusOK)
-	into[resource.Redriven](o.post("/v1/dead-letters/free/redrive", `{"reason":"x"}`), http.StatusOK)
+	o.post("/v1/dead-letters/"+ids[0]+"/redrive", `{"reason":"x"}`).problem(409, "not_applicable")
+	into[resource.Redriven](o.post("/v1/dead-letters/"+ids[2]+"/redrive", `{"reason":"x"}`), http.StatusOK)
+	into[resource.Redriven](o.post("/v1/dead-letters/"+ids[1]+"/redrive", `{"reason":"x"}`), http.StatusOK)
 	assert.Len(t, into[resource.List[resource.Saga]](o.get("/v1/sagas"), 200).Items, 2)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -211,6 +213,23 @@ func (s *service) getDeadLetter(ctx context.Context, input *deadLetterInput) (*d
 
 // deadLetterPosition reports whether text may be a position in the list. Only the store can parse it.
 func deadLetterPosition(text string) bool { return text != "" && printable(text, 300) }
+
+// storedLetterID reports whether the orchestrator gives dead letters such ids: a ULID, or one that is derived from a command
+// without its saga, or from a start by SQL. A bulk action would skip any other without a word.
+func storedLetterID(id string) bool {
+	number, ofStart := strings.CutPrefix(id, record.StartLetter)
+	command, ofOrphan := strings.CutPrefix(id, record.OrphanLetter)
+	switch {
+	case ofStart:
+		_, err := strconv.ParseInt(number, 10, 64)
+		return err == nil
+	case ofOrphan:
+		return deadLetterID(command)
+	default:
+		_, err := ulid.ParseStrict(id)
+		return err == nil
+	}
+}
 
 // deadLetterID reports whether text may be the id of a dead letter, which may be derived from a message.
 func deadLetterID(text string) bool { return text != "" && printable(text, 255) }

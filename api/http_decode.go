@@ -128,7 +128,7 @@ func kindOf(member reflect.StructField) string {
 	case reflect.TypeFor[time.Time]():
 		return "a time such as 2026-11-23T10:00:00Z"
 	case reflect.TypeFor[saga.Duration]():
-		return "a duration such as 30s"
+		return "a duration such as 30s, from " + saga.MinInterval.String() + " to " + saga.MaxDuration.String()
 	case reflect.TypeFor[map[string]string]():
 		return "an object whose values are strings"
 	case reflect.TypeFor[json.RawMessage]():

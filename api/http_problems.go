@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -148,11 +150,22 @@ func (s *service) fail(ctx context.Context, err error) error {
 	return answer
 }
 
+// challenge is the WWW-Authenticate of every 401 (RFC 9110, section 15.5.2).
+const challenge = `Bearer realm="saga orchestrator"`
+
+// challenged adds the challenge to a 401 of an operation, whose key may end while it waits.
+func challenged(err error) error {
+	if answer, is := errors.AsType[*resource.Problem](err); is && answer.Status == http.StatusUnauthorized {
+		return huma.ErrorWithHeaders(err, http.Header{"WWW-Authenticate": {challenge}})
+	}
+	return err
+}
+
 // writeProblem answers a request that has not reached a huma operation.
 func writeProblem(w http.ResponseWriter, answer *resource.Problem) {
 	w.Header().Set("Content-Type", answer.ContentType(""))
 	if answer.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="saga orchestrator"`)
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	w.WriteHeader(answer.Status)
 	_ = jsonFormat().Marshal(w, answer) // an error means that the client has left

@@ -42,7 +42,7 @@ func register[I, O any](s *service, r route, handle func(context.Context, *I) (*
 	huma.Register(s.huma, r.operation(s), func(ctx context.Context, input *I) (*O, error) {
 		output, err := handle(ctx, input)
 		if err != nil {
-			return nil, s.fail(ctx, err)
+			return nil, challenged(s.fail(ctx, err))
 		}
 		return output, nil
 	})

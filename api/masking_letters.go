@@ -12,8 +12,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// maskLetter hides what is sensitive in the body of a dead letter that a viewer gets. A body that cannot be read, or whose
-// definition is not known, is hidden as a whole if it may be about a saga with sensitive members.
+// maskLetter hides what is sensitive in the body and the headers of a dead letter that a viewer gets. A body that cannot be
+// read, or whose definition is not known, is hidden as a whole if it may be about a saga with sensitive members.
 func (s *service) maskLetter(ctx context.Context, letter *record.DeadLetter) error {
 	p, known, err := s.letterProtection(ctx, letter)
 	if err != nil {
@@ -23,64 +23,13 @@ func (s *service) maskLetter(ctx context.Context, letter *record.DeadLetter) err
 		if some, err := s.anySensitive(ctx); err != nil || !some {
 			return err
 		}
-		letter.Body = []byte(saga.Masked)
+		letter.Body, letter.Headers = []byte(saga.Masked), maskHeaders(letter.Headers)
 		return nil
 	}
 	if p.mask != nil {
-		letter.Body = maskBody(letter, p)
+		letter.Body, letter.Headers = maskBody(letter, p), maskHeaders(letter.Headers)
 	}
 	return nil
-}
-
-// maskBody masks the members of a message that hold data. It shows those that hold none, and hides unknown ones.
-func maskBody(letter *record.DeadLetter, p protection) []byte {
-	body, step := letter.Body, ""
-	if id, err := saga.ParseCommandID(letter.CommandID); err == nil {
-		step = id.Step
-	}
-	var members map[string]json.RawMessage
-	if saga.CheckJSON(body, saga.DefaultJSONLimits()) != nil || json.Unmarshal(body, &members) != nil || members == nil {
-		return []byte(saga.Masked)
-	}
-	for name, value := range members {
-		switch name {
-		case "data":
-			if letter.Source == record.SourceCommand {
-				members[name] = p.input(step, value)
-			} else {
-				members[name] = p.mask(value)
-			}
-		case "output":
-			members[name] = p.output(step, value)
-		case "error":
-			members[name] = maskError(value, p)
-		case "status", "compensates", "waited", "definition", "version", "key", "priority", "labels", "start_at", "deadline":
-		default:
-			members[name] = json.RawMessage(`"` + saga.Masked + `"`)
-		}
-	}
-	masked, err := saga.EncodeJSON(members)
-	if err != nil {
-		return []byte(saga.Masked)
-	}
-	return masked
-}
-
-func maskError(value json.RawMessage, p protection) json.RawMessage {
-	var given struct {
-		Code      string `json:"code"`
-		Message   string `json:"message"`
-		Retryable *bool  `json:"retryable,omitempty"`
-	}
-	if json.Unmarshal(value, &given) != nil {
-		return json.RawMessage(`"` + saga.Masked + `"`)
-	}
-	given.Message = p.redact(given.Message)
-	masked, err := saga.EncodeJSON(given)
-	if err != nil {
-		return json.RawMessage(`"` + saga.Masked + `"`)
-	}
-	return masked
 }
 
 // letterProtection returns how a viewer sees the body of a dead letter. known is false if its definition is not known.

@@ -56,6 +56,26 @@ func TestADeletedSagaIsGoneAndTheArchiveShowsItAsItWas(t *testing.T) {
 	o.post("/v1/sagas", `{"definition":"order"}`, key).problem(422, "idempotency_conflict")
 }
 
+// After the deletion the archive is the only record of a saga, so it holds the values that viewers get masked.
+func TestTheArchiveHoldsTheValuesOfSensitiveMembers(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	stored, err := v.store.Saga(t.Context(), v.saga)
+	require.NoError(t, err)
+	history, _, err := v.store.History(t.Context(), v.saga, record.Page{})
+	require.NoError(t, err)
+	line, err := api.NewArchiver(v.store.Definition).Line(t.Context(), record.SagaWithHistory{StoredSaga: stored, History: history})
+	require.NoError(t, err)
+	var archived api.ArchivedSaga
+	require.NoError(t, json.Unmarshal(line, &archived))
+	var operators resource.List[resource.HistoryEntry]
+	_, v.key = v.holder(record.Operator)
+	require.NoError(t, json.Unmarshal(v.get("/v1/sagas/"+v.saga+"/history").content, &operators))
+	assert.Equal(t, v.get("/v1/sagas/"+v.saga).saga(http.StatusOK), archived.Saga)
+	assert.Equal(t, operators.Items, archived.History)
+	assert.Contains(t, string(archived.Saga.Data), cardNumber)
+}
+
 func TestADefinitionShowsItsRetention(t *testing.T) {
 	t.Parallel()
 	o := start(t)

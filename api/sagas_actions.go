@@ -7,6 +7,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/saga-orchestrator/orchestrator/api/diagnose"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -134,17 +135,23 @@ func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action)
 	}
 	asked.ID, asked.Actor = ulid.Make().String(), actor(ctx)
 	in, err := s.Engine.Act(ctx, id, asked)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, s.withAllowed(ctx, in, err)
+	case in.Phase == "": // abandoned, although it cannot be read
+		return s.answerUnreadable(ctx, id)
+	default:
+		return s.answer(ctx, in)
 	}
-	return s.answer(ctx, in)
 }
 
 // withAllowed adds the actions that do apply to a refusal. The engine returns the saga with its refusal.
 func (s *service) withAllowed(ctx context.Context, in saga.Instance, err error) error {
 	if errors.Is(err, record.ErrUnreadable) {
 		answer := problem(resource.CodeNotApplicable, "This version of the orchestrator cannot read the saga. The only action that applies is abandon.")
-		answer.AllowedActions = []saga.ActionName{saga.ActionAbandon}
+		if answer.AllowedActions = diagnose.AllowedUnread(&in); len(answer.AllowedActions) == 0 {
+			answer.Detail = "This version of the orchestrator cannot read the saga, which has ended. No action applies."
+		}
 		return answer
 	}
 	var refusal *saga.Refusal

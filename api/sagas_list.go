@@ -44,7 +44,7 @@ func (f FilterInput) filter() (record.Filter, error) {
 		return filter, parameter("definition", "must be the name of a definition")
 	}
 	if !printable(f.Key.Value, maxKey) {
-		return filter, parameter("key", "must be a business key")
+		return filter, parameter("key", "must be at most "+decimal(maxKey)+" printable characters")
 	}
 	if !printable(f.Step.Value, 63) {
 		return filter, parameter("step", "must be the name of a step, or -")

@@ -76,7 +76,7 @@ func startFaults(given resource.StartSaga, now time.Time) []resource.FieldError 
 		}
 	}
 	refuse(!identifier(given.Definition), "definition", "must name a definition, in 1 to 63 letters, digits, - and _")
-	refuse(given.Version < 0 || given.Version > math.MaxInt32, "version", "must be 1 or more")
+	refuse(given.Version < 0 || given.Version > math.MaxInt32, "version", "must be 1 to %d", math.MaxInt32)
 	refuse(!printable(given.Key, maxKey), "key", "must be at most %d printable characters", maxKey)
 	refuse(given.Priority > maxPriority, "priority", "must be 0 to %d", maxPriority)
 	refuse(given.Deadline != 0 && (given.Deadline < saga.Duration(saga.MinInterval) || given.Deadline > saga.Duration(saga.MaxDuration)),

@@ -104,7 +104,7 @@ func TestAllFaultsOfAStartAreListed(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"/colour": "is not a known field", "/definition": "must name a definition, in 1 to 63 letters, digits, - and _",
 		"/version": "must be a whole number, 1 or more", "/key": "must be at most 128 printable characters",
-		"/priority": "must be 0 to 9", "/deadline": "must be a duration such as 30s",
+		"/priority": "must be 0 to 9", "/deadline": "must be a duration such as 30s, from 1ms to 8760h0m0s",
 		"/labels": "must be an object whose values are strings", "/data": "must be a JSON object",
 	}, told)
 	assert.Len(t, found.Errors, len(told), "each member once")

@@ -193,7 +193,9 @@ func TestStreamsAndWaitsEndWithTheirKey(t *testing.T) {
 		assert.Equal(t, http.StatusOK, o.sendWithin(limited, http.MethodGet, "/v1/sagas/"+id+"/watch", "", bearer).StatusCode, "the stream begins, and ends")
 	})
 	calls.Go(func() {
-		o.get("/v1/sagas/"+id+"?wait=50s", bearer).problem(http.StatusUnauthorized, resource.CodeUnauthorized)
+		ended := o.get("/v1/sagas/"+id+"?wait=50s", bearer)
+		ended.problem(http.StatusUnauthorized, resource.CodeUnauthorized)
+		assert.Contains(t, ended.Header.Get("WWW-Authenticate"), "Bearer")
 	})
 	operator := header{"Authorization", "Bearer " + created(record.Operator, "3s")}
 	calls.Go(func() { // the saga is there, so its caller must learn of it

@@ -83,7 +83,7 @@ func newEstate(t *testing.T) *estate {
 	o := start(t, withKeys, func(c *api.Config) {
 		c.SendWebhook = func(context.Context, record.Delivery) error { return nil }
 	})
-	e := &estate{orchestrator: o, letter: "derived-1"}
+	e := &estate{orchestrator: o, letter: "01JD0000000000000000000009"}
 	_, o.key = o.holder(record.Admin)
 	o.define("order", reserve)
 	e.saga = o.begin(`{"definition":"order","key":"order-42"}`).ID
@@ -186,7 +186,7 @@ func TestEveryRouteHidesTheChildFromAKeyForItsParent(t *testing.T) {
 		}
 		return len(all) == 1
 	}, 20*time.Second, 5*time.Millisecond)
-	e.saga, e.letter = child, "letter-of-the-child"
+	e.saga, e.letter = child, "01JD0000000000000000000008"
 	require.NoError(t, e.store.Transact(t.Context(), record.Batch{DeadLetters: []record.DeadLetter{
 		{ID: e.letter, Source: record.SourceReply, Queue: "order-replies", SagaID: child, CommandID: child + "/reserve/execute/1"},
 	}}, func(record.Loaded) (record.Changes, error) { return record.Changes{}, nil }))

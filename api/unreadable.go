@@ -46,7 +46,7 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.
 }
 
 func (s *service) viewAll(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
-	if readable := stored.Unreadable == nil; !readable {
+	if readable := stored.Unreadable == nil && stored.Phase != ""; !readable {
 		return partly(&stored.Instance, rowUnreadable), nil
 	}
 	definition, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
@@ -103,5 +103,10 @@ func (s *service) unreadableDefinition(ctx context.Context, name string, version
 		return nil, record.ErrDefinitionNotFound
 	}
 	shown, err := showDefinition(found[0])
-	return &definitionOutput{Status: http.StatusOK, Body: shown}, err
+	if err != nil {
+		return nil, err
+	}
+	one := []resource.Definition{shown}
+	err = s.withDisabled(ctx, one)
+	return &definitionOutput{Status: http.StatusOK, Body: one[0]}, err
 }

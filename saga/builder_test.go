@@ -83,6 +83,12 @@ func TestNilOptionsAreIgnored(t *testing.T) {
 	require.Equal(t, plain, odd)
 }
 
+func TestANilBuilderIsAFault(t *testing.T) {
+	t.Parallel()
+	_, err := (*saga.Builder)(nil).Build()
+	require.Equal(t, saga.Faults{{Message: "the builder is nil"}}, err)
+}
+
 func TestMustBuildPanicsWhereBuildFails(t *testing.T) {
 	t.Parallel()
 	require.Panics(t, func() { saga.New("order").MustBuild() })

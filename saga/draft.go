@@ -192,6 +192,9 @@ func (b *Builder) add(kind Kind, name, command string, options []StepOption) *Bu
 
 // Build fills in the defaults and checks the definition. The error is of type Faults and lists every fault.
 func (b *Builder) Build() (*Definition, error) {
+	if b == nil {
+		return nil, Faults{{Message: "the builder is nil"}}
+	}
 	return b.draft.build(b.name, 0, nil)
 }
 

@@ -28,7 +28,7 @@ func (w *write) queueAbandoned(b *pgx.Batch) {
 			continue
 		}
 		ids, actors, reasons = append(ids, a.SagaID), append(actors, cleaned(a.Actor)), append(reasons, cleaned(a.Reason))
-		progress = append(progress, w.endedProgress(a.SagaID))
+		progress = append(progress, w.endedProgress(a))
 	}
 	b.Queue(`with asked as (
 			select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (id, actor, reason, progress)
@@ -64,13 +64,13 @@ func (w *write) queueAbandoned(b *pgx.Batch) {
 
 // endedProgress returns the progress of a readable saga after it was abandoned, as the core would leave it. nil:
 // unchanged.
-func (w *write) endedProgress(id string) *string {
-	in, readable := w.before.instances[id]
+func (w *write) endedProgress(a record.Abandonment) *string {
+	in, readable := w.before.instances[a.SagaID]
 	if !readable {
 		return nil
 	}
-	in = record.Abandoned(in, w.now)
-	text, err := new(texts).encode(progressOf(&in).seal(place{w.store.keys, id}))
+	in = record.Abandoned(in, a.Action, w.now)
+	text, err := new(texts).encode(progressOf(&in).seal(place{w.store.keys, a.SagaID}))
 	if err != nil {
 		return nil // impossible: it was read
 	}

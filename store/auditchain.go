@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -101,12 +102,16 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 	return len(entries), err
 }
 
-// AuditChain returns the extent of the chain.
+// AuditChain returns the extent of the chain. It has no Hash if its row was deleted by hand.
 func (s *Store) AuditChain(ctx context.Context) (c record.AuditChain, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null)
+		err := tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null)
 				+ (select coalesce(sum(json_array_length(entries)), 0) from audit_waiting) from audit_chain`).
 			Scan(&c.Seq, &c.Hash, &c.FirstSeq, &c.FirstHash, &c.Unsealed)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // the chain has no hash, not even that of its beginning
+		}
+		return err
 	})
 	return c, wrapped("read the end of the audit log", err)
 }

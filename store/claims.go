@@ -21,8 +21,8 @@ type claims struct {
 	holders map[string]holder      // idempotency key → its holder
 	using   map[businessKey]string // business key → saga that holds it
 	stored  map[string]saga.Instance
-	// unreadable explains why a stored saga cannot be read; stored has its readable part.
-	unreadable map[string]error
+	// unreadable holds those of stored that cannot be read.
+	unreadable map[string]record.StoredSaga
 }
 
 type holder struct {
@@ -41,7 +41,7 @@ type heldKey struct {
 func (c *claims) queue(b *pgx.Batch) {
 	c.taken, c.holders = make(map[string]string), make(map[string]holder)
 	c.using, c.stored = make(map[businessKey]string), make(map[string]saga.Instance)
-	c.unreadable = make(map[string]error)
+	c.unreadable = make(map[string]record.StoredSaga)
 	if len(c.starts) == 0 {
 		return
 	}
@@ -59,7 +59,7 @@ func (c *claims) queue(b *pgx.Batch) {
 			return c.store.readSagas(rows, func(found record.StoredSaga, _ *sagaRow) {
 				c.stored[found.ID] = found.Instance
 				if found.Unreadable != nil {
-					c.unreadable[found.ID] = found.Unreadable
+					c.unreadable[found.ID] = found
 				}
 			})
 		})

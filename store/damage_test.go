@@ -118,7 +118,7 @@ func TestNoBrokenRowHidesTheOthers(t *testing.T) {
 		require.ErrorIs(t, found.Unreadable, record.ErrUnreadable, broken)
 		require.ErrorContains(t, found.Unreadable, id, broken)
 		err = w.Transact(t.Context(), record.Batch{SagaIDs: []string{id, sound.ID}}, func(l record.Loaded) (record.Changes, error) {
-			require.ErrorIs(t, l.Unreadable[id], record.ErrUnreadable, broken)
+			require.ErrorIs(t, l.Unreadable[id].Unreadable, record.ErrUnreadable, broken)
 			assert.Contains(t, l.Instances, sound.ID, broken)
 			return record.Changes{}, nil
 		})

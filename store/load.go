@@ -21,7 +21,7 @@ type load struct {
 	claims      claims
 	now         *time.Time
 	found       sagas
-	unreadable  map[string]error
+	unreadable  map[string]record.StoredSaga
 	unpublished map[string]map[string]bool
 	heldBack    map[string]map[string]bool
 	newer       map[string]int
@@ -38,7 +38,7 @@ func newLoad(s *Store, batch record.Batch) *load {
 		batch:       batch,
 		claims:      claims{store: s, starts: batch.Starts},
 		found:       newSagas(len(batch.SagaIDs)),
-		unreadable:  make(map[string]error),
+		unreadable:  make(map[string]record.StoredSaga),
 		unpublished: make(map[string]map[string]bool),
 		heldBack:    make(map[string]map[string]bool),
 		newer:       make(map[string]int),
@@ -162,7 +162,7 @@ func (l *load) queueSagas(b *pgx.Batch) {
 	b.Queue(statement, arguments...).Query(func(rows pgx.Rows) error {
 		return l.store.readSagas(rows, func(found record.StoredSaga, row *sagaRow) {
 			if found.Unreadable != nil {
-				l.unreadable[found.ID] = found.Unreadable
+				l.unreadable[found.ID] = found
 				return
 			}
 			l.found.add(fenced{found.Instance, row.fence})
@@ -171,7 +171,8 @@ func (l *load) queueSagas(b *pgx.Batch) {
 	b.Queue(`select s.id from sagas s where s.id = any($1)`, ids).Query(func(rows pgx.Rows) error {
 		var id string
 		_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
-			if _, loaded := l.found.instances[id]; !loaded && l.unreadable[id] == nil {
+			_, loaded := l.found.instances[id]
+			if _, unreadable := l.unreadable[id]; !loaded && !unreadable {
 				l.busy[id] = true
 			}
 			return nil

@@ -64,7 +64,7 @@ const releaseStatement = `with free as materialized (
 		returning o.saga_id, o.command, o.queue, o.body
 	), letters as (
 		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
-		select 'orphan/' || saga_id || '/' || command, '` + record.SourceCommand + `', queue, '` + record.ReasonOrphan + `',
+		select '` + record.OrphanLetter + `' || saga_id || '/' || command, '` + record.SourceCommand + `', queue, '` + record.ReasonOrphan + `',
 			'` + record.OrphanMessage + `', saga_id, saga_id || '/' || command, null, body, 'application/json', clock_timestamp() from orphans
 		on conflict do nothing
 	), ended as (

@@ -275,8 +275,8 @@ func TestASagaInTheCacheIsReadAgainAfterARewrite(t *testing.T) {
 	rewritten(t, url, sealedBy(t, key("k1", 1)))
 	keyless := f // its cache has the saga as it was
 	err := keyless.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(loaded record.Loaded) (record.Changes, error) {
-		if loaded.Unreadable[id] != nil {
-			return record.Changes{}, loaded.Unreadable[id]
+		if fault := loaded.Unreadable[id].Unreadable; fault != nil {
+			return record.Changes{}, fault
 		}
 		return f.Decide(loaded, id, storetest.Succeed(id, "reserve", `{}`))
 	})

@@ -18,7 +18,7 @@ func Would(def *saga.Definition, in saga.Instance, cause saga.Cause, now time.Ti
 	decision, err := def.Transition(in, saga.Event{At: now, Cause: cause})
 	switch {
 	case err != nil:
-		return "", "nothing can be decided on the saga"
+		return WouldUnread(&in, cause, "nothing can be decided on the saga")
 	case decision.Refused != nil:
 		return "", decision.Refused.Message
 	case !decision.Changed:

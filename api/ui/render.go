@@ -132,6 +132,9 @@ func (p *page) render(w http.ResponseWriter, r *http.Request, who *viewer, statu
 	if p.Demo != nil && who != nil {
 		around.Faults = p.Demo.Faults()
 	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="saga orchestrator"`) // as the API: RFC 9110 wants it
+	}
 	content, err := p.fragment(name, s.Body, who)
 	if err != nil {
 		p.Logger.ErrorContext(r.Context(), "a template failed", "template", name, "error", err)

@@ -52,6 +52,7 @@ func TestThePageAsksForAKey(t *testing.T) {
 	assert.Equal(t, "/ui/sign-in?to="+url.QueryEscape("/ui/sagas?status=stuck"), got.Header.Get("Location"))
 	got = s.signIn("sk_wrong")
 	assert.Equal(t, http.StatusUnauthorized, got.StatusCode)
+	assert.Contains(t, got.Header.Get("WWW-Authenticate"), "Bearer")
 	assert.Contains(t, got.text, "not valid")
 	assert.Empty(t, got.Header.Get("Set-Cookie"))
 

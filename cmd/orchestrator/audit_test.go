@@ -95,6 +95,10 @@ func TestVerifyFindsWhatWasDoneToTheAuditLog(t *testing.T) {
 		"the first": {`create table away as select * from audit where seq = 3; delete from audit where seq = 3`, `insert into audit overriding system value select * from away; drop table away`, `entries 3 to 3 are missing`},
 		"the end":   {`create table away as select * from audit where seq > 8; delete from audit where seq > 8`, `insert into audit overriding system value select * from away; drop table away`, `entries 9 to 10 are missing`},
 		"all":       {`create table away as select * from audit; delete from audit`, `insert into audit overriding system value select * from away; drop table away`, `entries 3 to 10 are missing`},
+		"the record of the chain": {
+			`create table away as select * from audit_chain; delete from audit_chain`,
+			`insert into audit_chain select * from away; drop table away`, `the table audit_chain, is missing`,
+		},
 		"inserted": {
 			`insert into audit (at, actor, key_id, action, target, definition, reason, request_id, seq, hash) select at, actor, key_id, action, target, definition, reason, request_id, 11, hash from audit where seq = 10`,
 			`delete from audit where seq = 11`, `entry 11 was changed`,

@@ -37,18 +37,20 @@ func (b *batchState) addAudit(entry record.AuditEntry, definition string) {
 	b.audit = append(b.audit, entry)
 }
 
-// stateOf returns the saga as it is in this batch so far.
+// stateOf returns the saga as it is in this batch so far; of an unreadable one, its readable part.
 func (b *batchState) stateOf(id string) (in saga.Instance, known bool) {
 	if s := b.sagas[id]; s != nil && s.instance.ID != "" {
 		return s.instance, true
 	}
-	in, known = b.loaded.Instances[id]
-	return in, known
+	if in, known = b.loaded.Instances[id]; known {
+		return in, true
+	}
+	part, known := b.loaded.Unreadable[id]
+	return part.Instance, known
 }
 
-// auditChange adds an accepted action by a caller, on a saga or a dead letter, to the audit log. before is the saga before
-// it; abandoned reports that the store abandons the saga, because the core cannot decide on it.
-func (b *batchState) auditChange(r *request, before saga.Instance, abandoned bool) error {
+// auditChange adds an accepted action by a caller, on a saga or a dead letter, to the audit log. before is the saga before it.
+func (b *batchState) auditChange(r *request, before saga.Instance) error {
 	after, known := b.stateOf(r.sagaID)
 	if r.letter != nil {
 		return b.auditLetter(r, after.Definition)
@@ -57,14 +59,11 @@ func (b *batchState) auditChange(r *request, before saga.Instance, abandoned boo
 		return b.auditSignal(r, signal, before, after)
 	}
 	action, is := r.cause.(saga.Action)
-	if !is || !abandoned && (!known || after.Revision == before.Revision) {
+	if !is || !known || after.Revision == before.Revision {
 		return nil // a repeated action changes nothing
 	}
 	was := auditedSaga{Status: before.Status, Revision: before.Revision}
 	now := auditedSaga{Status: after.Status, Revision: after.Revision, Patch: action.Patch}
-	if abandoned {
-		now = auditedSaga{Status: saga.Abandoned}
-	}
 	entry, err := record.Audited(*r.caller, "saga."+string(action.Name), "sagas/"+r.sagaID, was, now)
 	if err != nil {
 		return err

@@ -38,7 +38,8 @@ type batchState struct {
 	answers     []answer
 	audit       []record.AuditEntry
 	looks       []childLook
-	published   int // lifecycle events
+	abandoning  []*request // those that abandoned
+	published   int        // lifecycle events
 }
 
 // stateBytes is the size of the sagas and commands from which a batch loads no further sagas.
@@ -263,9 +264,9 @@ func (b *batchState) find(id string) (*sagaState, error) {
 	if s, known := b.sagas[id]; known {
 		return s, nil
 	}
-	if fault := b.loaded.Unreadable[id]; fault != nil {
-		b.sagas[id] = &sagaState{fault: fault}
-		return b.sagas[id], nil //nolint:nilerr // the fault affects this saga only
+	if part, found := b.loaded.Unreadable[id]; found {
+		b.sagas[id] = &sagaState{instance: part.Instance, fault: part.Unreadable}
+		return b.sagas[id], nil
 	}
 	instance, found := b.loaded.Instances[id]
 	if !found {

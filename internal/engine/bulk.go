@@ -167,7 +167,7 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 	if r.redrives && (b.loaded.LettersGone[r.letter.ID] || slices.Contains(b.discarded, r.letter.ID)) {
 		return b.targetGone(r), nil
 	}
-	known, abandoned := len(b.commands), len(b.abandoned)
+	known := len(b.commands)
 	before, _ := b.stateOf(r.sagaID)
 	a, err := decide(r)
 	if err != nil || a.busy {
@@ -181,7 +181,7 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 		}
 	}
 	if r.caller != nil && accepted && r.kind != settleTarget {
-		if err := b.auditChange(r, before, len(b.abandoned) > abandoned); err != nil {
+		if err := b.auditChange(r, before); err != nil {
 			return answer{}, err
 		}
 	}

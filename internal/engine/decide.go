@@ -87,6 +87,11 @@ func (e *Engine) transact(ctx context.Context, requests []*request) (*batchState
 	})
 	if err != nil {
 		e.config.Outbox.ReturnConfirmed(batch.Confirmed)
+		if state != nil {
+			for _, r := range state.abandoning {
+				r.mayHaveAbandoned = true
+			}
+		}
 		return nil, fmt.Errorf("store a batch of %d events: %w", len(requests), err)
 	}
 	return state, nil

@@ -203,7 +203,7 @@ func (e *Engine) change(ctx context.Context, sagaID, what string, cause saga.Cau
 	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: sagaID, cause: cause})
 	switch {
 	case answer.err != nil:
-		return saga.Instance{}, fmt.Errorf("%s saga %s: %w", what, sagaID, answer.err)
+		return answer.instance, fmt.Errorf("%s saga %s: %w", what, sagaID, answer.err)
 	case answer.refused != nil:
 		return answer.instance, answer.refused
 	default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
@@ -101,7 +102,7 @@ func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reas
 		dead.SagaID = keyInUse.SagaID
 	}
 	if number, is := message.Headers[wire.HeaderStartRequest].(int64); is && message.Queue == record.StartRequests {
-		dead.ID = fmt.Sprintf("start-request-%d", number) // stored once, also if its row is read again
+		dead.ID = record.StartLetter + strconv.FormatInt(number, 10) // stored once, also if its row is read again
 		dead.SagaID, _ = message.Headers[wire.HeaderSagaID].(string)
 	}
 	if gone, is := errors.AsType[*record.SagaGoneError](why); is {

@@ -32,6 +32,9 @@ type request struct {
 	// redrives makes the request fail if letter is gone: an earlier redrive has sent it already.
 	redrives bool
 
+	// mayHaveAbandoned means that an earlier transaction, whose outcome is unknown, abandoned the saga.
+	mayHaveAbandoned bool
+
 	caller *record.Caller // whose change is audited; nil: the system's own
 
 	bytes int // size, set when the request is added to its lane

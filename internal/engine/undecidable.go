@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -14,43 +13,40 @@ const reasonUnreadableSaga = "unreadable_saga"
 // saga may be repaired. The store handles an abandon.
 func (b *batchState) undecidable(r *request, s *sagaState) answer {
 	if action, acts := r.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
-		return b.abandon(r.sagaID, s, action)
+		return b.abandon(r, s, action)
 	}
 	if r.dead != nil && !r.keepDead {
 		b.addDeadLetter(r, reasonUnreadableSaga, "no decision is possible on the saga")
 	}
-	return answer{err: s.fault}
+	return answer{instance: s.instance, err: s.fault}
 }
 
-func (b *batchState) abandon(id string, s *sagaState, action saga.Action) answer {
-	readable := s.instance.ID != ""
+// abandon needs only the columns of the saga: its status, and its revision.
+func (b *batchState) abandon(r *request, s *sagaState, action saga.Action) answer {
+	status := s.instance.Status
 	switch {
 	case s.changed:
 		return answer{busy: true} // store the earlier decisions of this batch first
-	case readable && s.instance.Status == saga.Abandoned:
-		return answer{instance: s.instance} // by this action, after a commit with an unknown outcome, or before
-	case readable && action.IfRevision != 0 && action.IfRevision != s.instance.Revision:
+	case status == saga.Abandoned && (r.mayHaveAbandoned || action.ID != "" && action.ID == s.instance.LastAction):
+		return answer{instance: s.instance} // by this action, after a commit with an unknown outcome
+	case action.IfRevision != 0 && action.IfRevision != s.instance.Revision:
 		return s.refuse(saga.RefusedRevisionMoved, "the saga is at revision %d, not %d", s.instance.Revision, action.IfRevision)
-	case readable && s.instance.Status.Terminal():
-		return s.refuse(saga.RefusedNotApplicable, "abandon does not apply to a saga that is %s", s.instance.Status)
+	case status.Terminal():
+		return s.refuse(saga.RefusedNotApplicable, "abandon does not apply to a saga that is %s", status)
 	}
-	if !s.abandoned {
-		b.abandoned = append(b.abandoned, record.Abandonment{
-			SagaID: id, Actor: action.Actor, Reason: action.Reason, Sinks: b.sinks(string(saga.EntryAbandoned)),
-		})
-		s.abandoned = true
+	b.abandoned = append(b.abandoned, record.Abandonment{
+		SagaID: r.sagaID, Actor: action.Actor, Reason: action.Reason, Action: action.ID, Sinks: b.sinks(string(saga.EntryAbandoned)),
+	})
+	b.abandoning = append(b.abandoning, r)
+	s.abandoned = true
+	progress := s.instance.Progress
+	s.instance = record.Abandoned(s.instance, action.ID, b.now) // as the store closes it
+	if progress.Phase == "" {
+		s.instance.Progress = progress // it was not read, so it stays
 	}
-	return answer{instance: s.asAbandoned(id, b.now)}
+	return answer{instance: s.instance}
 }
 
 func (s *sagaState) refuse(code, format string, arguments ...any) answer {
 	return answer{instance: s.instance, refused: &saga.Refusal{Code: code, Message: fmt.Sprintf(format, arguments...)}}
-}
-
-// asAbandoned returns the saga as the store closes it, as far as it is readable.
-func (s *sagaState) asAbandoned(id string, now time.Time) saga.Instance {
-	if s.instance.ID != "" {
-		return record.Abandoned(s.instance, now)
-	}
-	return saga.Instance{ID: id, Status: saga.Abandoned, FinishedAt: now}
 }

@@ -34,8 +34,8 @@ type StartClaim struct {
 type Loaded struct {
 	Now       time.Time // by the clock of the store, in UTC and whole microseconds
 	Instances map[string]saga.Instance
-	// Unreadable holds, by saga id, why an existing saga cannot be read. Each error wraps ErrUnreadable.
-	Unreadable map[string]error
+	// Unreadable holds, by id, the sagas that exist but cannot be read, with their readable part.
+	Unreadable map[string]StoredSaga
 	// Busy holds existing sagas that were not loaded: another replica is changing them, or the batch was full. Retry
 	// later.
 	Busy        map[string]bool

@@ -31,6 +31,12 @@ func (d *DeadLetter) Audited() any {
 	return map[string]string{"source": d.Source, "queue": d.Queue, "reason": d.Reason}
 }
 
+// Beginnings of ids that are derived from a message.
+const (
+	StartLetter  = "start-request-"
+	OrphanLetter = "orphan/"
+)
+
 // Sources of dead letters: the kind of message.
 const (
 	SourceReply   = "reply"

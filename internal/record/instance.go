@@ -61,11 +61,12 @@ func Kept(in saga.Instance) (saga.Instance, error) {
 	return in, nil
 }
 
-// Abandoned returns an unfinished instance after an Abandonment, with one more history entry.
-func Abandoned(in saga.Instance, now time.Time) saga.Instance {
+// Abandoned returns an unfinished instance after the Abandonment by an action, with one more history entry.
+func Abandoned(in saga.Instance, action string, now time.Time) saga.Instance {
 	in = Clone(in)
 	in.Status, in.Phase, in.Attention = saga.Abandoned, saga.PhaseEnded, nil
 	in.UpdatedAt, in.FinishedAt, in.ProgressAt, in.WakeAt = now, now, now, time.Time{}
+	in.LastAction = action
 	in.Revision++
 	in.Entries++
 	in.PausedByOperator, in.TurnBack, in.ReopenedFrom, in.Overdue = false, nil, "", false

@@ -7,7 +7,7 @@ import (
 )
 
 // StoredSaga is a saga as a list or a lookup found it. If Unreadable is non-nil, it wraps ErrUnreadable, and Instance
-// holds only what its columns contain; its steps then have only names.
+// holds only what its columns contain; its progress then has only the names of steps.
 type StoredSaga struct {
 	saga.Instance
 	Unreadable error
@@ -19,6 +19,7 @@ type Abandonment struct {
 	SagaID string
 	Actor  string
 	Reason string
+	Action string // id of the action; kept if the saga is readable
 	Sinks  []Sink // of the event
 }
 

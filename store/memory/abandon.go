@@ -16,7 +16,7 @@ func (t *transaction) abandon(now time.Time, abandoned []record.Abandonment) err
 			continue
 		}
 		seen[a.SagaID] = true
-		row.Instance = record.Abandoned(row.Instance, now)
+		row.Instance = record.Abandoned(row.Instance, a.Action, now)
 		t.put(bucketSagas, row.ID, row, func() { t.writing.tables.putSaga(row) })
 		entry := saga.Entry{Seq: 1, At: now, Type: saga.EntryAbandoned, Actor: a.Actor}
 		if history := t.writing.tables.history[a.SagaID]; len(history) > 0 {

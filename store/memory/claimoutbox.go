@@ -85,7 +85,7 @@ func (w *writing) due(now time.Time, claim record.OutboxClaim) []outboxRow {
 func (w *writing) orphaned(c wire.Command, now time.Time) {
 	w.deleteOutbox(c.ID)
 	letter := record.DeadLetter{
-		ID: "orphan/" + c.ID.String(), Source: record.SourceCommand, Queue: c.Queue, Reason: record.ReasonOrphan,
+		ID: record.OrphanLetter + c.ID.String(), Source: record.SourceCommand, Queue: c.Queue, Reason: record.ReasonOrphan,
 		Message: record.OrphanMessage, SagaID: c.ID.Saga, CommandID: c.ID.String(), Body: c.Body, Size: len(c.Body),
 		ContentType: "application/json", ReceivedAt: now,
 	}

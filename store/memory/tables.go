@@ -55,6 +55,10 @@ type sagaRow struct {
 func (r sagaRow) stored() record.StoredSaga {
 	found := record.StoredSaga{Instance: record.Clone(r.Instance)}
 	if r.Unreadable != "" {
+		found.Progress = saga.Progress{Steps: make([]saga.StepState, len(r.Steps))}
+		for i := range r.Steps {
+			found.Steps[i].Name = r.Steps[i].Name
+		}
 		found.Unreadable = fmt.Errorf("saga %s: %w: %s", r.ID, record.ErrUnreadable, r.Unreadable)
 	}
 	return found

@@ -55,7 +55,7 @@ func (t *transaction) load() record.Loaded {
 	loaded := record.Loaded{
 		Now:         t.now(),
 		Instances:   make(map[string]saga.Instance, len(t.batch.SagaIDs)),
-		Unreadable:  make(map[string]error),
+		Unreadable:  make(map[string]record.StoredSaga),
 		Unpublished: make(map[string]map[string]bool),
 		HeldBack:    make(map[string]map[string]bool),
 		Starts:      t.claim(),
@@ -66,7 +66,7 @@ func (t *transaction) load() record.Loaded {
 	for _, id := range t.batch.SagaIDs {
 		switch row, found := t.writing.tables.sagas[id]; {
 		case found && row.Unreadable != "":
-			loaded.Unreadable[id] = row.stored().Unreadable
+			loaded.Unreadable[id] = row.stored()
 		case found:
 			loaded.Instances[id] = record.Clone(row.Instance)
 		}

@@ -60,8 +60,10 @@ func unreadableInBatch(f *Fixture, damage Damage) {
 		return f.Decide(l, sound, Succeed(sound, "reserve", `{}`))
 	})
 	require.NoError(t, err)
-	require.ErrorIs(t, loaded.Unreadable[broken], record.ErrUnreadable)
-	require.ErrorContains(t, loaded.Unreadable[broken], broken)
+	require.ErrorIs(t, loaded.Unreadable[broken].Unreadable, record.ErrUnreadable)
+	require.ErrorContains(t, loaded.Unreadable[broken].Unreadable, broken)
+	assert.Equal(t, saga.Running, loaded.Unreadable[broken].Status, "its readable part is there")
+	assert.Equal(t, "order", loaded.Unreadable[broken].Definition)
 	assert.NotContains(t, loaded.Instances, broken)
 	assert.Empty(t, loaded.Busy)
 	assert.Equal(t, int64(2), f.Get(sound).Revision)
@@ -93,7 +95,7 @@ func (f *Fixture) abandon(ids ...string) {
 	f.t.Helper()
 	var changes record.Changes
 	for _, id := range ids {
-		changes.Abandoned = append(changes.Abandoned, record.Abandonment{SagaID: id, Actor: "ada", Reason: "broken <row>"})
+		changes.Abandoned = append(changes.Abandoned, record.Abandonment{SagaID: id, Actor: "ada", Reason: "broken <row>", Action: "a"})
 	}
 	err := f.Transact(f.t.Context(), record.Batch{SagaIDs: ids},
 		func(record.Loaded) (record.Changes, error) { return changes, nil })
@@ -136,6 +138,7 @@ func undefinedAbandoned(f *Fixture, damage Damage) {
 	f.abandon(in.ID)
 	after := f.Get(in.ID)
 	assert.Equal(t, saga.Abandoned, after.Status, "the usual rules apply")
+	assert.Equal(t, "a", after.LastAction, "so that a repetition is known")
 	after = f.Apply(in.ID, Succeed(in.ID, "reserve", `{}`))
 	assert.Equal(t, saga.LateEffect, after.Attention.Reason, "the definition may be restored")
 }
