@@ -116,7 +116,7 @@ func TestTheExchangeOfCanariesIsDeclaredAgain(t *testing.T) {
 	}, 6*checkSoon, 50*time.Millisecond)
 }
 
-// In a queue of another kind canaries may live for ever, which proves nothing.
+// In a queue of another kind canaries may not expire, which proves nothing.
 func TestCanariesAreNotSentToAQueueOfAnotherKind(t *testing.T) {
 	t.Parallel()
 	config := corner(t)

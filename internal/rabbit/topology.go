@@ -37,8 +37,8 @@ type topology struct {
 	complete bool
 	// mismatched are the names of what exists with other properties.
 	mismatched []string
-	declared chan struct{} // closed once everything was declared
-	ended    chan struct{} // closed once run has ended
+	declared   chan struct{} // closed once everything was declared
+	ended      chan struct{} // closed once run has ended
 }
 
 func newTopology(link *link, config Config) *topology {
