@@ -59,7 +59,7 @@ func peerMutants() []mutant {
 	urls := []layer{{"URLs", []string{"./internal/rabbit", "./store", "-run", "Password"}}}
 	return []mutant{
 		{
-			"a dead canary that counts for ever", "internal/rabbit/canary.go",
+			"a dead canary that counts again and again", "internal/rabbit/canary.go",
 			"case c.died.Swap(false):", "case c.died.Load():", canaries,
 		},
 		{
@@ -71,7 +71,7 @@ func peerMutants() []mutant {
 			"if c.lost() || c.quiet == suspicion {", "if c.lost() {", canaries,
 		},
 		{
-			"canaries that live for ever", "internal/rabbit/canary.go",
+			"canaries that never expire", "internal/rabbit/canary.go",
 			"mismatch != nil || fault != nil {", "fault != nil {", canaries,
 		},
 		{
