@@ -121,7 +121,7 @@ func problemOf(err error) *resource.Problem {
 	case errors.As(err, &faults):
 		return problem(resource.CodeInvalidDefinition, "The definition is invalid.", fieldErrors(faults, "")...)
 	case unavailable(err):
-		return problem(resource.CodeUnavailable, "The request timed out, and it may or may not have taken effect. "+
+		return problem(resource.CodeUnavailable, "The request timed out, or the database is not available as it should be. The request may or may not have taken effect. "+
 			"Retry it; a start or a bulk action that is retried with the same Idempotency-Key takes effect once.")
 	default:
 		return problem(resource.CodeInternal, "Internal error. See the server log for this request id.")

@@ -3,15 +3,16 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 )
 
 // unusable is a number that no limit allows. It stands for what JSON has no number for.
 const unusable = "1e999"
 
 // repaired returns a document without the usual faults of encoders: control characters within strings, which it escapes; NaN and
-// infinities, for which it writes an unusable number; and zero bytes at the end. A verdict beside them is clear.
-func repaired(document []byte) []byte {
-	document = bytes.TrimRight(document, "\x00")
+// infinities, for which it writes an unusable number, or the word as a text; and zero bytes at the end. A verdict beside them is clear.
+func repaired(document []byte, asText bool) []byte {
+	document = bytes.TrimRight(document, "\x00 \t\r\n")
 	fixed := make([]byte, 0, len(document)+64)
 	for at := 0; at < len(document); {
 		if document[at] == '"' {
@@ -21,7 +22,11 @@ func repaired(document []byte) []byte {
 			continue
 		}
 		if skipped := notNumber(document[at:]); skipped > 0 {
-			fixed = append(fixed, unusable...)
+			if asText {
+				fixed = strconv.AppendQuote(fixed, string(document[at:at+skipped]))
+			} else {
+				fixed = append(fixed, unusable...)
+			}
 			at += skipped
 			continue
 		}

@@ -29,8 +29,11 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	read, err := readVerdict(content)
 	if err != nil {
-		if again, failed := readVerdict(repaired(content)); failed == nil {
+		if again, failed := readVerdict(repaired(content, false)); failed == nil {
 			read, err = again, nil
+			if read.status == statusFailed { // operators see its texts
+				read, err = readVerdict(repaired(content, true))
+			}
 		}
 	}
 	if err != nil {

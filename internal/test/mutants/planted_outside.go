@@ -76,7 +76,7 @@ func peerMutants() []mutant {
 		},
 		{
 			"NaN that hides a verdict", "steps/wire/verdict.go",
-			"failed := readVerdict(repaired(content)); failed == nil {", "failed := readVerdict(repaired(content)); failed == nil && len(content) == 0 {",
+			"failed := readVerdict(repaired(content, false)); failed == nil {", "failed := readVerdict(repaired(content, false)); failed == nil && len(content) == 0 {",
 			[]layer{replies()},
 		},
 		{
