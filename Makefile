@@ -49,13 +49,13 @@ workers: ## run the example workers of three languages against 10,000 sagas, wit
 	$(WITH_SERVERS) -- go test -count=1 -timeout 60m -v ./internal/test/workers -workers.all -workers.sagas=10000 $(WORKERS) | grep -E 'pass|sagas|deliveries|FAIL|ok'
 
 chaos: ## inject every fault under load and print the recovery times (about 15 minutes)
-	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestChaos -chaos.all
+	$(WITH_SERVERS) -- go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestChaos -chaos.all
 
 failover: ## let Postgres (Patroni, etcd), pgbouncer, a RabbitMQ cluster and versions fail over under load (about 10 minutes)
-	go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestFailover -chaos.all
+	$(WITH_SERVERS) -- go test -count 1 -v -timeout 60m ./internal/test/chaos -run TestFailover -chaos.all
 
 churn: ## run sagas with and without retention, CHURN (5m) each, RATE (600) a second, and compare sizes and times
-	go test -count 1 -v -timeout 8h ./internal/test/chaos -run TestChurn -churn.for $(or $(CHURN),5m) -churn.rate $(or $(RATE),600)
+	$(WITH_SERVERS) -- go test -count 1 -v -timeout 8h ./internal/test/chaos -run TestChurn -churn.for $(or $(CHURN),5m) -churn.rate $(or $(RATE),600)
 
 bench: build ## compare with other systems on this machine (about 8 minutes); flags as in BENCH="--rounds 1"
 	go build -C bench -o ../bin/bench .
