@@ -22,8 +22,8 @@ type Broker struct {
 	userID     string    // of the replies; empty: none
 	topology   *topology // nil if there is nothing to declare
 	publisher  *publisher
-	events     *publisher // of lifecycle events; nil for a worker
-	canary     *canary    // nil for a worker, and with classic queues
+	events     *publisher       // of lifecycle events; nil for a worker
+	check      *deadLetterCheck // nil for a worker, and with classic queues
 
 	inspecting chan struct{} // a semaphore: has a value while queues are inspected
 
@@ -55,8 +55,8 @@ func Connect(config Config) *Broker {
 		b.events = newPublisher(b.publishing, b.topology, config, b.names)
 		b.runs.Go(func() { b.events.run(ctx) })
 		if config.QueueType == Quorum {
-			b.canary = newCanary(newLink(config, "check"), config)
-			b.runs.Go(func() { b.canary.run(ctx) })
+			b.check = newDeadLetterCheck(newLink(config, "check"), config)
+			b.runs.Go(func() { b.check.run(ctx) })
 		}
 	}
 	b.publisher = newPublisher(b.publishing, b.topology, config, b.names)

@@ -65,10 +65,10 @@ type Config struct {
 	// Renew is how long a consumer may go without a message before it subscribes again; default: 5s. A broker may
 	// silently forget a consumer whose queue was deleted while it subscribed.
 	Renew time.Duration
-	// CanaryEvery is the time between two checks of dead-lettering, equal in all replicas; default: 15s.
-	CanaryEvery time.Duration
-	Grace       time.Duration // how long a stopping consumer waits for unsettled messages; default: 5s
-	Logger      *slog.Logger  // nil: no log
+	// CheckEvery is the time between two checks of dead-lettering, equal in all replicas; default: 15s.
+	CheckEvery time.Duration
+	Grace      time.Duration // how long a stopping consumer waits for unsettled messages; default: 5s
+	Logger     *slog.Logger  // nil: no log
 }
 
 func (c Config) withDefaults() Config {
@@ -84,7 +84,7 @@ func (c Config) withDefaults() Config {
 	orDuration(&c.Confirm, 2500*time.Millisecond)
 	orDuration(&c.Heartbeat, 10*time.Second)
 	orDuration(&c.Renew, 5*time.Second)
-	orDuration(&c.CanaryEvery, 15*time.Second)
+	orDuration(&c.CheckEvery, 15*time.Second)
 	orDuration(&c.Grace, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -54,4 +55,19 @@ func CheckDeadLettering(ctx context.Context, config Config) error {
 	default:
 		return nil
 	}
+}
+
+// DeadLettering reports whether the broker dead-letters messages of quorum queues, if that is known. Readiness does not depend on
+// it. Classic queues always do.
+func (b *Broker) DeadLettering() (works, known bool) {
+	if b.check == nil {
+		return true, true
+	}
+	b.check.mu.Lock()
+	defer b.check.mu.Unlock()
+	if time.Since(b.check.at) > knownRounds*b.config.CheckEvery { // no connection
+		return false, false
+	}
+	works = b.check.state == nil
+	return works, works || errors.Is(b.check.state, ErrNoDeadLettering)
 }

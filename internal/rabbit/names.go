@@ -19,7 +19,7 @@ func (n names) worker(queue string) string { return n.prefix + ".commands." + qu
 // installation is the queue that marks which installation uses the prefix.
 func (n names) installation() string { return n.prefix + ".installation" }
 
-// check is the queue of canaries, checked the exchange of those that died, and the prefix of the queue of each replica.
+// check is the queue of check messages, checked the exchange of those that died, and the prefix of the queue of each replica.
 func (n names) check() string   { return n.prefix + ".check" }
 func (n names) checked() string { return n.prefix + ".checked" }
 

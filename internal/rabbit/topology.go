@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
@@ -141,23 +139,6 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 	return mismatch, fault
 }
 
-// claim marks the prefix as this installation's, or finds that it is another's. Two installations with one prefix would
-// take each other's replies.
-func (t *topology) claim(conn *connection) error {
-	if t.config.Installation == "" {
-		return nil
-	}
-	mismatch, fault := declareEach(conn, []declaration{t.marker()})
-	if is(fault, amqp.NotFound) {
-		return nil // it exists, on a node of the cluster that is down: the prefix is as it was claimed
-	}
-	if mismatch != nil {
-		return fmt.Errorf("%w: prefix %q is not that of installation %s; choose another prefix, or delete the queue %s if "+
-			"the other installation is gone: %w", ErrForeign, t.config.Prefix, t.config.Installation, t.names.installation(), mismatch)
-	}
-	return fault
-}
-
 // note records the result of the orchestrator's own declarations. A mismatch is logged and used as it is: not
 // publishing would be worse.
 func (t *topology) note(fault error) {
@@ -168,39 +149,6 @@ func (t *topology) note(fault error) {
 	if fault == nil && !t.complete {
 		t.complete = true
 		close(t.declared)
-	}
-}
-
-// yield stops or allows consuming: the messages of another installation are not ours.
-func (t *topology) yield(foreign bool) {
-	switch was := errors.Is(t.problem, ErrForeign); {
-	case foreign && !was:
-		close(t.yielded)
-		t.regained = make(chan struct{})
-	case was && !foreign:
-		close(t.regained)
-		t.yielded = make(chan struct{})
-	}
-}
-
-// awaitOwn waits until the prefix does not belong to another installation. yielded is closed when it turns out to; ok
-// is false if ctx ends. Without a topology it returns at once.
-func (t *topology) awaitOwn(ctx context.Context) (yielded <-chan struct{}, ok bool) {
-	if t == nil {
-		return nil, true
-	}
-	for {
-		t.mu.Lock()
-		yielded, regained, foreign := t.yielded, t.regained, errors.Is(t.problem, ErrForeign)
-		t.mu.Unlock()
-		if !foreign {
-			return yielded, true
-		}
-		select {
-		case <-regained:
-		case <-ctx.Done():
-			return nil, false
-		}
 	}
 }
 
@@ -252,14 +200,6 @@ func (t *topology) awaitDeclared(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// foreign returns ErrForeign if the prefix belongs to another installation.
-func (t *topology) foreign() error {
-	if err := t.ready(); errors.Is(err, ErrForeign) {
-		return err
-	}
-	return nil
 }
 
 // ready returns nil once the orchestrator's own needs were declared.

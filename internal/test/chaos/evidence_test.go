@@ -176,7 +176,7 @@ func (fx *fixture) queueNames() []string {
 	return names
 }
 
-// depths counts the ready and unacknowledged messages of each queue: a lost consumer returns them. Canaries may come at any time.
+// depths counts the ready and unacknowledged messages of each queue: a lost consumer returns them. Check messages may come at any time.
 func (fx *fixture) depths() map[string]int {
 	depths := make(map[string]int)
 	for line := range strings.SplitSeq(strings.TrimSpace(fx.control(fx.t, "list_queues", "name", "messages")), "\n") {

@@ -32,7 +32,7 @@ func brokerMutants() []mutant {
 			"f.suspected = f.awaited && f.written && overOneMessage(reason)", "f.suspected = false", broker,
 		},
 		{
-			"a prefix shared with another installation", "internal/rabbit/topology.go",
+			"a prefix shared with another installation", "internal/rabbit/ownership.go",
 			"if mismatch != nil {\n\t\treturn fmt.Errorf(\"%w: prefix", "if mismatch != nil && fault != nil {\n\t\treturn fmt.Errorf(\"%w: prefix", broker,
 		},
 		{

@@ -55,24 +55,24 @@ func outsideMutants() []mutant {
 
 // peerMutants returns defects at the edges of broker, database and foreign workers.
 func peerMutants() []mutant {
-	canaries := []layer{{"canaries", []string{"./internal/rabbit", "-run", "Canar|DeadLettering|DeadLettersNothing"}}}
+	checks := []layer{{"checks", []string{"./internal/rabbit", "-run", "CheckMessage|DeadLettering|CheckExchange|CheckQueue|DeadLettersNothing"}}}
 	urls := []layer{{"URLs", []string{"./internal/rabbit", "./store", "-run", "Password"}}}
 	return []mutant{
 		{
-			"a dead canary that counts again and again", "internal/rabbit/canary.go",
-			"case c.died.Swap(false):", "case c.died.Load():", canaries,
+			"a dead check message that counts again and again", "internal/rabbit/deadlettercheck.go",
+			"case c.died.Swap(false):", "case c.died.Load():", checks,
 		},
 		{
-			"a check of dead-lettering that stays valid", "internal/rabbit/canary.go",
-			"> knownRounds*b.config.CanaryEvery {", "> 1000*knownRounds*b.config.CanaryEvery {", canaries,
+			"a check of dead-lettering that stays valid", "internal/rabbit/deadlettering.go",
+			"> knownRounds*b.config.CheckEvery {", "> 1000*knownRounds*b.config.CheckEvery {", checks,
 		},
 		{
-			"an exchange of canaries that stays deleted", "internal/rabbit/canary.go",
-			"if c.lost() || c.quiet == suspicion {", "if c.lost() {", canaries,
+			"an exchange of check messages that stays deleted", "internal/rabbit/deadlettercheck.go",
+			"if c.lost() || c.quiet == suspicion {", "if c.lost() {", checks,
 		},
 		{
-			"canaries that never expire", "internal/rabbit/canary.go",
-			"mismatch != nil || fault != nil {", "fault != nil {", canaries,
+			"check messages that never expire", "internal/rabbit/deadlettercheck.go",
+			"mismatch != nil || fault != nil {", "fault != nil {", checks,
 		},
 		{
 			"NaN that hides a verdict", "steps/wire/verdict.go",

@@ -40,7 +40,7 @@ func isKnown(b *rabbit.Broker) bool {
 func TestEachReplicaNoticesThatTheBrokerDeadLettersNothing(t *testing.T) {
 	t.Parallel()
 	url, node := env.OwnBroker(t)
-	config := rabbit.Config{URL: url, CanaryEvery: checkSoon}
+	config := rabbit.Config{URL: url, CheckEvery: checkSoon}
 	first, second := connect(t, config, "payments"), connect(t, config)
 	require.False(t, isKnown(first), "not before the first check")
 	awaitDeadLettering(t, true, first, second)
@@ -61,7 +61,7 @@ func TestAReplicaStartsOnABrokerThatDeadLettersNothing(t *testing.T) {
 	before := connect(t, rabbit.Config{URL: url})
 	require.NoError(t, before.Close(t.Context()))
 	env.EndDeadLettering(t, url)
-	awaitDeadLettering(t, false, start(t, rabbit.Config{URL: url, CanaryEvery: checkSoon}))
+	awaitDeadLettering(t, false, start(t, rabbit.Config{URL: url, CheckEvery: checkSoon}))
 }
 
 // A user without the rights to check works as before, and is not refused again and again.
@@ -79,19 +79,19 @@ func TestAUserWithoutTheRightToDeclareChecksNoDeadLettering(t *testing.T) {
 		return refuse(c, f)
 	}
 	peer.Set(rules)
-	config.URL, config.CanaryEvery = url, 100*time.Millisecond
+	config.URL, config.CheckEvery = url, 100*time.Millisecond
 	b := connect(t, config)
 	require.Eventually(t, func() bool { return refusals.Load() > 0 }, patience, 10*time.Millisecond)
-	assert.Never(t, func() bool { return refusals.Load() > 2 }, 10*config.CanaryEvery, config.CanaryEvery, "an active and a passive declaration")
+	assert.Never(t, func() bool { return refusals.Load() > 2 }, 10*config.CheckEvery, config.CheckEvery, "an active and a passive declaration")
 	require.False(t, isKnown(b))
 	require.NoError(t, b.Ready())
 }
 
 // A deleted queue is declared again, and is not mistaken for a broker that has stopped.
-func TestTheQueueOfCanariesIsDeclaredAgain(t *testing.T) {
+func TestTheCheckQueueIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
-	config.CanaryEvery = checkSoon
+	config.CheckEvery = checkSoon
 	b := connect(t, config)
 	awaitDeadLettering(t, true, b)
 	channel := plainChannel(t, config.URL)
@@ -102,11 +102,11 @@ func TestTheQueueOfCanariesIsDeclaredAgain(t *testing.T) {
 	awaitDeadLettering(t, true, b)
 }
 
-// Without the exchange dead canaries go nowhere, although the broker works.
-func TestTheExchangeOfCanariesIsDeclaredAgain(t *testing.T) {
+// Without the exchange dead check messages go nowhere, although the broker works.
+func TestTheCheckExchangeIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
-	config.CanaryEvery = checkSoon
+	config.CheckEvery = checkSoon
 	b := connect(t, config)
 	awaitDeadLettering(t, true, b)
 	require.NoError(t, plainChannel(t, config.URL).ExchangeDelete(config.Prefix+".checked", false, false))
@@ -116,20 +116,20 @@ func TestTheExchangeOfCanariesIsDeclaredAgain(t *testing.T) {
 	}, 6*checkSoon, 50*time.Millisecond)
 }
 
-// In a queue of another kind canaries may not expire, which proves nothing.
-func TestCanariesAreNotSentToAQueueOfAnotherKind(t *testing.T) {
+// In a queue of another kind check messages may not expire, which proves nothing.
+func TestCheckMessagesAreNotSentToAQueueOfAnotherKind(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
 	channel := plainChannel(t, config.URL)
 	check := config.Prefix + ".check"
 	_, err := channel.QueueDeclare(check, true, false, false, false, nil)
 	require.NoError(t, err)
-	config.CanaryEvery = 300 * time.Millisecond
+	config.CheckEvery = 300 * time.Millisecond
 	b := connect(t, config)
 	assert.Never(t, func() bool {
 		found, err := channel.QueueDeclarePassive(check, true, false, false, false, nil)
 		return err != nil || found.Messages > 0 || isKnown(b)
-	}, 10*config.CanaryEvery, config.CanaryEvery)
+	}, 10*config.CheckEvery, config.CheckEvery)
 	_, err = channel.QueueDelete(check, false, false, false)
 	require.NoError(t, err)
 	awaitDeadLettering(t, true, b)
@@ -142,7 +142,7 @@ func TestWithoutAConnectionDeadLetteringIsUnknown(t *testing.T) {
 	through, url, err := proxy.Start(config.URL)
 	require.NoError(t, err)
 	t.Cleanup(through.Close)
-	config.URL, config.CanaryEvery = url, 500*time.Millisecond
+	config.URL, config.CheckEvery = url, 500*time.Millisecond
 	b := connect(t, config)
 	awaitDeadLettering(t, true, b)
 	through.Down()
@@ -152,9 +152,9 @@ func TestWithoutAConnectionDeadLetteringIsUnknown(t *testing.T) {
 }
 
 // With classic queues there is nothing to check.
-func TestClassicQueuesHaveNoCanaries(t *testing.T) {
+func TestClassicQueuesNeedNoCheckMessages(t *testing.T) {
 	t.Parallel()
 	config := corner(t)
-	config.QueueType, config.CanaryEvery = rabbit.Classic, 50*time.Millisecond
+	config.QueueType, config.CheckEvery = rabbit.Classic, 50*time.Millisecond
 	awaitDeadLettering(t, true, connect(t, config))
 }

@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	// canaryLife is the age at which the broker should dead-letter a canary. It is short, so that the queue is empty at nearly any time.
-	canaryLife = 10 * time.Millisecond
-	// quietRounds is the number of rounds in a row without a canary's death after which dead-lettering counts as stopped.
+	// messageLife is the age at which the broker should dead-letter a check message. It is short, so that the queue is empty at nearly any time.
+	messageLife = 10 * time.Millisecond
+	// quietRounds is the number of rounds in a row without a check message's death after which dead-lettering counts as stopped.
 	quietRounds = 2
 	// suspicion is the number after which everything is declared again: the exchange or a binding may have been deleted.
 	suspicion = 1
 	// knownRounds is for how many rounds a result is valid.
 	knownRounds = 4
-	// maxCanaries bounds the queue of canaries. The broker refuses further ones once it dead-letters none.
-	maxCanaries = 100
+	// maxWaiting bounds the queue of check messages. The broker refuses further ones once it dead-letters none.
+	maxWaiting = 100
 )
 
 // errUnchecked means that it is unknown whether the broker dead-letters.
 var errUnchecked = errors.New("dead-lettering is not checked")
 
-// canary watches whether the broker dead-letters messages of quorum queues, which it may stop doing without a sign
+// deadLetterCheck watches whether the broker dead-letters messages of quorum queues, which it may stop doing without a sign
 // (ErrNoDeadLettering). In each round it sends a message that expires soon. A fanout exchange takes the dead ones to a queue of
-// each replica, so the canaries of one show the state to all. The queue in which they die is never deleted, see
+// each replica, so the check messages of one show the state to all. The queue in which they die is never deleted, see
 // CheckDeadLettering.
-type canary struct {
+type deadLetterCheck struct {
 	link   *link
 	config Config
 	names  names
@@ -43,7 +43,7 @@ type canary struct {
 	state error     // nil: the broker dead-letters
 	at    time.Time // of state
 
-	died    atomic.Bool // a canary has died since the round before
+	died    atomic.Bool // a check message has died since the round before
 	reading sync.WaitGroup
 
 	// Only run uses these.
@@ -52,19 +52,19 @@ type canary struct {
 	ended   chan struct{} // closed once channel delivers nothing any more
 	refused bool          // the user of conn has too few rights
 	sent    bool          // in the round before
-	quiet   int           // rounds in a row after which no canary had died
+	quiet   int           // rounds in a row after which no check message had died
 }
 
-func newCanary(link *link, config Config) *canary {
-	return &canary{link: link, config: config, names: names{config.Prefix}, state: errUnchecked}
+func newDeadLetterCheck(link *link, config Config) *deadLetterCheck {
+	return &deadLetterCheck{link: link, config: config, names: names{config.Prefix}, state: errUnchecked}
 }
 
 // run checks in intervals until ctx ends. It connects with the first check.
-func (c *canary) run(ctx context.Context) {
+func (c *deadLetterCheck) run(ctx context.Context) {
 	var linking sync.WaitGroup
 	defer linking.Wait()
 	defer c.reading.Wait()
-	if wait.For(ctx, c.config.CanaryEvery) {
+	if wait.For(ctx, c.config.CheckEvery) {
 		linking.Go(func() { c.link.run(ctx) })
 	}
 	for ctx.Err() == nil {
@@ -78,27 +78,12 @@ func (c *canary) run(ctx context.Context) {
 		if !c.refused {
 			c.note(c.round(ctx))
 		}
-		wait.For(ctx, c.config.CanaryEvery)
+		wait.For(ctx, c.config.CheckEvery)
 	}
-}
-
-// DeadLettering reports whether the broker dead-letters messages of quorum queues, if that is known. Readiness does not depend on
-// it. Classic queues always do.
-func (b *Broker) DeadLettering() (works, known bool) {
-	if b.canary == nil {
-		return true, true
-	}
-	b.canary.mu.Lock()
-	defer b.canary.mu.Unlock()
-	if time.Since(b.canary.at) > knownRounds*b.config.CanaryEvery { // no connection
-		return false, false
-	}
-	works = b.canary.state == nil
-	return works, works || errors.Is(b.canary.state, ErrNoDeadLettering)
 }
 
 // note records the result of a round.
-func (c *canary) note(found error) {
+func (c *deadLetterCheck) note(found error) {
 	c.mu.Lock()
 	before := c.state
 	c.state, c.at = found, time.Now()
@@ -111,8 +96,8 @@ func (c *canary) note(found error) {
 	}
 }
 
-// round looks whether canaries have died, and sends one.
-func (c *canary) round(ctx context.Context) error {
+// round looks whether check messages have died, and sends one.
+func (c *deadLetterCheck) round(ctx context.Context) error {
 	if reason := c.conn.whyBlocked(); reason != "" { // the broker would not answer
 		return c.failed(errors.New(reason))
 	}
@@ -128,8 +113,8 @@ func (c *canary) round(ctx context.Context) error {
 	return found
 }
 
-// lost reports whether dead canaries do not come any more because their channel or their queue is gone.
-func (c *canary) lost() bool {
+// lost reports whether dead check messages do not come any more because their channel or their queue is gone.
+func (c *deadLetterCheck) lost() bool {
 	select {
 	case <-c.ended:
 		return true
@@ -138,8 +123,8 @@ func (c *canary) lost() bool {
 	}
 }
 
-// judge concludes from the canaries that have died since the round before.
-func (c *canary) judge() error {
+// judge concludes from the check messages that have died since the round before.
+func (c *deadLetterCheck) judge() error {
 	switch {
 	case c.died.Swap(false):
 		c.quiet = 0
@@ -155,10 +140,10 @@ func (c *canary) judge() error {
 	return c.state
 }
 
-// open declares what the canaries need, and consumes the dead ones on a new channel.
-func (c *canary) open() error {
+// open declares what the check messages need, and consumes the dead ones on a new channel.
+func (c *deadLetterCheck) open() error {
 	if mismatch, fault := declareEach(c.conn, c.declarations()); mismatch != nil || fault != nil {
-		return errors.Join(mismatch, fault) // in a queue with other properties canaries may live on
+		return errors.Join(mismatch, fault) // in a queue with other properties check messages may live on
 	}
 	c.close()
 	channel, err := c.conn.channel()
@@ -173,9 +158,9 @@ func (c *canary) open() error {
 	return err
 }
 
-// subscribe consumes dead canaries from a queue that the broker deletes with the channel. RabbitMQ keeps a canary that was on its
+// subscribe consumes dead check messages from a queue that the broker deletes with the channel. RabbitMQ keeps a check message that was on its
 // way there for three minutes, and dead-letters others meanwhile unless 32 are kept so.
-func (c *canary) subscribe(channel *amqp.Channel) (deaths <-chan amqp.Delivery, err error) {
+func (c *deadLetterCheck) subscribe(channel *amqp.Channel) (deaths <-chan amqp.Delivery, err error) {
 	name := c.names.checked() + "." + rand.Text()
 	err = c.conn.within(func() (err error) {
 		if _, err = channel.QueueDeclare(name, false, true, true, false, amqp.Table{amqp.QueueTypeArg: string(Classic)}); err != nil {
@@ -193,41 +178,41 @@ func (c *canary) subscribe(channel *amqp.Channel) (deaths <-chan amqp.Delivery, 
 	return deaths, err
 }
 
-// read notes canaries that died until no more come.
-func (c *canary) read(deaths <-chan amqp.Delivery, ended chan<- struct{}) {
+// read notes check messages that died until no more come.
+func (c *deadLetterCheck) read(deaths <-chan amqp.Delivery, ended chan<- struct{}) {
 	defer close(ended)
 	for range deaths {
 		c.died.Store(true)
 	}
 }
 
-func (c *canary) close() {
+func (c *deadLetterCheck) close() {
 	if c.channel != nil && !c.channel.IsClosed() {
 		_ = c.conn.within(c.channel.Close)
 	}
 	c.channel = nil
 }
 
-// declarations are the queue in which canaries die, and the exchange of the dead ones.
-func (c *canary) declarations() []declaration {
+// declarations are the queue in which check messages die, and the exchange of the dead ones.
+func (c *deadLetterCheck) declarations() []declaration {
 	return []declaration{
 		exchange(c.names.checked(), amqp.ExchangeFanout),
 		queue(c.names.check(), amqp.Table{
-			amqp.QueueTypeArg: string(Quorum), amqp.QueueMessageTTLArg: canaryLife.Milliseconds(), amqp.QueueMaxLenArg: int64(maxCanaries),
+			amqp.QueueTypeArg: string(Quorum), amqp.QueueMessageTTLArg: messageLife.Milliseconds(), amqp.QueueMaxLenArg: int64(maxWaiting),
 			deadExchangeArg: c.names.checked(), deadStrategyArg: deadAtLeastOnce, amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,
 		}),
 	}
 }
 
-// send publishes a canary. The broker refuses one if the queue is full because none dies, so that counts as sent.
-func (c *canary) send(ctx context.Context) error {
+// send publishes a check message. The broker refuses one if the queue is full because none dies, so that counts as sent.
+func (c *deadLetterCheck) send(ctx context.Context) error {
 	var confirm *amqp.DeferredConfirmation
 	err := c.conn.within(func() (err error) {
 		if _, err = c.channel.QueueDeclarePassive(c.names.check(), true, false, false, false, nil); err != nil {
 			return err
 		}
 		confirm, err = c.channel.PublishWithDeferredConfirm("", c.names.check(), false, false, amqp.Publishing{
-			MessageId: "canary", DeliveryMode: amqp.Persistent, Timestamp: time.Now(),
+			MessageId: "check", DeliveryMode: amqp.Persistent, Timestamp: time.Now(),
 		})
 		return err
 	})
@@ -243,7 +228,7 @@ func (c *canary) send(ctx context.Context) error {
 
 // failed handles a round that could not be completed. A broker that has stopped dead-lettering refuses to declare a queue. A
 // user without the rights to check is not tried again on this connection.
-func (c *canary) failed(err error) error {
+func (c *deadLetterCheck) failed(err error) error {
 	c.sent, c.quiet = false, 0
 	c.close()
 	c.refused = is(err, amqp.AccessRefused)
