@@ -306,6 +306,11 @@ func (t *transition) tellParent(before Status) {
 	if t.next.Parent == nil || !t.next.Status.Terminal() || before == t.next.Status {
 		return
 	}
-	id := CommandID{Saga: t.next.ID, Step: ParentStep, Direction: Execute, Round: 1, Attempt: int(t.next.Revision)}
-	t.messages = append(t.messages, Message{ID: id, Ended: t.next.Parent})
+	t.messages = append(t.messages, t.next.EndedMessage())
+}
+
+// EndedMessage returns what a child that has ended tells its parent. The revision of an unreadable saga may be no attempt.
+func (in *Instance) EndedMessage() Message {
+	id := CommandID{Saga: in.ID, Step: ParentStep, Direction: Execute, Round: 1, Attempt: max(int(in.Revision), 1)}
+	return Message{ID: id, Ended: in.Parent}
 }

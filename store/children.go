@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
@@ -23,6 +25,32 @@ func queueChildren(b *pgx.Batch, created []saga.Instance) {
 		b.Queue(`insert into children (saga_id, parent, step, level)
 			select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::integer[])`, ids, parents, steps, levels)
 	}
+}
+
+// addParents adds the parents of those sagas that cannot be read, which their progress would name.
+func addParents(ctx context.Context, q queryer, sagas map[string]record.StoredSaga) error {
+	var ids []string
+	for id := range sagas {
+		if one := sagas[id]; one.Unreadable != nil {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := q.Query(ctx, `select saga_id, parent, step, level from children where saga_id = any($1)`, ids)
+	if err != nil {
+		return err
+	}
+	var id string
+	var parent saga.Parent
+	_, err = pgx.ForEachRow(rows, []any{&id, &parent.Saga, &parent.Step, &parent.Level}, func() error {
+		one, known := sagas[id], parent
+		one.Parent = &known
+		sagas[id] = one
+		return nil
+	})
+	return err
 }
 
 // Both conditions are looked up for each saga, without joins: the planner would order those by the statistics, and the ones of a

@@ -15,13 +15,16 @@ func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) 
 	if !storable(id) {
 		return record.StoredSaga{}, fmt.Errorf("read a saga: %w", record.ErrSagaNotFound)
 	}
-	var found []record.StoredSaga
+	found := make(map[string]record.StoredSaga, 1)
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
 		rows, err := q.Query(ctx, `select `+sagaColumns+` from sagas s where s.id = $1`, id)
 		if err != nil {
 			return err
 		}
-		return s.readSagas(rows, func(one record.StoredSaga, _ *sagaRow) { found = append(found, one) })
+		if err := s.readSagas(rows, func(one record.StoredSaga, _ *sagaRow) { found[id] = one }); err != nil {
+			return err
+		}
+		return addParents(ctx, q, found)
 	})
 	if err == nil && len(found) == 0 {
 		err = record.ErrSagaNotFound
@@ -29,7 +32,7 @@ func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) 
 	if err != nil {
 		return record.StoredSaga{}, fmt.Errorf("read saga %s: %w", id, err)
 	}
-	return found[0], nil
+	return found[id], nil
 }
 
 // StartedUnder returns the saga that a start under an idempotency key made, and the hash of that start's body; "" if there is

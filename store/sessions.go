@@ -29,6 +29,9 @@ const (
 	readConnections = 3
 	// readWait is how long such a read waits for a connection.
 	readWait = 2 * time.Second
+	// lookWait is how long a read of a few rows waits for one. They are fast, so only a server that stalls makes
+	// them wait; a small one does so for seconds while it writes a checkpoint.
+	lookWait = statementTimeout
 )
 
 // errReadOnly means that the server or the session refuses writes.
@@ -143,7 +146,7 @@ func (s *Store) acquireForReads(ctx context.Context) (conn *pgxpool.Conn, releas
 // look runs a read of a few rows by their keys on the engine's pool, of which such reads take at most half. It
 // completes even if the caller has gone: breaking off costs the connection.
 func (s *Store) look(ctx context.Context, read func(ctx context.Context, q queryer) error) error {
-	waiting, cancel := context.WithTimeout(ctx, readWait)
+	waiting, cancel := context.WithTimeout(ctx, lookWait)
 	defer cancel()
 	select {
 	case s.lookups <- struct{}{}:

@@ -61,6 +61,9 @@ func (s *Store) transact(
 	if err := conn.SendBatch(ctx, load.statements()).Close(); err != nil {
 		return fmt.Errorf("load: %w", refused(err))
 	}
+	if err := addParents(ctx, conn, load.unreadable); err != nil {
+		return fmt.Errorf("load the parents of unreadable sagas: %w", err)
+	}
 	loaded, err := load.loaded()
 	if err != nil {
 		return fmt.Errorf("load: %w", err)

@@ -70,10 +70,8 @@ func (b *faultyStore) Transact(ctx context.Context, batch record.Batch, decide f
 		b.mu.Lock()
 		for _, id := range batch.SagaIDs {
 			if b.unreadable[id] {
-				part := loaded.Instances[id]
-				part.Progress = saga.Progress{}
+				loaded.Unreadable[id] = unread(loaded.Instances[id])
 				delete(loaded.Instances, id)
-				loaded.Unreadable[id] = record.StoredSaga{Instance: part, Unreadable: fmt.Errorf("saga %s: %w", id, record.ErrUnreadable)}
 			}
 			if in, found := loaded.Instances[id]; found && b.spoiled[id] && !in.Status.Terminal() {
 				in.Steps = slices.Clone(in.Steps)
@@ -91,6 +89,22 @@ func (b *faultyStore) Transact(ctx context.Context, batch record.Batch, decide f
 		return errors.New("the connection broke after the commit")
 	}
 	return err
+}
+
+// unread returns a saga whose progress cannot be read.
+func unread(in saga.Instance) record.StoredSaga {
+	in.Progress = saga.Progress{Parent: in.Parent}
+	return record.StoredSaga{Instance: in, Unreadable: fmt.Errorf("saga %s: %w", in.ID, record.ErrUnreadable)}
+}
+
+func (b *faultyStore) Saga(ctx context.Context, id string) (record.StoredSaga, error) {
+	found, err := b.Store.Saga(ctx, id)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil && b.unreadable[id] {
+		found = unread(found.Instance)
+	}
+	return found, err
 }
 
 func (b *faultyStore) Definition(ctx context.Context, name string, version int) (*saga.Definition, error) {

@@ -36,10 +36,11 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 		failpoint.Reach("engine/delivering")
 		err := e.deliver(ctx, message)
 		failpoint.Reach("engine/delivered")
-		if err == nil || isFinal(err) && !errors.Is(err, record.ErrUnreadable) {
+		unreadable := errors.Is(err, record.ErrUnreadable)
+		if err == nil || isFinal(err) && !unreadable {
 			return nil
 		}
-		if !e.config.Pause(ctx, pause) {
+		if unreadable || !e.config.Pause(ctx, pause) { // a repair takes longer than a lease
 			return fmt.Errorf("deliver message %s: %w", command.ID, err)
 		}
 	}
@@ -144,6 +145,10 @@ func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child sa
 	switch {
 	case errors.Is(answer.err, record.ErrSagaNotFound):
 		return e.startUnwound(ctx, asked, child)
+	case errors.Is(answer.err, record.ErrUnreadable) && answer.instance.Status.Terminal():
+		return e.tellParent(ctx, child.Parent, saga.ChildEnded{
+			Step: child.Parent.Step, Child: child.ID, Refused: unreadableChild(answer.instance.Status), Answers: asked, Exists: true,
+		})
 	case answer.err != nil:
 		return answer.err
 	case answer.refused != nil:
@@ -156,6 +161,10 @@ func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child sa
 	default:
 		return nil
 	}
+}
+
+func unreadableChild(status saga.Status) *saga.ReplyError {
+	return &saga.ReplyError{Code: reasonUnreadableSaga, Message: fmt.Sprintf("the child saga is %s, and cannot be read", status)}
 }
 
 // startUnwound starts a child for the record. If its start has come meanwhile, the child is compensated after all.
@@ -173,6 +182,9 @@ func (e *Engine) startUnwound(ctx context.Context, asked saga.CommandID, child s
 // report tells a parent how its child has ended. A child that has not ended, or not any more, will tell it later.
 func (e *Engine) report(ctx context.Context, parent saga.Parent, child string) error {
 	in, err := e.stored(ctx, child)
+	if errors.Is(err, record.ErrUnreadable) && in.Status == saga.Abandoned { // so no repair is to be waited for
+		return e.tellParent(ctx, parent, saga.ChildEnded{Step: parent.Step, Child: child, Status: in.Status, Revision: max(in.Revision, 0)})
+	}
 	if err != nil || in == nil || !in.Status.Terminal() {
 		return err
 	}
@@ -212,16 +224,20 @@ func (e *Engine) tellParent(ctx context.Context, parent saga.Parent, ended saga.
 	return answer.err
 }
 
-// stored returns a saga as it is stored; nil if it is not.
+// stored returns a saga as it is stored; nil if it is not. With record.ErrUnreadable it returns the readable part.
 func (e *Engine) stored(ctx context.Context, id string) (*saga.Instance, error) {
-	found, err := e.config.Store.Changed(ctx, map[string]int64{id: 0})
-	if err != nil || len(found) == 0 {
+	found, err := e.config.Store.Saga(ctx, id)
+	if errors.Is(err, record.ErrSagaNotFound) {
+		return nil, nil //nolint:nilnil // a missing saga is not an error here
+	}
+	if err != nil {
 		return nil, err
 	}
-	return &found[0], nil
+	return &found.Instance, found.Unreadable
 }
 
-// look reports the ends of children that a parent may have missed, because the store abandoned a child that could not be read.
+// look reports the ends of children that a parent may have missed: a version before this one abandoned a child that it could
+// not read without a word to the parent.
 func (e *Engine) look(ctx context.Context) {
 	for {
 		select {

@@ -96,3 +96,49 @@ func TestRule23AChildWhoseStartWasRefusedDoesNotStartLater(t *testing.T) {
 	_, err = store.Saga(t.Context(), child)
 	require.ErrorIs(t, err, record.ErrSagaNotFound)
 }
+
+// brokenFamily returns a parent that waits for its child, which waits for a signal, on a store of which rows can be broken.
+func brokenFamily(t *testing.T) (b *faultyStore, e *engine.Engine, parent saga.Instance, start saga.ChildStart) {
+	t.Helper()
+	b = newFaultyStore(t, memory.Config{})
+	e = run(t, engine.Config{Store: b, Outbox: nullOutbox{}})
+	define(t, b.Store, "child", `[{"name":"a","signal":"go"}]`)
+	define(t, b.Store, "parent", `[{"name":"a","saga":"child"}]`)
+	parent, _, err := e.Start(t.Context(), record.StartRequest{SagaID: "01JD0000000000000000000000", Definition: "parent"})
+	require.NoError(t, err)
+	return b, e, parent, saga.ChildStart{
+		ID: parent.Steps[0].Child(), Definition: "child", Parent: saga.Parent{Saga: parent.ID, Step: "a", Level: 2}, Compensatable: true,
+	}
+}
+
+func (b *faultyStore) breaks(id string, broken bool) { b.with(func() { b.unreadable[id] = broken }) }
+
+func TestRule23TheStartOfAChildStaysWhileItsParentCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b, e, parent, start := brokenFamily(t)
+	b.breaks(parent.ID, true)
+	message := between(t, saga.Execute, saga.Message{Start: &start})
+	require.ErrorIs(t, e.Deliver(t.Context(), message), record.ErrUnreadable, "so that the message stays in the outbox")
+	b.breaks(parent.ID, false)
+	require.NoError(t, e.Deliver(t.Context(), message))
+	_, err := b.Saga(t.Context(), start.ID)
+	require.NoError(t, err, "the child starts once the parent was repaired")
+}
+
+func TestRule23TheEndOfAChildThatCannotBeReadWaitsForItsRepair(t *testing.T) {
+	t.Parallel()
+	b, e, parent, start := brokenFamily(t)
+	require.NoError(t, e.Deliver(t.Context(), between(t, saga.Execute, saga.Message{Start: &start})))
+	child, err := e.Signal(t.Context(), start.ID, saga.Signal{Name: "go", Output: []byte(`{"x":1}`)})
+	require.NoError(t, err)
+	require.Equal(t, saga.Completed, child.Status)
+	b.breaks(start.ID, true)
+	ended := between(t, saga.Execute, child.EndedMessage())
+	ended.ID = child.EndedMessage().ID
+	require.ErrorIs(t, e.Deliver(t.Context(), ended), record.ErrUnreadable)
+	b.breaks(start.ID, false)
+	require.NoError(t, e.Deliver(t.Context(), ended))
+	after, err := b.Saga(t.Context(), parent.ID)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"x":1}`, string(after.Data))
+}

@@ -19,6 +19,8 @@ type Store interface {
 	// Due returns up to limit sagas whose WakeAt is at least grace before the time of the store, in the order of
 	// (WakeAt, SagaID), after the given position. The zero position is the start.
 	Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error)
+	// Saga returns one saga. An unreadable one is returned with its readable part. Error: record.ErrSagaNotFound.
+	Saga(ctx context.Context, id string) (record.StoredSaga, error)
 	// Changed returns the sagas whose revision is higher than the given one.
 	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	// Definition returns one registered version. Error: record.ErrDefinitionNotFound.

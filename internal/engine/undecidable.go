@@ -5,6 +5,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 const reasonUnreadableSaga = "unreadable_saga"
@@ -34,17 +35,33 @@ func (b *batchState) abandon(r *request, s *sagaState, action saga.Action) answe
 	case status.Terminal():
 		return s.refuse(saga.RefusedNotApplicable, "abandon does not apply to a saga that is %s", status)
 	}
+	progress := s.instance.Progress
+	next := record.Abandoned(s.instance, action.ID, b.now) // as the store closes it
+	if progress.Phase == "" {
+		next.Progress = progress // it was not read, so it stays
+	}
+	if err := b.tellParent(&next); err != nil {
+		return answer{instance: s.instance, err: err}
+	}
 	b.abandoned = append(b.abandoned, record.Abandonment{
 		SagaID: r.sagaID, Actor: action.Actor, Reason: action.Reason, Action: action.ID, Sinks: b.sinks(string(saga.EntryAbandoned)),
 	})
 	b.abandoning = append(b.abandoning, r)
 	s.abandoned = true
-	progress := s.instance.Progress
-	s.instance = record.Abandoned(s.instance, action.ID, b.now) // as the store closes it
-	if progress.Phase == "" {
-		s.instance.Progress = progress // it was not read, so it stays
-	}
+	s.instance = next
 	return answer{instance: s.instance}
+}
+
+// tellParent tells the parent of a saga that the store abandons, as the core does for all others.
+func (b *batchState) tellParent(in *saga.Instance) error {
+	if in.Parent == nil {
+		return nil
+	}
+	message, err := wire.EncodeMessage(in, in.EndedMessage())
+	if err == nil {
+		b.commands = append(b.commands, message)
+	}
+	return err
 }
 
 func (s *sagaState) refuse(code, format string, arguments ...any) answer {

@@ -7,7 +7,7 @@ import (
 )
 
 // StoredSaga is a saga as a list or a lookup found it. If Unreadable is non-nil, it wraps ErrUnreadable, and Instance
-// holds only what its columns contain; its progress then has only the names of steps.
+// holds only what its columns contain; its progress then has only the names of steps, and, from a lookup by id, the parent.
 type StoredSaga struct {
 	saga.Instance
 	Unreadable error

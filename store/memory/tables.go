@@ -55,7 +55,7 @@ type sagaRow struct {
 func (r sagaRow) stored() record.StoredSaga {
 	found := record.StoredSaga{Instance: record.Clone(r.Instance)}
 	if r.Unreadable != "" {
-		found.Progress = saga.Progress{Steps: make([]saga.StepState, len(r.Steps))}
+		found.Progress = saga.Progress{Steps: make([]saga.StepState, len(r.Steps)), Parent: r.Parent}
 		for i := range r.Steps {
 			found.Steps[i].Name = r.Steps[i].Name
 		}

@@ -31,6 +31,7 @@ func RunDamaged(t *testing.T, open OpenDamaged) {
 	t.Helper()
 	rules := map[string]func(*Fixture, Damage){
 		"a batch with an unreadable saga continues without it": unreadableInBatch,
+		"an unreadable child names its parent":                 unreadableChild,
 		"an unreadable saga is listed with its readable part":  unreadableListed,
 		"an unreadable saga can be abandoned, once":            unreadableAbandoned,
 		"a saga without its definition can be abandoned":       undefinedAbandoned,
@@ -67,6 +68,25 @@ func unreadableInBatch(f *Fixture, damage Damage) {
 	assert.NotContains(t, loaded.Instances, broken)
 	assert.Empty(t, loaded.Busy)
 	assert.Equal(t, int64(2), f.Get(sound).Revision)
+}
+
+func unreadableChild(f *Fixture, damage Damage) {
+	t := f.t
+	want := &saga.Parent{Saga: NewID(), Step: "ship", Level: 2}
+	child := f.Start(saga.Start{Parent: want}).ID
+	damage.BreakSaga(child)
+	found, err := f.Saga(t.Context(), child)
+	require.NoError(t, err)
+	assert.Equal(t, want, found.Parent)
+	err = f.Transact(t.Context(), record.Batch{SagaIDs: []string{child}}, func(loaded record.Loaded) (record.Changes, error) {
+		if broken, known := loaded.Unreadable[child]; known { // the first call may use the cache
+			found = broken
+		}
+		return record.Changes{Abandoned: []record.Abandonment{{SagaID: child}}}, nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, want, found.Parent)
+	require.ErrorIs(t, found.Unreadable, record.ErrUnreadable)
 }
 
 func unreadableListed(f *Fixture, damage Damage) {

@@ -78,7 +78,7 @@ func (a *api) load(definition string) (end func() []string) {
 	starting.Go(func() {
 		for ctx.Err() == nil {
 			var started resource.Saga
-			status, err := a.call(http.MethodPost, "/v1/sagas", "", map[string]any{"definition": definition}, &started)
+			status, err := a.patiently(http.MethodPost, "/v1/sagas", map[string]any{"definition": definition}, &started)
 			if !assert.NoError(a.t, err) || !assert.Equal(a.t, http.StatusCreated, status) {
 				return
 			}

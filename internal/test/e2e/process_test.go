@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // settled is how long sagas may take to end after the last fault.
@@ -156,12 +158,26 @@ func (a *api) call(method, path, key string, body, into any) (int, error) {
 	return env.Call(&http.Client{Timeout: 20 * time.Second}, method, a.base+path, key, body, into)
 }
 
-// must calls and requires the status.
+// must calls and requires the status. A loaded machine may answer 503, after which a client repeats a call: a key makes a
+// repeated start one saga.
 func (a *api) must(status int, method, path string, body, into any) {
 	a.t.Helper()
-	got, err := a.call(method, path, "", body, into)
+	got, err := a.patiently(method, path, body, into)
 	require.NoError(a.t, err)
 	require.Equal(a.t, status, got, "%s %s", method, path)
+}
+
+func (a *api) patiently(method, path string, body, into any) (status int, err error) {
+	key := ""
+	if method == http.MethodPost {
+		key = rand.Text()
+	}
+	for deadline := time.Now().Add(settled); ; {
+		status, err = a.call(method, path, key, body, into)
+		if err != nil || status != http.StatusServiceUnavailable || time.Now().After(deadline) || !wait.For(a.t.Context(), 100*time.Millisecond) {
+			return status, err
+		}
+	}
 }
 
 func (a *api) ready() {

@@ -97,5 +97,15 @@ func peerMutants() []mutant {
 			"` between '0001-01-02' and '9999-12-30'`", "` < 'infinity'`",
 			[]layer{{"broken rows", []string{"./store", "-run", "NoBrokenRow"}}},
 		},
+		{
+			"a parent that does not hear of an unreadable child", "internal/engine/undecidable.go",
+			"if in.Parent == nil {", "if in.Parent == nil || in.Phase == \"\" {",
+			[]layer{{"families", []string{"./server", "-run", "Rule23TheParentOfAnUnreadableChild"}}},
+		},
+		{
+			"an unreadable saga that messages take for none", "internal/engine/children.go",
+			"return &found.Instance, found.Unreadable", "if found.Unreadable != nil {\n\t\treturn nil, nil\n\t}\n\treturn &found.Instance, nil",
+			[]layer{{"families", []string{"./internal/engine", "-run", "Rule23"}}},
+		},
 	}
 }

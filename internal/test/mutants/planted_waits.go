@@ -107,7 +107,7 @@ func childMutants() []mutant {
 		},
 		{
 			"an end of a child that is lost", "saga/children.go",
-			"t.messages = append(t.messages, Message{ID: id, Ended: t.next.Parent})", "_ = id", core,
+			"t.messages = append(t.messages, t.next.EndedMessage())", "", core,
 		},
 		{
 			"a cancel that does not reach the child", "saga/backward.go",
