@@ -28,6 +28,20 @@ type sagaMetrics struct {
 	mu    sync.Mutex
 	named map[string]map[string]bool // steps that metrics name, by definition
 	steps int                        // how many these are
+	known map[attemptLabels]attemptSeries
+}
+
+// attemptLabels are the labels of the end of an attempt.
+type attemptLabels struct {
+	definition, step string
+	action           saga.Direction
+	outcome          string
+}
+
+// attemptSeries are the series under such labels. They are kept, because every attempt would have to find them by their labels.
+type attemptSeries struct {
+	count    prometheus.Counter
+	duration prometheus.Observer // nil unless the outcome is a success
 }
 
 func newSagaMetrics(registry *prometheus.Registry) *sagaMetrics {
@@ -48,7 +62,7 @@ func newSagaMetrics(registry *prometheus.Registry) *sagaMetrics {
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "saga_timer_lateness_seconds", Help: "From the time at which a saga was due to the decision.", Buckets: short,
 		}),
-		named: make(map[string]map[string]bool),
+		named: make(map[string]map[string]bool), known: make(map[attemptLabels]attemptSeries),
 	}
 	registry.MustRegister(m.started, m.finished, m.duration, m.attempts, m.stepDuration, m.lateness)
 	return m
@@ -115,9 +129,24 @@ func (m *sagaMetrics) attempt(definition string, d engine.Decided, entry *saga.E
 	if !is {
 		return
 	}
-	step := m.stepLabel(definition, entry.Step)
-	m.attempts.WithLabelValues(definition, step, string(ended.action), ended.outcome).Inc()
-	if ended.known && ended.outcome == attemptSucceeded {
-		m.stepDuration.WithLabelValues(definition, step, string(ended.action)).Observe(max(0, entry.At.Sub(ended.dispatched).Seconds()))
+	series := m.series(attemptLabels{definition, m.stepLabel(definition, entry.Step), ended.action, ended.outcome})
+	series.count.Inc()
+	if ended.known && series.duration != nil {
+		series.duration.Observe(max(0, entry.At.Sub(ended.dispatched).Seconds()))
 	}
+}
+
+func (m *sagaMetrics) series(labels attemptLabels) attemptSeries {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found, known := m.known[labels]
+	if !known {
+		action := string(labels.action)
+		found.count = m.attempts.WithLabelValues(labels.definition, labels.step, action, labels.outcome)
+		if labels.outcome == attemptSucceeded {
+			found.duration = m.stepDuration.WithLabelValues(labels.definition, labels.step, action)
+		}
+		m.known[labels] = found
+	}
+	return found
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// answer handles one command and returns its answer. ctx ends when the worker must stop at once.
-func (w *Worker) answer(ctx context.Context, message wire.Message) wire.Answer {
+// answer handles one command and returns its answer. ctx ends when the worker must stop at once; run runs the handler.
+func (w *Worker) answer(ctx context.Context, message wire.Message, run func(func())) wire.Answer {
 	delivery, err := wire.DecodeCommand(message)
 	if err != nil {
 		w.log.Error("a message is not a valid command and becomes a dead letter", "message_id", message.MessageID, "error", err)
 		return wire.Answer{Settlement: wire.Rejected}
 	}
-	return w.once(ctx, delivery.ID.String(), func() wire.Answer { return w.execute(ctx, delivery, message.CorrelationID) })
+	return w.once(ctx, delivery.ID.String(), func() wire.Answer { return w.execute(ctx, delivery, message.CorrelationID, run) })
 }
 
 // execute handles one command, once a slot is free.
-func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string) wire.Answer {
+func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string, run func(func())) wire.Answer {
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -36,7 +36,7 @@ func (w *Worker) execute(ctx context.Context, delivery wire.Delivery, id string)
 	}
 	work, cancel := withDeadline(ctx, delivery.Deadline)
 	defer cancel()
-	output, err := w.handle(work, delivery, log)
+	output, err := w.handle(work, delivery, run, log)
 	return settle(ctx, work, output, err, log)
 }
 
@@ -58,14 +58,16 @@ func withDeadline(ctx context.Context, deadline time.Time) (context.Context, con
 }
 
 // handle calls the command's handler.
-func (w *Worker) handle(ctx context.Context, delivery wire.Delivery, log func() *slog.Logger) (json.RawMessage, error) {
+func (w *Worker) handle(
+	ctx context.Context, delivery wire.Delivery, run func(func()), log func() *slog.Logger,
+) (json.RawMessage, error) {
 	w.mu.Lock()
 	h := w.handlers[delivery.Name]
 	w.mu.Unlock()
 	if h == nil {
 		return nil, Retry(CodeUnknownCommand, "this worker has no handler for "+delivery.Name)
 	}
-	return protect(log, func() (json.RawMessage, error) { return h(ctx, delivery) })
+	return protect(run, log, func() (json.RawMessage, error) { return h(ctx, delivery) })
 }
 
 // logger returns the logger of the worker.

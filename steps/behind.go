@@ -94,7 +94,7 @@ func throughBarrier[Tx any](
 		}
 		return stored(delivery.ID, t.reply)
 	}
-	output, err := protect(w.logger, func() (json.RawMessage, error) { return work(ctx, t.tx, t.output) })
+	output, err := protect(alone, w.logger, func() (json.RawMessage, error) { return work(ctx, t.tx, t.output) })
 	if unanswerable(ctx, err) {
 		return nil, err
 	}

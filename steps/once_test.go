@@ -29,7 +29,7 @@ func TestACommandDeliveredAgainWhileItRunsDoesNotRunTwice(t *testing.T) {
 		deliver := func(ctx context.Context, attempt int) wire.Answer {
 			id := saga.CommandID{Saga: "s", Step: "charge", Direction: saga.Execute, Round: 1, Attempt: attempt}
 			command := wire.Command{ID: id, Name: "payments.charge", Timeout: time.Hour, Body: json.RawMessage(`{"data":{}}`)}
-			return w.answer(ctx, command.Message("saga.replies", time.Now()))
+			return w.answer(ctx, command.Message("saga.replies", time.Now()), alone)
 		}
 		answers := make(chan wire.Answer, 4)
 		var deliveries sync.WaitGroup

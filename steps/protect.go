@@ -11,11 +11,11 @@ import (
 )
 
 // protect calls a handler and reads its error. A panic becomes an error, also one of the error's own methods, and so does
-// runtime.Goexit. The handler runs in a goroutine of its own, because Goexit ends the goroutine that calls it: the command
+// runtime.Goexit. run runs the handler on another goroutine, because Goexit ends the goroutine that calls it: the command
 // would get no answer and would be delivered again at once.
-func protect(log func() *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
+func protect(run func(func()), log func() *slog.Logger, call func() (json.RawMessage, error)) (output json.RawMessage, err error) {
 	done := make(chan struct{})
-	go func() {
+	run(func() {
 		defer close(done)
 		returned := false
 		defer func() {
@@ -33,10 +33,13 @@ func protect(log func() *slog.Logger, call func() (json.RawMessage, error)) (out
 		output, err = call()
 		err = understood(err)
 		returned = true
-	}()
+	})
 	<-done
 	return output, err
 }
+
+// alone runs a call on a goroutine of its own.
+func alone(call func()) { go call() }
 
 // textOf returns the text of a panic, whatever the methods of its value do.
 func textOf(cause any) (text string) {

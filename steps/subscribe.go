@@ -127,7 +127,7 @@ const (
 func handled(ctx context.Context, log *slog.Logger, event Event, handle func(context.Context, Event) error) bool {
 	pause := firstEventPause
 	for {
-		_, err := protect(func() *slog.Logger { return log }, func() (json.RawMessage, error) { return nil, handle(ctx, event) })
+		_, err := protect(alone, func() *slog.Logger { return log }, func() (json.RawMessage, error) { return nil, handle(ctx, event) })
 		if err == nil {
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/saga-orchestrator/orchestrator/internal/goroutines"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -93,9 +94,11 @@ func (w *Worker) Run(ctx context.Context, transport Transport) error {
 		case <-ended:
 		}
 	})
+	calls := goroutines.NewPool()
 	err := transport.Receive(ctx, w.queue, w.config.Concurrency, func(message wire.Message) wire.Answer {
-		return w.answer(work, message)
+		return w.answer(work, message, calls.Run)
 	})
+	calls.Close()
 	close(ended)
 	grace.Wait()
 	return err

@@ -31,7 +31,7 @@ const (
 	updateSagaWhere = `) n
 			where s.id = n.id and s.revision = n.loaded and s.write_token = n.token and s.xmin = n.transaction
 			returning 1)
-		select require_rows($18, count(*), 'update sagas as they were found') from updated`
+		select require_rows($18, count(*), 'update sagas as they were found'), pg_current_xact_id()::xid from updated`
 	updateSagas = updateSagaFrom + `unnest($1::text[]) as id, unnest($2::bigint[]) as loaded,
 				unnest($3::timestamptz[]) as deadline_at, unnest($4::text[]) as status, unnest($5::bigint[]) as revision,
 				unnest($6::text[]) as data, unnest($7::timestamptz[]) as updated_at,
@@ -61,9 +61,12 @@ const (
 		select ($1::text[])[1], ($2::text[])[1], ($3::text[])[1], ($4::timestamptz[])[1], ($5::bytea[])[1],
 			clock_timestamp() + $6::interval, true, 0, ''`
 
-	// The outbox is often empty, and a join planned then would compare every row with every command.
-	deleteCommands   = `delete from outbox o where o.saga_id = any($1::text[]) and o.saga_id || '/' || o.command = any($2::text[])`
-	deleteOneCommand = `delete from outbox o where o.saga_id = ($1::text[])[1] and o.saga_id || '/' || o.command = ($2::text[])[1]`
+	// The outbox is often empty, and a join planned then would compare every row with every command, as "= any" would. "is true"
+	// keeps the subquery out of the joins, so that Postgres hashes it.
+	deleteCommands = `delete from outbox o where o.saga_id = any($1::text[])
+		and (o.saga_id || '/' || o.command in (select unnest($2::text[]))) is true`
+	deleteOneCommand = `delete from outbox o where o.saga_id = ($1::text[])[1]
+		and (o.saga_id || '/' || o.command in (select ($2::text[])[1])) is true`
 )
 
 // forRows returns the form of a statement for n rows.

@@ -76,7 +76,7 @@ func (w *write) queue(b *pgx.Batch) error {
 	w.store.queueCommands(b, w.changes.Commands)
 	w.queueKeys(b, created)
 	w.store.queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))
-	if len(w.changes.Created)+len(w.changes.Updated) > 0 {
+	if len(w.changes.Created) > 0 && len(w.changes.Updated) == 0 { // an update returns it, too
 		b.Queue(`select pg_current_xact_id()::xid`).QueryRow(func(row pgx.Row) error { return row.Scan(&w.fence.transaction) })
 	}
 	return nil
@@ -136,7 +136,8 @@ func (w *write) queueUpdated(b *pgx.Batch) error {
 	b.Queue(forRows(len(updated), updateOneSaga, updateSagas),
 		fences.ids, fences.revisions, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
 		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress,
-		fences.tokens, fences.transactions, w.fence.token, len(updated))
+		fences.tokens, fences.transactions, w.fence.token, len(updated),
+	).QueryRow(func(row pgx.Row) error { return row.Scan(nil, &w.fence.transaction) })
 	return nil
 }
 

@@ -49,6 +49,7 @@ const stateBytes = 8 << 20
 type sagaState struct {
 	def       *saga.Definition
 	instance  saga.Instance
+	before    *saga.Instance // as it was loaded; nil: it was not, or cannot be read
 	created   bool
 	changed   bool
 	abandoned bool // by the store, because the core cannot decide on it
@@ -272,7 +273,7 @@ func (b *batchState) find(id string) (*sagaState, error) {
 	if !found {
 		return nil, nil //nolint:nilnil // a missing saga is not an error here
 	}
-	s := &sagaState{instance: instance}
+	s := &sagaState{instance: instance, before: &instance}
 	def, err := b.definitions.get(instance.Definition, instance.Version)
 	switch {
 	case errors.Is(err, record.ErrUnreadable):

@@ -30,11 +30,7 @@ func (b *batchState) decided(yield func(Decided) bool) {
 		if s.def == nil || len(s.entries) == 0 {
 			continue
 		}
-		d := Decided{Definition: s.def, After: &s.instance, Entries: s.entries, WakeAt: s.wakeAt}
-		if before, loaded := b.loaded.Instances[id]; loaded {
-			d.Before = &before
-		}
-		if !yield(d) {
+		if !yield(Decided{Definition: s.def, Before: s.before, After: &s.instance, Entries: s.entries, WakeAt: s.wakeAt}) {
 			return
 		}
 	}

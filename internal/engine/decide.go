@@ -139,6 +139,7 @@ func assemble(requests []*request) record.Batch {
 func (e *Engine) conclude(requests []*request, state *batchState) (busy []*request) {
 	e.config.Outbox.Dispatch(state.commands)
 	e.config.Outbox.Dispatch(state.redriven)
+	ended := answered(requests)
 	for _, id := range state.order {
 		s := state.sagas[id]
 		if s.fault != nil || s.abandoned {
@@ -150,7 +151,7 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 		if s.changed {
 			e.watchers.announce(&s.instance)
 		}
-		if e.mayWithdraw(requests, state, s) {
+		if e.mayWithdraw(ended, s) {
 			e.timers.set(id, now, now, false)
 		}
 	}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -10,17 +8,17 @@ import (
 // mayWithdraw reports whether a wake should look into the outbox at once, because settings of a queue may hold back a command
 // that the saga takes back: it has just turned back, or no longer awaits the command although nothing answered it. Only wakes
 // and actions read the outbox; a reply does not see it.
-func (e *Engine) mayWithdraw(requests []*request, b *batchState, s *sagaState) bool {
-	before, loaded := b.loaded.Instances[s.instance.ID]
-	if !loaded || !s.changed {
+func (e *Engine) mayWithdraw(answered map[saga.CommandID]bool, s *sagaState) bool {
+	before := s.before
+	if before == nil || !s.changed {
 		return false
 	}
-	turned := turningBack(&s.instance) != direction{} && turningBack(&s.instance) != turningBack(&before)
+	turned := turningBack(&s.instance) != direction{} && turningBack(&s.instance) != turningBack(before)
 	var held []wire.Command
 	for i := range before.Steps {
 		was, wasOut := before.CommandOut(i)
 		is, isOut := s.instance.CommandOut(i)
-		if wasOut && (!isOut || is != was || s.instance.Status.Terminal()) && !answers(requests, was) {
+		if wasOut && (!isOut || is != was || s.instance.Status.Terminal()) && !answered[was] {
 			held = e.appendHeld(held, s.def, was)
 		}
 		if turned && isOut && is.Direction == saga.Execute {
@@ -40,18 +38,18 @@ func (e *Engine) appendHeld(held []wire.Command, def *saga.Definition, id saga.C
 	return held
 }
 
-// answers reports whether a request says how a command ended.
-func answers(requests []*request, id saga.CommandID) bool {
-	return slices.ContainsFunc(requests, func(r *request) bool {
+// answered returns the commands of which the requests say how they ended.
+func answered(requests []*request) map[saga.CommandID]bool {
+	ended := make(map[saga.CommandID]bool, len(requests))
+	for _, r := range requests {
 		switch cause := r.cause.(type) {
 		case saga.Reply:
-			return cause.Command == id
+			ended[cause.Command] = true
 		case saga.Lost:
-			return cause.Command == id
-		default:
-			return false
+			ended[cause.Command] = true
 		}
-	})
+	}
+	return ended
 }
 
 // direction is the way in which a saga goes back; zero: it goes forward.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
+	"github.com/saga-orchestrator/orchestrator/internal/goroutines"
 	"github.com/saga-orchestrator/orchestrator/internal/wait"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -18,11 +19,11 @@ const (
 // until ctx ends. It then waits for the running calls, settles them and returns. A command is settled only after the
 // broker has confirmed its reply.
 func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle func(wire.Message) wire.Answer) error {
-	calls := pool{idle: make(chan func())}
+	calls := goroutines.NewPool()
 	b.consume(ctx, consumer{
 		queue: b.names.worker(queue), prefetch: limit, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
-			calls.run(func() {
+			calls.Run(func() {
 				v := requeue // kept if handle never returns
 				defer func() { settle(v) }()
 				if !brokerCanDeadLetter(&message) {
@@ -36,7 +37,7 @@ func (b *Broker) Receive(ctx context.Context, queue string, limit int, handle fu
 			})
 		},
 	})
-	calls.close()
+	calls.Close()
 	return nil
 }
 

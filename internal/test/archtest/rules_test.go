@@ -17,7 +17,7 @@ func imports() map[string][]string {
 		"internal/definitions":     {"saga", "saga/condition", "saga/schema"},
 		"internal/record":          {"saga", "steps/wire"},
 		"internal/engine":          {"saga", "internal/record", "steps/wire", "internal/failpoint", "internal/wait", "internal/definitions"},
-		"steps":                    {"saga", "saga/rawjson", "steps/wire", "client", "api/resource", "internal/rabbit", "internal/failpoint", "internal/wait"}, // a typed saga registers and starts itself
+		"steps":                    {"saga", "saga/rawjson", "steps/wire", "client", "api/resource", "internal/rabbit", "internal/failpoint", "internal/wait", "internal/goroutines"}, // a typed saga registers and starts itself
 		"steps/wire":               {"saga", "saga/rawjson"},
 		"store":                    {"saga", "internal/record", "steps/wire", "migrations", "internal/failpoint", "internal/wait", "internal/definitions", "internal/seal"},
 		"store/memory":             {"saga", "internal/record", "steps/wire", "internal/definitions"},
@@ -46,7 +46,7 @@ func imports() map[string][]string {
 		"internal/loadtest":        {},
 		"internal/test/mutants":    {},
 		"internal/process":         {},
-		"internal/rabbit":          {"steps/wire", "internal/failpoint", "internal/wait"},
+		"internal/rabbit":          {"steps/wire", "internal/failpoint", "internal/wait", "internal/goroutines"},
 		"internal/test/e2e":        {all},
 		"internal/operate":         {"saga", "internal/record", "steps/wire", "internal/wait"},
 		"internal/events":          {"internal/record", "steps/wire", "internal/failpoint", "internal/wait"},
@@ -56,6 +56,7 @@ func imports() map[string][]string {
 		"internal/test/modelcheck": {"saga"},
 		"internal/traces":          {"saga"},
 		"internal/wait":            {},
+		"internal/goroutines":      {},
 		"internal/workercheck":     {"saga", "steps/wire"},
 		"internal/test/workers":    {},
 		"internal/test/tutorial":   {},
