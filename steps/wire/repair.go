@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // unusable is a number that no limit allows. It stands for what JSON has no number for.
@@ -36,12 +37,16 @@ func repaired(document []byte, asText bool) []byte {
 	return fixed
 }
 
-// notNumber returns the length of the word for a number that JSON does not have, if the text begins with one. Python's encoder writes
-// them by default.
+// notNumber returns the length of the word for a number that JSON does not have, if the text begins with one. Python's encoder
+// writes NaN and Infinity by default; C's printf writes nan and inf, and Go's +Inf.
 func notNumber(text []byte) int {
-	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
-		if bytes.HasPrefix(text, []byte(word)) {
-			return len(word)
+	sign := 0
+	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
+		sign = 1
+	}
+	for _, word := range []string{"infinity", "inf", "nan"} {
+		if end := sign + len(word); len(text) >= end && strings.EqualFold(string(text[sign:end]), word) {
+			return end
 		}
 	}
 	return 0

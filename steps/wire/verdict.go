@@ -28,6 +28,7 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	}
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	read, err := readVerdict(content)
+	mended := err != nil
 	if err != nil {
 		if again, failed := readVerdict(repaired(content, false)); failed == nil {
 			read, err = again, nil
@@ -51,6 +52,9 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	if read.output != nil && !read.clean {
 		if err := saga.CheckJSON(read.output, saga.DefaultJSONLimits()); err != nil {
 			reply.OutputFault = "output: " + err.Error()
+			if mended && bytes.Contains(read.output, []byte(unusable)) {
+				reply.OutputFault = "output: NaN or an infinity, which JSON does not have"
+			}
 		}
 	}
 	if read.output != nil && read.output[0] != '{' {
