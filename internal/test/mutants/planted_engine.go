@@ -41,7 +41,7 @@ func engineMutants() []mutant {
 			"bytes > 0 && bytes+r.bytes > batchBytes", "bytes < 0 && bytes+r.bytes > batchBytes", engine,
 		},
 		{
-			"a measured time held back by the database's clock", "internal/engine/batch.go",
+			"a measured time held back by the database's clock", "internal/engine/decide_event.go",
 			"if now.After(b.now) && r.measured.After(now) {", "if now.After(b.now) && r.measured.Before(now) {", engine,
 		},
 		{

@@ -102,7 +102,7 @@ func childMutants() []mutant {
 			[]layer{engines()},
 		},
 		{
-			"a saga that opens again without asking its child", "saga/children.go",
+			"a saga that opens again without asking its child", "saga/children_unwind.go",
 			"s.Waiting == WaitForChild && s.CompensationAttempts > 0 {\n\t\t\tt.unwindChild(i)", "s.Waiting == WaitForChild && s.CompensationAttempts < 0 {\n\t\t\tt.unwindChild(i)", core,
 		},
 		{
@@ -114,23 +114,23 @@ func childMutants() []mutant {
 			"\tt.unwindChildren()\n", "", core,
 		},
 		{
-			"a report of a child that counts twice", "saga/children.go",
+			"a report of a child that counts twice", "saga/children_reports.go",
 			"if e.Revision > 0 && (", "if e.Revision < 0 && (", core,
 		},
 		{
-			"an abandoned child counted as failed", "saga/children.go",
+			"an abandoned child counted as failed", "saga/children_reports.go",
 			"s.Uncertain = true\n\t\tt.fail(i, failure.Code", "t.fail(i, failure.Code", core,
 		},
 		{
-			"a report of an earlier child that counts", "saga/children.go",
+			"a report of an earlier child that counts", "saga/children_reports.go",
 			"e.Child == \"\" || t.next.Steps[i].Child() != e.Child {", "e.Child == \"\" {", core,
 		},
 		{
-			"a parent that is done before its child", "saga/children.go",
+			"a parent that is done before its child", "saga/children_reports.go",
 			"case e.Status == Completed:", "case e.Status == Completed || e.Status == Compensated:", core,
 		},
 		{
-			"an abandoned child that turns back past its pivot", "saga/children.go",
+			"an abandoned child that turns back past its pivot", "saga/children_unwind.go",
 			"|| t.pivotLeftOut():", ":", core,
 		},
 	}
