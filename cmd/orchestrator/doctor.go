@@ -41,9 +41,10 @@ const (
 
 // diagnosis collects findings.
 type diagnosis struct {
-	findings []finding
-	queues   []string // of the stored definitions
-	steps    saga.Faults
+	findings     []finding
+	installation string   // id of the database's; empty: unknown
+	queues       []string // of the stored definitions
+	steps        saga.Faults
 }
 
 func (d *diagnosis) add(check, status, advice, found string, arguments ...any) {
@@ -118,6 +119,9 @@ func (d *diagnosis) database(ctx context.Context, url string) {
 	d.add("schema", statusIf(err != nil, "fail"), "run orchestrator migrate up", "%s", orUpToDate(err))
 	if err != nil {
 		return
+	}
+	if d.installation, err = kept.Installation(ctx); err != nil {
+		d.add("installation", "fail", "see the log of Postgres", "%s", withoutURL(err))
 	}
 	d.rights(ctx, conn)
 	d.backlog(ctx, kept)

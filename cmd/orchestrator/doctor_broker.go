@@ -39,6 +39,7 @@ func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
 		defer channel.Close()
 		return channel.QueueDeclarePassive(queue, true, false, false, false, nil)
 	}
+	d.owner(ctx, rabbit.Config{URL: url, Prefix: prefix, Installation: d.installation})
 	d.probe(ctx, conn, prefix)
 	d.deadLettering(ctx, rabbit.Config{URL: url, Prefix: prefix})
 	d.ownQueues(prefix, look)
@@ -47,6 +48,22 @@ func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
 			return
 		}
 		d.workerQueue(queue, prefix+".commands."+queue, look)
+	}
+}
+
+// owner checks that no other installation uses the prefix.
+func (d *diagnosis) owner(ctx context.Context, config rabbit.Config) {
+	if config.Installation == "" { // the database did not say
+		return
+	}
+	switch err := rabbit.CheckOwnership(ctx, config); {
+	case err == nil:
+		d.add("prefix", "ok", "", "%s belongs to no other installation", config.Prefix)
+	case errors.Is(err, rabbit.ErrForeign):
+		d.add("prefix", "fail", "choose another --amqp-prefix, or delete the queue "+config.Prefix+".installation if that installation is gone",
+			"%s belongs to another installation", config.Prefix)
+	default:
+		d.add("prefix", "warn", "see the checks before this one", "its owner cannot be checked: %s", refusal(err))
 	}
 }
 

@@ -102,8 +102,18 @@ func TestTheDoctorFindsQueuesWithoutConsumers(t *testing.T) {
 	c.done("definitions", "put", "order", "-")
 	require.Eventually(t, func() bool {
 		code, status := diagnose(t, url, amqpURL, prefix)
-		return code == exitDone && status["queue "+prefix+".replies"] == "ok" && status["queue stock"] == "warn"
+		return code == exitDone && status["queue "+prefix+".replies"] == "ok" && status["queue stock"] == "warn" && status["prefix"] == "ok"
 	}, 30*time.Second, 100*time.Millisecond)
+
+	other := env.Database(t)
+	require.NoError(t, store.Migrate(t.Context(), other))
+	_, status := diagnose(t, other, amqpURL, prefix)
+	assert.Equal(t, "fail", status["prefix"])
+	free := prefix + "-free"
+	_, status = diagnose(t, other, amqpURL, free)
+	assert.Equal(t, "ok", status["prefix"])
+	_, status = diagnose(t, url, amqpURL, free)
+	assert.Equal(t, "ok", status["prefix"], "the doctor has not claimed it for the other installation")
 }
 
 // serveFor runs an orchestrator on real servers until the test ends.

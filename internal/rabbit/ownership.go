@@ -25,6 +25,28 @@ func (t *topology) claim(conn *connection) error {
 	return fault
 }
 
+// CheckOwnership returns ErrForeign if the prefix belongs to another installation than Config.Installation. It claims nothing.
+func CheckOwnership(ctx context.Context, config Config) error {
+	config = config.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, config.Timeout)
+	defer cancel()
+	conn, err := dial(ctx, config, config.Name+" check", newReadLimits())
+	if err != nil {
+		return fmt.Errorf("check the owner of the prefix: %w", err)
+	}
+	defer conn.close(closePatience)
+	channel, err := conn.channel()
+	if err != nil {
+		return fmt.Errorf("check the owner of the prefix: %w", err)
+	}
+	t := &topology{names: names{config.Prefix}, config: config}
+	err = conn.within(func() error { return t.marker().passive(channel) })
+	if is(err, amqp.NotFound) {
+		return nil // a claim would create it
+	}
+	return t.claim(conn)
+}
+
 // yield stops or allows consuming: the messages of another installation are not ours.
 func (t *topology) yield(foreign bool) {
 	switch was := errors.Is(t.problem, ErrForeign); {
