@@ -19,9 +19,9 @@ sbom: build ## list the modules of the program and their licences, as CycloneDX,
 	$(RELEASE_TOOL) cyclonedx-gomod bin -json -licenses -noserial -version $(VERSION) -output bin/orchestrator.cdx.json bin/orchestrator
 
 test: ## run all tests on private servers
-	go test ./internal/test/modelcheck
-	go test -run Simulation ./internal/test/sim
-	$(WITH_SERVERS) -- go test -race -timeout 15m ./...
+	go test -timeout 30m ./internal/test/modelcheck
+	go test -timeout 30m -run Simulation ./internal/test/sim
+	$(WITH_SERVERS) -- go test -race -timeout 30m ./...
 
 soak: ## simulate a million sagas from a new random seed
 	go test -run Simulation -timeout 4h -v ./internal/test/sim -sim.sagas=1000000
