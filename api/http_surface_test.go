@@ -328,7 +328,11 @@ func TestAStartByMessageRequiresAMessageID(t *testing.T) {
 	assert.Equal(t, "amqp", request.Actor)
 	assert.Empty(t, request.TraceParent)
 
-	for _, id := range []string{"", "\xff", "a\nb", strings.Repeat("k", 256)} {
+	message.Body = []byte("\ufeff" + `{"definition":"order"}`)
+	_, err = api.DecodeStartMessage(message, time.Now())
+	require.NoError(t, err, "as in replies, a byte order mark does not matter")
+
+	for _, id := range []string{"", "\xff", "\ufffd", "a\nb", strings.Repeat("k", 256)} {
 		message.MessageID = id
 		_, err = api.DecodeStartMessage(message, time.Now())
 		require.ErrorContains(t, err, "invalid_parameter")

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bytes"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -20,10 +23,11 @@ func DecodeStartMessage(message wire.Message, now time.Time) (record.StartReques
 	if message.Queue == record.StartRequests {
 		return decodeStartRequest(message, now)
 	}
-	if message.MessageID == "" || !printable(message.MessageID, maxIdempotencyKey) {
+	// A dead letter has the replacement character in place of what was no text: one start could not be told from another.
+	if message.MessageID == "" || !printable(message.MessageID, maxIdempotencyKey) || strings.ContainsRune(message.MessageID, utf8.RuneError) {
 		return record.StartRequest{}, parameter("message_id", "must be 1 to 255 printable characters: it is the idempotency key")
 	}
-	request, err := DecodeStart(message.Body, now)
+	request, err := DecodeStart(bytes.TrimPrefix(message.Body, []byte("\ufeff")), now)
 	if err != nil {
 		return record.StartRequest{}, err
 	}

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/internal/relay"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
@@ -51,7 +53,8 @@ func (b *between) PublishAlone(ctx context.Context, command *wire.Command) wire.
 	return b.Publisher.PublishAlone(ctx, command)
 }
 
-// send delivers a message. One that was not delivered stays in the outbox until its lease ends.
+// send delivers a message. One that was not delivered stays in the outbox: until its lease ends, or longer if a saga that it is
+// about cannot be read.
 func (b *between) send(ctx context.Context, message *wire.Command) wire.Receipt {
 	select {
 	case b.slots <- struct{}{}:
@@ -59,10 +62,14 @@ func (b *between) send(ctx context.Context, message *wire.Command) wire.Receipt 
 	case <-ctx.Done():
 		return wire.Receipt{Outcome: wire.Unconfirmed, Reason: ctx.Err().Error()}
 	}
-	if err := b.deliver(ctx, message); err != nil {
+	switch err := b.deliver(ctx, message); {
+	case err == nil:
+		return wire.Receipt{Outcome: wire.Confirmed}
+	case errors.Is(err, record.ErrUnreadable): // delivered again after longer and longer pauses
+		return wire.Receipt{Outcome: wire.Refused, Reason: err.Error()}
+	default:
 		return wire.Receipt{Outcome: wire.Unconfirmed, Reason: err.Error()}
 	}
-	return wire.Receipt{Outcome: wire.Confirmed}
 }
 
 // wait waits until every message that is being delivered was settled.

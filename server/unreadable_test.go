@@ -7,13 +7,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"github.com/saga-orchestrator/orchestrator/api/resource"
-	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
-	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
@@ -111,58 +107,4 @@ func hasEnded(t *testing.T, path string) {
 	status, answer := request(t, http.MethodPost, collection+"actions", `{"action":"abandon","filter":{"ids":["`+id+`"]},"reason":"again","dry_run":true}`)
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Contains(t, answer, `"refused":"abandon does not apply to a saga that is `, "a dry run agrees")
-}
-
-func TestRule23TheParentOfAnUnreadableChildHearsThatItWasAbandoned(t *testing.T) {
-	t.Parallel()
-	url, prefix := env.Broker(t, "work")
-	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true}
-	f := newFamily(t, config)
-	database, err := pgxpool.New(t.Context(), config.DatabaseURL)
-	require.NoError(t, err)
-	t.Cleanup(database.Close)
-	for _, damage := range []string{
-		`progress = '{}'`, `labels = '{"a":1}'`, `version = 99`, `created_at = '4000-01-01 BC'`, `revision = 9223372036854775807`,
-	} {
-		t.Run(damage, func(t *testing.T) {
-			t.Parallel()
-			f := family{t, f.Client}
-			parent, child := f.begin()
-			_, err := database.Exec(t.Context(), `update sagas set `+damage+` where id = $1`, child.ID)
-			require.NoError(t, err)
-			broken, err := f.Saga(t.Context(), child.ID)
-			require.NoError(t, err)
-			require.NotEmpty(t, broken.Unreadable)
-			require.Equal(t, child.Parent, broken.Parent)
-			_, err = f.Abandon(t.Context(), child.ID, client.ActionOptions{Reason: "cannot be read"})
-			require.NoError(t, err)
-
-			stuck := f.until(parent.ID, func(s resource.Saga) bool { return s.Attention != nil })
-			require.Equal(t, saga.CompensationExhausted, stuck.Attention.Reason)
-			require.Equal(t, &saga.StepError{Code: "unreadable_saga", Message: "the child saga is abandoned, and cannot be read"}, stuck.Steps[0].Error)
-			_, err = f.Skip(t.Context(), parent.ID, client.ActionOptions{Step: "ship", Reason: "by hand"})
-			require.NoError(t, err)
-			f.until(parent.ID, compensated)
-		})
-	}
-	t.Run("it is repaired before the parent is", func(t *testing.T) {
-		t.Parallel()
-		f := family{t, f.Client}
-		parent, child := f.begin()
-		edit := func(version int) {
-			_, err := database.Exec(t.Context(), `update sagas set version = $2 where id = $1`, child.ID, version)
-			require.NoError(t, err)
-		}
-		edit(99)
-		_, err := f.Compensate(t.Context(), parent.ID, client.ActionOptions{Reason: "a change of mind"})
-		require.NoError(t, err)
-		_, err = f.Abandon(t.Context(), child.ID, client.ActionOptions{Reason: "cannot be read"})
-		require.NoError(t, err)
-		f.until(parent.ID, func(s resource.Saga) bool { return s.Attention != nil })
-		edit(1)
-		_, err = f.Retry(t.Context(), parent.ID, client.ActionOptions{Reason: "the row is as it was"})
-		require.NoError(t, err)
-		f.until(parent.ID, compensated)
-		f.until(child.ID, compensated)
-	})
 }

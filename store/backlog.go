@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // Backlog counts outbox rows, held back or not, dead letters and starts from SQL, each up to record.BacklogBound.
@@ -20,10 +21,10 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 			union all
 			select (select o.queue collate "C" from outbox o where o.queue collate "C" > q.queue order by o.queue collate "C" limit 1)
 			from queues q where q.queue is not null)
-		select count(*), min(created_at) filter (where created_at`+usable+`) from (
-			select o.created_at from queues q cross join lateral (
-				select o.created_at from outbox o where o.queue collate "C" = q.queue and o.claimed_until < 'infinity' limit $1) o
-			limit $1) o`, record.BacklogBound).
+		select count(*), min(created_at) filter (where created_at`+usable+` and not unread) from (
+			select o.created_at, o.refused_at is not null and q.queue = $2 as unread from queues q cross join lateral (
+				select o.created_at, o.refused_at from outbox o where o.queue collate "C" = q.queue and o.claimed_until < 'infinity' limit $1) o
+			limit $1) o`, record.BacklogBound, wire.BetweenSagas).
 		QueryRow(func(row pgx.Row) error {
 			var oldest *time.Time
 			err := row.Scan(&backlog.OutboxPending, &oldest)

@@ -176,13 +176,15 @@ func (r *claimedRow) complete(ctx context.Context, keys *seal.Keys, memo *defini
 		return errOutOfRange
 	}
 	if c.Body == nil {
-		return errors.New("it has no body")
-	}
-	if c.Body, err = keys.OpenBytes(*r.sagaID, sealedCommand+*r.localID, c.Body); err != nil {
-		return err
+		err = errors.New("it has no body")
+	} else {
+		c.Body, err = keys.OpenBytes(*r.sagaID, sealedCommand+*r.localID, c.Body)
 	}
 	if c.Queue == wire.BetweenSagas {
-		return nil
+		return nil // what a child tells is in its row as well
+	}
+	if err != nil {
+		return err
 	}
 	d, err := memo.Get(ctx, c.Definition, c.Version)
 	if err != nil {

@@ -60,6 +60,9 @@ func (r *sagaRow) stored(keys *seal.Keys, fault error) record.StoredSaga {
 	progress, err := decodeProgress(place{keys, in.ID}, r.progress, in.CreatedAt, in.UpdatedAt, r.names)
 	if fault = cmp.Or(fault, err); fault == nil {
 		in.Progress = progress
+		if in.Status == saga.Abandoned && progress.Phase != saga.PhaseEnded {
+			record.EndAbandoned(&in.Progress)
+		}
 		return record.StoredSaga{Instance: *in}
 	}
 	dropBadTimes(in)

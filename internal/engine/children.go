@@ -20,6 +20,8 @@ const (
 	firstDeliverPause = 50 * time.Millisecond
 	// maxLooks is the number of children that may wait to be looked at.
 	maxLooks = 1024
+
+	codeChildGone = "child_gone"
 )
 
 // Deliver delivers a message between sagas. It returns nil once what the message causes is stored, so that its outbox row can go.
@@ -27,8 +29,7 @@ const (
 func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 	message, err := wire.DecodeMessage(command.ID, command.Body)
 	if err != nil {
-		e.config.Logger.Error("dropped a message between sagas that cannot be read", "message", command.ID.String(), "error", err)
-		return nil
+		return e.deliverUnread(ctx, command.ID, err)
 	}
 	ctx, cancel := e.config.Within(ctx, deliverFor)
 	defer cancel()
@@ -44,6 +45,18 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 			return fmt.Errorf("deliver message %s: %w", command.ID, err)
 		}
 	}
+}
+
+// deliverUnread handles a message with a damaged body. What a child tells is in its row as well; other messages wait for a repair.
+func (e *Engine) deliverUnread(ctx context.Context, id saga.CommandID, damage error) error {
+	if id.Step != saga.ParentStep {
+		return fmt.Errorf("deliver message %s: %w: %w", id, record.ErrUnreadable, damage)
+	}
+	child, err := e.stored(ctx, id.Saga)
+	if child == nil || child.Parent == nil {
+		return err
+	}
+	return e.report(ctx, *child.Parent, id.Saga)
 }
 
 func (e *Engine) deliver(ctx context.Context, message saga.Message) error {
@@ -144,6 +157,13 @@ func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child sa
 	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: child.ID, cause: saga.Unwind{}})
 	switch {
 	case errors.Is(answer.err, record.ErrSagaNotFound):
+		gone, err := e.isGone(ctx, child.ID)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return e.tellGone(ctx, asked, child)
+		}
 		return e.startUnwound(ctx, asked, child)
 	case errors.Is(answer.err, record.ErrUnreadable) && answer.instance.Status.Terminal():
 		return e.tellParent(ctx, child.Parent, saga.ChildEnded{
@@ -163,10 +183,6 @@ func (e *Engine) unwindChild(ctx context.Context, asked saga.CommandID, child sa
 	}
 }
 
-func unreadableChild(status saga.Status) *saga.ReplyError {
-	return &saga.ReplyError{Code: reasonUnreadableSaga, Message: fmt.Sprintf("the child saga is %s, and cannot be read", status)}
-}
-
 // startUnwound starts a child for the record. If its start has come meanwhile, the child is compensated after all.
 func (e *Engine) startUnwound(ctx context.Context, asked saga.CommandID, child saga.ChildStart) error {
 	if err := e.startChild(ctx, asked, child, true); err != nil {
@@ -179,51 +195,6 @@ func (e *Engine) startUnwound(ctx context.Context, asked saga.CommandID, child s
 	return e.unwindChild(ctx, asked, child)
 }
 
-// report tells a parent how its child has ended. A child that has not ended, or not any more, will tell it later.
-func (e *Engine) report(ctx context.Context, parent saga.Parent, child string) error {
-	in, err := e.stored(ctx, child)
-	if errors.Is(err, record.ErrUnreadable) && in.Status == saga.Abandoned { // so no repair is to be waited for
-		return e.tellParent(ctx, parent, saga.ChildEnded{Step: parent.Step, Child: child, Status: in.Status, Revision: max(in.Revision, 0)})
-	}
-	if err != nil || in == nil || !in.Status.Terminal() {
-		return err
-	}
-	ended := saga.ChildEnded{Step: parent.Step, Child: child, Status: in.Status, Revision: in.Revision, Data: in.Data, Failure: in.Failure}
-	if err := e.hide(ctx, in, &ended); err != nil {
-		return err
-	}
-	return e.tellParent(ctx, parent, ended)
-}
-
-// hide marks what is sensitive in a child by its definition, for its parent. Without the definition all of it is.
-func (e *Engine) hide(ctx context.Context, child *saga.Instance, ended *saga.ChildEnded) error {
-	def, err := e.definitions.read(ctx, child.Definition, child.Version)
-	var redact func(string) string
-	switch {
-	case errors.Is(err, record.ErrUnreadable):
-		ended.Hidden, redact = []saga.Pointer{""}, func(string) string { return saga.Masked }
-	case err != nil:
-		return err
-	default:
-		ended.Hidden, redact = def.HiddenIn(child), def.Redactor(child)
-	}
-	if ended.Failure != nil && redact != nil {
-		failure := *ended.Failure
-		failure.Message = redact(failure.Message)
-		ended.Failure = &failure
-	}
-	return nil
-}
-
-// tellParent applies the end of a child to its parent. A parent that is gone needs not know.
-func (e *Engine) tellParent(ctx context.Context, parent saga.Parent, ended saga.ChildEnded) error {
-	answer := e.ask(ctx, &request{kind: applyEvent, sagaID: parent.Saga, cause: ended})
-	if errors.Is(answer.err, record.ErrSagaNotFound) {
-		return nil
-	}
-	return answer.err
-}
-
 // stored returns a saga as it is stored; nil if it is not. With record.ErrUnreadable it returns the readable part.
 func (e *Engine) stored(ctx context.Context, id string) (*saga.Instance, error) {
 	found, err := e.config.Store.Saga(ctx, id)
@@ -234,43 +205,4 @@ func (e *Engine) stored(ctx context.Context, id string) (*saga.Instance, error) 
 		return nil, err
 	}
 	return &found.Instance, found.Unreadable
-}
-
-// look reports the ends of children that a parent may have missed: a version before this one abandoned a child that it could
-// not read without a word to the parent.
-func (e *Engine) look(ctx context.Context) {
-	for {
-		select {
-		case look := <-e.looks:
-			if err := e.report(ctx, look.parent, look.child); err != nil && ctx.Err() == nil {
-				e.warn("look", "cannot look at a child saga, will try again later", "saga", look.child, "error", err)
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// wantLooks asks look to look at children. What finds no room is looked at later: the parent wakes again.
-func (e *Engine) wantLooks(looks []childLook) {
-	for _, look := range looks {
-		select {
-		case e.looks <- look:
-		default:
-		}
-	}
-}
-
-// childLook is a child to look at, and its parent.
-type childLook struct {
-	parent saga.Parent
-	child  string
-}
-
-// looksOf returns the children that a decision asks to look at.
-func looksOf(in *saga.Instance, steps []int) (looks []childLook) {
-	for _, i := range steps {
-		looks = append(looks, childLook{saga.Parent{Saga: in.ID, Step: in.Steps[i].Name}, in.Steps[i].Child()})
-	}
-	return looks
 }

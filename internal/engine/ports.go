@@ -21,6 +21,8 @@ type Store interface {
 	Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error)
 	// Saga returns one saga. An unreadable one is returned with its readable part. Error: record.ErrSagaNotFound.
 	Saga(ctx context.Context, id string) (record.StoredSaga, error)
+	// History returns a saga's entries, oldest first. Error: record.ErrSagaNotFound, if it has none.
+	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	// Changed returns the sagas whose revision is higher than the given one.
 	Changed(ctx context.Context, revisions map[string]int64) ([]saga.Instance, error)
 	// Definition returns one registered version. Error: record.ErrDefinitionNotFound.

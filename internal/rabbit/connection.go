@@ -148,12 +148,12 @@ func (c *connection) version() string {
 // sever closes the socket at once.
 func (c *connection) sever() { _ = c.socket.Close() }
 
-// close closes the connection properly, and severs it after the timeout: the library misses its own deadline if the
+// close closes the connection properly, and severs it after closePatience: the library misses its own deadline if the
 // broker does not read.
-func (c *connection) close(patience time.Duration) {
-	watchdog := time.AfterFunc(patience, c.sever)
+func (c *connection) close() {
+	watchdog := time.AfterFunc(closePatience, c.sever)
 	defer watchdog.Stop()
-	_ = c.amqp.CloseDeadline(time.Now().Add(patience))
+	_ = c.amqp.CloseDeadline(time.Now().Add(closePatience))
 	c.sever()
 }
 

@@ -35,7 +35,7 @@ func CheckDeadLettering(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("check dead-lettering: %w", err)
 	}
-	defer conn.close(closePatience)
+	defer conn.close()
 	channel, err := conn.channel()
 	if err != nil {
 		return fmt.Errorf("check dead-lettering: %w", err)

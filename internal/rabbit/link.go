@@ -90,7 +90,7 @@ func (l *link) keep(ctx context.Context, conn *connection) {
 	select {
 	case <-conn.gone:
 	case <-ctx.Done():
-		conn.close(closePatience)
+		conn.close()
 	}
 	watch.Wait()
 }

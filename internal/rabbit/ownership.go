@@ -34,7 +34,7 @@ func CheckOwnership(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("check the owner of the prefix: %w", err)
 	}
-	defer conn.close(closePatience)
+	defer conn.close()
 	channel, err := conn.channel()
 	if err != nil {
 		return fmt.Errorf("check the owner of the prefix: %w", err)

@@ -12,7 +12,9 @@ import (
 
 const (
 	replyPatience = 30 * time.Second // how long a reply is retried
-	replyGrace    = 3 * time.Second  // the same, once the worker stops
+	// elsewherePatience is the same for a reply to a queue that does not exist and is not the orchestrator's, which would declare it again.
+	elsewherePatience = 2 * time.Second
+	replyGrace        = 3 * time.Second // the same, once the worker stops
 )
 
 // Receive is a worker's side of a queue: it calls handle with every command, concurrently and at most limit at a time,
@@ -64,7 +66,11 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	if receipt.Outcome == wire.Confirmed {
 		return ack
 	}
-	trying, cancel := context.WithTimeout(lasting, replyPatience)
+	patience := replyPatience
+	if receipt.Outcome == wire.Returned && command.ReplyTo != b.names.replies() {
+		patience = elsewherePatience
+	}
+	trying, cancel := context.WithTimeout(lasting, patience)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
 		if wait.For(trying, replyGrace) {

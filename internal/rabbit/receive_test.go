@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -120,4 +121,23 @@ func TestAStoppingWorkerAnswersRunningCommands(t *testing.T) {
 	stop()
 	replies.await(t, 1)
 	require.Eventually(t, func() bool { return depth(t, b) == 0 }, patience, 20*time.Millisecond)
+}
+
+// A foreign client may ask for a reply to a queue that is gone, as a caller that was killed does.
+func TestACommandWithoutAQueueForItsReplyHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "payments")
+	b := connect(t, config, "payments")
+	var replies inbox
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, replies.addAndAck) })
+	require.NoError(t, plainChannel(t, config.URL).PublishWithContext(t.Context(), config.Prefix+".commands", "payments", true, false,
+		amqp.Publishing{MessageId: "lost/step/execute/1", CorrelationId: "lost/step/execute/1", ReplyTo: config.Prefix + ".nobody"}))
+	require.Eventually(t, func() bool { return depth(t, b) == 1 }, patience, 20*time.Millisecond)
+	publish(t, b, commands("payments", 1))
+	config.WorkerOnly = true
+	worker := start(t, config)
+	begun := time.Now()
+	background(t, func(ctx context.Context) { assert.NoError(t, worker.Receive(ctx, "payments", 1, done)) })
+	replies.await(t, 1)
+	require.Less(t, time.Since(begun), 15*time.Second, "a reply to the orchestrator is tried for 30 s")
 }

@@ -15,7 +15,7 @@ func Remove(ctx context.Context, config Config, workerQueues []string) error {
 	if err != nil {
 		return fmt.Errorf("remove the queues of %s: %w", config.Prefix, err)
 	}
-	defer conn.close(closePatience)
+	defer conn.close()
 	channel, err := conn.channel()
 	if err != nil {
 		return fmt.Errorf("remove the queues of %s: %w", config.Prefix, err)

@@ -8,7 +8,7 @@ const BacklogBound = 100_001
 // Backlog counts the commands in the outbox, the dead letters and the starts from SQL that wait, at a bounded cost.
 type Backlog struct {
 	OutboxPending int64            // without the commands that are held back
-	OutboxOldest  time.Time        // zero: none is pending
+	OutboxOldest  time.Time        // but for messages between sagas that wait for a repair; zero: none is pending
 	HeldBack      int64            // commands that settings of their queues hold back
 	DeadLetters   map[string]int64 // by source
 	StartsPending int64            // starts from SQL that no replica has stored

@@ -64,16 +64,23 @@ func Kept(in saga.Instance) (saga.Instance, error) {
 // Abandoned returns an unfinished instance after the Abandonment by an action, with one more history entry.
 func Abandoned(in saga.Instance, action string, now time.Time) saga.Instance {
 	in = Clone(in)
-	in.Status, in.Phase, in.Attention = saga.Abandoned, saga.PhaseEnded, nil
+	in.Status, in.Attention = saga.Abandoned, nil
 	in.UpdatedAt, in.FinishedAt, in.ProgressAt, in.WakeAt = now, now, now, time.Time{}
 	in.LastAction = action
 	in.Revision++
-	in.Entries++
-	in.PausedByOperator, in.TurnBack, in.ReopenedFrom, in.Overdue = false, nil, "", false
-	for i := range in.Steps {
-		in.Steps[i].Reopened = false
-	}
+	EndAbandoned(&in.Progress)
 	return in
+}
+
+// EndAbandoned changes the progress of a saga as its Abandonment does. A store that could not read the progress left it as it was:
+// it does this when it can read it again.
+func EndAbandoned(p *saga.Progress) {
+	p.Phase = saga.PhaseEnded
+	p.Entries++
+	p.PausedByOperator, p.TurnBack, p.ReopenedFrom, p.Overdue = false, nil, "", false
+	for i := range p.Steps {
+		p.Steps[i].Reopened = false
+	}
 }
 
 // micro returns a time with the precision of a column.

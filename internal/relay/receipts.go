@@ -55,7 +55,7 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 	}
 	sound := make([]wire.Command, 0, len(commands))
 	for i := range commands {
-		if commands[i].Suspect {
+		if commands[i].Suspect && commands[i].Queue != wire.BetweenSagas { // a message between sagas closes no channel
 			note(&commands[i], r.config.Publisher.PublishAlone(ctx, &commands[i]))
 		} else {
 			sound = append(sound, commands[i])
@@ -86,7 +86,7 @@ func (r *Relay) SettleReceipts(ctx context.Context) { r.settle(ctx) }
 
 // settle processes the available receipts.
 func (r *Relay) settle(ctx context.Context) {
-	var refused []record.RefusedCommand
+	var refused, unread []record.RefusedCommand
 	closed := make(map[string]closure)
 	unconfirmed := 0
 	for _, one := range r.receipts.take() {
@@ -102,9 +102,12 @@ func (r *Relay) settle(ctx context.Context) {
 				closed[queue] = found
 			}
 		case wire.Refused:
-			refused = append(refused, record.RefusedCommand{
-				Command: one.command.ID, Reason: one.receipt.Reason, RetryAfter: r.refusals.add(one.command.ID),
-			})
+			again := record.RefusedCommand{Command: one.command.ID, Reason: one.receipt.Reason, RetryAfter: r.refusals.add(one.command.ID)}
+			if queue == wire.BetweenSagas {
+				unread = append(unread, again)
+			} else {
+				refused = append(refused, again)
+			}
 		default: // its lease expires, and it is claimed and published again
 			unconfirmed++
 		}
@@ -112,7 +115,8 @@ func (r *Relay) settle(ctx context.Context) {
 	if unconfirmed > 0 && ctx.Err() == nil && r.unconfirmed.failed() {
 		r.config.Logger.Warn("commands were not confirmed, they will be published again", "commands", unconfirmed)
 	}
-	r.reportRefused(ctx, refused)
+	r.reportRefused(ctx, "the broker refuses commands", refused)
+	r.reportRefused(ctx, "messages between sagas wait for a saga that cannot be read", unread)
 	r.reportClosed(ctx, closed)
 }
 
@@ -126,13 +130,12 @@ func (r *Relay) confirm(ctx context.Context, one published) {
 	r.ReturnConfirmed([]saga.CommandID{id})
 }
 
-// reportRefused records commands that the broker refuses. Each is published again, alone and after longer and longer
-// pauses.
-func (r *Relay) reportRefused(ctx context.Context, refused []record.RefusedCommand) {
+// reportRefused records refused commands. Each is published again after longer and longer pauses: alone, if the broker refused it.
+func (r *Relay) reportRefused(ctx context.Context, what string, refused []record.RefusedCommand) {
 	if len(refused) == 0 {
 		return
 	}
-	r.config.Logger.Error("the broker refuses commands", "commands", len(refused),
+	r.config.Logger.Error(what, "commands", len(refused),
 		"command_id", refused[0].Command.String(), "reason", refused[0].Reason, "retry_after", refused[0].RetryAfter)
 	if err := r.config.Rows.MarkRefused(ctx, refused); err != nil && ctx.Err() == nil {
 		r.config.Logger.Warn("refused commands were not marked", "error", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // Backlog counts outbox rows and dead letters.
@@ -17,6 +18,9 @@ func (s *Store) Backlog(context.Context) (record.Backlog, error) {
 			return
 		}
 		backlog.OutboxPending++
+		if row.Command.Queue == wire.BetweenSagas && !row.RefusedAt.IsZero() {
+			return // it waits for a repair
+		}
 		if created := row.Command.CreatedAt; backlog.OutboxOldest.IsZero() || created.Before(backlog.OutboxOldest) {
 			backlog.OutboxOldest = created
 		}

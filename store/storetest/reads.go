@@ -9,6 +9,7 @@ import (
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 func readRules() map[string]rule {
@@ -121,6 +122,18 @@ func statistics(f *Fixture) {
 	assert.Equal(t, record.Backlog{
 		OutboxPending: 6, OutboxOldest: first.CreatedAt, DeadLetters: map[string]int64{"reply": 1, "start": 2},
 	}, backlog)
+
+	told := wire.Command{
+		ID: first.EndedMessage().ID, Definition: "order", Version: 1, Queue: wire.BetweenSagas, CreatedAt: first.CreatedAt.Add(-time.Hour), Body: []byte(`{}`),
+	}
+	err = f.Transact(t.Context(), record.Batch{}, func(record.Loaded) (record.Changes, error) {
+		return record.Changes{Commands: []wire.Command{told}}, nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, f.MarkRefused(t.Context(), []record.RefusedCommand{{Command: told.ID, Reason: "its parent cannot be read", RetryAfter: time.Hour}}))
+	backlog, err = f.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []any{int64(7), first.CreatedAt}, []any{backlog.OutboxPending, backlog.OutboxOldest}, "what waits for a repair is not old")
 }
 
 // nextMinute returns the minute after the last one of the statistics.

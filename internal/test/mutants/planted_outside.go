@@ -97,10 +97,32 @@ func peerMutants() []mutant {
 			"` between '0001-01-02' and '9999-12-30'`", "` < 'infinity'`",
 			[]layer{{"broken rows", []string{"./store", "-run", "NoBrokenRow"}}},
 		},
+	}
+}
+
+// familyMutants returns defects about parents and children whose rows were damaged.
+func familyMutants() []mutant {
+	families := func(tests string) []layer { return []layer{{"families", []string{"./server", "-run", tests}}} }
+	return []mutant{
 		{
 			"a parent that does not hear of an unreadable child", "internal/engine/undecidable.go",
 			"if in.Parent == nil {", "if in.Parent == nil || in.Phase == \"\" {",
-			[]layer{{"families", []string{"./server", "-run", "Rule23TheParentOfAnUnreadableChild"}}},
+			families("Rule23TheParentOfAnUnreadableChild"),
+		},
+		{
+			"a child that was deleted by hand and counts as compensated", "internal/engine/children_gone.go",
+			"return in == nil && err == nil, err", "return in != nil && err == nil, err",
+			families("Rule23AParentWhoseChildWasDeleted"),
+		},
+		{
+			"an end of a child that only its message knows", "internal/engine/children.go",
+			"if id.Step != saga.ParentStep {", "if id.Step != \"\" {",
+			families("Rule23TheEndOfAChildIsKept"),
+		},
+		{
+			"a restored saga that the engine takes for running", "store/columns.go",
+			"if in.Status == saga.Abandoned && progress.Phase != saga.PhaseEnded {", "if in.Status == saga.Abandoned && progress.Phase == \"\" {",
+			families("Rule23TheEndOfAChildIsKept|Rule23TheParentOfAnUnreadable"),
 		},
 		{
 			"an unreadable saga that messages take for none", "internal/engine/children.go",
