@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -87,10 +91,53 @@ func checkURL(databaseURL string) error {
 }
 
 func urlFault(databaseURL string) error {
-	if _, isURL := authority(databaseURL); isURL {
+	if rest, isURL := authority(databaseURL); isURL {
+		if name := badParameter(rest); name != "" {
+			return fmt.Errorf("%w: parameter %s has no valid value; %s", ErrDatabaseURL, name, hintURL)
+		}
 		return fmt.Errorf("%w: %s", ErrDatabaseURL, hintURL)
 	}
 	return fmt.Errorf("%w: %s", ErrDatabaseURL, hintKeywords)
+}
+
+// badParameter returns the name of a parameter that the driver refuses, if it is a common one.
+func badParameter(rest string) string {
+	_, query, _ := strings.Cut(rest, "?")
+	given, err := url.ParseQuery(query)
+	if err != nil {
+		return ""
+	}
+	for _, one := range []struct {
+		name  string
+		valid func(string) bool
+	}{
+		{"sslmode", isMode},
+		{"connect_timeout", isNumber},
+		{"pool_max_conns", isNumber},
+		{"pool_min_conns", isNumber},
+		{"pool_max_conn_lifetime", isDuration},
+		{"pool_max_conn_idle_time", isDuration},
+		{"pool_health_check_period", isDuration},
+	} {
+		if given.Has(one.name) && !one.valid(given.Get(one.name)) {
+			return one.name
+		}
+	}
+	return ""
+}
+
+func isMode(text string) bool {
+	return slices.Contains([]string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}, text)
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 31)
+	return err == nil
+}
+
+func isDuration(text string) bool {
+	_, err := time.ParseDuration(text)
+	return err == nil
 }
 
 // authority returns the part after a URL's scheme.

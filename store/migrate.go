@@ -38,7 +38,11 @@ type Migration struct {
 // Migrate applies all missing migrations. Concurrent replicas take turns.
 func Migrate(ctx context.Context, databaseURL string) error {
 	return withProvider(databaseURL, func(p *goose.Provider) error {
-		if _, err := p.Up(ctx); err != nil {
+		_, err := p.Up(ctx)
+		if hasCode(err, duplicateTable) || hasCode(err, duplicateObject) {
+			err = fmt.Errorf("another program has something of this name here, so use a database or a schema of its own: %w", err)
+		}
+		if err != nil {
 			return fmt.Errorf("migrate up: %w", err)
 		}
 		return nil

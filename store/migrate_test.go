@@ -120,3 +120,14 @@ func texts(t testing.TB, url, query string, args ...any) []string {
 	require.NoError(t, err)
 	return found
 }
+
+func TestMigrateSaysThatTheSchemaIsAnotherPrograms(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	_, err = conn.Exec(t.Context(), `create table sagas (title text)`)
+	require.NoError(t, err)
+	require.ErrorContains(t, store.Migrate(t.Context(), url), "another program has something of this name here")
+}

@@ -31,6 +31,8 @@ const (
 	readOnlyTransaction  = "25006"
 	queryCanceled        = "57014"
 	checkViolation       = "23514"
+	duplicateTable       = "42P07"
+	duplicateObject      = "42710"
 )
 
 // errVanished means that a conflicting row was gone when it was read.
