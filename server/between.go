@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -28,6 +29,10 @@ func newBetween(next relay.Publisher, deliver func(context.Context, *wire.Comman
 
 // Publish publishes the commands. Messages between sagas are settled later, so that none holds up a command.
 func (b *between) Publish(ctx context.Context, commands []wire.Command, settle func(i int, receipt wire.Receipt)) {
+	if !slices.ContainsFunc(commands, func(c wire.Command) bool { return c.Queue == wire.BetweenSagas }) {
+		b.Publisher.Publish(ctx, commands, settle)
+		return
+	}
 	var others []wire.Command
 	var positions []int
 	for i := range commands {
@@ -37,10 +42,7 @@ func (b *between) Publish(ctx context.Context, commands []wire.Command, settle f
 		}
 		others, positions = append(others, commands[i]), append(positions, i)
 	}
-	switch {
-	case len(others) == len(commands):
-		b.Publisher.Publish(ctx, commands, settle)
-	case len(others) > 0:
+	if len(others) > 0 {
 		b.Publisher.Publish(ctx, others, func(i int, receipt wire.Receipt) { settle(positions[i], receipt) })
 	}
 }

@@ -61,7 +61,11 @@ func (o *outgoing) check() error {
 func incoming(queue string, d *amqp.Delivery) wire.Message {
 	headers := map[string]any(d.Headers) // the library keeps no reference
 	for name, value := range headers {
-		headers[name] = plain(value)
+		switch value.(type) {
+		case string, int64, bool, nil: // most are plain already
+		default:
+			headers[name] = plain(value)
+		}
 	}
 	damage, _ := headers[damageHeader].(string)
 	delete(headers, damageHeader)

@@ -157,10 +157,14 @@ func (p *publisher) redeclare() {
 
 // publish sends messages and calls settle with the receipt of each, exactly once: before it returns, or afterwards from
 // another goroutine if the confirm is late. It sends nothing without a connection, or while the broker does not read:
-// such a message could be delivered much later.
+// such a message could be delivered much later. The writes and the waits for confirms have limits of their own; a context that
+// may end gets a limit over all of it.
 func (p *publisher) publish(ctx context.Context, messages []outgoing, settle func(int, wire.Receipt)) {
-	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
-	defer cancel()
+	if ctx.Done() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.config.Timeout)
+		defer cancel()
+	}
 	s, problem := p.await(ctx)
 	if s != nil {
 		problem = s.blockedError()

@@ -96,16 +96,7 @@ func (s *session) send(ctx context.Context, messages []outgoing, settle func(int
 		s.severOn(s.conn.socket.release())
 		return flights
 	}
-	freed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(freed)
-		s.freeWrite()
-	})
-	defer func() {
-		if !stop() {
-			<-freed
-		}
-	}()
+	defer s.guard(ctx)()
 	defer func() {
 		s.writes.Add(1)
 		s.severOn(s.conn.socket.release())
@@ -211,6 +202,24 @@ func (s *session) enterWindow(ctx context.Context) error {
 func (s *session) severOn(err error) {
 	if err != nil {
 		s.conn.sever()
+	}
+}
+
+// guard lets the end of ctx free a write, until the returned function is called. The socket limits each write anyway, so a
+// context without an end needs no guard.
+func (s *session) guard(ctx context.Context) (end func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	freed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(freed)
+		s.freeWrite()
+	})
+	return func() {
+		if !stop() {
+			<-freed
+		}
 	}
 }
 

@@ -53,12 +53,15 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 		took := r.config.Now().Sub(since) // very long for commands from the table
 		r.receipts.add(published{command, receipt, took > max(promptly, command.Timeout/20)})
 	}
-	sound := make([]wire.Command, 0, len(commands))
-	for i := range commands {
-		if commands[i].Suspect && commands[i].Queue != wire.BetweenSagas { // a message between sagas closes no channel
-			note(&commands[i], r.config.Publisher.PublishAlone(ctx, &commands[i]))
-		} else {
-			sound = append(sound, commands[i])
+	sound := commands
+	if slices.ContainsFunc(commands, suspect) {
+		sound = make([]wire.Command, 0, len(commands))
+		for i := range commands {
+			if suspect(commands[i]) {
+				note(&commands[i], r.config.Publisher.PublishAlone(ctx, &commands[i]))
+			} else {
+				sound = append(sound, commands[i])
+			}
 		}
 	}
 	if len(sound) > 0 {
@@ -68,6 +71,9 @@ func (r *Relay) publish(ctx context.Context, commands []wire.Command, since time
 	r.config.Sent(len(commands))
 	r.settle(ctx)
 }
+
+// suspect reports whether a command may close the channel on which it is published. A message between sagas has none.
+func suspect(c wire.Command) bool { return c.Suspect && c.Queue != wire.BetweenSagas }
 
 // settleLate settles the receipts that come after their batch.
 func (r *Relay) settleLate(ctx context.Context) {

@@ -45,7 +45,7 @@ func brokerMutants() []mutant {
 		},
 		{
 			"a suspect command published with the others", "internal/relay/receipts.go",
-			"if commands[i].Suspect && ", "if commands[i].Suspect && i < 0 && ", relayed,
+			"if suspect(commands[i]) {", "if suspect(commands[i]) && i < 0 {", relayed,
 		},
 	}
 }
