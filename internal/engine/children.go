@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,6 @@ const (
 	firstDeliverPause = 50 * time.Millisecond
 	// maxLooks is the number of children that may wait to be looked at.
 	maxLooks = 1024
-
-	codeChildGone = "child_gone"
 )
 
 // Deliver delivers a message between sagas. It returns nil once what the message causes is stored, so that its outbox row can go.
@@ -29,7 +28,9 @@ const (
 func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 	message, err := wire.DecodeMessage(command.ID, command.Body)
 	if err != nil {
-		return e.deliverUnread(ctx, command.ID, err)
+		if message, err = e.restored(ctx, command.ID, err); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := e.config.Within(ctx, deliverFor)
 	defer cancel()
@@ -47,16 +48,17 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 	}
 }
 
-// deliverUnread handles a message with a damaged body. What a child tells is in its row as well; other messages wait for a repair.
-func (e *Engine) deliverUnread(ctx context.Context, id saga.CommandID, damage error) error {
+// restored returns a message whose body is damaged. What a child tells is in its row as well; other messages wait for a repair.
+func (e *Engine) restored(ctx context.Context, id saga.CommandID, damage error) (saga.Message, error) {
+	unreadable := fmt.Errorf("read message %s: %w: %w", id, record.ErrUnreadable, damage)
 	if id.Step != saga.ParentStep {
-		return fmt.Errorf("deliver message %s: %w: %w", id, record.ErrUnreadable, damage)
+		return saga.Message{}, unreadable
 	}
 	child, err := e.stored(ctx, id.Saga)
-	if child == nil || child.Parent == nil {
-		return err
+	if child != nil && child.Parent != nil {
+		return saga.Message{ID: id, Ended: child.Parent}, nil
 	}
-	return e.report(ctx, *child.Parent, id.Saga)
+	return saga.Message{}, cmp.Or(err, unreadable)
 }
 
 func (e *Engine) deliver(ctx context.Context, message saga.Message) error {

@@ -9,6 +9,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
+// codeChildGone is the error of a compensation whose child was deleted by hand.
+const codeChildGone = "child_gone"
+
 // isGone reports whether a saga was there, and its row was deleted by hand: retention deletes the history with it.
 func (e *Engine) isGone(ctx context.Context, id string) (bool, error) {
 	if _, _, err := e.config.Store.History(ctx, id, record.Page{Limit: 1}); err != nil {
