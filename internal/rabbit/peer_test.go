@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,20 @@ func refusing(messageID string) amqpproxy.Rules {
 	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
 		if f.Kind == amqpproxy.KindHeader && bytes.Contains(f.Payload, []byte(messageID)) {
 			c.CloseChannel(f.Channel, 406, "PRECONDITION_FAILED - message size is larger than configured max size")
+		}
+		return []amqpproxy.Frame{f}
+	}}
+}
+
+// losingFirst cuts the connection over the first message to this queue, before the broker sees it.
+func losingFirst(queue string) amqpproxy.Rules {
+	var met atomic.Bool
+	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
+		if f.Method() == amqpproxy.BasicPublish {
+			if _, key := f.RoutingKey(); key == queue && met.CompareAndSwap(false, true) {
+				c.Cut()
+				return nil
+			}
 		}
 		return []amqpproxy.Frame{f}
 	}}

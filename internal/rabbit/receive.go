@@ -66,11 +66,7 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	if receipt.Outcome == wire.Confirmed {
 		return ack
 	}
-	patience := replyPatience
-	if receipt.Outcome == wire.Returned && command.ReplyTo != b.names.replies() {
-		patience = elsewherePatience
-	}
-	trying, cancel := context.WithTimeout(lasting, patience)
+	trying, cancel := context.WithTimeout(lasting, replyPatience)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
 		if wait.For(trying, replyGrace) {
@@ -79,8 +75,13 @@ func (b *Broker) sendReply(ctx context.Context, command wire.Message, body []byt
 	})
 	defer stop()
 	var retry backoff
-	for retry.wait(trying) {
-		if receipt.Outcome == wire.Refused { // it stays refused, for example as too large
+	var gone *time.Timer                  // runs since the broker first returned the reply
+	for receipt.Outcome != wire.Refused { // it stays refused, for example as too large
+		if gone == nil && receipt.Outcome == wire.Returned && command.ReplyTo != b.names.replies() {
+			gone = time.AfterFunc(elsewherePatience, cancel)
+			defer gone.Stop()
+		}
+		if !retry.wait(trying) {
 			break
 		}
 		if receipt = b.publisher.collect(trying, answer)[0]; receipt.Outcome == wire.Confirmed {

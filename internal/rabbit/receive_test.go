@@ -126,18 +126,36 @@ func TestAStoppingWorkerAnswersRunningCommands(t *testing.T) {
 // A foreign client may ask for a reply to a queue that is gone, as a caller that was killed does.
 func TestACommandWithoutAQueueForItsReplyHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
+	holdsUpNoOther(t, func(brokerURL, _ string) string { return brokerURL })
+}
+
+// What a worker learns from its first try must not decide how long it tries: the connection may have just been lost.
+func TestALostConnectionDoesNotProlongTheTriesOfAReplyWithoutAQueue(t *testing.T) {
+	t.Parallel()
+	holdsUpNoOther(t, func(brokerURL, gone string) string {
+		peer, through := startPeer(t, brokerURL)
+		peer.Set(losingFirst(gone))
+		return through
+	})
+}
+
+// holdsUpNoOther lets a worker with room for one command, which reaches the broker through a way of the case, meet a
+// command whose reply has no queue before one of the orchestrator's.
+func holdsUpNoOther(t *testing.T, way func(brokerURL, gone string) string) {
+	t.Helper()
 	config := corner(t, "payments")
 	b := connect(t, config, "payments")
 	var replies inbox
 	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, replies.addAndAck) })
+	gone := config.Prefix + ".gone"
 	require.NoError(t, plainChannel(t, config.URL).PublishWithContext(t.Context(), config.Prefix+".commands", "payments", true, false,
-		amqp.Publishing{MessageId: "lost/step/execute/1", CorrelationId: "lost/step/execute/1", ReplyTo: config.Prefix + ".nobody"}))
+		amqp.Publishing{MessageId: "lost/step/execute/1", CorrelationId: "lost/step/execute/1", ReplyTo: gone}))
 	require.Eventually(t, func() bool { return depth(t, b) == 1 }, patience, 20*time.Millisecond)
 	publish(t, b, commands("payments", 1))
-	config.WorkerOnly = true
+	config.WorkerOnly, config.URL = true, way(config.URL, gone)
 	worker := start(t, config)
 	begun := time.Now()
 	background(t, func(ctx context.Context) { assert.NoError(t, worker.Receive(ctx, "payments", 1, done)) })
 	replies.await(t, 1)
-	require.Less(t, time.Since(begun), 15*time.Second, "a reply to the orchestrator is tried for 30 s")
+	require.Less(t, time.Since(begun), 20*time.Second, "a reply to the orchestrator is tried for 30 s")
 }
