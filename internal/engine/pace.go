@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// growthShare is the part of a command's time for which a batch may grow: growing adds at most an eighth to a saga's
+	// growthShare is the part of a command's time for which a batch may grow: growing adds at most a sixth to a saga's
 	// latency.
-	growthShare    = 8
+	growthShare    = 6
 	longestGrowth  = 8 * time.Millisecond
 	shortestGrowth = 500 * time.Microsecond // a shorter wait costs more than it saves
 	leastGrowth    = 2                      // events to expect, or the batch does not wait

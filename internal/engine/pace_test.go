@@ -16,12 +16,12 @@ func TestTheGrowthOfABatch(t *testing.T) {
 		events int
 		waits  time.Duration
 	}{
-		"nothing is known":                         {pace{}, 0, 0},
-		"commands take little time":                {pace{rate: 10_000, turnaround: 0.003}, 0, 0},
-		"few events arrive":                        {pace{rate: 200, turnaround: 1}, 0, 0},
-		"an eighth of the time that commands take": {pace{rate: 4000, turnaround: 0.016}, 5 + 8, 2 * time.Millisecond},
-		"at most eight milliseconds":               {pace{rate: 1000, turnaround: 60}, 5 + 8, longestGrowth},
-		"at most the efficient size":               {pace{rate: 100_000, turnaround: 1}, efficientBatch, longestGrowth},
+		"nothing is known":                       {pace{}, 0, 0},
+		"commands take little time":              {pace{rate: 10_000, turnaround: 0.0029}, 0, 0},
+		"few events arrive":                      {pace{rate: 200, turnaround: 1}, 0, 0},
+		"a sixth of the time that commands take": {pace{rate: 4000, turnaround: 0.012}, 5 + 8, 2 * time.Millisecond},
+		"at most eight milliseconds":             {pace{rate: 1000, turnaround: 60}, 5 + 8, longestGrowth},
+		"at most the efficient size":             {pace{rate: 100_000, turnaround: 1}, efficientBatch, longestGrowth},
 	} {
 		events, waits := c.pace.growth(5)
 		assert.Equal(t, c.events, events, name)
@@ -160,9 +160,9 @@ func TestBatchesGrowAndDoNotOscillate(t *testing.T) {
 		patience, deviation := spread(steps, patienceOf)
 		t.Logf("%s: %d events in batches of %.1f; %d in batches of %.1f, patience %.1f ms ± %.0f %%",
 			name, without, alone, with, events, 1000*patience, 100*deviation)
-		assert.Greater(t, events, 2*alone, name)
+		assert.Greater(t, events, min(2*alone, efficientBatch), name)
 		assert.Less(t, deviation, 0.1, "%s: the patience does not oscillate", name)
-		assert.Greater(t, float64(with), 0.85*float64(without), "%s: an eighth of the latency at most", name)
+		assert.Greater(t, float64(with), 0.83*float64(without), "%s: a sixth of the latency at most", name)
 	}
 }
 
