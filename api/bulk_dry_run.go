@@ -75,6 +75,10 @@ func (s *service) would(ctx context.Context, stored record.StoredSaga, cause sag
 	if err != nil {
 		return "", "", err
 	}
+	if defect(stored, def, nil) != "" {
+		would, refused = diagnose.WouldUnread(&stored.Instance, cause, "the saga cannot be read")
+		return would, refused, nil
+	}
 	would, refused = diagnose.Would(def, stored.Instance, cause, s.Now())
 	return would, refused, nil
 }

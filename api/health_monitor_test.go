@@ -224,7 +224,14 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
 		broken := record.StoredSaga{Instance: saga.Instance{ID: "01JD0000000000000000000000", Definition: "order", Version: 1, Status: saga.Running}, Unreadable: record.ErrUnreadable}
-		reads.sagas = []record.StoredSaga{broken}
+		def, err := saga.ParseDefinition("order", 0, []byte(`{"steps":[`+reserve+`]}`))
+		require.NoError(t, err)
+		_, _, err = reads.Reads.(*memory.Store).PutDefinition(t.Context(), def)
+		require.NoError(t, err)
+		edited := record.StoredSaga{Instance: saga.Instance{
+			ID: "01JD0000000000000000000001", Definition: "order", Version: 1, Status: saga.Paused, Progress: saga.Progress{Phase: saga.PhaseForward, Steps: []saga.StepState{{Name: "reserve"}}},
+		}}
+		reads.sagas = []record.StoredSaga{broken, edited} // nothing is decided on either of them
 		reads.problems = []record.QueueProblem{{Queue: "mail", Kind: record.QueueRefuses, Reason: "secret words", Since: time.Now(), RetryAt: time.Now().Add(time.Minute)}}
 		reads.backlog = record.Backlog{OutboxPending: 7, OutboxOldest: time.Now().Add(-time.Minute), DeadLetters: map[string]int64{"reply": 3}}
 		broker.ready = errors.New("dial tcp 10.1.2.3: refused")
@@ -235,7 +242,7 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		for _, wanted := range []string{
 			`"status":"unavailable"`, `"broker":"unreachable"`, `"queue":"mail","kind":"refuses"`, `"reply":3`, `"outbox_pending":7`,
-			`"unreadable_sagas":1`, `"connections":{"publish":"ok","replies":"unreachable"}`, `"dead_lettering":"stopped"`, `"mismatched":["queue saga.replies"]`,
+			`"unreadable_sagas":2`, `"connections":{"publish":"ok","replies":"unreachable"}`, `"dead_lettering":"stopped"`, `"mismatched":["queue saga.replies"]`,
 		} {
 			assert.Contains(t, body, wanted)
 		}
@@ -246,7 +253,7 @@ func TestFaultsAreInTheDetailsAndTheMetrics(t *testing.T) {
 		for _, wanted := range []string{
 			"saga_broker_connected 0", "saga_broker_dead_lettering 0", "saga_database_connected 1", "saga_outbox_pending 7", "saga_outbox_oldest_seconds 60",
 			`saga_dead_letters{source="reply"} 3`, `saga_dead_letters{source="command"} 0`, `saga_queue_problem{kind="refuses",queue="mail"} 1`,
-			"saga_unreadable_sagas 1", "saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
+			"saga_unreadable_sagas 2", "saga_unreadable_definitions 0", `saga_build_info{version="test"} 1`,
 		} {
 			assert.Contains(t, metrics, wanted+"\n")
 		}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -97,8 +96,8 @@ func (m *Monitor) unreadable(ctx context.Context, stored record.StoredSaga) bool
 	if stored.Unreadable != nil {
 		return true
 	}
-	_, err := m.cache.Get(ctx, stored.Definition, stored.Version)
-	return errors.Is(err, record.ErrUnreadable) || errors.Is(err, record.ErrDefinitionNotFound)
+	definition, err := m.cache.Get(ctx, stored.Definition, stored.Version)
+	return defect(stored, definition, err) != ""
 }
 
 // eachDefinition calls visit with the latest version of every definition.

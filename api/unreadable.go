@@ -31,6 +31,8 @@ func defect(stored record.StoredSaga, definition *saga.Definition, err error) st
 		return definitionGone
 	case err == nil && len(stored.Steps) != len(definition.Steps):
 		return rowUnreadable // one of them was edited, or the saga was abandoned unread
+	case err == nil && !stored.Status.Terminal() && definition.Check(&stored.Instance) != nil:
+		return rowUnreadable // the engine decides nothing on it
 	default:
 		return ""
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, a.rate, a.canary, a.stop_after, a.stop_base, a.status,
+const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, least(a.rate, 1000000), a.canary, a.stop_after, a.stop_base, a.status,
 	a.created_at, a.finished_at, a.definitions, coalesce(a.idempotency_key, ''), a.request_hash, i.matched, i.done, i.refused, i.failed`
 
 // bulkTally counts the targets of a row a of bulk_actions.

@@ -64,3 +64,40 @@ func TestTimesOutOfRangeHideNoRow(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
 }
+
+// A number that the API would not accept stops neither its queue nor a list, in any table.
+func TestNumbersOutOfRangeStopNothing(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	d := damage{t, connect(t, url)}
+	f := storetest.NewFixture(t, s)
+	for _, odd := range []string{"rate = 'infinity'", "rate = 'NaN'", "rate = 1e308", "tokens = 'NaN'", "tokens = 'infinity'", "tokens = '-infinity'", "tokens = 1e308"} {
+		d.exec(`delete from queue_settings`)
+		d.exec(`insert into queue_settings (queue, paused, rate, tokens, tokens_at) values ('inventory', false, 5, 5, now())`)
+		d.exec(`update queue_settings set ` + odd)
+		controls, err := s.QueueControls(t.Context())
+		require.NoError(t, err, odd)
+		require.Len(t, controls, 1, odd)
+		assert.LessOrEqual(t, controls[0].Rate, float64(record.MaxQueueRate), odd)
+		f.Start(saga.Start{})
+		d.exec(`update outbox set held_rank = 250, claimed_until = 'infinity', leased = false`)
+		require.Eventually(t, func() bool {
+			commands, err := s.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+			require.NoError(t, err, odd)
+			return len(commands) > 0
+		}, 10*time.Second, 10*time.Millisecond, odd)
+		d.exec(`delete from outbox`)
+		_, err = s.SetQueue(t.Context(), "inventory", func(q *record.QueueSettings) error { q.Rate = 7; return nil })
+		require.NoError(t, err, odd)
+	}
+	for _, odd := range []string{"infinity", "NaN", "1e308"} {
+		d.exec(`delete from bulk_actions`)
+		d.exec(fmt.Sprintf(`insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after, status, created_at)
+			values ('bulk', 'sagas', 'retry', '{}', '{}', '', '', '%s', 0, 0, 'running', now())`, odd))
+		bulks, _, err := s.Bulks(t.Context(), record.Page{Limit: 10})
+		require.NoError(t, err, odd)
+		require.Len(t, bulks, 1, odd)
+		assert.LessOrEqual(t, bulks[0].Rate, 1e6, odd)
+	}
+}

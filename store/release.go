@@ -204,8 +204,8 @@ const heldPlans = `select set_config('enable_sort', 'off', true), set_config('en
 // hold nothing back.
 func readGauge(ctx context.Context, tx pgx.Tx, queue string) (g gauge, mine bool, err error) {
 	var counted bool
-	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), coalesce(rate, 0), tokens + case when isfinite(tokens_at) and tokens_at <= now()
-				then extract(epoch from now() - tokens_at) * coalesce(rate, 0) else 1 end,
+	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), `+usableRate+`, `+usableTokens+` + case when isfinite(tokens_at) and tokens_at <= now()
+				then extract(epoch from now() - tokens_at) * `+usableRate+` else 1 end,
 			coalesce(counted_at >= controlled_since + $2::interval, false) or counted_at is not null and now() < controlled_since + $2::interval,
 			now() < controlled_since + $3::interval and controlled_since <= now()
 		from queue_settings where queue = $1 for update skip locked`, queue, countAgain, followed).

@@ -58,7 +58,9 @@ func call[T any](p *page, r *http.Request, asked request) (T, error) {
 		return value, err
 	}
 	got := &answer{header: make(http.Header)}
-	p.API.ServeHTTP(got, made)
+	if err := p.ask(got, made); err != nil {
+		return value, err
+	}
 	if got.status >= http.StatusBadRequest {
 		return value, problemIn(got)
 	}
@@ -69,6 +71,18 @@ func call[T any](p *page, r *http.Request, asked request) (T, error) {
 		return value, refused(http.StatusBadGateway, "unexpected_answer", "The page cannot read the answer of the API.")
 	}
 	return value, nil
+}
+
+// ask lets the API answer. A panic ends the answer, as it would end a caller's connection: the reads of a page run beside each
+// other, on goroutines where it would end the process. The API has logged its cause.
+func (p *page) ask(got *answer, made *http.Request) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = refused(http.StatusBadGateway, "unexpected_answer", "The API ended its answer. See the server log.")
+		}
+	}()
+	p.API.ServeHTTP(got, made)
+	return nil
 }
 
 // apiRequest makes the request. It keeps the viewer's Host, because the API checks it where it does not ask for keys.

@@ -55,6 +55,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// longestPause keeps a tiny rate from a pause that no Duration holds.
+const longestPause = 1000 * time.Hour
+
 // Bulk carries out bulk actions.
 type Bulk struct{ config Config }
 
@@ -122,7 +125,7 @@ func (b *Bulk) pace(rate float64) (chunk int, pause time.Duration) {
 		return b.config.Chunk, 0
 	}
 	chunk = max(1, min(b.config.Chunk, int(rate/10)))
-	return chunk, time.Duration(float64(chunk) / rate * float64(time.Second))
+	return chunk, time.Duration(min(float64(chunk)/rate, longestPause.Seconds()) * float64(time.Second))
 }
 
 // decide decides up to so many targets at the same time.

@@ -97,6 +97,21 @@ func peerMutants() []mutant {
 			"` between '0001-01-02' and '9999-12-30'`", "` < 'infinity'`",
 			[]layer{{"broken rows", []string{"./store", "-run", "NoBrokenRow"}}},
 		},
+		{
+			"a rate that is no number", "store/queuesettings.go",
+			"else least(greatest(rate, 0.01), 100000) end`", "else rate end`",
+			[]layer{{"broken rows", []string{"./store", "-run", "NumbersOutOfRange"}}},
+		},
+		{
+			"an answer of the API whose end is the page's", "api/ui/client.go",
+			"		if recover() != nil {\n			err = refused(", "		if err != nil {\n			err = refused(",
+			[]layer{{"the page", []string{"./api/ui", "-run", "AnAnswerThatTheAPIEnds"}}},
+		},
+		{
+			"a saga on which nothing is decided and that looks sound", "api/unreadable.go",
+			"&& definition.Check(&stored.Instance) != nil:", "&& definition == nil:",
+			[]layer{{"broken rows", []string{"./api", "-run", "FaultsAreInTheDetails"}}},
+		},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // startup limits the start of the servers; on a busy machine RabbitMQ needs a large part of it.
-const startup = 90 * time.Second
+const startup = 5 * time.Minute
 
 // Names of the two servers.
 const (
