@@ -83,7 +83,7 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 	err = refuseEmpty(arguments)
 	var parsed *kong.Context
 	if err == nil {
-		parsed, err = parser.Parse(arguments)
+		parsed, err = parser.Parse(joinNegative(arguments))
 	}
 	if err == nil && !helped {
 		err = refuseRepeated(parsed)

@@ -24,6 +24,10 @@ func TestAWrongValueOfAFlagIsExplained(t *testing.T) {
 		"audit list --since yesterday":           `--since: must be a time such as 2026-11-23T10:00:00Z, not "yesterday"`,
 		"sagas start order --data":               "--data needs a value",
 		"webhooks put x --url http://a --events": "--events needs a value",
+		"serve --alert-depth -1":                 "--alert-depth: must be a whole number from 0 to 2147483647",
+		"dev --key-rate -1":                      "--key-rate: must be a whole number from 0 to 1000000",
+		"serve --retain-completed -1h":           "--retain-completed: must be a duration from 1s to 36500d such as 720h or 30d, or 0 for no limit",
+		"sagas watch -- -1 -2":                   `unexpected argument -2`,
 		"sagas watch":                            "an argument is missing: <id>",
 	} {
 		var out, said bytes.Buffer
