@@ -28,7 +28,7 @@ func sayings() []saying {
 func clearer(err error) error {
 	text := err.Error()
 	if found := regexp.MustCompile(`^(\S+) must be one of (.*) but got (.*)$`).FindStringSubmatch(text); found != nil {
-		choices := strings.Split(strings.ReplaceAll(found[2], `"`, ""), ",")
+		choices := strings.Split(strings.TrimPrefix(strings.ReplaceAll(found[2], `"`, ""), ","), ",") // an optional flag begins with an empty choice
 		last := len(choices) - 1
 		return errors.New(found[1] + ": must be " + strings.Join(choices[:last], ", ") + " or " + choices[last] + ", not " + found[3])
 	}

@@ -19,6 +19,7 @@ func TestAWrongValueOfAFlagIsExplained(t *testing.T) {
 		"bench --warmup soon":                    `--warmup: must be a duration such as 30s or 15m, not "soon"`,
 		"sagas retry x --if-revision new":        `--if-revision: must be a whole number, not "new"`,
 		"serve --auth foo":                       `--auth: must be keys or none, not "foo"`,
+		"serve --kafka-sasl foo":                 `--kafka-sasl: must be plain, scram-sha-256 or scram-sha-512, not "foo"`,
 		"keys create --name x --role boss":       `--role: must be viewer, operator or admin, not "boss"`,
 		"serve --migrate=maybe":                  `--migrate: must be true or false, not "maybe"`,
 		"audit list --since yesterday":           `--since: must be a time such as 2026-11-23T10:00:00Z, not "yesterday"`,
