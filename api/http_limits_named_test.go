@@ -27,9 +27,18 @@ func TestRefusalsNameTheLimit(t *testing.T) {
 	} {
 		assert.Equal(t, message, named(o.post("/v1/sagas", `{"definition":"order",`+body+`}`), "invalid_field"), body)
 	}
-	assert.Equal(t, "must be at most 128 printable characters", named(o.get("/v1/sagas?key="+strings.Repeat("k", 129)), "invalid_parameter"))
-	assert.Equal(t, "must be a duration such as 30s, up to 2562047h; more than 1m0s counts as that",
-		named(o.get("/v1/sagas/01JD0000000000000000000000?wait=2562048h"), "invalid_parameter"))
+	const times, waits = "must be a time by RFC 3339 such as 2026-01-31T12:00:00Z", "must be a duration with a unit such as 30s, up to 60s"
+	for path, message := range map[string]string{
+		"?key=" + strings.Repeat("k", 129):          "must be at most 128 printable characters",
+		"?version=99999999999":                      "must be at most 2147483647",
+		"?version=0":                                "must be at least 1",
+		"?created_after=x":                          times,
+		"?created_before=2026-01-31":                times,
+		"/01JD0000000000000000000000?wait=2562048h": waits,
+		"/01JD0000000000000000000000?wait=5":        waits,
+	} {
+		assert.Equal(t, message, named(o.get("/v1/sagas"+path), "invalid_parameter"), path)
+	}
 }
 
 // An id that no dead letter can have is a mistake of the caller: the bulk action would select nothing.

@@ -66,7 +66,7 @@ func parseWait(text string) (time.Duration, error) {
 	}
 	wait, err := time.ParseDuration(text)
 	if err != nil || wait < 0 {
-		return 0, parameter("wait", "must be a duration such as 30s, up to 2562047h; more than "+maxWait.String()+" counts as that")
+		return 0, parameter("wait", "must be a duration with a unit such as 30s, up to "+decimal(maxWait/time.Second)+"s")
 	}
 	return min(wait, maxWait), nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -216,7 +217,21 @@ func ownProblem(_ huma.Context, status string, value any) (any, error) {
 	}
 	faults := make([]resource.FieldError, 0, len(foreign.Errors))
 	for _, fault := range foreign.Errors {
-		faults = append(faults, resource.FieldError{Parameter: parameterName(fault.Location), Message: fault.Message})
+		faults = append(faults, resource.FieldError{Parameter: parameterName(fault.Location), Message: clearFault(fault.Message)})
 	}
 	return problem(resource.CodeInvalidParameter, invalidParameter, faults...), nil
+}
+
+// clearFault returns a message of the router with numbers in full and the format of times by its name.
+func clearFault(message string) string {
+	if strings.HasPrefix(message, "invalid date/time for format ") {
+		return "must be a time by RFC 3339 such as 2026-01-31T12:00:00Z"
+	}
+	for sign, limit := range map[string]string{"expected number <= ": "at most ", "expected number >= ": "at least "} {
+		text, found := strings.CutPrefix(message, sign)
+		if number, err := strconv.ParseFloat(text, 64); found && err == nil {
+			return "must be " + limit + strconv.FormatFloat(number, 'f', -1, 64)
+		}
+	}
+	return message
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,25 @@ func refuseEmpty(arguments []string) error {
 		before = argument
 	}
 	return nil
+}
+
+// joinNegative writes a flag and a negative number after it as one argument. The parser would take the number for a short
+// flag, and its error would not name the limit of the flag.
+func joinNegative(arguments []string) []string {
+	negative := regexp.MustCompile(`^-\.?[0-9]`)
+	joined := make([]string, 0, len(arguments))
+	for i, argument := range arguments {
+		if argument == "--" { // the rest are not flags
+			return append(joined, arguments[i:]...)
+		}
+		last := len(joined) - 1
+		if last >= 0 && strings.HasPrefix(joined[last], "--") && !strings.Contains(joined[last], "=") && negative.MatchString(argument) {
+			joined[last] += "=" + argument
+			continue
+		}
+		joined = append(joined, argument)
+	}
+	return joined
 }
 
 // refuseRepeated refuses a flag of a client command that is given twice, unless it takes several values: the parser would

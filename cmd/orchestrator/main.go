@@ -83,7 +83,7 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 	err = refuseEmpty(arguments)
 	var parsed *kong.Context
 	if err == nil {
-		parsed, err = parser.Parse(arguments)
+		parsed, err = parser.Parse(joinNegative(arguments))
 	}
 	if err == nil && !helped {
 		err = refuseRepeated(parsed)
@@ -99,11 +99,12 @@ func run(ctx context.Context, arguments []string, out *streams) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(out.err, "orchestrator:", plain(redact(err.Error()))) // the error may contain text of workers
+	code := exitFailed
 	if _, wrong := errors.AsType[usageError](err); wrong || errors.Is(err, store.ErrDatabaseURL) {
-		return exitUsage
+		code, err = exitUsage, byFlag(err)
 	}
-	return exitFailed
+	fmt.Fprintln(out.err, "orchestrator:", plain(redact(err.Error()))) // the error may contain text of workers
+	return code
 }
 
 type versionCommand struct{}

@@ -115,6 +115,6 @@ func TestAMalformedURLIsWrongUsage(t *testing.T) {
 	} {
 		r := execute(t, "", line...)
 		assert.Equal(t, exitUsage, r.code, "%v: %s", line, r.err)
-		assert.Contains(t, r.err, "URL")
+		assert.Contains(t, r.err, "-url")
 	}
 }

@@ -16,6 +16,7 @@ func TestQueuesAreSetByCommandLine(t *testing.T) {
 	for _, wrong := range [][]string{
 		{},
 		{"--max-out", "0"},
+		{"--max-out", "-1"},
 		{"--max-out", "10001"},
 		{"--max-out", "many"},
 		{"--rate", "0"},

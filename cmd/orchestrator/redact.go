@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // redact removes secrets from text: users and passwords in URLs, also in malformed ones, passwords in the keyword form,
@@ -21,11 +22,13 @@ func redact(text string) string {
 	return strings.ReplaceAll(text, kept, example)
 }
 
-// redactAttribute applies redact to an attribute of a log line.
+// redactAttribute applies redact to an attribute of a log line. Durations become text such as 1s: JSON would have nanoseconds.
 func redactAttribute(_ []string, attribute slog.Attr) slog.Attr {
 	switch value := attribute.Value.Any().(type) {
 	case string:
 		attribute.Value = slog.StringValue(redact(value))
+	case time.Duration:
+		attribute.Value = slog.StringValue(value.String())
 	case error:
 		attribute.Value = slog.StringValue(redact(value.Error()))
 	}

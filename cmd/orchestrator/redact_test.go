@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -85,8 +86,9 @@ func TestLogLinesDoNotContainSecrets(t *testing.T) {
 		var written strings.Builder
 		flags := serverFlags{LogFormat: format, LogLevel: "info"}
 		log, _ := flags.logger(&streams{err: &written})
-		log.Info("cannot connect", "error", assert.AnError, "url", "amqp://app:Sec@ret@host/", "dsn", "host=h password=Secret")
+		log.Info("cannot connect", "error", assert.AnError, "url", "amqp://app:Sec@ret@host/", "dsn", "host=h password=Secret", "retry_in", time.Second)
 		assert.NotContains(t, written.String(), "Sec")
 		assert.Contains(t, written.String(), "host=h")
+		assert.Regexp(t, `retry_in"?[:=]"?1s"?`, written.String())
 	}
 }

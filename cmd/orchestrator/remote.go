@@ -37,8 +37,8 @@ func (r *remote) client() *client.Client {
 }
 
 // document returns the JSON document of a flag or an argument: the text itself, @FILE, or - for standard input. Empty is
-// nil.
-func document(text string, in io.Reader) ([]byte, error) {
+// nil. Errors begin with the name.
+func document(name, text string, in io.Reader) ([]byte, error) {
 	var content []byte
 	var err error
 	switch path, isFile := strings.CutPrefix(text, "@"); {
@@ -52,11 +52,11 @@ func document(text string, in io.Reader) ([]byte, error) {
 		content = []byte(text)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	// The check here reports quoting mistakes without a server.
 	if err := saga.CheckJSON(content, saga.DefaultJSONLimits()); err != nil {
-		return nil, usage("not valid JSON: %w", err)
+		return nil, usage("%s: %w", name, err)
 	}
 	return bytes.TrimSpace(content), nil
 }

@@ -130,6 +130,9 @@ func TestDocumentsAreReadFromFiles(t *testing.T) {
 
 	missing := execute(t, "", "sagas", "start", "order", "--data", "@"+path+".not", "--server", url)
 	assert.Equal(t, exitFailed, missing.code)
+	assert.Contains(t, missing.err, "--data: open ")
+	broken := execute(t, "", "sagas", "start", "order", "--data", "{", "--server", url)
+	assert.Equal(t, result{code: exitUsage, err: "orchestrator: --data: not valid JSON: it ends too early, at byte 1\n"}, broken)
 	missing = execute(t, "", "definitions", "put", "order", path+".not", "--server", url)
 	assert.Equal(t, exitFailed, missing.code)
 	empty := execute(t, "", "sagas", "patch-data", "ID", "", "--reason", "r", "--server", url)

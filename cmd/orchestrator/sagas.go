@@ -50,7 +50,7 @@ type sagasStart struct {
 
 // Run starts the saga and shows it.
 func (c *sagasStart) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	data, err := document(c.Data, out.in)
+	data, err := document("--data", c.Data, out.in)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ type sagasSkip struct {
 
 // Run skips.
 func (c *sagasSkip) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	output, err := document(c.WithOutput, out.in)
+	output, err := document("--with-output", c.WithOutput, out.in)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ type sagasRewind struct {
 
 // Run rewinds.
 func (c *sagasRewind) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	patch, err := document(c.Patch, out.in)
+	patch, err := document("--patch", c.Patch, out.in)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (c *sagasPatchData) Run(ctx context.Context, group *sagasCommand, out *stre
 	if _, err := one.chosen(one.ID); err != nil {
 		return err
 	}
-	patch, err := document(given, out.in)
+	patch, err := document("patch", given, out.in)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ type sagasSignal struct {
 
 // Run gives a signal.
 func (c *sagasSignal) Run(ctx context.Context, group *sagasCommand, out *streams) error {
-	output, err := document(c.WithOutput, out.in)
+	output, err := document("--with-output", c.WithOutput, out.in)
 	if err != nil {
 		return err
 	}

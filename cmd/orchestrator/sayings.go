@@ -28,13 +28,50 @@ func sayings() []saying {
 func clearer(err error) error {
 	text := err.Error()
 	if found := regexp.MustCompile(`^(\S+) must be one of (.*) but got (.*)$`).FindStringSubmatch(text); found != nil {
-		choices := strings.Split(strings.ReplaceAll(found[2], `"`, ""), ",")
+		choices := strings.Split(strings.TrimPrefix(strings.ReplaceAll(found[2], `"`, ""), ","), ",") // an optional flag begins with an empty choice
 		last := len(choices) - 1
 		return errors.New(found[1] + ": must be " + strings.Join(choices[:last], ", ") + " or " + choices[last] + ", not " + found[3])
 	}
 	for _, one := range sayings() {
 		if pattern := regexp.MustCompile(one.pattern); pattern.MatchString(text) {
 			return errors.New(pattern.ReplaceAllString(text, one.instead))
+		}
+	}
+	return err
+}
+
+// settingNames returns how errors of other packages name settings, for their users in Go, and the flags instead.
+func settingNames() []saying {
+	return []saying{
+		{`^listen address\b`, "--listen"},
+		{`^base path\b`, "--base-path"},
+		{`^session key:`, "--session-key:"},
+		{`^AMQP prefix:`, "--amqp-prefix:"},
+		{`^AMQP URL:`, "--amqp-url:"},
+		{`\bthe database URL is\b`, "--database-url is"},
+		{`^TLS: client certificates need TLS: set a certificate and a key, too`, "--tls-client-ca needs TLS: set --tls-cert and --tls-key, too"},
+		{`^TLS: a certificate needs a key and a key needs a certificate:`, "--tls-cert and --tls-key go together:"},
+		{`^payload keys:`, "--payload-keys-file:"},
+		{`^repliers\b`, "--repliers"},
+		{`^kafka topic:`, "--kafka-topic:"},
+		{`^OIDC: with auth none`, "--oidc-issuer: with --auth none"},
+		{`^OIDC: issuer:`, "--oidc-issuer:"},
+		{`^OIDC: client id:`, "--oidc-client-id:"},
+		{`^OIDC: redirect URL:`, "--oidc-redirect-url:"},
+		{`^OIDC: role claim:`, "--oidc-role-claim:"},
+		{`^OIDC: roles:`, "--oidc-roles:"},
+		{`^fail rate (\S+):`, "--fail-rate: not $1,"},
+		{`^(\S+) steps:`, "--steps: not $1,"},
+		{`^payload of (\S+) bytes:`, "--payload: not $1,"},
+		{`^(data|timeout):`, "--$1:"},
+	}
+}
+
+// byFlag returns an error of a setting that names its flag.
+func byFlag(err error) error {
+	for _, one := range settingNames() {
+		if pattern := regexp.MustCompile(one.pattern); pattern.MatchString(err.Error()) {
+			return errors.New(pattern.ReplaceAllString(err.Error(), one.instead))
 		}
 	}
 	return err

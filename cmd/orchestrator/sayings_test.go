@@ -19,11 +19,16 @@ func TestAWrongValueOfAFlagIsExplained(t *testing.T) {
 		"bench --warmup soon":                    `--warmup: must be a duration such as 30s or 15m, not "soon"`,
 		"sagas retry x --if-revision new":        `--if-revision: must be a whole number, not "new"`,
 		"serve --auth foo":                       `--auth: must be keys or none, not "foo"`,
+		"serve --kafka-sasl foo":                 `--kafka-sasl: must be plain, scram-sha-256 or scram-sha-512, not "foo"`,
 		"keys create --name x --role boss":       `--role: must be viewer, operator or admin, not "boss"`,
 		"serve --migrate=maybe":                  `--migrate: must be true or false, not "maybe"`,
 		"audit list --since yesterday":           `--since: must be a time such as 2026-11-23T10:00:00Z, not "yesterday"`,
 		"sagas start order --data":               "--data needs a value",
 		"webhooks put x --url http://a --events": "--events needs a value",
+		"serve --alert-depth -1":                 "--alert-depth: must be a whole number from 0 to 2147483647",
+		"dev --key-rate -1":                      "--key-rate: must be a whole number from 0 to 1000000",
+		"serve --retain-completed -1h":           "--retain-completed: must be a duration from 1s to 36500d such as 720h or 30d, or 0 for no limit",
+		"sagas watch -- -1 -2":                   `unexpected argument -2`,
 		"sagas watch":                            "an argument is missing: <id>",
 	} {
 		var out, said bytes.Buffer

@@ -38,7 +38,7 @@ func (c *workerCheckCommand) Run(ctx context.Context, out *streams) error {
 	if err := (rabbit.Config{URL: c.AMQPURL, Prefix: c.AMQPPrefix}).Validate(); err != nil {
 		return usageError{err}
 	}
-	data, err := document(c.Data, out.in)
+	data, err := document("--data", c.Data, out.in)
 	if err != nil {
 		return usageError{err}
 	}

@@ -31,6 +31,11 @@ func (e *Engine) FailInBulk(ctx context.Context, ref record.BulkRef, why string)
 	return e.settleTarget(ctx, &request{kind: settleTarget, sagaID: ref.Target, bulk: &ref, outcome: record.BulkFailed, why: why})
 }
 
+// RefuseInBulk stores that the action does not apply to a target. Errors: as ActInBulk.
+func (e *Engine) RefuseInBulk(ctx context.Context, ref record.BulkRef, why string) error {
+	return e.settleTarget(ctx, &request{kind: settleTarget, sagaID: ref.Target, bulk: &ref, outcome: record.BulkRefused, why: why})
+}
+
 func (e *Engine) settleTarget(ctx context.Context, r *request) error {
 	answer := e.ask(ctx, r)
 	if errors.Is(answer.err, record.ErrRejected) && r.kind != settleTarget {
@@ -202,10 +207,10 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 	return a, nil
 }
 
-// targetGone answers a redrive that came too late.
+// targetGone answers a redrive that came too late: the letter was redriven by another action, discarded or deleted by its age.
 func (b *batchState) targetGone(r *request) answer {
 	if r.bulk != nil {
-		b.results = append(b.results, record.BulkResult{BulkRef: *r.bulk, Outcome: record.BulkFailed, Message: "the dead letter is gone"})
+		b.results = append(b.results, record.BulkResult{BulkRef: *r.bulk, Outcome: record.BulkRefused, Message: "the dead letter is gone"})
 	}
 	return answer{err: record.ErrDeadLetterNotFound}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/internal/operate"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
@@ -29,6 +30,16 @@ func (r *fixture) letters(t *testing.T) int {
 	found, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 100})
 	require.NoError(t, err)
 	return len(found)
+}
+
+// bulk creates a bulk action with one target.
+func (r *fixture) bulk(t *testing.T, kind record.BulkKind, target string) record.BulkRef {
+	t.Helper()
+	made, err := r.store.CreateBulk(t.Context(), record.BulkAction{
+		ID: ulid.Make().String(), Kind: kind, Filter: json.RawMessage(`{}`), Parameters: json.RawMessage(`{}`),
+	}, record.BulkTargets{IDs: []string{target}})
+	require.NoError(t, err)
+	return record.BulkRef{Bulk: made.ID, Target: target}
 }
 
 func operator() saga.Action {
@@ -97,22 +108,15 @@ func TestATargetOfABulkActionIsDecidedOnce(t *testing.T) {
 	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
 	require.NoError(t, err)
 	letter := r.letter(t, record.DeadLetter{Source: record.SourceStart})
-	bulk := func(kind record.BulkKind, ids ...string) string {
-		made, err := r.store.CreateBulk(t.Context(), record.BulkAction{
-			ID: ulid.Make().String(), Kind: kind, Filter: json.RawMessage(`{}`), Parameters: json.RawMessage(`{}`),
-		}, record.BulkTargets{IDs: ids})
-		require.NoError(t, err)
-		return made.ID
-	}
 	pause := operator()
 	pause.Name = saga.ActionPause
-	first := bulk(record.BulkSagas, in.ID)
-	ref := record.BulkRef{Bulk: first, Holder: "me", Target: in.ID}
+	ref := r.bulk(t, record.BulkSagas, in.ID)
+	ref.Holder = "me"
 	require.NoError(t, r.ActInBulk(t.Context(), pause, ref))
 	require.ErrorIs(t, r.ActInBulk(t.Context(), pause, ref), record.ErrBulkOver)
 	pause.ID = ulid.Make().String()
-	require.NoError(t, r.ActInBulk(t.Context(), pause, record.BulkRef{Bulk: bulk(record.BulkSagas, in.ID), Target: in.ID}))
-	require.NoError(t, r.DiscardInBulk(t.Context(), record.BulkRef{Bulk: bulk(record.BulkDeadLetters, letter.ID), Target: letter.ID}))
+	require.NoError(t, r.ActInBulk(t.Context(), pause, r.bulk(t, record.BulkSagas, in.ID)))
+	require.NoError(t, r.DiscardInBulk(t.Context(), r.bulk(t, record.BulkDeadLetters, letter.ID)))
 	require.Zero(t, r.letters(t))
 
 	found, _, err := r.store.Bulks(t.Context(), record.Page{Limit: 10})
@@ -123,6 +127,36 @@ func TestATargetOfABulkActionIsDecidedOnce(t *testing.T) {
 	items, _, err := r.store.BulkItems(t.Context(), found[1].ID, record.BulkRefused, record.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Contains(t, items[0].Message, "paused")
+}
+
+// Of several bulk redrives of a dead letter one redrives it. To the others it does not apply any more, which is not a failure.
+func TestABulkRedriveOfALetterThatIsGoneIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
+	require.NoError(t, err)
+	letter := r.letter(t, record.DeadLetter{
+		Source: record.SourceReply, SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1", Body: []byte(`{"status":"succeeded"}`),
+	})
+	tally := map[string]record.BulkTally{"done": {Matched: 1, Done: 1}, "refused": {Matched: 1, Refused: 1}}
+	var refs []record.BulkRef
+	for range 4 {
+		refs = append(refs, r.bulk(t, record.BulkDeadLetters, letter.ID))
+	}
+	for i, outcome := range []string{"done", "refused", "refused"} {
+		ref := refs[i]
+		require.NoError(t, r.RedriveInBulk(t.Context(), letter, operator(), ref))
+		action, err := r.store.Bulk(t.Context(), ref.Bulk)
+		require.NoError(t, err)
+		require.Equal(t, tally[outcome], action.Tally)
+	}
+	ref := refs[3]
+	require.NoError(t, operate.OnDeadLetters(r.Engine, r.store).Do(t.Context(), &record.BulkAction{Action: record.BulkRedrive}, ref))
+	items, _, err := r.store.BulkItems(t.Context(), ref.Bulk, record.BulkRefused, record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, items, 1)
+	require.Equal(t, "the dead letter is gone", items[0].Message)
 }
 
 func TestAStartOfADisabledDefinitionIsRefused(t *testing.T) {

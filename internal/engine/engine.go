@@ -146,7 +146,7 @@ func (e *Engine) lane(sagaID string) *lane {
 func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.Instance, existed bool, err error) {
 	def, err := e.definitions.find(ctx, start.Definition, start.Version)
 	if err != nil {
-		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, err)
+		return saga.Instance{}, false, startFault(start, err)
 	}
 	id := start.SagaID
 	if id == "" {
@@ -156,7 +156,7 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 	if !start.Unwound {
 		refusal, err := e.refusesStart(ctx, def)
 		if err != nil {
-			return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, err)
+			return saga.Instance{}, false, startFault(start, err)
 		}
 		r.refusal = cmp.Or(checkData(def, start.Data), refusal)
 	}
@@ -165,7 +165,7 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 		e.definitions.forget(def.Name, def.Version)
 	}
 	if answer.err != nil {
-		return saga.Instance{}, false, fmt.Errorf("start a saga of %q: %w", start.Definition, answer.err)
+		return saga.Instance{}, false, startFault(start, answer.err)
 	}
 	return answer.instance, answer.existed, nil
 }

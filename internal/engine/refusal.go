@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -17,6 +18,7 @@ func refusals() []refusal {
 	return []refusal{
 		{saga.CodeChildHasPivot, within[*record.ChildHasPivotError]},
 		{"invalid_data", within[*record.InvalidDataError]},
+		{"definition_not_found", within[*undefinedError]},
 		{"definition_not_found", sentinel(record.ErrDefinitionNotFound)},
 		{"definition_disabled", sentinel(record.ErrDefinitionDisabled)},
 		{"unreadable_definition", sentinel(record.ErrUnreadable)},
@@ -41,6 +43,31 @@ func sentinel(target error) func(error) error {
 		}
 		return nil
 	}
+}
+
+// undefinedError is record.ErrDefinitionNotFound with what a start asked for.
+type undefinedError struct {
+	name    string
+	version int // 0: the latest
+}
+
+// Error names the definition, and the version if one was asked for.
+func (e *undefinedError) Error() string {
+	if e.version == 0 {
+		return fmt.Sprintf("definition %q not found", e.name)
+	}
+	return fmt.Sprintf("definition %q version %d not found", e.name, e.version)
+}
+
+// Unwrap returns record.ErrDefinitionNotFound.
+func (e *undefinedError) Unwrap() error { return record.ErrDefinitionNotFound }
+
+// startFault wraps an error of a start. It names a definition that does not exist.
+func startFault(start record.StartRequest, err error) error {
+	if errors.Is(err, record.ErrDefinitionNotFound) {
+		err = &undefinedError{name: start.Definition, version: start.Version}
+	}
+	return fmt.Errorf("start a saga of %q: %w", start.Definition, err)
 }
 
 // startRefusal returns the reason why a start will never be accepted, or "" if a retry may succeed.

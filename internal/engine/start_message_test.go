@@ -81,10 +81,16 @@ func TestARefusedStartByMessageIsDeadLettered(t *testing.T) {
 		require.JSONEq(t, fmt.Sprintf(`{"tenant":"a","saga-idempotency-key":%q}`, message.MessageID), string(letter.Headers),
 			"an operator needs the key to resend it")
 		require.Equal(t, map[string]any{"tenant": "a"}, message.Headers, "the message itself is unchanged")
+		if reason == "definition_not_found" {
+			require.Equal(t, `definition "nothing" not found`, letter.Message)
+		}
 		if reason == "key_in_use" {
 			require.Equal(t, holder[0].ID, letter.SagaID)
 		}
 	}
+	_, _, err = r.Start(t.Context(), record.StartRequest{Definition: "payment", Version: 99})
+	require.ErrorIs(t, err, record.ErrDefinitionNotFound)
+	require.ErrorContains(t, err, `definition "payment" version 99 not found`)
 }
 
 // unavailableStore fails the first reads of definitions.

@@ -15,6 +15,7 @@ type Engine interface {
 	ActInBulk(ctx context.Context, action saga.Action, ref record.BulkRef) error
 	DiscardInBulk(ctx context.Context, ref record.BulkRef) error
 	RedriveInBulk(ctx context.Context, letter record.DeadLetter, action saga.Action, ref record.BulkRef) error
+	RefuseInBulk(ctx context.Context, ref record.BulkRef, why string) error
 	FailInBulk(ctx context.Context, ref record.BulkRef, why string) error
 }
 
@@ -49,7 +50,7 @@ type letterTargets struct {
 	letters Letters
 }
 
-// Do redrives or discards a dead letter. One that is gone already has failed.
+// Do redrives or discards a dead letter. One that is gone already is refused.
 func (t letterTargets) Do(ctx context.Context, bulk *record.BulkAction, ref record.BulkRef) error {
 	ctx = record.WithCaller(ctx, callerOf(bulk))
 	if bulk.Action == record.BulkDiscard {
@@ -57,7 +58,7 @@ func (t letterTargets) Do(ctx context.Context, bulk *record.BulkAction, ref reco
 	}
 	letter, err := t.letters.DeadLetter(ctx, ref.Target)
 	if errors.Is(err, record.ErrDeadLetterNotFound) {
-		return t.engine.FailInBulk(ctx, ref, "the dead letter is gone")
+		return t.engine.RefuseInBulk(ctx, ref, "the dead letter is gone")
 	}
 	if err != nil {
 		return fmt.Errorf("redrive a dead letter: %w", err)
