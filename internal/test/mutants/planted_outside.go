@@ -98,7 +98,7 @@ func peerMutants() []mutant {
 			[]layer{{"broken rows", []string{"./store", "-run", "NoBrokenRow"}}},
 		},
 		{
-			"a rate that is no number", "store/queuesettings.go",
+			"a rate without a bound", "store/queuesettings.go",
 			"else least(greatest(rate, 0.01), 100000) end`", "else rate end`",
 			[]layer{{"broken rows", []string{"./store", "-run", "NumbersOutOfRange"}}},
 		},
