@@ -27,8 +27,7 @@ func (e Evidence) attentionMessage() string {
 	step := attention.Step
 	switch attention.Reason {
 	case saga.CompensationExhausted:
-		return fmt.Sprintf("Every attempt to compensate step %s has failed. Repair its worker and retry, or compensate the step "+
-			"by hand and skip it.", step)
+		return e.compensationMessage(step)
 	case saga.RetriesExhausted:
 		return fmt.Sprintf("Every attempt of step %s has failed, and the saga has passed its pivot, so it cannot be compensated. "+
 			"%s, or do the step by hand and skip it.", step, e.remedy(step))
