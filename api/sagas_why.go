@@ -39,12 +39,11 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		return nil, err
 	}
 	evidence := diagnose.Evidence{
-		Definition: definition, Instance: in, Outbox: make(map[string]record.OutboxRow, len(rows)),
+		Definition: definition, Instance: in, Outbox: byCommand(rows),
 		Problems: make(map[string]record.QueueProblem, len(problems)), Broker: s.Broker.Ready(), Now: s.Now(),
 	}
 	held := false
 	for _, row := range rows {
-		evidence.Outbox[row.CommandID] = row
 		held = held || row.HeldBack
 	}
 	if held {
@@ -54,6 +53,9 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	}
 	for _, problem := range problems {
 		evidence.Problems[problem.Queue] = problem
+	}
+	if err := s.lookAtFamily(ctx, &evidence); err != nil {
+		return nil, err
 	}
 	evidence.Queues = s.Monitor.inspection.states(ctx, evidence.QueuesInUse())
 	found := evidence.Explain()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,6 +230,49 @@ func TestEveryRouteHidesTheChildFromAKeyForItsParent(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return e.get("/v1/sagas/"+child).saga(http.StatusOK).Status == saga.Compensating
 	}, 20*time.Second, 5*time.Millisecond, "the parent's cancel turns the child back")
+}
+
+// without is a database from which the rows of some sagas were deleted by hand.
+type without struct {
+	api.Reads
+	gone atomic.Value // the id
+}
+
+func (w *without) Saga(ctx context.Context, id string) (record.StoredSaga, error) {
+	if id == w.gone.Load() {
+		return record.StoredSaga{}, record.ErrSagaNotFound
+	}
+	return w.Reads.Saga(ctx, id)
+}
+
+// What a key does not cover is not found, which must not look like a row that is gone.
+func TestWhyDoesNotTakeASagaOutsideTheScopeForGone(t *testing.T) {
+	t.Parallel()
+	rows := &without{}
+	o := start(t, withKeys, func(c *api.Config) { rows.Reads, c.Reads = c.Reads, rows })
+	_, admin := o.holder(record.Admin)
+	o.key = admin
+	o.define("order", reserve)
+	o.put("/v1/definitions/whole", `{"steps":[{"name":"part","saga":"order"}]}`)
+	parent := o.begin(`{"definition":"whole"}`)
+	child := parent.Children[0]
+	says := func(key, saga, text string) bool {
+		o.key = key
+		return strings.Contains(into[resource.Why](o.get("/v1/sagas/"+saga+"/why"), http.StatusOK).Message, text)
+	}
+	require.Eventually(t, func() bool { return o.get("/v1/sagas/"+child).StatusCode == http.StatusOK }, 20*time.Second, 5*time.Millisecond)
+	assert.False(t, says(o.limited(record.Viewer, "whole"), parent.ID, "is gone"))
+	assert.False(t, says(o.limited(record.Viewer, "order"), child, "is gone"))
+	assert.False(t, says(admin, child, "is gone"))
+
+	rows.gone.Store(child)
+	require.Eventually(t, func() bool { return says(admin, parent.ID, "the row of that saga is gone") }, 20*time.Second, 5*time.Millisecond)
+	assert.True(t, says(o.limited(record.Viewer, "whole", "order"), parent.ID, "the row of that saga is gone"))
+	assert.True(t, says(o.limited(record.Viewer, "whole"), parent.ID, "See why that one is not further"))
+
+	rows.gone.Store(parent.ID)
+	assert.True(t, says(admin, child, "parent, saga "+parent.ID+", is gone"))
+	assert.False(t, says(o.limited(record.Viewer, "order"), child, "is gone"))
 }
 
 func TestALimitedKeyWorksOnItsDefinitions(t *testing.T) {

@@ -20,6 +20,8 @@ const (
 	CodeChildAbandoned   = "child_abandoned"   // an operator abandoned the child; the outcome is unknown
 	CodeChildHasPivot    = "child_has_pivot"   // a child that cannot be compensated, of a step that may have to be
 	CodeTooDeep          = "too_deep"          // the child would be below MaxLevels
+	CodeChildGone        = "child_gone"        // the row of a child that is to be compensated was deleted by hand
+	CodeChildUnreadable  = "unreadable_saga"   // the row of a child that is to be compensated cannot be read
 )
 
 // Parent names the step that started a saga as its child.

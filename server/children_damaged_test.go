@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,22 @@ func (f damagedFamily) stuckWith(parent, code string) {
 	stuck := f.until(parent, func(s resource.Saga) bool { return s.Attention != nil })
 	require.Equal(f.t, saga.CompensationExhausted, stuck.Attention.Reason)
 	require.Equal(f.t, code, stuck.Steps[0].Error.Code)
+}
+
+// waitsForLost waits until the parent says that its child will not report: the outbox may still hold what it asked of it.
+func (f damagedFamily) waitsForLost(parent, child, part string) (why resource.Why) {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool {
+		var err error
+		why, err = f.Why(f.t.Context(), parent)
+		require.NoError(f.t, err)
+		require.Equal(f.t, resource.CauseWaitingForChild, why.Cause)
+		return strings.Contains(why.Message, part)
+	}, time.Minute, 10*time.Millisecond, "%s", &lazy{&why})
+	require.Contains(f.t, why.Message, child)
+	require.NotNil(f.t, why.NextAutomatic.At, "the parent looks by itself")
+	require.Greater(f.t, time.Until(why.NextAutomatic.At.Time), time.Hour)
+	return why
 }
 
 func (f damagedFamily) retry(id string) {
@@ -180,8 +197,13 @@ func TestRule23AParentWhoseChildWasDeletedByHandIsStuck(t *testing.T) {
 		f := all.in(t)
 		parent, child := f.begin()
 		f.exec(`delete from sagas where id = $1`, child.ID)
+		why := f.waitsForLost(parent.ID, child.ID, "the row of that saga is gone")
+		require.Contains(t, why.Message, "compensate or rewind the saga")
 		f.compensate(parent.ID)
 		f.stuckWith(parent.ID, "child_gone")
+		why, err := f.Why(t.Context(), parent.ID)
+		require.NoError(t, err)
+		require.Contains(t, why.Message, "child saga "+child.ID+" no longer exists")
 	})
 	t.Run("after its end", func(t *testing.T) {
 		f := all.in(t)
@@ -192,5 +214,44 @@ func TestRule23AParentWhoseChildWasDeletedByHandIsStuck(t *testing.T) {
 		f.exec(`delete from sagas where id = $1`, child.ID)
 		f.compensate(parent.ID)
 		f.stuckWith(parent.ID, "child_gone")
+	})
+}
+
+func TestWhyNamesTheRowsOfAFamilyThatWereChangedByHand(t *testing.T) {
+	t.Parallel()
+	all := newDamagedFamily(t)
+	t.Run("a child that ended by its row only", func(t *testing.T) {
+		f := all.in(t)
+		parent, child := f.begin()
+		f.exec(`update sagas set status = 'completed', finished_at = now(), wake_at = null where id = $1`, child.ID)
+		f.waitsForLost(parent.ID, child.ID, "is completed, but no report of that is on its way")
+		f.exec(`update sagas set progress = '{}' where id = $1`, child.ID)
+		f.waitsForLost(parent.ID, child.ID, "is completed by its row, but that cannot be read")
+	})
+	t.Run("a child whose report was deleted", func(t *testing.T) {
+		f := all.in(t)
+		parent, child := f.begin()
+		before := f.progress(parent.ID)
+		f.exec(`update sagas set progress = '{}' where id = $1`, parent.ID) // so that the report waits
+		f.give(child.ID, "loaded", `{}`)
+		f.give(child.ID, "arrived", `{}`)
+		require.Eventually(t, func() bool {
+			done, err := f.database.Exec(t.Context(), `delete from outbox where saga_id = $1 and refused_at is not null`, child.ID)
+			return err == nil && done.RowsAffected() == 1
+		}, time.Minute, 10*time.Millisecond)
+		f.exec(`update sagas set progress = $2::text::json where id = $1`, parent.ID, before)
+		f.waitsForLost(parent.ID, child.ID, "is completed, but no report of that is on its way")
+	})
+	t.Run("a parent that was deleted", func(t *testing.T) {
+		f := all.in(t)
+		parent, child := f.begin()
+		why, err := f.Why(t.Context(), child.ID)
+		require.NoError(t, err)
+		require.NotContains(t, why.Message, parent.ID)
+		f.exec(`delete from sagas where id = $1`, parent.ID)
+		why, err = f.Why(t.Context(), child.ID)
+		require.NoError(t, err)
+		require.Contains(t, why.Message, "parent, saga "+parent.ID+", is gone")
+		require.NotContains(t, why.AllowedActions, saga.ActionCompensate)
 	})
 }

@@ -11,6 +11,13 @@ import (
 // publishAllowance is the time for which a command may be in the outbox without being the cause.
 const publishAllowance = time.Second
 
+// queueStateAge is the age that the state of a queue may have: it is cached for a second after the broker was asked, for which
+// two seconds are allowed. The rest is for clocks that differ.
+const queueStateAge = 5 * time.Second
+
+// unreportedDelay is the part of a command's timeout by which its publishing may be late without a later start of the timeout.
+const unreportedDelay = 20
+
 // command is a command that a step waits for.
 type command struct {
 	id      saga.CommandID
@@ -76,6 +83,9 @@ func (e Evidence) diagnose(c command) finding {
 		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
 	case inspected && state.Consumers == 0:
 		found.cause, found.message = resource.CauseNoConsumer, noConsumerMessage(name, queue, state.Depth)
+		if state.Depth == 0 && e.taken(c) {
+			found.message = takenMessage(name, queue)
+		}
 	case e.draining(c):
 		found.cause, found.message = resource.CauseWaitingForBranch, drainingMessage(name)
 	case e.exhausted():
@@ -84,6 +94,13 @@ func (e Evidence) diagnose(c command) finding {
 		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker != nil)
 	}
 	return found
+}
+
+// taken reports whether a command that is not in its queue was there before: the broker has confirmed it, and the state of the
+// queue is newer than that.
+func (e Evidence) taken(c command) bool {
+	_, unconfirmed := e.Outbox[c.id.String()]
+	return !unconfirmed && e.Now.Sub(e.dispatchedAt(c)) > queueStateAge+c.timeout/unreportedDelay
 }
 
 // unpublished explains a command that is still in the outbox for longer than usual. The relay publishes it again in any

@@ -20,6 +20,9 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 	if rewind := e.Instance.Rewind; rewind != nil {
 		message += " The saga is being rewound: it runs again from step " + rewind.To + " once that step and the steps after it are compensated."
 	}
+	if e.ParentGone && !e.Instance.Status.Terminal() {
+		message += e.orphanMessage()
+	}
 	why := resource.Why{
 		Cause: found.cause, Message: message, Since: resource.OptionalTime(found.since), NextAutomatic: found.next,
 		AllowedActions: append([]saga.ActionName{}, e.Definition.AllowedActions(e.Instance)...),

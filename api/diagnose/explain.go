@@ -23,6 +23,10 @@ type Evidence struct {
 	Problems map[string]record.QueueProblem
 	// Settings holds what operators have set for queues, by queue. It is needed only if a command is held back.
 	Settings map[string]record.QueueSettings
+	// Lost holds the children that are awaited although no report of theirs is to come, by id.
+	Lost map[string]LostChild
+	// ParentGone reports that the saga is a child whose parent does not exist.
+	ParentGone bool
 	// Broker is the reason why commands cannot be published; nil if they can.
 	Broker error
 	Now    time.Time

@@ -144,6 +144,33 @@ func TestWhyTheWorstCommandIsTheCause(t *testing.T) {
 	s.wants(resource.CauseUnroutable, "b")
 }
 
+// A command that is in no queue does not come to the worker that is started for it.
+func TestWhyAnEmptyQueueWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	s := begin(t, saga.Start{})
+	s.Queues["qa"] = wire.QueueState{Exists: true}
+	fresh := s.wants(resource.CauseNoConsumer, "a")
+	assert.Contains(t, fresh.Message, "No worker consumes queue qa (depth 0)", "its state may be from before the command came")
+	assert.NotContains(t, fresh.Message, "took")
+
+	s.Now = whyNow().Add(queueStateAge + 30*time.Second/unreportedDelay)
+	assert.Equal(t, fresh.Message, s.wants(resource.CauseNoConsumer, "a").Message, "it may have been published late")
+
+	s.Now = s.Now.Add(time.Millisecond)
+	why := s.wants(resource.CauseNoConsumer, "a")
+	assert.Contains(t, why.Message, "queue qa is empty and has no worker")
+	assert.Contains(t, why.Message, "the next attempt or the compensation needs one")
+	assert.Equal(t, s.Instance.Steps[0].DeadlineAt, why.NextAutomatic.At.Time, "the saga goes on when the attempt times out")
+	assert.Equal(t, "the attempt of step a times out", why.NextAutomatic.What)
+
+	s.Queues["qa"] = wire.QueueState{Exists: true, Depth: 1}
+	assert.Equal(t, strings.Replace(fresh.Message, "depth 0", "depth 1", 1), s.wants(resource.CauseNoConsumer, "a").Message)
+
+	s.Queues["qa"] = wire.QueueState{Exists: true}
+	s.inOutbox("a", record.OutboxRow{Queue: "qa", CreatedAt: s.Now.Add(-publishAllowance)})
+	assert.Equal(t, fresh.Message, s.wants(resource.CauseNoConsumer, "a").Message, "the broker has not confirmed it")
+}
+
 func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
 	t.Parallel()
 	fresh := record.OutboxRow{CreatedAt: whyNow().Add(-100 * time.Millisecond)}

@@ -27,8 +27,7 @@ func (e Evidence) attentionMessage() string {
 	step := attention.Step
 	switch attention.Reason {
 	case saga.CompensationExhausted:
-		return fmt.Sprintf("Every attempt to compensate step %s has failed. Repair its worker and retry, or compensate the step "+
-			"by hand and skip it.", step)
+		return e.compensationMessage(step)
 	case saga.RetriesExhausted:
 		return fmt.Sprintf("Every attempt of step %s has failed, and the saga has passed its pivot, so it cannot be compensated. "+
 			"%s, or do the step by hand and skip it.", step, e.remedy(step))
@@ -176,8 +175,16 @@ func oneLine(words string) string {
 }
 
 func noConsumerMessage(step, queue string, depth int) string {
-	return fmt.Sprintf("The command of step %s is in queue %s (depth %d), but no worker consumes it. Start a worker for "+
-		"this queue.", step, queue, depth)
+	return fmt.Sprintf("No worker consumes queue %s (depth %d), to which the command of step %s goes. Start a worker for this queue.",
+		queue, depth, step)
+}
+
+// takenMessage explains a command that is not in its queue any more, which has no worker. A worker that stops takes no
+// further commands, but may still finish those that it has.
+func takenMessage(step, queue string) string {
+	return fmt.Sprintf("The command of step %s was published, but queue %s is empty and has no worker: a worker took the command "+
+		"without a reply, and is gone or about to stop, or the queue was purged. Without a reply the saga goes on when the attempt "+
+		"times out. Start a worker for this queue: the next attempt or the compensation needs one.", step, queue)
 }
 
 func drainingMessage(step string) string {

@@ -8,16 +8,15 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// wait explains a saga whose step is there to wait. If several wait, the one that ends first is the cause; a wait without
-// an end comes last.
+// wait explains a saga whose step is there to wait. If several wait, a child that will not report is the cause, else the wait
+// that ends first; a wait without an end comes last.
 func (e Evidence) wait() (finding, bool) {
 	first := noStep
 	for i := range e.Instance.Steps {
 		if e.Instance.Steps[i].Waiting == saga.NoWait {
 			continue
 		}
-		if first == noStep || e.endless(first) && !e.endless(i) ||
-			e.endless(first) == e.endless(i) && e.Instance.Steps[i].DeadlineAt.Before(e.Instance.Steps[first].DeadlineAt) {
+		if first == noStep || e.waitsBefore(i, first) {
 			first = i
 		}
 	}
@@ -30,12 +29,27 @@ func (e Evidence) wait() (finding, bool) {
 	case saga.WaitForChild:
 		found.cause = resource.CauseWaitingForChild
 		found.message = fmt.Sprintf("Step %s waits for its child saga %s. See why that one is not further.", step.Name, step.Child())
+		if _, lost := e.lost(first); lost {
+			found.message = e.lostMessage(first)
+		}
 	case saga.WaitForSignal:
 		found.cause, found.message = resource.CauseWaitingForSignal, signalMessage(e.Instance.ID, &e.Definition.Steps[first])
 	default:
 		found.message = fmt.Sprintf("Step %s waits until %s. Nothing needs to be done.", step.Name, step.DeadlineAt.UTC().Format("2006-01-02 15:04:05 MST"))
 	}
 	return found, true
+}
+
+// waitsBefore reports whether the wait of step i matters more than that of step j.
+func (e Evidence) waitsBefore(i, j int) bool {
+	_, lost := e.lost(i)
+	if _, other := e.lost(j); lost != other {
+		return lost
+	}
+	if endless := e.endless(i); endless != e.endless(j) {
+		return !endless
+	}
+	return e.Instance.Steps[i].DeadlineAt.Before(e.Instance.Steps[j].DeadlineAt)
 }
 
 func signalMessage(sagaID string, step *saga.Step) string {
@@ -52,7 +66,10 @@ func (e Evidence) endless(i int) bool {
 // waitEnds returns the end of a wait; nil if only a signal ends it.
 func (e Evidence) waitEnds(i int) *resource.NextAutomatic {
 	step := &e.Instance.Steps[i]
+	_, lost := e.lost(i)
 	switch {
+	case lost:
+		return automatic(step.DeadlineAt, "the saga looks at the child of step "+step.Name)
 	case step.Waiting == saga.WaitForChild:
 		return automatic(time.Time{}, "step "+step.Name+" goes on when its child saga ends")
 	case e.endless(i):

@@ -9,9 +9,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// codeChildGone is the error of a compensation whose child was deleted by hand.
-const codeChildGone = "child_gone"
-
 // isGone reports whether a saga was there, and its row was deleted by hand: retention deletes the history with it.
 func (e *Engine) isGone(ctx context.Context, id string) (bool, error) {
 	if _, _, err := e.config.Store.History(ctx, id, record.Page{Limit: 1}); err != nil {
@@ -32,14 +29,14 @@ func (e *Engine) tellGone(ctx context.Context, asked saga.CommandID, child saga.
 	}
 	ended := saga.ChildEnded{Step: child.Parent.Step, Child: child.ID, Status: saga.Abandoned}
 	if step.Status != saga.StepRunning {
-		ended.Refused = &saga.ReplyError{Code: codeChildGone, Message: "the child saga was deleted, and cannot be compensated"}
+		ended.Refused = &saga.ReplyError{Code: saga.CodeChildGone, Message: "the child saga was deleted, and cannot be compensated"}
 		ended.Answers, ended.Exists = asked, true
 	}
 	return e.tellParent(ctx, child.Parent, ended)
 }
 
 func unreadableChild(status saga.Status) *saga.ReplyError {
-	return &saga.ReplyError{Code: reasonUnreadableSaga, Message: fmt.Sprintf("the child saga is %s, and cannot be read", status)}
+	return &saga.ReplyError{Code: saga.CodeChildUnreadable, Message: fmt.Sprintf("the child saga is %s, and cannot be read", status)}
 }
 
 // reportGone tells a parent that its child is gone. One that was never there may still start.
