@@ -37,7 +37,7 @@ func (s *service) watch(ctx context.Context, input *watchInput) (*huma.StreamRes
 		return nil, err
 	}
 	known, err := strconv.ParseInt(input.LastEventID, 10, 64)
-	if input.LastEventID != "" && err != nil {
+	if input.LastEventID != "" && (err != nil || known < 0) {
 		return nil, parameter("Last-Event-ID", "must be the id of an event of this stream")
 	}
 	in, err := s.read(ctx, id)

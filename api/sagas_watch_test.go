@@ -91,7 +91,9 @@ func TestAWatchContinuesAfterTheLastEvent(t *testing.T) {
 	done := o.get("/v1/sagas/" + started.ID).saga(http.StatusOK)
 	known := o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", etagNumber(done.Revision)})
 	assert.Equal(t, http.StatusNoContent, known.StatusCode, "the saga has ended")
-	o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", "x"}).problem(422, "invalid_parameter")
+	for _, foreign := range []string{"x", "-1", "99999999999999999999"} {
+		o.get("/v1/sagas/"+started.ID+"/watch", header{"Last-Event-ID", foreign}).problem(422, "invalid_parameter")
+	}
 }
 
 func TestAQuietWatchHasCommentsAndEndsWithTheProcess(t *testing.T) {

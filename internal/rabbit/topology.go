@@ -64,7 +64,8 @@ func (t *topology) run(ctx context.Context) {
 			return
 		}
 		mismatch, fault := t.declareAll(ctx, conn)
-		if err := errors.Join(mismatch, fault); err != nil && ctx.Err() == nil && t.newsworthy(err, &retry) {
+		lost := fault != nil && conn.isGone() // the link reports that
+		if err := errors.Join(mismatch, fault); err != nil && !lost && ctx.Err() == nil && t.newsworthy(err, &retry) {
 			t.link.log.Error("exchanges and queues are not as they should be", "error", err)
 		}
 		if fault != nil { // retrying does not cure a mismatch
