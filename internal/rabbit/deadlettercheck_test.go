@@ -95,10 +95,10 @@ func TestTheCheckQueueIsDeclaredAgain(t *testing.T) {
 	b := connect(t, config)
 	awaitDeadLettering(t, true, b)
 	channel := plainChannel(t, config.URL)
-	_, err := channel.QueueDelete(config.Prefix+".check", false, false, false)
-	require.NoError(t, err)
 	require.NoError(t, channel.ExchangeDelete(config.Prefix+".checked", false, false))
-	require.Eventually(t, func() bool { return !isKnown(b) }, patience, 50*time.Millisecond, "the loss is noticed, and proves nothing")
+	_, err := channel.QueueDelete(config.Prefix+".check", false, false, false) // last: its loss, unlike that of the exchange, shows at once
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return !isKnown(b) }, patience, 5*time.Millisecond, "the loss is noticed, and proves nothing")
 	awaitDeadLettering(t, true, b)
 }
 
