@@ -101,3 +101,37 @@ func TestNumbersOutOfRangeStopNothing(t *testing.T) {
 		assert.LessOrEqual(t, bulks[0].Rate, 1e6, odd)
 	}
 }
+
+// An array that holds nothing, or more dimensions than one, hides neither its row nor the others, in any table.
+func TestOddArraysHideNoRow(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	d := damage{t, connect(t, url)}
+	f := storetest.NewFixture(t, s)
+	for _, odd := range []string{"array[null]::text[]", "array[['a', null], ['b', 'c']]"} {
+		d.exec(`delete from webhooks; delete from queue_health; delete from bulk_actions`)
+		d.exec(`insert into webhooks (name, url, events, secret) values ('odd', '', ` + odd + `, '\x01')`)
+		d.exec(`insert into queue_health (queue, unhealthy, reasons, since, changes) values ('q', true, ` + odd + `, now(), 9223372036854775807)`)
+		d.exec(`insert into bulk_actions (id, kind, action, filter, parameters, reason, actor, rate, canary, stop_after, status, created_at, definitions)
+			values ('bulk', 'sagas', 'retry', '{}', '{}', '', '', 0, 0, 0, 'running', now(), ` + odd + `)`)
+		hooks, err := s.Webhooks(t.Context())
+		require.NoError(t, err, odd)
+		assert.Len(t, hooks, 1, odd)
+		wanted, err := s.WebhookEvents(t.Context())
+		require.NoError(t, err, odd)
+		assert.Contains(t, wanted, "odd", odd)
+		health, err := s.QueueHealth(t.Context())
+		require.NoError(t, err, odd)
+		require.Len(t, health, 1, odd)
+		assert.Positive(t, health[0].Changes+1, odd)
+		bulk, err := s.Bulk(t.Context(), "bulk")
+		require.NoError(t, err, odd)
+		assert.NotNil(t, bulk.Scope, "a scope does not become all definitions: "+odd)
+	}
+	in := f.Start(saga.Start{})
+	d.exec(`update sagas set step_names = array[step_names, step_names], attention_reason = 'retries_exhausted', attention_step = 'reserve',
+		attention_since = now(), attention_message = 'x' where id = '` + in.ID + `'`)
+	_, err := s.Groups(t.Context(), nil, "")
+	require.NoError(t, err)
+}

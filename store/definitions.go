@@ -230,8 +230,9 @@ func (r *definitionRow) columns() []any { return []any{&r.name, &r.version, &r.b
 
 func (r *definitionRow) registered(fault error) record.RegisteredDefinition {
 	d, err := saga.ReadDefinition(r.name, r.version, r.body)
-	if fault = cmp.Or(fault, err); fault == nil && !shown(r.createdAt) {
-		fault = errOutOfRange
+	fault = cmp.Or(fault, err)
+	if !shown(r.createdAt) {
+		fault, r.createdAt = cmp.Or(fault, errOutOfRange), time.Time{}
 	}
 	registered := record.RegisteredDefinition{Definition: d, CreatedAt: r.createdAt.UTC()}
 	if fault != nil {

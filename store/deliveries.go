@@ -64,7 +64,7 @@ func (s *Store) SettleDelivery(ctx context.Context, outcome record.DeliveryOutco
 	b := &pgx.Batch{}
 	b.Queue(`update webhooks set last_at = clock_timestamp(), last_error = $2 where name = $1`, outcome.Webhook, cleaned(outcome.Error))
 	if outcome.RetryAfter > 0 {
-		b.Queue(`update webhook_deliveries set due_at = clock_timestamp() + $3::interval, attempts = attempts + 1
+		b.Queue(`update webhook_deliveries set due_at = clock_timestamp() + $3::interval, attempts = least(attempts, 1000000) + 1
 			where webhook = $1 and event_id = $2`, outcome.Webhook, outcome.EventID, outcome.RetryAfter)
 	} else {
 		b.Queue(`delete from webhook_deliveries where webhook = $1 and event_id = $2`, outcome.Webhook, outcome.EventID)

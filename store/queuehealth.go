@@ -23,7 +23,8 @@ func (s *Store) QueueHealth(ctx context.Context) (found []record.QueueHealth, er
 }
 
 func queueHealth(ctx context.Context, q queryer) ([]record.QueueHealth, error) {
-	rows, err := q.Query(ctx, `select queue, unhealthy, reasons, since, changes from queue_health order by queue`)
+	rows, err := q.Query(ctx, `select queue, unhealthy, array(select r from unnest(reasons) r where r is not null), since, least(changes, 1000000000000)
+		from queue_health order by queue`)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 	return kept, created, nil
 }
 
-const webhookColumns = `w.name, w.url, w.events, w.secret, w.created_at, w.updated_at, w.last_at, w.last_error,
+const webhookColumns = `w.name, w.url, array(select e from unnest(w.events) e where e is not null), w.secret, w.created_at, w.updated_at, w.last_at, w.last_error,
 	(select count(*) from webhook_deliveries d where d.webhook = w.name),
 	(select min(d.created_at) from webhook_deliveries d where d.webhook = w.name)`
 
@@ -110,7 +110,7 @@ func (s *Store) Webhooks(ctx context.Context) (found []record.Webhook, err error
 
 // WebhookEvents returns the names of all webhooks with the types of events that each wants.
 func (s *Store) WebhookEvents(ctx context.Context) (wanted map[string][]string, err error) {
-	rows, err := s.pool.Query(ctx, `select name, events from webhooks`)
+	rows, err := s.pool.Query(ctx, `select name, array(select e from unnest(events) e where e is not null) from webhooks`)
 	wanted = make(map[string][]string)
 	if err == nil {
 		var name string

@@ -196,7 +196,7 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 		case a.refused != nil:
 			result.Outcome, result.Message = record.BulkRefused, a.refused.Message
 		case errors.Is(a.err, record.ErrSagaNotFound):
-			result.Outcome, result.Message = record.BulkRefused, sagaGone
+			result.Outcome, result.Message = record.BulkRefused, "the saga does not exist"
 		case a.err != nil:
 			result.Outcome, result.Message = record.BulkFailed, a.err.Error()
 		case r.kind == settleTarget:

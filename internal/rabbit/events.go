@@ -3,6 +3,7 @@ package rabbit
 import (
 	"context"
 	"errors"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -32,13 +33,17 @@ func (b *Broker) PublishEvents(ctx context.Context, events []wire.Event) []error
 	return faults
 }
 
+// short cuts a text to the length of a property. A row that was edited by hand may have a longer one, and its event would hold up all
+// others. The body has the text in full.
+func short(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxShort)], "") }
+
 func (b *Broker) event(e *wire.Event) (outgoing, error) {
 	body, err := e.Encode(wire.EventSource(b.names.prefix))
 	if err != nil {
 		return outgoing{}, err
 	}
-	return outgoing{exchange: b.names.events(), key: e.RoutingKey(), optional: true, message: amqp.Publishing{
-		MessageId: e.ID(), Type: e.Type, ContentType: wire.EventContentType, DeliveryMode: amqp.Persistent,
+	return outgoing{exchange: b.names.events(), key: short(e.RoutingKey()), optional: true, message: amqp.Publishing{
+		MessageId: short(e.ID()), Type: short(e.Type), ContentType: wire.EventContentType, DeliveryMode: amqp.Persistent,
 		Timestamp: e.At, Body: body,
 	}}, nil
 }

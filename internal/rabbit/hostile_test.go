@@ -306,3 +306,17 @@ func TestAnAbandonedInspectionLeavesNoChannelOpen(t *testing.T) {
 	require.Eventually(t, func() bool { return depth(t, b) == 0 }, patience, 10*time.Millisecond)
 	publish(t, b, commands("payments", 1))
 }
+
+// A row that was edited by hand may have a name that no queue and no property can have. The library would end the connection over it.
+func TestNamesThatAreTooLongHarmNoOther(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("q", 300)
+	config := corner(t, "payments")
+	b := connect(t, config)
+	require.NoError(t, b.DeclareQueues(t.Context(), []string{long, "payments"}))
+	states, err := b.Inspect(t.Context(), []string{long, "payments"})
+	require.NoError(t, err)
+	assert.False(t, states[long].Exists)
+	assert.True(t, states["payments"].Exists)
+	publishEvents(t, b, append(lifecycle(long, "saga.completed", 1), lifecycle("order", long, 1)...))
+}

@@ -31,6 +31,10 @@ func (b *Broker) Inspect(ctx context.Context, queues []string) (map[string]wire.
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("inspect queues: %w", ctx.Err())
 		}
+		if len(b.names.worker(queue)) > maxShort { // no queue has such a name, and the library would end the connection
+			states[queue] = wire.QueueState{}
+			continue
+		}
 		if states[queue], err = i.inspect(b.names.worker(queue)); err != nil {
 			return nil, fmt.Errorf("inspect queue %s: %w", queue, err)
 		}

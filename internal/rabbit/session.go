@@ -189,11 +189,15 @@ func (s *session) end(reason error) error {
 	s.lost = reason
 	flights := s.flights
 	s.flights, s.late = nil, nil
-	s.mu.Unlock()
+	open := make([]*flight, 0, len(flights))
 	for f := range flights {
 		if !f.suspect(reason) {
-			f.settle(unconfirmed(reason))
+			open = append(open, f)
 		}
+	}
+	s.mu.Unlock()
+	for _, f := range open {
+		f.settle(unconfirmed(reason))
 	}
 	close(s.gone)
 	return reason

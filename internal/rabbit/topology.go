@@ -155,6 +155,9 @@ func (t *topology) note(fault error) {
 
 // add remembers worker queues and declares them now, if possible.
 func (t *topology) add(ctx context.Context, queues []string) error {
+	queues = slices.DeleteFunc(slices.Clone(queues), func(queue string) bool {
+		return len(t.names.worker(queue)) > maxShort // no queue has such a name, and the library would end the connection over it
+	})
 	t.mu.Lock()
 	for _, queue := range queues {
 		if !slices.Contains(t.queues, queue) {
