@@ -15,7 +15,8 @@ import (
 
 const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, least(a.rate, 1000000), a.canary, a.stop_after, a.stop_base, a.status,
 	a.created_at, a.finished_at,
-	case when a.definitions is not null then array(select d from unnest(a.definitions) d where d is not null) end, coalesce(a.idempotency_key, ''), a.request_hash, i.matched, i.done, i.refused, i.failed`
+	case when a.definitions is not null then array(select d from unnest(a.definitions) d where d is not null) end,
+	coalesce(a.idempotency_key, ''), a.request_hash, i.matched, i.done, i.refused, i.failed`
 
 // bulkTally counts the targets of a row a of bulk_actions.
 const bulkTally = ` cross join lateral (select count(*)::integer as matched, count(*) filter (where outcome = 'done')::integer as done,

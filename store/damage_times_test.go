@@ -129,9 +129,16 @@ func TestOddArraysHideNoRow(t *testing.T) {
 		require.NoError(t, err, odd)
 		assert.NotNil(t, bulk.Scope, "a scope does not become all definitions: "+odd)
 	}
+	d.exec(`update definitions set created_at = '4713-01-01 BC'`)
+	definitions, _, err := s.Definitions(t.Context(), record.Page{Limit: 10})
+	require.NoError(t, err)
+	for _, dated := range definitions {
+		assert.True(t, dated.CreatedAt.IsZero(), "JSON has no such year")
+		require.ErrorIs(t, dated.Unreadable, record.ErrUnreadable)
+	}
 	in := f.Start(saga.Start{})
 	d.exec(`update sagas set step_names = array[step_names, step_names], attention_reason = 'retries_exhausted', attention_step = 'reserve',
 		attention_since = now(), attention_message = 'x' where id = '` + in.ID + `'`)
-	_, err := s.Groups(t.Context(), nil, "")
+	_, err = s.Groups(t.Context(), nil, "")
 	require.NoError(t, err)
 }

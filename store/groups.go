@@ -9,8 +9,11 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
+// searchableSteps are the names of the steps of table s. SQL may have given them more dimensions, in which nothing can be searched.
+const searchableSteps = `case when array_ndims(s.step_names) = 1 then s.step_names end`
+
 // attentionCode is the error code of the step of table s that needs attention. An unreadable progress has none.
-const attentionCode = `coalesce(s.progress -> 's' -> (array_position(case when array_ndims(s.step_names) = 1 then s.step_names end, s.attention_step) - 1) -> 'err' ->> 'code', '')`
+const attentionCode = `coalesce(s.progress -> 's' -> (array_position(` + searchableSteps + `, s.attention_step) - 1) -> 'err' ->> 'code', '')`
 
 // listGroups lists the largest groups of a definition, or of all definitions if it is empty.
 const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint

@@ -24,7 +24,7 @@ func countPlacesStatement() string {
 	return `with gone as (
 		delete from queue_places p where p.queue = $1 and (
 			not exists (select from sagas s cross join lateral (
-					select s.progress -> 's' -> (array_position(case when array_ndims(s.step_names) = 1 then s.step_names end, split_part(p.command, '/', 1)) - 1) as step) own
+					select s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) as step) own
 				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
 					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
 			or exists (select from outbox o

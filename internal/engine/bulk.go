@@ -195,6 +195,8 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 		switch {
 		case a.refused != nil:
 			result.Outcome, result.Message = record.BulkRefused, a.refused.Message
+		case errors.Is(a.err, record.ErrSagaNotFound) && r.redrives:
+			result.Outcome, result.Message = record.BulkRefused, sagaGone
 		case errors.Is(a.err, record.ErrSagaNotFound):
 			result.Outcome, result.Message = record.BulkRefused, "the saga does not exist"
 		case a.err != nil:
