@@ -19,6 +19,8 @@ type gauges struct {
 	deadLetters        *prometheus.GaugeVec
 	queueProblems      *prometheus.GaugeVec
 	sagas, definitions prometheus.Gauge
+	auditOldest        prometheus.Gauge
+	auditEntries       prometheus.Gauge
 }
 
 // maxQueueLabels bounds the queues that a metric names.
@@ -42,8 +44,10 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		queueProblems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "saga_queue_problem", Help: "1 for each worker queue that accepts no commands at present, by kind of problem.",
 		}, []string{"queue", "kind"}),
-		sagas:       gauge("saga_unreadable_sagas", "Unfinished sagas that cannot be read, as found by the last complete scan."),
-		definitions: gauge("saga_unreadable_definitions", "Definitions whose latest version cannot be read."),
+		sagas:        gauge("saga_unreadable_sagas", "Unfinished sagas that cannot be read, as found by the last complete scan."),
+		definitions:  gauge("saga_unreadable_definitions", "Definitions whose latest version cannot be read."),
+		auditOldest:  gauge("saga_audit_oldest_seconds", "Age of the oldest entry of the audit log that is not sealed; 0 if there are none."),
+		auditEntries: gauge("saga_unreadable_audit_entries", "Entries of the audit log that stand for one that could not be read."),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "saga_build_info", Help: "Always 1; the label is the version of the program.",
@@ -53,7 +57,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		g.deadLetters.WithLabelValues(source) // exposes the series as zero before the first dead letter
 	}
 	registry.MustRegister(g.broker, g.database, g.deadLettering, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.queueProblems,
-		g.sagas, g.definitions, build)
+		g.sagas, g.definitions, g.auditOldest, g.auditEntries, build)
 	return g
 }
 
@@ -82,6 +86,8 @@ func (g *gauges) surveyed(found survey) {
 		g.outboxOldest.Set(found.age(found.backlog.OutboxOldest))
 		g.startsPending.Set(float64(found.backlog.StartsPending))
 		g.startsOldest.Set(found.age(found.backlog.StartsOldest))
+		g.auditOldest.Set(found.age(found.backlog.AuditOldest))
+		g.auditEntries.Set(float64(found.backlog.AuditUnreadable))
 		for _, source := range deadLetterSources() {
 			g.deadLetters.WithLabelValues(source).Set(float64(found.backlog.DeadLetters[source]))
 		}

@@ -51,6 +51,7 @@ func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 		maps.Copy(shown.DeadLetters, found.backlog.DeadLetters)
 		shown.OutboxPending, shown.OutboxOldest = found.backlog.OutboxPending, resource.OptionalTime(found.backlog.OutboxOldest)
 		shown.HeldBack = found.backlog.HeldBack
+		shown.UnreadableAudit, shown.AuditOldest = found.backlog.AuditUnreadable, resource.OptionalTime(found.backlog.AuditOldest)
 	}
 	for _, problem := range firstOf(found.problems, maxShownQueues) {
 		shown.QueueProblems = append(shown.QueueProblems, resource.QueueProblem{

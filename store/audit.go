@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -12,8 +13,8 @@ import (
 )
 
 const (
-	auditColumns = `a.id, a.at, a.actor, a.key_id, a.action, a.target, a.definition, a.reason, a.request_id, a.before, a.after,
-		coalesce(a.seq, 0), a.hash`
+	auditColumns = `a.id, a.at, coalesce(a.actor, ''), coalesce(a.key_id, ''), coalesce(a.action, ''), coalesce(a.target, ''),
+		coalesce(a.definition, ''), coalesce(a.reason, ''), coalesce(a.request_id, ''), a.before, a.after, coalesce(a.seq, 0), a.hash`
 
 	// auditBound is the number of entries that a page may scan without finding enough.
 	auditBound = 20_000
@@ -46,16 +47,23 @@ type auditRow struct {
 	record.AuditEntry
 }
 
-func (s *Store) scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
+func scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
 	err = row.Scan(&r.id, timeInto{&r.At}, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
 		(*[]byte)(&r.Before), (*[]byte)(&r.After), &r.Seq, &r.Hash)
-	if err == nil {
-		r.Before, err = s.keys.OpenJSON(r.Target, sealedBefore, r.Before)
-	}
-	if err == nil {
-		r.After, err = s.keys.OpenJSON(r.Target, sealedAfter, r.After)
-	}
 	return r, err
+}
+
+// auditRows returns the entries of rows of auditColumns, and the ids of the rows.
+func (s *Store) auditRows(ctx context.Context, tx pgx.Tx, rows pgx.Rows) (entries []record.AuditEntry, ids []int64, err error) {
+	found, err := pgx.CollectRows(rows, scanAudit)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, ids = make([]record.AuditEntry, len(found)), make([]int64, len(found))
+	for i := range found {
+		entries[i], ids[i] = found[i].AuditEntry, found[i].id
+	}
+	return entries, ids, s.openAudit(ctx, tx, entries)
 }
 
 // auditList is the query of a page. The scan follows an index, newest first, up to auditBound rows; the filter selects from
@@ -73,13 +81,14 @@ const (
 	// auditSkew bounds how much later an entry may be sealed than one whose time is later: how long a transaction may take.
 	auditSkew = 2 * time.Minute
 
-	// seqOfTime searches the place of a time by halves, because the time of entries grows with seq.
+	// seqOfTime searches the place of a time by halves, because the time of entries grows with seq. Times that SQL has put
+	// out of range say nothing.
 	seqOfTime = `with recursive halves (low, high) as (
 			select 0::bigint, coalesce((select max(seq) from audit), 0) + 1
 			union all
 			select case when e.at < $1 then e.seq else h.low end, case when e.at < $1 then h.high else (h.low + h.high) / 2 end
 			from halves h left join lateral (
-				select a.seq, a.at from audit a where a.seq >= (h.low + h.high) / 2 and a.seq < h.high order by a.seq limit 1
+				select a.seq, a.at from audit a where a.seq >= (h.low + h.high) / 2 and a.seq < h.high and a.at` + usable + ` order by a.seq limit 1
 			) e on true
 			where h.high - h.low > 1)
 		select high from halves order by high - low limit 1`
@@ -148,11 +157,13 @@ func newAuditList(filter record.AuditFilter, page record.Page) (*auditList, erro
 }
 
 // Audit returns sealed audit entries, newest first. It seals what is stored first, so that it returns every change that was
-// committed before the call. next is page.After of the next page, empty at the end.
+// committed before the call, unless the row of audit_chain was deleted by hand. next is page.After of the next page, empty at the end.
 func (s *Store) Audit(ctx context.Context, filter record.AuditFilter, page record.Page) (found []record.AuditEntry, next string, err error) {
 	list, err := newAuditList(filter, page)
 	if err == nil && list != nil && page.After == "" {
-		_, err = s.SealAudit(ctx)
+		if _, err = s.SealAudit(ctx); errors.Is(err, errNoChain) {
+			err = nil // what was sealed is there
+		}
 	}
 	if err == nil && list != nil {
 		err = s.survey(ctx, func(tx pgx.Tx) (err error) {
@@ -175,15 +186,12 @@ func (l *auditList) read(ctx context.Context, s *Store, tx pgx.Tx, limit int) (f
 	if err != nil {
 		return nil, "", err
 	}
-	entries, err := pgx.CollectRows(rows, s.scanAudit)
+	found, _, err = s.auditRows(ctx, tx, rows)
 	if err != nil {
 		return nil, "", err
 	}
-	for i := range entries[:min(limit, len(entries))] {
-		found = append(found, entries[i].AuditEntry)
-	}
-	if len(entries) > limit {
-		return found, strconv.FormatInt(found[limit-1].Seq, 10), nil
+	if len(found) > limit {
+		return found[:limit], strconv.FormatInt(found[limit-1].Seq, 10), nil
 	}
 	rows, err = tx.Query(ctx, `select a.seq from audit a where `+l.scan+` order by a.seq desc offset `+strconv.Itoa(auditBound-1)+` limit 1`,
 		l.arguments[:l.scanned]...)

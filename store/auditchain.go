@@ -18,6 +18,10 @@ const (
 	// lockChain makes the sealers of all replicas take turns.
 	lockChain = `select seq, hash from audit_chain for update`
 
+	// lastSealed finds the end of the chain where a hand has set it back in audit_chain, or has added entries after it.
+	lastSealed = `select seq, case when length(hash) = 32 then hash else $2 end from audit
+		where seq > $1 and seq < 9000000000000000000 order by seq desc limit 1`
+
 	unsealed = `select ` + auditColumns + ` from audit a where a.seq is null order by a.id limit $1`
 
 	setSeals = `update audit a set seq = n.seq, hash = n.hash
@@ -28,10 +32,13 @@ const (
 	expireRows = `with old as (
 			select a.id, a.seq, a.hash from (select id, seq, hash, at from audit where seq is not null order by seq limit $2) a
 			where a.seq < coalesce((select min(b.seq) from (select seq, at from audit where seq is not null order by seq limit $2) b
-				where b.at >= now() - $1::interval), 9223372036854775807)),
+				where b.at` + usable + ` and b.at >= now() - $1::interval), 9223372036854775807)),
 		gone as (delete from audit where seq = any(array(select seq from old)) returning seq)
 		select coalesce(max(seq), 0), (select hash from old order by seq desc limit 1), (select count(*) from gone) from old`
 )
+
+// errNoChain means that audit_chain is empty: nothing can be sealed.
+var errNoChain = errors.New("the row of the table audit_chain is missing, so that no entry can be sealed: restore it from a backup")
 
 // SealAudit gives the stored audit entries that have none yet their seq and hash, and returns how many it sealed.
 func (s *Store) SealAudit(ctx context.Context) (sealed int, err error) {
@@ -58,7 +65,15 @@ func (s *Store) SealAudit(ctx context.Context) (sealed int, err error) {
 // sealEntries seals entries of replicas of the version before, which are rows of audit, and those that wait.
 func (s *Store) sealEntries(ctx context.Context, tx pgx.Tx) (sealed int, more bool, err error) {
 	var chain record.AuditChain
-	if err := tx.QueryRow(ctx, lockChain).Scan(&chain.Seq, &chain.Hash); err != nil {
+	err = tx.QueryRow(ctx, lockChain).Scan(&chain.Seq, &chain.Hash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNoChain
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	err = tx.QueryRow(ctx, lastSealed, chain.Seq, chain.Hash).Scan(&chain.Seq, &chain.Hash)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, err
 	}
 	// Separate statements, which see what was sealed during the wait for the lock.
@@ -84,14 +99,11 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 	if err != nil {
 		return 0, err
 	}
-	found, err := pgx.CollectRows(rows, s.scanAudit)
-	if err != nil || len(found) == 0 {
+	entries, ids, err := s.auditRows(ctx, tx, rows)
+	if err != nil || len(entries) == 0 {
 		return 0, err
 	}
-	entries, ids, seqs, hashes := make([]record.AuditEntry, len(found)), make([]int64, len(found)), make([]int64, len(found)), make([][]byte, len(found))
-	for i := range found {
-		entries[i], ids[i] = found[i].AuditEntry, found[i].id
-	}
+	seqs, hashes := make([]int64, len(entries)), make([][]byte, len(entries))
 	if err := chain.Chained(entries); err != nil {
 		return 0, err
 	}
@@ -106,7 +118,7 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 func (s *Store) AuditChain(ctx context.Context) (c record.AuditChain, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null)
-				+ (select coalesce(sum(json_array_length(entries)), 0) from audit_waiting) from audit_chain`).
+				+ (select coalesce(sum(case when json_typeof(entries) = 'array' then json_array_length(entries) else 1 end), 0) from audit_waiting) from audit_chain`).
 			Scan(&c.Seq, &c.Hash, &c.FirstSeq, &c.FirstHash, &c.Unsealed)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // the chain has no hash, not even that of its beginning

@@ -17,11 +17,11 @@ const (
 
 	// takeWaiting takes the first rows: at most a number of them and, unless it is one row, of bytes.
 	takeWaiting = `delete from audit_waiting w using (
-			select sized.id from (select id, sum(octet_length(entries::text)) over (order by id) - octet_length(entries::text) as before
+			select sized.id from (select id, sum(coalesce(octet_length(entries::text), 0)) over (order by id) - coalesce(octet_length(entries::text), 0) as before
 				from (select id, entries from audit_waiting order by id limit $1) first) sized
 			where sized.before < $2) taken
 		where w.id = taken.id
-		returning w.id, w.at, w.entries`
+		returning w.id, w.at, clock_timestamp() as read_at, w.entries`
 
 	insertSealed = `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, before, after, seq, hash)
 		select unnest($1::timestamptz[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]),
@@ -71,54 +71,46 @@ func (s *Store) queueAudit(b *pgx.Batch, entries []record.AuditEntry) error {
 // waitingRow is a row of audit_waiting.
 type waitingRow struct {
 	id      int64
-	at      time.Time
+	at      time.Time // zero: out of range
+	readAt  time.Time
 	entries []byte
 }
 
 // waiting takes rows of entries that are not sealed yet, in their order. more reports that there may be others.
 func (s *Store) waiting(ctx context.Context, tx pgx.Tx) (entries []record.AuditEntry, more bool, err error) {
-	rows, err := tx.Query(ctx, `with taken as (`+takeWaiting+`) select id, at, entries from taken order by id`, waitingRows, waitingBytes)
+	rows, err := tx.Query(ctx, `with taken as (`+takeWaiting+`) select id, at, read_at, entries from taken order by id`, waitingRows, waitingBytes)
 	if err != nil {
 		return nil, false, err
 	}
 	bytes := 0
 	taken, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r waitingRow, err error) {
-		err = row.Scan(&r.id, &r.at, &r.entries)
+		err = row.Scan(&r.id, timeInto{&r.at}, &r.readAt, &r.entries)
 		bytes += len(r.entries)
 		return r, err
 	})
 	if err != nil {
 		return nil, false, err
 	}
-	for _, row := range taken {
-		if entries, err = s.appendWaiting(entries, row); err != nil {
-			return nil, false, err
-		}
+	for i := range taken {
+		entries = append(entries, taken[i].read()...)
 	}
-	return entries, len(taken) == waitingRows || bytes >= waitingBytes, nil
+	return entries, len(taken) == waitingRows || bytes >= waitingBytes, s.openAudit(ctx, tx, entries)
 }
 
-func (s *Store) appendWaiting(entries []record.AuditEntry, row waitingRow) ([]record.AuditEntry, error) {
-	var read []waitingEntry
-	err := json.Unmarshal(row.entries, &read)
-	for i := 0; i < len(read) && err == nil; i++ {
-		w := &read[i]
-		e := record.AuditEntry{
-			At: row.at.UTC(), Actor: w.Actor, KeyID: w.KeyID, Action: w.Action, Target: w.Target, Definition: w.Definition,
-			Reason: w.Reason, RequestID: w.RequestID,
-		}
-		if w.At != nil {
-			e.At = w.At.UTC()
-		}
-		if e.Before, err = s.keys.OpenJSON(w.Target, sealedBefore, w.Before); err == nil {
-			e.After, err = s.keys.OpenJSON(w.Target, sealedAfter, w.After)
-		}
-		entries = append(entries, e)
+// read returns the entries of the row. Those that SQL has damaged are replaced.
+func (r *waitingRow) read() []record.AuditEntry {
+	var texts []json.RawMessage
+	if err := json.Unmarshal(r.entries, &texts); err != nil {
+		return []record.AuditEntry{unreadableEntry(r, r.entries, err)}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("row %d of audit_waiting: %w", row.id, err)
+	entries := make([]record.AuditEntry, len(texts))
+	for i, text := range texts {
+		var err error
+		if entries[i], err = new(waitingEntry).decoded(text, r); err != nil {
+			entries[i] = unreadableEntry(r, text, err)
+		}
 	}
-	return entries, nil
+	return entries
 }
 
 // storeSealed stores entries that have their seq and hash.

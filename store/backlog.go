@@ -11,7 +11,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Backlog counts outbox rows, held back or not, dead letters and starts from SQL, each up to record.BacklogBound.
+// Backlog counts outbox rows, held back or not, dead letters, starts from SQL and unreadable entries of the audit log, each up to
+// record.BacklogBound.
 func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
 	b := &pgx.Batch{}
@@ -47,6 +48,9 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 		QueryRow(func(row pgx.Row) error {
 			return row.Scan(&backlog.StartsPending, timeInto{&backlog.StartsOldest})
 		})
+	b.Queue(auditBacklog, record.BacklogBound, unreadableActor, unreadableAction).QueryRow(func(row pgx.Row) error {
+		return row.Scan(timeInto{&backlog.AuditOldest}, &backlog.AuditUnreadable)
+	})
 	if err := s.survey(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() }); err != nil {
 		return record.Backlog{}, fmt.Errorf("count the outbox and the dead letters: %w", err)
 	}

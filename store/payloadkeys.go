@@ -23,14 +23,19 @@ func (s *Store) UsePayloadKeys(ctx context.Context) error {
 					return err
 				}
 			}
-			missing, err := s.missingKeys(ctx, tx)
-			if err == nil && len(missing) > 0 {
-				err = decideError{fmt.Errorf("%w: %s", record.ErrPayloadKeys, strings.Join(missing, ", "))}
-			}
-			return err
+			return s.lackedKeys(ctx, tx)
 		})
 	})
 	return wrapped("check the payload keys", err)
+}
+
+// lackedKeys returns record.ErrPayloadKeys if payloads may be sealed with a key that the store lacks.
+func (s *Store) lackedKeys(ctx context.Context, q queryer) error {
+	missing, err := s.missingKeys(ctx, q)
+	if err == nil && len(missing) > 0 {
+		err = decideError{fmt.Errorf("%w: %s", record.ErrPayloadKeys, strings.Join(missing, ", "))}
+	}
+	return err
 }
 
 // registerKey adds the current key. Clear payloads need an entry only while others are sealed.
@@ -39,9 +44,12 @@ func (s *Store) registerKey(ctx context.Context, tx pgx.Tx) error {
 	if !s.keys.On() {
 		verifier = []byte{}
 	}
-	_, err := tx.Exec(ctx, `insert into payload_keys (id, verifier, used_at)
+	// Only a verifier that no key has made is replaced.
+	_, err := tx.Exec(ctx, `insert into payload_keys as k (id, verifier, used_at)
 		select $1, $2, clock_timestamp() where $1 <> $3 or exists (select from payload_keys)
-		on conflict (id) do update set used_at = excluded.used_at`, s.keys.Current(), verifier, seal.Clear)
+		on conflict (id) do update set used_at = excluded.used_at,
+			verifier = case when substring(k.verifier for $4) = $5 then k.verifier else excluded.verifier end`,
+		s.keys.Current(), verifier, seal.Clear, len(s.keys.BytesMark()), s.keys.BytesMark())
 	return err
 }
 
@@ -50,7 +58,7 @@ func (s *Store) missingKeys(ctx context.Context, q queryer) (missing []string, e
 	stored, err := payloadKeys(ctx, q)
 	for _, key := range stored {
 		switch {
-		case key.id == seal.Clear:
+		case key.id == seal.Clear || !seal.IsVerifier(key.id, key.verifier):
 		case !s.keys.Has(key.id):
 			missing = append(missing, key.id)
 		case s.keys.Verify(key.verifier) != nil:
@@ -60,6 +68,11 @@ func (s *Store) missingKeys(ctx context.Context, q queryer) (missing []string, e
 	return missing, err
 }
 
+// keyInUse is an SQL condition: a replica has used the key within the lease, an SQL expression. A time that is far ahead was written by hand.
+func keyInUse(lease string) string {
+	return `(used_at is not null and used_at between clock_timestamp() - ` + lease + `::interval and clock_timestamp() + ` + lease + `::interval)`
+}
+
 type payloadKey struct {
 	id       string
 	verifier []byte
@@ -67,7 +80,7 @@ type payloadKey struct {
 }
 
 func payloadKeys(ctx context.Context, q queryer) ([]payloadKey, error) {
-	rows, err := q.Query(ctx, `select id, verifier, used_at > clock_timestamp() - $1::interval from payload_keys order by id`, record.PayloadKeyLease)
+	rows, err := q.Query(ctx, `select id, verifier, `+keyInUse("$1")+` from payload_keys order by id`, record.PayloadKeyLease)
 	if err != nil {
 		return nil, err
 	}

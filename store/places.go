@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,13 +20,21 @@ func executeID(step string) string {
 }
 
 // countPlacesStatement deletes the places of commands that are no longer out, and counts the others. A saga knows which
-// attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either.
+// attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either. Nor is that of a
+// saga whose row has the definition of another: nothing would ever take its place away.
 func countPlacesStatement() string {
-	return `with gone as (
+	return `with named as materialized (
+		select d.name, d.version, case when json_typeof(` + storedSteps + `) = 'array' then array(select step.state ->> 'name'
+			from json_array_elements(` + storedSteps + `) with ordinality as step (state, position) order by step.position) end as steps
+		from (select distinct s.definition, s.version from queue_places p join sagas s on s.id = p.saga_id where p.queue = $1) u
+		join definitions d on d.name = u.definition and d.version = u.version
+	), gone as (
 		delete from queue_places p where p.queue = $1 and (
-			not exists (select from sagas s cross join lateral (
+			not exists (select from sagas s join named n on n.name = s.definition and n.version = s.version
+				cross join lateral (
 					select s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) as step) own
 				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
+					and s.step_names = coalesce(n.steps, s.step_names)
 					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
 			or exists (select from outbox o
 				where o.saga_id = p.saga_id and o.command = p.command and not o.leased and o.held_rank is null))
@@ -33,6 +42,9 @@ func countPlacesStatement() string {
 	)
 	select (select count(*) from queue_places where queue = $1) - (select count(*) from gone)`
 }
+
+// storedSteps is the SQL of the steps in the body of a definition, in either form of saga.Definition.StoredJSON.
+const storedSteps = `coalesce(d.body -> 'definition' -> 'steps', d.body -> 'steps')`
 
 // countPlaces returns how many execute commands of a capped queue are out.
 func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err error) {
@@ -49,8 +61,9 @@ func recountStatement() string {
 			then s.progress -> 's' else '[]' end) with ordinality as step (state, position)
 		where s.finished_at is null and s.definition = any($2::text[]) and s.status <> 'scheduled'
 			and case when json_typeof(step.state) = 'object' then step.state ->> 's' = 'running' end
-			and exists (select from unnest($2::text[], $3::integer[], $4::text[]) as n (definition, version, step)
-				where n.definition = s.definition and n.version = s.version and n.step = s.step_names[step.position])
+			and exists (select from unnest($2::text[], $3::integer[], $4::text[], $6::text[]) as n (definition, version, step, steps)
+				where n.definition = s.definition and n.version = s.version and n.step = s.step_names[step.position]
+					and n.steps = array_to_string(s.step_names, '/'))
 	), added as (
 		insert into queue_places (queue, saga_id, command)
 		select $1, w.id, w.command from waited w
@@ -70,13 +83,14 @@ type steps struct {
 	names    []string // of definitions
 	versions []int32
 	steps    []string
+	all      []string // the names of all steps of the definition, joined by slashes
 }
 
 // recount counts the commands that were out before the cap, and returns how many are out now. It adds at most one more
 // than the cap at a time: as many as that let nothing leave, and then it counts again.
 func recount(ctx context.Context, tx pgx.Tx, queue string, known *steps, maxOut int) (out int, err error) {
 	added, limit := 0, maxOut+1
-	err = tx.QueryRow(ctx, recountStatement(), queue, known.names, known.versions, known.steps, limit).Scan(&out, &added)
+	err = tx.QueryRow(ctx, recountStatement(), queue, known.names, known.versions, known.steps, limit, known.all).Scan(&out, &added)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +112,7 @@ func (s *Store) executing(ctx context.Context, queue string) (*steps, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &steps{names: []string{}, versions: []int32{}, steps: []string{}}
+	found := &steps{names: []string{}, versions: []int32{}, steps: []string{}, all: []string{}}
 	memo := definitions.NewMemo(s.Definition)
 	for _, key := range keys {
 		d, err := memo.Get(ctx, key.name, key.version)
@@ -108,12 +122,22 @@ func (s *Store) executing(ctx context.Context, queue string) (*steps, error) {
 		if err != nil {
 			return nil, err
 		}
+		all := strings.Join(namesOf(d), "/")
 		for i := range d.Steps {
 			if _, to, _, known := d.CommandFor(d.Steps[i].Name, saga.Execute); known && to == queue {
 				found.names, found.versions = append(found.names, key.name), append(found.versions, int32(key.version)) //nolint:gosec // stored as such
-				found.steps = append(found.steps, d.Steps[i].Name)
+				found.steps, found.all = append(found.steps, d.Steps[i].Name), append(found.all, all)
 			}
 		}
 	}
 	return found, nil
+}
+
+// namesOf returns the names of the definition's steps.
+func namesOf(d *saga.Definition) []string {
+	names := make([]string, len(d.Steps))
+	for i := range d.Steps {
+		names[i] = d.Steps[i].Name
+	}
+	return names
 }

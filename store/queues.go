@@ -20,29 +20,30 @@ import (
 type commandsOut struct {
 	definition    string
 	version       int
-	step          string
+	steps         []string // of the saga
+	position      int      // of the step, from 1 on
 	status        saga.StepStatus
 	count         int64
 	firstDeadline time.Time // zero: none can be shown
 }
 
 func (c *commandsOut) columns() []any {
-	return []any{&c.definition, &c.version, &c.step, (*string)(&c.status), &c.count, timeInto{&c.firstDeadline}}
+	return []any{&c.definition, &c.version, &c.steps, &c.position, (*string)(&c.status), &c.count, timeInto{&c.firstDeadline}}
 }
 
 // commandsOutStatement avoids the view saga_steps, which computes more than needed: with a million sagas it would take
 // longer than the caller waits. A scheduled saga has no outstanding commands.
-const commandsOutStatement = `select s.definition, s.version, s.step_names[step.position], step.s, count(*),
+const commandsOutStatement = `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
 		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where s.created_at` + usable + `)
 	from sagas s, rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision))
 		with ordinality as step (s, w, d, position)
 	where s.finished_at is null and s.status <> 'scheduled'
 		and (step.s = 'running' or step.s = 'compensating' and step.w is null)
-	group by 1, 2, 3, 4`
+	group by 1, 2, 3, 4, 5`
 
 // lenientCommandsOut skips values that this program does not write. It is slower, so it runs only after the first
 // statement failed because of a row.
-const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.position], step.state ->> 's', count(*),
+const lenientCommandsOut = `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
 		min(case when s.created_at` + usable + ` and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16
 			then s.created_at + trunc((step.state ->> 'd')::numeric)::bigint * interval '1 microsecond' end)
@@ -51,8 +52,7 @@ const lenientCommandsOut = `select s.definition, s.version, s.step_names[step.po
 	where s.finished_at is null and s.status <> 'scheduled'
 		and case when json_typeof(step.state) = 'object' then step.state ->> 's' = 'running'
 			or step.state ->> 's' = 'compensating' and step.state ->> 'w' is null end
-		and s.step_names[step.position] is not null
-	group by 1, 2, 3, 4`
+	group by 1, 2, 3, 4, 5`
 
 // QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
 // all. Unreadable rows are not counted.
@@ -120,11 +120,14 @@ func (s *Store) addOut(ctx context.Context, loads map[string]*record.QueueLoad, 
 		if err != nil {
 			return err
 		}
+		if !slices.Equal(namesOf(d), c.steps) || c.position > len(c.steps) {
+			continue // unreadable
+		}
 		direction := saga.Execute
 		if c.status == saga.StepCompensating {
 			direction = saga.Compensate
 		}
-		_, queue, timeout, known := d.CommandFor(c.step, direction)
+		_, queue, timeout, known := d.CommandFor(c.steps[c.position-1], direction)
 		if !known || queue == "" { // the step waits, and has no command out
 			continue
 		}

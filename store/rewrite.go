@@ -134,7 +134,7 @@ func (s *Store) endPass(ctx context.Context, tx pgx.Tx, p pass) error {
 	if err := storePass(ctx, tx, p); err != nil || p.failed > 0 {
 		return err
 	}
-	_, err := tx.Exec(ctx, `delete from payload_keys where id <> $1 and used_at <= clock_timestamp() - $2::interval or id = $1 and id = $3`,
+	_, err := tx.Exec(ctx, `delete from payload_keys where id <> $1 and not (`+keyInUse("$2")+`) or id = $1 and id = $3`,
 		p.key, record.PayloadKeyLease, seal.Clear)
 	return err
 }

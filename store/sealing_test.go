@@ -218,6 +218,21 @@ func TestWithoutItsKeyAStoreIsRefused(t *testing.T) {
 		"a refused store has registered nothing")
 }
 
+// A row that no replica has written is not a key: it keeps none from its work, nor from getting rid of older keys.
+func TestAForeignRowAmongThePayloadKeysStopsNoReplica(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	plain, keys := open(t, store.Config{DatabaseURL: url}), sealedBy(t, key("k1", 1))
+	d := damage{t, connect(t, url)}
+	d.exec(`insert into payload_keys (id, verifier, used_at) values ('x', '', 'infinity'), ('', '\x00', '-infinity'), ('k1', '\x00736c31', now()),
+		('k 2', decode(repeat('00', 1000), 'hex'), 'infinity')`)
+	require.NoError(t, plain.UsePayloadKeys(t.Context()))
+	storePayloads(t, openSealed(t, url, keys))
+	require.ErrorContains(t, plain.UsePayloadKeys(t.Context()), "does not have: k1", "its verifier was damaged, and is there again")
+	rewritten(t, url, keys)
+	require.ErrorContains(t, plain.UsePayloadKeys(t.Context()), "does not have: k1")
+}
+
 // rewritten seals everything anew by the keys, as if the replicas with other keys were gone for long.
 func rewritten(t *testing.T, url string, keys *seal.Keys) *store.Store {
 	t.Helper()

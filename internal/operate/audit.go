@@ -17,8 +17,9 @@ type AuditLog interface {
 }
 
 const (
-	// sealEvery is the interval in which stored audit entries are chained.
-	sealEvery = time.Second
+	// sealEvery is the interval in which stored audit entries are chained. It doubles with each failure, up to longestSealRest.
+	sealEvery       = time.Second
+	longestSealRest = time.Minute
 	// expireAuditEvery is the interval in which old audit entries are deleted.
 	expireAuditEvery = time.Minute
 )
@@ -32,9 +33,9 @@ type Audit struct {
 
 // Run works until ctx ends.
 func (a Audit) Run(ctx context.Context) {
-	expired := time.Now()
-	for wait.For(ctx, sealEvery) {
-		a.seal(ctx)
+	expired, rest := time.Now(), sealEvery
+	for wait.For(ctx, rest) {
+		rest = a.seal(ctx, rest)
 		if a.Age > 0 && time.Since(expired) >= expireAuditEvery {
 			expired = time.Now()
 			a.expire(ctx)
@@ -42,10 +43,15 @@ func (a Audit) Run(ctx context.Context) {
 	}
 }
 
-func (a Audit) seal(ctx context.Context) {
-	if _, err := a.Log.SealAudit(ctx); err != nil && ctx.Err() == nil {
-		a.Logger.WarnContext(ctx, "the audit log was not chained, will go on", "error", err)
+// seal returns after which rest the next entries are chained.
+func (a Audit) seal(ctx context.Context, rest time.Duration) time.Duration {
+	_, err := a.Log.SealAudit(ctx)
+	if err == nil || ctx.Err() != nil {
+		return sealEvery
 	}
+	rest = min(2*rest, longestSealRest)
+	a.Logger.WarnContext(ctx, "the audit log was not chained", "error", err, "next_try_in", rest)
+	return rest
 }
 
 func (a Audit) expire(ctx context.Context) {

@@ -13,4 +13,7 @@ type Backlog struct {
 	DeadLetters   map[string]int64 // by source
 	StartsPending int64            // starts from SQL that no replica has stored
 	StartsOldest  time.Time        // zero: none is pending
+	AuditOldest   time.Time        // entry of the audit log that is not sealed; zero: none
+	// AuditUnreadable counts entries of the audit log that stand for one that could not be read.
+	AuditUnreadable int64
 }

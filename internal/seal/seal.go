@@ -132,10 +132,7 @@ func (k *Keys) Bytes(scope, field string, plain []byte) []byte {
 	if !k.On() || plain == nil {
 		return plain
 	}
-	head := make([]byte, len(bytesMagic)+MaxID)
-	copy(head, bytesMagic)
-	copy(head[len(bytesMagic):], k.current)
-	return slices.Concat(head, k.sealed(scope, field, plain))
+	return slices.Concat(mark(k.current), k.sealed(scope, field, plain))
 }
 
 // OpenBytes returns the bytes that Bytes sealed for a place. Bytes that are not sealed are returned as they are.
@@ -152,9 +149,14 @@ func (k *Keys) BytesMark() []byte {
 	if !k.On() {
 		return nil
 	}
+	return mark(k.current)
+}
+
+// mark returns how bytes begin that the key with the id has sealed.
+func mark(id string) []byte {
 	head := make([]byte, len(bytesMagic)+MaxID)
 	copy(head, bytesMagic)
-	copy(head[len(bytesMagic):], k.current)
+	copy(head[len(bytesMagic):], id)
 	return head
 }
 
@@ -182,4 +184,9 @@ func (k *Keys) Verify(verifier []byte) error {
 		err = fmt.Errorf("%w: the verifier is damaged", ErrSealed)
 	}
 	return err
+}
+
+// IsVerifier reports whether bytes have the form of a verifier of a key with the id. Others were not made here.
+func IsVerifier(id string, stored []byte) bool {
+	return validID(id) && len(stored) == Overhead+len(verified) && bytes.HasPrefix(stored, mark(id))
 }

@@ -1,0 +1,60 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
+	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
+)
+
+// A saga whose definition SQL has changed awaits nothing that a worker would answer: in a capped queue it takes no place from others.
+func TestASagaWithTheDefinitionOfAnotherTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+	_, _, err := w.PutDefinition(t.Context(), storetest.Definition(t, "other", `{"steps": [
+		{"name": "first", "command": "inventory.first"}, {"name": "reserve", "command": "inventory.reserve"},
+		{"name": "charge", "command": "inventory.charge", "when": "input.a"}]}`))
+	require.NoError(t, err)
+	capped := func(out int) {
+		_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = out; return nil })
+		require.NoError(t, err)
+	}
+	released := func() (commands []wire.Command) {
+		require.Eventually(t, func() bool {
+			commands, err = w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+			require.NoError(t, err)
+			return len(commands) > 0
+		}, 10*time.Second, 5*time.Millisecond)
+		return commands
+	}
+	changed := func(id, definition string) { d.exec(`update sagas set definition = $2 where id = $1`, id, definition) }
+
+	before := w.Start(saga.Start{}).ID
+	d.exec(`delete from outbox where saga_id = $1`, before) // it was published
+	changed(before, "other")
+	capped(1)
+	w.Held = true
+	first, second, third := w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID
+	assert.Equal(t, first, released()[0].ID.Saga, "the command that was out before the cap is not counted")
+	for _, c := range [][2]string{{first, "other"}, {second, "lost"}} {
+		more, err := w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+		require.NoError(t, err)
+		require.Empty(t, more)
+		changed(c[0], c[1])
+		assert.Len(t, released(), 1, "a place is free")
+	}
+	loads, err := w.QueueLoads(t.Context())
+	require.NoError(t, err)
+	for _, load := range loads {
+		assert.EqualValues(t, 1, load.CommandsOut, load.Queue)
+		assert.WithinDuration(t, w.Get(third).CreatedAt, load.Oldest, time.Minute)
+	}
+}
