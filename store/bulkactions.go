@@ -13,8 +13,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 )
 
-const bulkColumns = `a.id, a.kind, a.action, a.filter, a.parameters, a.reason, a.actor, least(a.rate, 1000000), a.canary, a.stop_after, a.stop_base, a.status,
-	a.created_at, a.finished_at,
+const bulkColumns = `a.id, coalesce(a.kind, ''), coalesce(a.action, ''), coalesce(a.filter, '{}'), coalesce(a.parameters, '{}'), coalesce(a.reason, ''),
+	coalesce(a.actor, ''), coalesce(least(greatest(a.rate, 0), 1000000), 0), coalesce(a.canary, 0), coalesce(a.stop_after, 0), coalesce(a.stop_base, 0),
+	coalesce(a.status, 'stopped'), a.created_at, a.finished_at,
 	case when a.definitions is not null then array(select d from unnest(a.definitions) d where d is not null) end,
 	coalesce(a.idempotency_key, ''), a.request_hash, i.matched, i.done, i.refused, i.failed`
 
@@ -144,19 +145,43 @@ func (s *Store) bulks(ctx context.Context, where string, arguments ...any) (foun
 		if err != nil {
 			return err
 		}
-		found, err = pgx.CollectRows(rows, s.scanBulk)
+		found, err = s.scanBulks(ctx, tx, rows)
 		return err
 	})
 	return found, err
 }
 
-func (s *Store) scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
+// scanBulks reads bulk actions. Parameters that no key opens stay as they are stored, and fail each target, unless the store lacks
+// a key: then they may be whole.
+func (s *Store) scanBulks(ctx context.Context, tx pgx.Tx, rows pgx.Rows) ([]record.BulkAction, error) {
+	found, err := pgx.CollectRows(rows, scanBulk)
+	for i := 0; i < len(found) && err == nil; i++ {
+		var plain []byte
+		if plain, err = s.keys.OpenJSON(found[i].ID, sealedParameters, found[i].Parameters); err == nil {
+			found[i].Parameters = plain
+		} else {
+			err = s.lackedKeys(ctx, tx)
+		}
+	}
+	return found, err
+}
+
+// oneBulk reads the one bulk action of rows. Errors: pgx.ErrNoRows.
+func (s *Store) oneBulk(ctx context.Context, tx pgx.Tx, rows pgx.Rows) (record.BulkAction, error) {
+	found, err := s.scanBulks(ctx, tx, rows)
+	if err == nil && len(found) == 0 {
+		err = pgx.ErrNoRows
+	}
+	if err != nil {
+		return record.BulkAction{}, err
+	}
+	return found[0], nil
+}
+
+func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
 	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
 		&a.Status, timeInto{&a.CreatedAt}, timeInto{&a.FinishedAt}, (*[]string)(&a.Scope), &a.IdempotencyKey, &a.RequestHash,
 		&a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
-	if err == nil {
-		a.Parameters, err = s.keys.OpenJSON(a.ID, sealedParameters, a.Parameters)
-	}
 	return a, err
 }
 
@@ -230,7 +255,7 @@ func (s *Store) settleBulk(
 	}
 	rows, err := tx.Query(ctx, `select `+bulkColumns+` from bulk_actions a`+bulkTally+` where a.id = $1`, id)
 	if err == nil {
-		action, err = pgx.CollectExactlyOneRow(rows, s.scanBulk)
+		action, err = s.oneBulk(ctx, tx, rows)
 	}
 	if err == nil {
 		err = control(&action)
@@ -258,7 +283,7 @@ func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Durati
 		if err != nil {
 			return err
 		}
-		claimed, err = pgx.CollectRows(rows, s.scanBulk)
+		claimed, err = s.scanBulks(ctx, tx, rows)
 		return err
 	})
 	if err != nil {

@@ -29,7 +29,7 @@ func (s *Store) repeatedBulk(ctx context.Context, tx pgx.Tx, action record.BulkA
 	rows, err := tx.Query(ctx, `select `+bulkColumns+` from bulk_actions a`+bulkTally+` where a.kind = $1 and a.idempotency_key = $2`,
 		action.Kind, action.IdempotencyKey)
 	if err == nil {
-		found, err = pgx.CollectExactlyOneRow(rows, s.scanBulk)
+		found, err = s.oneBulk(ctx, tx, rows)
 	}
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

@@ -51,10 +51,13 @@ func TestASagaWithTheDefinitionOfAnotherTakesNoPlace(t *testing.T) {
 		changed(c[0], c[1])
 		assert.Len(t, released(), 1, "a place is free")
 	}
+	d.exec(`update sagas set progress = '{"p": "forward", "n": 1, "s": [{"s": "running", "o": "\u0000\ud800"}, {}, {}]}' where id = $1`, third)
+	last := w.Start(saga.Start{})
+	assert.Len(t, released(), 1, "what cannot be read has no place")
 	loads, err := w.QueueLoads(t.Context())
 	require.NoError(t, err)
 	for _, load := range loads {
 		assert.EqualValues(t, 1, load.CommandsOut, load.Queue)
-		assert.WithinDuration(t, w.Get(third).CreatedAt, load.Oldest, time.Minute)
+		assert.WithinDuration(t, last.CreatedAt, load.Oldest, time.Minute)
 	}
 }

@@ -69,6 +69,7 @@ end $$`
 func brokenColumns() []string {
 	broken := []string{
 		`status = 'parked'`, `attention_reason = 'boredom', attention_since = now(), attention_step = '', attention_message = ''`,
+		`attention_reason = 'overdue', attention_since = now(), attention_step = 'reserve', progress = '{"s": [{"s": "\u0000", "err": {"code": "\ud800"}}, {}, {}]}'`,
 		`attention_reason = 'overdue'`, `attention_reason = 'overdue', attention_since = now()`,
 		`step_names = '{only}'`, `step_names = '{a,NULL,c}'`, `step_names = '{{a,b,c},{d,e,f}}'`, `step_names = null`,
 		`labels = '[1]'`, `labels = '{"a": 1}'`, `labels = null`, `data = '[]'`, `data = '7'`, `data = null`,
@@ -93,6 +94,7 @@ func brokenColumns() []string {
 		`{"p": "forward", "n": 1, "s": [{"s": "running", "d": 9223372036854775807}, {}, {}]}`,
 		`{"p": "forward", "n": 1, "reopened_from": "limbo", "s": [{}, {}, {}]}`,
 		`{"p": "forward", "n": 1, "s": [{"err": {"code": 7}}, {}, {}]}`,
+		`{"p": "forward", "n": 1, "s": [{"s": "running", "x": "\u0000"}, {"s": 7}, {}]}`, `{"p": "forward", "n": 1, "s": [{"s": "\ud800"}, {}, {"s": "\u0000"}]}`,
 	} {
 		broken = append(broken, `progress = '`+progress+`'`)
 	}

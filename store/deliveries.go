@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,9 +36,10 @@ const claimDeliveries = `with due as materialized (
 			where d.webhook = n.name and d.due_at <= clock_timestamp() order by d.due_at limit n.room for update skip locked) c)
 	update webhook_deliveries d set due_at = clock_timestamp() + $3::interval
 	from webhooks w where w.name = d.webhook || '' and d.ctid = any(array(select place from due))
-	returning d.webhook, d.event_id, d.type, d.body, d.created_at, d.attempts, w.url, w.secret`
+	returning d.webhook, d.event_id, coalesce(d.type, ''), d.body, d.created_at, coalesce(d.attempts, 0), coalesce(w.url, ''), w.secret`
 
-// ClaimDeliveries takes over due deliveries, the longest waiting ones of each webhook first.
+// ClaimDeliveries takes over due deliveries, the longest waiting ones of each webhook first. One whose body no key opens is
+// Unreadable.
 func (s *Store) ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim) (found []record.Delivery, err error) {
 	names, rooms := make([]string, 0, len(claim.Room)), make([]int, 0, len(claim.Room))
 	for name, room := range claim.Room {
@@ -47,11 +49,15 @@ func (s *Store) ClaimDeliveries(ctx context.Context, claim record.DeliveryClaim)
 	if err == nil {
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d record.Delivery, err error) {
 			err = row.Scan(&d.Webhook, &d.EventID, &d.Type, &d.Body, timeInto{&d.CreatedAt}, &d.Attempts, &d.URL, &d.Secret)
-			if err == nil {
-				d.Body, err = s.keys.OpenBytes(d.EventID, sealedDelivery, d.Body)
-			}
 			return d, err
 		})
+	}
+	lacking := sync.OnceValue(func() error { return s.lackedKeys(ctx, s.pool) })
+	for i := 0; i < len(found) && err == nil; i++ {
+		d := &found[i]
+		if d.Body, d.Unreadable = s.keys.OpenBytes(d.EventID, sealedDelivery, d.Body); d.Unreadable != nil {
+			err = lacking()
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim deliveries: %w", err)

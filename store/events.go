@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +62,9 @@ func (s *Store) queueEvents(b *pgx.Batch, events []record.Event) {
 	b.Queue(forRows(len(events), insertOneEvent, insertEvents), c.sinks, c.ats, c.subjects, c.seqs, c.types, c.definitions, c.data)
 }
 
+// unreadableEvent is the data of an event whose own no key opens. So it holds up no other, and its subscribers see that there was one.
+const unreadableEvent = `{"unreadable": "the data of this event cannot be decrypted"}`
+
 // NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
 func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (found []record.Event, err error) {
 	rows, err := s.pool.Query(ctx, nextEvents, sink, limit)
@@ -67,11 +72,17 @@ func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (fo
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e record.Event, err error) {
 			e.Sink = sink
 			err = row.Scan(timeInto{&e.At}, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place)
-			if err == nil {
-				e.Data, err = s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
-			}
 			return e, err
 		})
+	}
+	lacking := sync.OnceValue(func() error { return s.lackedKeys(ctx, s.pool) })
+	for i := 0; i < len(found) && err == nil; i++ {
+		e, plain := &found[i], []byte(nil)
+		if plain, err = s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data); err == nil {
+			e.Data = plain
+		} else if err = lacking(); err == nil {
+			e.Data = json.RawMessage(unreadableEvent)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the events for %s: %w", sink, err)

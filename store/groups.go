@@ -12,18 +12,23 @@ import (
 // searchableSteps are the names of the steps of table s. SQL may have given them more dimensions, in which nothing can be searched.
 const searchableSteps = `case when array_ndims(s.step_names) = 1 then s.step_names end`
 
-// attentionCode is the error code of the step of table s that needs attention. An unreadable progress has none.
-const attentionCode = `coalesce(s.progress -> 's' -> (array_position(` + searchableSteps + `, s.attention_step) - 1) -> 'err' ->> 'code', '')`
+// attentionCode is the error code of the step of table s that needs attention, in SQL. An unreadable progress has none.
+func attentionCode() string {
+	return `coalesce(case when ` + sound("s.progress") + ` then
+		s.progress -> 's' -> (array_position(` + searchableSteps + `, s.attention_step) - 1) -> 'err' ->> 'code' end, '')`
+}
 
 // listGroups lists the largest groups of a definition, or of all definitions if it is empty.
-const listGroups = `select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
+func listGroups() string {
+	return `select g.definition, g.reason, g.step, g.code, g.count, g.oldest, g.newest, g.example, sum(g.count) over ()::bigint
 		from (select coalesce(s.definition, '') as definition, s.attention_reason::text as reason,
-				coalesce(s.attention_step, '') as step, ` + attentionCode + ` as code, count(*),
+				coalesce(s.attention_step, '') as step, ` + attentionCode() + ` as code, count(*),
 				min(s.attention_since) filter (where s.attention_since` + usable + `) as oldest,
 				max(s.attention_since) filter (where s.attention_since` + usable + `) as newest, min(s.id) as example
 			from sagas s where s.attention_reason is not null and ($1 = '' or s.definition = $1)
 				and ($3::text[] is null or s.definition = any($3)) group by 1, 2, 3, 4) g
 		order by g.count desc, g.definition, g.reason, g.step, g.code limit $2`
+}
 
 // Attention counts the sagas that need attention, by definition and reason.
 func (s *Store) Attention(ctx context.Context) (counts []record.AttentionCount, err error) {
@@ -49,7 +54,7 @@ func (s *Store) Groups(ctx context.Context, scope record.Scope, definition strin
 		return found, nil
 	}
 	rows := &pgx.Batch{}
-	rows.Queue(listGroups, definition, record.MaxGroups, []string(scope)).
+	rows.Queue(listGroups(), definition, record.MaxGroups, []string(scope)).
 		Query(func(rows pgx.Rows) error {
 			var g record.Group
 			columns := []any{

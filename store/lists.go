@@ -172,7 +172,7 @@ func (l *sagaList) scan() string {
 	}
 	code := "null"
 	if l.code {
-		code = attentionCode
+		code = attentionCode()
 	}
 	parts := make([]string, len(l.branches))
 	for i, branch := range l.branches {

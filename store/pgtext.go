@@ -40,3 +40,10 @@ func fromNullable(t *time.Time) time.Time {
 	}
 	return t.UTC()
 }
+
+// sound returns an SQL condition: Postgres' functions can read the JSON, an SQL expression. They fail on a NUL and on half of a
+// surrogate pair, which its type json stores all the same. Escaped backslashes are taken out first: what follows them is text.
+func sound(document string) string {
+	const half = `\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]`
+	return `(strpos(` + document + `::text, '\u') = 0 or replace(` + document + `::text, '\\', '') !~ '` + half + `')`
+}

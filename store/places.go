@@ -24,7 +24,7 @@ func executeID(step string) string {
 // saga whose row has the definition of another: nothing would ever take its place away.
 func countPlacesStatement() string {
 	return `with named as materialized (
-		select d.name, d.version, case when json_typeof(` + storedSteps + `) = 'array' then array(select step.state ->> 'name'
+		select d.name, d.version, case when not ` + sound("d.body") + ` then null when json_typeof(` + storedSteps + `) = 'array' then array(select step.state ->> 'name'
 			from json_array_elements(` + storedSteps + `) with ordinality as step (state, position) order by step.position) end as steps
 		from (select distinct s.definition, s.version from queue_places p join sagas s on s.id = p.saga_id where p.queue = $1) u
 		join definitions d on d.name = u.definition and d.version = u.version
@@ -32,7 +32,8 @@ func countPlacesStatement() string {
 		delete from queue_places p where p.queue = $1 and (
 			not exists (select from sagas s join named n on n.name = s.definition and n.version = s.version
 				cross join lateral (
-					select s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) as step) own
+					select case when ` + sound("s.progress") + ` then
+						s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) end as step) own
 				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
 					and s.step_names = coalesce(n.steps, s.step_names)
 					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
@@ -57,8 +58,7 @@ func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err err
 func recountStatement() string {
 	return `with waited as materialized (
 		select s.id, s.step_names[step.position] || '/' || ` + executeID("step.state") + ` as command
-		from sagas s cross join lateral json_array_elements(case when json_typeof(s.progress -> 's') = 'array'
-			then s.progress -> 's' else '[]' end) with ordinality as step (state, position)
+		from sagas s cross join lateral json_array_elements(` + progressSteps() + `) with ordinality as step (state, position)
 		where s.finished_at is null and s.definition = any($2::text[]) and s.status <> 'scheduled'
 			and case when json_typeof(step.state) = 'object' then step.state ->> 's' = 'running' end
 			and exists (select from unnest($2::text[], $3::integer[], $4::text[], $6::text[]) as n (definition, version, step, steps)
@@ -98,6 +98,11 @@ func recount(ctx context.Context, tx pgx.Tx, queue string, known *steps, maxOut 
 		_, err = tx.Exec(ctx, `update queue_settings set counted_at = now() where queue = $1`, queue)
 	}
 	return out, err
+}
+
+// progressSteps returns the SQL of the steps in the progress of table s: an array, empty for a progress of another form.
+func progressSteps() string {
+	return `case when not ` + sound("s.progress") + ` then '[]'::json when json_typeof(s.progress -> 's') = 'array' then s.progress -> 's' else '[]' end`
 }
 
 // executing returns the steps whose execute commands go to the queue.

@@ -23,7 +23,7 @@ func (s *Store) QueueHealth(ctx context.Context) (found []record.QueueHealth, er
 }
 
 func queueHealth(ctx context.Context, q queryer) ([]record.QueueHealth, error) {
-	rows, err := q.Query(ctx, `select queue, unhealthy, array(select r from unnest(reasons) r where r is not null), since, least(changes, 1000000000000)
+	rows, err := q.Query(ctx, `select queue, coalesce(unhealthy, false), array(select r from unnest(reasons) r where r is not null), since, coalesce(least(changes, 1000000000000), 0)
 		from queue_health order by queue`)
 	if err != nil {
 		return nil, err

@@ -43,23 +43,24 @@ const commandsOutStatement = `select s.definition, s.version, s.step_names, step
 
 // lenientCommandsOut skips values that this program does not write. It is slower, so it runs only after the first
 // statement failed because of a row.
-const lenientCommandsOut = `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
+func lenientCommandsOut() string {
+	return `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
 		min(case when s.created_at` + usable + ` and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16
 			then s.created_at + trunc((step.state ->> 'd')::numeric)::bigint * interval '1 microsecond' end)
-	from sagas s cross join lateral json_array_elements(case when json_typeof(s.progress -> 's') = 'array'
-		then s.progress -> 's' else '[]' end) with ordinality as step (state, position)
+	from sagas s cross join lateral json_array_elements(` + progressSteps() + `) with ordinality as step (state, position)
 	where s.finished_at is null and s.status <> 'scheduled'
 		and case when json_typeof(step.state) = 'object' then step.state ->> 's' = 'running'
 			or step.state ->> 's' = 'compensating' and step.state ->> 'w' is null end
 	group by 1, 2, 3, 4, 5`
+}
 
 // QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
 // all. Unreadable rows are not counted.
 func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	out, loads, err := s.countQueues(ctx, commandsOutStatement)
 	if isDataFault(err) {
-		out, loads, err = s.countQueues(ctx, lenientCommandsOut)
+		out, loads, err = s.countQueues(ctx, lenientCommandsOut())
 	}
 	if err == nil {
 		err = s.addOut(ctx, loads, out)
@@ -94,7 +95,7 @@ func (s *Store) countQueues(ctx context.Context, statement string) (out []comman
 		if err != nil {
 			return err
 		}
-		if rows, err = tx.Query(ctx, `select queue, count(*) - count(held_rank), count(held_rank) from outbox group by queue`); err != nil {
+		if rows, err = tx.Query(ctx, `select coalesce(queue, ''), count(*) - count(held_rank), count(held_rank) from outbox group by 1`); err != nil {
 			return err
 		}
 		var load record.QueueLoad

@@ -49,7 +49,7 @@ func setQueue(ctx context.Context, tx pgx.Tx, queue string, change func(*record.
 		return record.QueueSettings{}, err
 	}
 	before := record.QueueSettings{}
-	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), `+usableRate+`, since from queue_settings where queue = $1
+	err = tx.QueryRow(ctx, `select coalesce(paused, false), coalesce(max_out, 0), `+usableRate+`, since from queue_settings where queue = $1
 		for update`, queue).Scan(&before.Paused, &before.MaxOut, &before.Rate, timeInto{&before.Since})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return before, record.ErrQueueNotFound

@@ -204,10 +204,11 @@ const heldPlans = `select set_config('enable_sort', 'off', true), set_config('en
 // hold nothing back.
 func readGauge(ctx context.Context, tx pgx.Tx, queue string) (g gauge, mine bool, err error) {
 	var counted bool
-	err = tx.QueryRow(ctx, `select paused, coalesce(max_out, 0), `+usableRate+`, `+usableTokens+` + case when isfinite(tokens_at) and tokens_at <= now()
+	err = tx.QueryRow(ctx, `select coalesce(paused, false), coalesce(max_out, 0), `+usableRate+`, `+usableTokens+` + case when isfinite(tokens_at) and tokens_at <= now()
 				then extract(epoch from now() - tokens_at) * `+usableRate+` else 1 end,
-			coalesce(counted_at >= controlled_since + $2::interval, false) or counted_at is not null and now() < controlled_since + $2::interval,
-			now() < controlled_since + $3::interval and controlled_since <= now()
+			coalesce(counted_at >= controlled_since + $2::interval, false)
+				or counted_at is not null and coalesce(now() < controlled_since + $2::interval, true),
+			coalesce(now() < controlled_since + $3::interval and controlled_since <= now(), false)
 		from queue_settings where queue = $1 for update skip locked`, queue, countAgain, followed).
 		Scan(&g.Paused, &g.MaxOut, &g.Rate, &g.tokens, &counted, &g.unsettled)
 	if errors.Is(err, pgx.ErrNoRows) {

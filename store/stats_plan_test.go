@@ -23,7 +23,7 @@ func TestStatisticsAndGroupsReadNoWholeTable(t *testing.T) {
 		unfinished := explained(t, tx, countUnfinished+byStatus)
 		assert.NotContains(t, unfinished, "Seq Scan")
 		assert.Contains(t, unfinished, "sagas_unfinished")
-		groups := explained(t, tx, listGroups, "", record.MaxGroups, []string(nil))
+		groups := explained(t, tx, listGroups(), "", record.MaxGroups, []string(nil))
 		assert.NotContains(t, groups, "Seq Scan")
 		assert.Contains(t, groups, "sagas_attention")
 		started := explained(t, tx, countStarted+byMinute)

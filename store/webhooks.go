@@ -55,9 +55,10 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 	return kept, created, nil
 }
 
-const webhookColumns = `w.name, w.url, array(select e from unnest(w.events) e where e is not null), w.secret, w.created_at, w.updated_at, w.last_at, w.last_error,
+const webhookColumns = `w.name, coalesce(w.url, ''), array(select e from unnest(w.events) e where e is not null), w.secret, w.created_at, w.updated_at, w.last_at,
+	coalesce(w.last_error, ''),
 	(select count(*) from webhook_deliveries d where d.webhook = w.name),
-	(select min(d.created_at) from webhook_deliveries d where d.webhook = w.name)`
+	(select min(d.created_at) filter (where d.created_at` + usable + `) from webhook_deliveries d where d.webhook = w.name)`
 
 func scanWebhook(row pgx.CollectableRow) (w record.Webhook, err error) {
 	err = row.Scan(&w.Name, &w.URL, &w.Events, &w.Secret, timeInto{&w.CreatedAt}, timeInto{&w.UpdatedAt}, timeInto{&w.LastAt}, &w.LastError,

@@ -227,7 +227,10 @@ func (d *Deliveries) ended(webhook string) {
 // attempt makes one attempt and stores its outcome. An attempt that the end of the process cuts short is made again by
 // another replica, once its lease is over.
 func (d *Deliveries) attempt(ctx context.Context, delivery record.Delivery) {
-	err := d.config.Send(ctx, delivery)
+	err := delivery.Unreadable
+	if err == nil {
+		err = d.config.Send(ctx, delivery)
+	}
 	outcome := record.DeliveryOutcome{Webhook: delivery.Webhook, EventID: delivery.EventID}
 	label := DeliveryTaken
 	if err != nil {

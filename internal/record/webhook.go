@@ -80,9 +80,11 @@ type Delivery struct {
 	Webhook   string
 	EventID   string
 	Type      string
-	Body      []byte // the CloudEvent
+	Body      []byte // the CloudEvent; nil if Unreadable
 	CreatedAt time.Time
 	Attempts  int // that failed
+	// Unreadable says why Body cannot be read; nil: it can.
+	Unreadable error
 
 	URL    string // of the webhook
 	Secret []byte // of the webhook
