@@ -110,6 +110,12 @@ func idempotencyColumns(keyed []record.StartClaim) (keys, sagas []string, hashes
 	return keys, sagas, hashes
 }
 
+// deleteOrphanedKeys deletes keys whose saga was deleted or ended by hand. Whoever else ends a saga deletes its key with it.
+const deleteOrphanedKeys = `delete from business_keys b
+	using (select unnest($1::text[]) as definition, unnest($2::text[]) as key) n
+	where b.key = any($2::text[]) and b.definition = n.definition and b.key = n.key
+		and not exists (select from sagas s where s.id = b.saga_id and s.finished_at is null offset 0)`
+
 // queueBusinessKeys claims the business keys of the starts that hold their idempotency key and are not stored yet.
 func (c *claims) queueBusinessKeys(b *pgx.Batch) {
 	var definitions, keys, sagas, idempotencyKeys []string
@@ -122,6 +128,7 @@ func (c *claims) queueBusinessKeys(b *pgx.Batch) {
 	if len(keys) == 0 {
 		return
 	}
+	b.Queue(deleteOrphanedKeys, definitions, keys)
 	// The holder of the idempotency key is a scalar subquery: Postgres 18 would answer an `exists` from a hash of the
 	// table.
 	b.Queue(`insert into business_keys (definition, key, saga_id)

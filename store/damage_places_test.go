@@ -61,3 +61,23 @@ func TestASagaWithTheDefinitionOfAnotherTakesNoPlace(t *testing.T) {
 		assert.WithinDuration(t, last.CreatedAt, load.Oldest, time.Minute)
 	}
 }
+
+// A key whose saga SQL has deleted, or ended, is free.
+func TestTheBusinessKeyOfASagaThatIsGoneIsFree(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+	claimed := func(key string) record.StartKind {
+		outcome, err := w.TryStart(w.Claim(storetest.NewID(), "", key), saga.Start{})
+		require.NoError(t, err)
+		return outcome.Kind
+	}
+	for key, edit := range map[string]string{
+		"deleted": `delete from sagas where id = $1`, "ended": `update sagas set status = 'completed', finished_at = now(), wake_at = null where id = $1`,
+	} {
+		id := w.Start(saga.Start{Key: key}).ID
+		assert.Equal(t, record.StartKeyInUse, claimed(key), key)
+		d.exec(edit, id)
+		assert.Equal(t, record.StartFree, claimed(key), key)
+	}
+}

@@ -200,7 +200,7 @@ func (r *Relay) release(ctx context.Context, queue string, most int) []wire.Comm
 	if err == nil {
 		r.unread.ended()
 	} else if ctx.Err() == nil && r.unread.failed() {
-		r.config.Logger.Warn("releasing commands of a queue failed, trying again", "queue", queue, "error", err)
+		r.config.Logger.Warn("not all commands of a queue were released, trying again", "queue", queue, "error", err)
 	}
 	return commands
 }
