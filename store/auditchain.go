@@ -16,7 +16,7 @@ const (
 	sealBatch = 2000
 
 	// lockChain makes the sealers of all replicas take turns.
-	lockChain = `select seq, hash from audit_chain for update`
+	lockChain = `select case when seq between 0 and 9000000000000000000 then seq else 0 end, hash from audit_chain for update`
 
 	// lastSealed finds the end of the chain where a hand has set it back in audit_chain, or has added entries after it.
 	lastSealed = `select seq, case when length(hash) = 32 then hash else $2 end from audit
@@ -117,7 +117,7 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 // AuditChain returns the extent of the chain. It has no Hash if its row was deleted by hand.
 func (s *Store) AuditChain(ctx context.Context) (c record.AuditChain, err error) {
 	err = s.survey(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `select seq, hash, first_seq, first_hash, (select count(*) from audit where seq is null)
+		err := tx.QueryRow(ctx, `select coalesce(seq, 0), hash, coalesce(first_seq, 0), first_hash, (select count(*) from audit where seq is null)
 				+ (select coalesce(sum(case when json_typeof(entries) = 'array' then json_array_length(entries) else 1 end), 0) from audit_waiting) from audit_chain`).
 			Scan(&c.Seq, &c.Hash, &c.FirstSeq, &c.FirstHash, &c.Unsealed)
 		if errors.Is(err, pgx.ErrNoRows) {

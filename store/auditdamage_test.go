@@ -28,7 +28,7 @@ func newAuditOf(t *testing.T) auditOf {
 
 // change makes an audited change, and returns the log, newest first, whose chain must be whole.
 func (a auditOf) change(name string) []record.AuditEntry {
-	t := a.damage.t
+	t := a.t
 	t.Helper()
 	ctx := record.WithCaller(t.Context(), record.Caller{Actor: "ada"})
 	_, _, err := a.PutDefinition(ctx, storetest.Definition(t, name, `{"steps":[{"name":"do","command":"work.do"}]}`))
@@ -42,7 +42,7 @@ func (a auditOf) change(name string) []record.AuditEntry {
 }
 
 func (a auditOf) whole(log []record.AuditEntry) {
-	t := a.damage.t
+	t := a.t
 	t.Helper()
 	chain, err := a.AuditChain(t.Context())
 	require.NoError(t, err)
@@ -151,6 +151,8 @@ func TestADamagedEndOfTheAuditChainIsFound(t *testing.T) {
 	a.change("one")
 	a.exec(`update audit_chain set seq = 0, hash = decode(repeat('00', 32), 'hex')`)
 	a.whole(a.change("two"))
+	a.exec(`update audit_chain set seq = 9223372036854775807`)
+	a.whole(a.change("beyond"))
 
 	a.exec(`create table kept as select * from audit_chain`)
 	a.exec(`delete from audit_chain`)
@@ -163,7 +165,7 @@ func TestADamagedEndOfTheAuditChainIsFound(t *testing.T) {
 	require.ErrorContains(t, err, "the row of the table audit_chain is missing")
 	log, _, err := a.Audit(t.Context(), record.AuditFilter{}, record.Page{Limit: 5})
 	require.NoError(t, err)
-	assert.Len(t, log, 2)
+	assert.Len(t, log, 3)
 	backlog, err := a.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.NotZero(t, backlog.AuditOldest)

@@ -110,7 +110,7 @@ func idempotencyColumns(keyed []record.StartClaim) (keys, sagas []string, hashes
 	return keys, sagas, hashes
 }
 
-// deleteOrphanedKeys deletes keys whose saga was deleted or ended by hand. Whoever else ends a saga deletes its key with it.
+// deleteOrphanedKeys deletes keys whose saga was deleted or ended by hand. Every other end of a saga deletes its key.
 const deleteOrphanedKeys = `delete from business_keys b
 	using (select unnest($1::text[]) as definition, unnest($2::text[]) as key) n
 	where b.key = any($2::text[]) and b.definition = n.definition and b.key = n.key

@@ -81,3 +81,24 @@ func TestTheBusinessKeyOfASagaThatIsGoneIsFree(t *testing.T) {
 		assert.Equal(t, record.StartFree, claimed(key), key)
 	}
 }
+
+// A lease that no replica has taken for so long ends at once: it would keep a replica's work from all of them, forever.
+func TestALeaseThatEndsTooLateIsFree(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s, d := open(t, store.Config{DatabaseURL: url}), damage{t, connect(t, url)}
+	d.exec(`alter table leases alter claimed_until drop not null`)
+	for _, until := range []string{"'infinity'", "now() + interval '2 hours'", "'-infinity'", "null"} {
+		held, err := s.HoldLease(t.Context(), "retention", "one", time.Minute)
+		require.NoError(t, err)
+		require.True(t, held)
+		held, err = s.HoldLease(t.Context(), "retention", "two", time.Minute)
+		require.NoError(t, err)
+		require.False(t, held)
+		d.exec(`update leases set claimed_until = ` + until)
+		held, err = s.HoldLease(t.Context(), "retention", "two", time.Minute)
+		require.NoError(t, err)
+		assert.True(t, held, until)
+		d.exec(`delete from leases`)
+	}
+}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -77,12 +76,12 @@ func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (fo
 	}
 	lacking := sync.OnceValue(func() error { return s.lackedKeys(ctx, s.pool) })
 	for i := 0; i < len(found) && err == nil; i++ {
-		e, plain := &found[i], []byte(nil)
-		if plain, err = s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data); err == nil {
-			e.Data = plain
-		} else if err = lacking(); err == nil {
-			e.Data = json.RawMessage(unreadableEvent)
+		e := &found[i]
+		plain, sealed := s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
+		if sealed != nil {
+			plain, err = []byte(unreadableEvent), lacking()
 		}
+		e.Data = plain
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the events for %s: %w", sink, err)

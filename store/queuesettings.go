@@ -13,8 +13,8 @@ import (
 // usableRate and usableTokens are the columns rate (0: none) and tokens of queue_settings within what the API accepts. A row that
 // SQL has written may have any value; not a number counts as the largest.
 const (
-	usableRate   = `case when rate is null then 0 else least(greatest(rate, 0.01), 100000) end` // record.MinQueueRate, record.MaxQueueRate
-	usableTokens = `least(greatest(tokens, 0), 20000)`                                          // the burst of the largest rate
+	usableRate   = `case when rate > 0 is not true then 0 else least(greatest(rate, 0.01), 100000) end` // record.MinQueueRate, record.MaxQueueRate
+	usableTokens = `least(greatest(tokens, 0), 20000)`                                                  // the burst of the largest rate
 )
 
 // SetQueue changes the settings of a worker queue and returns them. change is called with the present ones, and may be
@@ -49,7 +49,7 @@ func setQueue(ctx context.Context, tx pgx.Tx, queue string, change func(*record.
 		return record.QueueSettings{}, err
 	}
 	before := record.QueueSettings{}
-	err = tx.QueryRow(ctx, `select coalesce(paused, false), coalesce(max_out, 0), `+usableRate+`, since from queue_settings where queue = $1
+	err = tx.QueryRow(ctx, `select coalesce(paused, false), greatest(max_out, 0), `+usableRate+`, since from queue_settings where queue = $1
 		for update`, queue).Scan(&before.Paused, &before.MaxOut, &before.Rate, timeInto{&before.Since})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return before, record.ErrQueueNotFound
@@ -110,7 +110,7 @@ const queueControlsStatement = `with recursive held as (
 			order by o.queue collate "C", o.held_rank limit 1)
 		from held h where h.queue is not null
 	)
-	select n.queue, coalesce(s.paused, false), coalesce(s.max_out, 0), ` + usableRate + `, s.since, bool_or(n.waiting)
+	select n.queue, coalesce(s.paused, false), greatest(s.max_out, 0), ` + usableRate + `, s.since, bool_or(n.waiting)
 	from (select queue, false as waiting from queue_settings union all select queue, true from held where queue is not null) n
 	left join queue_settings s on s.queue = n.queue
 	group by n.queue, s.queue order by n.queue`

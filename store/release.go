@@ -204,7 +204,7 @@ const heldPlans = `select set_config('enable_sort', 'off', true), set_config('en
 // hold nothing back.
 func readGauge(ctx context.Context, tx pgx.Tx, queue string) (g gauge, mine bool, err error) {
 	var counted bool
-	err = tx.QueryRow(ctx, `select coalesce(paused, false), coalesce(max_out, 0), `+usableRate+`, `+usableTokens+` + case when isfinite(tokens_at) and tokens_at <= now()
+	err = tx.QueryRow(ctx, `select coalesce(paused, false), greatest(max_out, 0), `+usableRate+`, `+usableTokens+` + case when isfinite(tokens_at) and tokens_at <= now()
 				then extract(epoch from now() - tokens_at) * `+usableRate+` else 1 end,
 			coalesce(counted_at >= controlled_since + $2::interval, false)
 				or counted_at is not null and coalesce(now() < controlled_since + $2::interval, true),

@@ -113,10 +113,12 @@ func TestAlertsOfMessagesAndRowsThatCannotBeRead(t *testing.T) {
 	require.NoError(t, channel.PublishWithContext(t.Context(), "", fx.prefix+".start", true, false, amqp.Publishing{Body: []byte("{")}))
 	create(t, http.MethodPost, fx.URL()+"/v1/sagas", order)
 	fx.execute(t, `update sagas set progress = '{"s":"what is this"}'`)
+	fx.execute(t, `delete from audit_chain`)
+	fx.execute(t, `insert into audit_waiting (at, entries) values (now() - interval '10 minutes', '[]')`)
 	third := until(t, fx.Server, map[string]func(float64) bool{
-		`saga_dead_letters{source="start"}`: above(0), "saga_unreadable_sagas": above(0),
+		`saga_dead_letters{source="start"}`: above(0), "saga_unreadable_sagas": above(0), "saga_audit_oldest_seconds": above(60),
 	})
-	evaluated(t, timeline{fx.first, fx.second, third}, firing{5: {"DeadLettersCome"}, 10: {"UnreadableRows"}})
+	evaluated(t, timeline{fx.first, fx.second, third}, firing{5: {"DeadLettersCome"}, 10: {"UnreadableRows", "AuditLogStalls"}})
 }
 
 func TestAlertsOfServersThatAreAway(t *testing.T) {

@@ -34,6 +34,7 @@ func mutants() []mutant {
 	all = append(all, retentionMutants()...)
 	all = append(all, outsideMutants()...)
 	all = append(all, peerMutants()...)
+	all = append(all, damageMutants()...)
 	all = append(all, familyMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)

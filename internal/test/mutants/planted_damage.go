@@ -1,0 +1,48 @@
+package main
+
+// damageMutants returns defects by which a row that SQL has damaged stops others.
+func damageMutants() []mutant {
+	tables := []layer{{"damaged rows", []string{"./server", "-run", "TestADamagedRowOfAnyTable"}}}
+	log := []layer{{"damaged audit log", []string{"./store", "-run", "AuditLog|AuditChain|VersionBeforeStops|DamagedTimes"}}}
+	keys := []layer{{"rows that no key opens", []string{"./store", "-run", "NoKeyOpens|AmongThePayloadKeys"}}}
+	return []mutant{
+		{
+			"an entry with a NUL that reaches Postgres", "store/auditdamage.go",
+			"strings.ContainsRune(e.Actor+", "false && strings.ContainsRune(e.Actor+", log,
+		},
+		{
+			"an audit log that ends with its damaged chain", "store/auditchain.go",
+			"where seq > $1 and seq < 9000000000000000000", "where seq > $1 and seq < 0", log,
+		},
+		{
+			"a time out of range that keeps entries from expiring", "store/auditchain.go",
+			"where b.at` + usable + ` and b.at >= now()", "where b.at >= now()", log,
+		},
+		{
+			"a foreign row that counts as a payload key", "store/payloadkeys.go",
+			"!seal.IsVerifier(key.id, key.verifier)", "false && !seal.IsVerifier(key.id, key.verifier)", keys,
+		},
+		{
+			"an event that no key opens and that stops the others", "store/events.go",
+			"plain, err = []byte(unreadableEvent), lacking()", "plain, err = []byte(unreadableEvent), lacking(); err = sealed", keys,
+		},
+		{
+			"a payload that a replica without keys gives up", "store/bulkrows.go",
+			"err = s.lackedKeys(ctx, tx)", "err = nil", keys,
+		},
+		{
+			"a NUL in a progress that stops a queue", "store/places.go",
+			"case when not ` + sound(\"s.progress\") + ` then '[]'::json", "case when false and not ` + sound(\"s.progress\") + ` then '[]'::json", tables,
+		},
+		{
+			"a row that has a place in another's queue", "store/places.go",
+			"and s.step_names = coalesce(n.steps, s.step_names)", "and (true or s.step_names = coalesce(n.steps, s.step_names))",
+			[]layer{{"places", []string{"./store", "-run", "DefinitionOfAnother"}}},
+		},
+		{
+			"a key that a saga which is gone still holds", "store/claims.go",
+			"s.id = b.saga_id and s.finished_at is null offset 0", "s.id = b.saga_id offset 0",
+			[]layer{{"keys", []string{"./store", "-run", "BusinessKeyOf"}}},
+		},
+	}
+}
