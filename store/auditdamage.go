@@ -79,7 +79,7 @@ func (s *Store) openAudit(ctx context.Context, tx pgx.Tx, entries []record.Audit
 			case lacking() != nil:
 				return lacking()
 			}
-			if len(*value) > maxAuditDepth && depth(string(*value)) > maxAuditDepth {
+			if len(*value) > maxAuditDepth && (*value)[0] != '"' && depth(string(*value)) > maxAuditDepth {
 				*value = quoted(*value)
 			}
 		}

@@ -128,6 +128,25 @@ func TestADamagedRowOfTheVersionBeforeStopsNoEntry(t *testing.T) {
 	}
 }
 
+// A damaged entry is kept up to a size, and a value up to a depth. Beyond it, the beginning is shown as text.
+func TestADamagedEntryOfTheAuditLogIsKeptUpToALimit(t *testing.T) {
+	t.Parallel()
+	a := newAuditOf(t)
+	a.exec(`set max_stack_depth = '6MB'`)
+	nested := func(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+	for i, c := range []struct{ entry, before string }{
+		{`"` + strings.Repeat("x", 64<<10-2) + `"`, `{"bytes":65536,"fault":"json: cannot unmarshal string into Go value of type store.waitingEntry","stored":"\"` + strings.Repeat("x", 64<<10-2) + `\""}`},
+		{`"` + strings.Repeat("x", 64<<10-1) + `"`, `{"bytes":65537,"fault":"json: cannot unmarshal string into Go value of type store.waitingEntry","stored":"\"` + strings.Repeat("x", 64<<10-1) + `"}`},
+		{`{"action":"a","before":` + nested(9000) + `}`, nested(9000)},
+		{`{"action":"a","before":` + nested(9001) + `}`, `"` + nested(9001) + `"`},
+	} {
+		a.exec(`insert into audit_waiting (entries) values ('[` + c.entry + `]')`)
+		log := a.change("limit-" + string(rune('a'+i)))
+		assert.Equal(t, c.before, string(log[1].Before))
+		a.whole(log)
+	}
+}
+
 // What SQL has changed of sealed entries is shown, so that it can be found: the hashes say which it is.
 func TestChangedEntriesOfTheAuditLogHideNoOthers(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,7 @@ type Queue struct {
 	CommandsOut *int64 `json:"commands_out" doc:"Commands of unfinished sagas that wait for a reply, without those that are held back"`
 	Oldest      *Time  `json:"oldest" format:"date-time" doc:"When the oldest of these commands was sent"`
 	Unpublished *int64 `json:"unpublished" doc:"How many of these commands are still in the outbox"`
-	HeldBack    *int64 `json:"held_back" doc:"Commands that the settings of the queue hold back in the outbox"`
+	HeldBack    *int64 `json:"held_back" doc:"Commands that the settings of the queue hold back in the outbox. One whose saga was paused meanwhile stays until the saga is resumed"`
 
 	Paused bool     `json:"paused" doc:"true: no command leaves the outbox"`
 	MaxOut *int     `json:"max_out" doc:"Execute commands that may be out at a time, over all replicas; null: no cap"`
@@ -121,5 +121,5 @@ type Minute struct {
 type OutboxStats struct {
 	Pending  int64 `json:"pending"`
 	Oldest   *Time `json:"oldest" format:"date-time"`
-	HeldBack int64 `json:"held_back" doc:"Commands that settings of their queues hold back; not part of pending"`
+	HeldBack int64 `json:"held_back" doc:"Commands that settings of their queues, or the pause of their sagas, hold back; not part of pending"`
 }

@@ -53,7 +53,7 @@ type HealthDetails struct {
 	MoreUnhealthyQueues   int               `json:"more_unhealthy_queues" doc:"Number of further unhealthy queues"`
 	OutboxPending         int64             `json:"outbox_pending" doc:"Commands that the broker has not confirmed"`
 	OutboxOldest          *Time             `json:"outbox_oldest" format:"date-time"`
-	HeldBack              int64             `json:"held_back" doc:"Commands that settings of their queues hold back; not part of outbox_pending"`
+	HeldBack              int64             `json:"held_back" doc:"Commands that settings of their queues, or the pause of their sagas, hold back; not part of outbox_pending"`
 	DeadLetters           map[string]int64  `json:"dead_letters" doc:"By source"`
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as found by the last complete scan"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`

@@ -9,7 +9,7 @@ const BacklogBound = 100_001
 type Backlog struct {
 	OutboxPending int64            // without the commands that are held back
 	OutboxOldest  time.Time        // but for messages between sagas that wait for a repair; zero: none is pending
-	HeldBack      int64            // commands that settings of their queues hold back
+	HeldBack      int64            // commands that settings of their queues, or the pause of their sagas, hold back
 	DeadLetters   map[string]int64 // by source
 	StartsPending int64            // starts from SQL that no replica has stored
 	StartsOldest  time.Time        // zero: none is pending
