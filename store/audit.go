@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	auditColumns = `a.id, a.at, coalesce(a.actor, ''), coalesce(a.key_id, ''), coalesce(a.action, ''), coalesce(a.target, ''),
+	auditColumns = `a.ctid::text, a.at, coalesce(a.actor, ''), coalesce(a.key_id, ''), coalesce(a.action, ''), coalesce(a.target, ''),
 		coalesce(a.definition, ''), coalesce(a.reason, ''), coalesce(a.request_id, ''), a.before, a.after, coalesce(a.seq, 0), a.hash`
 
 	// auditBound is the number of entries that a page may scan without finding enough.
@@ -43,27 +43,27 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, action, target, definition
 
 // auditRow is a row of auditColumns.
 type auditRow struct {
-	id int64
+	place string
 	record.AuditEntry
 }
 
 func scanAudit(row pgx.CollectableRow) (r auditRow, err error) {
-	err = row.Scan(&r.id, timeInto{&r.At}, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
+	err = row.Scan(&r.place, timeInto{&r.At}, &r.Actor, &r.KeyID, &r.Action, &r.Target, &r.Definition, &r.Reason, &r.RequestID,
 		(*[]byte)(&r.Before), (*[]byte)(&r.After), &r.Seq, &r.Hash)
 	return r, err
 }
 
-// auditRows returns the entries of rows of auditColumns, and the ids of the rows.
-func (s *Store) auditRows(ctx context.Context, tx pgx.Tx, rows pgx.Rows) (entries []record.AuditEntry, ids []int64, err error) {
+// auditRows returns the entries of rows of auditColumns, and where the rows are.
+func (s *Store) auditRows(ctx context.Context, tx pgx.Tx, rows pgx.Rows) (entries []record.AuditEntry, places []string, err error) {
 	found, err := pgx.CollectRows(rows, scanAudit)
 	if err != nil {
 		return nil, nil, err
 	}
-	entries, ids = make([]record.AuditEntry, len(found)), make([]int64, len(found))
+	entries, places = make([]record.AuditEntry, len(found)), make([]string, len(found))
 	for i := range found {
-		entries[i], ids[i] = found[i].AuditEntry, found[i].id
+		entries[i], places[i] = found[i].AuditEntry, found[i].place
 	}
-	return entries, ids, s.openAudit(ctx, tx, entries)
+	return entries, places, s.openAudit(ctx, tx, entries)
 }
 
 // auditList is the query of a page. The scan follows an index, newest first, up to auditBound rows; the filter selects from
@@ -84,7 +84,7 @@ const (
 	// seqOfTime searches the place of a time by halves, because the time of entries grows with seq. Times that SQL has put
 	// out of range say nothing.
 	seqOfTime = `with recursive halves (low, high) as (
-			select 0::bigint, coalesce((select max(seq) from audit), 0) + 1
+			select 0::bigint, coalesce((select max(seq) from audit where seq < 9000000000000000000), 0) + 1
 			union all
 			select case when e.at < $1 then e.seq else h.low end, case when e.at < $1 then h.high else (h.low + h.high) / 2 end
 			from halves h left join lateral (
@@ -181,7 +181,7 @@ func (s *Store) Audit(ctx context.Context, filter record.AuditFilter, page recor
 
 func (l *auditList) read(ctx context.Context, s *Store, tx pgx.Tx, limit int) (found []record.AuditEntry, next string, err error) {
 	const newestFirst = " order by a.seq desc limit "
-	rows, err := tx.Query(ctx, `select `+auditColumns+` from (select * from audit a where `+l.scan+newestFirst+strconv.Itoa(auditBound)+`) a
+	rows, err := tx.Query(ctx, `select `+auditColumns+` from (select a.ctid, a.* from audit a where `+l.scan+newestFirst+strconv.Itoa(auditBound)+`) a
 		where `+l.filter+newestFirst+strconv.Itoa(limit+1), l.arguments...)
 	if err != nil {
 		return nil, "", err

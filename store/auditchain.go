@@ -18,15 +18,16 @@ const (
 	// lockChain makes the sealers of all replicas take turns.
 	lockChain = `select case when seq between 0 and 9000000000000000000 then seq else 0 end, hash from audit_chain for update`
 
-	// lastSealed finds the end of the chain where a hand has set it back in audit_chain, or has added entries after it.
+	// lastSealed finds the end of the chain where a hand has set it back in audit_chain, or has added entries after it. It looks no
+	// further than half of what lockChain accepts, so that the chain cannot end there.
 	lastSealed = `select seq, case when length(hash) = 32 then hash else $2 end from audit
-		where seq > $1 and seq < 9000000000000000000 order by seq desc limit 1`
+		where seq > $1 and seq < 4500000000000000000 order by seq desc limit 1`
 
 	unsealed = `select ` + auditColumns + ` from audit a where a.seq is null order by a.id limit $1`
 
 	setSeals = `update audit a set seq = n.seq, hash = n.hash
-		from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as seq, unnest($3::bytea[]) as hash) n
-		where a.id = n.id and a.seq is null`
+		from (select unnest($1::text[])::tid as place, unnest($2::bigint[]) as seq, unnest($3::bytea[]) as hash) n
+		where a.ctid = n.place and a.seq is null`
 
 	// expireRows deletes the first entries up to one that is not old.
 	expireRows = `with old as (
@@ -99,7 +100,7 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 	if err != nil {
 		return 0, err
 	}
-	entries, ids, err := s.auditRows(ctx, tx, rows)
+	entries, places, err := s.auditRows(ctx, tx, rows)
 	if err != nil || len(entries) == 0 {
 		return 0, err
 	}
@@ -110,7 +111,7 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 	for i := range entries {
 		seqs[i], hashes[i] = entries[i].Seq, entries[i].Hash
 	}
-	_, err = tx.Exec(ctx, setSeals, ids, seqs, hashes)
+	_, err = tx.Exec(ctx, setSeals, places, seqs, hashes)
 	return len(entries), err
 }
 

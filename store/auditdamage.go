@@ -20,8 +20,6 @@ const (
 	// unreadableActor is its actor: the program itself.
 	unreadableActor = "orchestrator"
 
-	// maxAuditDepth bounds the nesting of a value of an entry, so that every client can read it. Changes nest less.
-	maxAuditDepth = 9_000
 	// maxUnreadable bounds the text of a damaged entry that is kept, in bytes.
 	maxUnreadable = 64 << 10
 )
@@ -79,19 +77,8 @@ func (s *Store) openAudit(ctx context.Context, tx pgx.Tx, entries []record.Audit
 			case lacking() != nil:
 				return lacking()
 			}
-			if len(*value) > maxAuditDepth && (*value)[0] != '"' && depth(string(*value)) > maxAuditDepth {
-				*value = quoted(*value)
-			}
+			*value = showable(*value)
 		}
 	}
 	return nil
-}
-
-// quoted returns the beginning of a text as a JSON string.
-func quoted(text []byte) json.RawMessage {
-	encoded, err := saga.EncodeJSON(cleaned(string(text[:min(len(text), maxUnreadable)])))
-	if err != nil {
-		return nil // impossible: a text can be encoded
-	}
-	return encoded
 }

@@ -15,13 +15,15 @@ import (
 const (
 	insertWaiting = `insert into audit_waiting (entries) values ($1::json)`
 
-	// takeWaiting takes the first rows: at most a number of them and, unless it is one row, of bytes.
+	// takeWaiting takes the first rows: at most a number of them and, unless it is one row, of bytes. An entry counts as some
+	// bytes, however small it is.
 	takeWaiting = `delete from audit_waiting w using (
-			select sized.id from (select id, sum(coalesce(octet_length(entries::text), 0)) over (order by id) - coalesce(octet_length(entries::text), 0) as before
-				from (select id, entries from audit_waiting order by id limit $1) first) sized
+			select sized.id, sized.bytes from (select id, bytes, sum(bytes) over (order by id) - bytes as before
+				from (select id, coalesce(octet_length(entries::text), 0) + 400 * case when json_typeof(entries) = 'array' then json_array_length(entries) else 1 end as bytes
+					from audit_waiting order by id limit $1) first) sized
 			where sized.before < $2) taken
 		where w.id = taken.id
-		returning w.id, w.at, clock_timestamp() as read_at, w.entries`
+		returning w.id, w.at, clock_timestamp() as read_at, w.entries, taken.bytes`
 
 	insertSealed = `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, before, after, seq, hash)
 		select unnest($1::timestamptz[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]),
@@ -29,6 +31,8 @@ const (
 
 	waitingRows  = 200
 	waitingBytes = 4 << 20
+	// maxWaiting is the number of entries in a row, far more than a transaction has.
+	maxWaiting = 20_000
 )
 
 // waitingEntry is an entry in a row of audit_waiting. Before and After are sealed with the payload key, if there is one.
@@ -78,14 +82,15 @@ type waitingRow struct {
 
 // waiting takes rows of entries that are not sealed yet, in their order. more reports that there may be others.
 func (s *Store) waiting(ctx context.Context, tx pgx.Tx) (entries []record.AuditEntry, more bool, err error) {
-	rows, err := tx.Query(ctx, `with taken as (`+takeWaiting+`) select id, at, read_at, entries from taken order by id`, waitingRows, waitingBytes)
+	rows, err := tx.Query(ctx, `with taken as (`+takeWaiting+`) select id, at, read_at, entries, bytes from taken order by id`, waitingRows, waitingBytes)
 	if err != nil {
 		return nil, false, err
 	}
-	bytes := 0
+	bytes := int64(0)
 	taken, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r waitingRow, err error) {
-		err = row.Scan(&r.id, timeInto{&r.at}, &r.readAt, &r.entries)
-		bytes += len(r.entries)
+		var counted int64
+		err = row.Scan(&r.id, timeInto{&r.at}, &r.readAt, &r.entries, &counted)
+		bytes += counted
 		return r, err
 	})
 	if err != nil {
@@ -100,7 +105,11 @@ func (s *Store) waiting(ctx context.Context, tx pgx.Tx) (entries []record.AuditE
 // read returns the entries of the row. Those that SQL has damaged are replaced.
 func (r *waitingRow) read() []record.AuditEntry {
 	var texts []json.RawMessage
-	if err := json.Unmarshal(r.entries, &texts); err != nil {
+	err := json.Unmarshal(r.entries, &texts)
+	if err == nil && len(texts) > maxWaiting {
+		err = fmt.Errorf("it has %d entries, more than %d", len(texts), maxWaiting)
+	}
+	if err != nil {
 		return []record.AuditEntry{unreadableEntry(r, r.entries, err)}
 	}
 	entries := make([]record.AuditEntry, len(texts))

@@ -41,7 +41,7 @@ func (s *Store) scanBulks(ctx context.Context, tx pgx.Tx, rows pgx.Rows) ([]reco
 	for i := 0; i < len(found) && err == nil; i++ {
 		var plain []byte
 		if plain, err = s.keys.OpenJSON(found[i].ID, sealedParameters, found[i].Parameters); err == nil {
-			found[i].Parameters = plain
+			found[i].Filter, found[i].Parameters = showable(found[i].Filter), showable(plain)
 		} else {
 			err = s.lackedKeys(ctx, tx)
 		}
@@ -62,7 +62,7 @@ func (s *Store) oneBulk(ctx context.Context, tx pgx.Tx, rows pgx.Rows) (record.B
 }
 
 func scanBulk(row pgx.CollectableRow) (a record.BulkAction, err error) {
-	err = row.Scan(&a.ID, &a.Kind, &a.Action, &a.Filter, &a.Parameters, &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
+	err = row.Scan(&a.ID, &a.Kind, &a.Action, (*[]byte)(&a.Filter), (*[]byte)(&a.Parameters), &a.Reason, &a.Actor, &a.Rate, &a.Canary, &a.StopAfter, &a.StopBase,
 		&a.Status, timeInto{&a.CreatedAt}, timeInto{&a.FinishedAt}, (*[]string)(&a.Scope), &a.IdempotencyKey, &a.RequestHash,
 		&a.Tally.Matched, &a.Tally.Done, &a.Tally.Refused, &a.Tally.Failed)
 	return a, err

@@ -205,23 +205,30 @@ const postponeStatement = `with broken as (
 		delete from outbox o using broken n where n.ended and o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command
 	)
 	update outbox o
-	set leased = false, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
+	set leased = false, held_rank = null, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
 	from broken n where not n.ended and o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command`
 
 // postpone makes broken rows wait longer each time, so that they do not block the others, and returns their faults.
 // Rows of sagas that have ended are dropped. A row keeps its lease if its definition could not be read for now.
 func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error) {
+	for _, row := range broken {
+		faults = errors.Join(faults, fmt.Errorf("publish command %s/%s: %w", *row.sagaID, *row.localID, row.fault))
+	}
+	return errors.Join(faults, s.delay(ctx, broken))
+}
+
+// delay is postpone without the faults.
+func (s *Store) delay(ctx context.Context, broken []claimedRow) error {
 	var sagas, commands []string
 	var waits []time.Duration
 	for _, row := range broken {
-		faults = errors.Join(faults, fmt.Errorf("publish command %s/%s: %w", *row.sagaID, *row.localID, row.fault))
 		if ctx.Err() == nil && !row.passing {
 			sagas, commands = append(sagas, *row.sagaID), append(commands, *row.localID)
 			waits = append(waits, min(firstBrokenWait<<min(max(row.attempts, 0), 20), maxBrokenWait))
 		}
 	}
 	if len(sagas) == 0 {
-		return faults
+		return nil
 	}
-	return errors.Join(faults, s.changeOutbox(ctx, "postpone commands that cannot be published", postponeStatement, sagas, commands, waits))
+	return s.changeOutbox(ctx, "postpone commands that cannot be published", postponeStatement, sagas, commands, waits)
 }

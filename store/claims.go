@@ -110,11 +110,12 @@ func idempotencyColumns(keyed []record.StartClaim) (keys, sagas []string, hashes
 	return keys, sagas, hashes
 }
 
-// deleteOrphanedKeys deletes keys whose saga was deleted or ended by hand. Every other end of a saga deletes its key.
+// deleteOrphanedKeys deletes keys whose saga was deleted or ended by hand, or is another's. Every other end of a saga deletes its key.
 const deleteOrphanedKeys = `delete from business_keys b
 	using (select unnest($1::text[]) as definition, unnest($2::text[]) as key) n
 	where b.key = any($2::text[]) and b.definition = n.definition and b.key = n.key
-		and not exists (select from sagas s where s.id = b.saga_id and s.finished_at is null offset 0)`
+		and not exists (select from sagas s where s.id = b.saga_id and s.finished_at is null
+			and s.definition = b.definition and s.key = b.key offset 0)`
 
 // queueBusinessKeys claims the business keys of the starts that hold their idempotency key and are not stored yet.
 func (c *claims) queueBusinessKeys(b *pgx.Batch) {

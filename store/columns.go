@@ -77,7 +77,7 @@ func (r *sagaRow) stored(keys *seal.Keys, fault error) record.StoredSaga {
 func (r *sagaRow) open(keys *seal.Keys) error {
 	data, err := keys.OpenJSON(r.in.ID, sealedData, r.in.Data)
 	if err == nil {
-		r.in.Data = data
+		r.in.Data, err = showable(data), checkNesting(data)
 	}
 	return err
 }

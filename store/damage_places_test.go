@@ -54,9 +54,15 @@ func TestASagaWithTheDefinitionOfAnotherTakesNoPlace(t *testing.T) {
 	d.exec(`update sagas set progress = '{"p": "forward", "n": 1, "s": [{"s": "running", "o": "\u0000\ud800"}, {}, {}]}' where id = $1`, third)
 	last := w.Start(saga.Start{})
 	assert.Len(t, released(), 1, "what cannot be read has no place")
+	d.exec(`insert into queue_places (queue, saga_id, command) select 'inventory', $1, 'charge/execute/1'`, w.Apply(last.ID, storetest.Succeed(last.ID, "reserve", `{}`)).ID)
+	last = w.Start(saga.Start{})
+	assert.Len(t, released(), 1, "a place of another queue holds none up")
 	loads, err := w.QueueLoads(t.Context())
 	require.NoError(t, err)
 	for _, load := range loads {
+		if load.Queue == "payments" {
+			continue
+		}
 		assert.EqualValues(t, 1, load.CommandsOut, load.Queue)
 		assert.WithinDuration(t, last.CreatedAt, load.Oldest, time.Minute)
 	}
@@ -73,7 +79,7 @@ func TestTheBusinessKeyOfASagaThatIsGoneIsFree(t *testing.T) {
 		return outcome.Kind
 	}
 	for key, edit := range map[string]string{
-		"deleted": `delete from sagas where id = $1`, "ended": `update sagas set status = 'completed', finished_at = now(), wake_at = null where id = $1`,
+		"deleted": `delete from sagas where id = $1`, "another's": `update sagas set key = 'x' where id = $1`, "ended": `update sagas set status = 'completed', finished_at = now(), wake_at = null where id = $1`,
 	} {
 		id := w.Start(saga.Start{Key: key}).ID
 		assert.Equal(t, record.StartKeyInUse, claimed(key), key)
@@ -88,7 +94,7 @@ func TestALeaseThatEndsTooLateIsFree(t *testing.T) {
 	url := migrated(t)
 	s, d := open(t, store.Config{DatabaseURL: url}), damage{t, connect(t, url)}
 	d.exec(`alter table leases alter claimed_until drop not null`)
-	for _, until := range []string{"'infinity'", "now() + interval '2 hours'", "'-infinity'", "null"} {
+	for _, until := range []string{"'infinity'", "now() + interval '6 minutes'", "'-infinity'", "null"} {
 		held, err := s.HoldLease(t.Context(), "retention", "one", time.Minute)
 		require.NoError(t, err)
 		require.True(t, held)
@@ -100,5 +106,39 @@ func TestALeaseThatEndsTooLateIsFree(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, held, until)
 		d.exec(`delete from leases`)
+	}
+}
+
+// Commands that cannot be published take neither a place nor a token from those that can, however many there are and however early.
+func TestBrokenCommandsThatAreHeldBackDelayNoOther(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string]record.QueueSettings{"capped": {MaxOut: 1}, "throttled": {Rate: 0.01}} {
+		url := migrated(t)
+		w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+		live := w.Start(saga.Start{}).ID
+		d.exec(`delete from outbox`)
+		junk := func(of, command string, n int) {
+			d.exec(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason, held_rank)
+				select $1, $2 || g, 'inventory', '2000-01-01', '{}', 'infinity', false, 0, '', 1 from generate_series(1, $3::integer) g`, of, command, n)
+		}
+		junk(live, "junk/execute/", 2500)
+		junk(live, "malformed", 10)
+		junk("gone", "reserve/execute/", 50)
+		d.exec(`update outbox set created_at = 'infinity' where command like '%7'`)
+		w.Held = true
+		healthy := w.Start(saga.Start{}).ID
+		_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut, s.Rate = settings.MaxOut, settings.Rate; return nil })
+		require.NoError(t, err)
+		d.exec(`update queue_settings set controlled_since = '294276-12-31 23:59:59+00', counted_at = now()`)
+		begun := time.Now()
+		var released []wire.Command
+		for len(released) == 0 && time.Since(begun) < 20*time.Second {
+			released, err = w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 100})
+		}
+		require.Len(t, released, 1, "%s: %v", name, err)
+		assert.Equal(t, healthy, released[0].ID.Saga, name)
+		require.ErrorContains(t, err, "cannot be published", name)
+		assert.Less(t, len(err.Error()), 20_000, "one text for many of them")
+		t.Log(name, time.Since(begun))
 	}
 }

@@ -73,6 +73,7 @@ func brokenColumns() []string {
 		`attention_reason = 'overdue'`, `attention_reason = 'overdue', attention_since = now()`,
 		`step_names = '{only}'`, `step_names = '{a,NULL,c}'`, `step_names = '{{a,b,c},{d,e,f}}'`, `step_names = null`,
 		`labels = '[1]'`, `labels = '{"a": 1}'`, `labels = null`, `data = '[]'`, `data = '7'`, `data = null`,
+		`data = '{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}'`,
 		`version = -1`, `version = 0`, `version = null`, `priority = -1`, `priority = 300`, `priority = null`,
 		`revision = -5`, `revision = 9223372036854775807`, `revision = null`, `key = null`, `definition = null`,
 		`trace_parent = null`, `status = null`, `progress = null`, `progress = '[]'`, `progress = '{}'`,

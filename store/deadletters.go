@@ -64,21 +64,6 @@ func storableHeaders(headers []byte) *string {
 	return &text
 }
 
-// depth returns an upper bound of a JSON text's nesting: it counts brackets in strings too.
-func depth(text string) int {
-	deepest, open := 0, 0
-	for _, c := range []byte(text) {
-		switch c {
-		case '{', '[':
-			open++
-			deepest = max(deepest, open)
-		case '}', ']':
-			open--
-		}
-	}
-	return deepest
-}
-
 // DeadLetters returns the dead letters that the filter selects without their contents, newest first. next is page.After
 // of the next page, empty at the end; it stays valid when the dead letter that it stands for is gone.
 func (s *Store) DeadLetters(
@@ -216,7 +201,7 @@ func (r *deadLetterRow) columns() []any {
 }
 
 func (r *deadLetterRow) shown() record.DeadLetter {
-	r.letter.Source = record.SourceOf(r.letter.Source)
+	r.letter.Source, r.letter.Headers = record.SourceOf(r.letter.Source), showable(r.letter.Headers)
 	if r.letter.ReceivedAt = r.letter.ReceivedAt.UTC(); !shown(r.letter.ReceivedAt) {
 		r.letter.ReceivedAt = time.Time{}
 	}

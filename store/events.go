@@ -61,8 +61,8 @@ func (s *Store) queueEvents(b *pgx.Batch, events []record.Event) {
 	b.Queue(forRows(len(events), insertOneEvent, insertEvents), c.sinks, c.ats, c.subjects, c.seqs, c.types, c.definitions, c.data)
 }
 
-// unreadableEvent is the data of an event whose own no key opens. So it holds up no other, and its subscribers see that there was one.
-const unreadableEvent = `{"unreadable": "the data of this event cannot be decrypted"}`
+// unreadableEvent is the data of an event whose own cannot be read. So it holds up no other, and its subscribers see that there was one.
+const unreadableEvent = `{"unreadable": "the data of this event cannot be read"}`
 
 // NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
 func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (found []record.Event, err error) {
@@ -80,6 +80,8 @@ func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (fo
 		plain, sealed := s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
 		if sealed != nil {
 			plain, err = []byte(unreadableEvent), lacking()
+		} else if checkNesting(plain) != nil {
+			plain = []byte(unreadableEvent)
 		}
 		e.Data = plain
 	}

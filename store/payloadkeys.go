@@ -62,7 +62,7 @@ func (s *Store) missingKeys(ctx context.Context, q queryer) (missing []string, e
 		case !s.keys.Has(key.id):
 			missing = append(missing, key.id)
 		case s.keys.Verify(key.verifier) != nil:
-			missing = append(missing, key.id+" (the file has another key under this id)")
+			missing = append(missing, key.id+" (the file has another key under this id, or the verifier in the table payload_keys was changed)")
 		}
 	}
 	return missing, err

@@ -21,11 +21,11 @@ func executeID(step string) string {
 
 // countPlacesStatement deletes the places of commands that are no longer out, and counts the others. A saga knows which
 // attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either. Nor is that of a
-// saga whose row has the definition of another: nothing would ever take its place away.
+// saga whose row has the definition of another, because nothing would ever take its place away, or that of another queue.
 func countPlacesStatement() string {
 	return `with named as materialized (
-		select d.name, d.version, case when not ` + sound("d.body") + ` then null when json_typeof(` + storedSteps + `) = 'array' then array(select step.state ->> 'name'
-			from json_array_elements(` + storedSteps + `) with ordinality as step (state, position) order by step.position) end as steps
+		select d.name, d.version, ` + ofSteps("step.state ->> 'name'") + ` as steps,
+			` + ofSteps("coalesce(nullif(step.state ->> 'queue', ''), split_part(step.state ->> 'command', '.', 1))") + ` as queues
 		from (select distinct s.definition, s.version from queue_places p join sagas s on s.id = p.saga_id where p.queue = $1) u
 		join definitions d on d.name = u.definition and d.version = u.version
 	), gone as (
@@ -36,6 +36,7 @@ func countPlacesStatement() string {
 						s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) end as step) own
 				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
 					and s.step_names = coalesce(n.steps, s.step_names)
+					and coalesce(n.queues[array_position(n.steps, split_part(p.command, '/', 1))] = $1, true)
 					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
 			or exists (select from outbox o
 				where o.saga_id = p.saga_id and o.command = p.command and not o.leased and o.held_rank is null))
@@ -46,6 +47,12 @@ func countPlacesStatement() string {
 
 // storedSteps is the SQL of the steps in the body of a definition, in either form of saga.Definition.StoredJSON.
 const storedSteps = `coalesce(d.body -> 'definition' -> 'steps', d.body -> 'steps')`
+
+// ofSteps is the SQL of an array with an expression for each step of definition d; null if the body cannot be read.
+func ofSteps(expression string) string {
+	return `case when not ` + sound("d.body") + ` then null when json_typeof(` + storedSteps + `) = 'array' then array(select ` + expression + `
+			from json_array_elements(` + storedSteps + `) with ordinality as step (state, position) order by step.position) end`
+}
 
 // countPlaces returns how many execute commands of a capped queue are out.
 func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err error) {

@@ -86,7 +86,8 @@ const releaseStatement = `with free as materialized (
 
 // ReleaseHeld takes over commands that the settings of their queue hold back, as many as the settings allow over all
 // replicas: compensations first, then by priority, then by age. It returns nothing while another replica does the same.
-// An error beside commands concerns others that cannot be published; each time, these wait longer.
+// An error beside commands concerns others that cannot be published; each time, these wait longer. They take neither a place nor
+// a token from the others.
 func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error) {
 	if !storable(claim.Queue) || claim.Limit <= 0 {
 		return nil, nil
@@ -94,18 +95,38 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 	if claim.Bytes <= 0 {
 		claim.Bytes = math.MaxInt
 	}
+	var faults error
+	for range claimRounds {
+		taken, gone, err := s.takeHeld(ctx, claim)
+		if err != nil {
+			return nil, errors.Join(faults, fmt.Errorf("release commands of queue %s: %w", claim.Queue, err))
+		}
+		whole, broken := s.complete(ctx, taken)
+		if len(broken) > 0 {
+			faults = errors.Join(faults, s.postpone(ctx, broken), s.clearWay(ctx, claim.Queue, len(broken)))
+		}
+		if len(whole) > 0 || len(broken) == 0 && gone == 0 || ctx.Err() != nil {
+			slices.SortFunc(whole, byRelease)
+			return whole, faults
+		}
+	}
+	return nil, faults
+}
+
+// takeHeld takes what may leave, whether it can be published or not. gone is the number of rows that it has removed instead.
+func (s *Store) takeHeld(ctx context.Context, claim record.HeldClaim) (claimed []claimedRow, gone int64, err error) {
 	var taken []heldRow
 	var known *steps
-	err := retried(ctx, func() error {
+	err = retried(ctx, func() error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			taken, err = s.release(ctx, tx, claim, known)
+			taken, gone, err = s.release(ctx, tx, claim, known)
 			return err
 		})
 	})
 	if errors.Is(err, errUncounted) { // once after a cap was set
 		if known, err = s.executing(ctx, claim.Queue); err == nil {
 			err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-				taken, err = s.release(ctx, tx, claim, known)
+				taken, gone, err = s.release(ctx, tx, claim, known)
 				return err
 			})
 		}
@@ -113,16 +134,10 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 	if err == nil {
 		err = failpoint.Error("store/released")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("release commands of queue %s: %w", claim.Queue, err)
-	}
-	claimed := make([]claimedRow, len(taken))
 	for i := range taken {
-		claimed[i] = taken[i].claimedRow
+		claimed = append(claimed, taken[i].claimedRow)
 	}
-	whole, broken := s.complete(ctx, claimed)
-	slices.SortFunc(whole, byRelease)
-	return whole, s.postpone(ctx, broken)
+	return claimed, gone, err
 }
 
 // byRelease orders commands that were held back: compensations leave first.
@@ -152,34 +167,34 @@ type gauge struct {
 }
 
 // release takes what may leave. known has the steps of the queue if they were asked for.
-func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, known *steps) ([]heldRow, error) {
+func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, known *steps) (taken []heldRow, gone int64, err error) {
 	if _, err := tx.Exec(ctx, heldPlans); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	g, mine, err := readGauge(ctx, tx, claim.Queue)
 	if err != nil || !mine {
-		return nil, err
+		return nil, 0, err
 	}
 	if !g.Free() {
 		if _, err := tx.Exec(ctx, adoptStatement, claim.Queue, claim.Limit); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if g.Paused {
-		return nil, nil
+		return nil, 0, nil
 	}
 	allowed, err := allowance(ctx, tx, claim, g, known)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	rows, err := tx.Query(ctx, releaseStatement, claim.Queue, claim.Limit, allowed, claim.Bytes, s.lease, g.MaxOut > 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var taken []heldRow
 	spent := 0
 	err = readRows(rows, (*heldRow).columns, func(row *heldRow, fault error) {
 		s.clock.observe(row.now)
+		gone = row.orphans
 		if row.sagaID != nil {
 			row.fault = fault
 			taken = append(taken, *row)
@@ -189,15 +204,18 @@ func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, 
 		}
 	})
 	if err != nil || g.Rate == 0 || spent == 0 {
-		return taken, err
+		return taken, gone, err
 	}
 	_, err = tx.Exec(ctx, `update queue_settings set tokens = $2, tokens_at = now() where queue = $1`, claim.Queue, g.tokens-float64(spent))
-	return taken, err
+	return taken, gone, err
 }
 
 // heldPlans keeps the planner from sorting all the rows of a queue: the index outbox_held has them in their order, however
 // little the statistics of the table know of it.
 const heldPlans = `select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
+
+// controlledSince is the column if it can be calculated with.
+const controlledSince = `case when controlled_since` + usable + ` then controlled_since end`
 
 // readGauge locks the settings, so that one replica at a time releases commands of the queue. mine is false while another
 // one does. A queue without settings needs no lock. Times that are ahead, because a clock was set back or a row was edited,
@@ -206,9 +224,9 @@ func readGauge(ctx context.Context, tx pgx.Tx, queue string) (g gauge, mine bool
 	var counted bool
 	err = tx.QueryRow(ctx, `select coalesce(paused, false), greatest(max_out, 0), `+usableRate+`, `+usableTokens+` + case when isfinite(tokens_at) and tokens_at <= now()
 				then extract(epoch from now() - tokens_at) * `+usableRate+` else 1 end,
-			coalesce(counted_at >= controlled_since + $2::interval, false)
-				or counted_at is not null and coalesce(now() < controlled_since + $2::interval, true),
-			coalesce(now() < controlled_since + $3::interval and controlled_since <= now(), false)
+			coalesce(counted_at >= `+controlledSince+` + $2::interval, false)
+				or counted_at is not null and coalesce(now() < `+controlledSince+` + $2::interval, true),
+			coalesce(now() < `+controlledSince+` + $3::interval and controlled_since <= now(), false)
 		from queue_settings where queue = $1 for update skip locked`, queue, countAgain, followed).
 		Scan(&g.Paused, &g.MaxOut, &g.Rate, &g.tokens, &counted, &g.unsettled)
 	if errors.Is(err, pgx.ErrNoRows) {

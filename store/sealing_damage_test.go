@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -45,8 +46,15 @@ func TestARowThatNoKeyOpensStopsNoOther(t *testing.T) {
 	events, err := keyed.NextEvents(t.Context(), record.SinkAMQP, 10)
 	require.NoError(t, err)
 	require.Len(t, events, 2)
-	assert.JSONEq(t, `{"unreadable":"the data of this event cannot be decrypted"}`, string(events[0].Data))
+	assert.JSONEq(t, `{"unreadable":"the data of this event cannot be read"}`, string(events[0].Data))
 	assert.JSONEq(t, `{}`, string(events[1].Data))
+	d.exec(`insert into events (sink, at, subject, seq, type, definition, data) values ('amqp', now(), '01C', 1, 'saga.started', 'order', $1)`,
+		`{"a":`+strings.Repeat("[", 10_000)+strings.Repeat("]", 10_000)+`}`)
+	events, err = keyed.NextEvents(t.Context(), record.SinkAMQP, 10)
+	require.NoError(t, err)
+	require.Len(t, events, 3)
+	assert.JSONEq(t, `{"unreadable":"the data of this event cannot be read"}`, string(events[2].Data), "Go cannot encode it")
+	require.NoError(t, keyed.AddDeliveries(t.Context(), []record.Delivery{{Webhook: strings.Repeat("x", 2650), EventID: "c", Type: "saga.stuck", Body: []byte("{}")}}))
 	deliveries, err := keyed.ClaimDeliveries(t.Context(), record.DeliveryClaim{Room: map[string]int{"pager": 10}, Lease: time.Hour})
 	require.NoError(t, err)
 	require.Len(t, deliveries, 2)

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -116,15 +117,16 @@ func (d *Deliveries) Follow(ctx context.Context) error {
 // PublishEvents stores the deliveries of events to the webhooks that want them. It is the sink of lifecycle events.
 func (d *Deliveries) PublishEvents(ctx context.Context, events []wire.Event) []error {
 	faults := make([]error, len(events))
-	if err := d.add(ctx, events); err != nil {
+	if err := d.add(ctx, events, faults); err != nil {
 		for i := range faults {
-			faults[i] = err
+			faults[i] = cmp.Or(faults[i], err)
 		}
 	}
 	return faults
 }
 
-func (d *Deliveries) add(ctx context.Context, events []wire.Event) error {
+// add stores the deliveries of the events that can be encoded, and sets the faults of the others.
+func (d *Deliveries) add(ctx context.Context, events []wire.Event, faults []error) error {
 	if err := d.Follow(ctx); err != nil { // not what was cached: a webhook may be new
 		return err
 	}
@@ -134,8 +136,8 @@ func (d *Deliveries) add(ctx context.Context, events []wire.Event) error {
 	var all []record.Delivery
 	for i := range events {
 		body, err := events[i].Encode(d.config.Source)
-		if err != nil {
-			return err
+		if faults[i] = err; err != nil {
+			continue
 		}
 		for name, types := range wanted {
 			for _, one := range types {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -101,6 +102,29 @@ func TestADeliveryIsSigned(t *testing.T) {
 }
 
 // The pauses are those of the contract: 5 s, 30 s, 2 m, 10 m, 30 m, then an hour, for a day.
+// An event that SQL has written may not be one that can be delivered: it fails alone, and its id fits the table.
+func TestAnEventThatCannotBeDeliveredDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	received := make(chan record.Delivery, 10)
+	store := webhookStore(t, record.Webhook{Name: "pager", URL: "http://example.com", Events: []string{"saga.stuck"}})
+	d := delivering(t, operate.WebhookConfig{
+		Webhooks: store, Send: func(_ context.Context, delivery record.Delivery) error { received <- delivery; return nil },
+	})
+	broken, long := stuckEvent(1), stuckEvent(2)
+	broken.Data, long.Subject = []byte("{"), strings.Repeat("s", 3000)
+	faults := d.PublishEvents(t.Context(), []wire.Event{broken, long, stuckEvent(3)})
+	require.Error(t, faults[0])
+	require.NoError(t, faults[1])
+	require.NoError(t, faults[2])
+	var ids []string
+	for range 2 {
+		ids = append(ids, (<-received).EventID)
+	}
+	slices.Sort(ids)
+	assert.Len(t, ids[0], 64)
+	assert.Equal(t, "saga/3", ids[1])
+}
+
 func TestAFailedDeliveryIsRepeatedForADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,8 @@ package record
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -105,8 +107,15 @@ type DeliveryOutcome struct {
 
 // DeliveryOf returns an undelivered event for a webhook.
 func DeliveryOf(webhook string, event *wire.Event, body []byte) Delivery {
-	return Delivery{Webhook: webhook, EventID: event.ID(), Type: event.Type, Body: body}
+	id := event.ID()
+	if len(id) > maxEventID { // SQL has written the event
+		id = fmt.Sprintf("%x", sha256.Sum256([]byte(id)))
+	}
+	return Delivery{Webhook: webhook, EventID: id, Type: event.Type, Body: body}
 }
+
+// maxEventID is the length of an event's id beyond which its hash stands for it, so that it fits an index.
+const maxEventID = 255
 
 // Audited is what the audit log says of a webhook.
 func (w *Webhook) Audited() map[string]any { return map[string]any{"url": w.URL, "events": w.Events} }

@@ -58,7 +58,7 @@ func speedMutants() []mutant {
 		},
 		{
 			"entries of the audit log sealed in another order", "store/auditwaiting.go",
-			"select id, at, read_at, entries from taken order by id`", "select id, at, read_at, entries from taken order by id desc`", sealing,
+			"select id, at, read_at, entries, bytes from taken order by id`", "select id, at, read_at, entries, bytes from taken order by id desc`", sealing,
 		},
 	}
 }
