@@ -21,6 +21,7 @@ type gauges struct {
 	sagas, definitions prometheus.Gauge
 	auditOldest        prometheus.Gauge
 	auditEntries       prometheus.Gauge
+	eventsOldest       *prometheus.GaugeVec
 }
 
 // maxQueueLabels bounds the queues that a metric names.
@@ -44,6 +45,9 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		queueProblems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "saga_queue_problem", Help: "1 for each worker queue that accepts no commands at present, by kind of problem.",
 		}, []string{"queue", "kind"}),
+		eventsOldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "saga_events_oldest_seconds", Help: "Age of the oldest lifecycle event that a sink has not taken; 0 if there are none.",
+		}, []string{"sink"}),
 		sagas:        gauge("saga_unreadable_sagas", "Unfinished sagas that cannot be read, as found by the last complete scan."),
 		definitions:  gauge("saga_unreadable_definitions", "Definitions whose latest version cannot be read."),
 		auditOldest:  gauge("saga_audit_oldest_seconds", "Age of the oldest entry of the audit log that is not sealed; 0 if there are none."),
@@ -57,7 +61,7 @@ func newGauges(registry *prometheus.Registry, version string) *gauges {
 		g.deadLetters.WithLabelValues(source) // exposes the series as zero before the first dead letter
 	}
 	registry.MustRegister(g.broker, g.database, g.deadLettering, g.outboxPending, g.outboxOldest, g.startsPending, g.startsOldest, g.deadLetters, g.queueProblems,
-		g.sagas, g.definitions, g.auditOldest, g.auditEntries, build)
+		g.sagas, g.definitions, g.auditOldest, g.auditEntries, g.eventsOldest, build)
 	return g
 }
 
@@ -86,6 +90,9 @@ func (g *gauges) surveyed(found survey) {
 		g.outboxOldest.Set(found.age(found.backlog.OutboxOldest))
 		g.startsPending.Set(float64(found.backlog.StartsPending))
 		g.startsOldest.Set(found.age(found.backlog.StartsOldest))
+		for _, sink := range record.Sinks() {
+			g.eventsOldest.WithLabelValues(string(sink)).Set(found.age(found.backlog.EventsOldest[sink]))
+		}
 		g.auditOldest.Set(found.age(found.backlog.AuditOldest))
 		g.auditEntries.Set(float64(found.backlog.AuditUnreadable))
 		for _, source := range deadLetterSources() {

@@ -37,7 +37,7 @@ func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 	shown := resource.HealthDetails{
 		Health: ready, CheckedAt: resource.OptionalTime(lookAt.UTC()), SurveyedAt: resource.OptionalTime(found.at.UTC()), Connections: m.connections(), DeadLettering: m.deadLettering(), Mismatched: m.mismatched(),
 		QueueProblems: []resource.QueueProblem{}, UnhealthyQueues: []resource.UnhealthyQueue{}, UnreadableSagas: found.sagas, UnreadableDefinitions: found.definitions,
-		DeadLetters: make(map[string]int64),
+		DeadLetters: make(map[string]int64), EventsOldest: make(map[string]resource.Time),
 	}
 	if status := m.payloads(); status.Current != "" || len(status.Missing) > 0 {
 		shown.PayloadKeys = &resource.PayloadKeys{
@@ -51,6 +51,9 @@ func (m *Monitor) details(ready resource.Health) resource.HealthDetails {
 		maps.Copy(shown.DeadLetters, found.backlog.DeadLetters)
 		shown.OutboxPending, shown.OutboxOldest = found.backlog.OutboxPending, resource.OptionalTime(found.backlog.OutboxOldest)
 		shown.HeldBack = found.backlog.HeldBack
+		for sink, oldest := range found.backlog.EventsOldest {
+			shown.EventsOldest[string(sink)] = resource.Time{Time: oldest}
+		}
 		shown.UnreadableAudit, shown.AuditOldest = found.backlog.AuditUnreadable, resource.OptionalTime(found.backlog.AuditOldest)
 	}
 	for _, problem := range firstOf(found.problems, maxShownQueues) {

@@ -11,10 +11,10 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Backlog counts outbox rows, held back or not, dead letters, starts from SQL and unreadable entries of the audit log, each up to
+// Backlog reads what waits to be done. It counts outbox rows, held back or not, dead letters, starts from SQL and unreadable entries of the audit log, each up to
 // record.BacklogBound.
 func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
-	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
+	backlog := record.Backlog{DeadLetters: make(map[string]int64), EventsOldest: make(map[record.Sink]time.Time)}
 	b := &pgx.Batch{}
 	// Rows that are held back have no end of a lease: a million of them must not hide the others, nor be read.
 	b.Queue(`with recursive queues as (
@@ -47,6 +47,17 @@ func (s *Store) Backlog(ctx context.Context) (record.Backlog, error) {
 	b.Queue(`select count(*), min(created_at) filter (where created_at`+usable+`) from (select created_at from start_requests limit $1) r`, record.BacklogBound).
 		QueryRow(func(row pgx.Row) error {
 			return row.Scan(&backlog.StartsPending, timeInto{&backlog.StartsOldest})
+		})
+	b.Queue(`select n.sink, e.oldest from unnest($1::text[]) as n (sink)
+			cross join lateral (select min(at) as oldest from events where sink = n.sink and at`+usable+`) e where e.oldest is not null`, record.Sinks()).
+		Query(func(rows pgx.Rows) error {
+			var sink record.Sink
+			var oldest time.Time
+			_, err := pgx.ForEachRow(rows, []any{(*string)(&sink), &oldest}, func() error {
+				backlog.EventsOldest[sink] = oldest.UTC()
+				return nil
+			})
+			return err
 		})
 	b.Queue(auditBacklog, record.BacklogBound, unreadableActor, unreadableAction).QueryRow(func(row pgx.Row) error {
 		return row.Scan(timeInto{&backlog.AuditOldest}, &backlog.AuditUnreadable)

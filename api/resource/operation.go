@@ -58,6 +58,7 @@ type HealthDetails struct {
 	UnreadableSagas       int               `json:"unreadable_sagas" doc:"Unfinished sagas that cannot be read, as found by the last complete scan"`
 	UnreadableDefinitions int               `json:"unreadable_definitions" doc:"Definitions whose latest version cannot be read"`
 	UnreadableAudit       int64             `json:"unreadable_audit_entries" doc:"Entries of the audit log that stand for one that could not be read"`
+	EventsOldest          map[string]Time   `json:"events_oldest" doc:"Oldest lifecycle event that each sink has not taken, by sink"`
 	AuditOldest           *Time             `json:"audit_oldest" format:"date-time" doc:"Oldest entry of the audit log that is not sealed; null: none"`
 	PayloadKeys           *PayloadKeys      `json:"payload_keys,omitempty" doc:"Keys that encrypt payloads; absent: none do"`
 }

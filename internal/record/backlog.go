@@ -14,6 +14,8 @@ type Backlog struct {
 	StartsPending int64            // starts from SQL that no replica has stored
 	StartsOldest  time.Time        // zero: none is pending
 	AuditOldest   time.Time        // entry of the audit log that is not sealed; zero: none
+	// EventsOldest has the time of the oldest lifecycle event that each sink has not taken. A sink without any is not in it.
+	EventsOldest map[Sink]time.Time
 	// AuditUnreadable counts entries of the audit log that stand for one that could not be read.
 	AuditUnreadable int64
 }

@@ -20,6 +20,9 @@ const (
 	SinkWebhooks Sink = "webhooks"
 )
 
+// Sinks returns all sinks.
+func Sinks() []Sink { return []Sink{SinkAMQP, SinkKafka, SinkWebhooks} }
+
 // Event is a lifecycle event that one sink has not taken yet.
 type Event struct {
 	Sink Sink

@@ -2,16 +2,17 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// Backlog counts outbox rows and dead letters.
+// Backlog counts outbox rows and dead letters, and finds the oldest events.
 func (s *Store) Backlog(context.Context) (record.Backlog, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	backlog := record.Backlog{DeadLetters: make(map[string]int64)}
+	backlog := record.Backlog{DeadLetters: make(map[string]int64), EventsOldest: make(map[record.Sink]time.Time)}
 	s.eachPending(func(row outboxRow) {
 		if row.Held {
 			backlog.HeldBack++
@@ -25,6 +26,13 @@ func (s *Store) Backlog(context.Context) (record.Backlog, error) {
 			backlog.OutboxOldest = created
 		}
 	})
+	for sink, rows := range s.tables.events {
+		for _, event := range rows {
+			if oldest, known := backlog.EventsOldest[sink]; !known || event.At.Before(oldest) {
+				backlog.EventsOldest[sink] = event.At
+			}
+		}
+	}
 	for _, letter := range s.tables.deadLetters {
 		backlog.DeadLetters[record.SourceOf(letter.Source)]++
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -71,6 +72,9 @@ func eventsPerSink(f *Fixture) {
 	assert.Empty(f.t, f.events(record.SinkAMQP, 100))
 	assert.Len(f.t, f.events(record.SinkKafka, 100), len(found))
 	assert.Empty(f.t, f.events(record.SinkWebhooks, 100))
+	backlog, err := f.Backlog(f.t.Context())
+	require.NoError(f.t, err)
+	assert.Equal(f.t, map[record.Sink]time.Time{record.SinkKafka: found[0].At.UTC()}, backlog.EventsOldest)
 }
 
 // Whatever the limit, no page has an event of a saga without the earlier ones.

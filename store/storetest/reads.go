@@ -121,6 +121,7 @@ func statistics(f *Fixture) {
 	require.NoError(t, err)
 	assert.Equal(t, record.Backlog{
 		OutboxPending: 6, OutboxOldest: first.CreatedAt, DeadLetters: map[string]int64{"reply": 1, "start": 2},
+		EventsOldest: map[record.Sink]time.Time{},
 	}, backlog)
 
 	told := wire.Command{

@@ -115,10 +115,12 @@ func TestAlertsOfMessagesAndRowsThatCannotBeRead(t *testing.T) {
 	fx.execute(t, `update sagas set progress = '{"s":"what is this"}'`)
 	fx.execute(t, `delete from audit_chain`)
 	fx.execute(t, `insert into audit_waiting (at, entries) values (now() - interval '10 minutes', '[]')`)
+	fx.execute(t, `insert into events (sink, at, subject, seq, type, definition, data) values ('kafka', now() - interval '10 minutes', 's', 1, 't', '', '{}')`)
 	third := until(t, fx.Server, map[string]func(float64) bool{
 		`saga_dead_letters{source="start"}`: above(0), "saga_unreadable_sagas": above(0), "saga_audit_oldest_seconds": above(60),
+		`saga_events_oldest_seconds{sink="kafka"}`: above(60),
 	})
-	evaluated(t, timeline{fx.first, fx.second, third}, firing{5: {"DeadLettersCome"}, 10: {"UnreadableRows", "AuditLogStalls"}})
+	evaluated(t, timeline{fx.first, fx.second, third}, firing{5: {"DeadLettersCome"}, 10: {"UnreadableRows", "AuditLogStalls", "EventsStall"}})
 }
 
 func TestAlertsOfServersThatAreAway(t *testing.T) {
