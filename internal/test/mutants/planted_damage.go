@@ -3,7 +3,7 @@ package main
 // damageMutants returns defects by which a row that SQL has damaged stops others.
 func damageMutants() []mutant {
 	tables := []layer{{"damaged rows", []string{"./server", "-run", "TestADamagedRowOfAnyTable"}}}
-	log := []layer{{"damaged audit log", []string{"./store", "-run", "AuditLog|AuditChain|VersionBeforeStops|DamagedTimes"}}}
+	log := []layer{{"damaged audit log", []string{"./store", "-run", "AuditLog|AuditChain|VersionBeforeStops|DamagedTimes|KeptUpTo|Contradict"}}}
 	keys := []layer{{"rows that no key opens", []string{"./store", "-run", "NoKeyOpens|AmongThePayloadKeys"}}}
 	return []mutant{
 		{
@@ -38,6 +38,19 @@ func damageMutants() []mutant {
 			"a row that has a place in another's queue", "store/places.go",
 			"and s.step_names = coalesce(n.steps, s.step_names)", "and (true or s.step_names = coalesce(n.steps, s.step_names))",
 			[]layer{{"places", []string{"./store", "-run", "DefinitionOfAnother"}}},
+		},
+		{
+			"broken commands that are held back and tried one by one", "store/releasebroken.go",
+			"_, broken := s.complete(ctx, page)", "_, broken := s.complete(ctx, page[:0])",
+			[]layer{{"held commands", []string{"./store", "-run", "BrokenCommandsThat"}}},
+		},
+		{
+			"data that nests deeper than can be shown", "store/columns.go",
+			"r.in.Data, err = showable(data), checkNesting(data)", "r.in.Data = data", []layer{fences()},
+		},
+		{
+			"a row of the audit log with too many entries", "store/auditwaiting.go",
+			"len(texts) > maxWaiting", "len(texts) > 50*maxWaiting", log,
 		},
 		{
 			"a key that a saga which is gone still holds", "store/claims.go",
