@@ -25,7 +25,9 @@ const (
 
 	unsealed = `select ` + auditColumns + ` from audit a where a.seq is null order by a.id limit $1`
 
-	setSeals = `update audit a set seq = n.seq, hash = n.hash
+	setSeals = `update audit a set seq = n.seq, hash = n.hash,
+			actor = case when octet_length(a.actor) > 2000 then left(a.actor, 500) else a.actor end, -- maxIndexed, and a quarter
+			target = case when octet_length(a.target) > 2000 then left(a.target, 500) else a.target end
 		from (select unnest($1::text[])::tid as place, unnest($2::bigint[]) as seq, unnest($3::bytea[]) as hash) n
 		where a.ctid = n.place and a.seq is null`
 
@@ -103,6 +105,9 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 	entries, places, err := s.auditRows(ctx, tx, rows)
 	if err != nil || len(entries) == 0 {
 		return 0, err
+	}
+	for i := range entries {
+		cutIndexed(&entries[i])
 	}
 	seqs, hashes := make([]int64, len(entries)), make([][]byte, len(entries))
 	if err := chain.Chained(entries); err != nil {

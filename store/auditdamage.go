@@ -20,6 +20,8 @@ const (
 	// unreadableActor is its actor: the program itself.
 	unreadableActor = "orchestrator"
 
+	// maxIndexed bounds an actor and a target, so that they fit their indexes. The API accepts far shorter ones.
+	maxIndexed = 2_000
 	// maxUnreadable bounds the text of a damaged entry that is kept, in bytes.
 	maxUnreadable = 64 << 10
 )
@@ -57,6 +59,8 @@ func (w *waitingEntry) decoded(text []byte, row *waitingRow) (record.AuditEntry,
 	switch {
 	case e.At.IsZero() || !shown(e.At):
 		return e, errOutOfRange
+	case len(e.Actor) > maxIndexed || len(e.Target) > maxIndexed:
+		return e, fmt.Errorf("an actor or a target of more than %d bytes", maxIndexed)
 	case strings.ContainsRune(e.Actor+e.KeyID+e.Action+e.Target+e.Definition+e.Reason+e.RequestID, 0):
 		return e, errors.New("a text with a NUL")
 	}
@@ -81,4 +85,13 @@ func (s *Store) openAudit(ctx context.Context, tx pgx.Tx, entries []record.Audit
 		}
 	}
 	return nil
+}
+
+// cutIndexed cuts the texts of an entry of the version before that do not fit their indexes, as setSeals does.
+func cutIndexed(e *record.AuditEntry) {
+	for _, text := range []*string{&e.Actor, &e.Target} {
+		if len(*text) > maxIndexed {
+			*text = string([]rune(*text)[:min(len([]rune(*text)), maxIndexed/4)])
+		}
+	}
 }

@@ -145,6 +145,18 @@ func TestADamagedEntryOfTheAuditLogIsKeptUpToALimit(t *testing.T) {
 		assert.Equal(t, c.before, string(log[1].Before))
 		a.whole(log)
 	}
+	for i, length := range []int{2000, 2001} {
+		for j, member := range []string{"actor", "target"} {
+			a.exec(`insert into audit_waiting (entries) select json_build_array(json_build_object('action', 'a', $1::text,
+				(select left(string_agg(md5(g::text), ''), $2) from generate_series(1, 100) g)))`, member, length)
+			a.exec(`insert into audit (at, actor, key_id, action, target, definition, reason, request_id)
+				select now(), left(t, $1), '', 'b', left(t, $1), '', '', '' from (select string_agg(md5(g::text), '') as t from generate_series(1, 100) g) x`, length+2000*i)
+			log := a.change(fmt.Sprintf("long-%d-%d", i, j))
+			assert.Equal(t, []string{"a", "audit.unreadable"}[i], log[1].Action)
+			assert.Len(t, log[2].Actor, []int{2000, 500}[i])
+			a.whole(log)
+		}
+	}
 	for i, entries := range []int{20_000, 20_001, 1_000_000} {
 		a.exec(`insert into audit_waiting (entries) values (('[' || repeat('{"action":"a"},', $1 - 1) || '{"action":"a"}]')::json)`, entries)
 		log := a.change("many-" + string(rune('a'+i)))

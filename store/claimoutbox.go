@@ -60,9 +60,7 @@ const claimStatement = `with recursive queues as (
 		returning o.saga_id, o.command, o.queue, o.body
 	), letters as (
 		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
-		select '` + record.OrphanLetter + `' || saga_id || '/' || command, '` + record.SourceCommand + `', queue, '` + record.ReasonOrphan + `',
-			'` + record.OrphanMessage + `', saga_id, saga_id || '/' || command, null, body, 'application/json', clock_timestamp() from orphans
-		on conflict do nothing
+		` + orphanLetters + `
 	), taken as (
 		update outbox o set claimed_until = now() + $5::interval, leased = true,
 			attempts = least(coalesce(o.attempts, 0), 1000000) + coalesce(o.leased::integer, 0)
@@ -214,17 +212,17 @@ func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error
 	for _, row := range broken {
 		faults = errors.Join(faults, fmt.Errorf("publish command %s/%s: %w", *row.sagaID, *row.localID, row.fault))
 	}
-	return errors.Join(faults, s.delay(ctx, broken))
+	return errors.Join(faults, s.delay(ctx, broken, firstBrokenWait))
 }
 
-// delay is postpone without the faults.
-func (s *Store) delay(ctx context.Context, broken []claimedRow) error {
+// delay is postpone without the faults. The first wait is at least as long as asked for.
+func (s *Store) delay(ctx context.Context, broken []claimedRow, first time.Duration) error {
 	var sagas, commands []string
 	var waits []time.Duration
 	for _, row := range broken {
 		if ctx.Err() == nil && !row.passing {
 			sagas, commands = append(sagas, *row.sagaID), append(commands, *row.localID)
-			waits = append(waits, min(firstBrokenWait<<min(max(row.attempts, 0), 20), maxBrokenWait))
+			waits = append(waits, min(max(first, firstBrokenWait<<min(max(row.attempts, 0), 20)), maxBrokenWait))
 		}
 	}
 	if len(sagas) == 0 {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -123,7 +124,7 @@ func TestBrokenCommandsThatAreHeldBackDelayNoOther(t *testing.T) {
 		}
 		junk(live, "junk/execute/", 2500)
 		junk(live, "malformed", 10)
-		junk("gone", "reserve/execute/", 50)
+		junk("gone", "reserve/execute/", 2500)
 		d.exec(`update outbox set created_at = 'infinity' where command like '%7'`)
 		w.Held = true
 		healthy := w.Start(saga.Start{}).ID
@@ -141,4 +142,30 @@ func TestBrokenCommandsThatAreHeldBackDelayNoOther(t *testing.T) {
 		assert.Less(t, len(err.Error()), 20_000, "one text for many of them")
 		t.Log(name, time.Since(begun))
 	}
+}
+
+// A saga on which nothing can be decided sends no other attempt when its timeout is over. Then its command takes no place any more.
+func TestThePlaceOfASagaThatCannotBeReadEndsWithItsTimeout(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+	_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = 1; return nil })
+	require.NoError(t, err)
+	w.Held = true
+	released := func() []wire.Command {
+		commands, err := w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+		require.NoError(t, err)
+		return commands
+	}
+	first := w.Start(saga.Start{}).ID
+	require.Eventually(t, func() bool { return len(released()) == 1 }, 10*time.Second, 5*time.Millisecond)
+	d.exec(`delete from outbox where saga_id = $1`, first)
+	second := w.Start(saga.Start{}).ID
+	d.exec(`update sagas set data = '{"a":`+strings.Repeat("[", 9000)+strings.Repeat("]", 9000)+`}' where id = $1`, first)
+	d.exec(`update sagas set created_at = created_at - interval '80 seconds' where id = $1`, first)
+	assert.Empty(t, released(), "its timeout of 30 s is over for less than a minute")
+	d.exec(`update sagas set created_at = created_at - interval '20 seconds' where id = $1`, first)
+	taken := released()
+	require.Len(t, taken, 1)
+	assert.Equal(t, second, taken[0].ID.Saga)
 }

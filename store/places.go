@@ -21,7 +21,8 @@ func executeID(step string) string {
 
 // countPlacesStatement deletes the places of commands that are no longer out, and counts the others. A saga knows which
 // attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either. Nor is that of a
-// saga whose row has the definition of another, because nothing would ever take its place away, or that of another queue.
+// saga whose row has the definition of another, because nothing would ever take its place away, or that of another queue. When
+// its timeout is over for a minute, its saga would have sent another one, if it could be decided on.
 func countPlacesStatement() string {
 	return `with named as materialized (
 		select d.name, d.version, ` + ofSteps("step.state ->> 'name'") + ` as steps,
@@ -35,6 +36,7 @@ func countPlacesStatement() string {
 					select case when ` + sound("s.progress") + ` then
 						s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) end as step) own
 				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
+					and not ` + longOver("s.created_at", "own.step ->> 'd'") + `
 					and s.step_names = coalesce(n.steps, s.step_names)
 					and coalesce(n.queues[array_position(n.steps, split_part(p.command, '/', 1))] = $1, true)
 					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
@@ -47,6 +49,12 @@ func countPlacesStatement() string {
 
 // storedSteps is the SQL of the steps in the body of a definition, in either form of saga.Definition.StoredJSON.
 const storedSteps = `coalesce(d.body -> 'definition' -> 'steps', d.body -> 'steps')`
+
+// longOver is an SQL condition: a time, in microseconds after another one, is over for a minute. A time of another form never is.
+func longOver(from, after string) string {
+	return `coalesce(case when ` + from + usable + ` and ` + after + ` ~ '^[0-9]{1,16}$'
+		then ` + from + ` + (` + after + `)::bigint * interval '1 microsecond' < now() - interval '1 minute' end, false)`
+}
 
 // ofSteps is the SQL of an array with an expression for each step of definition d; null if the body cannot be read.
 func ofSteps(expression string) string {

@@ -42,6 +42,11 @@ const adoptStatement = `with due as materialized (
 // sagaPaused is true of a command o whose saga an operator has paused. It stays held back until the saga is resumed.
 const sagaPaused = `exists (select from sagas s where s.id = o.saga_id and s.status = 'paused' offset 0)`
 
+// orphanLetters are the dead letters of the rows of orphans, and the end of the statement that stores them.
+const orphanLetters = `select '` + record.OrphanLetter + `' || saga_id || '/' || command, '` + record.SourceCommand + `', queue, '` + record.ReasonOrphan + `',
+			'` + record.OrphanMessage + `', saga_id, saga_id || '/' || command, null, body, 'application/json', clock_timestamp() from orphans
+		on conflict do nothing`
+
 // releaseStatement takes what may leave under the lease of this replica: commands of free rank, then others up to $3.
 // Commands of sagas that have ended are dropped: they were never sent. Orphans become dead letters.
 const releaseStatement = `with free as materialized (
@@ -64,9 +69,7 @@ const releaseStatement = `with free as materialized (
 		returning o.saga_id, o.command, o.queue, o.body
 	), letters as (
 		insert into dead_letters (id, source, queue, reason, message, saga_id, command_id, headers, body, content_type, received_at)
-		select '` + record.OrphanLetter + `' || saga_id || '/' || command, '` + record.SourceCommand + `', queue, '` + record.ReasonOrphan + `',
-			'` + record.OrphanMessage + `', saga_id, saga_id || '/' || command, null, body, 'application/json', clock_timestamp() from orphans
-		on conflict do nothing
+		` + orphanLetters + `
 	), ended as (
 		delete from outbox o using due d join sagas s on s.id = d.saga_id
 		where s.finished_at is not null and o.ctid = d.place
@@ -102,7 +105,7 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 			return nil, errors.Join(faults, fmt.Errorf("release commands of queue %s: %w", claim.Queue, err))
 		}
 		whole, broken := s.complete(ctx, taken)
-		if len(broken) > 0 {
+		if len(broken) > 0 || gone > 0 {
 			faults = errors.Join(faults, s.postpone(ctx, broken), s.clearWay(ctx, claim.Queue, len(broken)))
 		}
 		if len(whole) > 0 || len(broken) == 0 && gone == 0 || ctx.Err() != nil {

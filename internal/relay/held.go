@@ -23,6 +23,8 @@ const (
 	paceEvery = 100 * time.Millisecond
 	// releasePause is the shortest pause between two releases.
 	releasePause = 10 * time.Millisecond
+	// longestPause is the longest one: after a release that took long, the database rests as long, but no longer.
+	longestPause = time.Second
 )
 
 // controls is a cached copy of the settings of queues. It is empty unless an operator has set something, and then the
@@ -166,7 +168,7 @@ func (r *Relay) releaseHeld(ctx context.Context) {
 		began := time.Now()
 		for r.ReleaseHeld(ctx) && ctx.Err() == nil { // until nothing may leave
 		}
-		wait.For(ctx, max(releasePause, time.Since(began)))
+		wait.For(ctx, max(releasePause, min(time.Since(began), longestPause)))
 	}
 }
 

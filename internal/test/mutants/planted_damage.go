@@ -46,7 +46,8 @@ func damageMutants() []mutant {
 		},
 		{
 			"data that nests deeper than can be shown", "store/columns.go",
-			"r.in.Data, err = showable(data), checkNesting(data)", "r.in.Data = data", []layer{fences()},
+			"r.in.Data, err = showable(data), checkNesting(data)", "r.in.Data = data",
+			[]layer{fences()},
 		},
 		{
 			"a row of the audit log with too many entries", "store/auditwaiting.go",
