@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 const deadLetterColumns = `d.id, d.source, d.queue, d.reason, d.message, d.saga_id, d.command_id,
@@ -54,7 +55,7 @@ func storableHeaders(headers []byte) *string {
 		return nil
 	}
 	text := cleaned(string(headers))
-	if !json.Valid([]byte(text)) || depth(text) > maxHeaderDepth {
+	if !json.Valid([]byte(text)) || saga.JSONDepth([]byte(text)) > maxHeaderDepth {
 		quoted, err := new(texts).encode(text)
 		if err != nil {
 			return nil // impossible: a string can be encoded

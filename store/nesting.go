@@ -12,30 +12,10 @@ import (
 // comes by the API nests far less.
 const maxNesting = 9_000
 
-// depth returns the nesting of a valid JSON text.
-func depth(text string) int {
-	deepest, open, within := 0, 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case within && c == '\\':
-			i++
-		case c == '"':
-			within = !within
-		case within:
-		case c == '{' || c == '[':
-			open++
-			deepest = max(deepest, open)
-		case c == '}' || c == ']':
-			open--
-		}
-	}
-	return deepest
-}
-
 // checkNesting returns an error for a document that nests too deeply to be shown. It reads only those that may.
 func checkNesting(document []byte) error {
 	text := string(document)
-	if len(text) > maxNesting && strings.Count(text, "{")+strings.Count(text, "[") > maxNesting && depth(text) > maxNesting {
+	if len(text) > maxNesting && strings.Count(text, "{")+strings.Count(text, "[") > maxNesting && saga.JSONDepth(document) > maxNesting {
 		return fmt.Errorf("it nests deeper than %d levels", maxNesting)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // timeOf returns the time in a value of the API. ok is false for none.
@@ -181,7 +182,7 @@ func indented(value any) string {
 		raw, _ = json.Marshal(value) // the values are those of decoded JSON
 	}
 	var text bytes.Buffer
-	if levels(raw) > maxIndented || json.Indent(&text, raw, "", "  ") != nil {
+	if saga.JSONDepth(raw) > maxIndented || json.Indent(&text, raw, "", "  ") != nil {
 		return string(raw)
 	}
 	return text.String()
@@ -189,21 +190,6 @@ func indented(value any) string {
 
 // maxIndented is the nesting up to which JSON is indented: each level indents all below it.
 const maxIndented = 200
-
-// levels returns an upper bound of the nesting of JSON: it counts brackets in strings too.
-func levels(raw []byte) int {
-	deepest, open := 0, 0
-	for _, c := range raw {
-		switch c {
-		case '{', '[':
-			open++
-			deepest = max(deepest, open)
-		case '}', ']':
-			open--
-		}
-	}
-	return deepest
-}
 
 func shortened(shown string) string {
 	if len(shown) <= maxShown {
