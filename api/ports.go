@@ -35,6 +35,8 @@ type Sagas interface {
 	Sagas(ctx context.Context, filter record.Filter, page record.Page) (found []record.StoredSaga, next string, err error)
 	History(ctx context.Context, sagaID string, page record.Page) (entries []record.Entry, next string, err error)
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
+	// SagasOut returns the first sagas of the scope whose commands are out of a capped queue, oldest first.
+	SagasOut(ctx context.Context, queue string, scope record.Scope) (ids []string, err error)
 	// StartedUnder returns the saga that a start under the key made, and the hash of that start's body; "" for none.
 	StartedUnder(ctx context.Context, idempotencyKey string) (sagaID string, bodyHash []byte, err error)
 	Backlog(ctx context.Context) (record.Backlog, error)

@@ -42,14 +42,8 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		Definition: definition, Instance: in, Outbox: byCommand(rows),
 		Problems: make(map[string]record.QueueProblem, len(problems)), Broker: s.Broker.Ready(), Now: s.Now(),
 	}
-	held := false
-	for _, row := range rows {
-		held = held || row.HeldBack
-	}
-	if held {
-		if evidence.Settings, err = s.queueSettings(ctx); err != nil {
-			return nil, err
-		}
+	if err := s.lookAtHeld(ctx, rows, &evidence); err != nil {
+		return nil, err
 	}
 	for _, problem := range problems {
 		evidence.Problems[problem.Queue] = problem
@@ -63,4 +57,26 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		redactWhy(&found, definition.Redactor(in))
 	}
 	return &whyOutput{Body: found}, nil
+}
+
+// lookAtHeld adds what holds commands back: the settings of their queues, and the sagas that take the places of a cap.
+func (s *service) lookAtHeld(ctx context.Context, rows []record.OutboxRow, evidence *diagnose.Evidence) (err error) {
+	for _, row := range rows {
+		if !row.HeldBack {
+			continue
+		}
+		if evidence.Settings == nil {
+			if evidence.Settings, err = s.queueSettings(ctx); err != nil {
+				return err
+			}
+			evidence.SagasOut = make(map[string][]string)
+		}
+		if _, known := evidence.SagasOut[row.Queue]; known || evidence.Settings[row.Queue].MaxOut == 0 {
+			continue
+		}
+		if evidence.SagasOut[row.Queue], err = s.Reads.SagasOut(ctx, row.Queue, scopeOf(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -169,3 +169,48 @@ func TestThePlaceOfASagaThatCannotBeReadEndsWithItsTimeout(t *testing.T) {
 	require.Len(t, taken, 1)
 	assert.Equal(t, second, taken[0].ID.Saga)
 }
+
+// The worker of a saga on which nothing can be decided has answered, and the answer is a dead letter: nothing is out any more.
+func TestTheAnswerOfASagaThatCannotBeReadFreesItsPlace(t *testing.T) {
+	t.Parallel()
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: migrated(t)}))
+	capped := func(out int) {
+		_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = out; return nil })
+		require.NoError(t, err)
+	}
+	w.Held = true
+	released := func() (ids []string) {
+		commands, err := w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+		require.NoError(t, err)
+		for i := range commands {
+			ids = append(ids, commands[i].ID.Saga)
+		}
+		return ids
+	}
+	capped(1)
+	first, second, third := w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID
+	require.Eventually(t, func() bool { return len(released()) == 1 }, 10*time.Second, 5*time.Millisecond)
+	answered := func(letters ...record.DeadLetter) {
+		require.NoError(t, w.Transact(t.Context(), record.Batch{DeadLetters: letters}, func(record.Loaded) (record.Changes, error) {
+			return record.Changes{}, nil
+		}))
+	}
+	letter := func(id, reason string, attempt int) record.DeadLetter {
+		command := saga.CommandID{Saga: id, Step: "reserve", Direction: saga.Execute, Attempt: attempt}
+		return record.DeadLetter{ID: storetest.NewID(), Source: record.SourceReply, Reason: reason, SagaID: id, CommandID: command.String()}
+	}
+	answered(letter(first, record.ReasonUnreadableSaga, 2), letter(first, "malformed_reply", 1), letter(second, record.ReasonUnreadableSaga, 1),
+		record.DeadLetter{ID: "x", Reason: record.ReasonUnreadableSaga, SagaID: "\x00"})
+	assert.Empty(t, released(), "its command is still out")
+	answered(letter(first, record.ReasonUnreadableSaga, 1))
+	assert.Equal(t, []string{second}, released())
+
+	capped(0)
+	capped(2)
+	var more []string
+	require.Eventually(t, func() bool {
+		more = released()
+		return len(more) > 0
+	}, 10*time.Second, 5*time.Millisecond, "a new cap does not count it either")
+	assert.Equal(t, []string{third}, more)
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -68,8 +69,49 @@ func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err err
 	return out, err
 }
 
+// freeAnswered deletes places, unless countPlaces is deleting them.
+const freeAnswered = `delete from queue_places p using (
+		select p.ctid as place from queue_places p where p.queue in (select queue from queue_settings)
+			and p.saga_id = any($1::text[]) and p.saga_id || '/' || p.command = any($2::text[]) for update skip locked) found
+	where p.ctid = found.place`
+
+// queueAnswered frees the places of commands that were answered although their saga cannot be read: its progress says that
+// they are still out.
+func queueAnswered(b *pgx.Batch, letters []record.DeadLetter) {
+	var sagas, commands []string
+	for i := range letters {
+		if letters[i].Reason == record.ReasonUnreadableSaga {
+			sagas, commands = append(sagas, cleaned(letters[i].SagaID)), append(commands, cleaned(letters[i].CommandID))
+		}
+	}
+	if len(sagas) > 0 {
+		b.Queue(freeAnswered, sagas, commands)
+	}
+}
+
+// SagasOut returns the first sagas of the scope whose commands take places in a capped queue, oldest first, up to record.MaxSagasOut.
+func (s *Store) SagasOut(ctx context.Context, queue string, scope record.Scope) (ids []string, err error) {
+	if !storable(queue) {
+		return nil, nil
+	}
+	err = s.look(ctx, func(ctx context.Context, q queryer) error {
+		rows, err := q.Query(ctx, `select distinct p.saga_id from queue_places p join sagas s on s.id = p.saga_id
+			where p.queue = $1 and s.finished_at is null and ($2::text[] is null or s.definition = any($2))
+			order by p.saga_id limit $3`, queue, []string(scope), record.MaxSagasOut)
+		if err != nil {
+			return err
+		}
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read whose commands are out of queue %s: %w", queue, err)
+	}
+	return ids, nil
+}
+
 // recountStatement gives places to the commands that are out: those of running steps that have left the outbox, or that
-// a replica is publishing.
+// a replica is publishing, without those that were answered in vain.
 func recountStatement() string {
 	return `with waited as materialized (
 		select s.id, s.step_names[step.position] || '/' || ` + executeID("step.state") + ` as command
@@ -84,6 +126,8 @@ func recountStatement() string {
 		select $1, w.id, w.command from waited w
 		where not exists (select from outbox o where o.saga_id = w.id and o.command = w.command and not o.leased)
 			and not exists (select from queue_places p where p.queue = $1 and p.saga_id = w.id and p.command = w.command)
+			and not exists (select from dead_letters d
+				where d.saga_id = w.id and d.command_id = w.id || '/' || w.command and d.reason = '` + record.ReasonUnreadableSaga + `')
 		limit $5
 		on conflict do nothing returning 1
 	)

@@ -140,7 +140,7 @@ func (e Evidence) heldBack(c command, row record.OutboxRow) finding {
 	settings := e.Settings[row.Queue]
 	found := finding{
 		cause: resource.CauseHeldBack, step: c.step, since: row.CreatedAt,
-		message: heldBackMessage(e.Instance.Steps[c.step].Name, row, settings),
+		message: heldBackMessage(e.Instance.Steps[c.step].Name, row, settings, e.SagasOut[row.Queue]),
 	}
 	if settings.Since.After(found.since) {
 		found.since = settings.Since

@@ -74,7 +74,7 @@ func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
 	}
 	switch {
 	case row.HeldBack:
-		shown.State, shown.Before = resource.OutboxHeldBack, &row.Before
+		shown.State, shown.Before, shown.SagasOut = resource.OutboxHeldBack, &row.Before, e.SagasOut[row.Queue]
 		return shown
 	case !row.RefusedAt.IsZero():
 		shown.State, shown.Since, shown.RetryAt = resource.OutboxRefused, resource.OptionalTime(row.RefusedAt), resource.OptionalTime(row.RetryAt)

@@ -23,6 +23,8 @@ type Evidence struct {
 	Problems map[string]record.QueueProblem
 	// Settings holds what operators have set for queues, by queue. It is needed only if a command is held back.
 	Settings map[string]record.QueueSettings
+	// SagasOut holds the first sagas whose commands are out of capped queues, by queue. It is needed only if a command is held back.
+	SagasOut map[string][]string
 	// Lost holds the children that are awaited although no report of theirs is to come, by id.
 	Lost map[string]LostChild
 	// ParentGone reports that the saga is a child whose parent does not exist.

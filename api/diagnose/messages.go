@@ -121,7 +121,7 @@ func unpublishedMessage(step, queue string, brokerAway bool) string {
 		"the broker for alarms and the limits of the queue. Until then the timeout does not run.", step, queue)
 }
 
-func heldBackMessage(step string, row record.OutboxRow, settings record.QueueSettings) string {
+func heldBackMessage(step string, row record.OutboxRow, settings record.QueueSettings, out []string) string {
 	before := "It is the next to leave."
 	switch {
 	case row.Before == 1:
@@ -145,7 +145,21 @@ func heldBackMessage(step string, row record.OutboxRow, settings record.QueueSet
 		return fmt.Sprintf("Queue %s has no settings any more, so the command of step %s is about to leave. %s", row.Queue, step, before)
 	}
 	return fmt.Sprintf("Queue %s %s, so the command of step %s is held back. Nothing needs to be done, unless it should leave sooner: "+
-		"change the settings of the queue. %s %s", row.Queue, limit, step, before, waits)
+		"change the settings of the queue. %s%s %s", row.Queue, limit, step, outMessage(out), before, waits)
+}
+
+// outMessage names the sagas that take the places of a capped queue: one of them may be stuck.
+func outMessage(sagas []string) string {
+	switch n := len(sagas); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return "The command that is out is of saga " + sagas[0] + ": see why it has no reply. "
+	case n < record.MaxSagasOut:
+		return "The commands that are out are of sagas " + strings.Join(sagas, " and ") + ": see why they have no reply. "
+	default:
+		return "The commands that are out are of sagas " + strings.Join(sagas, ", ") + ", perhaps of others too: see why they have no reply. "
+	}
 }
 
 func refusedMessage(step, words string) string {

@@ -8,8 +8,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-const reasonUnreadableSaga = "unreadable_saga"
-
 // undecidable answers an event of a saga on which no decision is possible. Messages become dead letters, because the
 // saga may be repaired. The store handles an abandon.
 func (b *batchState) undecidable(r *request, s *sagaState) answer {
@@ -17,7 +15,7 @@ func (b *batchState) undecidable(r *request, s *sagaState) answer {
 		return b.abandon(r, s, action)
 	}
 	if r.dead != nil && !r.keepDead {
-		b.addDeadLetter(r, reasonUnreadableSaga, "no decision is possible on the saga")
+		b.addDeadLetter(r, record.ReasonUnreadableSaga, "no decision is possible on the saga")
 	}
 	return answer{instance: s.instance, err: s.fault}
 }

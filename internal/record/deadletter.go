@@ -62,6 +62,9 @@ const (
 	OrphanMessage = "a command in the outbox whose saga is gone"
 )
 
+// ReasonUnreadableSaga is the reason of a reply on whose saga no decision is possible. Its command is not out any more.
+const ReasonUnreadableSaga = "unreadable_saga"
+
 // DeadLetterPosition returns the position of a dead letter in lists, for Page.After. It stays valid after the dead
 // letter is deleted.
 func DeadLetterPosition(receivedAt time.Time, id string) string {

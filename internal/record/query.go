@@ -159,5 +159,8 @@ type OutboxRow struct {
 	Before    int64     // how many commands leave before one that is held back, up to MaxBefore
 }
 
+// MaxSagasOut is the number of sagas that SagasOut of a store returns.
+const MaxSagasOut = 3
+
 // MaxBefore is the largest OutboxRow.Before. At that number there may be more.
 const MaxBefore = 10_000

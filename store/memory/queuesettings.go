@@ -142,7 +142,7 @@ func (w *writing) heldRows(now time.Time, queue string) (settings settingsRow, h
 			if row.Held {
 				held = append(held, row)
 			}
-			if w.isOut(row) {
+			if w.tables.isOut(row) {
 				out++
 			}
 		}
@@ -152,12 +152,28 @@ func (w *writing) heldRows(now time.Time, queue string) (settings settingsRow, h
 }
 
 // isOut reports whether an execute command counts as out: it was published or is being published, and is awaited.
-func (w *writing) isOut(row outboxRow) bool {
+func (t *tables) isOut(row outboxRow) bool {
 	if row.Command.ID.Direction == saga.Compensate || !row.Delivered && !row.Leased && !row.Placed {
 		return false
 	}
-	in, found := w.tables.sagas[row.Command.ID.Saga]
+	in, found := t.sagas[row.Command.ID.Saga]
 	return found && commandsOut(&in.Instance)[row.Command.ID.String()]
+}
+
+// SagasOut returns the first sagas of the scope whose commands are out of a queue, oldest first, up to record.MaxSagasOut.
+func (s *Store) SagasOut(_ context.Context, queue string, scope record.Scope) (ids []string, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for id, rows := range s.tables.outbox {
+		for _, row := range rows {
+			if row.Command.Queue == queue && s.tables.isOut(row) && scope.Covers(s.tables.sagas[id].Definition) {
+				ids = append(ids, id)
+				break
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(len(ids), record.MaxSagasOut)], nil
 }
 
 // rank is the order in which rows that are held back leave. At 0 they need neither a place nor a token: they wait for the

@@ -70,6 +70,14 @@ func (f *Fixture) released(n int) (ids []string) {
 	return ids
 }
 
+// out returns the first sagas of a scope whose commands are out.
+func (f *Fixture) out(scope record.Scope) []string {
+	f.t.Helper()
+	ids, err := f.SagasOut(f.t.Context(), "inventory", scope)
+	require.NoError(f.t, err)
+	return ids
+}
+
 func pause(s *record.QueueSettings)   { s.Paused = true }
 func unpause(s *record.QueueSettings) { s.Paused = false }
 func capAt(n int) func(*record.QueueSettings) {
@@ -116,10 +124,16 @@ func queueCapped(f *Fixture) {
 	assert.True(t, rows[0].HeldBack)
 	assert.Equal(t, int64(1), rows[0].Before)
 	assert.Empty(t, f.release(10))
+	out := []string{sagaOf(held[1]), sagaOf(held[3])}
+	for _, scope := range []record.Scope{nil, {"order", "other"}} {
+		assert.Equal(t, out, f.out(scope))
+	}
+	assert.Empty(t, f.out(record.Scope{"other"}))
 	f.Held = false
 	f.Apply(sagaOf(held[3]), Succeed(sagaOf(held[3]), "reserve", `{}`))
 	assert.Equal(t, []string{held[0]}, commandIDs(f.release(10)), "a reply frees a place")
 	assert.Empty(t, f.release(10))
+	assert.Equal(t, []string{sagaOf(held[0]), sagaOf(held[1])}, f.out(nil))
 	f.set(capAt(3))
 	assert.Equal(t, []string{held[2]}, commandIDs(f.release(10)), "a higher cap lets another one out")
 	f.set(capAt(1))

@@ -24,6 +24,7 @@ type Store interface {
 	ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire.Command, error)
 	ReleaseOutbox(ctx context.Context, ids []saga.CommandID) error
 	OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error)
+	SagasOut(ctx context.Context, queue string, scope record.Scope) ([]string, error)
 
 	PutDefinition(ctx context.Context, d *saga.Definition) (record.RegisteredDefinition, bool, error)
 	Definition(ctx context.Context, name string, version int) (*saga.Definition, error)

@@ -45,6 +45,16 @@ func damageMutants() []mutant {
 			[]layer{{"held commands", []string{"./store", "-run", "BrokenCommandsThat"}}},
 		},
 		{
+			"an unreadable saga that keeps its place when its worker answers", "store/write.go",
+			"queueAnswered(b, letters)", "queueAnswered(b, letters[:0])",
+			[]layer{{"answered places", []string{"./server", "-run", "FreesItsPlace"}}},
+		},
+		{
+			"an answered command that takes a place of a new cap", "store/places.go",
+			"d.command_id = w.id || '/' || w.command and", "d.command_id = w.command and",
+			[]layer{{"answered places", []string{"./store", "-run", "FreesItsPlace"}}},
+		},
+		{
 			"data that nests deeper than can be shown", "store/columns.go",
 			"r.in.Data, err = showable(data), checkNesting(data)", "r.in.Data = data",
 			[]layer{fences()},
