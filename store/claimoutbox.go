@@ -196,15 +196,17 @@ func (r *claimedRow) complete(ctx context.Context, keys *seal.Keys, memo *defini
 	return nil
 }
 
-const postponeStatement = `with broken as (
-		select n.*, s.finished_at is not null as ended
+// postponeStatement finds each row by its key: one saga may have thousands of them.
+const postponeStatement = `with broken as materialized (
+		select o.place, n.wait, s.finished_at is not null as ended
 		from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait) join sagas s on s.id = n.saga_id
+		cross join lateral (select o.ctid as place from outbox o where o.saga_id = n.saga_id and o.command = n.command for update offset 0) o
 	), dropped as (
-		delete from outbox o using broken n where n.ended and o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command
+		delete from outbox o using broken n where n.ended and o.ctid = n.place
 	)
 	update outbox o
 	set leased = false, held_rank = null, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
-	from broken n where not n.ended and o.saga_id = any($1) and o.saga_id || '/' || o.command = n.saga_id || '/' || n.command`
+	from broken n where not n.ended and o.ctid = n.place`
 
 // postpone makes broken rows wait longer each time, so that they do not block the others, and returns their faults.
 // Rows of sagas that have ended are dropped. A row keeps its lease if its definition could not be read for now.

@@ -122,7 +122,7 @@ func TestBrokenCommandsThatAreHeldBackDelayNoOther(t *testing.T) {
 			d.exec(`insert into outbox (saga_id, command, queue, created_at, body, claimed_until, leased, attempts, reason, held_rank)
 				select $1, $2 || g, 'inventory', '2000-01-01', '{}', 'infinity', false, 0, '', 1 from generate_series(1, $3::integer) g`, of, command, n)
 		}
-		junk(live, "junk/execute/", 2500)
+		junk(live, "junk/execute/", 30_000)
 		junk(live, "malformed", 10)
 		junk("gone", "reserve/execute/", 2500)
 		d.exec(`update outbox set created_at = 'infinity' where command like '%7'`)
