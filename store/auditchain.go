@@ -26,8 +26,8 @@ const (
 	unsealed = `select ` + auditColumns + ` from audit a where a.seq is null order by a.id limit $1`
 
 	setSeals = `update audit a set seq = n.seq, hash = n.hash,
-			actor = case when octet_length(a.actor) > 2000 then left(a.actor, 500) else a.actor end, -- maxIndexed, and a quarter
-			target = case when octet_length(a.target) > 2000 then left(a.target, 500) else a.target end
+			actor = case when octet_length(a.actor) > $4 then left(a.actor, $5) else a.actor end,
+			target = case when octet_length(a.target) > $4 then left(a.target, $5) else a.target end
 		from (select unnest($1::text[])::tid as place, unnest($2::bigint[]) as seq, unnest($3::bytea[]) as hash) n
 		where a.ctid = n.place and a.seq is null`
 
@@ -116,7 +116,7 @@ func (s *Store) sealRows(ctx context.Context, tx pgx.Tx, chain *record.AuditChai
 	for i := range entries {
 		seqs[i], hashes[i] = entries[i].Seq, entries[i].Hash
 	}
-	_, err = tx.Exec(ctx, setSeals, places, seqs, hashes)
+	_, err = tx.Exec(ctx, setSeals, places, seqs, hashes, maxIndexed, maxIndexed/4)
 	return len(entries), err
 }
 
