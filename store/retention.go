@@ -16,22 +16,6 @@ import (
 // expiryPage is the number of index entries that one search for expired sagas reads.
 const expiryPage = 2000
 
-// longestLease is far longer than any lease that a replica takes. One that ends later was written by hand, or before the database's
-// clock was set back.
-const longestLease = 5 * time.Minute
-
-// HoldLease takes or renews a lease. It returns false while another holder has it.
-func (s *Store) HoldLease(ctx context.Context, name, holder string, lease time.Duration) (held bool, err error) {
-	done, err := s.pool.Exec(ctx, `insert into leases as l (name, holder, claimed_until) values ($1, $2, clock_timestamp() + $3::interval)
-		on conflict (name) do update set holder = excluded.holder, claimed_until = excluded.claimed_until
-		where l.holder = excluded.holder or coalesce(l.claimed_until not between clock_timestamp() and clock_timestamp() + $4::interval, true)`,
-		name, holder, lease, max(longestLease, 2*lease))
-	if err != nil {
-		return false, fmt.Errorf("take the lease %s: %w", name, err)
-	}
-	return done.RowsAffected() == 1, nil
-}
-
 // Expiry returns what a rule selects now. It reads the index of ended sagas only.
 func (s *Store) Expiry(ctx context.Context, rule record.RetentionRule) (record.Expiry, error) {
 	found := record.Expiry{Definition: rule.Definition, Statuses: rule.Statuses}
@@ -233,37 +217,4 @@ func statusTexts(statuses []saga.Status) []string {
 		texts[i] = string(status)
 	}
 	return texts
-}
-
-const (
-	expireBulkItems = `delete from bulk_items i where i.ctid = any(array(select b.place from bulk_actions a
-		cross join lateral (select o.ctid as place from bulk_items o where o.bulk_id = a.id order by o.target limit $2) b
-		where a.finished_at < now() - $1::interval limit $2))`
-	expireBulk = `delete from bulk_actions a where a.finished_at < now() - $1::interval
-		and not exists (select from bulk_items i where i.bulk_id = a.id)`
-)
-
-// ExpireBulk deletes targets of bulk actions that were finished before age, up to limit, and those actions that have none left.
-// It returns the number of targets.
-func (s *Store) ExpireBulk(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
-	done, err := s.pool.Exec(ctx, expireBulkItems, age, limit)
-	if deleted = int(done.RowsAffected()); err == nil && deleted < limit {
-		_, err = s.pool.Exec(ctx, expireBulk, age)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("delete old bulk actions: %w", err)
-	}
-	return deleted, nil
-}
-
-const expireKeysStatement = `delete from idempotency_keys where key = any(array(select key from idempotency_keys
-	where ended_at is not null and ended_at < now() - $1::interval order by ended_at limit $2 for update skip locked))`
-
-// ExpireKeys deletes idempotency keys of deleted sagas that ended longer ago than age, up to limit.
-func (s *Store) ExpireKeys(ctx context.Context, age time.Duration, limit int) (deleted int, err error) {
-	done, err := s.pool.Exec(ctx, expireKeysStatement, age, limit)
-	if err != nil {
-		return 0, fmt.Errorf("delete old idempotency keys: %w", err)
-	}
-	return int(done.RowsAffected()), nil
 }

@@ -37,7 +37,7 @@ func engineMutants() []mutant {
 			"l.limit = max(1, len(requests)/2)", "l.limit = max(1, len(requests))", engine,
 		},
 		{
-			"a batch without a limit on its bytes", "internal/engine/lane.go",
+			"a batch without a limit on its bytes", "internal/engine/lane_requests.go",
 			"bytes > 0 && bytes+r.bytes > batchBytes", "bytes < 0 && bytes+r.bytes > batchBytes", engine,
 		},
 		{

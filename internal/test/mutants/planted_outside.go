@@ -10,7 +10,7 @@ func outsideMutants() []mutant {
 			"and e.sink || '' = $1 and", "and e.sink = $1 and", plans,
 		},
 		{
-			"old keys that are joined with the table", "store/retention.go",
+			"old keys that are joined with the table", "store/expiry.go",
 			"delete from idempotency_keys where key = any(array(select key from idempotency_keys", "delete from idempotency_keys where key in ((select key from idempotency_keys", plans,
 		},
 		{

@@ -16,11 +16,11 @@ func queueMutants() []mutant {
 			relayed,
 		},
 		{
-			"a cap counted per replica", "store/release.go",
+			"a cap counted per replica", "store/gauge.go",
 			"from queue_settings where queue = $1 for update skip locked", "from queue_settings where queue = $1", queues,
 		},
 		{
-			"a cap that forgets what was out before", "store/release.go",
+			"a cap that forgets what was out before", "store/gauge.go",
 			"g.counting = g.MaxOut > 0 && !counted", "g.counting = false && !counted", queues,
 		},
 		{
