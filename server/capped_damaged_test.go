@@ -25,21 +25,8 @@ func TestTheAnswerToAnUnreadableSagaFreesItsPlace(t *testing.T) {
 	t.Parallel()
 	broker, prefix := env.Broker(t, "work")
 	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: broker, AMQPPrefix: prefix, Migrate: true}
-	family := newFamily(t, config)
-	database, err := pgxpool.New(t.Context(), config.DatabaseURL)
-	require.NoError(t, err)
-	t.Cleanup(database.Close)
-	f := damagedFamily{family, database}
-	f.define("job", `{"steps": [{"name": "work", "command": "work.do", "timeout": "1h"}]}`)
+	f, start := cappedJobs(t, config)
 	answers := workWhenTold(t, broker, prefix)
-	one := 1
-	_, err = f.SetQueue(t.Context(), "work", client.QueueSettings{MaxOut: &one})
-	require.NoError(t, err)
-	start := func() resource.Saga {
-		started, err := f.Start(t.Context(), client.StartRequest{Definition: "job", Data: json.RawMessage(`{}`)})
-		require.NoError(t, err)
-		return started
-	}
 	first := start()
 	for _, edit := range []string{
 		`deadline_at = now() + interval '1 hour'`,
@@ -52,6 +39,7 @@ func TestTheAnswerToAnUnreadableSagaFreesItsPlace(t *testing.T) {
 		second := start()
 		var why resource.Why
 		require.Eventually(t, func() bool {
+			var err error
 			why, err = f.Why(t.Context(), second.ID)
 			require.NoError(t, err)
 			return why.Cause == resource.CauseHeldBack
@@ -65,6 +53,53 @@ func TestTheAnswerToAnUnreadableSagaFreesItsPlace(t *testing.T) {
 		answer()
 		f.until(second.ID, func(s resource.Saga) bool { return s.Status == saga.Completed })
 		first = start()
+	}
+}
+
+// So does a command that its worker rejected, which the broker dead-letters.
+func TestTheRejectionForAnUnreadableSagaFreesItsPlace(t *testing.T) {
+	t.Parallel()
+	broker, prefix := env.Broker(t, "work")
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: broker, AMQPPrefix: prefix, Migrate: true}
+	f, start := cappedJobs(t, config)
+	commands, err := channel(t, broker).ConsumeWithContext(t.Context(), prefix+".commands.work", "", false, false, false, false, nil)
+	require.NoError(t, err)
+	first := start()
+	command := <-commands
+	f.exec(`update sagas set deadline_at = now() + interval '1 hour' where id = $1`, first.ID)
+	second := start()
+	f.until(second.ID, func(s resource.Saga) bool { return s.Steps[0].Status == saga.StepRunning })
+	require.NoError(t, command.Nack(false, false))
+	rejected := time.Now()
+	command = <-commands
+	assert.Less(t, time.Since(rejected), 10*time.Second)
+	assert.Equal(t, second.ID+"/work/execute/1", command.MessageId)
+	queues, err := f.Queues(t.Context())
+	require.NoError(t, err)
+	for _, queue := range queues.Items {
+		if queue.Name == "work" {
+			assert.EqualValues(t, 1, *queue.CommandsOut, "that of the second saga")
+			assert.False(t, queue.Oldest.Before(second.CreatedAt.Time))
+		}
+	}
+}
+
+// cappedJobs returns an orchestrator with a queue that lets one command out, and a function that starts a saga which sends one.
+func cappedJobs(t *testing.T, config server.Config) (f damagedFamily, start func() resource.Saga) {
+	t.Helper()
+	family := newFamily(t, config)
+	database, err := pgxpool.New(t.Context(), config.DatabaseURL)
+	require.NoError(t, err)
+	t.Cleanup(database.Close)
+	f = damagedFamily{family, database}
+	f.define("job", `{"steps": [{"name": "work", "command": "work.do", "timeout": "1h"}]}`)
+	one := 1
+	_, err = f.SetQueue(t.Context(), "work", client.QueueSettings{MaxOut: &one})
+	require.NoError(t, err)
+	return f, func() resource.Saga {
+		started, err := f.Start(t.Context(), client.StartRequest{Definition: "job", Data: json.RawMessage(`{}`)})
+		require.NoError(t, err)
+		return started
 	}
 }
 

@@ -170,6 +170,47 @@ func TestThePlaceOfASagaThatCannotBeReadEndsWithItsTimeout(t *testing.T) {
 	assert.Equal(t, second, taken[0].ID.Saga)
 }
 
+// An attempt does not end later than its timeout allows, so what SQL has written there holds no place.
+func TestAPlaceDoesNotOutliveTheTimeoutOfItsStep(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+	_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = 1; return nil })
+	require.NoError(t, err)
+	w.Held = true
+	released := func() (taken []wire.Command) {
+		taken, err := w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
+		require.NoError(t, err)
+		return taken
+	}
+	out := w.Start(saga.Start{}).ID
+	require.Eventually(t, func() bool { return len(released()) == 1 }, 10*time.Second, 5*time.Millisecond)
+	at := func(d string) string {
+		return `progress = regexp_replace(progress::text, '"d": ?[0-9]+', '"d":` + d + `')::json`
+	}
+	for _, edit := range []string{
+		`created_at = created_at + interval '4 minutes'`, // a clock that was set back
+		`created_at = 'infinity'`, `created_at = '9999-01-01'`, `created_at = created_at + interval '6 minutes'`,
+		at("604800000000"), at("4000000000000000"), at("9000000000000000000"), at("-1"), at("0.5"), at("null"), at(`"soon"`),
+		`status = 'scheduled', start_at = created_at`,
+	} {
+		d.exec(`delete from outbox where saga_id = $1`, out)
+		next := w.Start(saga.Start{}).ID
+		require.Empty(t, released(), "before: %s", edit)
+		d.exec(`update sagas set `+edit+` where id = $1`, out)
+		taken := released()
+		if strings.Contains(edit, "4 minutes") {
+			assert.Empty(t, taken, edit)
+			d.exec(`update sagas set created_at = created_at - interval '4 minutes' where id = $1`, out)
+			d.exec(`delete from outbox where saga_id = $1`, next)
+			continue
+		}
+		require.Len(t, taken, 1, edit)
+		assert.Equal(t, next, taken[0].ID.Saga, edit)
+		out = next
+	}
+}
+
 // The worker of a saga on which nothing can be decided has answered, and the answer is a dead letter: nothing is out any more.
 func TestTheAnswerOfASagaThatCannotBeReadFreesItsPlace(t *testing.T) {
 	t.Parallel()
@@ -190,19 +231,21 @@ func TestTheAnswerOfASagaThatCannotBeReadFreesItsPlace(t *testing.T) {
 	capped(1)
 	first, second, third := w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID
 	require.Eventually(t, func() bool { return len(released()) == 1 }, 10*time.Second, 5*time.Millisecond)
-	answered := func(letters ...record.DeadLetter) {
-		require.NoError(t, w.Transact(t.Context(), record.Batch{DeadLetters: letters}, func(record.Loaded) (record.Changes, error) {
-			return record.Changes{}, nil
-		}))
+	command := func(id string, attempt int) saga.CommandID {
+		return saga.CommandID{Saga: id, Step: "reserve", Direction: saga.Execute, Attempt: attempt}
 	}
-	letter := func(id, reason string, attempt int) record.DeadLetter {
-		command := saga.CommandID{Saga: id, Step: "reserve", Direction: saga.Execute, Attempt: attempt}
-		return record.DeadLetter{ID: storetest.NewID(), Source: record.SourceReply, Reason: reason, SagaID: id, CommandID: command.String()}
+	answered := func(commands ...saga.CommandID) {
+		changes := record.Changes{Answered: commands}
+		for _, c := range commands {
+			changes.DeadLetters = append(changes.DeadLetters, record.DeadLetter{
+				ID: storetest.NewID(), Source: record.SourceReply, Reason: record.ReasonUnreadableSaga, SagaID: c.Saga, CommandID: c.String(),
+			})
+		}
+		require.NoError(t, w.Transact(t.Context(), record.Batch{}, func(record.Loaded) (record.Changes, error) { return changes, nil }))
 	}
-	answered(letter(first, record.ReasonUnreadableSaga, 2), letter(first, "malformed_reply", 1), letter(second, record.ReasonUnreadableSaga, 1),
-		record.DeadLetter{ID: "x", Reason: record.ReasonUnreadableSaga, SagaID: "\x00"})
+	answered(command(first, 2), command(third, 1), command("\x00", 1))
 	assert.Empty(t, released(), "its command is still out")
-	answered(letter(first, record.ReasonUnreadableSaga, 1))
+	answered(command(first, 1))
 	assert.Equal(t, []string{second}, released())
 
 	capped(0)

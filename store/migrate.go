@@ -83,7 +83,7 @@ func withProvider(databaseURL string, use func(*goose.Provider) error) (err erro
 	if pooled(settings) {
 		return errMigratePooled
 	}
-	settings.RuntimeParams["timezone"] = "UTC"
+	settings.RuntimeParams["timezone"], settings.RuntimeParams["standard_conforming_strings"] = "UTC", "on"
 	db := stdlib.OpenDB(*settings)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := takeOverVersions(db); err != nil {

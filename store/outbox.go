@@ -97,6 +97,16 @@ func (s *Store) changeOutbox(ctx context.Context, what, statement string, column
 	return nil
 }
 
+// frontStatement returns the commands of a saga among the next ones of each queue that holds some back, and how many leave
+// before each.
+const frontStatement = `select f.command, f.before
+	from (select distinct queue collate "C" as queue from outbox where saga_id = $1 and held_rank is not null) q
+	cross join lateral (
+		select n.saga_id, n.command, row_number() over () - 1 as before from (select o.saga_id, o.command from outbox o
+			where o.queue collate "C" = q.queue and o.held_rank is not null
+			order by o.held_rank, o.created_at, o.saga_id, o.command limit $2) n) f
+	where f.saga_id = $1`
+
 // OutboxRows returns the unconfirmed commands of a saga, oldest first.
 func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxRow, error) {
 	if !storable(sagaID) {
@@ -104,22 +114,47 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 	}
 	var found []record.OutboxRow
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
-		rows, err := q.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
-				case when refused_at is not null and not leased and held_rank is null then claimed_until end,
-				held_rank is not null, case when held_rank is not null then (select count(*) from (select from outbox b
-					where b.queue collate "C" = o.queue collate "C" and b.held_rank is not null
-						and (b.held_rank, b.created_at, b.saga_id, b.command) < (o.held_rank, o.created_at, o.saga_id, o.command)
-					limit $2) earlier) else 0 end
-			from outbox o where saga_id = $1 order by created_at, command`, sagaID, record.MaxBefore)
+		before, err := commandsBefore(ctx, q, sagaID)
 		if err != nil {
 			return err
 		}
-		return readRows(rows, (*outboxRow).columns, func(row *outboxRow, _ error) { found = append(found, row.shown()) })
+		rows, err := q.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
+				case when refused_at is not null and not leased and held_rank is null then claimed_until end, held_rank is not null
+			from outbox o where saga_id = $1 order by created_at, command`, sagaID)
+		if err != nil {
+			return err
+		}
+		return readRows(rows, (*outboxRow).columns, func(row *outboxRow, _ error) {
+			if row.HeldBack {
+				row.Before = record.MaxBefore
+				if n, known := before[row.CommandID]; known {
+					row.Before = n
+				}
+			}
+			found = append(found, row.shown())
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox of saga %s: %w", sagaID, err)
 	}
 	return found, nil
+}
+
+// commandsBefore counts the commands that leave before those of the saga that are held back, by command id. Commands with more
+// than record.MaxBefore before them are left out. It is read first: a command that leaves meanwhile is not held back any more.
+func commandsBefore(ctx context.Context, q queryer, sagaID string) (map[string]int64, error) {
+	rows, err := q.Query(ctx, frontStatement, sagaID, record.MaxBefore)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]int64)
+	var command string
+	var before int64
+	_, err = pgx.ForEachRow(rows, []any{&command, &before}, func() error {
+		all[sagaID+"/"+command] = before
+		return nil
+	})
+	return all, err
 }
 
 // outboxRow is an outbox row without its body. A broken row keeps its readable columns.
@@ -129,7 +164,7 @@ type outboxRow struct {
 }
 
 func (r *outboxRow) columns() []any {
-	return []any{&r.CommandID, &r.Queue, &r.CreatedAt, &r.refusedAt, &r.Reason, &r.Attempts, &r.retryAt, &r.HeldBack, &r.Before}
+	return []any{&r.CommandID, &r.Queue, &r.CreatedAt, &r.refusedAt, &r.Reason, &r.Attempts, &r.retryAt, &r.HeldBack}
 }
 
 func (r *outboxRow) shown() record.OutboxRow {

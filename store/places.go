@@ -20,13 +20,19 @@ func executeID(step string) string {
 		else '' end || '/' || coalesce(` + step + ` ->> 'a', '1')`
 }
 
+// compensateID is the same for the command of a compensation that a step awaits.
+func compensateID(step string) string {
+	return `'compensate' || case when ` + step + ` ->> 'r' ~ '^([2-9]|[1-9][0-9]{1,8})$' then '-' || (` + step + ` ->> 'r') else '' end
+		|| '/' || coalesce(` + step + ` ->> 'c', '1')`
+}
+
 // countPlacesStatement deletes the places of commands that are no longer out, and counts the others. A saga knows which
 // attempt it awaits. A command that is back in the outbox, because the broker refused it, is not out either. Nor is that of a
 // saga whose row has the definition of another, because nothing would ever take its place away, or that of another queue. When
 // its timeout is over for a minute, its saga would have sent another one, if it could be decided on.
 func countPlacesStatement() string {
 	return `with named as materialized (
-		select d.name, d.version, ` + ofSteps("step.state ->> 'name'") + ` as steps,
+		select d.name, d.version, ` + ofSteps("step.state ->> 'name'") + ` as steps, ` + ofSteps("step.state ->> 'timeout'") + ` as timeouts,
 			` + ofSteps("coalesce(nullif(step.state ->> 'queue', ''), split_part(step.state ->> 'command', '.', 1))") + ` as queues
 		from (select distinct s.definition, s.version from queue_places p join sagas s on s.id = p.saga_id where p.queue = $1) u
 		join definitions d on d.name = u.definition and d.version = u.version
@@ -36,10 +42,11 @@ func countPlacesStatement() string {
 				cross join lateral (
 					select case when ` + sound("s.progress") + ` then
 						s.progress -> 's' -> (array_position(` + searchableSteps + `, split_part(p.command, '/', 1)) - 1) end as step) own
-				where s.id = p.saga_id and s.finished_at is null and own.step ->> 's' = 'running'
-					and not ` + longOver("s.created_at", "own.step ->> 'd'") + `
+				cross join lateral (select array_position(n.steps, split_part(p.command, '/', 1)) as i) at
+				where s.id = p.saga_id and s.finished_at is null and s.status <> 'scheduled' and own.step ->> 's' = 'running'
+					and ` + inTime("s.created_at", "own.step ->> 'd'", "n.timeouts[at.i]") + `
 					and s.step_names = coalesce(n.steps, s.step_names)
-					and coalesce(n.queues[array_position(n.steps, split_part(p.command, '/', 1))] = $1, true)
+					and coalesce(n.queues[at.i] = $1, true)
 					and p.command = split_part(p.command, '/', 1) || '/' || ` + executeID("own.step") + `)
 			or exists (select from outbox o
 				where o.saga_id = p.saga_id and o.command = p.command and not o.leased and o.held_rank is null))
@@ -51,10 +58,15 @@ func countPlacesStatement() string {
 // storedSteps is the SQL of the steps in the body of a definition, in either form of saga.Definition.StoredJSON.
 const storedSteps = `coalesce(d.body -> 'definition' -> 'steps', d.body -> 'steps')`
 
-// longOver is an SQL condition: a time, in microseconds after another one, is over for a minute. A time of another form never is.
-func longOver(from, after string) string {
-	return `coalesce(case when ` + from + usable + ` and ` + after + ` ~ '^[0-9]{1,16}$'
-		then ` + from + ` + (` + after + `)::bigint * interval '1 microsecond' < now() - interval '1 minute' end, false)`
+// inTime is an SQL condition: a time, in microseconds after another one, may be the end of an attempt that is out. It is not
+// over for a minute, and not farther ahead than the timeout, if that can be read. Five minutes more allow for a clock that was
+// set back.
+func inTime(from, after, timeout string) string {
+	return `case when ` + from + usable + ` and ` + after + ` ~ '^[0-9]{1,16}$' then
+			` + from + ` + (` + after + `)::bigint * interval '1 microsecond' between now() - interval '1 minute'
+				and case when ` + timeout + ` ~ '^(\d{1,5}h)?(\d{1,2}m)?\d{1,3}(\.\d{1,9})?m?s$'
+					then now() + (` + timeout + `)::interval + interval '5 minutes' else 'infinity' end
+		else false end`
 }
 
 // ofSteps is the SQL of an array with an expression for each step of definition d; null if the body cannot be read.
@@ -69,23 +81,20 @@ func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err err
 	return out, err
 }
 
+// answers is true of a dead letter d whose command a saga may still await, but that is not out any more.
+const answers = `(d.reason = '` + record.ReasonUnreadableSaga + `' or d.source in ('` + record.SourceCommand + `', 'commands'))`
+
 // freeAnswered deletes places, unless countPlaces is deleting them.
 const freeAnswered = `delete from queue_places p using (
 		select p.ctid as place from queue_places p where p.queue in (select queue from queue_settings)
 			and p.saga_id = any($1::text[]) and p.saga_id || '/' || p.command = any($2::text[]) for update skip locked) found
 	where p.ctid = found.place`
 
-// queueAnswered frees the places of commands that were answered although their saga cannot be read: its progress says that
-// they are still out.
-func queueAnswered(b *pgx.Batch, letters []record.DeadLetter) {
-	var sagas, commands []string
-	for i := range letters {
-		if letters[i].Reason == record.ReasonUnreadableSaga {
-			sagas, commands = append(sagas, cleaned(letters[i].SagaID)), append(commands, cleaned(letters[i].CommandID))
-		}
-	}
-	if len(sagas) > 0 {
-		b.Queue(freeAnswered, sagas, commands)
+// queueAnswered frees the places of commands that are not out any more although their sagas say so.
+func queueAnswered(b *pgx.Batch, commands []saga.CommandID) {
+	if len(commands) > 0 {
+		sagas, ids := commandColumns(commands)
+		b.Queue(freeAnswered, sagas, ids)
 	}
 }
 
@@ -126,8 +135,7 @@ func recountStatement() string {
 		select $1, w.id, w.command from waited w
 		where not exists (select from outbox o where o.saga_id = w.id and o.command = w.command and not o.leased)
 			and not exists (select from queue_places p where p.queue = $1 and p.saga_id = w.id and p.command = w.command)
-			and not exists (select from dead_letters d
-				where d.saga_id = w.id and d.command_id = w.id || '/' || w.command and d.reason = '` + record.ReasonUnreadableSaga + `')
+			and not exists (select from dead_letters d where d.saga_id = w.id and d.command_id = w.id || '/' || w.command and ` + answers + `)
 		limit $5
 		on conflict do nothing returning 1
 	)

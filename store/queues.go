@@ -33,25 +33,39 @@ func (c *commandsOut) columns() []any {
 
 // commandsOutStatement avoids the view saga_steps, which computes more than needed: with a million sagas it would take
 // longer than the caller waits. A scheduled saga has no outstanding commands.
-const commandsOutStatement = `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
+var commandsOutStatement = withAnswered + `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
 		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where s.created_at` + usable + `)
-	from sagas s, rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision))
-		with ordinality as step (s, w, d, position)
+	from sagas s left join answered a on a.saga_id = s.id,
+		rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision)) with ordinality as step (s, w, d, position)
 	where s.finished_at is null and s.status <> 'scheduled'
 		and (step.s = 'running' or step.s = 'compensating' and step.w is null)
+		and ` + unanswered("s.progress -> 's' -> (step.position - 1)::integer") + `
 	group by 1, 2, 3, 4, 5`
+
+// withAnswered has the commands that were answered in vain, by saga: there are few.
+const withAnswered = `with answered as materialized (
+		select d.saga_id, array_agg(d.command_id) as commands from dead_letters d where ` + answers + ` group by 1
+	) `
+
+// unanswered is an SQL condition: the command of the step is not among those of answered a. step is the SQL of the step's JSON.
+func unanswered(step string) string {
+	return `case when a.saga_id is null then true else s.id || '/' || s.step_names[step.position] || '/' || case
+			when ` + step + ` ->> 's' = 'running' then ` + executeID(step) + `
+			else ` + compensateID(step) + ` end <> all(a.commands) end`
+}
 
 // lenientCommandsOut skips values that this program does not write. It is slower, so it runs only after the first
 // statement failed because of a row.
 func lenientCommandsOut() string {
-	return `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
+	return withAnswered + `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
 		min(case when s.created_at` + usable + ` and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16
 			then s.created_at + trunc((step.state ->> 'd')::numeric)::bigint * interval '1 microsecond' end)
-	from sagas s cross join lateral json_array_elements(` + progressSteps() + `) with ordinality as step (state, position)
+	from sagas s left join answered a on a.saga_id = s.id
+		cross join lateral json_array_elements(` + progressSteps() + `) with ordinality as step (state, position)
 	where s.finished_at is null and s.status <> 'scheduled'
-		and case when json_typeof(step.state) = 'object' then step.state ->> 's' = 'running'
-			or step.state ->> 's' = 'compensating' and step.state ->> 'w' is null end
+		and case when json_typeof(step.state) = 'object' then (step.state ->> 's' = 'running'
+			or step.state ->> 's' = 'compensating' and step.state ->> 'w' is null) and ` + unanswered("step.state") + ` end
 	group by 1, 2, 3, 4, 5`
 }
 

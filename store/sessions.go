@@ -53,7 +53,7 @@ func (c Config) engineSettings() (*pgxpool.Config, error) {
 	settings.ConnConfig.Tracer = c.Tracer
 	session := settings.ConnConfig.RuntimeParams
 	session["application_name"] = c.ApplicationName
-	session["timezone"] = "UTC"
+	session["timezone"], session["standard_conforming_strings"] = "UTC", "on" // a role may have others
 	if pooled(settings.ConnConfig) {
 		return settings, nil
 	}

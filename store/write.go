@@ -75,9 +75,8 @@ func (w *write) queue(b *pgx.Batch) error {
 	queueWithdrawn(b, w.changes.Withdrawn)
 	w.store.queueCommands(b, w.changes.Commands)
 	w.queueKeys(b, created)
-	letters := slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters)
-	w.store.queueDeadLetters(b, letters)
-	queueAnswered(b, letters)
+	w.store.queueDeadLetters(b, slices.Concat(w.batch.DeadLetters, w.changes.DeadLetters))
+	queueAnswered(b, w.changes.Answered)
 	if len(w.changes.Created) > 0 && len(w.changes.Updated) == 0 { // an update returns it, too
 		b.Queue(`select pg_current_xact_id()::xid`).QueryRow(func(row pgx.Row) error { return row.Scan(&w.fence.transaction) })
 	}

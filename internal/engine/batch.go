@@ -32,6 +32,7 @@ type batchState struct {
 	results     []record.BulkResult
 	redriven    []wire.Command
 	withdrawn   []saga.CommandID
+	answered    []saga.CommandID // of sagas on which no decision is possible
 	discarded   []string
 	answers     []answer
 	audit       []record.AuditEntry

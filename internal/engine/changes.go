@@ -12,7 +12,7 @@ func (b *batchState) changes(letters []record.DeadLetter) (record.Changes, error
 	changes := record.Changes{
 		Commands: b.commands, DeadLetters: b.deadLetters, Abandoned: b.abandoned,
 		Results: b.results, Redriven: b.redriven, Discarded: b.discarded, Audit: b.audit,
-		Withdrawn: b.withdrawn,
+		Withdrawn: b.withdrawn, Answered: b.answered,
 	}
 	created, updated, entries := b.count()
 	changes.Created, changes.Updated = make([]saga.Instance, 0, created), make([]saga.Instance, 0, updated)

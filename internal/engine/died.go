@@ -126,7 +126,7 @@ func (b *batchState) mayStillBeInProgress(r *request, s *sagaState) bool {
 		return false
 	}
 	sent := d.sent
-	if sent.IsZero() && !d.deadline.IsZero() {
+	if sent.IsZero() && !d.deadline.IsZero() && s.def != nil {
 		if _, _, timeout, known := s.def.CommandFor(lost.Command.Step, lost.Command.Direction); known {
 			sent = d.deadline.Add(-timeout)
 		}

@@ -17,6 +17,14 @@ func (b *batchState) undecidable(r *request, s *sagaState) answer {
 	if r.dead != nil && !r.keepDead {
 		b.addDeadLetter(r, record.ReasonUnreadableSaga, "no decision is possible on the saga")
 	}
+	switch cause := r.cause.(type) {
+	case saga.Reply:
+		b.answered = append(b.answered, cause.Command)
+	case saga.Lost:
+		if r.lost == nil || !b.mayStillBeInProgress(r, s) {
+			b.answered = append(b.answered, cause.Command)
+		}
+	}
 	return answer{instance: s.instance, err: s.fault}
 }
 

@@ -90,6 +90,8 @@ type Changes struct {
 	// Withdrawn holds commands of Loaded.HeldBack to delete. If one has left the outbox meanwhile, the transaction is tried
 	// again.
 	Withdrawn []saga.CommandID
+	// Answered holds commands that are not out any more although their sagas, on which no decision is possible, await them.
+	Answered []saga.CommandID
 	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
 	DeadLetters []DeadLetter
 }

@@ -123,6 +123,7 @@ func (t *transaction) change(loaded record.Loaded, changes record.Changes) error
 		return err
 	}
 	t.withdraw(changes.Withdrawn)
+	t.withdraw(changes.Answered)
 	if err := t.putCommands(loaded.Now, changes.Commands); err != nil {
 		return err
 	}
