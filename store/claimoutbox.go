@@ -42,7 +42,7 @@ const claimStatement = `with recursive queues as (
 		select c.*, row_number() over (partition by c.queue order by c.claimed_until, c.saga_id, c.command) as position
 		from wanted w cross join lateral (
 			select o.saga_id, o.command, w.queue, o.claimed_until, coalesce(length(o.body), 0) as bytes
-			from outbox o where o.queue collate "C" = w.queue and o.claimed_until <= now()
+			from outbox o where o.queue collate "C" = w.queue and o.claimed_until <= now() and ` + notLacked + `
 			order by o.claimed_until
 			limit least($1::integer, greatest($6::integer, 4 * $1::integer / greatest((select count(*) from wanted), 1)))) c
 	), ranked as materialized (
@@ -83,7 +83,8 @@ func (s *Store) ClaimOutbox(ctx context.Context, claim record.OutboxClaim) ([]wi
 			return nil, errors.Join(faults, fmt.Errorf("claim commands of the outbox: %w", err))
 		}
 		whole, broken := s.complete(ctx, claimed)
-		faults = errors.Join(faults, s.postpone(ctx, broken))
+		broken, _, lacking := s.leaveLacked(ctx, broken)
+		faults = errors.Join(faults, lacking, s.postpone(ctx, broken))
 		if len(whole) > 0 || found == 0 || ctx.Err() != nil {
 			slices.SortFunc(whole, byUrgency)
 			return whole, faults
@@ -112,7 +113,7 @@ func (s *Store) claim(ctx context.Context, claim record.OutboxClaim) (claimed []
 	if claim.Only != "" {
 		only = &claim.Only
 	}
-	rows, err := s.pool.Query(ctx, claimStatement, claim.Limit, bytes, except, only, s.lease, leastShare)
+	rows, err := s.pool.Query(ctx, claimStatement, claim.Limit, bytes, except, only, s.lease, leastShare, s.lackedMarks())
 	if err != nil {
 		return nil, 0, err
 	}

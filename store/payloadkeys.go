@@ -56,16 +56,25 @@ func (s *Store) registerKey(ctx context.Context, tx pgx.Tx) error {
 // missingKeys returns what is wrong with keys that payloads may be sealed with.
 func (s *Store) missingKeys(ctx context.Context, q queryer) (missing []string, err error) {
 	stored, err := payloadKeys(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	found := lacked{}
 	for _, key := range stored {
 		switch {
 		case key.id == seal.Clear || !seal.IsVerifier(key.id, key.verifier):
+			continue
 		case !s.keys.Has(key.id):
 			missing = append(missing, key.id)
 		case s.keys.Verify(key.verifier) != nil:
 			missing = append(missing, key.id+" (the file has another key under this id, or the verifier in the table payload_keys was changed)")
+		default:
+			continue
 		}
+		found = append(found, key.id)
 	}
-	return missing, err
+	s.lacked.Store(&found)
+	return missing, nil
 }
 
 // keyInUse is an SQL condition: a replica has used the key within the lease, an SQL expression. A time that is far ahead was written by hand.

@@ -33,7 +33,8 @@ func (c *commandsOut) columns() []any {
 
 // commandsOutStatement avoids the view saga_steps, which computes more than needed: with a million sagas it would take
 // longer than the caller waits. A scheduled saga has no outstanding commands.
-var commandsOutStatement = withAnswered + `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
+func commandsOutStatement() string {
+	return withAnswered + `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
 		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where s.created_at` + usable + `)
 	from sagas s left join answered a on a.saga_id = s.id,
 		rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision)) with ordinality as step (s, w, d, position)
@@ -41,6 +42,7 @@ var commandsOutStatement = withAnswered + `select s.definition, s.version, s.ste
 		and (step.s = 'running' or step.s = 'compensating' and step.w is null)
 		and ` + unanswered("s.progress -> 's' -> (step.position - 1)::integer") + `
 	group by 1, 2, 3, 4, 5`
+}
 
 // withAnswered has the commands that were answered in vain, by saga: there are few.
 const withAnswered = `with answered as materialized (
@@ -72,7 +74,7 @@ func lenientCommandsOut() string {
 // QueueLoads returns the outstanding commands of each worker queue, by name. Idle queues are left out; Queues lists
 // all. Unreadable rows are not counted.
 func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
-	out, loads, err := s.countQueues(ctx, commandsOutStatement)
+	out, loads, err := s.countQueues(ctx, commandsOutStatement())
 	if isDataFault(err) {
 		out, loads, err = s.countQueues(ctx, lenientCommandsOut())
 	}

@@ -42,11 +42,11 @@ const orphanLetters = `select '` + record.OrphanLetter + `' || saga_id || '/' ||
 // Commands of sagas that have ended are dropped: they were never sent. Orphans become dead letters.
 const releaseStatement = `with free as materialized (
 		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes, o.ctid as place from outbox o
-		where o.queue collate "C" = $1 and o.held_rank = 0 and not ` + sagaPaused + `
+		where o.queue collate "C" = $1 and o.held_rank = 0 and not ` + sagaPaused + ` and ` + notLacked + `
 		order by o.created_at, o.saga_id, o.command limit $2 for update skip locked
 	), ranked as materialized (
 		select o.saga_id, o.command, o.held_rank, o.created_at, coalesce(length(o.body), 0) as bytes, o.ctid as place from outbox o
-		where o.queue collate "C" = $1 and o.held_rank > 0 and not ` + sagaPaused + `
+		where o.queue collate "C" = $1 and o.held_rank > 0 and not ` + sagaPaused + ` and ` + notLacked + `
 		order by o.held_rank, o.created_at, o.saga_id, o.command limit least($2, $3::integer) for update skip locked
 	), summed as (
 		select c.*, sum(c.bytes) over w as total, row_number() over w as number
@@ -96,10 +96,12 @@ func (s *Store) ReleaseHeld(ctx context.Context, claim record.HeldClaim) ([]wire
 			return nil, errors.Join(faults, fmt.Errorf("release commands of queue %s: %w", claim.Queue, err))
 		}
 		whole, broken := s.complete(ctx, taken)
-		if len(broken) > 0 || gone > 0 {
-			faults = errors.Join(faults, s.postpone(ctx, broken), s.clearWay(ctx, claim.Queue, len(broken)))
+		broken, left, err := s.leaveLacked(ctx, broken)
+		faults = errors.Join(faults, err)
+		if len(broken) > 0 || gone > 0 || left > 0 {
+			faults = errors.Join(faults, s.postpone(ctx, broken), s.clearWay(ctx, claim.Queue, len(broken)+left))
 		}
-		if len(whole) > 0 || len(broken) == 0 && gone == 0 || ctx.Err() != nil {
+		if len(whole) > 0 || len(broken) == 0 && gone == 0 && left == 0 || ctx.Err() != nil {
 			slices.SortFunc(whole, byRelease)
 			return whole, faults
 		}
@@ -173,7 +175,7 @@ func (s *Store) release(ctx context.Context, tx pgx.Tx, claim record.HeldClaim, 
 	if err != nil {
 		return nil, 0, err
 	}
-	rows, err := tx.Query(ctx, releaseStatement, claim.Queue, claim.Limit, allowed, claim.Bytes, s.lease, g.MaxOut > 0)
+	rows, err := tx.Query(ctx, releaseStatement, claim.Queue, claim.Limit, allowed, claim.Bytes, s.lease, g.MaxOut > 0, s.lackedMarks())
 	if err != nil {
 		return nil, 0, err
 	}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -67,4 +68,54 @@ func TestARowThatNoKeyOpensStopsNoOther(t *testing.T) {
 	listed, _, err := keyed.Bulks(t.Context(), record.Page{Limit: 10})
 	require.NoError(t, err)
 	assert.Len(t, listed, 2)
+}
+
+// A replica that lacks a key neither takes nor delays the commands that others have sealed with it.
+func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	other := openSealed(t, url, sealedBy(t, key("k1", 1)))
+	keyed := openSealed(t, url, sealedBy(t, key("k2", 2), key("k1", 1)))
+	wrong := open(t, store.Config{DatabaseURL: url, Keys: sealedBy(t, key("k2", 3), key("k1", 1))})
+	w, clear, d := storetest.NewFixture(t, keyed), storetest.NewFixture(t, other), damage{t, connect(t, url)}
+	_, err := keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut, s.Rate = 2, 0.01; return nil })
+	require.NoError(t, err)
+	claim := record.HeldClaim{Queue: "inventory", Limit: 10}
+	w.Held = true
+	damaged := w.Start(saga.Start{Priority: 9}).ID
+	sealed := w.Start(saga.Start{Priority: 9})
+	d.exec(`update outbox set body = overlay(body placing '\xffff' from 30) where saga_id = $1`, damaged)
+	for _, lacking := range []*store.Store{other, wrong} {
+		require.Eventually(t, func() bool {
+			released, err := lacking.ReleaseHeld(t.Context(), claim)
+			require.Empty(t, released)
+			return errors.Is(err, record.ErrPayloadKeys)
+		}, 10*time.Second, 5*time.Millisecond)
+		released, err := lacking.ReleaseHeld(t.Context(), claim)
+		require.NoError(t, err, "it knows now")
+		require.Empty(t, released)
+	}
+	released, err := keyed.ReleaseHeld(t.Context(), claim)
+	require.ErrorContains(t, err, damaged, "what nothing opens waits longer each time")
+	require.Len(t, released, 1, "neither its place nor its token is taken")
+	assert.Equal(t, sealed.ID, released[0].ID.Saga)
+
+	_, err = keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { *s = record.QueueSettings{}; return nil })
+	require.NoError(t, err)
+	clear.Held, w.Held = false, false
+	sealed, plain := w.Start(saga.Start{}), clear.Start(saga.Start{})
+	d.exec(`delete from outbox where saga_id <> all($1)`, []string{sealed.ID, plain.ID})
+	expire := func() {
+		_, err := d.conn.Exec(t.Context(), `update outbox set claimed_until = now(), leased = false`)
+		require.NoError(t, err)
+	}
+	expire()
+	claimed, err := other.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, claimed, 1)
+	assert.Equal(t, plain.ID, claimed[0].ID.Saga)
+	claimed, err = keyed.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, claimed, 1)
+	assert.Equal(t, sealed.ID, claimed[0].ID.Saga)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +44,7 @@ type Store struct {
 	cache   *instanceCache
 	kept    kept
 	keys    *seal.Keys // nil: payloads are clear
+	lacked  atomic.Pointer[lacked]
 }
 
 // Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits, and

@@ -29,10 +29,21 @@ const (
 // ErrSealed means that a value is sealed and cannot be opened.
 var ErrSealed = errors.New("the payload cannot be decrypted")
 
+// Error is an ErrSealed that names the key which has sealed the value.
+type Error struct {
+	Key string // its id
+	why string
+}
+
+func (e *Error) Error() string { return ErrSealed.Error() + ": " + e.why }
+
+// Unwrap returns ErrSealed.
+func (e *Error) Unwrap() error { return ErrSealed }
+
 // aead returns the cipher of a scope.
 func (k *Keys) aead(id, scope string) (cipher.AEAD, error) {
 	if k == nil || k.masters[id] == nil {
-		return nil, fmt.Errorf("%w: key %q is not in the file of --payload-keys-file", ErrSealed, id)
+		return nil, &Error{id, fmt.Sprintf("key %q is not in the file of --payload-keys-file", id)}
 	}
 	key, err := hkdf.Expand(sha256.New, k.masters[id], "saga-orchestrator payload\x00"+scope, KeySize)
 	if err != nil {
@@ -66,7 +77,7 @@ func (k *Keys) opened(id, scope, field string, sealed []byte) ([]byte, error) {
 	}
 	plain, err := aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], additional(scope, field))
 	if err != nil {
-		return nil, fmt.Errorf("%w: key %s is another one, or the row was changed", ErrSealed, id)
+		return nil, &Error{id, "key " + id + " is another one, or the row was changed"}
 	}
 	if plain == nil {
 		plain = []byte{}
@@ -132,7 +143,7 @@ func (k *Keys) Bytes(scope, field string, plain []byte) []byte {
 	if !k.On() || plain == nil {
 		return plain
 	}
-	return slices.Concat(mark(k.current), k.sealed(scope, field, plain))
+	return slices.Concat(Mark(k.current), k.sealed(scope, field, plain))
 }
 
 // OpenBytes returns the bytes that Bytes sealed for a place. Bytes that are not sealed are returned as they are.
@@ -149,11 +160,11 @@ func (k *Keys) BytesMark() []byte {
 	if !k.On() {
 		return nil
 	}
-	return mark(k.current)
+	return Mark(k.current)
 }
 
-// mark returns how bytes begin that the key with the id has sealed.
-func mark(id string) []byte {
+// Mark returns how bytes begin that the key with the id has sealed.
+func Mark(id string) []byte {
 	head := make([]byte, len(bytesMagic)+MaxID)
 	copy(head, bytesMagic)
 	copy(head[len(bytesMagic):], id)
@@ -188,5 +199,5 @@ func (k *Keys) Verify(verifier []byte) error {
 
 // IsVerifier reports whether bytes have the form of a verifier of a key with the id. Others were not made here.
 func IsVerifier(id string, stored []byte) bool {
-	return validID(id) && len(stored) == Overhead+len(verified) && bytes.HasPrefix(stored, mark(id))
+	return validID(id) && len(stored) == Overhead+len(verified) && bytes.HasPrefix(stored, Mark(id))
 }
