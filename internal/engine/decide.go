@@ -108,7 +108,8 @@ func assemble(requests []*request) record.Batch {
 		if r.redrives {
 			batch.Redrives = append(batch.Redrives, r.letter.ID)
 		}
-		if r.keepDead || r.kind == storeDeadLetter {
+		overflow := r.lost != nil && r.lost.overflow
+		if r.keepDead && !overflow || r.kind == storeDeadLetter {
 			batch.DeadLetters = append(batch.DeadLetters, *r.dead)
 		}
 		switch r.kind {
@@ -127,8 +128,9 @@ func assemble(requests []*request) record.Batch {
 			seen[r.sagaID] = true
 			batch.SagaIDs = append(batch.SagaIDs, r.sagaID)
 		}
-		switch r.cause.(type) {
-		case saga.Wake, saga.Action:
+		_, woken := r.cause.(saga.Wake)
+		_, acted := r.cause.(saga.Action)
+		if woken || acted || overflow {
 			batch.WithOutbox = append(batch.WithOutbox, r.sagaID)
 		}
 	}

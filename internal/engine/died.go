@@ -17,7 +17,7 @@ const (
 
 // ReceiveDead handles a message that the broker dead-lettered. Replies and starts are handled as if they had arrived
 // normally: an outage of the orchestrator must not lose the work of a worker. A command becomes a dead letter, and its
-// attempt fails with an unknown outcome. settle is as for ReceiveReply.
+// attempt fails with an unknown outcome, unless its queue was full and has refused it. settle is as for ReceiveReply.
 func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	switch diedIn(message) {
 	case wire.DiedInReplies:
@@ -42,6 +42,7 @@ func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, s
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
 		r.kind, r.sagaID, r.cause = applyEvent, id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
 		r.lost = deathOf(message, e.config.Now())
+		e.twice(ctx, r, settle)
 	}
 	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
 		settle(false)
@@ -100,10 +101,12 @@ type death struct {
 	sent     time.Time // zero: unknown
 	deadline time.Time // of the attempt, from the message; zero: unknown
 	limit    bool      // it reached its delivery limit
+	overflow bool      // its queue was full
 }
 
 func deathOf(message wire.Message, now time.Time) *death {
-	d := &death{at: now, sent: message.Timestamp, limit: deathReason(message) == reasonDeliveryLimit}
+	reason := deathReason(message)
+	d := &death{at: now, sent: message.Timestamp, limit: reason == reasonDeliveryLimit, overflow: reason == reasonOverflow}
 	if at, is := firstDeath(message.Headers)["time"].(time.Time); is {
 		d.at = at
 	}

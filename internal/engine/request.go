@@ -22,7 +22,7 @@ type request struct {
 	// applyEvent does if the event cannot be applied.
 	dead     *record.DeadLetter
 	user     string // the broker's user who sent it; empty: unknown
-	keepDead bool   // store dead whatever the event leads to
+	keepDead bool   // store dead whatever the event leads to, unless a full queue has refused the command
 
 	outcome record.BulkOutcome // of settleTarget
 	why     string
@@ -64,6 +64,7 @@ type answer struct {
 	existed  bool
 	refused  *saga.Refusal
 	busy     bool // not decided: another replica is changing the saga
+	inOutbox bool // not decided: the command that the broker dead-lettered is still in the outbox
 	err      error
 }
 
