@@ -157,7 +157,10 @@ func (s *service) queues(ctx context.Context) ([]resource.Queue, error) {
 			queue.Rate = &set.Rate
 		}
 		if state, ok := states[name]; ok {
-			queue.Exists, queue.Depth, queue.Consumers = &state.Exists, &state.Depth, &state.Consumers
+			queue.Exists = &state.Exists
+			if !state.Locked {
+				queue.Depth, queue.Consumers = &state.Depth, &state.Consumers
+			}
 		}
 		if counted {
 			// The outbox row of a confirmed or answered command exists for a moment longer.

@@ -83,7 +83,7 @@ func (i *inspection) ask(ctx context.Context, queues []string) {
 	defer cancel()
 	states, err := i.broker.Inspect(limited, queues)
 	if err != nil {
-		i.logger.WarnContext(ctx, "the broker did not report the state of its queues", "error", err)
+		i.logger.WarnContext(ctx, "the broker did not report the state of all queues", "error", err)
 	}
 	i.mutex.Lock()
 	defer i.mutex.Unlock()

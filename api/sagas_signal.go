@@ -15,7 +15,7 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// maxSignalCode is the longest code of a signal's error, in bytes.
+// maxSignalCode is the longest code of a signal's error, in printable characters.
 const maxSignalCode = 128
 
 // maxErrorMessage is the longest message of a signal's error, in bytes: that of a worker's.

@@ -81,6 +81,8 @@ func (e Evidence) diagnose(c command) finding {
 	switch {
 	case inspected && !state.Exists:
 		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
+	case state.Locked:
+		found.cause, found.message = resource.CauseWaitingForWorker, lockedWorkerMessage(name, queue)
 	case inspected && state.Consumers == 0:
 		found.cause, found.message = resource.CauseNoConsumer, noConsumerMessage(name, queue, state.Depth)
 		if state.Depth == 0 && e.taken(c) {
@@ -119,6 +121,8 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 	case !row.RefusedAt.IsZero():
 		found.cause, found.since, found.next = resource.CauseRefusedByBroker, row.RefusedAt, published(name, row.RetryAt)
 		found.message = refusedMessage(name, row.Reason)
+	case problem.Kind == record.QueueMissing && e.Queues[queue].Locked:
+		found.cause, found.message = resource.CauseUnroutable, lockedMessage(name, queue)
 	case problem.Kind == record.QueueMissing:
 		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
 	case problem.Kind == record.QueueRefuses:

@@ -173,7 +173,10 @@ func automatic(at time.Time, what string) *resource.NextAutomatic {
 func queueEvidence(name string, states map[string]wire.QueueState) *resource.QueueEvidence {
 	shown := &resource.QueueEvidence{Name: name}
 	if state, ok := states[name]; ok {
-		shown.Exists, shown.Depth, shown.Consumers = &state.Exists, &state.Depth, &state.Consumers
+		shown.Exists = &state.Exists
+		if !state.Locked {
+			shown.Depth, shown.Consumers = &state.Depth, &state.Consumers
+		}
 	}
 	return shown
 }

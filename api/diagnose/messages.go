@@ -112,6 +112,19 @@ func unroutableMessage(step, queue string) string {
 		"which declares the queue, or find out what deletes it. The command is kept and retried, and its timeout does not run.", step, queue)
 }
 
+func lockedMessage(step, queue string) string {
+	return fmt.Sprintf("The command of step %s cannot be delivered: another connection has locked queue %s, which it declared as exclusive. "+
+		"%s The command is kept and retried, and its timeout does not run.", step, queue, unlock)
+}
+
+// lockedWorkerMessage is about a command that is in such a queue.
+func lockedWorkerMessage(step, queue string) string {
+	return fmt.Sprintf("Step %s waits for the reply to a command in queue %s, which another connection has locked: it declared the queue as "+
+		"exclusive, so only that connection can consume it, and the broker does not report its state. If no reply comes: %s", step, queue, unlock)
+}
+
+const unlock = "Close that connection, which deletes the queue, and let its program not declare the queue; the orchestrator then declares it by itself."
+
 func unpublishedMessage(step, queue string, brokerAway bool) string {
 	if brokerAway {
 		return fmt.Sprintf("The command of step %s is stored but not published: the broker cannot be reached. It is published when "+

@@ -85,6 +85,8 @@ func (d *diagnosis) ownQueues(prefix string, look func(string) (amqp.Queue, erro
 	for _, name := range []string{prefix + ".replies", prefix + ".start", prefix + ".dead"} {
 		found, err := look(name)
 		switch {
+		case isLocked(err):
+			d.add("queue "+name, "fail", unlock, "%s", refusal(err))
 		case err != nil:
 			d.add("queue "+name, "fail", "start orchestrator serve, which declares it, or check the prefix and the rights", "%s", refusal(err))
 		default:
@@ -94,14 +96,27 @@ func (d *diagnosis) ownQueues(prefix string, look func(string) (amqp.Queue, erro
 	}
 }
 
+// unlock is the advice for a queue that another connection has declared as exclusive.
+const unlock = "close the connection that has locked it (rabbitmqctl list_queues name owner_pid), which deletes it, and let its program not declare it; " +
+	"orchestrator serve then declares it"
+
 // workerQueue checks that a worker consumes a queue.
 func (d *diagnosis) workerQueue(queue, name string, look func(string) (amqp.Queue, error)) {
 	found, err := look(name)
 	if err != nil {
-		d.add("queue "+queue, "fail", "register the definition again, which declares it", "%s", refusal(err))
+		advice := "register the definition again, which declares it"
+		if isLocked(err) {
+			advice = unlock
+		}
+		d.add("queue "+queue, "fail", advice, "%s", refusal(err))
 		return
 	}
 	d.add("queue "+queue, statusIf(found.Consumers == 0, "warn"), "start a worker for it", "%d commands, %d consumers", found.Messages, found.Consumers)
+}
+
+func isLocked(err error) bool {
+	said, is := errors.AsType[*amqp.Error](err)
+	return is && said.Code == amqp.ResourceLocked
 }
 
 // refusal returns the broker's reason, which never holds the URL.

@@ -116,6 +116,31 @@ func TestTheDoctorFindsQueuesWithoutConsumers(t *testing.T) {
 	assert.Equal(t, "ok", status["prefix"], "the doctor has not claimed it for the other installation")
 }
 
+func TestTheDoctorSaysThatAQueueIsLocked(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	amqpURL, prefix := env.Broker(t, "stock", "orders", "mail")
+	broker, err := amqp.Dial(amqpURL)
+	require.NoError(t, err)
+	defer broker.Close()
+	channel, err := broker.Channel()
+	require.NoError(t, err)
+	_, err = channel.QueueDeclare(prefix+".commands.stock", false, false, true, false, nil)
+	require.NoError(t, err)
+	serveFor(t, url, amqpURL, prefix).done("definitions", "put", "order", "-")
+	r := execute(t, "", "doctor", "--database-url", url, "--amqp-url", amqpURL, "--amqp-prefix", prefix, "--output", "json")
+	var report struct{ Findings []finding }
+	require.NoError(t, json.Unmarshal([]byte(r.out), &report), "%s %s", r.out, r.err)
+	for _, f := range report.Findings {
+		if f.Check == "queue stock" {
+			assert.Equal(t, []string{"fail", unlock}, []string{f.Status, f.Advice})
+			assert.Contains(t, f.Found, "RESOURCE_LOCKED")
+			return
+		}
+	}
+	assert.Fail(t, "the queue was not checked")
+}
+
 // serveFor runs an orchestrator on real servers until the test ends.
 func serveFor(t *testing.T, url, amqpURL, prefix string) terminal {
 	t.Helper()

@@ -135,7 +135,7 @@ func (h *Health) evidence(ctx context.Context) ([]record.QueueEvidence, error) {
 	for i, name := range names {
 		found := all[name]
 		found.Queue, found.DeadLetters = name, letters[name]
-		if state, known := states[name]; known {
+		if state, known := states[name]; known && !state.Locked {
 			found.Inspected, found.Depth, found.Consumers = true, state.Depth, state.Consumers
 		}
 		sorted[i] = found
@@ -177,11 +177,13 @@ func (h *Health) states(ctx context.Context, names []string) map[string]wire.Que
 	states := make(map[string]wire.QueueState, len(names))
 	for some := range slices.Chunk(names, inspectedAtOnce) {
 		found, err := h.config.Inspect(ctx, some)
+		maps.Copy(states, found)
 		if err != nil {
-			h.config.Logger.Warn("the broker did not report the state of its queues", "error", err)
+			h.config.Logger.Warn("the broker did not report the state of all queues", "error", err)
+		}
+		if err != nil && len(found) == 0 {
 			break
 		}
-		maps.Copy(states, found)
 	}
 	return states
 }

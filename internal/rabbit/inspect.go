@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -10,7 +11,7 @@ import (
 )
 
 // Inspect returns the state of worker queues. One inspection runs at a time, on a connection that neither publishes nor
-// consumes.
+// consumes. An error about one queue leaves it out and hides no other: the states of the others come with the error.
 func (b *Broker) Inspect(ctx context.Context, queues []string) (map[string]wire.QueueState, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)
 	defer cancel()
@@ -27,22 +28,30 @@ func (b *Broker) Inspect(ctx context.Context, queues []string) (map[string]wire.
 	i := inspection{conn: conn}
 	defer i.close()
 	states := make(map[string]wire.QueueState, len(queues))
+	var faults error
 	for _, queue := range queues {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("inspect queues: %w", ctx.Err())
+			return states, errors.Join(faults, fmt.Errorf("inspect queues: %w", ctx.Err()))
 		}
 		if len(b.names.worker(queue)) > maxShort { // no queue has such a name, and the library would end the connection
 			states[queue] = wire.QueueState{}
 			continue
 		}
-		if states[queue], err = i.inspect(b.names.worker(queue)); err != nil {
-			return nil, fmt.Errorf("inspect queue %s: %w", queue, err)
+		state, err := i.inspect(b.names.worker(queue))
+		if err == nil {
+			states[queue] = state
+			continue
+		}
+		faults = errors.Join(faults, fmt.Errorf("inspect queue %s: %w", queue, err))
+		if said, is := errors.AsType[*amqp.Error](err); !is || !said.Server || conn.isGone() { // it is not about the queue
+			break
 		}
 	}
-	return states, nil
+	return states, faults
 }
 
-// inspection asks about queues on a channel, and opens another one when the broker closes it over a missing queue.
+// inspection asks about queues on a channel, and opens another one when the broker closes it over a queue that is missing or
+// locked.
 type inspection struct {
 	conn    *connection
 	channel *amqp.Channel
@@ -65,10 +74,14 @@ func (i *inspection) inspect(queue string) (wire.QueueState, error) {
 		return wire.QueueState{Exists: true, Depth: found.Messages, Consumers: found.Consumers}, nil
 	}
 	i.close()
-	if is(err, amqp.NotFound) {
-		err = nil
+	switch {
+	case is(err, amqp.NotFound):
+		return wire.QueueState{}, nil
+	case is(err, amqp.ResourceLocked):
+		return wire.QueueState{Exists: true, Locked: true}, nil
+	default:
+		return wire.QueueState{}, err
 	}
-	return wire.QueueState{}, err
 }
 
 func (i *inspection) close() {

@@ -100,3 +100,20 @@ func TestRemoveLeavesNothingUnderAPrefix(t *testing.T) {
 		assert.ErrorContains(t, err, "NOT_FOUND", exchange)
 	}
 }
+
+// A worker that declares its queue as exclusive locks it. The broker then reports its state to that connection only.
+func TestInspectReportsALockedQueueAndAllOthers(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "before", "locked", "later")
+	_, err := plainChannel(t, config.URL).QueueDeclare(config.Prefix+".commands.locked", false, false, true, false, nil)
+	require.NoError(t, err)
+	b := connect(t, config, "before", "later")
+	publish(t, b, append(commands("before", 2), command("later", 2)))
+	want := map[string]wire.QueueState{
+		"before": {Exists: true, Depth: 2}, "locked": {Exists: true, Locked: true}, "later": {Exists: true, Depth: 1}, "missing": {},
+	}
+	require.Eventually(t, func() bool {
+		got, err := b.Inspect(t.Context(), []string{"before", "locked", "later", "missing"})
+		return err == nil && assert.ObjectsAreEqual(want, got)
+	}, patience, 50*time.Millisecond)
+}

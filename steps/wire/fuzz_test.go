@@ -133,7 +133,7 @@ func requireDiscreet(t *testing.T, err error) {
 // mendable reports whether a document has a fault that the decoder mends.
 func mendable(content []byte) bool {
 	lower := bytes.ToLower(content)
-	return bytes.Contains(lower, []byte("nan")) || bytes.Contains(lower, []byte("inf")) || bytes.ContainsFunc(content, func(r rune) bool { return r < ' ' })
+	return bytes.Contains(lower, []byte(`\`)) || bytes.Contains(lower, []byte("nan")) || bytes.Contains(lower, []byte("inf")) || bytes.ContainsFunc(content, func(r rune) bool { return r < ' ' })
 }
 
 // statusOf reads a reply's status as a program in another language would. It reads token by token, since json.Unmarshal

@@ -50,7 +50,9 @@ const (
 
 // QueueState is the broker's state of one worker queue.
 type QueueState struct {
-	Exists    bool
+	Exists bool
+	// Locked means that the queue is exclusive to another connection. The broker does not report Depth and Consumers then.
+	Locked    bool
 	Depth     int // messages ready for a worker
 	Consumers int
 }

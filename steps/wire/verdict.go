@@ -27,16 +27,7 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 		return saga.Reply{}, fmt.Errorf("body: %d bytes, the limit is %d", len(content), MaxReplyBytes)
 	}
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
-	read, err := readVerdict(content)
-	mended := err != nil
-	if err != nil {
-		if again, failed := readVerdict(repaired(content, false)); failed == nil {
-			read, err = again, nil
-			if read.status == statusFailed { // operators see its texts
-				read, err = readVerdict(repaired(content, true))
-			}
-		}
-	}
+	read, mended, err := readTolerantly(content)
 	if err != nil {
 		return saga.Reply{}, fmt.Errorf("body: not a reply: %w", err)
 	}
@@ -52,8 +43,11 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	if read.output != nil && !read.clean {
 		if err := saga.CheckJSON(read.output, saga.DefaultJSONLimits()); err != nil {
 			reply.OutputFault = "output: " + err.Error()
-			if mended && bytes.Contains(read.output, []byte(unusable)) {
+			switch {
+			case mended && bytes.Contains(read.output, []byte(unusable)):
 				reply.OutputFault = "output: NaN or an infinity, which JSON does not have"
+			case mended && bytes.Contains(read.output, []byte(unreadable)):
+				reply.OutputFault = "output: an escape that JSON does not have"
 			}
 		}
 	}
@@ -72,6 +66,26 @@ type verdict struct {
 	output  json.RawMessage
 	failure json.RawMessage
 	clean   bool // the document is within all limits
+}
+
+// readTolerantly reads a document as it is, or else as one with the usual faults of encoders. Escapes that JSON does not have are
+// repaired last, so that every document that can be read without that keeps its meaning.
+func readTolerantly(content []byte) (read verdict, mended bool, err error) {
+	read, err = readVerdict(content)
+	if err == nil {
+		return read, false, nil
+	}
+	for _, escapes := range []bool{false, true} {
+		again, failed := readVerdict(repaired(content, repair{escapes: escapes}))
+		if failed != nil {
+			continue
+		}
+		if again.status == statusFailed { // operators see its texts
+			again, failed = readVerdict(repaired(content, repair{escapes: escapes, asText: true}))
+		}
+		return again, true, failed
+	}
+	return read, false, err
 }
 
 // readVerdict matches member names exactly: encoding/json alone would accept "Status" for "status". The last of

@@ -84,6 +84,13 @@ func clearVerdicts() map[string]verdict {
 		"NaN as message":               {body: failed(`NaN`), code: "no", final: true, message: "NaN"},
 		"an escaped status":            {body: `{"st\u0061tus":"f\u0061iled","error":{"code":"no"},"a":"\ud800"}`, code: "no"},
 
+		"a path on Windows":            {body: failed(`"C:\users\temp"`), code: "no", final: true, message: "C:\\users\temp"},
+		"escapes of other languages":   {body: failed(`"\x41\'\u12\uD8\0\$\é\/"`), code: "no", final: true, message: `\x41\'\u12\uD8\0\$\é/`},
+		"one beside NaN and a newline": {body: failed("\"\\d\n\",\"took\":NaN"), code: "no", final: true, message: "\\d\n"},
+		"one in the code":              {body: `{"status":"failed","error":{"code":"a\c"}}`, code: `a\c`},
+		"one in an unknown member":     {body: with(`"\pa\th":"\q"`), code: "no"},
+		"a backslash before a newline": {body: failed("\"a\\\nb\""), code: "no", final: true, message: `a\u000ab`},
+
 		"a success":                      {body: `{"status":"succeeded","output":{"a":1}}`, output: `{"a":1}`},
 		"one with NaN in the output":     {body: `{"status":"succeeded","output":{"a":NaN}}`, outputFault: "output: NaN or an infinity"},
 		"one with NaN elsewhere":         {body: `{"status":"succeeded","output":{"a":1},"took":NaN}`, output: `{"a":1}`},
@@ -96,6 +103,9 @@ func clearVerdicts() map[string]verdict {
 		"an output with a NUL":           {body: `{"status":"succeeded","output":{"a":"\u0000"}}`, outputFault: "NUL character at byte 6"},
 		"one with a lone surrogate":      {body: `{"status":"succeeded","output":{"a":"\ud800"}}`, outputFault: "lone surrogate at byte 6"},
 		"one with invalid UTF-8":         {body: "{\"status\":\"succeeded\",\"output\":{\"a\":\"\xff\"}}", outputFault: "UTF-8 at byte 6"},
+		"one with an odd escape":         {body: `{"status":"succeeded","output":{"a":"C:\users"}}`, outputFault: "output: an escape that JSON does not have"},
+		"one with it in a name":          {body: `{"status":"succeeded","output":{"\a":1}}`, outputFault: "output: an escape that JSON does not have"},
+		"one with it elsewhere":          {body: `{"status":"succeeded","output":{"a":"\t"},"log":"C:\users"}`, output: `{"a":"\t"}`},
 		"one that is too deep":           {body: `{"status":"succeeded","output":{"a":` + nested(32) + `}}`, outputFault: "deeper than 32"},
 		"one that is far too deep":       {body: `{"status":"succeeded","output":{"a":` + nested(50_000) + `}}`, outputFault: "deeper than 32"},
 		"one with too many members":      {body: `{"status":"succeeded","output":{"a":[` + repeated("1,", 10_000) + `1]}}`, outputFault: "more than 10000"},
@@ -144,7 +154,8 @@ func TestAnUnclearReplyIsRefused(t *testing.T) {
 		`{"status":"failed","status":"succeeded"}`, `{"status":"succeeded","status":"failed","a":"\ud800"}`,
 		`{"status":"failed","a":"\ud800","status":null}`,
 		`{"status":"succeeded"}{"status":"failed"}`, `{"status":"failed"} x`, `{"status":"failed"`, `{"status":"failed","a":}`,
-		`{"status":"failed",}`, `{"status":"failed" "a":1}`, `{"status":"failed","a":"\x"}`,
+		`{"status":"failed",}`, `{"status":"failed" "a":1}`, `{"status":"failed","a":"\x}`, `{"status":"failed","a":\x}`, `{"status":"failed\x"}`, `{"\status":"failed"}`,
+		`{"status":"failed","a":"\"}`, `{"status":"succeeded\q","x":"\q"}`, `{"status":"failed","status":"succeeded","a":"\q"}`,
 		`{"status":"failed","a":[1 2]}`, `{"status":"failed","a":[1,]}`, `{"status":"failed","a":` + strings.Repeat("[", 50_000) + `}`,
 		"\ufeff\ufeff{\"status\":\"failed\"}", `{"status":"failed","x":"` + strings.Repeat("x", wire.MaxReplyBytes) + `"}`,
 	} {

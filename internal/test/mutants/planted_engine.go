@@ -25,6 +25,14 @@ func engineMutants() []mutant {
 			"d.at.Sub(sent) > quickDeath", "d.at.Sub(sent) < 0", engine,
 		},
 		{
+			"a refused command counted as a loss", "internal/engine/overflow.go",
+			"if b.loaded.Unpublished[r.sagaID][lost.Command.String()] {", "if b.loaded.Unpublished[r.sagaID][lost.Command.Step] {", engine,
+		},
+		{
+			"a dropped command counted as refused", "internal/engine/overflow.go",
+			"if !a.inOutbox {", "if true {", engine,
+		},
+		{
 			"a poll that does not page", "internal/engine/background.go",
 			"last, more = due[len(due)-1], true", "return true", engine,
 		},

@@ -76,7 +76,12 @@ func peerMutants() []mutant {
 		},
 		{
 			"NaN that hides a verdict", "steps/wire/verdict.go",
-			"failed := readVerdict(repaired(content, false)); failed == nil {", "failed := readVerdict(repaired(content, false)); failed == nil && len(content) == 0 {",
+			"for _, escapes := range []bool{false, true} {", "for _, escapes := range []bool{} {",
+			[]layer{replies()},
+		},
+		{
+			"an odd escape merged into the data", "steps/wire/repair.go",
+			"to = append(to, unreadable...)", "to = append(to, `\\\\`...)",
 			[]layer{replies()},
 		},
 		{
