@@ -70,7 +70,7 @@ func (m *Monitor) sample(ctx context.Context) {
 	taken := make(map[string]resource.QueueSample, len(names))
 	for _, name := range names {
 		sample := resource.QueueSample{At: now}
-		if state, ok := states[name]; ok {
+		if state, ok := states[name]; ok && !state.Locked {
 			sample.Depth, sample.Consumers = &state.Depth, &state.Consumers
 		}
 		if load := loads[name]; err == nil {

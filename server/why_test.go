@@ -44,7 +44,8 @@ func TestWhyACommandWasTakenByAWorkerThatIsGone(t *testing.T) {
 func TestWhyACommandDoesNotReachALockedQueue(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "a-free", "locked", "z-free")
-	_, err := channel(t, url).QueueDeclare(prefix+".commands.locked", false, false, true, false, nil)
+	owner := channel(t, url)
+	_, err := owner.QueueDeclare(prefix+".commands.locked", false, false, true, false, nil)
 	require.NoError(t, err)
 	f := newFamily(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
 	f.define("taken", `{"steps":[{"name":"a","command":"locked.a"},{"name":"b","command":"a-free.b"},{"name":"c","command":"z-free.c"}]}`)
@@ -65,4 +66,12 @@ func TestWhyACommandDoesNotReachALockedQueue(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond, "%s", &lazy{&queues})
 	require.True(t, *queues.Items[1].Exists)
 	require.Nil(t, queues.Items[1].Depth)
+
+	_, err = owner.QueueDelete(prefix+".commands.locked", false, false, false)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the orchestrator declares its own, by itself
+		why, err = f.Why(t.Context(), started.ID)
+		require.NoError(t, err)
+		return why.Cause == resource.CauseNoConsumer
+	}, time.Minute, 10*time.Millisecond, "%s", &lazy{&why})
 }

@@ -36,6 +36,9 @@ func viewQueue(q queueState) queueView {
 	if q.Exists != nil && !*q.Exists {
 		shown.Trouble = append(shown.Trouble, "It does not exist on the broker.")
 	}
+	if q.Exists != nil && *q.Exists && q.Depth == nil {
+		shown.Trouble = append(shown.Trouble, "Another connection has locked it (exclusive): the broker does not report its state, and commands may not reach it.")
+	}
 	values := make([]int64, 0, len(q.Samples))
 	for _, sample := range q.Samples {
 		if sample.Depth != nil {
