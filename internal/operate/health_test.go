@@ -90,7 +90,9 @@ func (c *checked) inspect(_ context.Context, queues []string) (map[string]wire.Q
 	defer c.mutex.Unlock()
 	found := make(map[string]wire.QueueState)
 	for _, queue := range queues {
-		found[queue] = c.states[queue]
+		if c.fault == nil || c.states[queue].Exists { // a broker with a fault leaves out the others
+			found[queue] = c.states[queue]
+		}
 	}
 	return found, c.fault
 }
@@ -154,11 +156,14 @@ func TestReplicasCheckQueuesAndNoteEachChangeOnce(t *testing.T) {
 		assert.Equal(t, []string{
 			"The queue has no consumer, and 1 command is out.", "11 messages wait for a worker, more than 10 (--alert-depth).",
 		}, bad.Reasons)
-		c.set(queue, worker, errors.New("the broker is away"))
+		c.set(queue, wire.QueueState{}, errors.New("the broker is away"))
 		assert.Equal(t, bad, c.after(t, time.Minute, queue), "it stays while the broker is away")
-		c.set(queue, worker, nil)
+		c.set(queue, wire.QueueState{Exists: true, Locked: true}, nil)
+		assert.Equal(t, bad, c.after(t, time.Minute, queue), "it stays while nothing is known about a locked queue")
+		c.set(queue, worker, errors.New("another queue cannot be inspected"))
 		assert.False(t, c.after(t, time.Minute, queue).Unhealthy)
-		old := c.after(t, 3*time.Minute, queue)
+		c.set(queue, worker, nil)
+		old := c.after(t, 2*time.Minute, queue)
 		require.Len(t, old.Reasons, 1)
 		assert.Regexp(t, `^The oldest command has been out for 5m(29|30)s, longer than 5m0s \(--alert-age\)\.$`, old.Reasons[0])
 		c.Apply(in.ID, storetest.Do(saga.ActionAbandon))
