@@ -13,7 +13,7 @@ func (b *batchState) event(r *request) (answer, error) {
 	if b.loaded.Busy[r.sagaID] || !touched && b.bytes > stateBytes {
 		return answer{busy: true}, nil
 	}
-	if b.refused(r) {
+	if b.refusedByQueue(r) {
 		return answer{inOutbox: true}, nil
 	}
 	s, err := b.find(r.sagaID)

@@ -42,7 +42,7 @@ func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, s
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
 		r.kind, r.sagaID, r.cause = applyEvent, id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
 		r.lost = deathOf(message, e.config.Now())
-		e.twice(ctx, r, settle)
+		e.lookTwice(ctx, r, settle)
 	}
 	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
 		settle(false)

@@ -9,8 +9,9 @@ import (
 
 const (
 	reasonOverflow = "maxlen"
-	// overflowPause is the pause before the second look at the outbox. The row of a confirmed command is deleted within
-	// forgetEvery, and one that was refused is not published again before firstPause of the relay's gates, so this lies between.
+	// overflowPause is about how long to wait before the second look at the outbox (Environment.Pause spreads it by a half). The
+	// row of a confirmed command is deleted after forgetEvery (100ms). A command that was refused is not published again before
+	// the first pause of the relay's gates (1s): later its row might be gone because it was accepted.
 	overflowPause = 500 * time.Millisecond
 )
 
@@ -19,9 +20,9 @@ const (
 // add another dead letter. A queue with `drop-head` dead-letters a command that it has confirmed: that one is lost.
 // The messages look the same. Only the outbox knows the difference: it has no row of a confirmed command.
 
-// twice makes a request look at the outbox again before it concludes that the command was refused: the command may have been
+// lookTwice makes a request look at the outbox again before it concludes that the command was refused: the command may have been
 // confirmed a moment ago, while its row still exists.
-func (e *Engine) twice(ctx context.Context, r *request, settle func(ok bool)) {
+func (e *Engine) lookTwice(ctx context.Context, r *request, settle func(ok bool)) {
 	if !r.lost.overflow {
 		return
 	}
@@ -40,9 +41,9 @@ func (e *Engine) twice(ctx context.Context, r *request, settle func(ok bool)) {
 	}
 }
 
-// refused reports whether a dead-lettered command is still in the outbox because the broker did not take it. Otherwise its
+// refusedByQueue reports whether a dead-lettered command is still in the outbox because the broker did not take it. Otherwise its
 // message becomes a dead letter.
-func (b *batchState) refused(r *request) bool {
+func (b *batchState) refusedByQueue(r *request) bool {
 	lost, is := r.cause.(saga.Lost)
 	if !is || r.lost == nil || !r.lost.overflow {
 		return false
