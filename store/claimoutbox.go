@@ -25,6 +25,7 @@ const (
 
 	firstBrokenWait = 2 * time.Second
 	maxBrokenWait   = time.Hour
+	maxFault        = 1000 // bytes of the fault that a broken row shows
 )
 
 // claimStatement visits each queue and reads its commands in the order of their waiting time, skipping excepted queues.
@@ -199,14 +200,15 @@ func (r *claimedRow) complete(ctx context.Context, keys *seal.Keys, memo *defini
 
 // postponeStatement finds each row by its key: one saga may have thousands of them.
 const postponeStatement = `with broken as materialized (
-		select o.place, n.wait, s.finished_at is not null as ended
-		from unnest($1::text[], $2::text[], $3::interval[]) as n (saga_id, command, wait) join sagas s on s.id = n.saga_id
+		select o.place, n.wait, n.fault, s.finished_at is not null as ended
+		from unnest($1::text[], $2::text[], $3::interval[], $4::text[]) as n (saga_id, command, wait, fault) join sagas s on s.id = n.saga_id
 		cross join lateral (select o.ctid as place from outbox o where o.saga_id = n.saga_id and o.command = n.command for update offset 0) o
 	), dropped as (
 		delete from outbox o using broken n where n.ended and o.ctid = n.place
 	)
 	update outbox o
-	set leased = false, held_rank = null, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1
+	set leased = false, held_rank = null, claimed_until = now() + n.wait, attempts = least(coalesce(o.attempts, 0), 1000000) + 1,
+		refused_at = null, reason = n.fault
 	from broken n where not n.ended and o.ctid = n.place`
 
 // postpone makes broken rows wait longer each time, so that they do not block the others, and returns their faults.
@@ -220,16 +222,18 @@ func (s *Store) postpone(ctx context.Context, broken []claimedRow) (faults error
 
 // delay is postpone without the faults. The first wait is at least as long as asked for.
 func (s *Store) delay(ctx context.Context, broken []claimedRow, first time.Duration) error {
-	var sagas, commands []string
+	var sagas, commands, faults []string
 	var waits []time.Duration
 	for _, row := range broken {
 		if ctx.Err() == nil && !row.passing {
+			text := row.fault.Error()
 			sagas, commands = append(sagas, *row.sagaID), append(commands, *row.localID)
+			faults = append(faults, cleaned(text[:min(len(text), maxFault)]))
 			waits = append(waits, min(max(first, firstBrokenWait<<min(max(row.attempts, 0), 20)), maxBrokenWait))
 		}
 	}
 	if len(sagas) == 0 {
 		return nil
 	}
-	return s.changeOutbox(ctx, "postpone commands that cannot be published", postponeStatement, sagas, commands, waits)
+	return s.changeOutbox(ctx, "postpone commands that cannot be published", postponeStatement, sagas, commands, waits, faults)
 }

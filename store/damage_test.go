@@ -238,6 +238,7 @@ func TestBrokenOutboxRowsWaitLongerEachTime(t *testing.T) {
 	_, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
 	require.NoError(t, err, "the broken rows wait")
 	assert.Equal(t, []string{"5"}, waits())
+	assert.Len(t, texts(t, url, `select distinct reason from outbox where reason <> ''`), 5, "each row says what is wrong with it")
 	d.exec(`update outbox set claimed_until = now() where not leased`)
 	_, err = w.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
 	require.Error(t, err)

@@ -119,7 +119,7 @@ func (s *Store) OutboxRows(ctx context.Context, sagaID string) ([]record.OutboxR
 			return err
 		}
 		rows, err := q.Query(ctx, `select saga_id || '/' || command, queue, created_at, refused_at, reason, attempts,
-				case when refused_at is not null and not leased and held_rank is null then claimed_until end, held_rank is not null
+				case when (refused_at is not null or reason <> '') and not leased and held_rank is null then claimed_until end, held_rank is not null
 			from outbox o where saga_id = $1 order by created_at, command`, sagaID)
 		if err != nil {
 			return err

@@ -57,9 +57,9 @@ func TestAReleaseReadsFewRowsOfManyThatAreHeldBack(t *testing.T) {
 	}{
 		{"controls", queueControlsStatement, nil, 20, false},
 		{"adopt", adoptStatement, []any{"a", limit}, 10 * limit, true},
-		{"release", releaseStatement, []any{"a", limit, limit, 1 << 20, time.Second, true}, 12 * limit, true},
+		{"release", releaseStatement, []any{"a", limit, limit, 1 << 20, time.Second, true, [][]byte{}}, 12 * limit, true},
 		{"count places", countPlacesStatement(), []any{"a"}, 5 * 500, true},
-		{"claim", claimStatement, []any{limit, 1 << 20, []string{}, nil, time.Second, leastShare}, 12 * limit, false},
+		{"claim", claimStatement, []any{limit, 1 << 20, []string{}, nil, time.Second, leastShare, [][]byte{}}, 12 * limit, false},
 	} {
 		tx, err := s.pool.Begin(t.Context())
 		require.NoError(t, err)

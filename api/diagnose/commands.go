@@ -129,6 +129,9 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 		found.cause, found.message = resource.CauseRefusedByBroker, queueRefusesMessage(name, queue, problem.Reason)
 	case problem.Kind == record.QueueNotConfirming:
 		found.cause, found.message = resource.CauseNotPublished, notConfirmingMessage(name, queue, problem.Reason)
+	case row.Reason != "":
+		found.cause, found.since, found.next = resource.CauseNotPublished, row.CreatedAt, published(name, row.RetryAt)
+		found.message = unpublishableMessage(name, row.Reason)
 	case e.Broker != nil || e.Now.Sub(row.CreatedAt) > publishAllowance:
 		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt
 		found.message = unpublishedMessage(name, queue, e.Broker != nil)

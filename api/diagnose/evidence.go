@@ -71,6 +71,7 @@ func (e Evidence) outboxEvidence(commandID string) *resource.OutboxEvidence {
 	problem := e.Problems[row.Queue]
 	shown := &resource.OutboxEvidence{
 		State: resource.OutboxWritten, Since: resource.OptionalTime(row.CreatedAt), Attempts: row.Attempts, Reason: oneLine(row.Reason),
+		RetryAt: resource.OptionalTime(row.RetryAt),
 	}
 	switch {
 	case row.HeldBack:

@@ -52,3 +52,21 @@ func TestACommandThatIsHeldBackIsExplained(t *testing.T) {
 		})
 	}
 }
+
+// The broker has no part in it if the row itself cannot be published.
+func TestACommandThatCannotBePublishedAsStoredIsExplained(t *testing.T) {
+	t.Parallel()
+	s := begin(t, saga.Start{})
+	retry := whyNow().Add(time.Minute)
+	for _, i := range []int{0, 1} {
+		id, _ := s.Instance.CommandOut(i)
+		s.Outbox[id.String()] = record.OutboxRow{
+			CommandID: id.String(), Queue: "qa", CreatedAt: whyNow(), Reason: "the payload cannot be decrypted", Attempts: 3, RetryAt: retry,
+		}
+	}
+	why := s.Explain()
+	assert.Equal(t, resource.CauseNotPublished, why.Cause)
+	assert.Contains(t, why.Message, "as stored cannot be published: the payload cannot be decrypted. Repair its row")
+	assert.Equal(t, retry, why.NextAutomatic.At.Time)
+	assert.Equal(t, retry, why.Evidence.Outbox.RetryAt.Time)
+}

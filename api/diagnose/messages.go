@@ -134,6 +134,11 @@ func unpublishedMessage(step, queue string, brokerAway bool) string {
 		"the broker for alarms and the limits of the queue. Until then the timeout does not run.", step, queue)
 }
 
+func unpublishableMessage(step, reason string) string {
+	return fmt.Sprintf("The command of step %s as stored cannot be published: %s. Repair its row in the outbox or its definition, or abandon the "+
+		"saga. It is tried again after growing waits, and its timeout does not run.", step, oneLine(reason))
+}
+
 func heldBackMessage(step string, row record.OutboxRow, settings record.QueueSettings, out []string) string {
 	before := "It is the next to leave."
 	switch {
