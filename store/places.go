@@ -85,16 +85,24 @@ func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err err
 const answers = `(d.reason = '` + record.ReasonUnreadableSaga + `' or d.source in ('` + record.SourceCommand + `', 'commands'))`
 
 // freeAnswered deletes places, unless countPlaces is deleting them.
-const freeAnswered = `delete from queue_places p using (
-		select p.ctid as place from queue_places p where p.queue in (select queue from queue_settings)
-			and p.saga_id = any($1::text[]) and p.saga_id || '/' || p.command = any($2::text[]) for update skip locked) found
-	where p.ctid = found.place`
+const freeAnswered = `with found as materialized (
+		select o.place from queue_settings q cross join unnest($1::text[], $2::text[]) as n (saga_id, command) cross join lateral (
+			select p.ctid as place from queue_places p where p.queue = q.queue and p.saga_id = n.saga_id and p.command = n.command
+			for update skip locked offset 0) o
+		where q.max_out is not null
+	)
+	delete from queue_places p using found f where p.ctid = f.place`
 
 // queueAnswered frees the places of commands that are not out any more although their sagas say so.
 func queueAnswered(b *pgx.Batch, commands []saga.CommandID) {
 	if len(commands) > 0 {
-		sagas, ids := commandColumns(commands)
-		b.Queue(freeAnswered, sagas, ids)
+		var sagas, local []string
+		for _, id := range commands {
+			if storable(id.Saga, id.String()) {
+				sagas, local = append(sagas, id.Saga), append(local, localID(id))
+			}
+		}
+		b.Queue(freeAnswered, sagas, local)
 	}
 }
 

@@ -53,12 +53,14 @@ func staleCases(rows int) map[string]staleCase {
 		"confirmed commands":       {deleteCommands, manyCommands, texts("s%d") + ", " + texts("s%d/c"), 500},
 		"refused commands":         {markRefused, manyCommands, texts("s%d") + ", " + texts("c%.0d") + ", " + texts("r%d") + ", " + texts("%d ms"), 500},
 		"released commands":        {releaseOutbox, manyCommands, texts("s%d") + ", " + texts("s%d/c"), 500},
-		"postponed commands":       {postponeStatement, manyCommands, texts("s%d") + ", " + texts("c%.0d") + ", " + texts("%d ms"), 800},
+		"postponed commands":       {postponeStatement, manyCommands, texts("s%d") + ", " + texts("c%.0d") + ", " + texts("%d ms") + ", " + texts("f%d"), 800},
 		"claimed commands":         {claimStatement, manyCommands, "100, 1000000, '{}', null, '1 m', 10, '{}'", 1000},
 		"held back commands":       {adoptStatement, manyCommands, "'q', 100", 1000},
 		"released by settings":     {releaseStatement, manyCommands + `; update outbox set held_rank = 200`, "'q', 100, 100, 1000000, '1 m', true, '{}'", 1500},
 		"keys of sagas that have ended": {deleteBusinessKeys, `insert into business_keys (definition, key, saga_id)
 			select 'order', 'k' || n, 's' || n from generate_series(1, $1) n`, texts("order%.0d") + ", " + texts("k%d") + ", " + texts("s%d"), rows + 500},
+		"places of answered commands": {freeAnswered, `insert into queue_places (queue, saga_id, command) select 'q', 's' || n, 'c' from generate_series(1, $1) n;
+			insert into queue_settings (queue, paused, max_out) values ('q', false, 1)`, texts("s%d") + ", " + texts("c%.0d"), 800},
 		"old entries of the audit log": {expireRows, `insert into audit (at, actor, key_id, action, target, definition, reason, request_id, seq, hash)
 			select now() - interval '1 h', '', '', '', '', '', '', '', n, sha256('') from generate_series(1, $1) n`, `'1 m', 100`, rows + 1000},
 	}

@@ -35,6 +35,7 @@ func mutants() []mutant {
 	all = append(all, outsideMutants()...)
 	all = append(all, peerMutants()...)
 	all = append(all, damageMutants()...)
+	all = append(all, placeMutants()...)
 	all = append(all, familyMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)
