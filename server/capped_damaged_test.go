@@ -29,13 +29,16 @@ func TestTheAnswerToAnUnreadableSagaFreesItsPlace(t *testing.T) {
 	answers := workWhenTold(t, broker, prefix)
 	first := start()
 	for _, edit := range []string{
-		`deadline_at = now() + interval '1 hour'`,
+		`deadline_at = now() + interval '1 minute'`,
 		`data = ('{"x":' || repeat('[', 9500) || repeat(']', 9500) || '}')::json`,
 		`labels = '{"a":1}'`,
 		`status = 'compensating'`,
 	} {
-		answer := <-answers
+		answer := next(t, answers)
 		f.exec(`update sagas set `+edit+` where id = $1`, first.ID)
+		broken, err := f.Saga(t.Context(), first.ID)
+		require.NoError(t, err)
+		require.NotEmpty(t, broken.Unreadable, edit)
 		second := start()
 		var why resource.Why
 		require.Eventually(t, func() bool {
@@ -48,7 +51,7 @@ func TestTheAnswerToAnUnreadableSagaFreesItsPlace(t *testing.T) {
 		assert.Equal(t, []string{first.ID}, why.Evidence.Outbox.SagasOut)
 		answer()
 		answered := time.Now()
-		answer = <-answers // the command of the second saga
+		answer = next(t, answers) // the command of the second saga
 		assert.Less(t, time.Since(answered), 10*time.Second, edit)
 		answer()
 		f.until(second.ID, func(s resource.Saga) bool { return s.Status == saga.Completed })
@@ -65,13 +68,16 @@ func TestTheRejectionForAnUnreadableSagaFreesItsPlace(t *testing.T) {
 	commands, err := channel(t, broker).ConsumeWithContext(t.Context(), prefix+".commands.work", "", false, false, false, false, nil)
 	require.NoError(t, err)
 	first := start()
-	command := <-commands
-	f.exec(`update sagas set deadline_at = now() + interval '1 hour' where id = $1`, first.ID)
+	command := next(t, commands)
+	f.exec(`update sagas set deadline_at = now() + interval '1 minute' where id = $1`, first.ID)
 	second := start()
 	f.until(second.ID, func(s resource.Saga) bool { return s.Steps[0].Status == saga.StepRunning })
+	broken, err := f.Saga(t.Context(), first.ID)
+	require.NoError(t, err)
+	require.NotEmpty(t, broken.Unreadable)
 	require.NoError(t, command.Nack(false, false))
 	rejected := time.Now()
-	command = <-commands
+	command = next(t, commands)
 	assert.Less(t, time.Since(rejected), 10*time.Second)
 	assert.Equal(t, second.ID+"/work/execute/1", command.MessageId)
 	queues, err := f.Queues(t.Context())
@@ -127,4 +133,15 @@ func workWhenTold(t *testing.T, brokerURL, prefix string) <-chan func() {
 	working.Go(func() { _ = worker.Run(ctx, steps.AMQP(steps.AMQPConfig{URL: brokerURL, Prefix: prefix})) })
 	t.Cleanup(func() { cancel(); working.Wait() })
 	return offered
+}
+
+// next returns what comes next.
+func next[T any](t *testing.T, from <-chan T) (came T) {
+	t.Helper()
+	select {
+	case came = <-from:
+	case <-time.After(patience):
+		require.Fail(t, "nothing came")
+	}
+	return came
 }
