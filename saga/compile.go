@@ -77,6 +77,31 @@ func compileSchema(faults *Faults, compiler Compiler, pointer string, document R
 	return schema
 }
 
+// refuser is a condition or a schema that is known to be too costly. One that is stored is read nevertheless, because its sagas
+// must stay readable: its evaluations and checks fail.
+type refuser interface {
+	Refusal() error
+}
+
+// Refusals returns why the conditions and schemas of a compiled definition must not be registered: they are read if they are
+// stored, but would exceed a limit whenever they are used.
+func (d *Definition) Refusals() Faults {
+	var faults Faults
+	note := func(pointer string, compiled any) {
+		if r, is := compiled.(refuser); is {
+			if err := r.Refusal(); err != nil {
+				faults.add(pointer, "%s", err)
+			}
+		}
+	}
+	note("/data_schema", d.compiled.data)
+	for i := range d.compiled.conditions {
+		note(stepPointer(i, "output_schema"), d.compiled.outputs[i])
+		note(stepPointer(i, "when"), d.compiled.conditions[i])
+	}
+	return faults.bounded()
+}
+
 // needsCompiler reports whether the definition has conditions or schemas.
 func (d *Definition) needsCompiler() bool {
 	if d.DataSchema != nil {

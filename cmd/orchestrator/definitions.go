@@ -152,6 +152,9 @@ func (c *definitionsCheck) Run(group *definitionsCommand, out *streams) error {
 		if compiler, err = definitions.NewCompiler(); err == nil {
 			err = definition.Compile(compiler)
 		}
+		if refusals := definition.Refusals(); err == nil && len(refusals) > 0 {
+			err = refusals
+		}
 	}
 	faults, found := errors.AsType[saga.Faults](err)
 	if group.Output == "json" && (err == nil || found) {

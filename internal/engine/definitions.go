@@ -211,6 +211,9 @@ func (e *Engine) RegisterDefinition(
 	if err := e.definitions.compile(def); err != nil {
 		return record.RegisteredDefinition{}, false, err
 	}
+	if faults := def.Refusals(); len(faults) > 0 {
+		return record.RegisteredDefinition{}, false, faults
+	}
 	if err := e.checkChildren(ctx, def); err != nil {
 		return record.RegisteredDefinition{}, false, err
 	}

@@ -3,20 +3,23 @@
 package condition
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/functions"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/pattern"
 )
 
 const (
-	// maxCost bounds the evaluation of one condition, in CEL's units of cost: about a million elementary operations.
+	// maxCost bounds the evaluation of one condition, in CEL's units of cost: about a million elementary operations. What CEL does
+	// not count is charged in the same units; see toll.
 	maxCost = 1_000_000
 	// maxNesting bounds the nesting of an expression, which the parser follows by recursion.
 	maxNesting = 50
@@ -25,7 +28,14 @@ const (
 )
 
 // Compiler compiles expressions. It is safe for concurrent use.
-type Compiler struct{ env *cel.Env }
+type Compiler struct {
+	env        *cel.Env
+	functions  map[string]*functions.Overload
+	attributes interpreter.AttributeFactory
+}
+
+// errPattern is the fault of a condition whose constant patterns are too large.
+var errPattern = fmt.Errorf("its regular expressions have more than %d instructions together", pattern.MaxSize)
 
 // NewCompiler returns a compiler.
 func NewCompiler() (*Compiler, error) {
@@ -37,7 +47,14 @@ func NewCompiler() (*Compiler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up CEL: %w", err)
 	}
-	return &Compiler{env: env}, nil
+	known, err := newFunctions(env)
+	if err != nil {
+		return nil, fmt.Errorf("set up CEL: %w", err)
+	}
+	return &Compiler{
+		env: env, functions: known,
+		attributes: interpreter.NewAttributeFactory(env.Container, env.CELTypeAdapter(), env.CELTypeProvider()),
+	}, nil
 }
 
 // Compile compiles an expression that gives a bool.
@@ -49,14 +66,27 @@ func (c *Compiler) Compile(expression string) (saga.Condition, error) {
 	if kind := ast.OutputType(); !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("must give a bool, not a value of type %s", kind)
 	}
-	program, err := c.env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	watch := &guard{functions: c.functions, attributes: c.attributes}
+	program, err := c.env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), tollOption(),
+		cel.CustomDecoratorV2(watch.decorate))
 	if err != nil {
 		return nil, fmt.Errorf("is not a CEL expression over data: %s", oneLine(err.Error()))
 	}
-	return &condition{program: program}, nil
+	return &condition{program: program, oversized: watch.oversized}, nil
 }
 
-type condition struct{ program cel.Program }
+type condition struct {
+	program   cel.Program
+	oversized bool
+}
+
+// Refusal returns why the condition cannot be registered, although one that is stored is read; nil if it can.
+func (c *condition) Refusal() error {
+	if c.oversized {
+		return errPattern
+	}
+	return nil
+}
 
 // Holds evaluates the expression. Whole numbers of the data are int, others double.
 func (c *condition) Holds(data json.RawMessage) (bool, error) {
@@ -83,41 +113,4 @@ func oneLine(text string) string {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return text
-}
-
-func decode(data json.RawMessage) (map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var object map[string]any
-	if err := decoder.Decode(&object); err != nil {
-		return nil, errors.New("the data is not a JSON object")
-	}
-	for name, value := range object {
-		object[name] = numbers(value)
-	}
-	return object, nil
-}
-
-// numbers replaces the numbers in a decoded value by int64 or float64.
-func numbers(value any) any {
-	switch value := value.(type) {
-	case json.Number:
-		if whole, err := value.Int64(); err == nil {
-			return whole
-		}
-		number, err := value.Float64()
-		if err != nil {
-			return value.String() // out of range: it compares with no number
-		}
-		return number
-	case map[string]any:
-		for name, member := range value {
-			value[name] = numbers(member)
-		}
-	case []any:
-		for i, element := range value {
-			value[i] = numbers(element)
-		}
-	}
-	return value
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/saga/pattern"
 )
 
 const (
@@ -33,12 +35,20 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 	if err != nil {
 		return nil, errors.New("is not valid JSON")
 	}
+	if nested(value, maxNesting) {
+		return nil, fmt.Errorf("is nested deeper than %d levels", maxNesting)
+	}
 	if draft := draftOf(value); draft != "" && strings.TrimSuffix(draft, "#") != draft2020 {
 		return nil, fmt.Errorf("$schema must be %s, if it is given", draft2020)
+	}
+	if refused, costly := uncompiled(value); costly {
+		return refused, nil
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.UseLoader(nowhere{})
+	patterns := &engine{known: make(map[string]*pattern.Pattern)}
+	compiler.UseRegexpEngine(patterns.compile)
 	if err := compiler.AddResource(location, value); err != nil {
 		return nil, fmt.Errorf("is not a JSON Schema: %s", short(err.Error()))
 	}
@@ -46,10 +56,24 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is not a JSON Schema: %s", short(explain(err)))
 	}
-	if endless(compiled.Validate(map[string]any{})) {
+	facts := newFacts(compiled, patterns)
+	if empty := map[string]any{}; facts.refusal == nil && facts.affordable(compiled, empty) && endless(compiled.Validate(empty)) {
 		return nil, errors.New("refers to itself without end")
 	}
-	return schema{compiled}, nil
+	return schema{compiled: compiled, facts: facts}, nil
+}
+
+// nested reports whether the arrays and objects of a value have more levels than a limit.
+func nested(value any, limit int) bool {
+	deeper := func(inner any) bool { return nested(inner, limit-1) }
+	switch value := value.(type) {
+	case map[string]any:
+		return limit == 0 || slices.ContainsFunc(slices.Collect(maps.Values(value)), deeper)
+	case []any:
+		return limit == 0 || slices.ContainsFunc(value, deeper)
+	default:
+		return false
+	}
 }
 
 // endless reports whether a validation met a reference that leads back to itself for the same value.
@@ -91,13 +115,19 @@ type nowhere struct{}
 
 func (nowhere) Load(string) (any, error) { return nil, errOutside }
 
-type schema struct{ compiled *jsonschema.Schema }
+type schema struct {
+	compiled *jsonschema.Schema // nil: it was too costly to compile
+	facts    *facts
+}
 
 // Check returns what is wrong with a value.
 func (s schema) Check(value json.RawMessage) saga.Faults {
 	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
 	if err != nil {
 		return saga.Faults{{Message: "is not valid JSON"}}
+	}
+	if s.compiled == nil || !s.facts.affordable(s.compiled, decoded) {
+		return saga.Faults{{Message: s.facts.costly()}}
 	}
 	return faults(s.compiled.Validate(decoded))
 }

@@ -11,8 +11,9 @@ func imports() map[string][]string {
 	return map[string][]string{
 		"saga":                     {"saga/rawjson"},
 		"saga/rawjson":             {},
-		"saga/condition":           {"saga"},
-		"saga/schema":              {"saga"},
+		"saga/condition":           {"saga", "saga/pattern"},
+		"saga/schema":              {"saga", "saga/pattern"},
+		"saga/pattern":             {},
 		"saga/sagatest":            {"saga", "steps", "steps/wire", "client", "internal/engine", "internal/record", "internal/definitions", "store/memory"}, // what users test with
 		"internal/definitions":     {"saga", "saga/condition", "saga/schema"},
 		"internal/record":          {"saga", "steps/wire"},
