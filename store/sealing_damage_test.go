@@ -77,7 +77,7 @@ func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
 	other := openSealed(t, url, sealedBy(t, key("k1", 1)))
 	keyed := openSealed(t, url, sealedBy(t, key("k2", 2), key("k1", 1)))
 	wrong := open(t, store.Config{DatabaseURL: url, Keys: sealedBy(t, key("k2", 3), key("k1", 1))})
-	w, clear, d := storetest.NewFixture(t, keyed), storetest.NewFixture(t, other), damage{t, connect(t, url)}
+	w, plain, d := storetest.NewFixture(t, keyed), storetest.NewFixture(t, other), damage{t, connect(t, url)}
 	_, err := keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut, s.Rate = 2, 0.01; return nil })
 	require.NoError(t, err)
 	claim := record.HeldClaim{Queue: "inventory", Limit: 10}
@@ -102,9 +102,9 @@ func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
 
 	_, err = keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { *s = record.QueueSettings{}; return nil })
 	require.NoError(t, err)
-	clear.Held, w.Held = false, false
-	sealed, plain := w.Start(saga.Start{}), clear.Start(saga.Start{})
-	d.exec(`delete from outbox where saga_id <> all($1)`, []string{sealed.ID, plain.ID})
+	plain.Held, w.Held = false, false
+	sealed, unsealed := w.Start(saga.Start{}), plain.Start(saga.Start{})
+	d.exec(`delete from outbox where saga_id <> all($1)`, []string{sealed.ID, unsealed.ID})
 	expire := func() {
 		_, err := d.conn.Exec(t.Context(), `update outbox set claimed_until = now(), leased = false`)
 		require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
 	claimed, err := other.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, claimed, 1)
-	assert.Equal(t, plain.ID, claimed[0].ID.Saga)
+	assert.Equal(t, unsealed.ID, claimed[0].ID.Saga)
 	claimed, err = keyed.ClaimOutbox(t.Context(), record.OutboxClaim{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, claimed, 1)

@@ -2,11 +2,9 @@ package store_test
 
 import (
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/store"
@@ -45,7 +43,7 @@ func TestReadinessMeansThatEveryTableOfASagaCanBeWritten(t *testing.T) {
 		require.NoError(t, err)
 		err = s.Ping(t.Context())
 		require.Error(t, err)
-		assert.True(t, strings.Contains(err.Error(), "lock timeout"), "%v", err)
+		require.ErrorContains(t, err, "lock timeout")
 		require.NoError(t, tx.Rollback(t.Context()))
 		require.NoError(t, s.Ping(t.Context()), "and it recovers")
 	}

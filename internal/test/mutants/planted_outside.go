@@ -4,7 +4,21 @@ package main
 func outsideMutants() []mutant {
 	core := []layer{specifications()}
 	plans := []layer{{"plans", []string{"./store", "-run", "TestPlansOfEmpty|TestABacklog|TestRetentionDeletes"}}}
+	conditions := []layer{{"conditions", []string{"./saga/condition"}}}
 	return []mutant{
+		{
+			"a comparison of large values that costs nothing", "saga/condition/guard.go",
+			"t.equal(args[0], args[1])", "t.add(1)", conditions,
+		},
+		{
+			"members of an object in another order each time", "saga/condition/data.go",
+			"slices.SortFunc(keys, compareKeys)", "_ = slices.SortFunc[[]ref.Val]", conditions,
+		},
+		{
+			"a schema that refers to itself many times over", "saga/schema/facts.go",
+			"total = min(total+count(inner), maxApplied+1)", "total = max(total, count(inner))",
+			[]layer{{"schemas", []string{"./saga/schema"}}},
+		},
 		{
 			"published events that are compared with each place", "store/events.go",
 			"and e.sink || '' = $1 and", "and e.sink = $1 and", plans,
