@@ -42,8 +42,11 @@ func (s *Store) leaveLacked(ctx context.Context, broken []claimedRow) (rest []cl
 	if !slices.ContainsFunc(broken, isSealed) {
 		return broken, 0, nil
 	}
-	if err := s.lackedKeys(ctx, s.pool); err == nil || !errors.Is(err, record.ErrPayloadKeys) {
-		return broken, 0, err
+	switch err := s.lackedKeys(ctx, s.pool); {
+	case err == nil:
+		return broken, 0, nil
+	case !errors.Is(err, record.ErrPayloadKeys):
+		return nil, 0, err // their leases end
 	}
 	var ids []saga.CommandID
 	for _, row := range broken {
@@ -56,6 +59,10 @@ func (s *Store) leaveLacked(ctx context.Context, broken []claimedRow) (rest []cl
 	}
 	if len(ids) == 0 {
 		return rest, 0, nil
+	}
+	sagas, local := localColumns(ids)
+	if err := s.changeOutbox(ctx, "free the places of commands", freeAnswered, sagas, local); err != nil {
+		return rest, 0, err
 	}
 	if err := s.ReleaseOutbox(ctx, ids); err != nil {
 		return rest, 0, err

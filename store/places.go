@@ -81,8 +81,10 @@ func countPlaces(ctx context.Context, tx pgx.Tx, queue string) (out int, err err
 	return out, err
 }
 
-// answers is true of a dead letter d whose command a saga may still await, but that is not out any more.
-const answers = `(d.reason = '` + record.ReasonUnreadableSaga + `' or d.source in ('` + record.SourceCommand + `', 'commands'))`
+// answers is true of a dead letter d whose command a saga may still await, but that is not out any more. A worker may still be busy
+// with one that reached its delivery limit. The index dead_letters_answers has them.
+const answers = `(d.reason = '` + record.ReasonUnreadableSaga + `' or d.source in ('` + record.SourceCommand + `', 'commands'))
+	and d.reason <> 'delivery_limit'`
 
 // freeAnswered deletes places, unless countPlaces is deleting them.
 const freeAnswered = `with found as materialized (
@@ -96,14 +98,19 @@ const freeAnswered = `with found as materialized (
 // queueAnswered frees the places of commands that are not out any more although their sagas say so.
 func queueAnswered(b *pgx.Batch, commands []saga.CommandID) {
 	if len(commands) > 0 {
-		var sagas, local []string
-		for _, id := range commands {
-			if storable(id.Saga, id.String()) {
-				sagas, local = append(sagas, id.Saga), append(local, localID(id))
-			}
-		}
+		sagas, local := localColumns(commands)
 		b.Queue(freeAnswered, sagas, local)
 	}
+}
+
+// localColumns returns commands as columns: their sagas, and their ids without these.
+func localColumns(commands []saga.CommandID) (sagas, local []string) {
+	for _, id := range commands {
+		if storable(id.Saga, id.String()) {
+			sagas, local = append(sagas, id.Saga), append(local, localID(id))
+		}
+	}
+	return sagas, local
 }
 
 // SagasOut returns the first sagas of the scope whose commands take places in a capped queue, oldest first, up to record.MaxSagasOut.

@@ -78,7 +78,7 @@ func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
 	keyed := openSealed(t, url, sealedBy(t, key("k2", 2), key("k1", 1)))
 	wrong := open(t, store.Config{DatabaseURL: url, Keys: sealedBy(t, key("k2", 3), key("k1", 1))})
 	w, plain, d := storetest.NewFixture(t, keyed), storetest.NewFixture(t, other), damage{t, connect(t, url)}
-	_, err := keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut, s.Rate = 2, 0.01; return nil })
+	_, err := keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = 1; return nil })
 	require.NoError(t, err)
 	claim := record.HeldClaim{Queue: "inventory", Limit: 10}
 	w.Held = true
@@ -95,14 +95,22 @@ func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
 		require.NoError(t, err, "it knows now")
 		require.Empty(t, released)
 	}
-	released, err := keyed.ReleaseHeld(t.Context(), claim)
+	plain.Held = true
+	openable := plain.Start(saga.Start{})
+	released, err := other.ReleaseHeld(t.Context(), claim)
+	require.NoError(t, err)
+	require.Len(t, released, 1, "what it left has no place")
+	assert.Equal(t, openable.ID, released[0].ID.Saga)
+	plain.Held = false
+	plain.Apply(openable.ID, storetest.Succeed(openable.ID, "reserve", `{}`))
+	released, err = keyed.ReleaseHeld(t.Context(), claim)
 	require.ErrorContains(t, err, damaged, "what nothing opens waits longer each time")
 	require.Len(t, released, 1, "neither its place nor its token is taken")
 	assert.Equal(t, sealed.ID, released[0].ID.Saga)
 
 	_, err = keyed.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { *s = record.QueueSettings{}; return nil })
 	require.NoError(t, err)
-	plain.Held, w.Held = false, false
+	w.Held = false
 	sealed, unsealed := w.Start(saga.Start{}), plain.Start(saga.Start{})
 	d.exec(`delete from outbox where saga_id <> all($1)`, []string{sealed.ID, unsealed.ID})
 	expire := func() {

@@ -18,7 +18,7 @@ const (
 			cross join unnest(t.privileges::text[]) p (privilege)) n
 		where not has_table_privilege(to_regclass(n.name), n.privilege)`
 
-	// lockForWriting waits for other sessions' locks as a write would, but not for as long.
+	// lockForWriting waits for other sessions' locks as a write would, for a second for each table.
 	lockForWriting = `lock table sagas, saga_decisions, outbox, idempotency_keys, business_keys, dead_letters, events, audit_waiting
 		in row exclusive mode`
 )

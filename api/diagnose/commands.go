@@ -106,7 +106,7 @@ func (e Evidence) taken(c command) bool {
 }
 
 // unpublished explains a command that is still in the outbox for longer than usual. The relay publishes it again in any
-// case; the time of the next attempt is unknown unless the broker has refused the command.
+// case; the time of the next attempt is unknown unless the broker has refused the command or its row is broken.
 func (e Evidence) unpublished(c command) (finding, bool) {
 	row, waiting := e.Outbox[c.id.String()]
 	if !waiting {
@@ -129,7 +129,7 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 		found.cause, found.message = resource.CauseRefusedByBroker, queueRefusesMessage(name, queue, problem.Reason)
 	case problem.Kind == record.QueueNotConfirming:
 		found.cause, found.message = resource.CauseNotPublished, notConfirmingMessage(name, queue, problem.Reason)
-	case row.Reason != "":
+	case row.Reason != "" && !row.RetryAt.IsZero():
 		found.cause, found.since, found.next = resource.CauseNotPublished, row.CreatedAt, published(name, row.RetryAt)
 		found.message = unpublishableMessage(name, row.Reason)
 	case e.Broker != nil || e.Now.Sub(row.CreatedAt) > publishAllowance:

@@ -69,7 +69,7 @@ type OutboxEvidence struct {
 	Since    *Time    `json:"since" format:"date-time"`
 	Attempts int      `json:"attempts" doc:"Number of failed attempts to publish it"`
 	Reason   string   `json:"reason,omitempty" doc:"Error text of the broker"`
-	RetryAt  *Time    `json:"retry_at,omitempty" format:"date-time" doc:"Next attempt to publish it, if the broker refused it"`
+	RetryAt  *Time    `json:"retry_at,omitempty" format:"date-time" doc:"Next attempt to publish it, if the broker refused it or it cannot be published as stored"`
 	Before   *int64   `json:"before,omitempty" doc:"If it is held back: commands that leave before it, at most 10,000"`
 	SagasOut []string `json:"sagas_out,omitempty" doc:"If a cap holds it back: up to 3 sagas whose commands are out of the queue"`
 }

@@ -77,11 +77,13 @@ func TestACommandThatAFullQueueDropsIsLost(t *testing.T) {
 func TestADeadLetterUnderConsiderationIsRedeliveredAfterAStop(t *testing.T) {
 	t.Parallel()
 	b := newFaultyStore(t, memory.Config{})
-	e, ids := b.started(t, engine.Config{}, payment(), 1)
-	ctx, stop := context.WithCancel(t.Context())
+	paused := make(chan struct{}, 1)
+	config := engine.Config{}
+	config.Pause = func(context.Context, time.Duration) bool { paused <- struct{}{}; return false } // the stop ends it
+	e, ids := b.started(t, config, payment(), 1)
 	settled := make(chan bool, 1)
-	stop()
-	e.ReceiveDead(ctx, overflowed(ids[0]+"/reserve/execute/1"), func(ok bool) { settled <- ok })
+	e.ReceiveDead(t.Context(), overflowed(ids[0]+"/reserve/execute/1"), func(ok bool) { settled <- ok })
+	<-paused
 	require.False(t, <-settled)
 	require.Empty(t, letters(t, b.Store))
 }

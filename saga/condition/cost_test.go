@@ -15,7 +15,7 @@ import (
 )
 
 // soon is far more than an evaluation takes, and far less than these took without their cost.
-const soon = 5 * time.Second
+const soon = 30 * time.Second
 
 func list(element string, times int) string {
 	return "[" + strings.TrimSuffix(strings.Repeat(element+",", times), ",") + "]"

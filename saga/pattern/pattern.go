@@ -19,6 +19,9 @@ const (
 	foldCost  = 3_000 // a range of letters beyond ASCII without regard to case, whose letters are looked up one by one
 )
 
+// hugeSize is far beyond what the parser accepts.
+const hugeSize = 1 << 30
+
 // Limits of the matcher that backtracks, as in package regexp. It takes a fraction of the time.
 const (
 	backtrackSize = 500
@@ -57,15 +60,32 @@ func New(text string, limit int) (*Pattern, error) {
 // ParseCost returns what it costs at most to read an expression, in instructions. It looks at the text only.
 func ParseCost(text string) int {
 	cost := len(text)/2 + tableCost*(strings.Count(text, `\p`)+strings.Count(text, `\P`))
-	if !folds(text) {
+	begin := strings.IndexByte(text, '[')
+	if begin < 0 || !folds(text) {
 		return cost
 	}
-	for at := range len(text) - 1 {
-		if next := text[at+1]; text[at] == '-' && (next == '\\' || next >= 0x80) {
+	for rest := text[begin:]; ; {
+		_, end, found := strings.Cut(rest, "-")
+		if !found {
+			return cost
+		}
+		if farLetter(end) {
 			cost += foldCost
 		}
+		rest = end
 	}
-	return cost
+}
+
+// farLetter reports whether a text may begin with a letter beyond ASCII, written as itself or by its number: the end of a wide range.
+func farLetter(text string) bool {
+	switch {
+	case text == "":
+		return false
+	case text[0] == '\\':
+		return len(text) > 1 && (text[1] == 'x' || text[1] >= '0' && text[1] <= '7')
+	default:
+		return text[0] >= 0x80
+	}
 }
 
 // folds reports whether an expression has the flag i somewhere.
@@ -110,7 +130,11 @@ func size(part *syntax.Regexp) int {
 	case syntax.OpStar, syntax.OpPlus, syntax.OpQuest:
 		return inner + 1
 	case syntax.OpRepeat:
-		return (max(part.Min, part.Max) + 1) * (inner + 1)
+		times := max(part.Min, part.Max, 1)
+		if part.Min == 1 && part.Max == 1 {
+			return inner // it may be nested a thousand times
+		}
+		return min(times*inner+times+1, hugeSize)
 	default: // one instruction: a class, a boundary
 		return 1
 	}

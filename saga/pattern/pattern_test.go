@@ -11,10 +11,16 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga/pattern"
 )
 
+// nestedOnce repeats a pattern once, so many times over.
+func nestedOnce(text string, levels int) string {
+	return strings.Repeat("(?:", levels) + text + strings.Repeat("){1}", levels)
+}
+
 func TestTheSizeOfAPatternIsKnownBeforeItIsCompiled(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		``, `a`, `abc`, `^[a-z]+@[a-z]+\.com$`, `(a{0,30}){0,30}`, `((a|b)*c?){2,}`, `\pL{3,7}`, `(?i)straße`, `a|bc|[d-f]`, `(?:a*)*`, `(?:(?:a{10}){10}){10}`,
+		nestedOnce("x{1000}", 64), nestedOnce("x", 10), `x{0}`, `(?:xy){2,}`, `x{1,1}`,
 	} {
 		size, err := pattern.Size(text)
 		require.NoError(t, err)
@@ -41,7 +47,11 @@ func TestAPatternBeyondTheLimitIsNotCompiled(t *testing.T) {
 		`(?i)^[a-zà-ÿ' -]{1,100}$`:                      true,
 		`^\p{L}[\p{L}\p{M}' -]{0,99}$`:                  true,
 		`(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)`: true,
-		`^.{0,1000}$`: true,
+		`^.{0,1000}$`:                                       true,
+		`(?i)^[a-z]\d-\d{3}-\d{2}-\d{4}-\d{2}$`:             true,
+		`(?i)^[\w-\.]+$|[é-]-naïve`:                         true,
+		nestedOnce(strings.Repeat("x{1000}", 3000), 64):     false,
+		nestedOnce("x{1000}", 900):                          true,
 		`^(?:[1-9]?\d|1\d\d|2[0-5]\d)(?:\.(?:\d{1,3})){3}$`: true,
 	} {
 		compiled, err := pattern.New(text, pattern.MaxSize)

@@ -16,7 +16,7 @@ func applied(s *jsonschema.Schema) iter.Seq[*jsonschema.Schema] {
 				return
 			}
 		}
-		for _, list := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf, slices.Collect(maps.Values(s.DependentSchemas))} {
+		for _, list := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf, sorted(s.DependentSchemas)} {
 			for _, inner := range list {
 				if !yield(inner) {
 					return
@@ -39,7 +39,7 @@ func children(s *jsonschema.Schema) iter.Seq[*jsonschema.Schema] {
 	if s.DynamicRef != nil {
 		found = append(found, s.DynamicRef.Ref)
 	}
-	found = slices.AppendSeq(found, maps.Values(s.Properties))
+	found = append(found, sorted(s.Properties)...)
 	found = slices.AppendSeq(found, maps.Values(s.PatternProperties))
 	found = append(found, s.PrefixItems...)
 	for _, of := range []any{s.AdditionalProperties, s.Items, s.AdditionalItems} {
@@ -51,4 +51,13 @@ func children(s *jsonschema.Schema) iter.Seq[*jsonschema.Schema] {
 		}
 	}
 	return slices.Values(found)
+}
+
+// sorted returns schemas in the order of their names, so that what is counted does not depend on that of a map.
+func sorted(named map[string]*jsonschema.Schema) []*jsonschema.Schema {
+	list := make([]*jsonschema.Schema, 0, len(named))
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		list = append(list, named[name])
+	}
+	return list
 }

@@ -70,6 +70,9 @@ func (m *meter) visit(s *jsonschema.Schema, value any, depth, place int) {
 	if s.Bool != nil || place > m.facts.count { // the library stops at a reference that leads back to itself
 		return
 	}
+	if m.facts.mistyped(s, value) {
+		return // the library goes no further either
+	}
 	if s.DynamicRef != nil || s.RecursiveRef != nil {
 		m.spend(2 * depth) // all schemas above are asked where it leads to
 	}
@@ -83,8 +86,12 @@ func (m *meter) visit(s *jsonschema.Schema, value any, depth, place int) {
 		m.text(s, value)
 	}
 	for inner := range m.facts.inPlace(s) {
+		if inner == nil || inner == s.If || inner == s.Then || inner == s.Else {
+			continue
+		}
 		m.visit(inner, value, depth+1, place+1)
 	}
+	m.branch(s, value, depth, place)
 }
 
 // compare counts the comparisons of a value with the constants of a schema.

@@ -18,6 +18,7 @@ type facts struct {
 	constants map[*jsonschema.Schema]int      // cost of comparing with the constants of a schema
 	numeric   map[*jsonschema.Schema]int      // bounds that a schema compares a number with
 	names     map[*jsonschema.Schema]int      // names that a schema looks up in each object
+	types     map[*jsonschema.Schema][]string // types that a schema allows
 	anchors   map[string][]*jsonschema.Schema // by name, the schemas that a dynamic reference may lead to
 	recursive []*jsonschema.Schema            // those that $recursiveRef may lead to
 	refusal   error
@@ -27,7 +28,7 @@ type facts struct {
 func newFacts(root *jsonschema.Schema, patterns *engine) *facts {
 	f := &facts{
 		constants: make(map[*jsonschema.Schema]int), names: make(map[*jsonschema.Schema]int),
-		numeric: make(map[*jsonschema.Schema]int), anchors: make(map[string][]*jsonschema.Schema),
+		numeric: make(map[*jsonschema.Schema]int), types: make(map[*jsonschema.Schema][]string), anchors: make(map[string][]*jsonschema.Schema),
 	}
 	seen := map[*jsonschema.Schema]bool{root: true}
 	all := []*jsonschema.Schema{root}
@@ -71,7 +72,10 @@ func (f *facts) note(s *jsonschema.Schema) {
 			bounds += 1 + (bound.Num().BitLen()+bound.Denom().BitLen())/boundBits
 		}
 	}
-	if s.Types != nil && slices.Contains(s.Types.ToStrings(), "integer") {
+	if s.Types != nil {
+		f.types[s] = s.Types.ToStrings()
+	}
+	if slices.Contains(f.types[s], "integer") {
 		bounds++
 	}
 	if bounds > 0 {

@@ -14,6 +14,9 @@ func numberCost(number json.Number) int {
 		if err != nil {
 			return maxCost
 		}
+		if exponent < -1<<20 || exponent > 1<<20 {
+			return maxCost
+		}
 		digits += max(exponent, -exponent)
 	}
 	if digits > 1<<20 {

@@ -36,7 +36,7 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 		return nil, errors.New("is not valid JSON")
 	}
 	if nested(value, maxNesting) {
-		return nil, fmt.Errorf("is nested deeper than %d levels", maxNesting)
+		return schema{facts: &facts{refusal: fmt.Errorf("is nested deeper than %d levels", maxNesting)}}, nil
 	}
 	if draft := draftOf(value); draft != "" && strings.TrimSuffix(draft, "#") != draft2020 {
 		return nil, fmt.Errorf("$schema must be %s, if it is given", draft2020)
