@@ -69,3 +69,25 @@ func (s *Store) leaveLacked(ctx context.Context, broken []claimedRow) (rest []cl
 	}
 	return rest, len(ids), fmt.Errorf("%d commands are left to other replicas: %w: %v", len(ids), record.ErrPayloadKeys, *s.lacked.Load())
 }
+
+// markLacked adds record.ErrPayloadKeys to the faults of sagas that cannot be read because this replica lacks their key.
+func (s *Store) markLacked(ctx context.Context, q queryer, sagas map[string]record.StoredSaga) error {
+	asked := false
+	for id, one := range sagas {
+		sealed, is := errors.AsType[*seal.Error](one.Unreadable)
+		if !is {
+			continue
+		}
+		if !asked {
+			if err := s.lackedKeys(ctx, q); err != nil && !errors.Is(err, record.ErrPayloadKeys) {
+				return err
+			}
+			asked = true
+		}
+		if slices.Contains(*s.lacked.Load(), sealed.Key) {
+			one.Unreadable = fmt.Errorf("%w: %w", record.ErrPayloadKeys, one.Unreadable)
+			sagas[id] = one
+		}
+	}
+	return nil
+}

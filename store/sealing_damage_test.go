@@ -127,3 +127,33 @@ func TestAReplicaThatLacksAKeyLeavesCommandsToOthers(t *testing.T) {
 	require.Len(t, claimed, 1)
 	assert.Equal(t, sealed.ID, claimed[0].ID.Saga)
 }
+
+// What is said of the saga tells the engine that another replica can decide on it. A damaged one no replica can read.
+func TestASagaWhoseKeyAReplicaLacksIsUnreadableThereOnly(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	other := openSealed(t, url, sealedBy(t, key("k1", 1)))
+	keyed := openSealed(t, url, sealedBy(t, key("k2", 2), key("k1", 1)))
+	w, d := storetest.NewFixture(t, keyed), damage{t, connect(t, url)}
+	whole, damaged, foreign := w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID, w.Start(saga.Start{}).ID
+	d.exec(`update sagas set data = '"sealed:1:k1:zzzz"' where id = $1`, damaged)
+	d.exec(`update sagas set data = '"sealed:1:k9:zzzz"' where id = $1`, foreign)
+	faults := func(s *store.Store) (unreadable map[string]record.StoredSaga) {
+		err := s.Transact(t.Context(), record.Batch{SagaIDs: []string{whole, damaged, foreign}}, func(loaded record.Loaded) (record.Changes, error) {
+			unreadable = loaded.Unreadable
+			return record.Changes{}, nil
+		})
+		require.NoError(t, err)
+		return unreadable
+	}
+	found := faults(other)
+	require.Len(t, found, 3)
+	assert.ErrorIs(t, found[whole].Unreadable, record.ErrPayloadKeys)
+	assert.NotErrorIs(t, found[damaged].Unreadable, record.ErrPayloadKeys)
+	assert.NotErrorIs(t, found[foreign].Unreadable, record.ErrPayloadKeys)
+	found = faults(keyed)
+	require.Len(t, found, 2)
+	for _, one := range found {
+		assert.NotErrorIs(t, one.Unreadable, record.ErrPayloadKeys)
+	}
+}

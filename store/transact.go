@@ -64,6 +64,9 @@ func (s *Store) transact(
 	if err := addParents(ctx, conn, load.unreadable); err != nil {
 		return fmt.Errorf("load the parents of unreadable sagas: %w", err)
 	}
+	if err := s.markLacked(ctx, conn, load.unreadable); err != nil {
+		return fmt.Errorf("check the payload keys: %w", err)
+	}
 	loaded, err := load.loaded()
 	if err != nil {
 		return fmt.Errorf("load: %w", err)

@@ -33,8 +33,9 @@ type faultyStore struct {
 	batches     []int // number of sagas and starts in each batch that was tried
 	loads       map[string]int
 	extra       []record.DueSaga
-	rounds      int // polls
-	answersLost int // commits whose answer is an error
+	rounds      int  // polls
+	lacksKey    bool // that is why rows are unreadable
+	answersLost int  // commits whose answer is an error
 }
 
 func newFaultyStore(t *testing.T, config memory.Config) *faultyStore {
@@ -70,7 +71,7 @@ func (b *faultyStore) Transact(ctx context.Context, batch record.Batch, decide f
 		b.mu.Lock()
 		for _, id := range batch.SagaIDs {
 			if b.unreadable[id] {
-				loaded.Unreadable[id] = unread(loaded.Instances[id])
+				loaded.Unreadable[id] = unread(loaded.Instances[id], b.lacksKey)
 				delete(loaded.Instances, id)
 			}
 			if in, found := loaded.Instances[id]; found && b.spoiled[id] && !in.Status.Terminal() {
@@ -92,9 +93,13 @@ func (b *faultyStore) Transact(ctx context.Context, batch record.Batch, decide f
 }
 
 // unread returns a saga whose progress cannot be read.
-func unread(in saga.Instance) record.StoredSaga {
+func unread(in saga.Instance, lacksKey bool) record.StoredSaga {
 	in.Progress = saga.Progress{Parent: in.Parent}
-	return record.StoredSaga{Instance: in, Unreadable: fmt.Errorf("saga %s: %w", in.ID, record.ErrUnreadable)}
+	fault := fmt.Errorf("saga %s: %w", in.ID, record.ErrUnreadable)
+	if lacksKey {
+		fault = fmt.Errorf("%w: %w", record.ErrPayloadKeys, fault)
+	}
+	return record.StoredSaga{Instance: in, Unreadable: fault}
 }
 
 func (b *faultyStore) Saga(ctx context.Context, id string) (record.StoredSaga, error) {
@@ -102,7 +107,7 @@ func (b *faultyStore) Saga(ctx context.Context, id string) (record.StoredSaga, e
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil && b.unreadable[id] {
-		found = unread(found.Instance)
+		found = unread(found.Instance, b.lacksKey)
 	}
 	return found, err
 }

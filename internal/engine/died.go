@@ -37,7 +37,7 @@ func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, s
 			dead.Queue = worker // where it was going, as definitions name it
 		}
 	}
-	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, keepDead: true, done: e.settling(settle)}
+	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, keepDead: true, done: e.settling(ctx, settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
 		r.kind, r.sagaID, r.cause = applyEvent, id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
@@ -55,7 +55,7 @@ func (e *Engine) receiveDeadStart(ctx context.Context, message wire.Message, set
 	if e.config.DecodeStart == nil {
 		dead := e.deadLetter(message, sourceStart)
 		explain(dead, deathReason(message), "the broker dead-lettered the message")
-		if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
+		if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(ctx, settle)}); err != nil {
 			settle(false)
 		}
 		return

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/failpoint"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -24,6 +25,8 @@ const (
 	reasonMalformedReply = "malformed_reply"
 	reasonMalformedStart = "malformed_start"
 	reasonRejected       = "rejected_by_store"
+	// elsewherePause is about how long a message waits that this replica gives back for another one. It may get it again itself.
+	elsewherePause = 250 * time.Millisecond
 	// maxKeptBody limits the stored part of a body. The broker connection has the same limit.
 	maxKeptBody = 8 << 20
 )
@@ -33,7 +36,7 @@ const (
 func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	failpoint.Reach("engine/receiving")
 	dead := e.deadLetter(message, sourceReplies)
-	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, user: message.UserID, done: e.settling(settle)}
+	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, user: message.UserID, done: e.settling(ctx, settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
 		explain(dead, reasonMalformedReply, err.Error())
@@ -108,15 +111,23 @@ func (e *Engine) deadLetterStart(ctx context.Context, message wire.Message, reas
 	if gone, is := errors.AsType[*record.SagaGoneError](why); is {
 		dead.SagaID = gone.SagaID
 	}
-	if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(settle)}); err != nil {
+	if err := e.lane(dead.ID).add(ctx, &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, done: e.settling(ctx, settle)}); err != nil {
 		settle(false)
 	}
 }
 
 // settling returns a callback that settles the message of a request. Only a message that was not stored is redelivered;
 // a fault of its saga, or a missing saga, is final.
-func (e *Engine) settling(settle func(ok bool)) func(answer) {
+func (e *Engine) settling(ctx context.Context, settle func(ok bool)) func(answer) {
 	return func(a answer) {
+		if a.elsewhere {
+			e.warn("elsewhere", "left a message to another replica, which has the key of its saga", "error", record.ErrPayloadKeys)
+			go func() { // ends after the pause, or with ctx
+				e.config.Pause(ctx, elsewherePause)
+				settle(false)
+			}()
+			return
+		}
 		ok := a.err == nil || isFinal(a.err)
 		if a.err != nil && ok {
 			e.config.Logger.Debug("a message changed nothing", "error", a.err)

@@ -60,12 +60,13 @@ const (
 
 // answer is the result of a request.
 type answer struct {
-	instance saga.Instance
-	existed  bool
-	refused  *saga.Refusal
-	busy     bool // not decided: another replica is changing the saga
-	inOutbox bool // not decided: the command that the broker dead-lettered is still in the outbox
-	err      error
+	instance  saga.Instance
+	existed   bool
+	refused   *saga.Refusal
+	busy      bool // not decided: another replica is changing the saga
+	elsewhere bool // not decided: this replica lacks the key of the saga's data
+	inOutbox  bool // not decided: the command that the broker dead-lettered is still in the outbox
+	err       error
 }
 
 // size estimates the bytes of the request and of the commands that it is sure to produce.

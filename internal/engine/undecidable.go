@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -9,10 +10,13 @@ import (
 )
 
 // undecidable answers an event of a saga on which no decision is possible. Messages become dead letters, because the
-// saga may be repaired. The store handles an abandon.
+// saga may be repaired, unless another replica can read it. The store handles an abandon.
 func (b *batchState) undecidable(r *request, s *sagaState) answer {
 	if action, acts := r.cause.(saga.Action); acts && action.Name == saga.ActionAbandon {
 		return b.abandon(r, s, action)
+	}
+	if r.dead != nil && !r.keepDead && errors.Is(s.fault, record.ErrPayloadKeys) {
+		return answer{elsewhere: true}
 	}
 	if r.dead != nil && !r.keepDead {
 		b.addDeadLetter(r, record.ReasonUnreadableSaga, "no decision is possible on the saga")
