@@ -35,6 +35,11 @@ func damageMutants() []mutant {
 			"case when not ` + sound(\"s.progress\") + ` then '[]'::json", "case when false and not ` + sound(\"s.progress\") + ` then '[]'::json", tables,
 		},
 		{
+			"a reply put with the dead letters by a replica that lacks its key", "internal/engine/undecidable.go",
+			"!r.keepDead && errors.Is(s.fault, record.ErrPayloadKeys)", "r.keepDead && errors.Is(s.fault, record.ErrPayloadKeys)",
+			[]layer{{"engine", []string{"./internal/engine", "-run", "AnotherReplica"}}},
+		},
+		{
 			"a replica that keeps commands which it cannot open", "store/lackedkeys.go",
 			"if len(ids) == 0 {", "if true {", keys,
 		},

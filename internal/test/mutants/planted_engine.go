@@ -25,10 +25,6 @@ func engineMutants() []mutant {
 			"d.at.Sub(sent) > quickDeath", "d.at.Sub(sent) < 0", engine,
 		},
 		{
-			"a reply put with the dead letters by a replica that lacks its key", "internal/engine/undecidable.go",
-			"!r.keepDead && errors.Is(s.fault, record.ErrPayloadKeys)", "!r.keepDead && r.user != r.user", engine,
-		},
-		{
 			"a refused command counted as a loss", "internal/engine/overflow.go",
 			"if b.loaded.Unpublished[r.sagaID][lost.Command.String()] {", "if b.loaded.Unpublished[r.sagaID][lost.Command.Step] {", engine,
 		},
