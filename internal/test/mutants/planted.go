@@ -168,7 +168,7 @@ func messagingMutants() []mutant {
 		},
 		{
 			"a reply acknowledged before the commit", "internal/engine/intake.go",
-			"done: e.settling(settle)}\n\treply, err", "done: func(answer) {}}\n\tsettle(true)\n\treply, err", simulated,
+			"done: e.settling(ctx, settle)}\n\treply, err", "done: func(answer) {}}\n\tsettle(true)\n\treply, err", simulated,
 		},
 		{
 			"a relay that never polls the outbox", "internal/relay/relay.go",
