@@ -72,3 +72,33 @@ func TestAServerKnowsTheKeysOfPayloads(t *testing.T) {
 	_, err := server.Open(t.Context(), config)
 	require.ErrorContains(t, err, "payload keys: line 1: key k1: want the base64 of 32 bytes")
 }
+
+// A rotation in the wrong order: one replica encrypts with a key that the other lacks. That one gets replies and commands, too, and
+// leaves them to the first.
+func TestAReplicaThatLacksAKeyKeepsNothingFromTheOther(t *testing.T) {
+	t.Parallel()
+	url, prefix := env.Broker(t, "work")
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true, PayloadKeys: payloadKey("k1", 'a')}
+	lacking, _ := serving(t, config)
+	ready(t, lacking)
+	config.PayloadKeys = payloadKey("k2", 'b') + "\n" + payloadKey("k1", 'a')
+	keyed, _ := serving(t, config)
+	ready(t, keyed)
+	status, answer := request(t, http.MethodPut, keyed.URL()+"/v1/definitions/order", `{"steps":[{"name":"do","command":"work.do","timeout":"1h"}]}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	status, answer = request(t, http.MethodPatch, keyed.URL()+"/v1/queues/work", `{"max_out":5}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	work(t, url, prefix, "work", "work.do")
+	for range 20 {
+		begun := time.Now()
+		status, answer = request(t, http.MethodPost, keyed.URL()+"/v1/sagas?wait=20s", `{"definition":"order","data":{"card":"4111"}}`)
+		require.Equal(t, http.StatusCreated, status, answer)
+		require.Contains(t, answer, `"status":"completed"`)
+		assert.Less(t, time.Since(begun), 15*time.Second)
+	}
+	require.Empty(t, list[struct{ ID string }](t, keyed.URL()+"/v1/dead-letters"))
+	require.Eventually(t, func() bool {
+		status, checks, _ := payloadDetails(t, lacking)
+		return status == http.StatusServiceUnavailable && checks["payload_keys"] == "missing"
+	}, patience, 50*time.Millisecond)
+}
