@@ -79,7 +79,7 @@ func TestTheRejectionForAnUnreadableSagaFreesItsPlace(t *testing.T) {
 	rejected := time.Now()
 	command = next(t, commands)
 	assert.Less(t, time.Since(rejected), 10*time.Second)
-	assert.Equal(t, second.ID+"/work/execute/1", command.MessageId)
+	assert.Equal(t, second.ID+"/run/execute/1", command.MessageId)
 	queues, err := f.Queues(t.Context())
 	require.NoError(t, err)
 	for _, queue := range queues.Items {
@@ -98,7 +98,7 @@ func cappedJobs(t *testing.T, config server.Config) (f damagedFamily, start func
 	require.NoError(t, err)
 	t.Cleanup(database.Close)
 	f = damagedFamily{family, database}
-	f.define("job", `{"steps": [{"name": "work", "command": "work.do", "timeout": "1h"}]}`)
+	f.define("job", `{"steps": [{"name": "run", "command": "work.do", "timeout": "1h"}]}`)
 	one := 1
 	_, err = f.SetQueue(t.Context(), "work", client.QueueSettings{MaxOut: &one})
 	require.NoError(t, err)

@@ -144,19 +144,25 @@ func TestBrokenCommandsThatAreHeldBackDelayNoOther(t *testing.T) {
 	}
 }
 
-// A saga on which nothing can be decided sends no other attempt when its timeout is over. Then its command takes no place any more.
-func TestThePlaceOfASagaThatCannotBeReadEndsWithItsTimeout(t *testing.T) {
-	t.Parallel()
+// cappedAtOne returns a store whose queue lets one command out, holding back all that are sent, and a function that releases.
+func cappedAtOne(t *testing.T) (w *storetest.Fixture, d damage, released func() []wire.Command) {
+	t.Helper()
 	url := migrated(t)
-	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+	w, d = storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
 	_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = 1; return nil })
 	require.NoError(t, err)
 	w.Held = true
-	released := func() []wire.Command {
+	return w, d, func() []wire.Command {
 		commands, err := w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
 		require.NoError(t, err)
 		return commands
 	}
+}
+
+// A saga on which nothing can be decided sends no other attempt when its timeout is over. Then its command takes no place any more.
+func TestThePlaceOfASagaThatCannotBeReadEndsWithItsTimeout(t *testing.T) {
+	t.Parallel()
+	w, d, released := cappedAtOne(t)
 	first := w.Start(saga.Start{}).ID
 	require.Eventually(t, func() bool { return len(released()) == 1 }, 10*time.Second, 5*time.Millisecond)
 	d.exec(`delete from outbox where saga_id = $1`, first)
@@ -173,16 +179,7 @@ func TestThePlaceOfASagaThatCannotBeReadEndsWithItsTimeout(t *testing.T) {
 // An attempt does not end later than its timeout allows, so what SQL has written there holds no place.
 func TestAPlaceDoesNotOutliveTheTimeoutOfItsStep(t *testing.T) {
 	t.Parallel()
-	url := migrated(t)
-	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
-	_, err := w.SetQueue(t.Context(), "inventory", func(s *record.QueueSettings) error { s.MaxOut = 1; return nil })
-	require.NoError(t, err)
-	w.Held = true
-	released := func() (taken []wire.Command) {
-		taken, err := w.ReleaseHeld(t.Context(), record.HeldClaim{Queue: "inventory", Limit: 10})
-		require.NoError(t, err)
-		return taken
-	}
+	w, d, released := cappedAtOne(t)
 	out := w.Start(saga.Start{}).ID
 	require.Eventually(t, func() bool { return len(released()) == 1 }, 10*time.Second, 5*time.Millisecond)
 	at := func(d string) string {
