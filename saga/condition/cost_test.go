@@ -27,7 +27,7 @@ func text(bytes int) string { return strings.Repeat("a", bytes) }
 func costly() map[string]string {
 	numbers, few := list("1", 500_000), list("1", 100_000)
 	objects := list(`{"a":1,"b":"xx"}`, 50_000)
-	long := fmt.Sprintf(`{"s":%q,"l":%s}`, text(500_000), few)
+	long := fmt.Sprintf(`{"s":%q,"m":{"s":%[1]q},"l":%s}`, text(500_000), few)
 	shared := func(inside string) string { // a list that holds itself twice, thirty levels deep
 		expression, end := "[[1]].all(x0, ", ")"
 		for i := range 30 {
@@ -53,8 +53,15 @@ func costly() map[string]string {
 		`data.l.all(x, data[data.s] == 1 || true)`:                long,
 		`data.l.all(x, data[[data.s][0]] == 1 || true)`:           long,
 		`data.l.all(x, has(data[data.s].x) || true)`:              long,
+		`data.l.all(x, data[data.m.s] == 1 || true)`:              long,
+		`data.l.all(x, data[data.s + ""] == 1 || true)`:           long,
+		`data.l.all(x, data[true ? data.s : ""] == 1 || true)`:    long,
+		`data.l.all(x, {}[data.s] == 1 || true)`:                  long,
+		`data.l.all(x, {"a":{}}["a"][data.s] == 1 || true)`:       long,
+		`[data.s].all(y, data.l.all(x, data[y] == 1 || true))`:    long,
+		`[data.s].all(y, data.l.all(x, data.m[y] == 1 || true))`:  long,
 		`data.l.all(x, {data.s: 1} != {})`:                        long,
-		`data.l.all(x, data.s in ["a"] || true)`:                  long,
+		`data.l.all(x, data.s in [data.s] || true)`:               long,
 		`data.l.all(x, data.s in data || true)`:                   long,
 		`data.l.all(x, data.s <= data.s)`:                         long,
 		`data.l.all(x, size(data.s) > 0)`:                         long,
@@ -66,7 +73,7 @@ func costly() map[string]string {
 		`data.l.all(x, timestamp(data.s) > timestamp(0) || true)`: long,
 		`data.l.all(x, duration(data.s) == duration("1s")||true)`: long,
 		`data.l.all(x, bytes(data.s) == b"a" || true)`:            long,
-		`data.l.all(x, (true ? data.s : "") == "" || true)`:       long,
+		`data.l.all(x, (true ? data.s : "") == data.s)`:           long,
 		`data.l.all(x, timestamp(0).getHours("Europe/Rome") > 0)`: `{"l":` + few + `}`,
 		`data.l.all(x, timestamp(0).getHours("None") > 0||true)`:  `{"l":` + few + `}`,
 		shared(`x30 == x30`):                                      `{}`,
@@ -105,6 +112,10 @@ func TestConditionsOverLargeDataStayAffordable(t *testing.T) {
 		`data.email.matches("^[^@]+@[^@]+\\.[a-z]{2,}$")`,
 		`data.note.contains("b") || data.note.size() == 100000`,
 		`data.items == data.items`,
+		`!data.items.exists(i, i.sku == data.note)`,
+		`data.items.all(i, data.note != i.sku && !(data.note in i.tags))`,
+		`data.items.all(i, (i.qty > 1 ? data.note : i.sku) != "")`,
+		`data.items.map(i, {"sku": i.sku, "note": data.note}).size() == 10000`,
 	} {
 		compiled, err := compiler(t).Compile(expression)
 		require.NoError(t, err, expression)

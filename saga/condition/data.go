@@ -90,10 +90,16 @@ type literal struct {
 // Exec implements interpreter.InterpretableV2.
 func (l literal) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	made := l.InterpretableConstructor.Exec(frame)
-	if object, is := made.(traits.Mapper); is {
-		return &ordered{Mapper: object}
+	object, is := made.(traits.Mapper)
+	if !is {
+		return made
 	}
-	return made
+	t := toll{tracker: frame.CostTracker()}
+	for keys := object.Iterator(); keys.HasNext() == types.True; {
+		t.key(keys.Next())
+	}
+	t.settle()
+	return &ordered{Mapper: object}
 }
 
 // Eval implements interpreter.Interpretable.

@@ -132,6 +132,14 @@ func (c *call) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 
 // charge adds the cost of a call beyond what CEL counts.
 func (c *call) charge(t *toll, args []ref.Val) {
+	switch {
+	case c.function == operators.Equals || c.function == operators.NotEquals:
+		t.equal(args[0], args[1])
+		return
+	case c.function == operators.In || c.function == operators.OldIn:
+		t.search(args[0], args[1])
+		return
+	}
 	unit := textUnit
 	if overloads.IsTypeConversionFunction(c.function) || c.function == operators.Add {
 		unit = copyUnit
@@ -140,10 +148,6 @@ func (c *call) charge(t *toll, args []ref.Val) {
 		t.add(length(arg) / unit)
 	}
 	switch {
-	case c.function == operators.Equals || c.function == operators.NotEquals:
-		t.equal(args[0], args[1])
-	case c.function == operators.In || c.function == operators.OldIn:
-		t.search(args[0], args[1])
 	case c.function == overloads.Matches && len(args) == 2:
 		c.chargeMatch(t, args)
 	case strings.HasPrefix(c.function, "get") && len(args) == 2:

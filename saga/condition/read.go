@@ -1,34 +1,12 @@
 package condition
 
-import (
-	"cel.dev/cel-go/common/types/ref"
-	"cel.dev/cel-go/interpreter"
-)
+import "cel.dev/cel-go/interpreter"
 
-// read is a read of a variable or of a part of one. A text is charged for when it is read: it may be the key of an object, for
-// which no function is called.
+// read is a read of a variable or of a part of one. It costs nothing by itself. Where its value is the key of an object, no function
+// is called that would charge for the length of the key; the read charges for it then.
 type read struct {
 	interpreter.InterpretableAttribute
 	attributes interpreter.AttributeFactory
-}
-
-// Exec implements interpreter.InterpretableV2.
-func (r *read) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	value := r.InterpretableAttribute.Exec(frame)
-	chargeRead(frame, value)
-	return value
-}
-
-// Eval implements interpreter.Interpretable.
-func (r *read) Eval(activation interpreter.Activation) ref.Val {
-	return interpreter.EvalActivation(activation, r.Exec)
-}
-
-// Resolve implements interpreter.Attribute.
-func (r *read) Resolve(activation interpreter.Activation) (any, error) {
-	value, err := r.InterpretableAttribute.Resolve(activation)
-	chargeRead(activation, value)
-	return value, err
 }
 
 // Attr returns the attribute as CEL uses it inside of another one.
@@ -46,17 +24,10 @@ func (r *read) QualifyIfPresent(activation interpreter.Activation, object any, p
 	return r.Attr().QualifyIfPresent(activation, object, presenceOnly)
 }
 
-// attribute is an attribute whose value is charged for. The key data.name in data[data.name] is one.
+// attribute is an attribute that charges for its value where that is a key. The key data.name in data[data.name] is one.
 type attribute struct {
 	interpreter.Attribute
 	attributes interpreter.AttributeFactory
-}
-
-// Resolve implements interpreter.Attribute.
-func (a *attribute) Resolve(activation interpreter.Activation) (any, error) {
-	value, err := a.Attribute.Resolve(activation)
-	chargeRead(activation, value)
-	return value, err
 }
 
 // Qualify implements interpreter.Qualifier.
@@ -83,13 +54,8 @@ func (a *attribute) key(activation interpreter.Activation) (interpreter.Qualifie
 	if err != nil {
 		return nil, err
 	}
+	t := toll{tracker: tracker(activation)}
+	t.key(value)
+	t.settle()
 	return a.attributes.NewQualifier(nil, a.ID(), value, a.IsOptional())
-}
-
-func chargeRead(activation interpreter.Activation, value any) {
-	if bytes := length(value); bytes >= textUnit {
-		t := toll{tracker: tracker(activation)}
-		t.add(bytes / textUnit)
-		t.settle()
-	}
 }

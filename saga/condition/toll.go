@@ -81,7 +81,8 @@ func (t *toll) equal(left, right ref.Val) {
 		}
 		for names := left.Iterator(); names.HasNext() == types.True; {
 			name := names.Next()
-			t.add(1 + length(name)/textUnit)
+			t.add(1)
+			t.key(name)
 			if member, found := other.Find(name); found {
 				t.equal(left.Get(name), member)
 			}
@@ -89,10 +90,15 @@ func (t *toll) equal(left, right ref.Val) {
 	}
 }
 
-// search adds the cost of a search for a value in a list. CEL counts the elements only if it knows the type of the list.
-func (t *toll) search(wanted, list ref.Val) {
-	elements, is := list.(traits.Lister)
+// key adds the cost of looking up a key, which is hashed.
+func (t *toll) key(key any) { t.add(length(key) / textUnit) }
+
+// search adds the cost of a search for a value in a list, or of a key in an object. CEL counts the elements of a list only if it
+// knows the type of the list.
+func (t *toll) search(wanted, within ref.Val) {
+	elements, is := within.(traits.Lister)
 	if !is {
+		t.key(wanted)
 		return
 	}
 	t.add(int(elements.Size().(types.Int)) / searchUnit)
