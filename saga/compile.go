@@ -44,10 +44,11 @@ type compiled struct {
 func (d *Definition) Compile(compiler Compiler) error {
 	var faults Faults
 	made := compiled{done: true, conditions: make([]Condition, len(d.Steps)), outputs: make([]Schema, len(d.Steps))}
-	made.data = compileSchema(&faults, compiler, "/data_schema", d.DataSchema)
+	all := schemas{compiler: compiler, faults: &faults}
+	made.data = all.compile("/data_schema", d.DataSchema)
 	for i := range d.Steps {
 		step := &d.Steps[i]
-		made.outputs[i] = compileSchema(&faults, compiler, stepPointer(i, "output_schema"), step.OutputSchema)
+		made.outputs[i] = all.compile(stepPointer(i, "output_schema"), step.OutputSchema)
 		if step.When == "" {
 			continue
 		}
@@ -63,18 +64,6 @@ func (d *Definition) Compile(compiler Compiler) error {
 	}
 	d.compiled = made
 	return nil
-}
-
-func compileSchema(faults *Faults, compiler Compiler, pointer string, document RawSchema) Schema {
-	if document == nil {
-		return nil
-	}
-	schema, err := compiler.Schema(document)
-	if err != nil {
-		faults.add(pointer, "%s", err)
-		return nil
-	}
-	return schema
 }
 
 // refuser is a condition or a schema that is known to be too costly. One that is stored is read nevertheless, because its sagas
@@ -139,11 +128,12 @@ func orEmpty(object json.RawMessage) json.RawMessage {
 }
 
 // checkOutput returns the fault of an output of step i by its schema, or "".
-func (d *Definition) checkOutput(i int, output json.RawMessage) string {
-	if i >= len(d.compiled.outputs) || d.compiled.outputs[i] == nil {
+func (t *transition) checkOutput(i int, output json.RawMessage) string {
+	outputs := t.def.compiled.outputs
+	if i >= len(outputs) || outputs[i] == nil {
 		return ""
 	}
-	faults := d.compiled.outputs[i].Check(orEmpty(output))
+	faults := t.check(outputs[i], orEmpty(output))
 	if len(faults) == 0 {
 		return ""
 	}

@@ -20,7 +20,7 @@ func (t *transition) takeOutput(i int, r Reply) (json.RawMessage, *ReplyError) {
 	if r.OutputFault != "" {
 		return nil, &ReplyError{Code: CodeInvalidOutput, Message: r.OutputFault}
 	}
-	if fault := t.def.checkOutput(i, r.Output); fault != "" {
+	if fault := t.checkOutput(i, r.Output); fault != "" {
 		return nil, &ReplyError{Code: CodeInvalidOutput, Message: fault}
 	}
 	merged, fits := t.mergeOutput(i, r.Output)

@@ -26,6 +26,8 @@ type Decision struct {
 	OutputFault string
 	// Refused is the reason why an action was not applied, or why a reply cannot be for this instance. Nothing changed.
 	Refused *Refusal
+	// Work is what the conditions and schemas took.
+	Work Work
 }
 
 // Command asks a worker to execute or to compensate a step.

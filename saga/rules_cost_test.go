@@ -3,6 +3,7 @@ package saga_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,4 +64,45 @@ func TestACostlyDefinitionIsRefusedWhereItIsRegistered(t *testing.T) {
 	require.Equal(t, "/steps/1/when", refusals[2].Pointer)
 	require.Contains(t, refusals[0].Message, "10000 schemas")
 	require.Contains(t, refusals[2].Message, "10000 instructions")
+}
+
+// The turns of many steps may come at once, because those that are skipped make others ready.
+func TestRule20ConditionsThatAreEvaluatedAtOnceHaveALimitTogether(t *testing.T) {
+	t.Parallel()
+	b := saga.New("order").Step("first", "q.first", compensatedBy("first"))
+	for i := range 30 {
+		b.Step(fmt.Sprintf("s%d", i), "q.a", saga.When(`data.l.exists(x, data.l.exists(y, x + y > 9))`))
+	}
+	numbers := strings.TrimSuffix(strings.Repeat("1,2,3,4,", 75), ",")
+	c := beginCompiled(t, b, `{"l":[`+numbers+`]}`)
+	c.answer("first", succeeded(`{}`))
+	require.Equal(t, saga.StepSkipped, c.is.Steps[1].Status)
+	failed := slices.IndexFunc(c.is.Steps, func(s saga.StepState) bool { return s.Status == saga.StepFailed })
+	require.Greater(t, failed, 2)
+	require.Equal(t, saga.CodeConditionFailed, c.is.Steps[failed].Error.Code)
+	require.Contains(t, c.is.Steps[failed].Error.Message, "evaluated at once take too long together")
+	require.Greater(t, c.last.Work, saga.MaxConditionWork)
+	require.Less(t, c.last.Work, 2*saga.MaxConditionWork)
+}
+
+func TestTheSchemasOfADefinitionHaveALimitTogether(t *testing.T) {
+	t.Parallel()
+	var large strings.Builder
+	large.WriteString(`{"$defs":{"a":{}`)
+	for i := range 1100 {
+		fmt.Fprintf(&large, `,"a%d":{"$ref":"#/$defs/a"}`, i)
+	}
+	large.WriteString(`}}`)
+	b := saga.New("order")
+	for i := range 20 {
+		b.Step(fmt.Sprintf("s%d", i), "q.a", saga.OutputSchema(json.RawMessage(large.String())))
+	}
+	definition := b.MustBuild()
+	compiler, err := definitions.NewCompiler()
+	require.NoError(t, err)
+	require.NoError(t, definition.Compile(compiler))
+	refusals := definition.Refusals()
+	require.NotEmpty(t, refusals)
+	require.Greater(t, refusals[0].Pointer, "/steps/2/")
+	require.Contains(t, refusals[0].Message, "together with the schemas before it")
 }

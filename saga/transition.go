@@ -31,6 +31,9 @@ type transition struct {
 	withdrawn   []CommandID
 	looks       []int // steps whose child is to be looked at
 	entries     []Entry
+	work        Work // of conditions and schemas
+
+	conditionWork Work
 }
 
 // Start makes a new instance and decides its first moves. The caller validates the input, so an error means a defect.
@@ -106,7 +109,7 @@ func (d *Definition) Transition(in Instance, event Event) (Decision, error) {
 	}
 	if !t.changed {
 		t.withdrawUnawaited()
-		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused, Looks: t.looks, Withdrawn: t.withdrawn}, nil
+		return Decision{Next: t.unchanged(in), Ignored: t.ignored, Refused: t.refused, Looks: t.looks, Withdrawn: t.withdrawn, Work: t.work}, nil
 	}
 	return t.finish(in)
 }
@@ -134,7 +137,7 @@ func (t *transition) finish(in Instance) (Decision, error) {
 	}
 	return Decision{
 		Next: t.next, Changed: true, Commands: t.commands, Messages: t.messages, Entries: t.entries, OutputFault: t.outputFault,
-		Looks: t.looks, Withdrawn: t.withdrawn,
+		Looks: t.looks, Withdrawn: t.withdrawn, Work: t.work,
 	}, nil
 }
 

@@ -24,7 +24,7 @@ func (t *transition) decideCondition(i int) bool {
 	if t.def.Steps[i].When == "" || s.Attempts > 0 {
 		return true
 	}
-	holds, err := t.def.compiled.conditions[i].Holds(t.next.Data)
+	holds, err := t.holds(i)
 	switch {
 	case err != nil:
 		t.fail(i, CodeConditionFailed, t.conditionFault(err))

@@ -73,6 +73,21 @@ func newMetrics() *metrics {
 	return m
 }
 
+// heldUp exposes the work of the engine that is held up, or kept apart.
+func (m *metrics) heldUp(health func() engine.Health) {
+	gauge := func(name, help string, count func(engine.Health) int) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			return float64(count(health()))
+		}))
+	}
+	gauge("saga_parked_sagas", "Sagas with an event that cannot be stored, which this process retries alone.",
+		func(h engine.Health) int { return h.Parked })
+	gauge("saga_costly_definitions", "Versions of definitions whose sagas this process decides apart from others, because their conditions or schemas take long.",
+		func(h engine.Health) int { return h.Costly })
+	gauge("saga_costly_events_waiting", "Events of sagas of these definitions that wait in this process.",
+		func(h engine.Health) int { return h.CostlyWaiting })
+}
+
 // observe observes a committed transaction.
 func (m *metrics) observe(commit engine.Commit) {
 	m.committed.Observe(float64(commit.Events))

@@ -134,6 +134,7 @@ func (s *Server) makeEngine() error {
 			s.trace(commit)
 		},
 	})
+	s.metrics.heldUp(s.engine.Health)
 	return nil
 }
 

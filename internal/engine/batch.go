@@ -14,6 +14,7 @@ import (
 // batchState decides the requests of one batch on what a transaction has loaded. Every try makes a new one: the same
 // requests on the same sagas give the same changes.
 type batchState struct {
+	engine      *Engine
 	definitions *knownDefinitions
 	overdue     time.Duration
 	sinks       Sinks
@@ -31,6 +32,7 @@ type batchState struct {
 	abandoned   []record.Abandonment
 	results     []record.BulkResult
 	redriven    []wire.Command
+	work        time.Duration // of the conditions and schemas so far
 	withdrawn   []saga.CommandID
 	answered    []saga.CommandID // of sagas on which no decision is possible
 	discarded   []string
@@ -60,6 +62,7 @@ type sagaState struct {
 
 func newBatchState(e *Engine, loaded record.Loaded, requests int) *batchState {
 	return &batchState{
+		engine:      e,
 		definitions: e.definitions, overdue: e.config.OverdueAfter, sinks: e.config.Events, repliers: e.config.Repliers, startsUnaudited: e.config.StartsUnaudited, loaded: loaded, now: loaded.Now,
 		sagas: make(map[string]*sagaState, requests),
 		order: make([]string, 0, requests), commands: make([]wire.Command, 0, requests), answers: make([]answer, 0, requests),
@@ -118,10 +121,14 @@ func (b *batchState) find(id string) (*sagaState, error) {
 			s.fault = fmt.Errorf("saga %s as stored: %w: %w", id, record.ErrUnreadable, fault)
 		}
 	}
-	b.sagas[id] = s
-	b.order = append(b.order, id)
+	b.add(id, s)
 	b.bytes += sizeOf(&instance)
 	return s, nil
+}
+
+func (b *batchState) add(id string, s *sagaState) {
+	b.sagas[id] = s
+	b.order = append(b.order, id)
 }
 
 func sizeOf(in *saga.Instance) int {

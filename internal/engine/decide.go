@@ -18,20 +18,31 @@ const (
 	maxLoads     = 64   // definitions loaded for one batch before it counts as failed
 )
 
-// decide stores one batch and answers its requests. It returns the requests of sagas that another replica is changing.
-// On an error it answers none, and whether the batch was stored is unknown.
-func (e *Engine) decide(ctx context.Context, requests []*request) (busy []*request, err error) {
+// decide stores one batch and answers its requests. It returns the requests that it leaves, to be decided later: another replica
+// is changing their sagas, or the batch was too much, or their lane is another one. On an error it answers none, and whether the
+// batch was stored is unknown.
+func (e *Engine) decide(ctx context.Context, requests []*request) (left []*request, err error) {
+	starts := []*request(nil) // of definitions that turned out to be costly
 	for range maxLoads {
 		state, err := e.transact(ctx, requests)
 		if err == nil {
 			failpoint.Reach("engine/committed")
 			e.config.Committed(Commit{Events: len(requests), Stored: state.published, Sagas: state.decided})
-			return e.conclude(requests, state), nil
+			return append(e.conclude(requests, state), starts...), nil
 		}
 		missing, is := errors.AsType[*missingDefinition](err)
 		switch {
+		case errors.Is(err, errCostlyStart):
+			var moved []*request
+			requests, moved = e.separateStarts(requests)
+			starts = append(starts, moved...)
+			if len(requests) == 0 {
+				return starts, nil
+			}
+			continue
 		case errors.Is(err, record.ErrRejected):
-			return e.split(ctx, requests, err)
+			left, err := e.split(ctx, requests, err)
+			return append(left, starts...), err
 		case !is:
 			return nil, err
 		}
@@ -39,21 +50,21 @@ func (e *Engine) decide(ctx context.Context, requests []*request) (busy []*reque
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("a batch needs more than %d definitions that are not loaded", maxLoads)
+	return nil, fmt.Errorf("a batch needs more than %d definitions that are not loaded or are costly", maxLoads)
 }
 
 // split decides the requests of a batch that the store rejects one by one, so that only the one at fault fails.
-// Requests that cannot be stored for another reason are returned as busy and come again.
-func (e *Engine) split(ctx context.Context, requests []*request, err error) (busy []*request, _ error) {
+// Requests that cannot be stored for another reason are left and come again.
+func (e *Engine) split(ctx context.Context, requests []*request, err error) (left []*request, _ error) {
 	if len(requests) > 1 {
 		for i := range requests {
 			again, err := e.decide(ctx, requests[i:i+1])
 			if err != nil {
-				return append(busy, requests[i:]...), nil //nolint:nilerr // later requests must not overtake this one
+				return append(left, requests[i:]...), nil //nolint:nilerr // later requests must not overtake this one
 			}
-			busy = append(busy, again...)
+			left = append(left, again...)
 		}
-		return busy, nil
+		return left, nil
 	}
 	r := requests[0]
 	if startRefusal(err) == reasonRejected { // else the start itself is at fault, and its caller knows
@@ -137,8 +148,8 @@ func assemble(requests []*request) record.Batch {
 	return batch
 }
 
-// conclude does what must wait for the commit, and returns the requests of busy sagas.
-func (e *Engine) conclude(requests []*request, state *batchState) (busy []*request) {
+// conclude does what must wait for the commit, and returns the requests that were left.
+func (e *Engine) conclude(requests []*request, state *batchState) (left []*request) {
 	e.config.Outbox.Dispatch(state.commands)
 	e.config.Outbox.Dispatch(state.redriven)
 	ended := answered(requests)
@@ -164,7 +175,7 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 	failpoint.Reach("engine/acknowledging")
 	for i, r := range requests {
 		if state.answers[i].busy {
-			busy = append(busy, r)
+			left = append(left, r)
 			continue
 		}
 		if err := state.answers[i].err; errors.Is(err, record.ErrUnreadable) && r.dead != nil {
@@ -173,7 +184,7 @@ func (e *Engine) conclude(requests []*request, state *batchState) (busy []*reque
 		}
 		r.done(state.answers[i])
 	}
-	return busy
+	return left
 }
 
 func giveUp(requests []*request, err error) {

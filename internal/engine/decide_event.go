@@ -10,7 +10,7 @@ import (
 
 func (b *batchState) event(r *request) (answer, error) {
 	_, touched := b.sagas[r.sagaID]
-	if b.loaded.Busy[r.sagaID] || !touched && b.bytes > stateBytes {
+	if b.loaded.Busy[r.sagaID] || !touched && b.bytes > stateBytes || b.work > batchWork {
 		return answer{busy: true}, nil
 	}
 	if b.refusedByQueue(r) {
@@ -27,6 +27,8 @@ func (b *batchState) event(r *request) (answer, error) {
 		return answer{err: record.ErrSagaNotFound}, nil
 	case s.fault != nil:
 		return b.undecidable(r, s), nil //nolint:nilerr // the fault affects this saga only
+	case b.apart(r, s.def):
+		return answer{busy: true}, nil
 	case r.lost != nil && b.mayStillBeInProgress(r, s):
 		return answer{instance: s.instance}, nil
 	}
@@ -45,6 +47,7 @@ func (b *batchState) event(r *request) (answer, error) {
 	if _, woken := r.cause.(saga.Wake); woken && decision.Changed {
 		s.wakeAt = s.instance.WakeAt
 	}
+	b.spend(s.def, decision.Work)
 	if err == nil {
 		err = b.apply(s, decision)
 	}

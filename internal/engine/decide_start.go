@@ -28,8 +28,11 @@ func (b *batchState) start(r *request) (answer, error) {
 		return answer{err: record.ErrDefinitionDisabled}, nil
 	}
 	def, err := b.latest(r)
-	if err != nil {
+	switch {
+	case err != nil:
 		return answer{}, err
+	case b.apart(r, def):
+		return answer{}, errCostlyStart
 	}
 	if err := r.refusalUnder(def); err != nil {
 		return answer{}, fmt.Errorf("%w: %w", record.ErrRejected, err)
@@ -49,8 +52,8 @@ func (b *batchState) start(r *request) (answer, error) {
 		// The claims of its keys cannot be rolled back alone.
 		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
-	b.sagas[r.sagaID] = s
-	b.order = append(b.order, r.sagaID)
+	b.add(r.sagaID, s)
+	b.spend(def, decision.Work)
 	return answer{instance: s.instance}, b.auditStart(r, &s.instance)
 }
 

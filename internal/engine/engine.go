@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,6 +86,7 @@ func positive(given, otherwise int) int {
 type Engine struct {
 	config      Config
 	lanes       []*lane
+	costly      *costly
 	definitions *knownDefinitions
 	timers      *timers
 	watchers    *watchers
@@ -103,6 +105,7 @@ func New(config Config) *Engine {
 	for range config.Lanes {
 		e.lanes = append(e.lanes, newLane(e))
 	}
+	e.costly = newCostly(e)
 	return e
 }
 
@@ -114,7 +117,7 @@ func New(config Config) *Engine {
 func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var background, lanes sync.WaitGroup
+	var background, lanes, costly sync.WaitGroup
 	background.Go(func() { e.fire(ctx) })
 	background.Go(func() { e.poll(ctx) })
 	background.Go(func() { e.forget(ctx) })
@@ -123,6 +126,9 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	for _, l := range e.lanes {
 		lanes.Go(func() { l.run(work) })
 	}
+	for _, l := range e.costly.lanes {
+		costly.Go(func() { l.run(work) })
+	}
 	<-ctx.Done()
 	giveUp := time.AfterFunc(grace, cancel)
 	defer giveUp.Stop()
@@ -130,14 +136,40 @@ func (e *Engine) Run(ctx context.Context, grace time.Duration) {
 	for _, l := range e.lanes {
 		l.close()
 	}
-	lanes.Wait()
+	lanes.Wait() // they hand over to the costly ones
+	for _, l := range e.costly.lanes {
+		l.close()
+	}
+	costly.Wait()
 }
 
-// lane returns the lane of a saga. All events of a saga go through the same lane, in the order of arrival.
+// lane returns the lane of a saga. All events of a saga go through the same lane, in the order of arrival, or from there to the
+// lane of its definition.
 func (e *Engine) lane(sagaID string) *lane {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(sagaID))                      // a hash never fails to write
 	return e.lanes[int(hash.Sum32()%uint32(len(e.lanes)))] //nolint:gosec // a few lanes
+}
+
+// laneOf returns the lane of a request.
+func (e *Engine) laneOf(r *request) *lane {
+	if r.kind == startSaga {
+		if l := e.costly.lane(r.def); l != nil {
+			return l
+		}
+	}
+	return e.lane(r.sagaID)
+}
+
+// Lanes returns the number of lanes; they are numbered from 0.
+func (e *Engine) Lanes() int { return len(e.lanes) + len(e.costly.lanes) }
+
+// DecideBatch decides the next batch of a lane and reports whether there was one. Do not call it concurrently for one
+// lane.
+func (e *Engine) DecideBatch(ctx context.Context, lane int) bool {
+	all := append(slices.Clip(e.lanes), e.costly.lanes...)
+	decided, _ := all[lane].decideBatch(ctx)
+	return decided
 }
 
 // Start makes a new saga, or returns the existing one of the idempotency key; existed reports which. Errors:
@@ -180,7 +212,7 @@ func (e *Engine) askStart(ctx context.Context, r *request) answer {
 		return answer{err: r.refusal}
 	}
 	given := answer{err: record.ErrUnavailable}
-	r.done = func(a answer) { given = a }
+	r.done, r.anyLane = func(a answer) { given = a }, true
 	if _, err := e.decide(ctx, []*request{r}); err != nil {
 		return answer{err: fmt.Errorf("%w: %w", record.ErrUnavailable, err)}
 	}
@@ -223,7 +255,7 @@ func (e *Engine) ask(ctx context.Context, r *request) answer {
 		given = a
 		close(answered)
 	}
-	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
+	if err := e.laneOf(r).add(ctx, r); err != nil {
 		return answer{err: err}
 	}
 	if !e.config.Await(ctx, answered) {

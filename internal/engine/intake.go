@@ -122,6 +122,8 @@ func (e *Engine) settling(ctx context.Context, settle func(ok bool)) func(answer
 	return func(a answer) {
 		if a.elsewhere {
 			e.warn("elsewhere", "left a message to another replica, which has the key of its saga", "error", record.ErrPayloadKeys)
+		}
+		if a.elsewhere || errors.Is(a.err, errCostlyFull) {
 			go func() { // ends after the pause, or with ctx
 				e.config.Pause(ctx, elsewherePause)
 				settle(false)

@@ -16,6 +16,8 @@ import (
 type lane struct {
 	engine *Engine
 	room   *semaphore.Weighted // bounds what waits here
+	size   int64               // of room
+	costly *costly             // nil: it is the lane of its sagas
 	filled wait.Signal         // fires when requests may have arrived
 	enough wait.Signal         // fires when the wanted number of requests waits
 	pace   pace
@@ -31,7 +33,7 @@ type lane struct {
 
 func newLane(e *Engine) *lane {
 	return &lane{
-		engine: e, room: semaphore.NewWeighted(int64(e.config.LaneCapacity)),
+		engine: e, room: semaphore.NewWeighted(int64(e.config.LaneCapacity)), size: int64(e.config.LaneCapacity),
 		filled: wait.NewSignal(), enough: wait.NewSignal(), limit: e.config.BatchSize,
 	}
 }
@@ -49,7 +51,9 @@ func (l *lane) run(ctx context.Context) {
 	for {
 		l.engine.config.Outbox.Await(ctx)
 		l.gather(ctx)
+		done := l.awaitTurn(ctx)
 		decided, ended := l.decideBatch(ctx)
+		done()
 		switch {
 		case ended:
 			return
@@ -119,14 +123,19 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 	if len(batch) == 0 {
 		return true, false
 	}
-	busy, err := l.engine.decide(ctx, batch)
+	left, err := l.engine.decide(ctx, batch)
 	if err != nil {
 		l.failed(ctx, batch, err)
 		return true, false
 	}
 	l.limit, l.wait = min(2*l.limit, l.engine.config.BatchSize), 0
+	if l.costly != nil && len(left) > 0 { // the others were loaded in vain
+		l.limit = max(1, len(batch)-len(left))
+	}
 	l.pace.decided(l.engine.config.Now(), len(batch), turnaroundsOf(batch))
-	l.release(without(batch, busy)...)
+	l.release(without(batch, left)...)
+	busy, moved := separate(left)
+	l.handOver(moved)
 	l.putLast(busy)
 	if len(busy) == len(batch) && !l.engine.config.Pause(ctx, busyPause) {
 		l.giveUpAll(record.ErrUnavailable)
@@ -163,13 +172,3 @@ func (l *lane) failed(ctx context.Context, requests []*request, err error) {
 
 // busyPause is the pause of a lane whose sagas are all being changed by other replicas.
 const busyPause = 10 * time.Millisecond
-
-// Lanes returns the number of lanes; they are numbered from 0.
-func (e *Engine) Lanes() int { return len(e.lanes) }
-
-// DecideBatch decides the next batch of a lane and reports whether there was one. Do not call it concurrently for one
-// lane.
-func (e *Engine) DecideBatch(ctx context.Context, lane int) bool {
-	decided, _ := e.lanes[lane].decideBatch(ctx)
-	return decided
-}

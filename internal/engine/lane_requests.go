@@ -16,7 +16,7 @@ const (
 )
 
 // capacity returns the room of the lane, in units of weight.
-func (l *lane) capacity() int64 { return int64(l.engine.config.LaneCapacity) }
+func (l *lane) capacity() int64 { return l.size }
 
 // weight returns the room that a request takes: one unit, or more if it is large.
 func (l *lane) weight(r *request) int64 {
@@ -35,12 +35,18 @@ func (l *lane) add(ctx context.Context, r *request) error {
 	if err := l.room.Acquire(ctx, l.weight(r)); err != nil {
 		return record.ErrUnavailable
 	}
+	return l.append(r)
+}
+
+// append appends a request that has its room.
+func (l *lane) append(r *request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		l.release(r)
 		return ErrStopped
 	}
+	r.in = l
 	l.requests = append(l.requests, r)
 	l.filled.Notify()
 	if len(l.requests) == l.wanted {
@@ -77,8 +83,12 @@ func (l *lane) taken() (batch []*request, retry *request, dropped []*request, en
 			}
 			continue
 		}
-		if len(batch) == limit || bytes > 0 && bytes+r.bytes > batchBytes {
+		alone := l.costly != nil && r.kind == startSaga // it cannot be left once the batch is too much
+		if len(batch) == limit || bytes > 0 && bytes+r.bytes > batchBytes || alone && len(batch) > 0 {
 			break
+		}
+		if alone {
+			limit = 1
 		}
 		if batch == nil {
 			batch = make([]*request, 0, limit)
@@ -109,20 +119,12 @@ func (l *lane) dropImpatient(requests []*request) []*request {
 	return stay
 }
 
-// without returns the requests that are not among others, which are in the same order.
+// without returns the requests that are not among others.
 func without(requests, others []*request) []*request {
 	if len(others) == 0 {
 		return requests
 	}
-	rest := make([]*request, 0, len(requests)-len(others))
-	for _, r := range requests {
-		if len(others) > 0 && r == others[0] {
-			others = others[1:]
-			continue
-		}
-		rest = append(rest, r)
-	}
-	return rest
+	return slices.DeleteFunc(slices.Clone(requests), func(r *request) bool { return slices.Contains(others, r) })
 }
 
 // putBack returns requests to the front, so that the events of each saga keep their order.

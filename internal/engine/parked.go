@@ -130,12 +130,15 @@ func (l *lane) retryParked(ctx context.Context, r *request) {
 		l.settleParked(r, nil)
 		return
 	}
-	busy, err := l.engine.decide(ctx, []*request{r})
+	left, err := l.engine.decide(ctx, []*request{r})
+	busy, moved := separate(left)
 	switch {
 	case err != nil:
 		l.engine.warn("parked/"+r.sagaID, "still cannot store an event", "saga", r.sagaID, "error", err)
 	case len(busy) > 0:
 		err = errBusy
+	case len(moved) > 0:
+		l.handOver(moved)
 	default:
 		l.release(r)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -97,13 +98,19 @@ type Health struct {
 	Unreadable  int // sagas on which no decision is possible, as far as this process knows
 	Definitions int // definition versions in use that are unreadable or missing
 	Parked      int // sagas with an event that cannot be stored and is retried alone
+	Costly      int // definition versions whose sagas are decided apart from others, because conditions or schemas take long
+	// CostlyWaiting is the number of events of these sagas that wait.
+	CostlyWaiting int
 }
 
 // Health returns the current state.
 func (e *Engine) Health() Health {
-	health := Health{Unreadable: e.quarantine.count(), Definitions: e.definitions.brokenCount()}
-	for _, l := range e.lanes {
+	health := Health{Unreadable: e.quarantine.count(), Definitions: e.definitions.brokenCount(), Costly: e.costly.count()}
+	for _, l := range slices.Concat(e.lanes, e.costly.lanes) {
 		health.Parked += l.parkedCount()
+	}
+	for _, l := range e.costly.lanes {
+		health.CostlyWaiting += l.waiting()
 	}
 	return health
 }

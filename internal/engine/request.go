@@ -37,6 +37,10 @@ type request struct {
 
 	caller *record.Caller // whose change is audited; nil: the system's own
 
+	in      *lane // where it waits
+	wants   *lane // where it belongs, because its definition is costly; nil: in the lane of its saga
+	anyLane bool  // it waits in no lane
+
 	bytes int // size, set when the request is added to its lane
 
 	measured time.Time // of a wake: the time reached by the clock of this process; zero: unknown

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/functions"
@@ -21,6 +22,10 @@ const (
 	// maxCost bounds the evaluation of one condition, in CEL's units of cost: about a million elementary operations. What CEL does
 	// not count is charged in the same units; see toll.
 	maxCost = 1_000_000
+	// unitWork is what a unit of cost stands for.
+	unitWork = 400 * time.Nanosecond
+	// decodeWork is what a byte of data takes to decode.
+	decodeWork = 20 * time.Nanosecond
 	// maxNesting bounds the nesting of an expression, which the parser follows by recursion.
 	maxNesting = 50
 	// maxText bounds the part of an error that comes from CEL, in bytes.
@@ -90,19 +95,29 @@ func (c *condition) Refusal() error {
 
 // Holds evaluates the expression. Whole numbers of the data are int, others double.
 func (c *condition) Holds(data json.RawMessage) (bool, error) {
+	holds, _, err := c.Evaluate(data)
+	return holds, err
+}
+
+// Evaluate implements saga.MeteredCondition.
+func (c *condition) Evaluate(data json.RawMessage) (holds bool, work saga.Work, err error) {
+	work = saga.Work(len(data)) * decodeWork
 	value, err := decode(data)
 	if err != nil {
-		return false, err
+		return false, work, err
 	}
-	result, _, err := c.program.Eval(map[string]any{"data": value})
+	result, details, err := c.program.Eval(map[string]any{"data": value})
+	if cost := details.ActualCost(); cost != nil {
+		work += saga.Work(min(*cost, maxCost)) * unitWork
+	}
 	if err != nil {
-		return false, errors.New(oneLine(err.Error()))
+		return false, work, errors.New(oneLine(err.Error()))
 	}
-	holds, is := result.(types.Bool)
+	met, is := result.(types.Bool)
 	if !is {
-		return false, fmt.Errorf("the condition gave a value of type %s, not a bool", result.Type().TypeName())
+		return false, work, fmt.Errorf("the condition gave a value of type %s, not a bool", result.Type().TypeName())
 	}
-	return bool(holds), nil
+	return bool(met), work, nil
 }
 
 // oneLine shortens a text of CEL, which draws the place of a fault on further lines.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/condition"
 	"github.com/saga-orchestrator/orchestrator/saga/pattern"
 )
@@ -87,8 +88,9 @@ func TestAConditionThatWouldTakeLongFailsSoon(t *testing.T) {
 		begun := time.Now()
 		compiled, err := compiler(t).Compile(expression)
 		require.NoError(t, err, expression)
-		_, err = compiled.Holds(json.RawMessage(data))
+		_, work, err := compiled.(saga.MeteredCondition).Evaluate(json.RawMessage(data))
 		require.ErrorContains(t, err, "cost limit exceeded", expression)
+		assert.Greater(t, work, 300*time.Millisecond, expression)
 		assert.Less(t, time.Since(begun), soon, expression)
 	}
 }

@@ -132,11 +132,11 @@ func (c *call) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 
 // charge adds the cost of a call beyond what CEL counts.
 func (c *call) charge(t *toll, args []ref.Val) {
-	switch {
-	case c.function == operators.Equals || c.function == operators.NotEquals:
+	switch c.function {
+	case operators.Equals, operators.NotEquals:
 		t.equal(args[0], args[1])
 		return
-	case c.function == operators.In || c.function == operators.OldIn:
+	case operators.In, operators.OldIn:
 		t.search(args[0], args[1])
 		return
 	}

@@ -52,17 +52,25 @@ func (t *Test) await(ctx context.Context, answered <-chan struct{}) bool {
 			return true
 		default:
 		}
-		if !t.engine.DecideBatch(ctx, 0) {
+		if !t.decide(ctx) {
 			return false
 		}
 	}
+}
+
+// decide decides a batch of each lane, and reports whether there was one.
+func (t *Test) decide(ctx context.Context) (decided bool) {
+	for lane := range t.engine.Lanes() {
+		decided = t.engine.DecideBatch(ctx, lane) || decided
+	}
+	return decided
 }
 
 // work decides events and delivers commands until only time, a signal or an operator can move a saga.
 func (t *Test) work() {
 	t.t.Helper()
 	for range maxTurns {
-		decided := t.engine.DecideBatch(t.ctx, 0)
+		decided := t.decide(t.ctx)
 		commands := t.outbox.commands
 		t.outbox.commands = nil
 		for i := range commands {

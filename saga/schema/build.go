@@ -3,10 +3,14 @@ package schema
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // maxBuild bounds what it costs to compile a schema, in units of about 100 nanoseconds.
-const maxBuild = 5_000_000
+const (
+	maxBuild  = 5_000_000
+	buildWork = 100 * time.Nanosecond
+)
 
 // partCost is the cost of one array or object of a document, in units of maxBuild.
 const partCost = 500
@@ -15,15 +19,14 @@ const partCost = 500
 // copies what it knows of the parts when a reference leads to a place that it has not seen.
 type document struct{ parts, pointers, references, names int }
 
-// uncompiled returns a schema that checks nothing in place of one that costs too much to compile, and whether it does.
-func uncompiled(value any) (schema, bool) {
+var errBuild = fmt.Errorf("costs more than %d units to compile: it has too many parts or references", maxBuild)
+
+// buildCost returns what it costs to compile a schema, and whether that is within the limit.
+func buildCost(value any) (units int, affordable bool) {
 	var d document
 	d.count(value, 0)
-	if d.parts*partCost+d.pointers+d.references*(d.parts+8*d.names) <= maxBuild {
-		return schema{}, false
-	}
-	refusal := fmt.Errorf("costs more than %d units to compile: it has %d parts and %d references", maxBuild, d.parts, d.references)
-	return schema{facts: &facts{refusal: refusal}}, true
+	units = d.parts*partCost + d.pointers + d.references*(d.parts+8*d.names)
+	return units, units <= maxBuild
 }
 
 // count adds a value whose JSON pointer has so many bytes.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -12,7 +13,10 @@ import (
 
 const (
 	// maxCost bounds the check of one value, in units of about 10 nanoseconds.
-	maxCost = 50_000_000
+	maxCost  = 50_000_000
+	costWork = 10 * time.Nanosecond
+	// decodeWork is what a byte of a value takes to decode.
+	decodeWork = 20 * time.Nanosecond
 	// maxApplied bounds how many schemas apply at one place of a value, each as often as it is referred to.
 	maxApplied = 10_000
 	// maxNesting bounds the nesting of a schema's document: the library compiles it in time by the square of that, and more.
@@ -45,11 +49,11 @@ type meter struct {
 	left  int
 }
 
-// affordable reports whether the check of a value stays within the limits.
-func (f *facts) affordable(root *jsonschema.Schema, value any) bool {
+// cost returns what the check of a value costs, and whether it stays within the limits.
+func (f *facts) cost(root *jsonschema.Schema, value any) (units int, affordable bool) {
 	m := meter{facts: f, left: maxCost}
 	m.visit(root, value, 0, 0)
-	return m.left >= 0
+	return maxCost - max(m.left, 0), m.left >= 0
 }
 
 func (m *meter) spend(units int) {

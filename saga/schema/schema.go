@@ -41,8 +41,9 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 	if draft := draftOf(value); draft != "" && strings.TrimSuffix(draft, "#") != draft2020 {
 		return nil, fmt.Errorf("$schema must be %s, if it is given", draft2020)
 	}
-	if refused, costly := uncompiled(value); costly {
-		return refused, nil
+	built, affordable := buildCost(value)
+	if !affordable {
+		return schema{facts: &facts{refusal: errBuild}}, nil
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
@@ -57,10 +58,11 @@ func Compile(document json.RawMessage) (saga.Schema, error) {
 		return nil, fmt.Errorf("is not a JSON Schema: %s", short(explain(err)))
 	}
 	facts := newFacts(compiled, patterns)
-	if empty := map[string]any{}; facts.refusal == nil && facts.affordable(compiled, empty) && endless(compiled.Validate(empty)) {
+	empty := map[string]any{}
+	if _, affordable := facts.cost(compiled, empty); facts.refusal == nil && affordable && endless(compiled.Validate(empty)) {
 		return nil, errors.New("refers to itself without end")
 	}
-	return schema{compiled: compiled, facts: facts}, nil
+	return schema{compiled: compiled, facts: facts, built: built}, nil
 }
 
 // nested reports whether the arrays and objects of a value have more levels than a limit.
@@ -118,19 +120,35 @@ func (nowhere) Load(string) (any, error) { return nil, errOutside }
 type schema struct {
 	compiled *jsonschema.Schema // nil: it was too costly to compile
 	facts    *facts
+	built    int // units of maxBuild
 }
 
 // Check returns what is wrong with a value.
 func (s schema) Check(value json.RawMessage) saga.Faults {
+	found, _ := s.Measure(value)
+	return found
+}
+
+// Measure implements saga.MeteredSchema.
+func (s schema) Measure(value json.RawMessage) (found saga.Faults, work saga.Work) {
+	work = saga.Work(len(value)) * decodeWork
 	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
 	if err != nil {
-		return saga.Faults{{Message: "is not valid JSON"}}
+		return saga.Faults{{Message: "is not valid JSON"}}, work
 	}
-	if s.compiled == nil || !s.facts.affordable(s.compiled, decoded) {
-		return saga.Faults{{Message: s.facts.costly()}}
+	if s.compiled == nil {
+		return saga.Faults{{Message: s.facts.costly()}}, work
 	}
-	return faults(s.compiled.Validate(decoded))
+	cost, affordable := s.facts.cost(s.compiled, decoded)
+	work += saga.Work(cost) * costWork
+	if !affordable {
+		return saga.Faults{{Message: s.facts.costly()}}, work
+	}
+	return faults(s.compiled.Validate(decoded)), work
 }
+
+// CompileWork implements saga.MeteredSchema.
+func (s schema) CompileWork() saga.Work { return saga.Work(s.built) * buildWork }
 
 // faults returns the faults of a validation that have no further causes.
 func faults(err error) (found saga.Faults) {

@@ -8,7 +8,7 @@ import (
 // scenarios is the table of faults, numbered as in docs/failure-modes.md. Package checker checks every scenario against
 // the common rules. What a scenario injects and checks is in the file of its group.
 func scenarios() []scenario {
-	return slices.Concat(processFaults(), postgresFaults(), rabbitmqFaults(), messageFaults(), boundaryFaults(), databaseFaults(), togetherFaults(), callerFaults())
+	return slices.Concat(processFaults(), postgresFaults(), rabbitmqFaults(), messageFaults(), boundaryFaults(), databaseFaults(), togetherFaults(), callerFaults(), costlyFaults())
 }
 
 func processFaults() []scenario {

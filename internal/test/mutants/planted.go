@@ -36,6 +36,7 @@ func mutants() []mutant {
 	all = append(all, peerMutants()...)
 	all = append(all, damageMutants()...)
 	all = append(all, placeMutants()...)
+	all = append(all, costlyMutants()...)
 	all = append(all, familyMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)

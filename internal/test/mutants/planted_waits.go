@@ -78,7 +78,7 @@ func payloadMutants() []mutant {
 		},
 		{
 			"a schema that is not checked", "saga/compile.go",
-			"d.compiled.outputs[i] == nil {", "d.compiled.outputs[i] == nil || i >= 0 {", core,
+			"|| outputs[i] == nil {", "|| outputs[i] == nil || i >= 0 {", core,
 		},
 	}
 }

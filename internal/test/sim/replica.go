@@ -63,11 +63,12 @@ func (s *Simulation) newReplica(number int) *replica {
 // run replaces the loops of engine.Run and relay.Run.
 func (r *replica) run(ctx context.Context) {
 	s := r.sim
-	for lane := range lanes {
+	for lane := range r.engine.Lanes() {
 		r.deciding = append(r.deciding, r.loop(func() bool {
 			decided := r.engine.DecideBatch(ctx, lane)
 			if decided {
 				r.decided()
+				r.added() // it may have handed requests over to another lane
 			}
 			return decided
 		}))

@@ -88,6 +88,15 @@ func (flags) Condition(string) (saga.Condition, error) { return flags{}, nil }
 // Schema implements saga.Compiler. No definition has one.
 func (flags) Schema(saga.RawSchema) (saga.Schema, error) { return nil, errors.New("no schemas") }
 
+// conditionWork makes definitions with conditions costly, so that their sagas change lanes.
+const conditionWork = 30 * time.Millisecond
+
+// Evaluate implements saga.MeteredCondition.
+func (f flags) Evaluate(data json.RawMessage) (bool, saga.Work, error) {
+	holds, err := f.Holds(data)
+	return holds, conditionWork, err
+}
+
 // Holds implements saga.Condition.
 func (flags) Holds(data json.RawMessage) (bool, error) {
 	var given struct {

@@ -1,0 +1,33 @@
+package main
+
+// costlyMutants returns defects by which the conditions and schemas of one definition delay the sagas of others.
+func costlyMutants() []mutant {
+	apart := []layer{{"costly lanes", []string{"./internal/engine", "-run", "Costly"}}}
+	return []mutant{
+		{
+			"a costly definition that is not noticed", "internal/engine/costly.go",
+			"if work >= costlyWork &&", "if work >= 1000*costlyWork &&",
+			apart,
+		},
+		{
+			"a batch that does not end after much work", "internal/engine/decide_event.go",
+			"|| b.work > batchWork {", "{",
+			apart,
+		},
+		{
+			"costly events without a bound", "internal/engine/costly.go",
+			"|| !l.room.TryAcquire(l.weight(r)) {", "{",
+			apart,
+		},
+		{
+			"conditions that have no limit together", "saga/work.go",
+			"if t.conditionWork > MaxConditionWork {", "if t.conditionWork > 1000*MaxConditionWork {",
+			[]layer{{"rules", []string{"./saga", "-run", "HaveALimitTogether"}}},
+		},
+		{
+			"schemas that have no limit together", "saga/work.go",
+			"case s.work > MaxCompileWork:", "case s.work > 1000*MaxCompileWork:",
+			[]layer{{"rules", []string{"./saga", "-run", "HaveALimitTogether"}}},
+		},
+	}
+}
