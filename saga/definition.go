@@ -118,6 +118,17 @@ func (d *Definition) step(name string) int {
 	return -1
 }
 
+// positions returns the position of each step, by name.
+func (d *Definition) positions() map[string]int {
+	positions := make(map[string]int, len(d.Steps))
+	for i := range d.Steps {
+		if _, repeated := positions[d.Steps[i].Name]; !repeated {
+			positions[d.Steps[i].Name] = i
+		}
+	}
+	return positions
+}
+
 // CommandFor returns the name, queue and timeout of a step's commands in one direction: empty if it sends none. known is false if
 // the definition does not have the step.
 func (d *Definition) CommandFor(step string, direction Direction) (command, queue string, timeout time.Duration, known bool) {
@@ -146,9 +157,10 @@ type graph struct {
 // newGraph requires a definition without faults.
 func newGraph(d *Definition) graph {
 	g := graph{before: make([][]int, len(d.Steps)), descendants: make([][]int, len(d.Steps)), pivot: -1, forwardOnly: true}
+	positions := d.positions()
 	for i, step := range d.Steps {
 		for _, name := range step.After {
-			g.before[i] = append(g.before[i], d.step(name))
+			g.before[i] = append(g.before[i], positions[name])
 		}
 		if step.Kind == Pivot && g.pivot < 0 {
 			g.pivot = i

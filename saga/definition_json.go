@@ -131,8 +131,9 @@ type stepJSON struct {
 
 // orderAfter sorts the After lists by the order of the steps: they are sets.
 func (d *Definition) orderAfter() {
+	positions := d.positions()
 	for i := range d.Steps {
-		slices.SortStableFunc(d.Steps[i].After, func(a, b string) int { return cmp.Compare(d.step(a), d.step(b)) })
+		slices.SortStableFunc(d.Steps[i].After, func(a, b string) int { return cmp.Compare(positions[a], positions[b]) })
 	}
 }
 
@@ -163,7 +164,11 @@ func (r *definitionReader) definition(raw json.RawMessage) draft {
 	given.deadline = optionalDuration(r, "/deadline", members["deadline"])
 	var steps []json.RawMessage
 	read(r, "/steps", members["steps"], "an array of steps", &steps)
-	for i, step := range steps {
+	most := MaxSteps
+	if r.lenient {
+		most = maxStoredSteps
+	}
+	for i, step := range steps[:min(len(steps), most+1)] { // one too many is a fault already
 		given.steps = append(given.steps, r.step("/steps/"+strconv.Itoa(i), step))
 	}
 	return given

@@ -2,8 +2,15 @@ package saga
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode/utf8"
+)
+
+// Limits of a stored definition, far above those of any version: they bound what it takes to read one that was changed by hand.
+const (
+	maxStoredSteps = 500
+	maxStoredBytes = 4 << 20
 )
 
 // maxStoredName is the longest name of a command or queue that an AMQP message can carry, in bytes.
@@ -43,6 +50,9 @@ func (d *Definition) later() bool {
 // members and the limits of ParseDefinition. It refuses only what the core cannot run, such as a step without a command
 // or a cycle. The error is of type Faults.
 func ReadDefinition(name string, version int, body []byte) (*Definition, error) {
+	if len(body) > maxStoredBytes {
+		return nil, Faults{{Message: fmt.Sprintf("of %d bytes is larger than %d", len(body), maxStoredBytes)}}
+	}
 	var wrapped storedLater
 	if json.Unmarshal(body, &wrapped) == nil && wrapped.Definition != nil {
 		body = wrapped.Definition
@@ -61,8 +71,8 @@ func ReadDefinition(name string, version int, body []byte) (*Definition, error) 
 func (d *Definition) obstacles() Faults {
 	var faults Faults
 	d.checkFailurePolicy(&faults)
-	if len(d.Steps) == 0 {
-		faults.add("/steps", "there must be at least one step")
+	if len(d.Steps) == 0 || len(d.Steps) > maxStoredSteps {
+		faults.add("/steps", "there must be 1 to %d steps", maxStoredSteps)
 		return faults
 	}
 	for i := range d.Steps {

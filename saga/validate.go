@@ -194,19 +194,27 @@ func checkPolicy(faults *Faults, pointer string, policy RetryPolicy) {
 func (d *Definition) checkAfter(faults *Faults) bool {
 	before := make([][]int, len(d.Steps))
 	sound := true
+	positions := d.positions()
 	for i, step := range d.Steps {
+		if len(step.After) > len(d.Steps) {
+			faults.add(stepPointer(i, "after"), "names more steps than there are")
+			sound = false
+			continue
+		}
+		named := make(map[string]bool, len(step.After))
 		for j, name := range step.After {
 			pointer := stepPointer(i, "after/"+strconv.Itoa(j))
-			switch at := d.step(name); {
-			case at < 0:
+			switch at, exists := positions[name]; {
+			case !exists:
 				faults.add(pointer, "names a step that does not exist")
 				sound = false
-			case slices.Index(step.After, name) < j:
+			case named[name]:
 				faults.add(pointer, "names the same step twice")
 				sound = false
 			default:
 				before[i] = append(before[i], at)
 			}
+			named[name] = true
 		}
 	}
 	for i := range d.Steps {

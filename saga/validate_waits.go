@@ -17,17 +17,21 @@ const (
 func (d draft) checkWaits(faults *Faults) {
 	for i := range d.steps {
 		d.steps[i].checkWaits(faults, i)
-		waits := slices.ContainsFunc(*faults, func(f Fault) bool {
-			return slices.ContainsFunc(insteadOfCommand(), func(member string) bool { return f.Pointer == stepPointer(i, member) })
-		})
-		if waits && d.steps[i].command == "" {
-			*faults = slices.DeleteFunc(*faults, func(f Fault) bool { return f.Pointer == stepPointer(i, "command") })
+	}
+	faulty := make(map[string]bool, len(*faults))
+	for _, f := range *faults {
+		faulty[f.Pointer] = true
+	}
+	takenBack := make(map[string]bool)
+	for i := range d.steps {
+		for _, member := range []string{"signal", "delay", "until", "saga"} { // those that stand for a command
+			if faulty[stepPointer(i, member)] && d.steps[i].command == "" {
+				takenBack[stepPointer(i, "command")] = true
+			}
 		}
 	}
+	*faults = slices.DeleteFunc(*faults, func(f Fault) bool { return takenBack[f.Pointer] })
 }
-
-// insteadOfCommand returns the members that make a step wait.
-func insteadOfCommand() []string { return []string{"signal", "delay", "until", "saga"} }
 
 func (s *draftStep) checkWaits(faults *Faults, i int) {
 	s.checkEmpty(faults, i)

@@ -272,3 +272,27 @@ func TestAHistoryShowsUnreadableEntries(t *testing.T) {
 		assert.NotEmpty(t, entries[len(entries)-1].Type, broken)
 	}
 }
+
+// A row with many such entries would take a thousand times its size, in a list and in the archive.
+func TestTheRestOfARowWithManyUnreadableEntriesIsNotRead(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url}))
+	d := damage{t, connect(t, url)}
+	id := w.Start(saga.Start{}).ID
+	w.Apply(id, storetest.Succeed(id, "reserve", `{}`))
+	d.exec(`update saga_decisions set entries = ('[["saga.started"],' || repeat('1,', 300000) || '1]')::json where saga_id = $1 and seq = 1`, id)
+	d.exec(`update sagas set status = 'completed', finished_at = now() - interval '1 hour', wake_at = null where id = $1`, id)
+	d.exec(`delete from outbox`)
+
+	entries, _, err := w.History(t.Context(), id, record.Page{Limit: 500})
+	require.NoError(t, err)
+	assert.Equal(t, saga.EntryStarted, entries[0].Type)
+	assert.Equal(t, saga.EntryType("unreadable"), entries[101].Type)
+	assert.Contains(t, entries[101].Detail["error"], "its rest is not read")
+	assert.Less(t, len(entries), 110)
+	archived, err := w.Store.(*store.Store).WithHistory(t.Context(), []string{id})
+	require.NoError(t, err)
+	require.Len(t, archived, 1)
+	assert.Equal(t, entries, archived[0].History)
+}

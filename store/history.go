@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -154,25 +155,56 @@ type decisionRow struct {
 
 func (r *decisionRow) columns() []any { return []any{&r.seq, &r.at, &r.actor, &r.entries} }
 
+// maxUnreadableEntries is the number of unreadable entries of a row after which the rest of the row is not read. Each takes far more
+// memory than its text.
+const maxUnreadableEntries = 100
+
+var errRestUnreadable = fmt.Errorf("the row has %d unreadable entries before this one, and its rest is not read", maxUnreadableEntries)
+
 // read returns the entries of the row. An unreadable entry keeps its readable part.
-func (r *decisionRow) read(at place, fault error) []record.Entry {
+func (r *decisionRow) read(at place, fault error) (entries []record.Entry) {
 	if r.at = r.at.UTC(); !shown(r.at) {
 		r.at = time.Time{}
 	}
-	var raw []json.RawMessage
-	if err := json.Unmarshal(r.entries, &raw); err != nil || len(raw) == 0 {
-		raw = []json.RawMessage{nil}
-	}
-	r.count = len(raw)
-	entries := make([]record.Entry, len(raw))
-	for i, parts := range raw {
-		entries[i] = record.Entry{SagaID: at.scope, Entry: saga.Entry{Seq: r.seq + int64(i), At: r.at, Actor: r.actor}}
-		if err := readParts(at, parts, &entries[i].Entry); err != nil || fault != nil {
-			entries[i].Type = entryUnreadable
-			entries[i].Detail = map[string]any{"error": unreadable("history entry", cmp.Or(fault, err)).Error()}
+	broken := 0
+	for parts := range elements(r.entries) {
+		entry := record.Entry{SagaID: at.scope, Entry: saga.Entry{Seq: r.seq + int64(len(entries)), At: r.at, Actor: r.actor}}
+		err := cmp.Or(fault, readParts(at, parts, &entry.Entry))
+		if broken == maxUnreadableEntries {
+			err = errRestUnreadable
+		}
+		if err != nil {
+			broken++
+			entry.Type = entryUnreadable
+			entry.Detail = map[string]any{"error": unreadable("history entry", err).Error()}
+		}
+		if entries = append(entries, entry); broken > maxUnreadableEntries {
+			break
 		}
 	}
+	r.count = len(entries)
 	return entries
+}
+
+// elements yields the elements of an array, one after the other. It yields nil in place of what it cannot read, and of an empty array.
+func elements(array []byte) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		decoder := json.NewDecoder(bytes.NewReader(array))
+		if start, err := decoder.Token(); err != nil || start != json.Delim('[') || !decoder.More() {
+			yield(nil)
+			return
+		}
+		for decoder.More() {
+			var element json.RawMessage
+			if err := decoder.Decode(&element); err != nil {
+				yield(nil)
+				return
+			}
+			if !yield(element) {
+				return
+			}
+		}
+	}
 }
 
 // readParts decodes what parts encoded. Numbers stay text: a float64 would lose digits.

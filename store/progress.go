@@ -112,6 +112,9 @@ func usualAttempts(status saga.StepStatus) int {
 
 // decodeProgress decodes the progress of a saga with these times and step names.
 func decodeProgress(at place, text []byte, created, updated time.Time, names []string) (saga.Progress, error) {
+	if err := checkLarge(text, len(names)); err != nil {
+		return saga.Progress{}, err
+	}
 	var row progressRow
 	if err := json.Unmarshal(text, &row); err != nil {
 		return saga.Progress{}, err
@@ -120,7 +123,7 @@ func decodeProgress(at place, text []byte, created, updated time.Time, names []s
 		return saga.Progress{}, err
 	}
 	if len(row.Steps) != len(names) {
-		return saga.Progress{}, fmt.Errorf("%d steps with %d names", len(row.Steps), len(names))
+		return saga.Progress{}, errSteps(len(row.Steps), len(names))
 	}
 	if err := row.check(); err != nil {
 		return saga.Progress{}, err
@@ -139,6 +142,28 @@ func decodeProgress(at place, text []byte, created, updated time.Time, names []s
 	}
 	return p, nil
 }
+
+// largeProgress is the size from which the steps are counted before they are decoded: each takes a hundred times the memory of the
+// shortest text that SQL may have stored for it.
+const largeProgress = 512 << 10
+
+func checkLarge(text []byte, steps int) error {
+	if len(text) <= largeProgress {
+		return nil
+	}
+	var counted struct {
+		Steps []json.RawMessage `json:"s"`
+	}
+	if err := json.Unmarshal(text, &counted); err != nil {
+		return err
+	}
+	if len(counted.Steps) != steps {
+		return errSteps(len(counted.Steps), steps)
+	}
+	return nil
+}
+
+func errSteps(steps, names int) error { return fmt.Errorf("%d steps with %d names", steps, names) }
 
 func (r *stepRow) state(name string, created time.Time) saga.StepState {
 	s := saga.StepState{
