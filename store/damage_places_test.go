@@ -254,3 +254,25 @@ func TestTheAnswerOfASagaThatCannotBeReadFreesItsPlace(t *testing.T) {
 	}, 10*time.Second, 5*time.Millisecond, "a new cap does not count it either")
 	assert.Equal(t, []string{third}, more)
 }
+
+// A held command whose saga cannot be read must not make a command that is out look answered: a queue without workers would be healthy.
+func TestHeldCommandsOfDamagedSagasHideNoneThatAreOut(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	w, d := storetest.NewFixture(t, open(t, store.Config{DatabaseURL: url})), damage{t, connect(t, url)}
+	out := w.Start(saga.Start{})
+	d.exec(`delete from outbox`) // it was published
+	w.Held = true
+	for _, damaged := range []string{
+		`delete from sagas`, `update sagas set definition = 'lost'`, `update sagas set step_names = '{x}'`, `update sagas set progress = '{}'`,
+		`update sagas set status = 'completed', finished_at = now(), wake_at = null`,
+	} {
+		d.exec(damaged+` where id = $1`, w.Start(saga.Start{}).ID)
+	}
+	w.Start(saga.Start{})
+	loads, err := w.QueueLoads(t.Context())
+	require.NoError(t, err)
+	require.Len(t, loads, 1)
+	assert.Equal(t, record.QueueLoad{Queue: "inventory", CommandsOut: 1, HeldBack: 6, Oldest: loads[0].Oldest}, loads[0])
+	assert.WithinDuration(t, out.CreatedAt, loads[0].Oldest, time.Second)
+}

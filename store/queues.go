@@ -34,23 +34,26 @@ func (c *commandsOut) columns() []any {
 // commandsOutStatement avoids the view saga_steps, which computes more than needed: with a million sagas it would take
 // longer than the caller waits. A scheduled saga has no outstanding commands.
 func commandsOutStatement() string {
-	return withAnswered + `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
+	return withNotOut + `select s.definition, s.version, s.step_names, step.position, step.s, count(*),
 		min(s.created_at + trunc(step.d) * interval '1 microsecond') filter (where s.created_at` + usable + `)
-	from sagas s left join answered a on a.saga_id = s.id,
+	from sagas s left join not_out a on a.saga_id = s.id,
 		rows from (json_to_recordset(s.progress -> 's') as (s text, w text, d double precision)) with ordinality as step (s, w, d, position)
 	where s.finished_at is null and s.status <> 'scheduled'
 		and (step.s = 'running' or step.s = 'compensating' and step.w is null)
-		and ` + unanswered("s.progress -> 's' -> (step.position - 1)::integer") + `
+		and ` + isOut("s.progress -> 's' -> (step.position - 1)::integer") + `
 	group by 1, 2, 3, 4, 5`
 }
 
-// withAnswered has the commands that were answered in vain, by saga: there are few.
-const withAnswered = `with answered as materialized (
-		select d.saga_id, array_agg(d.command_id) as commands from dead_letters d where ` + answers + ` group by 1
+// withNotOut has commands that their sagas await and that are not out, by saga: those that were answered in vain, and those that are held
+// back. The latter are not subtracted from what the sagas await, because the saga of a held command may be unreadable, and await nothing.
+const withNotOut = `with not_out as materialized (
+		select c.saga_id, array_agg(c.command) as commands from (
+			select d.saga_id, d.command_id as command from dead_letters d where ` + answers + `
+			union all select o.saga_id, o.saga_id || '/' || o.command from outbox o where o.held_rank is not null) c group by 1
 	) `
 
-// unanswered is an SQL condition: the command of the step is not among those of answered a. step is the SQL of the step's JSON.
-func unanswered(step string) string {
+// isOut is an SQL condition: the command of the step is not among those of not_out a. step is the SQL of the step's JSON.
+func isOut(step string) string {
 	return `case when a.saga_id is null then true else s.id || '/' || s.step_names[step.position] || '/' || case
 			when ` + step + ` ->> 's' = 'running' then ` + executeID(step) + `
 			else ` + compensateID(step) + ` end <> all(a.commands) end`
@@ -59,15 +62,15 @@ func unanswered(step string) string {
 // lenientCommandsOut skips values that this program does not write. It is slower, so it runs only after the first
 // statement failed because of a row.
 func lenientCommandsOut() string {
-	return withAnswered + `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
+	return withNotOut + `select s.definition, s.version, s.step_names, step.position, step.state ->> 's', count(*),
 		min(case when s.created_at` + usable + ` and json_typeof(step.state -> 'd') = 'number'
 				and abs((step.state ->> 'd')::numeric) < 1e16
 			then s.created_at + trunc((step.state ->> 'd')::numeric)::bigint * interval '1 microsecond' end)
-	from sagas s left join answered a on a.saga_id = s.id
+	from sagas s left join not_out a on a.saga_id = s.id
 		cross join lateral json_array_elements(` + progressSteps() + `) with ordinality as step (state, position)
 	where s.finished_at is null and s.status <> 'scheduled'
 		and case when json_typeof(step.state) = 'object' then (step.state ->> 's' = 'running'
-			or step.state ->> 's' = 'compensating' and step.state ->> 'w' is null) and ` + unanswered("step.state") + ` end
+			or step.state ->> 's' = 'compensating' and step.state ->> 'w' is null) and ` + isOut("step.state") + ` end
 	group by 1, 2, 3, 4, 5`
 }
 
@@ -86,9 +89,6 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	}
 	sorted := make([]record.QueueLoad, 0, len(loads))
 	for _, load := range loads {
-		if load.CommandsOut = max(0, load.CommandsOut-load.HeldBack); load.CommandsOut == 0 {
-			load.Oldest = time.Time{}
-		}
 		sorted = append(sorted, *load)
 	}
 	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })

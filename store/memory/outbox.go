@@ -50,6 +50,12 @@ func (t *transaction) withdraw(commands []saga.CommandID) {
 	}
 }
 
+// heldBack reports whether a command is held back by the settings of its queue.
+func (t *tables) heldBack(id saga.CommandID) bool {
+	row, found := t.outbox[id.Saga][id.String()]
+	return found && !row.Delivered && row.Held
+}
+
 // neverSent reports whether the command is held back and was never sent.
 func (r *outboxRow) neverSent() bool { return r.Held && r.Attempts == 0 && r.RefusedAt.IsZero() }
 

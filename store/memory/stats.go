@@ -140,7 +140,7 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 		}
 		for i := range row.Steps {
 			command, out := row.CommandOut(i)
-			if !out {
+			if !out || s.tables.heldBack(command) {
 				continue
 			}
 			_, queue, timeout, known := d.CommandFor(command.Step, command.Direction)
@@ -158,9 +158,6 @@ func (s *Store) QueueLoads(ctx context.Context) ([]record.QueueLoad, error) {
 	}
 	sorted := make([]record.QueueLoad, 0, len(loads))
 	for _, l := range loads {
-		if l.CommandsOut = max(0, l.CommandsOut-l.HeldBack); l.CommandsOut == 0 {
-			l.Oldest = time.Time{}
-		}
 		sorted = append(sorted, *l)
 	}
 	slices.SortFunc(sorted, func(a, b record.QueueLoad) int { return strings.Compare(a.Queue, b.Queue) })
