@@ -114,10 +114,17 @@ func (d *Definition) runnable() error {
 
 // CheckData returns what is wrong with the data of a start, by the schema of the definition. nil data counts as {}.
 func (d *Definition) CheckData(data json.RawMessage) Faults {
+	faults, _ := d.MeasureData(data)
+	return faults
+}
+
+// MeasureData is CheckData, and also returns the work that it took.
+func (d *Definition) MeasureData(data json.RawMessage) (Faults, Work) {
 	if d.compiled.data == nil {
-		return nil
+		return nil, 0
 	}
-	return d.compiled.data.Check(orEmpty(data)).bounded()
+	faults, work := measure(d.compiled.data, orEmpty(data))
+	return faults.bounded(), work
 }
 
 func orEmpty(object json.RawMessage) json.RawMessage {

@@ -55,13 +55,16 @@ func (t *transition) holds(i int) (bool, error) {
 
 // check returns what is wrong with a value, and adds to the work of the decision.
 func (t *transition) check(schema Schema, value json.RawMessage) Faults {
-	metered, is := schema.(MeteredSchema)
-	if !is {
-		return schema.Check(value)
-	}
-	faults, work := metered.Measure(value)
+	faults, work := measure(schema, value)
 	t.work += work
 	return faults
+}
+
+func measure(schema Schema, value json.RawMessage) (Faults, Work) {
+	if metered, is := schema.(MeteredSchema); is {
+		return metered.Measure(value)
+	}
+	return schema.Check(value), 0
 }
 
 // errLateSchema is the fault of a schema behind others that took too long to compile.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -37,8 +38,9 @@ var errCostlyStart = fmt.Errorf("the definition of a start is costly")
 // costly has the lanes of sagas whose conditions or schemas take long, because the other sagas must not wait behind them. A
 // definition is costly from its first decision that takes long until the process ends.
 type costly struct {
-	lanes []*lane
-	turns *semaphore.Weighted // bounds how many decide at a time, so that processors are left for other sagas
+	lanes  []*lane
+	logger *slog.Logger
+	turns  *semaphore.Weighted // bounds how many decide at a time, so that processors are left for other sagas
 
 	mu    sync.RWMutex
 	known map[missingDefinition]bool
@@ -46,8 +48,9 @@ type costly struct {
 
 func newCostly(e *Engine) *costly {
 	c := &costly{
-		turns: semaphore.NewWeighted(int64(max(1, runtime.NumCPU()/4))),
-		known: make(map[missingDefinition]bool),
+		logger: e.config.Logger,
+		turns:  semaphore.NewWeighted(int64(max(1, runtime.NumCPU()/4))),
+		known:  make(map[missingDefinition]bool),
 	}
 	room := semaphore.NewWeighted(costlyCapacity)
 	for range costlyLanes {
@@ -94,8 +97,13 @@ func (c *costly) count() int {
 // spend counts the work of a decision.
 func (b *batchState) spend(def *saga.Definition, work time.Duration) {
 	b.work += work
-	if work >= costlyWork && b.engine.costly.mark(def) {
-		b.engine.config.Logger.Warn("conditions or schemas take long, decides on the sagas apart from others",
+	b.engine.costly.note(def, work)
+}
+
+// note makes a definition costly whose conditions or schemas took that long.
+func (c *costly) note(def *saga.Definition, work time.Duration) {
+	if work >= costlyWork && c.mark(def) {
+		c.logger.Warn("conditions or schemas take long, decides on the sagas apart from others",
 			"definition", def.Name, "version", def.Version, "estimate", work)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,15 +64,28 @@ func (r *request) refusalUnder(def *saga.Definition) error {
 	if def == r.def || r.start.Unwound {
 		return r.refusal
 	}
-	return checkData(def, r.start.Data)
+	return invalidData(def.CheckData(r.start.Data))
 }
 
-// checkData returns a *record.InvalidDataError if the data of a start does not match the schema of its definition.
-func checkData(def *saga.Definition, data json.RawMessage) error {
-	if faults := def.CheckData(data); len(faults) > 0 {
-		return &record.InvalidDataError{Faults: faults}
+// checkData returns a *record.InvalidDataError if the data of a start does not match the schema of its definition. Few starts of
+// costly definitions are checked at a time. err means that ctx ended before.
+func (e *Engine) checkData(ctx context.Context, def *saga.Definition, data json.RawMessage) (fault, err error) {
+	if e.costly.lane(def) != nil {
+		if e.costly.turns.Acquire(ctx, 1) != nil {
+			return nil, fmt.Errorf("%w: %w", record.ErrUnavailable, ctx.Err())
+		}
+		defer e.costly.turns.Release(1)
 	}
-	return nil
+	faults, work := def.MeasureData(data)
+	e.costly.note(def, work)
+	return invalidData(faults), nil
+}
+
+func invalidData(faults saga.Faults) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return &record.InvalidDataError{Faults: faults}
 }
 
 // latest returns the definition of a start: a newer one than requested if it was registered in the meantime.

@@ -190,7 +190,11 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 		if err != nil {
 			return saga.Instance{}, false, startFault(start, err)
 		}
-		r.refusal = cmp.Or(checkData(def, start.Data), refusal)
+		fault, err := e.checkData(ctx, def, start.Data)
+		if err != nil {
+			return saga.Instance{}, false, startFault(start, err)
+		}
+		r.refusal = cmp.Or(fault, refusal)
 	}
 	answer := e.askStart(ctx, r)
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {

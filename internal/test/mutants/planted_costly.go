@@ -29,5 +29,20 @@ func costlyMutants() []mutant {
 			"case s.work > MaxCompileWork:", "case s.work > 1000*MaxCompileWork:",
 			[]layer{{"rules", []string{"./saga", "-run", "HaveALimitTogether"}}},
 		},
+		{
+			"costly checks that all run at once", "internal/engine/decide_start.go",
+			"if e.costly.lane(def) != nil {", "if e.costly.lane(def) != nil && def == nil {",
+			apart,
+		},
+		{
+			"held commands that hide those that are out", "store/queues.go",
+			"from outbox o where o.held_rank is not null) c", "from outbox o where o.held_rank < -1) c",
+			[]layer{{"places", []string{"./store", "-run", "HideNoneThatAreOut"}}},
+		},
+		{
+			"a damaged row of a history that is read to its end", "store/history.go",
+			"broken > maxUnreadableEntries {", "broken < 0 {",
+			[]layer{{"histories", []string{"./store", "-run", "RestOfARow"}}},
+		},
 	}
 }
