@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ const (
 	// that replies to other sagas arrive.
 	costlyCapacity = 128
 	maxCostly      = 10_000 // definitions that are known to be costly
+	// costlyPause is how long a due saga waits that found no room there.
+	costlyPause = 5 * time.Second
 )
 
 // errCostlyFull means that too many events of costly definitions wait. A message is given back and comes again.
@@ -161,23 +164,23 @@ func (l *lane) handOver(requests []*request) {
 	}
 }
 
-// addAtOnce is add without waiting. A wake of a saga that waits here already is dropped, as polls of the store repeat it.
+// addAtOnce is add without waiting.
 func (l *lane) addAtOnce(r *request) error {
-	if _, wakes := r.cause.(saga.Wake); wakes && l.has(r.sagaID) || !l.room.TryAcquire(l.weight(r)) {
+	if !l.room.TryAcquire(l.weight(r)) {
 		return errCostlyFull
 	}
 	return l.append(r)
 }
 
+// awaits reports whether an event of the saga waits in one of the lanes.
+func (c *costly) awaits(sagaID string) bool {
+	return slices.ContainsFunc(c.lanes, func(l *lane) bool { return l.has(sagaID) })
+}
+
 func (l *lane) has(sagaID string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range l.requests {
-		if r.sagaID == sagaID {
-			return true
-		}
-	}
-	return l.isParked(sagaID) != nil
+	return slices.ContainsFunc(l.requests, func(r *request) bool { return r.sagaID == sagaID }) || l.isParked(sagaID) != nil
 }
 
 func (l *lane) waiting() int {

@@ -150,7 +150,10 @@ func TestRepliesBeyondTheRoomForCostlySagasAreGivenBack(t *testing.T) {
 		require.Positive(t, <-paused)
 	}
 	e.Wake(t.Context(), ids[3])
-	require.True(t, e.DecideBatch(t.Context(), 0))
+	require.False(t, e.DecideBatch(t.Context(), 0), "its reply waits already")
+	e.Wake(t.Context(), ids[135])
+	require.True(t, e.DecideBatch(t.Context(), 0), "it is loaded, and finds no room")
+	require.Greater(t, e.FireTimers(t.Context()), time.Second, "it waits for its turn, although it is due")
 	drain(t, e)
 	for i := range 129 {
 		assert.True(t, settledNow(settled[i]), "%d", i)

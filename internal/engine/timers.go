@@ -119,9 +119,16 @@ func (e *Engine) Wake(ctx context.Context, sagaID string) { e.wake(ctx, sagaID, 
 // wake gives a saga the event that time has passed. measured is the time reached by the clock of this process; zero if
 // only the store knows that the saga is due.
 func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
+	if e.costly.awaits(sagaID) {
+		return // what waits there sets the next timer
+	}
 	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
-		if errors.Is(a.err, record.ErrUnreadable) {
+		switch {
+		case errors.Is(a.err, record.ErrUnreadable):
 			e.setAside(sagaID, a.err)
+		case errors.Is(a.err, errCostlyFull): // polls would have it loaded each second
+			now := e.config.Now()
+			e.timers.set(sagaID, now.Add(costlyPause), now, false)
 		}
 	}}
 	_ = e.lane(sagaID).add(ctx, r) // fails only during shutdown; the store knows when the saga is due
