@@ -52,6 +52,7 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		return nil, err
 	}
 	evidence.Queues = s.Monitor.inspection.states(ctx, evidence.QueuesInUse())
+	evidence.Undeclared = s.undeclared(evidence.QueuesInUse())
 	found := evidence.Explain()
 	if !s.seesAll(ctx) {
 		redactWhy(&found, definition.Redactor(in))
@@ -79,4 +80,19 @@ func (s *service) lookAtHeld(ctx context.Context, rows []record.OutboxRow, evide
 		}
 	}
 	return nil
+}
+
+// undeclared returns why queues could not be declared, as far as this process knows.
+func (s *service) undeclared(queues []string) map[string]error {
+	broker, is := s.Broker.(interface{ Undeclared(queue string) error })
+	if !is {
+		return nil
+	}
+	found := make(map[string]error)
+	for _, queue := range queues {
+		if err := broker.Undeclared(queue); err != nil {
+			found[queue] = err
+		}
+	}
+	return found
 }

@@ -80,7 +80,7 @@ func (e Evidence) diagnose(c command) finding {
 	state, inspected := e.Queues[queue]
 	switch {
 	case inspected && !state.Exists:
-		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
+		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue, e.Undeclared[queue])
 	case state.Locked:
 		found.cause, found.message = resource.CauseWaitingForWorker, lockedWorkerMessage(name, queue)
 	case inspected && state.Consumers == 0:
@@ -93,7 +93,7 @@ func (e Evidence) diagnose(c command) finding {
 	case e.exhausted():
 		found.cause, found.message = resource.CauseWaitingForBranch, exhaustedMessage(e.Instance.Attention.Step, name)
 	default:
-		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker != nil)
+		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker)
 	}
 	return found
 }
@@ -124,7 +124,7 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 	case problem.Kind == record.QueueMissing && e.Queues[queue].Locked:
 		found.cause, found.message = resource.CauseUnroutable, lockedMessage(name, queue)
 	case problem.Kind == record.QueueMissing:
-		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
+		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue, e.Undeclared[queue])
 	case problem.Kind == record.QueueRefuses:
 		found.cause, found.message = resource.CauseRefusedByBroker, queueRefusesMessage(name, queue, problem.Reason)
 	case problem.Kind == record.QueueNotConfirming:
@@ -134,7 +134,7 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 		found.message = unpublishableMessage(name, row.Reason)
 	case e.Broker != nil || e.Now.Sub(row.CreatedAt) > publishAllowance:
 		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt
-		found.message = unpublishedMessage(name, queue, e.Broker != nil)
+		found.message = unpublishedMessage(name, queue, e.Broker)
 	default:
 		return finding{}, false // it is on its way
 	}

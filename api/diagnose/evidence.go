@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -31,7 +32,9 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 			Attention: resource.AttentionOf(e.Instance.Attention),
 		},
 	}
-	if e.Broker != nil {
+	if obstacle, is := errors.AsType[*wire.Obstacle](e.Broker); is {
+		why.Evidence.Broker = obstacle.Public()
+	} else if e.Broker != nil {
 		why.Evidence.Broker = "unreachable"
 	}
 	if found.step != noStep {

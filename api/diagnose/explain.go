@@ -29,9 +29,11 @@ type Evidence struct {
 	Lost map[string]LostChild
 	// ParentGone reports that the saga is a child whose parent does not exist.
 	ParentGone bool
-	// Broker is the reason why commands cannot be published; nil if they can.
+	// Broker is the reason why commands cannot be published, a *wire.Obstacle if the broker can be reached; nil if they can.
 	Broker error
-	Now    time.Time
+	// Undeclared holds the reasons why this process could not declare queues, as far as it knows, by queue.
+	Undeclared map[string]error
+	Now        time.Time
 }
 
 // finding is a cause with what belongs to it.

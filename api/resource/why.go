@@ -45,7 +45,7 @@ type Evidence struct {
 	Step      *StepEvidence   `json:"step,omitempty"`
 	Outbox    *OutboxEvidence `json:"outbox,omitempty"`
 	Queue     *QueueEvidence  `json:"queue,omitempty"`
-	Broker    string          `json:"broker" doc:"ready, or unreachable"`
+	Broker    string          `json:"broker" doc:"ready, unreachable, or why a broker that can be reached takes no commands"`
 	Waiting   []string        `json:"waiting,omitempty" doc:"Steps that have a command out or wait for their next attempt"`
 	Timers    []NextAutomatic `json:"timers,omitempty" doc:"Everything that happens without an operator, earliest first"`
 	Attention *Attention      `json:"attention,omitempty"`
