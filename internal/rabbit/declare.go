@@ -36,20 +36,14 @@ func errorsIn(joined error) (all []declarationError) {
 	switch found := joined.(type) { //nolint:errorlint // this walks through the tree
 	case declarationError:
 		return []declarationError{found}
+	case interface{ Unwrap() error }:
+		return errorsIn(found.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, one := range found.Unwrap() {
 			all = append(all, errorsIn(one)...)
 		}
 	}
 	return all
-}
-
-// namesIn returns the names of what exists with other properties.
-func namesIn(mismatch error) (names []string) {
-	for _, one := range errorsIn(mismatch) {
-		names = append(names, one.name)
-	}
-	return names
 }
 
 // declareEach makes declarations in order and continues after failures. mismatch reports what exists with other

@@ -137,7 +137,7 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 	mismatch, fault = errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mismatched, t.refused = namesIn(mismatch), make(map[string]error)
+	t.mismatched, t.refused = Mismatches(mismatch), make(map[string]error)
 	t.noteRefusals(fault)
 	return mismatch, fault
 }
@@ -193,7 +193,7 @@ func (t *topology) add(ctx context.Context, queues []string) error {
 	mismatch, fault := declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues, conn.version())...))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, name := range namesIn(mismatch) {
+	for _, name := range Mismatches(mismatch) {
 		if !slices.Contains(t.mismatched, name) {
 			t.mismatched = append(t.mismatched, name)
 		}
