@@ -66,6 +66,9 @@ type Definitions interface {
 type DeadLetters interface {
 	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
+	// CommandLetters returns the newest dead letter of each of these commands of a saga, without its contents: the command itself, or
+	// a reply to it on which no decision was possible.
+	CommandLetters(ctx context.Context, sagaID string, commands []saga.CommandID) ([]record.DeadLetter, error)
 }
 
 // Reads is everything that the API reads.

@@ -51,6 +51,9 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	if err := s.lookAtFamily(ctx, &evidence); err != nil {
 		return nil, err
 	}
+	if err := s.lookAtLetters(ctx, &evidence); err != nil {
+		return nil, err
+	}
 	evidence.Queues = s.Monitor.inspection.states(ctx, evidence.QueuesInUse())
 	evidence.Undeclared = s.undeclared(evidence.QueuesInUse())
 	found := evidence.Explain()
@@ -78,6 +81,23 @@ func (s *service) lookAtHeld(ctx context.Context, rows []record.OutboxRow, evide
 		if evidence.SagasOut[row.Queue], err = s.Reads.SagasOut(ctx, row.Queue, scopeOf(ctx)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// lookAtLetters adds the dead letters of the commands whose replies are awaited.
+func (s *service) lookAtLetters(ctx context.Context, evidence *diagnose.Evidence) error {
+	published := evidence.Published()
+	if len(published) == 0 {
+		return nil
+	}
+	letters, err := s.Reads.CommandLetters(ctx, evidence.Instance.ID, published)
+	if err != nil {
+		return err
+	}
+	evidence.Letters = make(map[string]record.DeadLetter, len(letters))
+	for _, letter := range letters {
+		evidence.Letters[letter.CommandID] = letter
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/api/resource"
 	"github.com/saga-orchestrator/orchestrator/client"
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 	"github.com/saga-orchestrator/orchestrator/server"
@@ -63,4 +64,39 @@ func TestADeadLetterThatAWorkerPublishesIsOfItsQueue(t *testing.T) {
 			}, time.Minute, 10*time.Millisecond)
 		})
 	}
+}
+
+// The broker takes a command from a worker that outlives its consumer timeout, until the delivery limit. The worker may still reply.
+func TestWhyPointsToTheDeadLetterOfACommandThatIsStillOut(t *testing.T) {
+	t.Parallel()
+	url, prefix := env.Broker(t, "work")
+	f := newFamily(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
+	f.define("long", `{"steps":[{"name":"a","command":"work.a","timeout":"12h"}]}`)
+	started, err := f.Start(t.Context(), client.StartRequest{Definition: "long", Data: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+	broker := channel(t, url)
+	_, err = broker.Consume(prefix+".commands.work", "", false, false, false, false, nil) // the worker
+	require.NoError(t, err)
+	require.NoError(t, broker.PublishWithContext(t.Context(), "", prefix+".dead", true, false, amqp.Publishing{
+		MessageId: started.ID + "/a/execute/1", Timestamp: time.Now().Add(-150 * time.Minute), Body: []byte(`{"data":{}}`),
+		Headers: amqp.Table{"x-first-death-queue": prefix + ".commands.work", "x-first-death-reason": "delivery_limit"},
+	}))
+	var why resource.Why
+	require.Eventually(t, func() bool {
+		why, err = f.Why(t.Context(), started.ID)
+		require.NoError(t, err)
+		return why.Cause == resource.CauseWaitingForWorker && why.Evidence.Letter != nil
+	}, time.Minute, 20*time.Millisecond, "%s", &lazy{&why})
+	require.Contains(t, why.Message, why.Evidence.Letter.ID)
+	require.Contains(t, why.Message, "consumer_timeout")
+	letters, err := f.DeadLetters(t.Context(), client.Page{})
+	require.NoError(t, err)
+	require.Len(t, letters.Items, 1)
+	require.Equal(t, letters.Items[0].ID, why.Evidence.Letter.ID)
+
+	_, err = f.Redrive(t.Context(), why.Evidence.Letter.ID, "")
+	require.NoError(t, err)
+	why, err = f.Why(t.Context(), started.ID)
+	require.NoError(t, err)
+	require.Nil(t, why.Evidence.Letter)
 }

@@ -53,6 +53,16 @@ func (e Evidence) QueuesInUse() []string {
 	return queues
 }
 
+// Published returns the ids of the commands that are out and not in the outbox. The api package reads their dead letters.
+func (e Evidence) Published() (ids []saga.CommandID) {
+	for _, c := range e.commandsOut() {
+		if _, waits := e.Outbox[c.id.String()]; !waits {
+			ids = append(ids, c.id)
+		}
+	}
+	return ids
+}
+
 // worst explains the command that is furthest from its reply. The saga waits for that one.
 func (e Evidence) worst(commands []command) (finding, bool) {
 	severity := map[string]int{
@@ -94,6 +104,24 @@ func (e Evidence) diagnose(c command) finding {
 		found.cause, found.message = resource.CauseWaitingForBranch, exhaustedMessage(e.Instance.Attention.Step, name)
 	default:
 		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker)
+	}
+	return e.withLetter(c, found)
+}
+
+// withLetter adds to a finding that the command, or a reply to it, is a dead letter. A queue that is missing is worse.
+func (e Evidence) withLetter(c command, found finding) finding {
+	letter, is := e.Letters[c.id.String()]
+	if !is {
+		return found
+	}
+	said := letterMessage(e.Instance.Steps[c.step].Name, letter)
+	switch found.cause {
+	case resource.CauseWaitingForWorker:
+		found.message = said
+	case resource.CauseNoConsumer:
+		found.message = said + " No worker consumes queue " + e.Definition.Steps[c.step].Queue + ": start one."
+	case resource.CauseWaitingForBranch:
+		found.message += " " + said
 	}
 	return found
 }

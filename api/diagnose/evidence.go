@@ -60,6 +60,11 @@ func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
 		}
 		shown.CommandID = c.id.String()
 		why.Evidence.Outbox = e.outboxEvidence(shown.CommandID)
+		if letter, is := e.Letters[shown.CommandID]; is {
+			why.Evidence.Letter = &resource.LetterEvidence{
+				ID: letter.ID, Source: letter.Source, Reason: letter.Reason, ReceivedAt: resource.OptionalTime(letter.ReceivedAt),
+			}
+		}
 		why.Evidence.Queue = queueEvidence(declared.Queue, e.Queues)
 		settings := e.Settings[declared.Queue]
 		why.Evidence.Queue.Paused, why.Evidence.Queue.MaxOut, why.Evidence.Queue.Rate = settings.Paused, settings.MaxOut, settings.Rate

@@ -25,6 +25,8 @@ type Evidence struct {
 	Settings map[string]record.QueueSettings
 	// SagasOut holds the first sagas whose commands are out of capped queues, by queue. It is needed only if a command is held back.
 	SagasOut map[string][]string
+	// Letters holds the newest dead letters of the commands that Published returns, by command id.
+	Letters map[string]record.DeadLetter
 	// Lost holds the children that are awaited although no report of theirs is to come, by id.
 	Lost map[string]LostChild
 	// ParentGone reports that the saga is a child whose parent does not exist.

@@ -182,3 +182,17 @@ func workerMessage(step, queue string, broker error) string {
 	}
 	return text
 }
+
+// letterMessage explains a command that is a dead letter, or a reply to it that is one, while its step still waits for a reply.
+func letterMessage(step string, letter record.DeadLetter) string {
+	what := fmt.Sprintf("The reply to the command of step %s is a dead letter (%s, %s): no decision was possible on the saga then.", step, letter.ID, letter.Reason)
+	switch {
+	case letter.Source == record.SourceCommand && letter.Reason == "delivery_limit":
+		what = fmt.Sprintf("The broker has delivered the command of step %s too often and dead-lettered it (%s, %s): its workers ended while they had it, or "+
+			"did not acknowledge it within the broker's consumer_timeout, which must be longer than the step may take. If a worker still has it, "+
+			"its reply counts.", step, letter.ID, letter.Reason)
+	case letter.Source == record.SourceCommand:
+		what = fmt.Sprintf("The command of step %s is a dead letter (%s, %s), so no worker has it.", step, letter.ID, letter.Reason)
+	}
+	return what + " Redrive the dead letter, or the attempt times out."
+}
