@@ -18,8 +18,8 @@ import (
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
-// limited returns the URL of a new user of the broker with these rights.
-func limited(t *testing.T, brokerURL, name, configure, write, read string) string {
+// limited returns the URL of a new user of the broker who may configure and write these names, and read all.
+func limited(t *testing.T, brokerURL, name, configure, write string) string {
 	t.Helper()
 	ctl := env.RabbitMQControl(t)
 	run := func(arguments ...string) {
@@ -28,7 +28,7 @@ func limited(t *testing.T, brokerURL, name, configure, write, read string) strin
 	}
 	run("add_user", name, "secret-of-"+name)
 	t.Cleanup(func() { run("delete_user", name) })
-	run("set_permissions", name, configure, write, read)
+	run("set_permissions", name, configure, write, ".*")
 	parsed, err := neturl.Parse(brokerURL)
 	require.NoError(t, err)
 	parsed.User = neturl.UserPassword(name, "secret-of-"+name)
@@ -58,23 +58,24 @@ func TestWhyNamesWhatTheBrokerObjectsTo(t *testing.T) {
 		why    []string // what why says
 	}{
 		"the prefix of another installation": {
-			server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix}, "the prefix belongs to another installation",
+			server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix},
+			"the prefix belongs to another installation",
 			[]string{"published: the prefix belongs to another installation. Choose another --amqp-prefix, or delete the queue " + prefix + ".installation"},
 		},
 		"no right to configure": {
-			server.Config{DatabaseURL: env.Database(t), AMQPURL: limited(t, url, empty+"-reader", "^$", ".*", ".*"), AMQPPrefix: empty},
+			server.Config{DatabaseURL: env.Database(t), AMQPURL: limited(t, url, empty+"-reader", "^$", ".*"), AMQPPrefix: empty},
 			"the broker refuses the user: ACCESS_REFUSED - access to queue '" + empty + ".installation'",
 			[]string{"published: the broker refuses the user: ACCESS_REFUSED - access to queue", "rights to configure, write and read what begins with " + empty},
 		},
 		"no right to write": {
-			server.Config{DatabaseURL: database, AMQPURL: limited(t, url, prefix+"-reader", ".*", "^$", ".*"), AMQPPrefix: prefix},
+			server.Config{DatabaseURL: database, AMQPURL: limited(t, url, prefix+"-reader", ".*", "^$"), AMQPPrefix: prefix},
 			"the broker refuses the user: ACCESS_REFUSED - access to",
 			[]string{"published: the broker refuses the user: ACCESS_REFUSED - access to", "rights to configure"},
 		},
 		"a wrong password": {
 			server.Config{
 				DatabaseURL: env.Database(t), AMQPPrefix: empty,
-				AMQPURL: strings.Replace(limited(t, url, prefix+"-wrong", ".*", ".*", ".*"), ":secret-of", ":not-the-secret-of", 1),
+				AMQPURL: strings.Replace(limited(t, url, prefix+"-wrong", ".*", ".*"), ":secret-of", ":not-the-secret-of", 1),
 			},
 			"the broker refuses the user",
 			[]string{"published: the broker refuses the user: ", "Check the user and the password of --amqp-url"},
@@ -114,7 +115,7 @@ func TestWhyTheBrokerRefusesToDeclareAQueue(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "work", "more")
 	s := embedded(t, server.Config{
-		DatabaseURL: declared(t, url, prefix), AMQPURL: limited(t, url, prefix+"-reader", "^$", ".*", ".*"), AMQPPrefix: prefix,
+		DatabaseURL: declared(t, url, prefix), AMQPURL: limited(t, url, prefix+"-reader", "^$", ".*"), AMQPPrefix: prefix,
 	})
 	orchestrator := client.New(client.Config{Server: s.URL()})
 	_, err := orchestrator.PutDefinition(t.Context(), "taken", json.RawMessage(`{"steps":[{"name":"a","command":"more.a"}]}`))
