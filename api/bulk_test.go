@@ -279,7 +279,7 @@ func TestOfSeveralRedrivesOneWins(t *testing.T) {
 	var won, gone atomic.Int32
 	for range 6 { // each has read the letter before any of them redrives it
 		asked.Go(func() {
-			switch err := o.engine.Redrive(t.Context(), letter, saga.Action{ID: ulid.Make().String(), Actor: "ada"}); {
+			switch _, err := o.engine.Redrive(t.Context(), letter, saga.Action{ID: ulid.Make().String(), Actor: "ada"}); {
 			case err == nil:
 				won.Add(1)
 			case assert.ErrorIs(t, err, record.ErrDeadLetterNotFound):

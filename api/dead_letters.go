@@ -122,11 +122,11 @@ func (s *service) redrive(ctx context.Context, input *deadLetterInput) (*redrive
 	if err != nil {
 		return nil, err
 	}
-	err = s.Engine.Redrive(ctx, letter, saga.Action{ID: ulid.Make().String(), Actor: actor(ctx), Reason: given.Reason})
+	sentTo, err := s.Engine.Redrive(ctx, letter, saga.Action{ID: ulid.Make().String(), Actor: actor(ctx), Reason: given.Reason})
 	if err != nil {
 		return nil, notRedriven(err)
 	}
-	return &redriveOutput{Body: resource.Redriven{ID: letter.ID, RedrivenTo: letter.Queue}}, nil
+	return &redriveOutput{Body: resource.Redriven{ID: letter.ID, RedrivenTo: sentTo}}, nil
 }
 
 // notRedriven maps every reason against a redrive to 409, except an outage, and a letter that is gone.

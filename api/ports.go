@@ -20,8 +20,8 @@ type Engine interface {
 	Act(ctx context.Context, sagaID string, action saga.Action) (saga.Instance, error)
 	// Signal gives a signal to a saga. With a *saga.Refusal it returns the saga as it is. Errors: as Act.
 	Signal(ctx context.Context, sagaID string, signal saga.Signal) (saga.Instance, error)
-	// Redrive sends a dead letter to where it was going and deletes it. Errors: *saga.Refusal, and those of Start.
-	Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error
+	// Redrive sends a dead letter to where it was going, which it returns, and deletes it. Errors: *saga.Refusal, and those of Start.
+	Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) (sentTo string, err error)
 	// RegisterDefinition stores the definition and declares its queues. created is false if it was already registered.
 	RegisterDefinition(ctx context.Context, d *saga.Definition) (kept record.RegisteredDefinition, created bool, err error)
 	// Changed delivers the committed saga after each change, by any replica, for which wanted returns true; nil wants every
@@ -66,6 +66,9 @@ type Definitions interface {
 type DeadLetters interface {
 	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
+	// CommandLetters returns the newest dead letter of each of these commands of a saga, without its contents: the command itself, or
+	// a reply to it on which no decision was possible.
+	CommandLetters(ctx context.Context, sagaID string, commands []saga.CommandID) ([]record.DeadLetter, error)
 }
 
 // Reads is everything that the API reads.

@@ -51,7 +51,11 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	if err := s.lookAtFamily(ctx, &evidence); err != nil {
 		return nil, err
 	}
+	if err := s.lookAtLetters(ctx, &evidence); err != nil {
+		return nil, err
+	}
 	evidence.Queues = s.Monitor.inspection.states(ctx, evidence.QueuesInUse())
+	evidence.Undeclared = s.undeclared(evidence.QueuesInUse())
 	found := evidence.Explain()
 	if !s.seesAll(ctx) {
 		redactWhy(&found, definition.Redactor(in))
@@ -79,4 +83,36 @@ func (s *service) lookAtHeld(ctx context.Context, rows []record.OutboxRow, evide
 		}
 	}
 	return nil
+}
+
+// lookAtLetters adds the dead letters of the commands whose replies are awaited.
+func (s *service) lookAtLetters(ctx context.Context, evidence *diagnose.Evidence) error {
+	published := evidence.Published()
+	if len(published) == 0 {
+		return nil
+	}
+	letters, err := s.Reads.CommandLetters(ctx, evidence.Instance.ID, published)
+	if err != nil {
+		return err
+	}
+	evidence.Letters = make(map[string]record.DeadLetter, len(letters))
+	for _, letter := range letters {
+		evidence.Letters[letter.CommandID] = letter
+	}
+	return nil
+}
+
+// undeclared returns why queues could not be declared, as far as this process knows.
+func (s *service) undeclared(queues []string) map[string]error {
+	broker, is := s.Broker.(interface{ Undeclared(queue string) error })
+	if !is {
+		return nil
+	}
+	found := make(map[string]error)
+	for _, queue := range queues {
+		if err := broker.Undeclared(queue); err != nil {
+			found[queue] = err
+		}
+	}
+	return found
 }

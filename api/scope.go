@@ -138,3 +138,11 @@ func (s scoped) DeadLetter(ctx context.Context, id string) (record.DeadLetter, e
 	}
 	return letter, nil
 }
+
+// CommandLetters returns dead letters of commands of a saga of the scope.
+func (s scoped) CommandLetters(ctx context.Context, sagaID string, commands []saga.CommandID) ([]record.DeadLetter, error) {
+	if err := s.check(ctx, sagaID); err != nil {
+		return nil, err
+	}
+	return s.Reads.CommandLetters(ctx, sagaID, commands)
+}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +83,10 @@ func (s *Server) declare(ctx context.Context) {
 			return
 		}
 		if errors.Is(err, rabbit.ErrMismatch) {
-			s.config.Logger.Warn("a worker queue exists with different properties and is used unchanged", "error", err)
+			for _, existing := range rabbit.Mismatches(err) {
+				kind, name, _ := strings.Cut(existing, " ") // an exchange, or a queue
+				s.config.Logger.Warn("an existing "+kind+" has different properties and is used unchanged", kind, name, "error", err)
+			}
 			return // a retry does not help
 		}
 		s.config.Logger.Warn("declaring worker queues failed, retrying", "error", err)

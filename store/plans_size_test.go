@@ -59,6 +59,10 @@ func TestEveryReadOfLargeTablesUsesAnIndex(t *testing.T) {
 	add("backlog", page, func() error { _, err := s.Backlog(t.Context()); return err })
 	add("due", page, func() error { _, err := s.Due(t.Context(), 0, record.DueSaga{}, 1000); return err })
 	add("history", 100, func() error { _, _, err := s.History(t.Context(), numbered(7), record.Page{Limit: 100}); return err })
+	add("dead letters of a command", 100, func() error {
+		_, err := s.CommandLetters(t.Context(), numbered(7), []saga.CommandID{{Saga: numbered(7), Step: "a", Direction: saga.Execute, Round: 1, Attempt: 1}})
+		return err
+	})
 	addRetention(t, s, add)
 	for _, c := range calls {
 		recorded.take()

@@ -53,6 +53,16 @@ func (e Evidence) QueuesInUse() []string {
 	return queues
 }
 
+// Published returns the ids of the commands that are out and not in the outbox. The api package reads their dead letters.
+func (e Evidence) Published() (ids []saga.CommandID) {
+	for _, c := range e.commandsOut() {
+		if _, waits := e.Outbox[c.id.String()]; !waits {
+			ids = append(ids, c.id)
+		}
+	}
+	return ids
+}
+
 // worst explains the command that is furthest from its reply. The saga waits for that one.
 func (e Evidence) worst(commands []command) (finding, bool) {
 	severity := map[string]int{
@@ -80,7 +90,7 @@ func (e Evidence) diagnose(c command) finding {
 	state, inspected := e.Queues[queue]
 	switch {
 	case inspected && !state.Exists:
-		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
+		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue, e.Undeclared[queue])
 	case state.Locked:
 		found.cause, found.message = resource.CauseWaitingForWorker, lockedWorkerMessage(name, queue)
 	case inspected && state.Consumers == 0:
@@ -93,7 +103,25 @@ func (e Evidence) diagnose(c command) finding {
 	case e.exhausted():
 		found.cause, found.message = resource.CauseWaitingForBranch, exhaustedMessage(e.Instance.Attention.Step, name)
 	default:
-		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker != nil)
+		found.cause, found.message = resource.CauseWaitingForWorker, workerMessage(name, queue, e.Broker)
+	}
+	return e.withLetter(c, found)
+}
+
+// withLetter adds to a finding that the command, or a reply to it, is a dead letter. A queue that is missing is worse.
+func (e Evidence) withLetter(c command, found finding) finding {
+	letter, is := e.Letters[c.id.String()]
+	if !is {
+		return found
+	}
+	said := letterMessage(e.Instance.Steps[c.step].Name, letter)
+	switch found.cause {
+	case resource.CauseWaitingForWorker:
+		found.message = said
+	case resource.CauseNoConsumer:
+		found.message = said + " No worker consumes queue " + e.Definition.Steps[c.step].Queue + ": start one."
+	case resource.CauseWaitingForBranch:
+		found.message += " " + said
 	}
 	return found
 }
@@ -124,7 +152,7 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 	case problem.Kind == record.QueueMissing && e.Queues[queue].Locked:
 		found.cause, found.message = resource.CauseUnroutable, lockedMessage(name, queue)
 	case problem.Kind == record.QueueMissing:
-		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue)
+		found.cause, found.message = resource.CauseUnroutable, unroutableMessage(name, queue, e.Undeclared[queue])
 	case problem.Kind == record.QueueRefuses:
 		found.cause, found.message = resource.CauseRefusedByBroker, queueRefusesMessage(name, queue, problem.Reason)
 	case problem.Kind == record.QueueNotConfirming:
@@ -134,7 +162,7 @@ func (e Evidence) unpublished(c command) (finding, bool) {
 		found.message = unpublishableMessage(name, row.Reason)
 	case e.Broker != nil || e.Now.Sub(row.CreatedAt) > publishAllowance:
 		found.cause, found.since = resource.CauseNotPublished, row.CreatedAt
-		found.message = unpublishedMessage(name, queue, e.Broker != nil)
+		found.message = unpublishedMessage(name, queue, e.Broker)
 	default:
 		return finding{}, false // it is on its way
 	}

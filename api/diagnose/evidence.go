@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -31,7 +32,9 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 			Attention: resource.AttentionOf(e.Instance.Attention),
 		},
 	}
-	if e.Broker != nil {
+	if obstacle, is := errors.AsType[*wire.Obstacle](e.Broker); is {
+		why.Evidence.Broker = obstacle.Public()
+	} else if e.Broker != nil {
 		why.Evidence.Broker = "unreachable"
 	}
 	if found.step != noStep {
@@ -57,6 +60,11 @@ func (e Evidence) addStep(why *resource.Why, i int, commands []command) {
 		}
 		shown.CommandID = c.id.String()
 		why.Evidence.Outbox = e.outboxEvidence(shown.CommandID)
+		if letter, is := e.Letters[shown.CommandID]; is {
+			why.Evidence.Letter = &resource.LetterEvidence{
+				ID: letter.ID, Source: letter.Source, Reason: letter.Reason, ReceivedAt: resource.OptionalTime(letter.ReceivedAt),
+			}
+		}
 		why.Evidence.Queue = queueEvidence(declared.Queue, e.Queues)
 		settings := e.Settings[declared.Queue]
 		why.Evidence.Queue.Paused, why.Evidence.Queue.MaxOut, why.Evidence.Queue.Rate = settings.Paused, settings.MaxOut, settings.Rate

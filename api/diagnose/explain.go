@@ -25,13 +25,17 @@ type Evidence struct {
 	Settings map[string]record.QueueSettings
 	// SagasOut holds the first sagas whose commands are out of capped queues, by queue. It is needed only if a command is held back.
 	SagasOut map[string][]string
+	// Letters holds the newest dead letters of the commands that Published returns, by command id.
+	Letters map[string]record.DeadLetter
 	// Lost holds the children that are awaited although no report of theirs is to come, by id.
 	Lost map[string]LostChild
 	// ParentGone reports that the saga is a child whose parent does not exist.
 	ParentGone bool
-	// Broker is the reason why commands cannot be published; nil if they can.
+	// Broker is the reason why commands cannot be published, a *wire.Obstacle if the broker can be reached; nil if they can.
 	Broker error
-	Now    time.Time
+	// Undeclared holds the reasons why this process could not declare queues, as far as it knows, by queue.
+	Undeclared map[string]error
+	Now        time.Time
 }
 
 // finding is a cause with what belongs to it.

@@ -107,38 +107,6 @@ func (e Evidence) retryMessage(i int) string {
 	return said + " If the error persists, repair the worker."
 }
 
-func unroutableMessage(step, queue string) string {
-	return fmt.Sprintf("The command of step %s cannot be delivered: the broker has no queue %s. Register the definition again, "+
-		"which declares the queue, or find out what deletes it. The command is kept and retried, and its timeout does not run.", step, queue)
-}
-
-func lockedMessage(step, queue string) string {
-	return fmt.Sprintf("The command of step %s cannot be delivered: another connection has locked queue %s, which it declared as exclusive. "+
-		"%s The command is kept and retried, and its timeout does not run.", step, queue, unlock)
-}
-
-// lockedWorkerMessage is about a command that is in such a queue.
-func lockedWorkerMessage(step, queue string) string {
-	return fmt.Sprintf("Step %s waits for the reply to a command in queue %s, which another connection has locked: it declared the queue as "+
-		"exclusive, so only that connection can consume it, and the broker does not report its state. If no reply comes: %s", step, queue, unlock)
-}
-
-const unlock = "Close that connection, which deletes the queue, and let its program not declare the queue; the orchestrator then declares it by itself."
-
-func unpublishedMessage(step, queue string, brokerAway bool) string {
-	if brokerAway {
-		return fmt.Sprintf("The command of step %s is stored but not published: the broker cannot be reached. It is published when "+
-			"the broker is back. Until then its timeout does not run.", step)
-	}
-	return fmt.Sprintf("The command of step %s is stored, but the broker has not confirmed it for queue %s. If this lasts, check "+
-		"the broker for alarms and the limits of the queue. Until then the timeout does not run.", step, queue)
-}
-
-func unpublishableMessage(step, reason string) string {
-	return fmt.Sprintf("The command of step %s as stored cannot be published: %s. Repair its row in the outbox or its definition, or abandon the "+
-		"saga. It is tried again after growing waits, and its timeout does not run.", step, oneLine(reason))
-}
-
 func heldBackMessage(step string, row record.OutboxRow, settings record.QueueSettings, out []string) string {
 	before := "It is the next to leave."
 	switch {
@@ -180,32 +148,6 @@ func outMessage(sagas []string) string {
 	}
 }
 
-func refusedMessage(step, words string) string {
-	return fmt.Sprintf("The broker refuses the command of step %s: %s. If it is too large, raise the broker's max_message_size, or "+
-		"abandon the saga. The command is kept and retried separately, and its timeout does not run.", step, oneLine(words))
-}
-
-func queueRefusesMessage(step, queue, words string) string {
-	return fmt.Sprintf("The command of step %s is not published: queue %s refuses messages: %s. The queue may be full: check its "+
-		"limits and its workers. The queue is retried, and the timeout of the command does not run.", step, queue, oneLine(words))
-}
-
-func notConfirmingMessage(step, queue, words string) string {
-	return fmt.Sprintf("The command of step %s is not published: queue %s does not confirm messages: %s. A quorum queue without a "+
-		"majority does this: check the nodes of the broker. The queue is retried, and the timeout of the command does not run.",
-		step, queue, oneLine(words))
-}
-
-// oneLine returns the text of the broker on one line, cut to a length that fits a message.
-func oneLine(words string) string {
-	const longest = 300
-	words = strings.ToValidUTF8(strings.Join(strings.Fields(words), " "), "?")
-	if len(words) > longest {
-		words = strings.ToValidUTF8(words[:longest], "") + "…"
-	}
-	return strings.TrimSuffix(words, ".")
-}
-
 func noConsumerMessage(step, queue string, depth int) string {
 	return fmt.Sprintf("No worker consumes queue %s (depth %d), to which the command of step %s goes. Start a worker for this queue.",
 		queue, depth, step)
@@ -229,11 +171,28 @@ func exhaustedMessage(exhausted, step string) string {
 		"exhausted step can be retried or skipped.", exhausted, step)
 }
 
-func workerMessage(step, queue string, brokerAway bool) string {
+func workerMessage(step, queue string, broker error) string {
 	text := fmt.Sprintf("A worker of queue %s has the command of step %s or will receive it soon. If it does not reply in time, the "+
 		"attempt times out.", queue, step)
-	if brokerAway {
+	if said, help, is := objection(broker); is {
+		return fmt.Sprintf("%s At present a reply may not arrive: %s. %s", text, said, help)
+	}
+	if broker != nil {
 		text += " The broker cannot be reached at present, so a reply cannot arrive."
 	}
 	return text
+}
+
+// letterMessage explains a command that is a dead letter, or a reply to it that is one, while its step still waits for a reply.
+func letterMessage(step string, letter record.DeadLetter) string {
+	what := fmt.Sprintf("The reply to the command of step %s is a dead letter (%s, %s): no decision was possible on the saga then.", step, letter.ID, letter.Reason)
+	switch {
+	case letter.Source == record.SourceCommand && letter.Reason == "delivery_limit":
+		what = fmt.Sprintf("The broker has delivered the command of step %s too often and dead-lettered it (%s, %s): its workers ended while they had it, or "+
+			"did not acknowledge it within the broker's consumer_timeout, which must be longer than the step may take. If a worker still has it, "+
+			"its reply counts.", step, letter.ID, letter.Reason)
+	case letter.Source == record.SourceCommand:
+		what = fmt.Sprintf("The command of step %s is a dead letter (%s, %s), so no worker has it.", step, letter.ID, letter.Reason)
+	}
+	return what + " Redrive the dead letter, or the attempt times out."
 }

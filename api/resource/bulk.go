@@ -119,7 +119,7 @@ type RedriveAction struct {
 // Redriven is the answer to a redrive.
 type Redriven struct {
 	ID         string `json:"id"`
-	RedrivenTo string `json:"redriven_to" doc:"The original queue"`
+	RedrivenTo string `json:"redriven_to" doc:"Where the message went: the worker queue of a command, as definitions name it"`
 }
 
 // DefinitionSettings is the body of `PATCH /v1/definitions/{name}`.

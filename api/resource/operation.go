@@ -39,12 +39,13 @@ type Health struct {
 	Checks  map[string]string `json:"checks,omitempty" doc:"Result of each check: ok, or the fault"`
 }
 
-// HealthDetails is the answer of /readyz?verbose. It is public, so it contains neither hosts, users nor error texts.
+// HealthDetails is the answer of /readyz?verbose. It is public, so it contains neither hosts nor users, and no error texts but the
+// name of what the broker refuses.
 type HealthDetails struct {
 	Health
 	CheckedAt             *Time             `json:"checked_at" format:"date-time" doc:"Time of the checks; null: not yet made"`
 	SurveyedAt            *Time             `json:"surveyed_at" format:"date-time" doc:"Time of the counts; null: not yet made"`
-	Connections           map[string]string `json:"connections,omitempty" doc:"State of each connection to the broker: ok or unreachable"`
+	Connections           map[string]string `json:"connections,omitempty" doc:"State of each connection to the broker: ok, unreachable, or what the broker objects to"`
 	DeadLettering         string            `json:"dead_lettering,omitempty" enum:"ok,stopped,unknown" doc:"Whether the broker dead-letters messages of quorum queues. stopped does not fail readiness: rejected commands time out instead"`
 	Mismatched            []string          `json:"mismatched,omitempty" doc:"Exchanges and queues that exist with other properties than the orchestrator declares, such as a queue that is not durable. They are used as they are, at most 50"`
 	QueueProblems         []QueueProblem    `json:"queue_problems" nullable:"false" doc:"Worker queues that accept no commands at present, at most 50"`

@@ -45,7 +45,8 @@ type Evidence struct {
 	Step      *StepEvidence   `json:"step,omitempty"`
 	Outbox    *OutboxEvidence `json:"outbox,omitempty"`
 	Queue     *QueueEvidence  `json:"queue,omitempty"`
-	Broker    string          `json:"broker" doc:"ready, or unreachable"`
+	Letter    *LetterEvidence `json:"dead_letter,omitempty"`
+	Broker    string          `json:"broker" doc:"ready, unreachable, or why a broker that can be reached takes no commands"`
 	Waiting   []string        `json:"waiting,omitempty" doc:"Steps that have a command out or wait for their next attempt"`
 	Timers    []NextAutomatic `json:"timers,omitempty" doc:"Everything that happens without an operator, earliest first"`
 	Attention *Attention      `json:"attention,omitempty"`
@@ -61,6 +62,14 @@ type StepEvidence struct {
 	DeadlineAt    *Time           `json:"deadline_at" format:"date-time"`
 	NextAttemptAt *Time           `json:"next_attempt_at" format:"date-time"`
 	Error         *saga.StepError `json:"error"`
+}
+
+// LetterEvidence is the newest dead letter of the command that the step waits for: the command itself, or a reply to it.
+type LetterEvidence struct {
+	ID         string `json:"id"`
+	Source     string `json:"source" enum:"command,reply"`
+	Reason     string `json:"reason"`
+	ReceivedAt *Time  `json:"received_at" format:"date-time"`
 }
 
 // OutboxEvidence is the state of the command on its way to the broker.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/store"
@@ -20,6 +21,7 @@ type doctorCommand struct {
 	databaseFlags `embed:""`
 	brokerFlags   `embed:""`
 	AMQPPrefix    string `name:"amqp-prefix" default:"saga" env:"AMQP_PREFIX" help:"Prefix of all names on RabbitMQ."`
+	QueueType     string `default:"quorum" enum:"quorum,classic" env:"ORCHESTRATOR_QUEUE_TYPE" help:"Type of the queues, as serve has it."`
 	Output        string `default:"table" enum:"table,json" help:"table or json."`
 }
 
@@ -73,7 +75,7 @@ func (c *doctorCommand) Run(ctx context.Context, out *streams) error {
 	}
 	d := &diagnosis{}
 	d.database(ctx, c.DatabaseURL)
-	d.broker(ctx, c.AMQPURL, c.AMQPPrefix)
+	d.broker(ctx, rabbit.Config{URL: c.AMQPURL, Prefix: c.AMQPPrefix, QueueType: rabbit.QueueType(c.QueueType)})
 	failed := 0
 	for _, f := range d.findings {
 		if f.Status == "fail" {

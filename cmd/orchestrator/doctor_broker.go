@@ -13,8 +13,9 @@ import (
 )
 
 // broker checks RabbitMQ and the queues. It leaves nothing behind.
-func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
-	if err := (rabbit.Config{URL: url, Prefix: prefix}).Validate(); err != nil {
+func (d *diagnosis) broker(ctx context.Context, config rabbit.Config) {
+	url, prefix := config.URL, config.Prefix
+	if err := config.Validate(); err != nil {
 		d.add("broker", "fail", "correct the setting", "%s", err)
 		return
 	}
@@ -39,9 +40,11 @@ func (d *diagnosis) broker(ctx context.Context, url, prefix string) {
 		defer channel.Close()
 		return channel.QueueDeclarePassive(queue, true, false, false, false, nil)
 	}
-	d.owner(ctx, rabbit.Config{URL: url, Prefix: prefix, Installation: d.installation})
+	config.Installation = d.installation
+	d.owner(ctx, config)
 	d.probe(ctx, conn, prefix)
-	d.deadLettering(ctx, rabbit.Config{URL: url, Prefix: prefix})
+	d.deadLettering(ctx, config)
+	d.properties(ctx, config)
 	d.ownQueues(prefix, look)
 	for _, queue := range d.queues {
 		if ctx.Err() != nil {
@@ -77,6 +80,21 @@ func (d *diagnosis) deadLettering(ctx context.Context, config rabbit.Config) {
 			"RabbitMQ dead-letters no messages of quorum queues any more")
 	default:
 		d.add("dead-lettering", "warn", "see the checks before this one", "cannot be checked: %s", refusal(err))
+	}
+}
+
+// properties checks that exchanges and queues are as an orchestrator declares them.
+func (d *diagnosis) properties(ctx context.Context, config rabbit.Config) {
+	mismatched, err := rabbit.CheckProperties(ctx, config, d.queues)
+	for _, name := range mismatched {
+		d.add("properties of "+name, "warn", "if serve has another --queue-type, give it here too; otherwise delete it while no replica runs, a queue once it "+
+			"is empty, and start one, which declares it", "exists with other properties than declared, and is used as it is")
+	}
+	switch {
+	case err != nil:
+		d.add("properties", "warn", "see the other checks", "cannot be checked: %s", refusal(err))
+	case len(mismatched) == 0:
+		d.add("properties", "ok", "", "no exchange and no queue exists with other properties than declared")
 	}
 }
 

@@ -21,9 +21,9 @@ import (
 )
 
 // diagnose runs doctor and returns its exit code and the status of each check.
-func diagnose(t *testing.T, url, amqpURL, prefix string) (code int, status map[string]string) {
+func diagnose(t *testing.T, url, amqpURL, prefix string, more ...string) (code int, status map[string]string) {
 	t.Helper()
-	r := execute(t, "", "doctor", "--database-url", url, "--amqp-url", amqpURL, "--amqp-prefix", prefix, "--output", "json")
+	r := execute(t, "", append([]string{"doctor", "--database-url", url, "--amqp-url", amqpURL, "--amqp-prefix", prefix, "--output", "json"}, more...)...)
 	var report struct{ Findings []finding }
 	require.NoError(t, json.Unmarshal([]byte(r.out), &report), "%s %s", r.out, r.err)
 	status = make(map[string]string)
@@ -114,6 +114,36 @@ func TestTheDoctorFindsQueuesWithoutConsumers(t *testing.T) {
 	assert.Equal(t, "ok", status["prefix"])
 	_, status = diagnose(t, url, amqpURL, free)
 	assert.Equal(t, "ok", status["prefix"], "the doctor has not claimed it for the other installation")
+}
+
+// What exists with other properties is used as it is: the doctor names it, as readyz does, and declares nothing itself.
+func TestTheDoctorNamesWhatHasOtherProperties(t *testing.T) {
+	t.Parallel()
+	url := env.Database(t)
+	amqpURL, prefix := env.Broker(t, "stock", "orders", "mail")
+	broker, err := amqp.Dial(amqpURL)
+	require.NoError(t, err)
+	defer broker.Close()
+	channel, err := broker.Channel()
+	require.NoError(t, err)
+	_, status := diagnose(t, url, amqpURL, prefix)
+	assert.Equal(t, "ok", status["properties"], "nothing exists")
+	require.NoError(t, channel.ExchangeDeclare(prefix+".events", "fanout", true, false, false, false, nil))
+	_, err = channel.QueueDeclare(prefix+".commands.stock", true, false, false, false, nil)
+	require.NoError(t, err)
+	serveFor(t, url, amqpURL, prefix).done("definitions", "put", "order", "-")
+	var doctored map[string]string
+	require.Eventually(t, func() bool {
+		_, doctored = diagnose(t, url, amqpURL, prefix)
+		return doctored["queue "+prefix+".replies"] == "ok"
+	}, 30*time.Second, 100*time.Millisecond)
+	assert.Equal(t, "warn", doctored["properties of exchange "+prefix+".events"])
+	assert.Equal(t, "warn", doctored["properties of queue "+prefix+".commands.stock"])
+	assert.NotContains(t, doctored, "properties")
+	assert.NotContains(t, doctored, "properties of queue "+prefix+".commands.orders")
+
+	_, classic := diagnose(t, url, amqpURL, prefix, "--queue-type", "classic")
+	assert.Equal(t, "warn", classic["properties of queue "+prefix+".replies"], "serve has another type")
 }
 
 func TestTheDoctorSaysThatAQueueIsLocked(t *testing.T) {

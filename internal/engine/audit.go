@@ -49,11 +49,12 @@ func (b *batchState) stateOf(id string) (in saga.Instance, known bool) {
 	return part.Instance, known
 }
 
-// auditChange adds an accepted action by a caller, on a saga or a dead letter, to the audit log. before is the saga before it.
-func (b *batchState) auditChange(r *request, before saga.Instance) error {
+// auditChange adds an accepted action by a caller, on a saga or a dead letter, to the audit log. before is the saga before it,
+// sentTo where a dead letter went.
+func (b *batchState) auditChange(r *request, before saga.Instance, sentTo string) error {
 	after, known := b.stateOf(r.sagaID)
 	if r.letter != nil {
-		return b.auditLetter(r, after.Definition)
+		return b.auditLetter(r, after.Definition, sentTo)
 	}
 	if signal, is := r.cause.(saga.Signal); is {
 		return b.auditSignal(r, signal, before, after)
@@ -91,12 +92,12 @@ func (b *batchState) auditSignal(r *request, signal saga.Signal, before, after s
 }
 
 // auditLetter adds the redrive or the discard of a dead letter.
-func (b *batchState) auditLetter(r *request, definition string) error {
+func (b *batchState) auditLetter(r *request, definition, sentTo string) error {
 	letter := r.letter
 	action := "dead_letter.discard"
 	var after any
 	if r.redrives {
-		action, after = "dead_letter.redrive", map[string]string{"redriven_to": letter.Queue}
+		action, after = "dead_letter.redrive", map[string]string{"redriven_to": sentTo}
 	}
 	entry, err := record.Audited(*r.caller, action, "dead-letters/"+letter.ID, letter.Audited(), after)
 	if err != nil {

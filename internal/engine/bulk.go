@@ -53,25 +53,25 @@ func isOutcome(err error) bool {
 }
 
 // Redrive repeats the delivery of a dead letter and deletes it. A reply or a start is received again; a command is
-// published again if its step still awaits a reply. Of several redrives at the same time, one finds the letter. Errors:
-// *saga.Refusal, record.ErrDeadLetterNotFound, record.ErrSagaNotFound, and those of Start.
-func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) error {
+// published again if its step still awaits a reply. sentTo is where it went. Of several redrives at the same time, one finds the
+// letter. Errors: *saga.Refusal, record.ErrDeadLetterNotFound, record.ErrSagaNotFound, and those of Start.
+func (e *Engine) Redrive(ctx context.Context, letter record.DeadLetter, action saga.Action) (sentTo string, err error) {
 	r, err := e.redriveRequest(ctx, letter, action)
 	if err != nil {
-		return err
+		return "", err
 	}
 	answer := e.ask(ctx, r)
 	switch {
 	case errors.Is(answer.err, record.ErrSagaNotFound):
-		return notRedriven(sagaGone)
+		return "", notRedriven(sagaGone)
 	case answer.err == nil && answer.refused != nil && answer.refused.Code == saga.RefusedUnknownCommand:
-		return notRedriven("the saga has sent no such command: discard the dead letter")
+		return "", notRedriven("the saga has sent no such command: discard the dead letter")
 	case answer.err == nil && answer.refused != nil:
-		return answer.refused
+		return "", answer.refused
 	case answer.err != nil:
-		return fmt.Errorf("redrive dead letter %s: %w", letter.ID, answer.err)
+		return "", fmt.Errorf("redrive dead letter %s: %w", letter.ID, answer.err)
 	}
-	return nil
+	return answer.sentTo, nil
 }
 
 // sagaGone is why a dead letter of a saga that does not exist is not redriven.
@@ -180,13 +180,13 @@ func (b *batchState) decideTarget(r *request, decide func(*request) (answer, err
 	}
 	accepted := a.err == nil && a.refused == nil
 	if r.letter != nil && accepted {
-		b.discarded = append(b.discarded, r.letter.ID)
+		b.discarded, a.sentTo = append(b.discarded, r.letter.ID), r.letter.Queue
 		if action, is := r.cause.(saga.Action); is && action.Name == saga.ActionRedrive {
-			b.redrive(known, r.letter)
+			a.sentTo = b.redrive(known, r.letter)
 		}
 	}
 	if r.caller != nil && accepted && r.kind != settleTarget {
-		if err := b.auditChange(r, before); err != nil {
+		if err := b.auditChange(r, before, a.sentTo); err != nil {
 			return answer{}, err
 		}
 	}
@@ -217,11 +217,14 @@ func (b *batchState) targetGone(r *request) answer {
 	return answer{err: record.ErrDeadLetterNotFound}
 }
 
-// redrive gives the commands from index known on the bytes of the dead letter, because an id never has two bodies.
-func (b *batchState) redrive(known int, letter *record.DeadLetter) {
+// redrive gives the commands from index known on the bytes of the dead letter, because an id never has two bodies. It returns
+// their queue, which the dead letter may not know.
+func (b *batchState) redrive(known int, letter *record.DeadLetter) (queue string) {
+	queue = letter.Queue
 	for _, command := range b.commands[known:] {
-		command.Body = letter.Body
+		command.Body, queue = letter.Body, command.Queue
 		b.redriven = append(b.redriven, command)
 	}
 	b.commands = b.commands[:known]
+	return queue
 }

@@ -25,6 +25,12 @@ func (r *fixture) letter(t *testing.T, letter record.DeadLetter) record.DeadLett
 	return letter
 }
 
+func (r *fixture) redrive(t *testing.T, letter record.DeadLetter) error {
+	t.Helper()
+	_, err := r.Redrive(t.Context(), letter, operator())
+	return err
+}
+
 func (r *fixture) letters(t *testing.T) int {
 	t.Helper()
 	found, _, err := r.store.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 100})
@@ -56,9 +62,9 @@ func TestARedrivenCommandHasItsOwnBytes(t *testing.T) {
 		Source: record.SourceCommand, Queue: "shop", SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1",
 		Body: []byte(`{"data":{"as":"it was"}}`),
 	})
-	require.NoError(t, r.Redrive(t.Context(), letter, operator()))
+	require.NoError(t, r.redrive(t, letter))
 	require.Zero(t, r.letters(t))
-	require.ErrorIs(t, r.Redrive(t.Context(), letter, operator()), record.ErrDeadLetterNotFound, "it was sent already")
+	require.ErrorIs(t, r.redrive(t, letter), record.ErrDeadLetterNotFound, "it was sent already")
 	taken := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	var receiving sync.WaitGroup
@@ -73,6 +79,25 @@ func TestARedrivenCommandHasItsOwnBytes(t *testing.T) {
 	receiving.Wait()
 }
 
+// A letter whose queue is not known is sent to the queue of its step all the same, and the answer says so.
+func TestARedriveNamesTheQueueOfTheCommand(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t)
+	r.register(t, payment())
+	in, _, err := r.Start(t.Context(), record.StartRequest{Definition: "payment"})
+	require.NoError(t, err)
+	sentTo, err := r.Redrive(t.Context(), r.letter(t, record.DeadLetter{
+		Source: record.SourceCommand, Queue: "saga.dead", SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1", Body: []byte(`{"data":{}}`),
+	}), operator())
+	require.NoError(t, err)
+	require.Equal(t, "shop", sentTo)
+	sentTo, err = r.Redrive(t.Context(), r.letter(t, record.DeadLetter{
+		Source: record.SourceReply, Queue: "saga.replies", SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1", Body: []byte(`{"status":"succeeded"}`),
+	}), operator())
+	require.NoError(t, err)
+	require.Equal(t, "saga.replies", sentTo)
+}
+
 func TestARedrivenReplyIsTakenIn(t *testing.T) {
 	t.Parallel()
 	r := newFixture(t)
@@ -82,7 +107,7 @@ func TestARedrivenReplyIsTakenIn(t *testing.T) {
 	reply := record.DeadLetter{
 		Source: record.SourceReply, SagaID: in.ID, CommandID: in.ID + "/reserve/execute/1", Body: []byte(`{"status":"succeeded"}`),
 	}
-	require.NoError(t, r.Redrive(t.Context(), r.letter(t, reply), operator()))
+	require.NoError(t, r.redrive(t, r.letter(t, reply)))
 	stored, err := r.store.Saga(t.Context(), in.ID)
 	require.NoError(t, err)
 	require.Equal(t, saga.StepSucceeded, stored.Steps[0].Status)
@@ -90,14 +115,14 @@ func TestARedrivenReplyIsTakenIn(t *testing.T) {
 
 	reply.CommandID = in.ID + "/reserve/execute/7"
 	var refused *saga.Refusal
-	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	require.ErrorAs(t, r.redrive(t, r.letter(t, reply)), &refused)
 	require.Equal(t, saga.RefusedNotApplicable, refused.Code)
 	reply.Body = []byte(`{"status":"done"}`)
-	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	require.ErrorAs(t, r.redrive(t, r.letter(t, reply)), &refused)
 	reply.CommandID, reply.Body = in.ID+"/reserve/execute/1", []byte(`{"status":"succeeded","output":{"x":"\u0000"}}`)
-	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused, "it is the only copy of the output")
+	require.ErrorAs(t, r.redrive(t, r.letter(t, reply)), &refused, "it is the only copy of the output")
 	reply.CommandID = ""
-	require.ErrorAs(t, r.Redrive(t.Context(), r.letter(t, reply), operator()), &refused)
+	require.ErrorAs(t, r.redrive(t, r.letter(t, reply)), &refused)
 	require.Equal(t, 4, r.letters(t), "what cannot be redriven stays")
 }
 

@@ -119,8 +119,7 @@ func assemble(requests []*request) record.Batch {
 		if r.redrives {
 			batch.Redrives = append(batch.Redrives, r.letter.ID)
 		}
-		overflow := r.lost != nil && r.lost.overflow
-		if r.keepDead && !overflow || r.kind == storeDeadLetter {
+		if r.keepDead && !r.lost.decidedLater() || r.kind == storeDeadLetter {
 			batch.DeadLetters = append(batch.DeadLetters, *r.dead)
 		}
 		switch r.kind {
@@ -141,7 +140,7 @@ func assemble(requests []*request) record.Batch {
 		}
 		_, woken := r.cause.(saga.Wake)
 		_, acted := r.cause.(saga.Action)
-		if woken || acted || overflow {
+		if woken || acted || r.lost != nil && r.lost.overflow {
 			batch.WithOutbox = append(batch.WithOutbox, r.sagaID)
 		}
 	}

@@ -17,9 +17,11 @@ func (b *batchState) event(r *request) (answer, error) {
 		return answer{inOutbox: true}, nil
 	}
 	s, err := b.find(r.sagaID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return answer{}, err
+	}
+	b.keepLate(r, s)
+	switch {
 	case s == nil:
 		if r.dead != nil && !r.keepDead {
 			b.addDeadLetter(r, "unknown_saga", "the saga does not exist")

@@ -231,8 +231,8 @@ func (e *Engine) RegisterDefinition(
 		return registered, created, nil
 	}
 	if err := e.config.Queues.DeclareQueues(ctx, def.Queues()); err != nil {
-		// The broker is down. Queues remembers them, and the definition stays registered.
-		e.config.Logger.Warn("queues are not declared yet", "definition", def.Name, "error", err)
+		// The broker is down or refuses them. Queues remembers them, and the definition stays registered.
+		e.config.Logger.Warn("queues are not declared as they should be", "definition", def.Name, "error", err)
 	}
 	return registered, created, nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -21,8 +22,10 @@ const (
 func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	switch diedIn(message) {
 	case wire.DiedInReplies:
+		message.Queue = cmp.Or(firstQueue(message), message.Queue)
 		e.ReceiveReply(ctx, message, settle)
 	case wire.DiedInStart:
+		message.Queue = cmp.Or(firstQueue(message), message.Queue)
 		e.receiveDeadStart(ctx, message, settle)
 	default:
 		e.receiveDeadCommand(ctx, message, settle)
@@ -32,16 +35,16 @@ func (e *Engine) ReceiveDead(ctx context.Context, message wire.Message, settle f
 func (e *Engine) receiveDeadCommand(ctx context.Context, message wire.Message, settle func(ok bool)) {
 	dead := e.deadLetter(message, sourceCommands)
 	explain(dead, deathReason(message), "the broker dead-lettered the message")
-	if queue, is := message.Headers["x-first-death-queue"].(string); is {
-		if _, worker, found := strings.Cut(queue, ".commands."); found {
-			dead.Queue = worker // where it was going, as definitions name it
-		}
+	_, worker, named := strings.Cut(firstQueue(message), ".commands.")
+	if named {
+		dead.Queue = worker // where it was going, as definitions name it
 	}
 	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, keepDead: true, done: e.settling(ctx, settle)}
 	if id, err := saga.ParseCommandID(message.MessageID); err == nil {
 		dead.SagaID, dead.CommandID = id.Saga, id.String()
 		r.kind, r.sagaID, r.cause = applyEvent, id.Saga, saga.Lost{Command: id, Reason: dead.Reason}
 		r.lost = deathOf(message, e.config.Now())
+		r.lost.queueUnknown = !named
 		e.lookTwice(ctx, r, settle)
 	}
 	if err := e.lane(r.sagaID).add(ctx, r); err != nil {
@@ -69,11 +72,7 @@ func diedIn(message wire.Message) string {
 	if message.DiedIn != "" {
 		return message.DiedIn
 	}
-	queue, _ := message.Headers["x-first-death-queue"].(string)
-	if queue == "" {
-		queue, _ = firstDeath(message.Headers)["queue"].(string)
-	}
-	switch {
+	switch queue := firstQueue(message); {
 	case strings.Contains(queue, ".commands."): // first, because a worker queue may be called "replies"
 		return wire.DiedInCommands
 	case strings.HasSuffix(queue, ".replies"):
@@ -83,6 +82,15 @@ func diedIn(message wire.Message) string {
 	default:
 		return ""
 	}
+}
+
+// firstQueue returns the name on the broker of the queue in which a message died first; "" if its headers do not have it.
+func firstQueue(message wire.Message) string {
+	queue, _ := message.Headers["x-first-death-queue"].(string)
+	if queue == "" {
+		queue, _ = firstDeath(message.Headers)["queue"].(string)
+	}
+	return queue
 }
 
 // firstDeath returns the oldest entry of x-death, which lists the newest first, or nil.
@@ -102,7 +110,12 @@ type death struct {
 	deadline time.Time // of the attempt, from the message; zero: unknown
 	limit    bool      // it reached its delivery limit
 	overflow bool      // its queue was full
+	// queueUnknown: its headers do not name the worker queue, as when a worker publishes a dead letter itself; the definition does.
+	queueUnknown bool
 }
+
+// decidedLater reports whether the dead letter is not complete, or not wanted, before the saga is known.
+func (d *death) decidedLater() bool { return d != nil && (d.overflow || d.queueUnknown) }
 
 func deathOf(message wire.Message, now time.Time) *death {
 	reason := deathReason(message)
@@ -135,4 +148,17 @@ func (b *batchState) mayStillBeInProgress(r *request, s *sagaState) bool {
 		}
 	}
 	return !sent.IsZero() && d.at.Sub(sent) > quickDeath
+}
+
+// keepLate adds the dead letter of a command that had to wait for the saga; nil: it does not exist.
+func (b *batchState) keepLate(r *request, s *sagaState) {
+	if !r.lost.decidedLater() {
+		return
+	}
+	dead := *r.dead
+	if lost, is := r.cause.(saga.Lost); is && r.lost.queueUnknown && s != nil && s.def != nil {
+		_, queue, _, _ := s.def.CommandFor(lost.Command.Step, lost.Command.Direction)
+		dead.Queue = cmp.Or(queue, dead.Queue)
+	}
+	b.deadLetters = append(b.deadLetters, dead)
 }

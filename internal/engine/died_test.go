@@ -100,3 +100,64 @@ func TestACommandThatDiesSlowlyIsNotLostAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// A worker that publishes a dead letter itself, as docs/protocol.md allows, need not name its queue: the definition does.
+func TestADeadCommandIsOfItsWorkerQueue(t *testing.T) {
+	t.Parallel()
+	first := map[string]any{"x-first-death-queue": "saga.commands.elsewhere"}
+	deaths := map[string]any{"x-death": []any{map[string]any{"queue": "saga.commands.elsewhere", "reason": "rejected"}}}
+	for name, c := range map[string]struct {
+		command string
+		headers map[string]any
+		queue   string
+	}{
+		"named by the definition":             {"/reserve/execute/1", nil, "shop"},
+		"an odd name":                         {"/reserve/execute/1", map[string]any{"x-first-death-queue": "shop"}, "shop"},
+		"of a compensation":                   {"/reserve/compensate/1", nil, "shop"},
+		"named by the broker":                 {"/reserve/execute/1", first, "elsewhere"},
+		"named by the broker in the list":     {"/reserve/execute/1", deaths, "elsewhere"},
+		"of a step that does not exist":       {"/none/execute/1", nil, "saga.dead"},
+		"of a full queue, named by no header": {"/reserve/execute/2", map[string]any{"x-first-death-reason": "maxlen"}, "shop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFaultyStore(t, memory.Config{})
+			e, ids := b.started(t, engine.Config{}, payment(), 1)
+			settled := make(chan bool, 1)
+			e.ReceiveDead(t.Context(), wire.Message{Queue: "saga.dead", MessageID: ids[0] + c.command, Headers: c.headers}, func(ok bool) { settled <- ok })
+			requireSettled(t, settled)
+			found, _, err := b.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.Equal(t, c.queue, found[0].Queue)
+		})
+	}
+	t.Run("of a saga that does not exist", func(t *testing.T) {
+		t.Parallel()
+		b := newFaultyStore(t, memory.Config{})
+		e, _ := b.started(t, engine.Config{}, payment(), 1)
+		settled := make(chan bool, 1)
+		e.ReceiveDead(t.Context(), wire.Message{Queue: "saga.dead", MessageID: "01JD0000000000000000000000/reserve/execute/1"}, func(ok bool) { settled <- ok })
+		requireSettled(t, settled)
+		found, _, err := b.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, "saga.dead", found[0].Queue)
+	})
+}
+
+// A malformed reply that died on its way is a letter of the queue of replies, not of that of dead letters.
+func TestADeadReplyIsOfTheQueueOfReplies(t *testing.T) {
+	t.Parallel()
+	b := newFaultyStore(t, memory.Config{})
+	e, _ := b.started(t, engine.Config{}, payment(), 1)
+	settled := make(chan bool, 1)
+	e.ReceiveDead(t.Context(), wire.Message{
+		Queue: "saga.dead", DiedIn: wire.DiedInReplies, Body: []byte("nonsense"), Headers: map[string]any{"x-first-death-queue": "saga.replies"},
+	}, func(ok bool) { settled <- ok })
+	requireSettled(t, settled)
+	found, _, err := b.DeadLetters(t.Context(), record.DeadLetterFilter{}, record.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, "saga.replies", found[0].Queue)
+}

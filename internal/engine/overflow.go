@@ -48,9 +48,5 @@ func (b *batchState) refusedByQueue(r *request) bool {
 	if !is || r.lost == nil || !r.lost.overflow {
 		return false
 	}
-	if b.loaded.Unpublished[r.sagaID][lost.Command.String()] {
-		return true
-	}
-	b.deadLetters = append(b.deadLetters, *r.dead)
-	return false
+	return b.loaded.Unpublished[r.sagaID][lost.Command.String()]
 }

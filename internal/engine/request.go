@@ -67,9 +67,10 @@ type answer struct {
 	instance  saga.Instance
 	existed   bool
 	refused   *saga.Refusal
-	busy      bool // not decided: another replica is changing the saga
-	elsewhere bool // not decided: this replica lacks the key of the saga's data
-	inOutbox  bool // not decided: the command that the broker dead-lettered is still in the outbox
+	busy      bool   // not decided: another replica is changing the saga
+	elsewhere bool   // not decided: this replica lacks the key of the saga's data
+	inOutbox  bool   // not decided: the command that the broker dead-lettered is still in the outbox
+	sentTo    string // of a redrive: where the message went
 	err       error
 }
 

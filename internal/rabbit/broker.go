@@ -89,7 +89,7 @@ func (b *Broker) Ready() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, link := range b.consumers {
-		faults = append(faults, link.ready())
+		faults = append(faults, b.explained(link.ready()))
 	}
 	return errors.Join(faults...)
 }
@@ -97,21 +97,26 @@ func (b *Broker) Ready() error {
 // CanPublish returns nil if commands can be published. A lost consumer does not stop publishing.
 func (b *Broker) CanPublish() error {
 	if b.topology != nil {
-		return errors.Join(b.topology.ready(), b.publisher.ready())
+		return b.explained(errors.Join(b.topology.ready(), b.publisher.ready()))
 	}
-	return b.publisher.ready()
+	return b.explained(b.publisher.ready())
 }
 
 // Connections returns the problem of each connection, by purpose; nil: none.
 func (b *Broker) Connections() map[string]error {
-	states := map[string]error{"publish": b.publisher.ready()}
+	states := make(map[string]error)
+	if b.publisher.ready() == nil {
+		states["publish"] = nil
+	} else {
+		states["publish"] = b.CanPublish() // nothing is published before everything is declared
+	}
 	if b.topology != nil {
-		states["declare"] = errors.Join(b.declaring.ready(), b.topology.ready())
+		states["declare"] = b.explained(errors.Join(b.declaring.ready(), b.topology.ready()))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for queue, link := range b.consumers {
-		states["consume "+queue] = link.ready()
+		states["consume "+queue] = b.explained(link.ready())
 	}
 	return states
 }
@@ -125,6 +130,16 @@ func (b *Broker) Mismatched() []string {
 	b.topology.mu.Lock()
 	defer b.topology.mu.Unlock()
 	return slices.Clone(b.topology.mismatched)
+}
+
+// Undeclared returns why the broker did not declare a worker queue when this process last asked it to; nil: it did, or that is not known.
+func (b *Broker) Undeclared(queue string) error {
+	if b.topology == nil {
+		return nil
+	}
+	b.topology.mu.Lock()
+	defer b.topology.mu.Unlock()
+	return b.explained(b.topology.refused["queue "+b.names.worker(queue)])
 }
 
 // DeclareQueues creates and binds worker queues. It remembers them: what cannot be declared now is declared with the

@@ -1,6 +1,7 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func (c *connection) setBlocked(state amqp.Blocking) {
 	defer c.mu.Unlock()
 	c.blocked = ""
 	if state.Active {
-		c.blocked = "RabbitMQ has blocked the connection: " + state.Reason
+		c.blocked = cmp.Or(state.Reason, "it gave no reason")
 	}
 }
 

@@ -65,6 +65,9 @@ func (b *Broker) deadLetter(ctx context.Context, message *wire.Message) verdict 
 		}
 	}
 	delete(headers, deathsHeader)
+	if message.Damage != "" {
+		headers[damageHeader] = message.Damage
+	}
 	headers[firstQueueHeader], headers[firstReasonHeader] = message.Queue, reasonRejected
 	letter := []outgoing{{key: b.names.dead(), message: amqp.Publishing{
 		MessageId: message.MessageID, CorrelationId: message.CorrelationID, Type: message.Type, ReplyTo: message.ReplyTo,
@@ -75,7 +78,7 @@ func (b *Broker) deadLetter(ctx context.Context, message *wire.Message) verdict 
 	for retry.wait(ctx) {
 		receipt := b.publisher.collect(ctx, letter)[0]
 		if receipt.Outcome == wire.Confirmed {
-			log.Warn("dead-lettered a message for the broker, which may not be able to: it came with a header x-death of its own")
+			log.Warn("dead-lettered a message for the broker, which may not be able to", "reason", whyNotByBroker(message))
 			return ack
 		}
 		if retry.newsworthy() {
@@ -83,4 +86,12 @@ func (b *Broker) deadLetter(ctx context.Context, message *wire.Message) verdict 
 		}
 	}
 	return requeue
+}
+
+// whyNotByBroker returns why the broker may not be able to dead-letter a message.
+func whyNotByBroker(message *wire.Message) string {
+	if _, has := message.Headers[deathsHeader]; has {
+		return "it came with a header x-death of its own"
+	}
+	return "some of its headers cannot be read, and may be an x-death of its own: " + message.Damage
 }

@@ -99,7 +99,7 @@ func (c *deadLetterCheck) note(found error) {
 // round looks whether check messages have died, and sends one.
 func (c *deadLetterCheck) round(ctx context.Context) error {
 	if reason := c.conn.whyBlocked(); reason != "" { // the broker would not answer
-		return c.failed(errors.New(reason))
+		return c.failed(blockedError{reason})
 	}
 	found := c.judge()
 	if c.lost() || c.quiet == suspicion {

@@ -23,25 +23,27 @@ type declarer struct {
 	channel *amqp.Channel
 }
 
-// mismatchError is an ErrMismatch about one thing.
-type mismatchError struct {
+// declarationError is the error of one declaration.
+type declarationError struct {
 	name string
 	error
 }
 
-func (e mismatchError) Unwrap() error { return e.error }
+func (e declarationError) Unwrap() error { return e.error }
 
-// namesIn returns the names in errors that declareEach has joined.
-func namesIn(mismatch error) (names []string) {
-	switch found := mismatch.(type) { //nolint:errorlint // this walks through the tree
-	case mismatchError:
-		return []string{found.name}
+// errorsIn returns the single errors that declareEach has joined.
+func errorsIn(joined error) (all []declarationError) {
+	switch found := joined.(type) { //nolint:errorlint // this walks through the tree
+	case declarationError:
+		return []declarationError{found}
+	case interface{ Unwrap() error }:
+		return errorsIn(found.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, one := range found.Unwrap() {
-			names = append(names, namesIn(one)...)
+			all = append(all, errorsIn(one)...)
 		}
 	}
-	return names
+	return all
 }
 
 // declareEach makes declarations in order and continues after failures. mismatch reports what exists with other
@@ -54,9 +56,9 @@ func declareEach(conn *connection, declarations []declaration) (mismatch, fault 
 		switch {
 		case err == nil:
 		case is(err, amqp.PreconditionFailed):
-			mismatch = errors.Join(mismatch, mismatchError{one.name, fmt.Errorf("%s: %w: %w", one.what, ErrMismatch, err)})
+			mismatch = errors.Join(mismatch, declarationError{one.name, fmt.Errorf("%s: %w: %w", one.what, ErrMismatch, err)})
 		default:
-			fault = errors.Join(fault, fmt.Errorf("%s: %w", one.what, err))
+			fault = errors.Join(fault, declarationError{one.name, fmt.Errorf("%s: %w", one.what, err)})
 		}
 		if conn.isGone() {
 			break

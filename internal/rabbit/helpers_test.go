@@ -35,7 +35,9 @@ func connect(t *testing.T, config rabbit.Config, queues ...string) *rabbit.Broke
 // start returns a broker that may still be connecting.
 func start(t *testing.T, config rabbit.Config) *rabbit.Broker {
 	t.Helper()
-	config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	b := rabbit.Connect(config)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -137,7 +137,7 @@ func (l *link) ready() error {
 		return fmt.Errorf("%s: %w", l.name, problem)
 	}
 	if reason := conn.whyBlocked(); reason != "" {
-		return fmt.Errorf("%s: %s", l.name, reason)
+		return fmt.Errorf("%s: %w", l.name, blockedError{reason})
 	}
 	return nil
 }

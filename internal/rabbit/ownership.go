@@ -82,8 +82,10 @@ func (t *topology) awaitOwn(ctx context.Context) (yielded <-chan struct{}, ok bo
 
 // foreign returns ErrForeign if the prefix belongs to another installation.
 func (t *topology) foreign() error {
-	if err := t.ready(); errors.Is(err, ErrForeign) {
-		return err
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if errors.Is(t.problem, ErrForeign) {
+		return t.problem
 	}
 	return nil
 }

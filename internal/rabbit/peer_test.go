@@ -78,6 +78,17 @@ func withoutConfigure() amqpproxy.Rules {
 	}}
 }
 
+// blocking says with each message that the broker reads no further ones.
+func blocking(reason string) amqpproxy.Rules {
+	return amqpproxy.Rules{Client: func(c *amqpproxy.Conn, f amqpproxy.Frame) []amqpproxy.Frame {
+		if f.Method() == amqpproxy.BasicPublish {
+			blocked := append([]byte{0, 10, 0, 60, byte(len(reason))}, reason...)
+			c.Send(amqpproxy.Frame{Kind: amqpproxy.KindMethod, Payload: blocked})
+		}
+		return []amqpproxy.Frame{f}
+	}}
+}
+
 // passive reports whether a declaration is passive: its flags come after its names.
 func passive(f amqpproxy.Frame) bool {
 	at := 6 + 1 + int(f.Payload[6])

@@ -113,7 +113,7 @@ func (s *session) probe(ctx context.Context, to outgoing) error {
 
 func (s *session) blockedError() error {
 	if reason := s.conn.whyBlocked(); reason != "" {
-		return errors.New(reason)
+		return blockedError{reason}
 	}
 	return nil
 }

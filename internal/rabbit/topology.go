@@ -35,8 +35,9 @@ type topology struct {
 	complete bool
 	// mismatched are the names of what exists with other properties.
 	mismatched []string
-	declared   chan struct{} // closed once everything was declared
-	ended      chan struct{} // closed once run has ended
+	refused    map[string]error // why the broker did not declare something, by name such as "queue saga.commands.mail"
+	declared   chan struct{}    // closed once everything was declared
+	ended      chan struct{}    // closed once run has ended
 }
 
 func newTopology(link *link, config Config) *topology {
@@ -44,7 +45,7 @@ func newTopology(link *link, config Config) *topology {
 		link: link, config: config, names: names{config.Prefix},
 		asked: wait.NewSignal(), turn: make(chan struct{}, 1),
 		problem: errors.New("exchanges and queues are not declared yet"), declared: make(chan struct{}),
-		ended: make(chan struct{}), yielded: make(chan struct{}), regained: closedChannel(),
+		refused: make(map[string]error), ended: make(chan struct{}), yielded: make(chan struct{}), regained: closedChannel(),
 	}
 }
 
@@ -136,8 +137,18 @@ func (t *topology) declareAll(ctx context.Context, conn *connection) (mismatch, 
 	mismatch, fault = errors.Join(mismatch, ofWorkers), errors.Join(fault, faultOfWorkers)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mismatched = namesIn(mismatch)
+	t.mismatched, t.refused = Mismatches(mismatch), make(map[string]error)
+	t.noteRefusals(fault)
 	return mismatch, fault
+}
+
+// noteRefusals records why the broker did not declare things. The caller holds mu.
+func (t *topology) noteRefusals(fault error) {
+	for _, one := range errorsIn(fault) {
+		if _, known := t.refused[one.name]; one.name != "" && !known {
+			t.refused[one.name] = one.error
+		}
+	}
 }
 
 // note records the result of the orchestrator's own declarations. A mismatch is logged and used as it is: not
@@ -182,11 +193,15 @@ func (t *topology) add(ctx context.Context, queues []string) error {
 	mismatch, fault := declareEach(conn, append(t.exchanges(), t.workerDeclarations(queues, conn.version())...))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, name := range namesIn(mismatch) {
+	for _, name := range Mismatches(mismatch) {
 		if !slices.Contains(t.mismatched, name) {
 			t.mismatched = append(t.mismatched, name)
 		}
 	}
+	for _, queue := range queues {
+		delete(t.refused, "queue "+t.names.worker(queue))
+	}
+	t.noteRefusals(fault)
 	return errors.Join(mismatch, fault)
 }
 
@@ -206,9 +221,13 @@ func (t *topology) awaitDeclared(ctx context.Context) bool {
 	}
 }
 
-// ready returns nil once the orchestrator's own needs were declared.
+// ready returns nil once the orchestrator's own needs were declared. What the broker said before its connection was lost says nothing any more.
 func (t *topology) ready() error {
+	_, away := t.link.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.problem != nil && away != nil {
+		return fmt.Errorf("%s: %w", t.link.name, away)
+	}
 	return t.problem
 }

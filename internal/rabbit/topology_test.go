@@ -1,6 +1,7 @@
 package rabbit_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -26,6 +27,28 @@ func TestAQueueWithOtherPropertiesIsNamedAndUsedAsItIs(t *testing.T) {
 	require.NotContains(t, err.Error(), ".commands.fine")
 	require.NoError(t, b.Ready())
 	publish(t, b, []wire.Command{command("foreign", 1), command("fine", 2)})
+}
+
+// An operator asks what is not as declared without a running orchestrator, and what does not exist stays so.
+func TestPropertiesAreCheckedWithoutDeclaringAnything(t *testing.T) {
+	t.Parallel()
+	config := corner(t, "foreign", "missing")
+	channel := plainChannel(t, config.URL)
+	require.NoError(t, channel.ExchangeDeclare(config.Prefix+".commands", "fanout", true, false, false, false, nil))
+	_, err := channel.QueueDeclare(config.Prefix+".commands.foreign", true, false, false, false, nil)
+	require.NoError(t, err)
+	found, err := rabbit.CheckProperties(t.Context(), config, []string{"foreign", "missing"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"exchange " + config.Prefix + ".commands", "queue " + config.Prefix + ".commands.foreign"}, found)
+	_, err = channel.QueueDeclarePassive(config.Prefix+".commands.missing", true, false, false, false, nil)
+	require.ErrorContains(t, err, "NOT_FOUND")
+
+	b := connect(t, config)
+	err = b.DeclareQueues(t.Context(), []string{"foreign", "missing"})
+	require.ElementsMatch(t, found, rabbit.Mismatches(fmt.Errorf("declare: %w", err)))
+	require.ElementsMatch(t, found, b.Mismatched())
+	_, err = rabbit.CheckProperties(t.Context(), rabbit.Config{URL: "amqp://guest:guest@127.0.0.1:1/"}, nil)
+	require.Error(t, err)
 }
 
 func TestADeletedWorkerQueueIsDeclaredAgain(t *testing.T) {

@@ -92,7 +92,8 @@ type Changes struct {
 	Withdrawn []saga.CommandID
 	// Answered holds commands that are not out any more although their sagas, on which no decision is possible, await them.
 	Answered []saga.CommandID
-	// DeadLetters are messages that cannot be applied to a saga; stored as those of the Batch.
+	// DeadLetters are messages that cannot be applied to a saga, and dead commands whose queue only the definition knows; stored as
+	// those of the Batch.
 	DeadLetters []DeadLetter
 }
 

@@ -107,6 +107,29 @@ func (s *Store) DeadLetter(_ context.Context, id string) (record.DeadLetter, err
 	return cloneDeadLetter(row), nil
 }
 
+// CommandLetters returns the newest dead letter of each of these commands of a saga, without its contents: the command itself, or
+// a reply to it on which no decision was possible.
+func (s *Store) CommandLetters(_ context.Context, sagaID string, commands []saga.CommandID) (found []record.DeadLetter, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	newest := make(map[string]record.DeadLetter)
+	for _, letter := range s.tables.deadLetters {
+		if letter.SagaID != sagaID || letter.Source != record.SourceCommand && letter.Reason != record.ReasonUnreadableSaga {
+			continue
+		}
+		if known := newest[letter.CommandID]; cmp.Or(letter.ReceivedAt.Compare(known.ReceivedAt), strings.Compare(letter.ID, known.ID)) > 0 {
+			newest[letter.CommandID] = letter
+		}
+	}
+	for _, id := range commands {
+		if letter, is := newest[id.String()]; is {
+			letter.Size, letter.Headers, letter.Body = len(letter.Body), nil, nil
+			found = append(found, letter)
+		}
+	}
+	return found, nil
+}
+
 // DeleteDeadLetter deletes a dead letter. Errors: record.ErrDeadLetterNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) error {
 	err := s.write(ctx, func(w *writing) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 func deadLetterRules() map[string]rule {
@@ -19,6 +20,7 @@ func deadLetterRules() map[string]rule {
 		"a dead letter can be deleted once":              with(deadLetterDeleted),
 		"dead letters expire by age and by number":       with(deadLettersExpire),
 		"a page after an invalid position is refused":    with(deadLetterPageRefused),
+		"a command has the newest of its dead letters":   with(deadLettersOfCommands),
 	}
 }
 
@@ -132,6 +134,35 @@ func deadLetterDeleted(f *Fixture) {
 	_, err := f.DeadLetter(t.Context(), "a")
 	require.ErrorIs(t, err, record.ErrDeadLetterNotFound)
 	assert.Equal(t, []string{"b"}, f.deadLetterIDs(record.Page{}))
+}
+
+func deadLettersOfCommands(f *Fixture) {
+	t := f.t
+	command := func(step string) saga.CommandID {
+		return saga.CommandID{Saga: "s", Step: step, Direction: saga.Execute, Round: 1, Attempt: 1}
+	}
+	letter := func(id, source, reason, step string) record.DeadLetter {
+		return record.DeadLetter{ID: id, Source: source, Reason: reason, SagaID: "s", CommandID: command(step).String(), Queue: "q", Body: []byte("body")}
+	}
+	other := letter("of-another", record.SourceCommand, "rejected", "a")
+	other.SagaID = "t"
+	for _, one := range []record.DeadLetter{ // each in its own transaction, so that they have an order
+		letter("z-old", record.SourceCommand, "rejected", "a"), letter("a-new", record.SourceCommand, "delivery_limit", "a"),
+		letter("undecided", record.SourceReply, record.ReasonUnreadableSaga, "b"), letter("malformed", record.SourceReply, "malformed_reply", "c"),
+		letter("not-asked", record.SourceCommand, "rejected", "d"), other,
+	} {
+		f.putAside(one)
+	}
+	found, err := f.CommandLetters(t.Context(), "s", []saga.CommandID{command("a"), command("b"), command("c"), command("e")})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	assert.Equal(t, []string{"a-new", "undecided"}, []string{found[0].ID, found[1].ID})
+	assert.Equal(t, []string{"command", "q", "delivery_limit"}, []string{found[0].Source, found[0].Queue, found[0].Reason})
+	assert.Equal(t, 4, found[0].Size)
+	assert.Nil(t, found[0].Body)
+	found, err = f.CommandLetters(t.Context(), "s", nil)
+	require.NoError(t, err)
+	assert.Empty(t, found)
 }
 
 func deadLetterPageRefused(f *Fixture) {

@@ -55,6 +55,7 @@ type Store interface {
 	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 	DeleteDeadLetter(ctx context.Context, id string) error
+	CommandLetters(ctx context.Context, sagaID string, commands []saga.CommandID) ([]record.DeadLetter, error)
 	ExpireDeadLetters(ctx context.Context, age time.Duration, keep, limit int) (deleted int, err error)
 
 	HoldLease(ctx context.Context, name, holder string, lease time.Duration) (held bool, err error)

@@ -18,7 +18,7 @@ func engineMutants() []mutant {
 		},
 		{
 			"an expired reply counted as a lost command", "internal/engine/died.go",
-			"case wire.DiedInReplies:\n\t\te.ReceiveReply", "case \"\" + wire.DiedInReplies + \"?\":\n\t\te.ReceiveReply", engine,
+			"case wire.DiedInReplies:\n\t\tmessage.Queue", "case \"\" + wire.DiedInReplies + \"?\":\n\t\tmessage.Queue", engine,
 		},
 		{
 			"a slow dead letter counted as a loss", "internal/engine/died.go",
@@ -26,7 +26,7 @@ func engineMutants() []mutant {
 		},
 		{
 			"a refused command counted as a loss", "internal/engine/overflow.go",
-			"if b.loaded.Unpublished[r.sagaID][lost.Command.String()] {", "if b.loaded.Unpublished[r.sagaID][lost.Command.Step] {", engine,
+			"return b.loaded.Unpublished[r.sagaID][lost.Command.String()]", "return b.loaded.Unpublished[r.sagaID][lost.Command.Step]", engine,
 		},
 		{
 			"a dropped command counted as refused", "internal/engine/overflow.go",

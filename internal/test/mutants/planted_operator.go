@@ -51,7 +51,7 @@ func operatorMutants() []mutant {
 		},
 		{
 			"a redriven command with other bytes", "internal/engine/bulk.go",
-			"command.Body = letter.Body", "_ = letter.Body",
+			"command.Body, queue = letter.Body, command.Queue", "_, queue = letter.Body, command.Queue",
 			[]layer{engines()},
 		},
 		{

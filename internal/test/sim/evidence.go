@@ -134,7 +134,9 @@ func (e *evidence) committed(changes record.Changes) {
 		e.withdrawn(id)
 	}
 	for i := range changes.DeadLetters {
-		e.letter(&changes.DeadLetters[i])
+		if changes.DeadLetters[i].Source != record.SourceCommand { // a command that a worker rejects is one, too
+			e.letter(&changes.DeadLetters[i])
+		}
 	}
 }
 
