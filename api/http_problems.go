@@ -66,7 +66,6 @@ func problemOf(err error) *resource.Problem {
 		gone     *record.SagaGoneError
 		invalid  *record.InvalidDataError
 		pivots   *record.ChildHasPivotError
-		lacked   *record.PayloadKeyError
 		refusal  *saga.Refusal
 		faults   saga.Faults
 	)
@@ -114,11 +113,8 @@ func problemOf(err error) *resource.Problem {
 		return problem(resource.CodeChildHasPivot, "A child saga that may have to be compensated has a pivot.", fieldErrors(pivots.Faults, "")...)
 	case errors.As(err, &invalid):
 		return problem(resource.CodeInvalidData, "The data does not match the data_schema of the definition.", fieldErrors(invalid.Faults, "/data")...)
-	case errors.As(err, &lacked):
-		return problem(resource.CodeUnavailable, keyLacked(lacked.Key)+" Nothing was changed. Retry it: another replica may have the key.")
 	case errors.Is(err, record.ErrUnreadable):
-		return problem(resource.CodeUnreadable, "This version of the orchestrator cannot read the stored state: a newer version wrote it, "+
-			"or it was edited by hand.")
+		return unreadProblem(err)
 	case errors.As(err, &refusal):
 		return problem(refusal.Code, refusal.Message)
 	case errors.As(err, &faults):

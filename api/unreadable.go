@@ -32,6 +32,14 @@ func unread(stored record.StoredSaga) string {
 	return rowUnreadable
 }
 
+// unreadProblem returns the problem of a state that cannot be read.
+func unreadProblem(err error) *resource.Problem {
+	if lacked, is := errors.AsType[*record.PayloadKeyError](err); is {
+		return problem(resource.CodeUnavailable, keyLacked(lacked.Key)+" Nothing was changed. Retry it: another replica may have the key.")
+	}
+	return problem(resource.CodeUnreadable, rowUnreadable)
+}
+
 // defect returns the reason why a saga cannot be shown with its definition, or "" if there is none. err is the error of
 // reading the definition.
 func defect(stored record.StoredSaga, definition *saga.Definition, err error) string {

@@ -120,8 +120,12 @@ func TestAReplicaThatLacksAKeyLeavesSignalsAndActionsToTheOther(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(answer), &started))
 	path := "/v1/sagas/" + started.ID
 	for _, one := range [][2]string{
-		{"/signals/paid", `{}`}, {"/pause", `{"reason":"r"}`}, {"/compensate", `{"reason":"r"}`}, {"/retry", `{"reason":"r"}`},
-		{"/skip", `{"reason":"r","step":"do"}`}, {"/rewind", `{"reason":"r","to":"paid"}`},
+		{"/signals/paid", `{}`},
+		{"/pause", `{"reason":"r"}`},
+		{"/compensate", `{"reason":"r"}`},
+		{"/retry", `{"reason":"r"}`},
+		{"/skip", `{"reason":"r","step":"do"}`},
+		{"/rewind", `{"reason":"r","to":"paid"}`},
 	} {
 		status, answer = request(t, http.MethodPost, lacking.URL()+path+one[0], one[1])
 		var refused resource.Problem

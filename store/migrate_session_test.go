@@ -46,7 +46,8 @@ func TestMigrationsEndWithTheirContextAtAServerThatIsSilent(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			go func() { ended <- migrate(ctx, "postgres://u@"+silent(t, cancel)+"/x?sslmode=disable") }()
+			address := "postgres://u@" + silent(t, cancel) + "/x?sslmode=disable"
+			go func() { ended <- migrate(ctx, address) }()
 			requireEnded(t, ended)
 		})
 	}

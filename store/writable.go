@@ -34,8 +34,14 @@ func startStatements() []struct {
 		text       string
 		parameters int
 	}{
-		{insertOneSaga, 24}, {insertOneDecision, 5}, {insertOneCommand, 6}, {updateOneSaga, 18}, {deleteOneCommand, 2},
-		{insertOneEvent, 7}, {insertWaiting, 1}, {"select " + sagaColumns + " from sagas s where false", 0},
+		{insertOneSaga, 24},
+		{insertOneDecision, 5},
+		{insertOneCommand, 6},
+		{updateOneSaga, 18},
+		{deleteOneCommand, 2},
+		{insertOneEvent, 7},
+		{insertWaiting, 1},
+		{"select " + sagaColumns + " from sagas s where false", 0},
 	}
 }
 
