@@ -141,8 +141,8 @@ func (s *service) actOnSagas(ctx context.Context, input *actOnManyInput) (*bulkO
 
 func bulkFaults(reason string, kept reasonPlace, rate float64, canary, stopAfter int) (faults []resource.FieldError) {
 	faults = reasonFaults(reason, kept)
-	if !(rate >= 0 && rate <= 1e6) { // NaN is neither
-		faults = append(faults, field("rate", "must be a number above 0, at most 1000000"))
+	if rate != 0 && !(rate >= record.MinBulkRate && rate <= record.MaxBulkRate) { // NaN is neither
+		faults = append(faults, field("rate", "must be from 0.01 to "+decimal(record.MaxBulkRate)))
 	}
 	for name, number := range map[string]int{"canary": canary, "stop_after": stopAfter} {
 		if number < 0 || number > record.MaxBulkTargets {

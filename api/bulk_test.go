@@ -180,6 +180,7 @@ func TestABulkRequestIsRefusedWithWhatIsWrong(t *testing.T) {
 		`{"action":"patch_data","reason":"x","filter":{"key":"a"}}`:                                 "invalid_field",
 		`{"action":"pause","reason":"x","rate":-1,"filter":{"key":"a"}}`:                            "invalid_field",
 		`{"action":"pause","reason":"x","rate":0,"filter":{"key":"a"}}`:                             "invalid_field",
+		`{"action":"pause","reason":"x","rate":1e-300,"filter":{"key":"a"}}`:                        "invalid_field",
 		`{"action":"pause","reason":"x","canary":-1,"filter":{"key":"a"}}`:                          "invalid_field",
 		`{"action":"pause","reason":"x","stop_after":100001,"filter":{"key":"a"}}`:                  "invalid_field",
 		`{"action":"pause","reason":"x","canary":0,"filter":{"key":"a"}}`:                           "invalid_field",
@@ -191,6 +192,23 @@ func TestABulkRequestIsRefusedWithWhatIsWrong(t *testing.T) {
 		a := o.post("/v1/sagas/actions", body)
 		assert.Equal(t, http.StatusUnprocessableEntity, a.StatusCode, "%s: %s", body, a.content)
 		assert.Equal(t, want, into[resource.Problem](a, 422).Code, body)
+	}
+}
+
+func TestTheRateOfABulkActionHasLimits(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for _, path := range []string{"/v1/sagas/actions", "/v1/dead-letters/actions"} {
+		action := map[bool]string{true: `"pause","filter":{"key":"a"}`, false: `"discard","filter":{"ids":["01JD0000000000000000000000"]}`}[path == "/v1/sagas/actions"]
+		for rate, taken := range map[string]bool{"0.01": true, "1000000": true, "0.0099": false, "1000000.1": false, "1e-300": false} {
+			a := o.post(path, `{"reason":"x","dry_run":true,"rate":`+rate+`,"action":`+action+`}`)
+			if taken {
+				assert.Equal(t, http.StatusOK, a.StatusCode, "%s %s: %s", path, rate, a.content)
+				continue
+			}
+			refused := into[resource.Problem](a, http.StatusUnprocessableEntity)
+			assert.Equal(t, []resource.FieldError{{Pointer: "/rate", Message: "must be from 0.01 to 1000000"}}, refused.Errors, rate)
+		}
 	}
 }
 

@@ -114,8 +114,7 @@ func problemOf(err error) *resource.Problem {
 	case errors.As(err, &invalid):
 		return problem(resource.CodeInvalidData, "The data does not match the data_schema of the definition.", fieldErrors(invalid.Faults, "/data")...)
 	case errors.Is(err, record.ErrUnreadable):
-		return problem(resource.CodeUnreadable, "This version of the orchestrator cannot read the stored state: a newer version wrote it, "+
-			"or it was edited by hand.")
+		return unreadProblem(err)
 	case errors.As(err, &refusal):
 		return problem(refusal.Code, refusal.Message)
 	case errors.As(err, &faults):

@@ -172,7 +172,7 @@ func TestErrorsOfServersAreUnavailableAndOthersInternal(t *testing.T) {
 	get := func() answer { return o.get("/v1/sagas/01JD0000000000000000000000") }
 	for _, failure = range []error{
 		record.ErrUnavailable, &net.OpError{Op: "dial", Err: errors.New("refused")}, net.ErrClosed, sqlState("57P01"), sqlState("40001"),
-		sqlState("42P01"), sqlState("42703"), sqlState("3F000"), // the tables are not there
+		sqlState("42P01"), sqlState("42501"), sqlState("42703"), sqlState("3F000"), // the tables are not there
 	} {
 		get().problem(503, "unavailable")
 	}

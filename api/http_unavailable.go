@@ -34,9 +34,9 @@ func unavailable(err error) bool {
 }
 
 // transientState reports whether an SQLSTATE concerns the server and not the statement: connection, authorization, missing
-// database, schema, table or column, conflicts, resources, operator intervention, system.
+// database, schema, table, column or right, conflicts, resources, operator intervention, system.
 func transientState(state string) bool {
-	for _, class := range []string{"08", "25", "28", "3D", "3F", "40", "42P01", "42703", "53", "55", "57", "58"} {
+	for _, class := range []string{"08", "25", "28", "3D", "3F", "40", "42501", "42P01", "42703", "53", "55", "57", "58"} {
 		if strings.HasPrefix(state, class) {
 			return true
 		}

@@ -147,6 +147,9 @@ func (s *service) act(ctx context.Context, input ActionInput, asked saga.Action)
 
 // withAllowed adds the actions that do apply to a refusal. The engine returns the saga with its refusal.
 func (s *service) withAllowed(ctx context.Context, in saga.Instance, err error) error {
+	if errors.Is(err, record.ErrPayloadKeys) {
+		return err // another replica may decide on the saga
+	}
 	if errors.Is(err, record.ErrUnreadable) {
 		answer := problem(resource.CodeNotApplicable, "This version of the orchestrator cannot read the saga. The only action that applies is abandon.")
 		if answer.AllowedActions = diagnose.AllowedUnread(&in); len(answer.AllowedActions) == 0 {

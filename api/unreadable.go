@@ -19,12 +19,33 @@ const (
 	definitionGone       = "The version of the definition with which the saga started does not exist any more."
 )
 
+// keyLacked returns the reason why this replica cannot read a saga that others can.
+func keyLacked(key string) string {
+	return "This replica lacks the key " + key + ", with which the saga's payloads are encrypted: give it the file of keys that the others have."
+}
+
+// unread returns the reason why a stored saga cannot be read.
+func unread(stored record.StoredSaga) string {
+	if lacked, is := errors.AsType[*record.PayloadKeyError](stored.Unreadable); is {
+		return keyLacked(lacked.Key)
+	}
+	return rowUnreadable
+}
+
+// unreadProblem returns the problem of a state that cannot be read.
+func unreadProblem(err error) *resource.Problem {
+	if lacked, is := errors.AsType[*record.PayloadKeyError](err); is {
+		return problem(resource.CodeUnavailable, keyLacked(lacked.Key)+" Nothing was changed. Retry it: another replica may have the key.")
+	}
+	return problem(resource.CodeUnreadable, rowUnreadable)
+}
+
 // defect returns the reason why a saga cannot be shown with its definition, or "" if there is none. err is the error of
 // reading the definition.
 func defect(stored record.StoredSaga, definition *saga.Definition, err error) string {
 	switch {
 	case stored.Unreadable != nil:
-		return rowUnreadable
+		return unread(stored)
 	case errors.Is(err, record.ErrUnreadable):
 		return definitionUnreadable
 	case errors.Is(err, record.ErrDefinitionNotFound):
@@ -49,7 +70,7 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.
 
 func (s *service) viewAll(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
 	if readable := stored.Unreadable == nil && stored.Phase != ""; !readable {
-		return partly(&stored.Instance, rowUnreadable), nil
+		return partly(&stored.Instance, unread(stored)), nil
 	}
 	definition, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
 	if text := defect(stored, definition, err); text != "" {

@@ -102,3 +102,50 @@ func TestAReplicaThatLacksAKeyKeepsNothingFromTheOther(t *testing.T) {
 		return status == http.StatusServiceUnavailable && checks["payload_keys"] == "missing"
 	}, patience, 50*time.Millisecond)
 }
+
+func TestAReplicaThatLacksAKeyLeavesSignalsAndActionsToTheOther(t *testing.T) {
+	t.Parallel()
+	url, prefix := env.Broker(t, "work")
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true, PayloadKeys: payloadKey("k1", 'a')}
+	lacking, _ := serving(t, config)
+	ready(t, lacking)
+	config.PayloadKeys = payloadKey("k2", 'b') + "\n" + payloadKey("k1", 'a')
+	keyed, _ := serving(t, config)
+	ready(t, keyed)
+	status, answer := request(t, http.MethodPut, keyed.URL()+"/v1/definitions/order", `{"steps":[{"name":"paid","signal":"paid"},{"name":"do","command":"work.do"}]}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	status, answer = request(t, http.MethodPost, keyed.URL()+"/v1/sagas", `{"definition":"order","data":{"card":"4111"}}`)
+	require.Equal(t, http.StatusCreated, status, answer)
+	var started shownSaga
+	require.NoError(t, json.Unmarshal([]byte(answer), &started))
+	path := "/v1/sagas/" + started.ID
+	for _, one := range [][2]string{
+		{"/signals/paid", `{}`},
+		{"/pause", `{"reason":"r"}`},
+		{"/compensate", `{"reason":"r"}`},
+		{"/retry", `{"reason":"r"}`},
+		{"/skip", `{"reason":"r","step":"do"}`},
+		{"/rewind", `{"reason":"r","to":"paid"}`},
+	} {
+		status, answer = request(t, http.MethodPost, lacking.URL()+path+one[0], one[1])
+		var refused resource.Problem
+		require.NoError(t, json.Unmarshal([]byte(answer), &refused))
+		assert.Equal(t, http.StatusServiceUnavailable, status, "%s: %s", one[0], answer)
+		assert.Equal(t, resource.CodeUnavailable, refused.Code)
+		assert.Contains(t, refused.Detail, "This replica lacks the key k2")
+		assert.Empty(t, refused.AllowedActions)
+	}
+	_, answer = request(t, http.MethodGet, lacking.URL()+path, "")
+	assert.Contains(t, answer, "This replica lacks the key k2")
+
+	action := `{"action":"pause","reason":"r","filter":{"ids":["` + started.ID + `"]}}`
+	status, answer = request(t, http.MethodPost, lacking.URL()+"/v1/sagas/actions", action)
+	require.Equal(t, http.StatusAccepted, status, answer)
+	require.Eventually(t, func() bool {
+		_, answer = request(t, http.MethodGet, lacking.URL()+"/v1/actions", "")
+		return strings.Contains(answer, `"status":"completed"`)
+	}, patience, 50*time.Millisecond, "the other replica carries out a bulk action")
+	assert.Contains(t, answer, `"done":1`)
+	status, answer = request(t, http.MethodPost, keyed.URL()+path+"/signals/paid", `{}`)
+	assert.Equal(t, http.StatusOK, status, answer)
+}

@@ -180,6 +180,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.payloads != nil {
 		intake.Go(func() { s.payloads.Run(taking) })
 	}
+	if waits, has := s.store.(operate.Waits); has { // the embedded store's clock is this process's
+		intake.Go(func() { operate.EndWaitsAhead(taking, waits, s.config.Logger) })
+	}
 	intake.Go(func() {
 		operate.Audit{Log: s.store, Age: max(s.config.RetainAudit, 0), Logger: s.config.Logger}.Run(taking)
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 // CreateBulk stores a bulk action with its targets: the sagas that match now. CreatedAt becomes the database's time. If the
@@ -211,7 +212,7 @@ func (s *Store) settleBulk(
 }
 
 // ClaimBulks claims running bulk actions for the holder until the lease expires, and returns them. It takes those that
-// no other holder has claimed.
+// no other holder has claimed. While this replica lacks a key of payloads, it leaves those to others that have to read sagas.
 func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Duration) (claimed []record.BulkAction, err error) {
 	var some bool // without a transaction, because almost always there is none
 	if err := s.pool.QueryRow(ctx, `select exists (select from bulk_actions where status = 'running')`).Scan(&some); err != nil || !some {
@@ -219,11 +220,13 @@ func (s *Store) ClaimBulks(ctx context.Context, holder string, lease time.Durati
 	}
 	err = s.bulkTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `with mine as (
-				select id from bulk_actions where status = 'running' and (holder = $1 or claimed_until < clock_timestamp())
+				select id from bulk_actions where status = 'running'
+					and ($3 or action in ('`+string(saga.ActionAbandon)+`', '`+record.BulkDiscard+`')) and (holder = $1
+						or coalesce(claimed_until not between clock_timestamp() and clock_timestamp() + $4::interval, true))
 				order by id for update skip locked),
 			claimed as (update bulk_actions b set holder = $1, claimed_until = clock_timestamp() + $2 from mine where b.id = mine.id
 				returning b.*)
-			select `+bulkColumns+` from claimed a`+bulkTally, holder, lease)
+			select `+bulkColumns+` from claimed a`+bulkTally, holder, lease, len(s.lackedMarks()) == 0, max(longestLease, 2*lease))
 		if err != nil {
 			return err
 		}

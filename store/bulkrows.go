@@ -9,7 +9,7 @@ import (
 )
 
 const bulkColumns = `a.id, coalesce(a.kind, ''), coalesce(a.action, ''), coalesce(a.filter, '{}'), coalesce(a.parameters, '{}'), coalesce(a.reason, ''),
-	coalesce(a.actor, ''), coalesce(least(greatest(a.rate, 0), 1000000), 0), coalesce(a.canary, 0), coalesce(a.stop_after, 0), coalesce(a.stop_base, 0),
+	coalesce(a.actor, ''), coalesce(case when a.rate > 0 then least(greatest(a.rate, 0.01), 1000000) end, 0), coalesce(a.canary, 0), coalesce(a.stop_after, 0), coalesce(a.stop_base, 0),
 	coalesce(a.status, 'stopped'), a.created_at, a.finished_at,
 	case when a.definitions is not null then array(select d from unnest(a.definitions) d where d is not null) end,
 	coalesce(a.idempotency_key, ''), a.request_hash, i.matched, i.done, i.refused, i.failed`

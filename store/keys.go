@@ -115,7 +115,7 @@ func (s *Store) rotateKey(ctx context.Context, tx pgx.Tx, id string, hash []byte
 // UseKey records that a key is in use, at most once in record.KeyUseInterval.
 func (s *Store) UseKey(ctx context.Context, id string) error {
 	_, err := s.pool.Exec(ctx, `update api_keys set last_used_at = now()
-		where id = $1 and (last_used_at is null or last_used_at < now() - $2::interval)`, id, record.KeyUseInterval)
+		where id = $1 and (last_used_at is null or last_used_at not between now() - $2::interval and now())`, id, record.KeyUseInterval)
 	if err != nil {
 		return fmt.Errorf("record the use of key %s: %w", id, err)
 	}

@@ -85,7 +85,7 @@ func (s *Store) markLacked(ctx context.Context, q queryer, sagas map[string]reco
 			asked = true
 		}
 		if slices.Contains(*s.lacked.Load(), sealed.Key) {
-			one.Unreadable = fmt.Errorf("%w: %w", record.ErrPayloadKeys, one.Unreadable)
+			one.Unreadable = fmt.Errorf("%w: %w", &record.PayloadKeyError{Key: sealed.Key}, one.Unreadable)
 			sagas[id] = one
 		}
 	}

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -37,7 +40,7 @@ type Migration struct {
 
 // Migrate applies all missing migrations. Concurrent replicas take turns.
 func Migrate(ctx context.Context, databaseURL string) error {
-	return withProvider(databaseURL, func(p *goose.Provider) error {
+	return withProvider(ctx, databaseURL, func(p *goose.Provider) error {
 		_, err := p.Up(ctx)
 		if hasCode(err, duplicateTable) || hasCode(err, duplicateObject) {
 			err = fmt.Errorf("another program has something of this name here, so use a database or a schema of its own: %w", err)
@@ -51,7 +54,7 @@ func Migrate(ctx context.Context, databaseURL string) error {
 
 // MigrateDown reverts the last migration. Reverting the first one deletes all data.
 func MigrateDown(ctx context.Context, databaseURL string) error {
-	return withProvider(databaseURL, func(p *goose.Provider) error {
+	return withProvider(ctx, databaseURL, func(p *goose.Provider) error {
 		if _, err := p.Down(ctx); err != nil {
 			return fmt.Errorf("migrate down: %w", err)
 		}
@@ -62,7 +65,7 @@ func MigrateDown(ctx context.Context, databaseURL string) error {
 // MigrationStatus returns the migrations of this program in their order.
 func MigrationStatus(ctx context.Context, databaseURL string) ([]Migration, error) {
 	var list []Migration
-	err := withProvider(databaseURL, func(p *goose.Provider) error {
+	err := withProvider(ctx, databaseURL, func(p *goose.Provider) error {
 		status, err := p.Status(ctx)
 		if err != nil {
 			return fmt.Errorf("read the migration status: %w", err)
@@ -75,7 +78,19 @@ func MigrationStatus(ctx context.Context, databaseURL string) ([]Migration, erro
 	return list, err
 }
 
-func withProvider(databaseURL string, use func(*goose.Provider) error) (err error) {
+// sessionLimits are the settings of a role that would end the session of a migration, which may wait for others and work for long.
+const sessionLimits = `select set_config(name, '0', false) from pg_settings
+	where name in ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')`
+
+// withoutLimits lifts the limits that a role may have for its sessions. Servers know them from different versions on.
+func withoutLimits(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, sessionLimits); err != nil {
+		return fmt.Errorf("lift the limits of the session: %w", err)
+	}
+	return nil
+}
+
+func withProvider(ctx context.Context, databaseURL string, use func(*goose.Provider) error) (err error) {
 	settings, err := parseConnection(databaseURL)
 	if err != nil {
 		return err
@@ -84,9 +99,11 @@ func withProvider(databaseURL string, use func(*goose.Provider) error) (err erro
 		return errMigratePooled
 	}
 	settings.RuntimeParams["timezone"], settings.RuntimeParams["standard_conforming_strings"] = "UTC", "on"
-	db := stdlib.OpenDB(*settings)
+	settings.RuntimeParams["statement_timeout"] = "0" // already while the others are lifted
+	settings.DialFunc = dialUntil(ctx, settings.DialFunc)
+	db := stdlib.OpenDB(*settings, stdlib.OptionAfterConnect(withoutLimits))
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := takeOverVersions(db); err != nil {
+	if err := takeOverVersions(ctx, db); err != nil {
 		return fmt.Errorf("prepare the table of schema versions: %w", err)
 	}
 	provider, err := newProvider(db)
@@ -94,6 +111,20 @@ func withProvider(databaseURL string, use func(*goose.Provider) error) (err erro
 		return fmt.Errorf("prepare the migrations: %w", err)
 	}
 	return use(provider)
+}
+
+// unlockPatience is how long the release of the lock may take once the command is to end: goose does it without a context.
+const unlockPatience = 3 * time.Second
+
+// dialUntil closes connections shortly after ctx has ended, even if a server that has fallen silent is awaited.
+func dialUntil(ctx context.Context, dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(dialling context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(dialling, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { time.AfterFunc(unlockPatience, func() { _ = conn.Close() }) })
+		}
+		return conn, err
+	}
 }
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {

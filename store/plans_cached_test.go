@@ -55,8 +55,16 @@ func staleCases(rows int) map[string]staleCase {
 		"released commands":        {releaseOutbox, manyCommands, texts("s%d") + ", " + texts("s%d/c"), 500},
 		"postponed commands":       {postponeStatement, manyCommands, texts("s%d") + ", " + texts("c%.0d") + ", " + texts("%d ms") + ", " + texts("f%d"), 800},
 		"claimed commands":         {claimStatement, manyCommands, "100, 1000000, '{}', null, '1 m', 10, '{}'", 1000},
-		"held back commands":       {adoptStatement, manyCommands, "'q', 100", 1000},
-		"released by settings":     {releaseStatement, manyCommands + `; update outbox set held_rank = 200`, "'q', 100, 100, 1000000, '1 m', true, '{}'", 1500},
+		"deliveries ahead": {
+			deliveriesAhead, `insert into webhooks (name, url, events, secret) values ('hook', '', '{saga.stuck}', decode(repeat('00', 32), 'hex'));
+			insert into webhook_deliveries (webhook, event_id, type, body, due_at) select 'hook', 'e' || n, 't', '', now() + interval '50 minutes' from generate_series(1, $1) n`,
+			`100`, 800,
+		},
+		"commands ahead": {commandsAhead, manyCommands + `; update outbox set claimed_until = claimed_until + interval '2 hours'`, "100", 1000},
+		"starts ahead": {startsAhead, `insert into start_requests (saga_id, body, actor, claimed_until)
+			select 's' || n, '{}', '', now() + interval '50 minutes' from generate_series(1, $1) n`, `100`, 1000},
+		"held back commands":   {adoptStatement, manyCommands, "'q', 100", 1000},
+		"released by settings": {releaseStatement, manyCommands + `; update outbox set held_rank = 200`, "'q', 100, 100, 1000000, '1 m', true, '{}'", 1500},
 		"keys of sagas that have ended": {deleteBusinessKeys, `insert into business_keys (definition, key, saga_id)
 			select 'order', 'k' || n, 's' || n from generate_series(1, $1) n`, texts("order%.0d") + ", " + texts("k%d") + ", " + texts("s%d"), rows + 500},
 		"places of answered commands": {freeAnswered, `insert into queue_places (queue, saga_id, command) select 'q', 's' || n, 'c' from generate_series(1, $1) n;

@@ -14,6 +14,10 @@ import (
 // staleAfter is how long after its RetryAt a problem remains valid without being recorded again.
 const staleAfter = 2 * time.Minute
 
+// longestRetry is far longer than a problem waits for its next probe. One that would wait longer was written by hand, or before the
+// database's clock was set back: it is stale.
+const longestRetry = 5 * time.Minute
+
 // NoteQueueProblems stores one problem per queue. A problem without a kind deletes the queue's problem.
 func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueueProblem) error {
 	latest := make(map[string]record.QueueProblem, len(problems))
@@ -46,9 +50,9 @@ func (s *Store) NoteQueueProblems(ctx context.Context, problems []record.QueuePr
 			from unnest($1::text[], $2::text[], $3::text[], $4::interval[], $5::interval[]) as n (queue, kind, reason, age, wait)
 			order by n.queue collate "C"
 			on conflict (queue) do update set kind = excluded.kind, reason = excluded.reason, retry_at = excluded.retry_at,
-				since = case when p.kind = excluded.kind and p.retry_at > now() - $6::interval
+				since = case when p.kind = excluded.kind and p.retry_at between now() - $6::interval and now() + $7::interval
 					then least(p.since, excluded.since) else excluded.since end`,
-			queues, kinds, reasons, ages, waits, staleAfter)
+			queues, kinds, reasons, ages, waits, staleAfter, longestRetry)
 	}
 	if b.Len() == 0 {
 		return nil
@@ -64,7 +68,7 @@ func (s *Store) QueueProblems(ctx context.Context) ([]record.QueueProblem, error
 	var problems []record.QueueProblem
 	err := s.look(ctx, func(ctx context.Context, q queryer) error {
 		rows, err := q.Query(ctx, `select queue, kind, reason, since, retry_at from queue_problems
-			where retry_at > now() - $1::interval and retry_at`+usable+` order by queue`, staleAfter)
+			where retry_at between now() - $1::interval and now() + $2::interval order by queue`, staleAfter, longestRetry)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,9 @@ func (s *Store) Saga(ctx context.Context, id string) (record.StoredSaga, error) 
 		if err := s.readSagas(rows, func(one record.StoredSaga, _ *sagaRow) { found[id] = one }); err != nil {
 			return err
 		}
+		if err := s.markLacked(ctx, q, found); err != nil {
+			return err
+		}
 		return addParents(ctx, q, found)
 	})
 	if err == nil && len(found) == 0 {

@@ -33,8 +33,8 @@ begin
 end
 $$`
 
-func takeOverVersions(db *sql.DB) error {
-	_, err := db.ExecContext(context.Background(), takeOver)
+func takeOverVersions(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, takeOver)
 	return err
 }
 

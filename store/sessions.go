@@ -170,7 +170,8 @@ func (s *Store) look(ctx context.Context, read func(ctx context.Context, q query
 	return read(ending, conn)
 }
 
-// Ping checks that the database accepts writes, that the tables are where this program looks for them, and that they can be written.
+// Ping checks that the database accepts writes, that the tables are where this program looks for them, that they can be written, and
+// that starts do not fail one after the other for a reason of the database.
 func (s *Store) Ping(ctx context.Context) error {
 	var readOnly bool
 	err := s.pool.QueryRow(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&readOnly)
@@ -183,6 +184,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	if err == nil {
 		err = s.checkWritable(ctx)
+	}
+	if err == nil {
+		err = s.starts.check(time.Now())
 	}
 	if err != nil {
 		return fmt.Errorf("ping the database: %w", err)

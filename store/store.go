@@ -45,6 +45,7 @@ type Store struct {
 	kept    kept
 	keys    *seal.Keys // nil: payloads are clear
 	lacked  atomic.Pointer[lacked]
+	starts  startFaults
 }
 
 // Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits, and

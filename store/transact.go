@@ -33,6 +33,9 @@ func (s *Store) Transact(
 		}
 		return s.transact(ctx, batch, decide)
 	})
+	if len(batch.Starts) > 0 {
+		s.starts.note(err, time.Now())
+	}
 	if err == nil {
 		err = failpoint.Error("store/committed")
 	}

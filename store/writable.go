@@ -14,7 +14,8 @@ const (
 			select t.name, p.privilege from (values
 				('sagas', '{insert,update,select}'), ('saga_decisions', '{insert}'), ('outbox', '{insert,update,delete,select}'),
 				('idempotency_keys', '{insert,delete}'), ('business_keys', '{insert,delete}'), ('dead_letters', '{insert}'), ('events', '{insert}'),
-				('audit_waiting', '{insert}'), ('definitions', '{select}')) t (name, privileges)
+				('audit_waiting', '{insert}'), ('definitions', '{select}'),
+				('disabled_definitions', '{select}')) t (name, privileges)
 			cross join unnest(t.privileges::text[]) p (privilege)) n
 		where not has_table_privilege(to_regclass(n.name), n.privilege)`
 
@@ -22,6 +23,27 @@ const (
 	lockForWriting = `lock table sagas, saga_decisions, outbox, idempotency_keys, business_keys, dead_letters, events, audit_waiting
 		in row exclusive mode`
 )
+
+// startStatements are what a start writes and what is read of it again. Planning them finds columns and rights that are missing. The
+// parameters may be null.
+func startStatements() []struct {
+	text       string
+	parameters int
+} {
+	return []struct {
+		text       string
+		parameters int
+	}{
+		{insertOneSaga, 24},
+		{insertOneDecision, 5},
+		{insertOneCommand, 6},
+		{updateOneSaga, 18},
+		{deleteOneCommand, 2},
+		{insertOneEvent, 7},
+		{insertWaiting, 1},
+		{"select " + sagaColumns + " from sagas s where false", 0},
+	}
+}
 
 // checkWritable returns an error unless this role and the locks of other sessions let the program write what every saga writes.
 func (s *Store) checkWritable(ctx context.Context) error {
@@ -37,6 +59,9 @@ func (s *Store) checkWritable(ctx context.Context) error {
 	b.Queue(`begin`)
 	b.Queue(`set local lock_timeout = '1s'`)
 	b.Queue(lockForWriting)
+	for _, statement := range startStatements() {
+		b.Queue("explain "+statement.text, make([]any, statement.parameters)...)
+	}
 	b.Queue(`rollback`)
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

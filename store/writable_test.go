@@ -2,12 +2,17 @@ package store_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/store"
+	"github.com/saga-orchestrator/orchestrator/store/storetest"
 )
 
 // A database is only ready if everything that a saga writes can be written.
@@ -30,7 +35,7 @@ func TestReadinessMeansThatEveryTableOfASagaCanBeWritten(t *testing.T) {
 	defer s.Close()
 	require.NoError(t, s.Ping(t.Context()))
 
-	for _, right := range []string{"insert on saga_decisions", "insert on outbox", "delete on outbox", "insert on events", "insert on audit_waiting", "update on sagas"} {
+	for _, right := range []string{"insert on saga_decisions", "insert on outbox", "delete on outbox", "insert on events", "insert on audit_waiting", "update on sagas", "select on disabled_definitions"} {
 		d.exec(`revoke ` + right + ` from ` + quoted)
 		require.ErrorContains(t, s.Ping(t.Context()), right)
 		d.exec(`grant ` + right + ` to ` + quoted)
@@ -47,4 +52,37 @@ func TestReadinessMeansThatEveryTableOfASagaCanBeWritten(t *testing.T) {
 		require.NoError(t, tx.Rollback(t.Context()))
 		require.NoError(t, s.Ping(t.Context()), "and it recovers")
 	}
+}
+
+func TestADatabaseWithoutAColumnThatStartsWriteIsNotReady(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	d := damage{t, connect(t, url)}
+	for _, column := range []string{"sagas.labels", "sagas.wake_at", "saga_decisions.actor", "outbox.leased", "events.subject"} {
+		table, name, _ := strings.Cut(column, ".")
+		d.exec(`alter table ` + table + ` rename column ` + name + ` to renamed`)
+		require.ErrorContains(t, s.Ping(t.Context()), name)
+		d.exec(`alter table ` + table + ` rename column renamed to ` + name)
+		require.NoError(t, s.Ping(t.Context()))
+	}
+}
+
+func TestADatabaseWhoseTriggersRefuseStartsIsNotReady(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	d := damage{t, connect(t, url)}
+	d.exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no more commands'; end $$;
+		create trigger refuse before insert on outbox for each row execute function refuse()`)
+	f := storetest.NewFixture(t, s)
+	require.Eventually(t, func() bool {
+		_, err := f.TryStart(f.Claim(ulid.Make().String(), "", ""), saga.Start{})
+		require.Error(t, err)
+		err = s.Ping(t.Context())
+		return err != nil && strings.Contains(err.Error(), "no more commands")
+	}, 20*time.Second, 300*time.Millisecond)
+	d.exec(`drop trigger refuse on outbox`)
+	f.Start(saga.Start{})
+	require.NoError(t, s.Ping(t.Context()), "and it recovers with a start")
 }

@@ -43,7 +43,7 @@ type BulkRequest struct {
 	Patch     json.RawMessage `json:"patch,omitempty" doc:"For patch_data and rewind: a JSON merge patch"`
 	To        string          `json:"to,omitempty" doc:"For rewind: the step to go back to"`
 	DryRun    bool            `json:"dry_run,omitempty" null:"refused" doc:"Only report what would be done"`
-	Rate      float64         `json:"rate,omitempty" null:"refused" exclusiveMinimum:"0" maximum:"1000000" doc:"Maximum number of sagas per second; absent: no limit"`
+	Rate      float64         `json:"rate,omitempty" null:"refused" minimum:"0.01" maximum:"1000000" doc:"Maximum number of sagas per second; absent: no limit"`
 	Canary    int             `json:"canary,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of sagas after which the action waits to be continued"`
 	StopAfter int             `json:"stop_after,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of refused or failed sagas after which the action stops"`
 }
@@ -54,7 +54,7 @@ type LetterBulkRequest struct {
 	Filter    json.RawMessage `json:"filter" doc:"The filters of the list of dead letters, or {\"ids\": [...]} with at most 1,000"`
 	Reason    string          `json:"reason" maxLength:"1000"`
 	DryRun    bool            `json:"dry_run,omitempty" null:"refused" doc:"Only report what would be done"`
-	Rate      float64         `json:"rate,omitempty" null:"refused" exclusiveMinimum:"0" maximum:"1000000" doc:"Maximum number of dead letters per second; absent: no limit"`
+	Rate      float64         `json:"rate,omitempty" null:"refused" minimum:"0.01" maximum:"1000000" doc:"Maximum number of dead letters per second; absent: no limit"`
 	Canary    int             `json:"canary,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of dead letters after which the action waits to be continued"`
 	StopAfter int             `json:"stop_after,omitempty" null:"refused" minimum:"1" maximum:"100000" doc:"Number of refused or failed dead letters after which the action stops"`
 }

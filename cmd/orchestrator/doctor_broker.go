@@ -19,7 +19,7 @@ func (d *diagnosis) broker(ctx context.Context, config rabbit.Config) {
 		d.add("broker", "fail", "correct the setting", "%s", err)
 		return
 	}
-	conn, err := amqp.DialConfig(url, amqp.Config{Dial: amqp.DefaultDial(doctorPatience)})
+	conn, err := amqp.DialConfig(url, amqp.Config{Dial: rabbit.Dial(ctx, doctorPatience)})
 	if err != nil {
 		d.add("broker", "fail", "check --amqp-url, and that RabbitMQ runs and accepts this user", "cannot connect: %s", refusal(err))
 		return

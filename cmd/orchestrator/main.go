@@ -63,7 +63,7 @@ func usage(format string, arguments ...any) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	code := run(ctx, os.Args[1:], &streams{in: input{ctx, os.Stdin}, out: os.Stdout, err: os.Stderr})
 	stop()
 	os.Exit(code)
 }

@@ -13,7 +13,8 @@ import (
 func TestAWrongValueOfAFlagIsExplained(t *testing.T) {
 	t.Parallel()
 	for line, wanted := range map[string]string{
-		"sagas retry --filter status=stuck --reason x --rate abc": "--rate: must be a number above 0, at most 1000000",
+		"sagas retry --filter status=stuck --reason x --rate abc":   "--rate: must be a number from 0.01 to 1000000",
+		"sagas retry --filter status=stuck --reason x --rate 0.009": "--rate: must be a number from 0.01 to 1000000",
 		"bench --rate abc":                       `--rate: must be a number, not "abc"`,
 		"bench --steps x":                        `--steps: must be a whole number, not "x"`,
 		"bench --warmup soon":                    `--warmup: must be a duration such as 30s or 15m, not "soon"`,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/server"
 )
@@ -68,8 +69,8 @@ type bulkRate float64
 // UnmarshalText parses the value.
 func (r *bulkRate) UnmarshalText(text []byte) error {
 	given, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || !(given > 0 && given <= 1e6) { // NaN is neither
-		return errors.New("must be a number above 0, at most 1000000")
+	if err != nil || !(given >= record.MinBulkRate && given <= record.MaxBulkRate) { // NaN is neither
+		return fmt.Errorf("must be a number from %g to %d", record.MinBulkRate, record.MaxBulkRate)
 	}
 	*r = bulkRate(given)
 	return nil

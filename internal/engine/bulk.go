@@ -47,9 +47,9 @@ func (e *Engine) settleTarget(ctx context.Context, r *request) error {
 	return nil
 }
 
-// isOutcome reports whether an error is the outcome of a target.
+// isOutcome reports whether an error is the outcome of a target. What another replica can read it may decide.
 func isOutcome(err error) bool {
-	return errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrDeadLetterNotFound) || errors.Is(err, record.ErrUnreadable)
+	return !errors.Is(err, record.ErrPayloadKeys) && (errors.Is(err, record.ErrSagaNotFound) || errors.Is(err, record.ErrDeadLetterNotFound) || errors.Is(err, record.ErrUnreadable))
 }
 
 // Redrive repeats the delivery of a dead letter and deletes it. A reply or a start is received again; a command is

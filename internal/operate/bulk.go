@@ -55,9 +55,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// longestPause keeps a tiny rate from a pause that no Duration holds.
-const longestPause = 1000 * time.Hour
-
 // Bulk carries out bulk actions.
 type Bulk struct{ config Config }
 
@@ -109,6 +106,9 @@ func (b *Bulk) carryOut(ctx context.Context, action record.BulkAction) {
 		switch {
 		case errors.Is(err, record.ErrBulkOver):
 			return
+		case errors.Is(err, record.ErrPayloadKeys):
+			b.config.Logger.Warn("a bulk action is left to a replica that has the keys", "bulk_action", action.ID, "error", err)
+			return // the store claims it no more
 		case err != nil:
 			b.config.Logger.Warn("a bulk action is interrupted, will go on", "bulk_action", action.ID, "error", err)
 			pause = max(pause, time.Second)
@@ -124,8 +124,9 @@ func (b *Bulk) pace(rate float64) (chunk int, pause time.Duration) {
 	if rate <= 0 {
 		return b.config.Chunk, 0
 	}
+	rate = max(rate, record.MinBulkRate) // an older version or SQL may have stored less, which would never end
 	chunk = max(1, min(b.config.Chunk, int(rate/10)))
-	return chunk, time.Duration(min(float64(chunk)/rate, longestPause.Seconds()) * float64(time.Second))
+	return chunk, time.Duration(float64(chunk) / rate * float64(time.Second))
 }
 
 // decide decides up to so many targets at the same time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -147,6 +148,19 @@ func TestARateIsKept(t *testing.T) {
 			f.run(10 * time.Second)
 			assert.LessOrEqual(t, float64(f.get(id).Tally.Done), rate*10+max(1, rate/10), "rate %v", rate)
 			assert.GreaterOrEqual(t, float64(f.get(id).Tally.Done), min(1000, rate*9), "rate %v", rate)
+		}
+	})
+}
+
+// SQL, or an older version, may have stored a rate with which an action would never end.
+func TestATinyRateCountsAsTheLeast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, rate := range []float64{1e-300, math.SmallestNonzeroFloat64, record.MinBulkRate / 2} {
+			f := newFixture(t, done)
+			id := f.create(record.BulkAction{Rate: rate}, 10)
+			f.run(10 * time.Duration(float64(time.Second)/record.MinBulkRate))
+			assert.Equal(t, record.BulkCompleted, f.get(id).Status, "rate %v", rate)
 		}
 	})
 }

@@ -8,6 +8,12 @@ import (
 // MaxBulkTargets is the largest number of targets of a bulk action.
 const MaxBulkTargets = 100_000
 
+// Limits of the rate of a bulk action, in targets a second.
+const (
+	MinBulkRate = 0.01
+	MaxBulkRate = 1_000_000
+)
+
 // BulkKind is the kind of targets of a bulk action.
 type BulkKind string
 

@@ -8,6 +8,15 @@ import (
 // ErrPayloadKeys means that payloads in the database are sealed with a key that this process lacks.
 var ErrPayloadKeys = errors.New("payloads in the database are encrypted with a key that this server does not have")
 
+// PayloadKeyError reports the key that a saga's payloads are sealed with and that this process lacks. It wraps ErrPayloadKeys.
+type PayloadKeyError struct{ Key string }
+
+// Error names the key.
+func (e *PayloadKeyError) Error() string { return ErrPayloadKeys.Error() + ": " + e.Key }
+
+// Unwrap returns ErrPayloadKeys.
+func (e *PayloadKeyError) Unwrap() error { return ErrPayloadKeys }
+
 // PayloadKeyLease is how long after its last use a key counts as used by a replica.
 const PayloadKeyLease = 2 * time.Minute
 

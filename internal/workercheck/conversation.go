@@ -8,6 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/saga-orchestrator/orchestrator/internal/rabbit"
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
@@ -37,7 +38,7 @@ type conversation struct {
 }
 
 func connect(ctx context.Context, o Options) (*conversation, error) {
-	conn, err := amqp.DialConfig(o.URL, amqp.Config{Dial: amqp.DefaultDial(dialPatience)})
+	conn, err := amqp.DialConfig(o.URL, amqp.Config{Dial: rabbit.Dial(ctx, dialPatience)})
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
 	}

@@ -58,7 +58,7 @@ func imports() map[string][]string {
 		"internal/traces":          {"saga"},
 		"internal/wait":            {},
 		"internal/goroutines":      {},
-		"internal/workercheck":     {"saga", "steps/wire"},
+		"internal/workercheck":     {"saga", "steps/wire", "internal/rabbit"},
 		"internal/test/workers":    {},
 		"internal/test/tutorial":   {},
 		"server":                   {all},

@@ -36,7 +36,7 @@ func callerMutants() []mutant {
 		},
 		{
 			"an unreadable saga fails its list", "api/unreadable.go",
-			"!readable {\n\t\treturn partly(&stored.Instance, rowUnreadable), nil", "!readable {\n\t\treturn resource.Saga{}, stored.Unreadable", seen,
+			"!readable {\n\t\treturn partly(&stored.Instance, unread(stored)), nil", "!readable {\n\t\treturn resource.Saga{}, stored.Unreadable", seen,
 		},
 	}
 }
