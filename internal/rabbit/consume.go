@@ -3,7 +3,6 @@ package rabbit
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -24,14 +23,14 @@ const startsAtOnce = 64
 // again, which is meant for the end only. When ctx ends, Consume waits up to Config.Grace for unsettled messages; the
 // rest is delivered again to the next consumer. handle must return when ctx ends.
 func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, handle func(message wire.Message, settle func(ok bool))) {
-	b.consumeWith(ctx, queue, prefetch, 0, handle)
+	b.consumeWith(ctx, queue, prefetch, nil, handle)
 }
 
 func (b *Broker) consumeWith(
-	ctx context.Context, queue string, prefetch int, priority int32, handle func(message wire.Message, settle func(ok bool)),
+	ctx context.Context, queue string, prefetch int, ranks *ranks, handle func(message wire.Message, settle func(ok bool)),
 ) {
 	b.consume(ctx, consumer{
-		queue: queue, prefetch: prefetch, priority: priority, grace: b.config.Grace, renew: b.config.Renew,
+		queue: queue, prefetch: prefetch, ranks: ranks, grace: b.config.Grace, renew: b.config.Renew,
 		handle: func(message wire.Message, settle func(verdict)) {
 			handle(message, func(ok bool) {
 				if ok {
@@ -50,7 +49,7 @@ func (b *Broker) consumeWith(
 // them. It then knows the sagas, and its batches are those of the whole installation. When it is busy or gone, the next one gets
 // the replies.
 func (b *Broker) ConsumeReplies(ctx context.Context, handle func(message wire.Message, settle func(ok bool))) {
-	b.consumeWith(ctx, b.names.replies(), b.config.Prefetch, 1+rand.Int32N(1<<30), handle) //nolint:gosec // guards nothing
+	b.consumeWith(ctx, b.names.replies(), b.config.Prefetch, newRanks(), handle)
 }
 
 // ConsumeDead consumes the dead letters. DiedIn says where each died first; its header x-death says why.
@@ -85,6 +84,7 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		if err != nil {
 			return
 		}
+		c.priority = c.ranks.priority(time.Now())
 		err = c.run(ctx, conn, yielded)
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
@@ -154,6 +154,8 @@ func (c *consumer) adapt(end error, conn *connection) bool {
 		c.prefetch = max(min(leastPrefetch, c.wanted), c.prefetch/8)
 	case errors.Is(end, errQuiet):
 		c.prefetch = c.wanted
+	case errors.Is(end, errGivenBack):
+		c.ranks.yield(time.Now())
 	case errors.Is(end, errRoom):
 		c.prefetch = min(c.wanted, 4*c.prefetch)
 	default:

@@ -261,3 +261,29 @@ func TestAConsumerEndsOnABrokerThatNeverConnected(t *testing.T) {
 	require.NoError(t, b.Close(t.Context()))
 	<-ended
 }
+
+// A replica that cannot decide on the sagas of replies, such as one without their key, gives them back. The broker would deliver them to
+// it again and again, because it prefers one replica.
+func TestAReplyThatIsGivenBackGoesToAnotherReplica(t *testing.T) {
+	t.Parallel()
+	config := corner(t)
+	var refused, taken inbox
+	for range 4 {
+		b := connect(t, config)
+		background(t, func(ctx context.Context) {
+			b.ConsumeReplies(ctx, func(m wire.Message, settle func(bool)) {
+				refused.add(m, settle)
+				settle(false)
+			})
+		})
+	}
+	b := connect(t, config)
+	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, taken.addAndAck) })
+	require.Eventually(t, func() bool { // all consume
+		queue, err := plainChannel(t, config.URL).QueueDeclarePassive(config.Prefix+".replies", true, false, false, false, nil)
+		return err == nil && queue.Consumers == 5
+	}, 10*time.Second, 20*time.Millisecond)
+	sendReplies(t, config, 0, 50)
+	taken.await(t, 50)
+	assert.Less(t, len(refused.ids()), 100)
+}

@@ -26,6 +26,7 @@ type consumer struct {
 	renew    time.Duration // time without a message after which it subscribes again
 	grace    time.Duration // how long to wait at the end for unsettled messages; 0: no limit
 	priority int32         // the broker prefers the consumer of the queue with the highest one that takes more; 0: none
+	ranks    *ranks        // chooses the priority of each subscription; nil: it stays
 	handle   func(message wire.Message, settle func(verdict))
 	inOrder  bool          // the messages that are unsettled at the end come first for the next consumer; takes one at a time
 	declare  []declaration // what must exist first, made again with each subscription
@@ -39,6 +40,7 @@ type subscription struct {
 	ledger     *ledger
 	deliveries <-chan amqp.Delivery
 	closed     chan *amqp.Error
+	givenBack  bool // a message, so that it is delivered again
 }
 
 func subscribe(conn *connection, c consumer) (*subscription, error) {
@@ -108,6 +110,7 @@ var (
 	errQuiet     = errors.New("no message for a while")
 	errCrowded   = errors.New("the messages are too large to take so many at a time")
 	errRoom      = errors.New("there is room for more messages at a time")
+	errGivenBack = errors.New("a message was given back for another consumer")
 )
 
 // settleUntil sends settlements to the broker until the subscription ends.
@@ -128,6 +131,9 @@ func (s *subscription) settleUntil(ctx context.Context, ended <-chan struct{}) e
 			wait.Yield()
 			if err := s.settleDue(); err != nil {
 				return err
+			}
+			if s.ranks.yields(s.givenBack, s.priority) {
+				return errGivenBack // what is unsettled may take long, and is delivered again
 			}
 			patience.end()
 		case <-patience.over():
@@ -221,6 +227,7 @@ func (s *subscription) settleDue() error {
 		}
 	}()
 	for _, one := range o.single {
+		s.givenBack = s.givenBack || one.verdict == requeue
 		if err := s.settleOne(one); err != nil {
 			return fmt.Errorf("settle a message of %s: %w", s.queue, err)
 		}

@@ -44,5 +44,10 @@ func costlyMutants() []mutant {
 			"broken > maxUnreadableEntries {", "broken < 0 {",
 			[]layer{{"histories", []string{"./store", "-run", "RestOfARow"}}},
 		},
+		{
+			"a reply that comes back to the replica that gave it back", "internal/rabbit/ranks.go",
+			"return r != nil && givenBack && priority > lowestPriority", "return false",
+			[]layer{{"ranks", []string{"./internal/rabbit", "-run", "GaveAMessageBack"}}},
+		},
 	}
 }
