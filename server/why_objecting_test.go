@@ -40,6 +40,7 @@ func declared(t *testing.T, brokerURL, prefix string) (database string) {
 	t.Helper()
 	database = env.Database(t)
 	s, end := serving(t, server.Config{DatabaseURL: database, AMQPURL: brokerURL, AMQPPrefix: prefix, Migrate: true})
+	ready(t, s) // so its queues are declared
 	_, err := client.New(client.Config{Server: s.URL()}).PutDefinition(t.Context(), "taken", json.RawMessage(`{"steps":[{"name":"a","command":"work.a"}]}`))
 	require.NoError(t, err)
 	end()
