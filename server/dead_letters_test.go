@@ -14,6 +14,14 @@ import (
 	"github.com/saga-orchestrator/orchestrator/server"
 )
 
+// connected returns an orchestrator that declares the queues of a definition before it has answered.
+func connected(t *testing.T, config server.Config) family {
+	t.Helper()
+	s := embedded(t, config)
+	ready(t, s)
+	return family{t, client.New(client.Config{Server: s.URL()})}
+}
+
 // Point 5 of docs/protocol.md: a worker in any language publishes what it cannot handle to the queue of dead letters, with or
 // without the headers that name its queue.
 func TestADeadLetterThatAWorkerPublishesIsOfItsQueue(t *testing.T) {
@@ -25,7 +33,7 @@ func TestADeadLetterThatAWorkerPublishesIsOfItsQueue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, prefix := env.Broker(t, "work")
-			f := newFamily(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
+			f := connected(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
 			f.define("odd", `{"steps":[{"name":"a","command":"work.a","timeout":"1h","retry":{"initial_interval":"1h","max_interval":"1h"}}]}`)
 			started, err := f.Start(t.Context(), client.StartRequest{Definition: "odd", Data: json.RawMessage(`{}`)})
 			require.NoError(t, err)
@@ -70,7 +78,7 @@ func TestADeadLetterThatAWorkerPublishesIsOfItsQueue(t *testing.T) {
 func TestWhyPointsToTheDeadLetterOfACommandThatIsStillOut(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "work")
-	f := newFamily(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
+	f := connected(t, server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true})
 	f.define("long", `{"steps":[{"name":"a","command":"work.a","timeout":"12h"}]}`)
 	started, err := f.Start(t.Context(), client.StartRequest{Definition: "long", Data: json.RawMessage(`{}`)})
 	require.NoError(t, err)
