@@ -133,3 +133,27 @@ func TestWhyTheBrokerRefusesToDeclareAQueue(t *testing.T) {
 	require.Contains(t, why.Message, "rights to configure")
 	require.NotContains(t, why.Message, "Register the definition again")
 }
+
+// Without the right to read, replies stay in their queue, and every saga would wait for them.
+func TestReadinessNamesAQueueThatCannotBeConsumed(t *testing.T) {
+	t.Parallel()
+	url, prefix := env.Broker(t, "work")
+	user := prefix + "-writer"
+	own := limited(t, url, user, ".*", ".*")
+	permit := func(read string) {
+		command := exec.CommandContext(t.Context(), env.RabbitMQControl(t), "-q", "set_permissions", user, ".*", ".*", read)
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+	}
+	permit("installation$") // enough to begin
+	s := embedded(t, server.Config{DatabaseURL: declared(t, url, prefix), AMQPURL: own, AMQPPrefix: prefix})
+	var details resource.HealthDetails
+	require.Eventually(t, func() bool {
+		status, body := request(t, http.MethodGet, s.URL()+"/readyz?verbose", "")
+		require.NoError(t, json.Unmarshal([]byte(body), &details))
+		return status == http.StatusServiceUnavailable &&
+			strings.HasPrefix(details.Connections["consume "+prefix+".replies"], "the broker refuses the user: ACCESS_REFUSED")
+	}, time.Minute, 20*time.Millisecond, "%s", &lazy{&details})
+	permit(".*")
+	ready(t, s)
+}

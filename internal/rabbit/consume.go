@@ -74,6 +74,8 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		return
 	}
 	link := b.consuming(c.queue)
+	defer link.consumes(c.queue, nil)
+	failed := 0 // subscriptions, one after the other
 	c.wanted = c.prefetch
 	for ctx.Err() == nil {
 		yielded, ok := b.topology.awaitOwn(ctx)
@@ -85,7 +87,10 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 			return
 		}
 		c.priority = c.ranks.priority(time.Now())
-		err = c.run(ctx, conn, yielded)
+		err = c.run(ctx, conn, yielded, func() {
+			failed = 0
+			link.consumes(c.queue, nil)
+		})
 		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return
 		}
@@ -100,6 +105,9 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 		if retry.newsworthy() {
 			log.Warn("consuming failed, trying again", "error", err)
 		}
+		if failed++; failed >= failuresToTell {
+			link.consumes(c.queue, err)
+		}
 		if conn.isGone() { // the link waits before it reconnects
 			retry.reset()
 			continue
@@ -109,9 +117,13 @@ func (b *Broker) consume(ctx context.Context, c consumer) {
 	}
 }
 
+// failuresToTell is the number of subscriptions that fail before a connection counts as broken because of them. One may fail while a
+// queue is declared again.
+const failuresToTell = 3
+
 // run consumes with one subscription until it is lost, ctx ends, or the prefix turns out to belong to another
-// installation.
-func (c *consumer) run(ctx context.Context, conn *connection, yielded <-chan struct{}) error {
+// installation. It calls subscribed once the broker has accepted it.
+func (c *consumer) run(ctx context.Context, conn *connection, yielded <-chan struct{}, subscribed func()) error {
 	if len(c.declare) > 0 {
 		if _, fault := declareEach(conn, c.declare); fault != nil { // what exists with other properties is used as it is
 			return fault
@@ -121,6 +133,7 @@ func (c *consumer) run(ctx context.Context, conn *connection, yielded <-chan str
 	if err != nil {
 		return err
 	}
+	subscribed()
 	own, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {

@@ -28,9 +28,10 @@ type link struct {
 	crowded wait.Signal
 
 	mu      sync.Mutex
-	current *connection   // nil: none
-	problem error         // why there is none
-	changed chan struct{} // closed and replaced with every change
+	current *connection      // nil: none
+	problem error            // why there is none
+	refused map[string]error // by queue, why it cannot be consumed on a connection that is up
+	changed chan struct{}    // closed and replaced with every change
 }
 
 func newLink(config Config, purpose string) *link {
@@ -139,5 +140,24 @@ func (l *link) ready() error {
 	if reason := conn.whyBlocked(); reason != "" {
 		return fmt.Errorf("%s: %w", l.name, blockedError{reason})
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for queue, err := range l.refused {
+		return fmt.Errorf("%s: cannot consume %s: %w", l.name, queue, err)
+	}
 	return nil
+}
+
+// consumes notes why a queue cannot be consumed; nil: it can.
+func (l *link) consumes(queue string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		delete(l.refused, queue)
+		return
+	}
+	if l.refused == nil {
+		l.refused = make(map[string]error)
+	}
+	l.refused[queue] = err
 }
