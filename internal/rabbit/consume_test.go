@@ -95,7 +95,7 @@ func TestMessagesSettledInAnyOrderAreNotDeliveredAgain(t *testing.T) {
 	b := connect(t, config)
 	sendReplies(t, config, 0, 100)
 	var in inbox
-	stop := background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, in.add) })
+	stop := background(t, func(ctx context.Context) { b.Consume(ctx, config.Prefix+".replies", 500, in.add) })
 	_, settles := in.await(t, 100)
 	for i, settle := range slices.Backward(settles) {
 		if i%10 != 0 {
@@ -113,7 +113,7 @@ func TestMessagesSettledInAnyOrderAreNotDeliveredAgain(t *testing.T) {
 	settles[0](true) // the channel is lost: no effect
 
 	var next inbox
-	background(t, func(ctx context.Context) { b.ConsumeReplies(ctx, next.addAndAck) })
+	background(t, func(ctx context.Context) { b.Consume(ctx, config.Prefix+".replies", 500, next.addAndAck) })
 	next.await(t, 10)
 	for i := range 10 {
 		assert.Equal(t, 1, next.ids()[fmt.Sprint(10*i)], "message %d was not settled", 10*i)
