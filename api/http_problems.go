@@ -119,13 +119,17 @@ func problemOf(err error) *resource.Problem {
 		return problem(refusal.Code, refusal.Message)
 	case errors.As(err, &faults):
 		return problem(resource.CodeInvalidDefinition, "The definition is invalid.", fieldErrors(faults, "")...)
+	case errors.Is(err, record.ErrCostly):
+		return problem(resource.CodeUnavailable, "The conditions or schemas of the definition take long, so its sagas take turns, apart from those of others. "+maybeTaken)
 	case unavailable(err):
-		return problem(resource.CodeUnavailable, "The request timed out, or the database is not available as it should be. The request may or may not have taken effect. "+
-			"Retry it; a start or a bulk action that is retried with the same Idempotency-Key takes effect once.")
+		return problem(resource.CodeUnavailable, "The request timed out, or the database is not available as it should be. "+maybeTaken)
 	default:
 		return problem(resource.CodeInternal, "Internal error. See the server log for this request id.")
 	}
 }
+
+const maybeTaken = "The request may or may not have taken effect. Retry it; a start or a bulk action that is retried with the same " +
+	"Idempotency-Key takes effect once."
 
 // fieldErrors returns the faults of the value that stands at the pointer at.
 func fieldErrors(faults saga.Faults, at string) []resource.FieldError {

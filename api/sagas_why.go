@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"github.com/saga-orchestrator/orchestrator/api/diagnose"
 	"github.com/saga-orchestrator/orchestrator/api/resource"
@@ -25,6 +26,9 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 	in := &stored.Instance
 	definition, err := s.definitions.Get(ctx, in.Definition, in.Version)
 	if text := defect(stored, definition, err); text != "" {
+		if errors.Is(stored.Unreadable, record.ErrPayloadKeys) {
+			return &whyOutput{Body: diagnose.ExplainElsewhere(in, text)}, nil
+		}
 		return &whyOutput{Body: diagnose.ExplainUnread(in, text)}, nil
 	}
 	if err != nil {

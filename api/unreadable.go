@@ -70,7 +70,11 @@ func (s *service) view(ctx context.Context, stored record.StoredSaga) (resource.
 
 func (s *service) viewAll(ctx context.Context, stored record.StoredSaga) (resource.Saga, error) {
 	if readable := stored.Unreadable == nil && stored.Phase != ""; !readable {
-		return partly(&stored.Instance, unread(stored)), nil
+		shown := partly(&stored.Instance, unread(stored))
+		if errors.Is(stored.Unreadable, record.ErrPayloadKeys) {
+			shown.AllowedActions = []saga.ActionName{} // it goes on elsewhere
+		}
+		return shown, nil
 	}
 	definition, err := s.definitions.Get(ctx, stored.Definition, stored.Version)
 	if text := defect(stored, definition, err); text != "" {

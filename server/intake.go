@@ -65,6 +65,10 @@ func (s *Server) takeStartRequests(taking context.Context) {
 			received.Inc()
 			s.engine.ReceiveStart(ctx, engine.QueuedStart(start), decodeStart, settle)
 		},
+		Waits: func(start record.QueuedStart) bool {
+			request, err := decodeStart(engine.QueuedStart(start))
+			return err == nil && s.engine.IsCostly(request.Definition, request.Version)
+		},
 	}.Run(taking)
 }
 

@@ -135,8 +135,12 @@ func TestAReplicaThatLacksAKeyLeavesSignalsAndActionsToTheOther(t *testing.T) {
 		assert.Contains(t, refused.Detail, "This replica lacks the key k2")
 		assert.Empty(t, refused.AllowedActions)
 	}
-	_, answer = request(t, http.MethodGet, lacking.URL()+path, "")
-	assert.Contains(t, answer, "This replica lacks the key k2")
+	for _, look := range []string{path, path + "/why"} {
+		_, answer = request(t, http.MethodGet, lacking.URL()+look, "")
+		assert.Contains(t, answer, "This replica lacks the key k2")
+		assert.Contains(t, answer, `"allowed_actions":[]`, "the saga goes on elsewhere")
+		assert.NotContains(t, answer, "an operator abandons it")
+	}
 
 	action := `{"action":"pause","reason":"r","filter":{"ids":["` + started.ID + `"]}}`
 	status, answer = request(t, http.MethodPost, lacking.URL()+"/v1/sagas/actions", action)

@@ -30,6 +30,7 @@ const (
 	undefinedTable       = "42P01"
 	readOnlyTransaction  = "25006"
 	queryCanceled        = "57014"
+	notNullViolation     = "23502"
 	checkViolation       = "23514"
 	duplicateTable       = "42P07"
 	duplicateObject      = "42710"

@@ -54,7 +54,8 @@ func (f *startFaults) check(now time.Time) error {
 	return fmt.Errorf("the last %d batches with starts have failed: %w", f.count, f.fault)
 }
 
-// ofDatabase reports whether the database refuses a write whatever is in it. Values and constraints are the callers', and conflicts pass.
+// ofDatabase reports whether the database refuses a write whatever is in it. Values and keys are the callers', and conflicts pass. No
+// caller can break the checks of a column: whoever added one that starts do not meet has changed the database.
 func ofDatabase(err error) bool {
 	if _, decided := errors.AsType[decideError](err); decided {
 		return false
@@ -62,6 +63,9 @@ func ofDatabase(err error) bool {
 	answered, is := errors.AsType[*pgconn.PgError](err)
 	if !is {
 		return false
+	}
+	if answered.Code == notNullViolation || answered.Code == checkViolation {
+		return true
 	}
 	for _, class := range []string{"22", "23", "40"} {
 		if strings.HasPrefix(answered.Code, class) {

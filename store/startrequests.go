@@ -51,6 +51,15 @@ func (s *Store) ClaimStarts(ctx context.Context, limit, bytes int, lease time.Du
 	return claimed, nil
 }
 
+// ReturnStarts gives claimed starts back, as if they had not been claimed.
+func (s *Store) ReturnStarts(ctx context.Context, numbers []int64) error {
+	if _, err := s.pool.Exec(ctx, `update start_requests set claimed_until = now(), attempts = greatest(attempts - 1, 0)
+		where number = any($1)`, numbers); err != nil {
+		return fmt.Errorf("return %d starts by SQL: %w", len(numbers), err)
+	}
+	return nil
+}
+
 // DropStarts deletes starts whose sagas or dead letters are stored.
 func (s *Store) DropStarts(ctx context.Context, numbers []int64) error {
 	if err := failpoint.Error("store/dropping-starts"); err != nil {

@@ -155,6 +155,20 @@ func TestClaimedStartsBelongToOneReplicaUntilTheirLeaseEnds(t *testing.T) {
 		from start_requests`), "a lease has a limit")
 }
 
+func TestAStartThatIsGivenBackWasNotClaimed(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	texts(t, url, `select saga_start('order', '{}'::json) from generate_series(1, 2)`)
+	for range 10 {
+		found, err := s.ClaimStarts(t.Context(), 10, 1<<20, wholeLease)
+		require.NoError(t, err)
+		require.Len(t, found, 2)
+		require.NoError(t, s.ReturnStarts(t.Context(), []int64{found[0].Number, found[1].Number}))
+	}
+	assert.Equal(t, []string{"0", "0"}, texts(t, url, `select attempts::text from start_requests`))
+}
+
 func TestStartsUnderOneIdempotencyKeyAreClaimedInTurn(t *testing.T) {
 	t.Parallel()
 	url := migrated(t)

@@ -86,3 +86,27 @@ func TestADatabaseWhoseTriggersRefuseStartsIsNotReady(t *testing.T) {
 	f.Start(saga.Start{})
 	require.NoError(t, s.Ping(t.Context()), "and it recovers with a start")
 }
+
+// Nothing that a caller sends breaks such a rule: whoever added it has changed the database.
+func TestADatabaseWithAddedRulesThatStartsBreakIsNotReady(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"a column":  `alter table sagas add column tenant text not null`,
+		"a check":   `alter table sagas add constraint old check (created_at < '2000-01-01') not valid`,
+		"a trigger": `create function skip() returns trigger language plpgsql as $$ begin return null; end $$; create trigger skip before insert on sagas for each row execute function skip()`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := migrated(t)
+			s := open(t, store.Config{DatabaseURL: url})
+			d := damage{t, connect(t, url)}
+			f := storetest.NewFixture(t, s)
+			d.exec(change)
+			require.Eventually(t, func() bool {
+				_, err := f.TryStart(f.Claim(ulid.Make().String(), "", ""), saga.Start{})
+				require.Error(t, err, "it is not acknowledged")
+				return s.Ping(t.Context()) != nil || name == "a trigger"
+			}, 20*time.Second, 300*time.Millisecond)
+		})
+	}
+}

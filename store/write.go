@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
@@ -108,7 +109,13 @@ func (w *write) queueCreated(b *pgx.Batch) error {
 	b.Queue(forRows(len(created), insertOneSaga, insertSagas),
 		who.id, who.definition, who.version, who.key, who.priority, who.labels, who.traceParent, who.names, who.createdAt,
 		who.startAt, what.deadlineAt, what.status, what.revision, what.data, what.updatedAt, what.finishedAt,
-		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.fence.token, idempotencyKeys)
+		what.wakeAt, what.reason, what.since, what.step, what.message, what.progress, w.fence.token, idempotencyKeys,
+	).Exec(func(done pgconn.CommandTag) error { // nothing may be acknowledged that a trigger has left out
+		if written := done.RowsAffected(); written != int64(len(created)) {
+			return fmt.Errorf("the database has written %d of %d sagas: is there a trigger?", written, len(created))
+		}
+		return nil
+	})
 	return nil
 }
 

@@ -23,6 +23,17 @@ func ExplainUnread(in *saga.Instance, reason string) resource.Why {
 	return why
 }
 
+// ExplainElsewhere returns the diagnosis of a saga that another replica can read, and this one cannot for that reason. It names no
+// action: the saga goes on.
+func ExplainElsewhere(in *saga.Instance, reason string) resource.Why {
+	why := ExplainUnread(in, reason)
+	why.AllowedActions = []saga.ActionName{}
+	if why.Cause == resource.CauseUnreadable {
+		why.Message = reason + " Replicas that have the key go on with the saga: ask one of them, and do not abandon the saga because of this."
+	}
+	return why
+}
+
 // AllowedUnread returns the actions that a saga accepts although it cannot be read: abandon, while it has not ended.
 func AllowedUnread(in *saga.Instance) []saga.ActionName {
 	if in.Status.Terminal() {

@@ -32,7 +32,7 @@ const (
 )
 
 // errCostlyFull means that too many events of costly definitions wait. A message is given back and comes again.
-var errCostlyFull = fmt.Errorf("%w: too many events wait for costly conditions or schemas", record.ErrUnavailable)
+var errCostlyFull = fmt.Errorf("%w, and too many events wait for them", record.ErrCostly)
 
 // errCostlyStart means that a batch has the start of a saga whose definition has turned out to be costly. The claims of its keys
 // cannot be taken back alone, so the batch is made again without it.
@@ -62,6 +62,16 @@ func newCostly(e *Engine) *costly {
 		c.lanes = append(c.lanes, l)
 	}
 	return c
+}
+
+// IsCostly reports whether the sagas of a definition are decided apart from others, because its conditions or schemas take long.
+// Version 0 means the latest that this process knows.
+func (e *Engine) IsCostly(name string, version int) bool {
+	if version == 0 {
+		latest := e.definitions.seen(name)
+		return latest != nil && e.costly.lane(latest) != nil
+	}
+	return e.costly.lane(&saga.Definition{Name: name, Version: version}) != nil
 }
 
 // lane returns the lane of a costly definition, or nil if the definition is not costly.

@@ -208,5 +208,10 @@ func TestFewCostlyChecksOfStartsRunAtATime(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, _, err := e.Start(ended, record.StartRequest{Definition: "checked"})
+	require.ErrorIs(t, err, record.ErrCostly)
 	require.ErrorIs(t, err, record.ErrUnavailable)
+	require.True(t, e.IsCostly("checked", 0))
+	require.True(t, e.IsCostly("checked", 1))
+	require.False(t, e.IsCostly("checked", 2))
+	require.False(t, e.IsCostly("other", 0))
 }

@@ -72,7 +72,7 @@ func (r *request) refusalUnder(def *saga.Definition) error {
 func (e *Engine) checkData(ctx context.Context, def *saga.Definition, data json.RawMessage) (fault, err error) {
 	if e.costly.lane(def) != nil {
 		if e.costly.turns.Acquire(ctx, 1) != nil {
-			return nil, fmt.Errorf("%w: %w", record.ErrUnavailable, ctx.Err())
+			return nil, fmt.Errorf("%w: %w", record.ErrCostly, ctx.Err())
 		}
 		defer e.costly.turns.Release(1)
 	}

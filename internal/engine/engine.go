@@ -263,7 +263,11 @@ func (e *Engine) ask(ctx context.Context, r *request) answer {
 		return answer{err: err}
 	}
 	if !e.config.Await(ctx, answered) {
-		return answer{err: fmt.Errorf("%w: %w", record.ErrUnavailable, ctx.Err())}
+		late := record.ErrUnavailable
+		if e.costly.awaits(r.sagaID) {
+			late = record.ErrCostly
+		}
+		return answer{err: fmt.Errorf("%w: %w", late, ctx.Err())}
 	}
 	return given
 }

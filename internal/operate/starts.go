@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type StartRequests interface {
 	ClaimStarts(ctx context.Context, limit, bytes int, lease time.Duration) ([]record.QueuedStart, error)
 	// DropStarts deletes starts whose sagas or dead letters are stored.
 	DropStarts(ctx context.Context, numbers []int64) error
+	// ReturnStarts gives claimed starts back, as if they had not been claimed.
+	ReturnStarts(ctx context.Context, numbers []int64) error
 }
 
 // Starts takes in starts by SQL. Every replica may run one. All fields but Logger are required.
@@ -37,7 +40,10 @@ type Starts struct {
 	Requests StartRequests
 	// Take stores the saga, or a dead letter, and calls settle once: with true after the commit. A repetition leads to the
 	// same saga.
-	Take   func(ctx context.Context, start record.QueuedStart, settle func(ok bool))
+	Take func(ctx context.Context, start record.QueuedStart, settle func(ok bool))
+	// Waits reports whether a start that was not stored in time has waited for its turn behind others, because its definition is
+	// costly. nil: none has.
+	Waits  func(start record.QueuedStart) bool
 	Every  time.Duration // between two polls
 	Logger *slog.Logger  // nil: no log
 }
@@ -65,7 +71,7 @@ func (s Starts) round(ctx context.Context) (more bool) {
 		return false
 	}
 	stored := s.take(ctx, claimed)
-	if len(stored) < len(claimed) {
+	if waited := s.returned(ctx, claimed, stored); len(stored)+waited < len(claimed) {
 		s.Logger.WarnContext(ctx, "cannot store starts by SQL, will try again", "starts", len(claimed)-len(stored))
 	}
 	if len(stored) == 0 {
@@ -78,6 +84,28 @@ func (s Starts) round(ctx context.Context) (more bool) {
 		return false
 	}
 	return true
+}
+
+// returned gives those starts back that have only waited. A claim counts as a failure otherwise, and each one lasts longer.
+func (s Starts) returned(ctx context.Context, claimed []record.QueuedStart, stored []int64) (count int) {
+	if s.Waits == nil || len(stored) == len(claimed) {
+		return 0
+	}
+	var waited []int64
+	for _, start := range claimed {
+		if !slices.Contains(stored, start.Number) && s.Waits(start) {
+			waited = append(waited, start.Number)
+		}
+	}
+	if len(waited) == 0 {
+		return 0
+	}
+	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), startDropPatience)
+	defer cancel()
+	if err := s.Requests.ReturnStarts(returning, waited); err != nil {
+		s.Logger.WarnContext(ctx, "starts by SQL that wait for their turn are looked at again later", "error", err)
+	}
+	return len(waited)
 }
 
 // take returns the numbers of the starts that are stored, after all of them are or the time is up.

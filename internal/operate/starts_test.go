@@ -20,6 +20,7 @@ type requests struct {
 	mu       sync.Mutex
 	waiting  []record.QueuedStart
 	dropped  []int64
+	returned []int64
 	failures int // of the next claims
 }
 
@@ -47,6 +48,13 @@ func (r *requests) DropStarts(_ context.Context, numbers []int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dropped = append(r.dropped, numbers...)
+	return nil
+}
+
+func (r *requests) ReturnStarts(_ context.Context, numbers []int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.returned = append(r.returned, numbers...)
 	return nil
 }
 
@@ -85,6 +93,34 @@ func TestAStartThatCannotBeStoredDoesNotBlockOthers(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		assert.Equal(t, []int64{1, 4, 5}, rows.left())
 		end()
+	})
+}
+
+// A start that has waited behind costly ones has not failed: its next claim must not last longer.
+func TestAStartThatWaitedForItsTurnIsGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rows := &requests{}
+		rows.add(1, 2, 3, 4)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			operate.Starts{
+				Requests: rows, Every: time.Second,
+				Take: func(ctx context.Context, start record.QueuedStart, settle func(bool)) {
+					if start.Number > 1 {
+						<-ctx.Done()
+					}
+					settle(start.Number == 1)
+				},
+				Waits: func(start record.QueuedStart) bool { return start.Number != 4 },
+			}.Run(ctx)
+		})
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, []int64{1}, rows.left())
+		assert.Equal(t, []int64{2, 3}, rows.returned)
+		cancel()
+		running.Wait()
 	})
 }
 

@@ -32,6 +32,8 @@ var (
 	// ErrUnavailable means that the engine or the store did not answer in time, so the outcome is unknown. Looking, or
 	// asking again under the same idempotency key, is safe.
 	ErrUnavailable = errors.New("no answer in time")
+	// ErrCostly means that a request has waited for its turn behind sagas whose conditions or schemas take long. It may take effect yet.
+	ErrCostly = fmt.Errorf("%w: the conditions or schemas of the definition take long", ErrUnavailable)
 
 	ErrBulkNotFound = errors.New("bulk action not found")
 	// ErrBulkNotApplicable means that the status of the bulk action does not allow it to be continued or cancelled.

@@ -49,5 +49,15 @@ func costlyMutants() []mutant {
 			"return r != nil && givenBack && priority > lowestPriority", "return false",
 			[]layer{{"ranks", []string{"./internal/rabbit", "-run", "GaveAMessageBack"}}},
 		},
+		{
+			"a start from SQL that fails by waiting for its turn", "internal/operate/starts.go",
+			"!slices.Contains(stored, start.Number) && s.Waits(start) {", "!slices.Contains(stored, start.Number) && false {",
+			[]layer{{"starts", []string{"./internal/operate", "-run", "WaitedForItsTurn"}}},
+		},
+		{
+			"a start that a trigger leaves out, acknowledged", "store/write.go",
+			"written != int64(len(created)) {", "written > int64(len(created)) {",
+			[]layer{{"readiness", []string{"./store", "-run", "AddedRules"}}},
+		},
 	}
 }
