@@ -55,7 +55,7 @@ func (f *startFaults) check(now time.Time) error {
 }
 
 // ofDatabase reports whether the database refuses a write whatever is in it. Values and keys are the callers', and conflicts pass. No
-// caller can break the checks of a column: whoever added one that starts do not meet has changed the database.
+// caller can break a check or leave out a column: SQL has added what starts do not meet.
 func ofDatabase(err error) bool {
 	if _, decided := errors.AsType[decideError](err); decided {
 		return false

@@ -87,7 +87,7 @@ func TestADatabaseWhoseTriggersRefuseStartsIsNotReady(t *testing.T) {
 	require.NoError(t, s.Ping(t.Context()), "and it recovers with a start")
 }
 
-// Nothing that a caller sends breaks such a rule: whoever added it has changed the database.
+// Nothing that a caller sends breaks such a rule.
 func TestADatabaseWithAddedRulesThatStartsBreakIsNotReady(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
