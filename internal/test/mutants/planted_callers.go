@@ -36,7 +36,7 @@ func callerMutants() []mutant {
 		},
 		{
 			"an unreadable saga fails its list", "api/unreadable.go",
-			"!readable {\n\t\treturn partly(&stored.Instance, unread(stored)), nil", "!readable {\n\t\treturn resource.Saga{}, stored.Unreadable", seen,
+			"\t\treturn shown, nil\n\t}\n\tdefinition,", "\t\treturn resource.Saga{}, stored.Unreadable\n\t}\n\tdefinition,", seen,
 		},
 	}
 }
