@@ -73,17 +73,24 @@ func TestAServerKnowsTheKeysOfPayloads(t *testing.T) {
 	require.ErrorContains(t, err, "payload keys: line 1: key k1: want the base64 of 32 bytes")
 }
 
+// withAndWithoutKey returns two replicas of one installation, of which one lacks the current key.
+func withAndWithoutKey(t *testing.T, brokerURL, prefix string) (lacking, keyed *server.Server) {
+	t.Helper()
+	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: brokerURL, AMQPPrefix: prefix, Migrate: true, PayloadKeys: payloadKey("k1", 'a')}
+	lacking = embedded(t, config)
+	ready(t, lacking)
+	config.PayloadKeys = payloadKey("k2", 'b') + "\n" + payloadKey("k1", 'a')
+	keyed = embedded(t, config)
+	ready(t, keyed)
+	return lacking, keyed
+}
+
 // A rotation in the wrong order: one replica encrypts with a key that the other lacks. That one gets replies and commands, too, and
 // leaves them to the first.
 func TestAReplicaThatLacksAKeyKeepsNothingFromTheOther(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "work")
-	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true, PayloadKeys: payloadKey("k1", 'a')}
-	lacking, _ := serving(t, config)
-	ready(t, lacking)
-	config.PayloadKeys = payloadKey("k2", 'b') + "\n" + payloadKey("k1", 'a')
-	keyed, _ := serving(t, config)
-	ready(t, keyed)
+	lacking, keyed := withAndWithoutKey(t, url, prefix)
 	status, answer := request(t, http.MethodPut, keyed.URL()+"/v1/definitions/order", `{"steps":[{"name":"do","command":"work.do","timeout":"1h"}]}`)
 	require.Equal(t, http.StatusCreated, status, answer)
 	status, answer = request(t, http.MethodPatch, keyed.URL()+"/v1/queues/work", `{"max_out":5}`)
@@ -106,12 +113,7 @@ func TestAReplicaThatLacksAKeyKeepsNothingFromTheOther(t *testing.T) {
 func TestAReplicaThatLacksAKeyLeavesSignalsAndActionsToTheOther(t *testing.T) {
 	t.Parallel()
 	url, prefix := env.Broker(t, "work")
-	config := server.Config{DatabaseURL: env.Database(t), AMQPURL: url, AMQPPrefix: prefix, Migrate: true, PayloadKeys: payloadKey("k1", 'a')}
-	lacking, _ := serving(t, config)
-	ready(t, lacking)
-	config.PayloadKeys = payloadKey("k2", 'b') + "\n" + payloadKey("k1", 'a')
-	keyed, _ := serving(t, config)
-	ready(t, keyed)
+	lacking, keyed := withAndWithoutKey(t, url, prefix)
 	status, answer := request(t, http.MethodPut, keyed.URL()+"/v1/definitions/order", `{"steps":[{"name":"paid","signal":"paid"},{"name":"do","command":"work.do"}]}`)
 	require.Equal(t, http.StatusCreated, status, answer)
 	status, answer = request(t, http.MethodPost, keyed.URL()+"/v1/sagas", `{"definition":"order","data":{"card":"4111"}}`)
