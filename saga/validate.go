@@ -105,13 +105,13 @@ func spelled(text, letters, marks string, longest int) bool {
 
 func stepPointer(i int, member string) string { return "/steps/" + strconv.Itoa(i) + "/" + member }
 
-// checkStep checks one step without regard to the others.
 func (d *Definition) checkFailurePolicy(faults *Faults) {
 	if d.OnFailure != TurnBack && d.OnFailure != Park {
 		faults.add("/on_failure", "must be %s or %s", TurnBack, Park)
 	}
 }
 
+// checkStep checks one step without regard to the others.
 func (d *Definition) checkStep(faults *Faults, i int) {
 	step := &d.Steps[i]
 	switch first := d.step(step.Name); {

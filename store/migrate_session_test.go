@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -46,7 +45,7 @@ func TestMigrationsEndWithTheirContextAtAServerThatIsSilent(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			address := "postgres://u@" + silent(t, cancel) + "/x?sslmode=disable"
+			address := "postgres://u@" + env.Silent(t, cancel) + "/x?sslmode=disable"
 			go func() { ended <- migrate(ctx, address) }()
 			requireEnded(t, ended)
 		})
@@ -82,23 +81,4 @@ func requireEnded(t *testing.T, ended <-chan error) {
 	case <-time.After(2 * endsBy):
 		require.Fail(t, "it does not end")
 	}
-}
-
-// silent accepts connections, never answers, and calls accepted at the first one. It returns its address.
-func silent(t *testing.T, accepted func()) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { _ = conn.Close() })
-			accepted()
-		}
-	}()
-	return listener.Addr().String()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -14,32 +13,13 @@ import (
 	"github.com/saga-orchestrator/orchestrator/internal/test/env"
 )
 
-// silent accepts connections, never answers, and calls accepted at each one. It returns its address.
-func silent(t *testing.T, accepted func()) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, listener.Close()) })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { _ = conn.Close() })
-			accepted()
-		}
-	}()
-	return listener.Addr().String()
-}
-
 // requireInterruptible runs a command line that is interrupted when its server, which is at SILENT, has a connection. Commands have
 // ten seconds to end.
 func requireInterruptible(t *testing.T, line string) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	address := silent(t, interrupt)
+	address := env.Silent(t, interrupt)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
