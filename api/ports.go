@@ -67,7 +67,7 @@ type DeadLetters interface {
 	DeadLetters(ctx context.Context, filter record.DeadLetterFilter, page record.Page) (found []record.DeadLetter, next string, err error)
 	DeadLetter(ctx context.Context, id string) (record.DeadLetter, error)
 	// CommandLetters returns the newest dead letter of each of these commands of a saga, without its contents: the command itself, or
-	// a reply to it on which no decision was possible.
+	// a reply to it that changed nothing.
 	CommandLetters(ctx context.Context, sagaID string, commands []saga.CommandID) ([]record.DeadLetter, error)
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // CommandLetters returns the newest dead letter of each of these commands of a saga, without its contents: the command itself, or
-// a reply to it on which no decision was possible. The index dead_letters_answers has them.
+// a reply to it that changed nothing. The indexes dead_letters_answers and dead_letters_refused have them.
 func (s *Store) CommandLetters(ctx context.Context, sagaID string, commands []saga.CommandID) (found []record.DeadLetter, err error) {
 	ids := make([]string, 0, len(commands))
 	for _, id := range commands {
@@ -22,9 +22,15 @@ func (s *Store) CommandLetters(ctx context.Context, sagaID string, commands []sa
 	}
 	err = s.look(ctx, func(ctx context.Context, q queryer) error {
 		found = nil
-		rows, err := q.Query(ctx, `select distinct on (d.command_id) `+s.letterColumns()+`, null::json, null::bytea from dead_letters d
-			where d.saga_id = $1 and d.command_id = any($2) and (d.reason = 'unreadable_saga' or d.source in ('command', 'commands'))
-			order by d.command_id, d.received_at desc, d.id desc`, sagaID, ids)
+		rows, err := q.Query(ctx, `select `+s.letterColumns()+`, null::json, null::bytea from unnest($2::text[]) c
+			cross join lateral (
+				(select * from dead_letters where saga_id = $1 and command_id = c and (reason = 'unreadable_saga' or source in ('command', 'commands'))
+					order by received_at desc, id desc limit 1)
+				union all
+				(select * from dead_letters where saga_id = $1 and command_id = c and reason in ('malformed_reply', 'user_not_allowed', 'rejected_by_store')
+					order by received_at desc, id desc limit 1)
+				order by received_at desc, id desc limit 1) d
+			order by d.command_id`, sagaID, ids)
 		if err != nil {
 			return err
 		}

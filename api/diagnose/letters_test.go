@@ -15,7 +15,7 @@ import (
 
 func (s *story) deadLettered(step, source, reason string) *story {
 	s.Letters = map[string]record.DeadLetter{s.id(step, saga.Execute).String(): {
-		ID: "01JDLETTER", Source: source, Reason: reason, ReceivedAt: whyNow().Add(time.Second),
+		ID: "01JDLETTER", Source: source, Reason: reason, Message: "what is wrong", ReceivedAt: whyNow().Add(time.Second),
 	}}
 	return s
 }
@@ -32,6 +32,13 @@ func TestWhyACommandIsADeadLetterWhileItsStepGoesOn(t *testing.T) {
 		},
 		"a command that died otherwise": {record.SourceCommand, "rejected", []string{"(01JDLETTER, rejected), so no worker has it", "Redrive"}},
 		"a reply that was not decided":  {record.SourceReply, record.ReasonUnreadableSaga, []string{"The reply to the command of step a is a dead letter (01JDLETTER", "Redrive"}},
+		"a reply that cannot be read": {
+			record.SourceReply, record.ReasonMalformedReply,
+			[]string{"replied to the command of step a", "(01JDLETTER, malformed_reply): what is wrong. Mend the worker", "A correct reply still counts"},
+		},
+		"a reply by a user who may not reply": {
+			record.SourceReply, record.ReasonUserNotAllowed, []string{"(01JDLETTER, user_not_allowed): what is wrong.", "--repliers", "Redrive"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

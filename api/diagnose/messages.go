@@ -193,6 +193,12 @@ func letterMessage(step string, letter record.DeadLetter) string {
 			"its reply counts.", step, letter.ID, letter.Reason)
 	case letter.Source == record.SourceCommand:
 		what = fmt.Sprintf("The command of step %s is a dead letter (%s, %s), so no worker has it.", step, letter.ID, letter.Reason)
+	case letter.Reason == record.ReasonUserNotAllowed:
+		what = fmt.Sprintf("The reply to the command of step %s is a dead letter (%s, %s): %s. If it is right, allow the user with --repliers first.",
+			step, letter.ID, letter.Reason, letter.Message)
+	case letter.Reason != record.ReasonUnreadableSaga:
+		return fmt.Sprintf("The worker replied to the command of step %s, but the reply is a dead letter (%s, %s): %s. Mend the worker. A correct reply "+
+			"still counts; without one the attempt times out.", step, letter.ID, letter.Reason, letter.Message)
 	}
 	return what + " Redrive the dead letter, or the attempt times out."
 }

@@ -67,13 +67,13 @@ func (e *Engine) split(ctx context.Context, requests []*request, err error) (lef
 		return left, nil
 	}
 	r := requests[0]
-	if startRefusal(err) == reasonRejected { // else the start itself is at fault, and its caller knows
+	if startRefusal(err) == record.ReasonRejected { // else the start itself is at fault, and its caller knows
 		e.config.Logger.Error("the store rejects an event", "saga", r.sagaID, "error", err)
 	}
 	if r.dead != nil && r.kind == applyEvent {
 		// Dead-letter the message with its raw bytes, or it would be redelivered forever.
 		r.kind, r.keepDead = storeDeadLetter, false
-		explain(r.dead, reasonRejected, "the message's content cannot be stored")
+		explain(r.dead, record.ReasonRejected, "the message's content cannot be stored")
 		return e.decide(ctx, requests)
 	}
 	giveUp(requests, err)

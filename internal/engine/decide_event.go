@@ -35,7 +35,7 @@ func (b *batchState) event(r *request) (answer, error) {
 		return answer{instance: s.instance}, nil
 	}
 	if why := b.forbidden(r, s); why != "" {
-		b.addDeadLetter(r, reasonUserNotAllowed, why)
+		b.addDeadLetter(r, record.ReasonUserNotAllowed, why)
 		return answer{instance: s.instance}, nil
 	}
 	if _, replied := r.cause.(saga.Reply); replied {

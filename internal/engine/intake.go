@@ -22,9 +22,7 @@ const (
 	sourceCommands = record.SourceCommand
 	sourceStart    = record.SourceStart
 
-	reasonMalformedReply = "malformed_reply"
 	reasonMalformedStart = "malformed_start"
-	reasonRejected       = "rejected_by_store"
 	// elsewherePause is about how long a message waits that this replica gives back for another one. It may get it again itself.
 	elsewherePause = 250 * time.Millisecond
 	// maxKeptBody limits the stored part of a body. The broker connection has the same limit.
@@ -39,7 +37,7 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 	r := &request{kind: storeDeadLetter, sagaID: dead.ID, dead: dead, user: message.UserID, done: e.settling(ctx, settle)}
 	reply, err := wire.DecodeReply(message.CorrelationID, message.Body)
 	if err != nil {
-		explain(dead, reasonMalformedReply, err.Error())
+		explain(dead, record.ReasonMalformedReply, err.Error())
 		if id, err := saga.ParseCommandID(message.CorrelationID); err == nil { // the dead letter can name its command
 			dead.SagaID, dead.CommandID = id.Saga, id.String()
 		}

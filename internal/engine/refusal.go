@@ -25,7 +25,7 @@ func refusals() []refusal {
 		{"idempotency_conflict", sentinel(record.ErrIdempotencyConflict)},
 		{"key_in_use", within[*record.KeyInUseError]},
 		{"saga_gone", within[*record.SagaGoneError]},
-		{reasonRejected, sentinel(record.ErrRejected)},
+		{record.ReasonRejected, sentinel(record.ErrRejected)},
 	}
 }
 

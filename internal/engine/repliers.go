@@ -7,9 +7,6 @@ import (
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
-// reasonUserNotAllowed is the reason of a dead letter: a reply by a user who may not reply to commands of the queue.
-const reasonUserNotAllowed = "user_not_allowed"
-
 // AnyQueue stands for every queue without a list of its own.
 const AnyQueue = "*"
 

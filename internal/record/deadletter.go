@@ -62,8 +62,23 @@ const (
 	OrphanMessage = "a command in the outbox whose saga is gone"
 )
 
-// ReasonUnreadableSaga is the reason of a reply on whose saga no decision is possible. Its command is not out any more.
-const ReasonUnreadableSaga = "unreadable_saga"
+// Reasons of replies that change nothing, although their step may await them.
+const (
+	ReasonUnreadableSaga = "unreadable_saga"   // no decision is possible on the saga; its command is not out any more
+	ReasonMalformedReply = "malformed_reply"   // it cannot be read
+	ReasonUserNotAllowed = "user_not_allowed"  // its user may not reply to commands of the queue
+	ReasonRejected       = "rejected_by_store" // its content cannot be stored; of starts, too
+)
+
+// AnswersCommand reports whether the letter is what became of its command: the command itself, or a reply that changed nothing.
+func (d *DeadLetter) AnswersCommand() bool {
+	switch d.Reason {
+	case ReasonUnreadableSaga, ReasonMalformedReply, ReasonUserNotAllowed, ReasonRejected:
+		return true
+	default:
+		return d.Source == SourceCommand
+	}
+}
 
 // DeadLetterPosition returns the position of a dead letter in lists, for Page.After. It stays valid after the dead
 // letter is deleted.

@@ -108,13 +108,13 @@ func (s *Store) DeadLetter(_ context.Context, id string) (record.DeadLetter, err
 }
 
 // CommandLetters returns the newest dead letter of each of these commands of a saga, without its contents: the command itself, or
-// a reply to it on which no decision was possible.
+// a reply to it that changed nothing.
 func (s *Store) CommandLetters(_ context.Context, sagaID string, commands []saga.CommandID) (found []record.DeadLetter, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	newest := make(map[string]record.DeadLetter)
 	for _, letter := range s.tables.deadLetters {
-		if letter.SagaID != sagaID || letter.Source != record.SourceCommand && letter.Reason != record.ReasonUnreadableSaga {
+		if letter.SagaID != sagaID || !letter.AnswersCommand() {
 			continue
 		}
 		if known := newest[letter.CommandID]; cmp.Or(letter.ReceivedAt.Compare(known.ReceivedAt), strings.Compare(letter.ID, known.ID)) > 0 {

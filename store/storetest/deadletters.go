@@ -149,14 +149,18 @@ func deadLettersOfCommands(f *Fixture) {
 	for _, one := range []record.DeadLetter{ // each in its own transaction, so that they have an order
 		letter("z-old", record.SourceCommand, "rejected", "a"), letter("a-new", record.SourceCommand, "delivery_limit", "a"),
 		letter("undecided", record.SourceReply, record.ReasonUnreadableSaga, "b"), letter("malformed", record.SourceReply, "malformed_reply", "c"),
-		letter("not-asked", record.SourceCommand, "rejected", "d"), other,
+		letter("older", record.SourceCommand, "delivery_limit", "f"), letter("newer", record.SourceReply, record.ReasonUserNotAllowed, "f"),
+		letter("late", record.SourceReply, "unknown_command", "g"), letter("not-asked", record.SourceCommand, "rejected", "d"), other,
 	} {
 		f.putAside(one)
 	}
-	found, err := f.CommandLetters(t.Context(), "s", []saga.CommandID{command("a"), command("b"), command("c"), command("e")})
+	found, err := f.CommandLetters(t.Context(), "s", []saga.CommandID{command("a"), command("b"), command("c"), command("e"), command("f"), command("g")})
 	require.NoError(t, err)
-	require.Len(t, found, 2)
-	assert.Equal(t, []string{"a-new", "undecided"}, []string{found[0].ID, found[1].ID})
+	ids := make([]string, len(found))
+	for i, one := range found {
+		ids[i] = one.ID
+	}
+	require.Equal(t, []string{"a-new", "undecided", "malformed", "newer"}, ids)
 	assert.Equal(t, []string{"command", "q", "delivery_limit"}, []string{found[0].Source, found[0].Queue, found[0].Reason})
 	assert.Equal(t, 4, found[0].Size)
 	assert.Nil(t, found[0].Body)
