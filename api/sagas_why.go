@@ -46,6 +46,8 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		Definition: definition, Instance: in, Outbox: byCommand(rows),
 		Problems: make(map[string]record.QueueProblem, len(problems)), Broker: s.Broker.Ready(), Now: s.Now(),
 	}
+	database := s.Monitor.known(ctx)["database"]
+	evidence.NothingStored = database != checkOK && database != checkUnknown
 	if err := s.lookAtHeld(ctx, rows, &evidence); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,7 +172,7 @@ func (s *Store) look(ctx context.Context, read func(ctx context.Context, q query
 }
 
 // Ping checks that the database accepts writes, that the tables are where this program looks for them, that they can be written, and
-// that starts do not fail one after the other for a reason of the database.
+// that neither starts nor changes of sagas fail one after the other for a reason of the database.
 func (s *Store) Ping(ctx context.Context) error {
 	var readOnly bool
 	err := s.pool.QueryRow(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&readOnly)
@@ -186,7 +187,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		err = s.checkWritable(ctx)
 	}
 	if err == nil {
-		err = s.starts.check(time.Now())
+		err = cmp.Or(s.starts.check(time.Now()), s.changed.check(time.Now()))
 	}
 	if err != nil {
 		return fmt.Errorf("ping the database: %w", err)

@@ -45,7 +45,8 @@ type Store struct {
 	kept    kept
 	keys    *seal.Keys // nil: payloads are clear
 	lacked  atomic.Pointer[lacked]
-	starts  startFaults
+	starts  writeFaults
+	changed writeFaults
 }
 
 // Open connects to the database. It fails with ErrAsynchronousCommit if the database could lose confirmed commits, and
@@ -56,6 +57,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{lease: config.LeaseFor, cache: newInstanceCache(), keys: config.Keys}
+	s.starts.of, s.changed.of = "starts", "changes of sagas"
 	if s.lease <= 0 {
 		s.lease = defaultLease
 	}

@@ -33,9 +33,7 @@ func (s *Store) Transact(
 		}
 		return s.transact(ctx, batch, decide)
 	})
-	if len(batch.Starts) > 0 {
-		s.starts.note(err, time.Now())
-	}
+	s.noteWrites(batch, err)
 	if err == nil {
 		err = failpoint.Error("store/committed")
 	}

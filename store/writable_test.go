@@ -10,6 +10,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/store"
 	"github.com/saga-orchestrator/orchestrator/store/storetest"
@@ -85,6 +86,45 @@ func TestADatabaseWhoseTriggersRefuseStartsIsNotReady(t *testing.T) {
 	d.exec(`drop trigger refuse on outbox`)
 	f.Start(saga.Start{})
 	require.NoError(t, s.Ping(t.Context()), "and it recovers with a start")
+}
+
+// A trigger of one saga alone makes nothing else fail.
+func TestADatabaseWhoseTriggersRefuseChangesOfSagasIsNotReady(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	s := open(t, store.Config{DatabaseURL: url})
+	d := damage{t, connect(t, url)}
+	f := storetest.NewFixture(t, s)
+	ids := make([]string, 4)
+	for i := range ids {
+		ids[i] = f.Start(saga.Start{}).ID
+	}
+	change := func(id string) error {
+		return s.Transact(t.Context(), record.Batch{SagaIDs: []string{id}}, func(loaded record.Loaded) (record.Changes, error) {
+			return f.Decide(loaded, id, saga.Action{ID: ulid.Make().String(), Name: saga.ActionPause})
+		})
+	}
+	d.exec(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no more changes'; end $$;
+		create trigger refuse before update on sagas for each row execute function refuse()`)
+	for range 3 {
+		require.Error(t, change(ids[0]))
+	}
+	began := time.Now()
+	require.Eventually(t, func() bool {
+		require.Error(t, change(ids[0]))
+		require.NoError(t, s.Ping(t.Context()), "that saga may be at fault")
+		return time.Since(began) > 3*time.Second
+	}, 20*time.Second, 300*time.Millisecond)
+	require.Eventually(t, func() bool {
+		for _, id := range ids {
+			require.Error(t, change(id))
+		}
+		err := s.Ping(t.Context())
+		return err != nil && strings.Contains(err.Error(), "no more changes")
+	}, 20*time.Second, 300*time.Millisecond)
+	d.exec(`drop trigger refuse on sagas`)
+	require.NoError(t, change(ids[1]))
+	require.NoError(t, s.Ping(t.Context()), "and it recovers with a change")
 }
 
 // Nothing that a caller sends breaks such a rule.

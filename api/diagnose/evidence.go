@@ -24,6 +24,9 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 	if e.ParentGone && !e.Instance.Status.Terminal() {
 		message += e.orphanMessage()
 	}
+	if e.NothingStored && !e.Instance.Status.Terminal() {
+		message += " The database takes no changes at present, so the saga stands still until it does: a reply that has arrived is kept."
+	}
 	why := resource.Why{
 		Cause: found.cause, Message: message, Since: resource.OptionalTime(found.since), NextAutomatic: found.next,
 		AllowedActions: append([]saga.ActionName{}, e.Definition.AllowedActions(e.Instance)...),

@@ -31,6 +31,8 @@ type Evidence struct {
 	Lost map[string]LostChild
 	// ParentGone reports that the saga is a child whose parent does not exist.
 	ParentGone bool
+	// NothingStored reports that the database takes no changes of sagas at present, as far as this process knows.
+	NothingStored bool
 	// Broker is the reason why commands cannot be published, a *wire.Obstacle if the broker can be reached; nil if they can.
 	Broker error
 	// Undeclared holds the reasons why this process could not declare queues, as far as it knows, by queue.

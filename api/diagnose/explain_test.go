@@ -189,6 +189,13 @@ func TestWhyAFreshCommandIsJustOnItsWay(t *testing.T) {
 	assert.Contains(t, why.NextAutomatic.What, "published")
 }
 
+func TestWhyTheDatabaseStoresNothing(t *testing.T) {
+	t.Parallel()
+	s := begin(t, saga.Start{})
+	s.NothingStored = true
+	assert.Contains(t, s.wants(resource.CauseWaitingForWorker, "a").Message, "The database takes no changes at present")
+}
+
 func TestWhyTheBrokerRefusesACommand(t *testing.T) {
 	t.Parallel()
 	refused := record.OutboxRow{

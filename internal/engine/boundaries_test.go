@@ -143,7 +143,10 @@ func (b *faultyStore) Due(ctx context.Context, grace time.Duration, after record
 // started returns a running engine on the store, and sagas of a definition.
 func (b *faultyStore) started(t *testing.T, config engine.Config, def *saga.Definition, sagas int) (*engine.Engine, []string) {
 	t.Helper()
-	config.Store, config.Outbox = b, nullOutbox{}
+	config.Store = b
+	if config.Outbox == nil {
+		config.Outbox = nullOutbox{}
+	}
 	e := run(t, config)
 	_, _, err := e.RegisterDefinition(t.Context(), def)
 	require.NoError(t, err)

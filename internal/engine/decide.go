@@ -27,6 +27,7 @@ func (e *Engine) decide(ctx context.Context, requests []*request) (left []*reque
 		state, err := e.transact(ctx, requests)
 		if err == nil {
 			failpoint.Reach("engine/committed")
+			e.noteStored(state)
 			e.config.Committed(Commit{Events: len(requests), Stored: state.published, Sagas: state.decided})
 			return append(e.conclude(requests, state), starts...), nil
 		}

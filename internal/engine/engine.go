@@ -24,6 +24,7 @@ type Engine struct {
 	costly      *costly
 	definitions *knownDefinitions
 	timers      *timers
+	storing     storing
 	watchers    *watchers
 
 	looks      chan childLook // children to look at, for look

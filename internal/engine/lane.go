@@ -27,7 +27,8 @@ type lane struct {
 	mu       sync.Mutex
 	requests []*request
 	parked   []*parkedSaga
-	wanted   int // requests that must wait before enough fires; 0: it does not fire
+	probeAt  time.Time // when the next parked saga may be tried, during an outage
+	wanted   int       // requests that must wait before enough fires; 0: it does not fire
 	closed   bool
 }
 
@@ -159,6 +160,10 @@ func turnaroundsOf(requests []*request) []time.Duration {
 func (l *lane) failed(ctx context.Context, requests []*request, err error) {
 	l.engine.warn("store", "cannot store a batch, will retry", "events", len(requests), "error", err)
 	l.limit = max(1, len(requests)/2)
+	l.engine.noteFailed(requests)
+	if l.engine.storing.outage() {
+		requests = l.dropWakes(requests)
+	}
 	if len(requests) == 1 && ctx.Err() == nil && l.park(ctx, requests[0]) {
 		l.engine.warn("park/"+requests[0].sagaID, "cannot store an event, parked its saga", "saga", requests[0].sagaID, "error", err)
 		return
@@ -168,6 +173,14 @@ func (l *lane) failed(ctx context.Context, requests []*request, err error) {
 	if !l.engine.config.Pause(ctx, l.wait) {
 		l.giveUpAll(errors.Join(record.ErrUnavailable, err))
 	}
+}
+
+// dropWakes answers the wakes that wait for replies, and returns the other requests. They come again.
+func (l *lane) dropWakes(requests []*request) []*request {
+	others, wakes := splitWakes(requests)
+	l.release(wakes...)
+	giveUp(wakes, record.ErrUnavailable)
+	return others
 }
 
 // busyPause is the pause of a lane whose sagas are all being changed by other replicas.

@@ -67,8 +67,9 @@ func (l *lane) take() (batch []*request, retry *request, ended bool) {
 }
 
 // taken does the work of take. It moves requests of parked sagas behind those, and also returns the requests that find
-// no room there.
+// no room there and the wakes that wait for replies.
 func (l *lane) taken() (batch []*request, retry *request, dropped []*request, ended bool) {
+	repliesFirst := l.engine.storing.repliesFirst(l.engine.config.Now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if retry = l.duePark(); retry != nil {
@@ -76,6 +77,10 @@ func (l *lane) taken() (batch []*request, retry *request, dropped []*request, en
 	}
 	limit, bytes, taken := min(len(l.requests), l.limit), 0, 0
 	for _, r := range l.requests {
+		if repliesFirst && r.waitsForReplies() {
+			taken, dropped = taken+1, append(dropped, r)
+			continue
+		}
 		if p := l.isParked(r.sagaID); p != nil {
 			taken++
 			if !l.waitBehind(p, r) {

@@ -18,11 +18,17 @@ type parkedSaga struct {
 	requests []*request
 	until    time.Time
 	wait     time.Duration
+	failed   time.Time // the last try
+	// alone means that changes of other sagas were stored between two tries. Until then the fault may be that of the store, and the
+	// saga is tried again as soon as any change is stored.
+	alone bool
 }
 
 const (
 	firstParkWait = 100 * time.Millisecond
-	maxParkWait   = time.Minute
+	maxParkWait   = 5 * time.Second // the timers of other replicas go on meanwhile
+	// sharedParkWait is the longest pause of a saga whose fault may be that of the store.
+	sharedParkWait = 500 * time.Millisecond
 )
 
 // park parks a request that failed alone. It returns false if the store does not work at all, or if too much is parked
@@ -36,8 +42,9 @@ func (l *lane) park(ctx context.Context, r *request) bool {
 	if l.parkedWeight()+l.weight(r) > l.capacity()/2 {
 		return false
 	}
+	now := l.engine.config.Now()
 	l.parked = append(l.parked, &parkedSaga{
-		sagaID: r.sagaID, requests: []*request{r}, wait: firstParkWait, until: l.engine.config.Now().Add(firstParkWait),
+		sagaID: r.sagaID, requests: []*request{r}, wait: firstParkWait, until: now.Add(firstParkWait), failed: now,
 	})
 	return true
 }
@@ -49,6 +56,7 @@ func (l *lane) waitBehind(p *parkedSaga, r *request) bool {
 		return false
 	}
 	p.requests = append(p.requests, r)
+	p.until = earlier(p.until, later(l.engine.config.Now(), p.failed.Add(sharedParkWait))) // it may have been repaired
 	return true
 }
 
@@ -71,11 +79,40 @@ func (e *Engine) storeAnswers(ctx context.Context) bool {
 func (l *lane) duePark() *request {
 	now := l.engine.config.Now()
 	for _, p := range l.parked {
-		if !now.Before(p.until) {
+		if !now.Before(l.retryAt(p)) {
 			return p.requests[0]
 		}
 	}
 	return nil
+}
+
+// retryAt returns when a parked saga is tried again. The caller holds l.mu.
+func (l *lane) retryAt(p *parkedSaga) time.Time {
+	storing := &l.engine.storing
+	switch {
+	case p.requests[0].waitsForReplies() && storing.repliesFirst(l.engine.config.Now()):
+		return later(p.until, l.engine.config.Now().Add(probeEvery))
+	case !p.alone && storing.storedSince(p.failed):
+		return time.Time{}
+	case storing.outage():
+		return later(p.until, l.probeAt)
+	default:
+		return p.until
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // isParked returns the parked requests of a saga, or nil. The caller holds l.mu.
@@ -94,8 +131,15 @@ func (l *lane) settleParked(r *request, err error) {
 	defer l.mu.Unlock()
 	p := l.isParked(r.sagaID)
 	if err != nil {
-		p.wait = min(2*p.wait, maxParkWait)
-		p.until = l.engine.config.Now().Add(p.wait)
+		now := l.engine.config.Now()
+		most := sharedParkWait
+		if p.alone = p.alone || l.engine.storing.storedSince(p.failed); p.alone {
+			most = maxParkWait
+		} else if r.kind == applyEvent && !errors.Is(err, errBusy) {
+			l.engine.storing.fail(now)
+		}
+		p.wait = min(2*p.wait, most)
+		p.until, p.failed, l.probeAt = now.Add(p.wait), now, now.Add(probeEvery)
 		return
 	}
 	l.parked = slices.DeleteFunc(l.parked, func(other *parkedSaga) bool { return other == p })
@@ -111,7 +155,7 @@ func (l *lane) untilParked() (wait time.Duration, some bool) {
 	defer l.mu.Unlock()
 	now := l.engine.config.Now()
 	for _, p := range l.parked {
-		if left := p.until.Sub(now); !some || left < wait {
+		if left := l.retryAt(p).Sub(now); !some || left < wait {
 			wait, some = left, true
 		}
 	}

@@ -28,7 +28,7 @@ type timers struct {
 
 type alarm struct {
 	sagaID string
-	wakeAt time.Time // by the clock of the store
+	wakeAt time.Time // by the clock of the store; zero: the saga is due, and waits for another reason
 	at     time.Time // by the clock of this process
 	index  int
 }
@@ -63,6 +63,21 @@ func (t *timers) set(sagaID string, wakeAt, now time.Time, stale bool) {
 		heap.Push(&t.queue, known)
 	}
 	if known.index == 0 {
+		t.changed.Notify()
+	}
+}
+
+// postpone schedules the wake of a saga that is due, unless it has an alarm.
+func (t *timers) postpone(sagaID string, pause time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, pending := t.pending[sagaID]; pending {
+		return
+	}
+	again := &alarm{sagaID: sagaID, at: t.clock().Add(pause)}
+	t.pending[sagaID] = again
+	heap.Push(&t.queue, again)
+	if again.index == 0 {
 		t.changed.Notify()
 	}
 }
@@ -122,13 +137,20 @@ func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
 	if e.costly.awaits(sagaID) {
 		return // what waits there sets the next timer
 	}
-	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
+	now := e.config.Now()
+	probe := e.storing.mayProbe(now)
+	if !probe && e.storing.repliesFirst(now) {
+		e.timers.postpone(sagaID, wakeAgain)
+		return
+	}
+	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, probe: probe, measured: measured, done: func(a answer) {
 		switch {
 		case errors.Is(a.err, record.ErrUnreadable):
 			e.setAside(sagaID, a.err)
 		case errors.Is(a.err, errCostlyFull): // polls would have it loaded each second
-			now := e.config.Now()
-			e.timers.set(sagaID, now.Add(costlyPause), now, false)
+			e.timers.postpone(sagaID, costlyPause)
+		case errors.Is(a.err, record.ErrUnavailable):
+			e.timers.postpone(sagaID, wakeAgain)
 		}
 	}}
 	_ = e.lane(sagaID).add(ctx, r) // fails only during shutdown; the store knows when the saga is due
