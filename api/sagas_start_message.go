@@ -53,7 +53,14 @@ func decodeStartRequest(message wire.Message, now time.Time) (record.StartReques
 	if err != nil {
 		return record.StartRequest{}, err
 	}
-	request.SagaID, request.IdempotencyKey, request.Actor = id, message.MessageID, startedBy(bySQL, message)
+	way := bySQL
+	if message.Headers[wire.HeaderByMessage] == true {
+		way = byMessage
+	}
+	request.SagaID, request.IdempotencyKey, request.Actor = id, message.MessageID, startedBy(way, message)
+	if given, is := message.Headers[wire.HeaderTraceParent].(string); is {
+		request.TraceParent = traceParent(given)
+	}
 	return request, nil
 }
 

@@ -114,17 +114,18 @@ func (d *Definition) runnable() error {
 
 // CheckData returns what is wrong with the data of a start, by the schema of the definition. nil data counts as {}.
 func (d *Definition) CheckData(data json.RawMessage) Faults {
-	faults, _ := d.MeasureData(data)
+	faults, _, _ := d.MeasureData(data, 0)
 	return faults
 }
 
-// MeasureData is CheckData, and also returns the work that it took.
-func (d *Definition) MeasureData(data json.RawMessage) (Faults, Work) {
+// MeasureData is CheckData, and also returns its work. A check that takes more than most is not made: then checked is false. 0: no
+// bound.
+func (d *Definition) MeasureData(data json.RawMessage, most Work) (faults Faults, work Work, checked bool) {
 	if d.compiled.data == nil {
-		return nil, 0
+		return nil, 0, true
 	}
-	faults, work := measure(d.compiled.data, orEmpty(data))
-	return faults.bounded(), work
+	faults, work, checked = measure(d.compiled.data, orEmpty(data), most)
+	return faults.bounded(), work, checked
 }
 
 func orEmpty(object json.RawMessage) json.RawMessage {

@@ -28,8 +28,8 @@ type MeteredCondition interface {
 // MeteredSchema is a Schema that tells its work.
 type MeteredSchema interface {
 	Schema
-	// Measure is Check.
-	Measure(value json.RawMessage) (Faults, Work)
+	// Measure is Check, unless it takes more than that work: then it only tells the work, and checked is false. 0: no bound.
+	Measure(value json.RawMessage, most Work) (faults Faults, work Work, checked bool)
 	// CompileWork is the work that its compilation took.
 	CompileWork() Work
 }
@@ -55,16 +55,16 @@ func (t *transition) holds(i int) (bool, error) {
 
 // check returns what is wrong with a value, and adds to the work of the decision.
 func (t *transition) check(schema Schema, value json.RawMessage) Faults {
-	faults, work := measure(schema, value)
+	faults, work, _ := measure(schema, value, 0)
 	t.work += work
 	return faults
 }
 
-func measure(schema Schema, value json.RawMessage) (Faults, Work) {
+func measure(schema Schema, value json.RawMessage, most Work) (faults Faults, work Work, checked bool) {
 	if metered, is := schema.(MeteredSchema); is {
-		return metered.Measure(value)
+		return metered.Measure(value, most)
 	}
-	return schema.Check(value), 0
+	return schema.Check(value), 0, true
 }
 
 // errLateSchema is the fault of a schema behind others that took too long to compile.

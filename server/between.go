@@ -11,8 +11,9 @@ import (
 	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
-// maxDelivering is the number of messages between sagas that are delivered at the same time.
-const maxDelivering = 64
+// maxDelivering is the number of messages between sagas that are delivered at the same time. 128 of them at most wait for sagas of
+// costly definitions.
+const maxDelivering = 192
 
 // between publishes commands, and delivers the messages between sagas, which never reach the broker.
 type between struct {
@@ -69,6 +70,8 @@ func (b *between) send(ctx context.Context, message *wire.Command) wire.Receipt 
 		return wire.Receipt{Outcome: wire.Confirmed}
 	case errors.Is(err, record.ErrUnreadable): // delivered again after longer and longer pauses
 		return wire.Receipt{Outcome: wire.Refused, Reason: err.Error()}
+	case errors.Is(err, record.ErrCostly):
+		return wire.Receipt{Outcome: wire.Postponed, Reason: err.Error()}
 	default:
 		return wire.Receipt{Outcome: wire.Unconfirmed, Reason: err.Error()}
 	}

@@ -72,6 +72,17 @@ func (s *Server) takeStartRequests(taking context.Context) {
 	}.Run(taking)
 }
 
+// queueStart returns how a start by message waits for its turn; nil if the store has no place for it.
+func (s *Server) queueStart() func(context.Context, record.QueuedStart) error {
+	rows, is := s.store.(interface {
+		QueueStart(ctx context.Context, start record.QueuedStart) error
+	})
+	if !is {
+		return nil
+	}
+	return rows.QueueStart
+}
+
 func decodeStart(message wire.Message) (record.StartRequest, error) {
 	return api.DecodeStartMessage(message, time.Now())
 }

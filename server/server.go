@@ -126,7 +126,7 @@ func (s *Server) makeEngine() error {
 		Compiler: compiler,
 		Store:    s.store, Outbox: s.relay, Queues: s.broker,
 		OverdueAfter: s.config.OverdueAfter, Logger: s.config.Logger,
-		DecodeStart: decodeStart, Repliers: s.config.Repliers, StartsUnaudited: s.config.StartsUnaudited, Events: s.events.sinks,
+		DecodeStart: decodeStart, QueueStart: s.queueStart(), Repliers: s.config.Repliers, StartsUnaudited: s.config.StartsUnaudited, Events: s.events.sinks,
 		Committed: func(commit engine.Commit) {
 			s.metrics.observe(commit)
 			s.relay.Freed()

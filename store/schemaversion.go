@@ -56,6 +56,7 @@ func neededColumns() []string {
 		"children.parent",              // 00015
 		"audit_waiting.entries",        // 00017
 		"bulk_actions.request_hash",    // 00018
+		"start_requests.by_message",    // 00022
 	}
 }
 

@@ -31,7 +31,8 @@ const claimStarts = `with due as materialized (
 	update start_requests r
 	set claimed_until = now() + least($3::interval * 2 ^ greatest(least(r.attempts, 20) - 4, 0), $4::interval), attempts = least(r.attempts, 1000000) + 1
 	where r.number = any(array(select number from due)) and r.claimed_until <= now()
-	returning r.number, r.saga_id, coalesce(r.idempotency_key, ''), r.body, r.actor`
+	returning r.number, r.saga_id, coalesce(r.idempotency_key, ''), r.body, r.actor,
+		r.by_message, coalesce(r.trace_parent, '')`
 
 // ClaimStarts takes over up to limit starts that saga_start has asked for and that no replica is taking in, the oldest
 // first. bytes bounds the size of their bodies, but not of the first one. A start that is not dropped within the lease can be claimed again.
@@ -51,10 +52,20 @@ func (s *Store) ClaimStarts(ctx context.Context, limit, bytes int, lease time.Du
 	return claimed, nil
 }
 
-// ReturnStarts gives claimed starts back, as if they had not been claimed.
-func (s *Store) ReturnStarts(ctx context.Context, numbers []int64) error {
-	if _, err := s.pool.Exec(ctx, `update start_requests set claimed_until = now(), attempts = greatest(attempts - 1, 0)
-		where number = any($1)`, numbers); err != nil {
+// QueueStart stores a start by message that waits for its turn. Its number is new.
+func (s *Store) QueueStart(ctx context.Context, start record.QueuedStart) error {
+	if _, err := s.pool.Exec(ctx, `insert into start_requests (saga_id, idempotency_key, body, actor, by_message, trace_parent)
+		values ($1, nullif($2, ''), $3, $4, $5, nullif($6, ''))`,
+		start.SagaID, start.IdempotencyKey, string(start.Body), start.Actor, start.ByMessage, start.TraceParent); err != nil {
+		return fmt.Errorf("queue a start: %w", err)
+	}
+	return nil
+}
+
+// ReturnStarts gives claimed starts back, as if they had not been claimed, but for a pause.
+func (s *Store) ReturnStarts(ctx context.Context, numbers []int64, pause time.Duration) error {
+	if _, err := s.pool.Exec(ctx, `update start_requests set claimed_until = now() + $2::interval, attempts = greatest(attempts - 1, 0)
+		where number = any($1)`, numbers, pause); err != nil {
 		return fmt.Errorf("return %d starts by SQL: %w", len(numbers), err)
 	}
 	return nil

@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
+	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -164,9 +166,31 @@ func TestAStartThatIsGivenBackWasNotClaimed(t *testing.T) {
 		found, err := s.ClaimStarts(t.Context(), 10, 1<<20, wholeLease)
 		require.NoError(t, err)
 		require.Len(t, found, 2)
-		require.NoError(t, s.ReturnStarts(t.Context(), []int64{found[0].Number, found[1].Number}))
+		require.NoError(t, s.ReturnStarts(t.Context(), []int64{found[0].Number, found[1].Number}, 0))
 	}
 	assert.Equal(t, []string{"0", "0"}, texts(t, url, `select attempts::text from start_requests`))
+}
+
+func TestAStartByMessageWaitsAmongThoseBySQL(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Config{DatabaseURL: migrated(t)})
+	start := record.QueuedStart{
+		SagaID: storetest.NewID(), IdempotencyKey: "one", Body: []byte(`{"definition":"order"}`), Actor: "shop", ByMessage: true, TraceParent: "00-a",
+	}
+	require.NoError(t, s.QueueStart(t.Context(), start))
+	require.NoError(t, s.QueueStart(t.Context(), record.QueuedStart{SagaID: storetest.NewID(), Body: []byte(`{}`)}))
+	found, err := s.ClaimStarts(t.Context(), 10, 1<<20, wholeLease)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	slices.SortFunc(found, func(a, b record.QueuedStart) int { return cmp.Compare(a.Number, b.Number) })
+	start.Number = found[0].Number
+	assert.Equal(t, start, found[0])
+	require.NoError(t, s.ReturnStarts(t.Context(), []int64{found[0].Number}, time.Hour))
+	require.NoError(t, s.ReturnStarts(t.Context(), []int64{found[1].Number}, 0))
+	again, err := s.ClaimStarts(t.Context(), 10, 1<<20, wholeLease)
+	require.NoError(t, err)
+	require.Len(t, again, 1)
+	assert.Equal(t, found[1].Number, again[0].Number)
 }
 
 func TestStartsUnderOneIdempotencyKeyAreClaimedInTurn(t *testing.T) {

@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // withChildren starts a saga whose step ship waits for a child, and then bill, of that kind, for another.
@@ -41,6 +43,10 @@ func TestWhyAChildThatWillNotReport(t *testing.T) {
 	require.Equal(t, []int{0}, s.Awaited())
 	why := s.says(resource.CauseWaitingForChild, "ship", id, "See why that one is not further")
 	assert.Nil(t, why.NextAutomatic.At)
+
+	s.Outbox = map[string]record.OutboxRow{whySagaID + "/ship/execute/1": {Queue: wire.BetweenSagas, CreatedAt: whyNow().Add(-time.Minute)}}
+	s.says(resource.CauseWaitingForChild, "ship", id, "the message to it is in the outbox since", "waits for its turn")
+	s.Outbox = nil
 
 	s.Lost[id] = LostChild{}
 	why = s.says(resource.CauseWaitingForChild, "ship", id, "gone", "not report", "counts as abandoned", "compensate or rewind the saga", saga.CodeChildGone)

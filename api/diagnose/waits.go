@@ -2,10 +2,13 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/api/resource"
+	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
+	"github.com/saga-orchestrator/orchestrator/steps/wire"
 )
 
 // wait explains a saga whose step is there to wait. If several wait, a child that will not report is the cause, else the wait
@@ -31,6 +34,8 @@ func (e Evidence) wait() (finding, bool) {
 		found.message = fmt.Sprintf("Step %s waits for its child saga %s. See why that one is not further.", step.Name, step.Child())
 		if _, lost := e.lost(first); lost {
 			found.message = e.lostMessage(first)
+		} else if row, asks := e.messageOf(first); asks {
+			found.message = askedMessage(step.Name, step.Child(), row)
 		}
 	case saga.WaitForSignal:
 		found.cause, found.message = resource.CauseWaitingForSignal, signalMessage(e.Instance.ID, &e.Definition.Steps[first])
@@ -79,4 +84,25 @@ func (e Evidence) waitEnds(i int) *resource.NextAutomatic {
 	default:
 		return automatic(step.DeadlineAt, "step "+step.Name+" succeeds")
 	}
+}
+
+// messageOf returns the message of a step to another saga that has waited in the outbox for a while.
+func (e Evidence) messageOf(step int) (record.OutboxRow, bool) {
+	for id, row := range e.Outbox {
+		ofStep := strings.HasPrefix(id, e.Instance.ID+"/"+e.Instance.Steps[step].Name+"/")
+		if ofStep && row.Queue == wire.BetweenSagas && e.Now.Sub(row.CreatedAt) > publishAllowance {
+			return row, true
+		}
+	}
+	return record.OutboxRow{}, false
+}
+
+// askedMessage explains a step whose message to its child saga is not delivered.
+func askedMessage(step, child string, row record.OutboxRow) string {
+	text := fmt.Sprintf("Step %s waits for its child saga %s, but the message to it is in the outbox since %s. It is tried again and again.",
+		step, child, row.CreatedAt.UTC().Format("15:04:05 MST"))
+	if row.Reason != "" {
+		return text + " The last try: " + oneLine(row.Reason) + "."
+	}
+	return text + " If conditions or schemas of the child's definition take long, it waits for its turn behind others."
 }

@@ -42,7 +42,8 @@ func (e *Engine) Deliver(ctx context.Context, command *wire.Command) error {
 		if err == nil || isFinal(err) && !unreadable {
 			return nil
 		}
-		if unreadable || !e.config.Pause(ctx, pause) { // a repair takes longer than a lease
+		// A repair, or a turn behind costly ones, takes longer than a lease.
+		if unreadable || errors.Is(err, errCostlyFull) || !e.config.Pause(ctx, pause) {
 			return fmt.Errorf("deliver message %s: %w", command.ID, err)
 		}
 	}
@@ -121,7 +122,7 @@ func (e *Engine) startChild(ctx context.Context, asked saga.CommandID, child sag
 	if refused == nil {
 		start := record.StartRequest{
 			SagaID: child.ID, Definition: child.Definition, Data: child.Data, Priority: child.Priority, TraceParent: child.TraceParent,
-			Parent: &child.Parent, Unwound: unwound,
+			Parent: &child.Parent, Unwound: unwound, ComesAgain: true,
 		}
 		_, _, err := e.Start(ctx, start)
 		if reason := startRefusal(err); reason != "" {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"runtime"
 	"time"
@@ -37,6 +38,9 @@ type Config struct {
 
 	// Compiler compiles conditions and schemas. nil: definitions that have some cannot be run.
 	Compiler saga.Compiler
+
+	// QueueStart stores a start by message that must wait for its turn, as if it came by SQL. nil: it waits in its queue.
+	QueueStart func(ctx context.Context, start record.QueuedStart) error
 
 	// DecodeStart reads a start that died in its queue. If it is nil, such a message is stored as a dead letter.
 	DecodeStart StartDecoder

@@ -44,16 +44,18 @@ type costly struct {
 	lanes  []*lane
 	logger *slog.Logger
 	turns  *semaphore.Weighted // bounds how many decide at a time, so that processors are left for other sagas
+	starts costlyStarts
 
 	mu    sync.RWMutex
-	known map[missingDefinition]bool
+	known map[missingDefinition]saga.Work // of their costliest decision or check
 }
 
 func newCostly(e *Engine) *costly {
 	c := &costly{
 		logger: e.config.Logger,
 		turns:  semaphore.NewWeighted(int64(max(1, runtime.NumCPU()/4))),
-		known:  make(map[missingDefinition]bool),
+		starts: newCostlyStarts(),
+		known:  make(map[missingDefinition]saga.Work),
 	}
 	room := semaphore.NewWeighted(costlyCapacity)
 	for range costlyLanes {
@@ -76,9 +78,7 @@ func (e *Engine) IsCostly(name string, version int) bool {
 
 // lane returns the lane of a costly definition, or nil if the definition is not costly.
 func (c *costly) lane(def *saga.Definition) *lane {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if !c.known[missingDefinition{name: def.Name, version: def.Version}] {
+	if c.workOf(def) == 0 {
 		return nil
 	}
 	hash := fnv.New32a()
@@ -86,19 +86,24 @@ func (c *costly) lane(def *saga.Definition) *lane {
 	return c.lanes[hash.Sum32()%costlyLanes]
 }
 
+// workOf returns the most work of a decision or check of a costly definition, or 0 if it is not costly.
+func (c *costly) workOf(def *saga.Definition) saga.Work {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.known[missingDefinition{name: def.Name, version: def.Version}]
+}
+
 // mark makes a definition costly. It returns false if it was.
-func (c *costly) mark(def *saga.Definition) bool {
+func (c *costly) mark(def *saga.Definition, work saga.Work) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	which := missingDefinition{name: def.Name, version: def.Version}
-	if c.known[which] {
-		return false
-	}
-	if len(c.known) >= maxCostly {
+	known, was := c.known[which]
+	if !was && len(c.known) >= maxCostly {
 		clear(c.known)
 	}
-	c.known[which] = true
-	return true
+	c.known[which] = max(known, work)
+	return !was
 }
 
 func (c *costly) count() int {
@@ -115,7 +120,7 @@ func (b *batchState) spend(def *saga.Definition, work time.Duration) {
 
 // note makes a definition costly whose conditions or schemas took that long.
 func (c *costly) note(def *saga.Definition, work time.Duration) {
-	if work >= costlyWork && c.mark(def) {
+	if work >= costlyWork && c.mark(def, work) {
 		c.logger.Warn("conditions or schemas take long, decides on the sagas apart from others",
 			"definition", def.Name, "version", def.Version, "estimate", work)
 	}
@@ -176,6 +181,7 @@ func (l *lane) handOver(requests []*request) {
 
 // addAtOnce is add without waiting.
 func (l *lane) addAtOnce(r *request) error {
+	r.bytes = r.size()
 	if !l.room.TryAcquire(l.weight(r)) {
 		return errCostlyFull
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,60 +155,4 @@ func TestRepliesBeyondTheRoomForCostlySagasAreGivenBack(t *testing.T) {
 	for i := range 129 {
 		assert.True(t, settledNow(settled[i]), "%d", i)
 	}
-}
-
-// crowded compiles schemas whose checks take long, and counts those that run at the same time.
-type crowded struct {
-	work
-	inside, most atomic.Int64
-	entered      chan struct{}
-}
-
-func (c *crowded) Schema(saga.RawSchema) (saga.Schema, error) { return c, nil }
-func (c *crowded) CompileWork() saga.Work                     { return 0 }
-
-func (c *crowded) Check(value json.RawMessage) saga.Faults {
-	faults, _ := c.Measure(value)
-	return faults
-}
-
-func (c *crowded) Measure(json.RawMessage) (saga.Faults, saga.Work) {
-	if now := c.inside.Add(1); now > c.most.Load() {
-		c.most.Store(now)
-	}
-	defer c.inside.Add(-1)
-	select { // gives another one the time to come in
-	case c.entered <- struct{}{}:
-	case <-c.entered:
-	case <-time.After(20 * time.Millisecond):
-	}
-	return nil, time.Second
-}
-
-func TestFewCostlyChecksOfStartsRunAtATime(t *testing.T) {
-	t.Parallel()
-	b := newFaultyStore(t, memory.Config{})
-	c := &crowded{entered: make(chan struct{})}
-	definition := saga.New("checked").DataSchema(json.RawMessage(`{}`)).Step("reserve", "stock.reserve").MustBuild()
-	e, _ := b.started(t, engine.Config{Compiler: c}, definition, 1) // which shows that it is costly
-	require.Equal(t, 1, e.Health().Costly)
-	var starts sync.WaitGroup
-	for range 8 {
-		starts.Go(func() {
-			_, _, err := e.Start(t.Context(), record.StartRequest{Definition: "checked"})
-			assert.NoError(t, err)
-		})
-	}
-	starts.Wait()
-	assert.LessOrEqual(t, c.most.Load(), int64(max(1, runtime.NumCPU()/4)))
-
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, _, err := e.Start(ended, record.StartRequest{Definition: "checked"})
-	require.ErrorIs(t, err, record.ErrCostly)
-	require.ErrorIs(t, err, record.ErrUnavailable)
-	require.True(t, e.IsCostly("checked", 0))
-	require.True(t, e.IsCostly("checked", 1))
-	require.False(t, e.IsCostly("checked", 2))
-	require.False(t, e.IsCostly("other", 0))
 }

@@ -1,8 +1,7 @@
 package engine
 
 import (
-	"context"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -35,7 +34,7 @@ func (b *batchState) start(r *request) (answer, error) {
 	case b.apart(r, def):
 		return answer{}, errCostlyStart
 	}
-	if err := r.refusalUnder(def); err != nil {
+	if err := b.refusalUnder(r, def); err != nil {
 		return answer{}, fmt.Errorf("%w: %w", record.ErrRejected, err)
 	}
 	decision, err := guarded(func() (saga.Decision, error) {
@@ -60,32 +59,13 @@ func (b *batchState) start(r *request) (answer, error) {
 
 // refusalUnder returns why a definition does not allow a start; nil if it does. The one that was checked before the batch may
 // not be the latest any more.
-func (r *request) refusalUnder(def *saga.Definition) error {
+func (b *batchState) refusalUnder(r *request, def *saga.Definition) error {
 	if def == r.def || r.start.Unwound {
 		return r.refusal
 	}
-	return invalidData(def.CheckData(r.start.Data))
-}
-
-// checkData returns a *record.InvalidDataError if the data of a start does not match the schema of its definition. Few starts of
-// costly definitions are checked at a time. err means that ctx ended before.
-func (e *Engine) checkData(ctx context.Context, def *saga.Definition, data json.RawMessage) (fault, err error) {
-	if e.costly.lane(def) != nil {
-		if e.costly.turns.Acquire(ctx, 1) != nil {
-			return nil, fmt.Errorf("%w: %w", record.ErrCostly, ctx.Err())
-		}
-		defer e.costly.turns.Release(1)
-	}
-	faults, work := def.MeasureData(data)
-	e.costly.note(def, work)
-	return invalidData(faults), nil
-}
-
-func invalidData(faults saga.Faults) error {
-	if len(faults) == 0 {
-		return nil
-	}
-	return &record.InvalidDataError{Faults: faults}
+	faults, work, _, err := measured(def, r.start.Data, 0)
+	b.spend(def, work)
+	return cmp.Or(err, invalidData(faults))
 }
 
 // latest returns the definition of a start: a newer one than requested if it was registered in the meantime.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,12 +125,16 @@ func (e *Engine) Start(ctx context.Context, start record.StartRequest) (in saga.
 		if err != nil {
 			return saga.Instance{}, false, startFault(start, err)
 		}
-		fault, err := e.checkData(ctx, def, start.Data)
-		if err != nil {
+		r.refusal = refusal
+		if err := e.checkStart(ctx, r); err != nil {
 			return saga.Instance{}, false, startFault(start, err)
 		}
-		r.refusal = cmp.Or(fault, refusal)
 	}
+	leave, err := e.enter(ctx, r)
+	if err != nil {
+		return saga.Instance{}, false, startFault(start, err)
+	}
+	defer leave()
 	answer := e.askStart(ctx, r)
 	if errors.Is(answer.err, record.ErrDefinitionNotFound) {
 		e.definitions.forget(def.Name, def.Version)
@@ -195,7 +198,7 @@ func (e *Engine) ask(ctx context.Context, r *request) answer {
 		given = a
 		close(answered)
 	}
-	if err := e.laneOf(r).add(ctx, r); err != nil {
+	if err := e.add(ctx, r); err != nil {
 		return answer{err: err}
 	}
 	if !e.config.Await(ctx, answered) {
@@ -206,6 +209,15 @@ func (e *Engine) ask(ctx context.Context, r *request) answer {
 		return answer{err: fmt.Errorf("%w: %w", late, ctx.Err())}
 	}
 	return given
+}
+
+// add gives a request to its lane. A start that comes again does not wait for room in a costly one.
+func (e *Engine) add(ctx context.Context, r *request) error {
+	l := e.laneOf(r)
+	if l.costly != nil && r.start.ComesAgain {
+		return l.addAtOnce(r)
+	}
+	return l.add(ctx, r)
 }
 
 // Published reports that a command which had to wait in the outbox is in its queue. done is called once, after that is

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,10 +53,16 @@ func (e *Engine) ReceiveReply(ctx context.Context, message wire.Message, settle 
 
 // QueuedStart returns a start by SQL as a message, for ReceiveStart.
 func QueuedStart(start record.QueuedStart) wire.Message {
+	headers := map[string]any{wire.HeaderSagaID: start.SagaID, wire.HeaderStartRequest: start.Number}
+	if start.ByMessage {
+		headers[wire.HeaderByMessage] = true
+	}
+	if start.TraceParent != "" {
+		headers[wire.HeaderTraceParent] = start.TraceParent
+	}
 	return wire.Message{
 		Queue: record.StartRequests, MessageID: start.IdempotencyKey, UserID: start.Actor, Body: start.Body,
-		ContentType: "application/json",
-		Headers:     map[string]any{wire.HeaderSagaID: start.SagaID, wire.HeaderStartRequest: start.Number},
+		ContentType: "application/json", Headers: headers,
 	}
 }
 
@@ -71,6 +78,7 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 		e.deadLetterStart(ctx, message, reasonMalformedStart, err, settle)
 		return
 	}
+	request.ComesAgain = true
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		_, _, err := e.Start(ctx, request)
 		if err == nil {
@@ -81,12 +89,38 @@ func (e *Engine) ReceiveStart(ctx context.Context, message wire.Message, decode 
 			e.deadLetterStart(ctx, message, reason, err, settle)
 			return
 		}
+		if errors.Is(err, errCostlyFull) && e.leaveStart(ctx, message, settle) {
+			return
+		}
 		if !e.config.Pause(ctx, backoff) {
 			settle(false)
 			return
 		}
 		e.warn("start", "cannot store a start by message, will retry", "error", err)
 	}
+}
+
+// leaveStart leaves a start that found no room to the starts by SQL: in its queue it would keep the others waiting. It returns false
+// if the message must be kept.
+func (e *Engine) leaveStart(ctx context.Context, message wire.Message, settle func(ok bool)) bool {
+	if message.Queue == record.StartRequests {
+		settle(false) // its row is there
+		return true
+	}
+	if e.config.QueueStart == nil {
+		return false
+	}
+	traceParent, _ := message.Headers[wire.HeaderTraceParent].(string)
+	err := e.config.QueueStart(ctx, record.QueuedStart{
+		SagaID: e.config.NewID(), IdempotencyKey: message.MessageID, Body: bytes.TrimPrefix(message.Body, []byte("\ufeff")),
+		Actor: message.UserID, ByMessage: true, TraceParent: traceParent,
+	})
+	if err != nil {
+		e.warn("start", "cannot store a start by message, will retry", "error", err)
+		return false
+	}
+	settle(true)
+	return true
 }
 
 // deadLetterStart stores a refused start as a dead letter. It keeps the message id as a header, because an operator

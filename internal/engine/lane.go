@@ -120,7 +120,7 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 	case len(batch) == 0:
 		return false, ended
 	}
-	batch = l.dropImpatient(batch)
+	batch = l.checked(l.dropImpatient(batch))
 	if len(batch) == 0 {
 		return true, false
 	}

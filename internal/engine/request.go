@@ -15,8 +15,10 @@ type request struct {
 	start   *record.StartRequest // of startSaga
 	def     *saga.Definition     // of startSaga
 	refusal error                // of startSaga: why its data or its children do not allow it, by def; nil: they do
-	cause   saga.Cause           // of applyEvent
-	lost    *death               // of applyEvent, if the broker dead-lettered a command
+	// unchecked, of startSaga, means that its lane checks its data, because that is costly.
+	unchecked bool
+	cause     saga.Cause // of applyEvent
+	lost      *death     // of applyEvent, if the broker dead-lettered a command
 
 	// dead is the message that brought the request, as a dead letter; nil: no message. storeDeadLetter stores it, and
 	// applyEvent does if the event cannot be applied.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +22,12 @@ const (
 	// delete the rows. Both together are shorter than the lease, and than a shutdown.
 	startPatience     = 4 * time.Second
 	startDropPatience = 2 * time.Second
+	// costlyPatience is startPatience for starts that wait for their turn. A shutdown does not wait for them.
+	costlyPatience = 7 * time.Second
+	// A start that found no turn waits from leastTurnPause to mostTurnPause before it is claimed again: turnPause for each of them.
+	leastTurnPause = 2 * time.Second
+	mostTurnPause  = time.Minute
+	turnPause      = 10 * time.Millisecond
 )
 
 // StartRequests holds the sagas that transactions have asked for with saga_start.
@@ -31,8 +36,8 @@ type StartRequests interface {
 	ClaimStarts(ctx context.Context, limit, bytes int, lease time.Duration) ([]record.QueuedStart, error)
 	// DropStarts deletes starts whose sagas or dead letters are stored.
 	DropStarts(ctx context.Context, numbers []int64) error
-	// ReturnStarts gives claimed starts back, as if they had not been claimed.
-	ReturnStarts(ctx context.Context, numbers []int64) error
+	// ReturnStarts gives claimed starts back, as if they had not been claimed, but for a pause.
+	ReturnStarts(ctx context.Context, numbers []int64, pause time.Duration) error
 }
 
 // Starts takes in starts by SQL. Every replica may run one. All fields but Logger are required.
@@ -41,8 +46,7 @@ type Starts struct {
 	// Take stores the saga, or a dead letter, and calls settle once: with true after the commit. A repetition leads to the
 	// same saga.
 	Take func(ctx context.Context, start record.QueuedStart, settle func(ok bool))
-	// Waits reports whether a start that was not stored in time has waited for its turn behind others, because its definition is
-	// costly. nil: none has.
+	// Waits reports whether a start waits for its turn behind others, because its definition is costly. nil: none does.
 	Waits  func(start record.QueuedStart) bool
 	Every  time.Duration // between two polls
 	Logger *slog.Logger  // nil: no log
@@ -53,16 +57,22 @@ func (s Starts) Run(ctx context.Context) {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
+	if s.Waits == nil {
+		s.Waits = func(record.QueuedStart) bool { return false }
+	}
+	costly := costlyStarts{Starts: s}
+	defer costly.running.Wait()
 	// Polls come up to a quarter early, so that those of the replicas spread.
 	for wait.For(ctx, s.Every-rand.N(s.Every/4+1)) { //nolint:gosec // spreads polls, keeps no secret
-		for ctx.Err() == nil && s.round(ctx) {
+		costly.waiting = 0
+		for ctx.Err() == nil && s.round(ctx, &costly) {
 			continue
 		}
 	}
 }
 
 // round takes in one batch. It reports whether there may be more.
-func (s Starts) round(ctx context.Context) (more bool) {
+func (s Starts) round(ctx context.Context, costly *costlyStarts) (more bool) {
 	claimed, err := s.Requests.ClaimStarts(ctx, startsAtOnce, startBytes, startLease)
 	if err != nil && ctx.Err() == nil {
 		s.Logger.WarnContext(ctx, "cannot read starts by SQL, will try again", "error", err)
@@ -70,71 +80,82 @@ func (s Starts) round(ctx context.Context) (more bool) {
 	if err != nil || len(claimed) == 0 {
 		return false
 	}
-	stored := s.take(ctx, claimed)
-	if waited := s.returned(ctx, claimed, stored); len(stored)+waited < len(claimed) {
-		s.Logger.WarnContext(ctx, "cannot store starts by SQL, will try again", "starts", len(claimed)-len(stored))
+	waiting, prompt := s.apart(claimed)
+	costly.take(ctx, waiting)
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), startPatience)
+	defer cancel()
+	stored, left := s.take(work, prompt)
+	waited, _ := s.apart(left)
+	costly.giveBack(ctx, waited)
+	if failed := len(left) - len(waited); failed > 0 {
+		s.Logger.WarnContext(ctx, "cannot store starts by SQL, will try again", "starts", failed)
 	}
+	return s.drop(ctx, stored) && len(stored)+len(waiting) > 0
+}
+
+// apart separates the starts that wait for their turn from others.
+func (s Starts) apart(starts []record.QueuedStart) (waiting, prompt []record.QueuedStart) {
+	for _, start := range starts {
+		if s.Waits(start) {
+			waiting = append(waiting, start)
+		} else {
+			prompt = append(prompt, start)
+		}
+	}
+	return waiting, prompt
+}
+
+// drop deletes starts that are stored. It returns false if that failed.
+func (s Starts) drop(ctx context.Context, stored []record.QueuedStart) bool {
 	if len(stored) == 0 {
-		return false
+		return true
 	}
 	dropping, cancel := context.WithTimeout(context.WithoutCancel(ctx), startDropPatience)
 	defer cancel()
-	if err := s.Requests.DropStarts(dropping, stored); err != nil {
+	if err := s.Requests.DropStarts(dropping, numbersOf(stored)); err != nil {
 		s.Logger.WarnContext(ctx, "starts by SQL that are stored will be looked at again", "error", err)
 		return false
 	}
 	return true
 }
 
-// returned gives those starts back that have only waited. A claim counts as a failure otherwise, and each one lasts longer.
-func (s Starts) returned(ctx context.Context, claimed []record.QueuedStart, stored []int64) (count int) {
-	if s.Waits == nil || len(stored) == len(claimed) {
-		return 0
+func numbersOf(starts []record.QueuedStart) []int64 {
+	numbers := make([]int64, len(starts))
+	for i := range starts {
+		numbers[i] = starts[i].Number
 	}
-	var waited []int64
-	for _, start := range claimed {
-		if !slices.Contains(stored, start.Number) && s.Waits(start) {
-			waited = append(waited, start.Number)
-		}
-	}
-	if len(waited) == 0 {
-		return 0
-	}
-	returning, cancel := context.WithTimeout(context.WithoutCancel(ctx), startDropPatience)
-	defer cancel()
-	if err := s.Requests.ReturnStarts(returning, waited); err != nil {
-		s.Logger.WarnContext(ctx, "starts by SQL that wait for their turn are looked at again later", "error", err)
-	}
-	return len(waited)
+	return numbers
 }
 
-// take returns the numbers of the starts that are stored, after all of them are or the time is up.
-func (s Starts) take(ctx context.Context, claimed []record.QueuedStart) (stored []int64) {
-	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), startPatience)
-	settled := make(chan int64, len(claimed)) // room for all: a start that is stored late blocks nothing
+// take returns the starts that are stored and those that are not, after all are settled or work ends.
+func (s Starts) take(work context.Context, starts []record.QueuedStart) (stored, left []record.QueuedStart) {
+	type outcome struct {
+		at int
+		ok bool
+	}
+	settled := make(chan outcome, len(starts)) // room for all: a start that is stored late blocks nothing
 	var taking sync.WaitGroup
 	defer taking.Wait()
-	defer cancel()
-	for _, start := range claimed {
-		taking.Go(func() {
-			s.Take(work, start, func(ok bool) {
-				if ok {
-					settled <- start.Number
-				} else {
-					settled <- 0
-				}
-			})
-		})
+	for i, start := range starts {
+		taking.Go(func() { s.Take(work, start, func(ok bool) { settled <- outcome{i, ok} }) })
 	}
-	for range claimed {
+	done := make([]bool, len(starts))
+	for range starts {
 		select {
-		case number := <-settled:
-			if number > 0 {
-				stored = append(stored, number)
-			}
+		case one := <-settled:
+			done[one.at] = one.ok
 		case <-work.Done():
-			return stored
+		}
+		if work.Err() != nil {
+			break
 		}
 	}
-	return stored
+	for i, start := range starts {
+		if done[i] {
+			stored = append(stored, start)
+		} else {
+			left = append(left, start)
+		}
+	}
+	return stored, left
 }

@@ -20,6 +20,7 @@ type requests struct {
 	mu       sync.Mutex
 	waiting  []record.QueuedStart
 	dropped  []int64
+	pauses   []time.Duration
 	returned []int64
 	failures int // of the next claims
 }
@@ -51,10 +52,10 @@ func (r *requests) DropStarts(_ context.Context, numbers []int64) error {
 	return nil
 }
 
-func (r *requests) ReturnStarts(_ context.Context, numbers []int64) error {
+func (r *requests) ReturnStarts(_ context.Context, numbers []int64, pause time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.returned = append(r.returned, numbers...)
+	r.returned, r.pauses = append(r.returned, numbers...), append(r.pauses, pause)
 	return nil
 }
 
@@ -121,6 +122,40 @@ func TestAStartThatWaitedForItsTurnIsGivenBack(t *testing.T) {
 		assert.Equal(t, []int64{2, 3}, rows.returned)
 		cancel()
 		running.Wait()
+	})
+}
+
+// Starts of other definitions do not wait for them, however many there are.
+func TestAStartDoesNotWaitBehindStartsThatWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rows := &requests{}
+		for number := range int64(1000) {
+			rows.add(number + 1)
+		}
+		rows.add(0, 2000) // SQL may give any number
+		prompt := func(number int64) bool { return number == 0 || number == 2000 }
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			operate.Starts{
+				Requests: rows, Every: time.Second,
+				Take: func(ctx context.Context, start record.QueuedStart, settle func(bool)) {
+					if !prompt(start.Number) {
+						<-ctx.Done()
+					}
+					settle(prompt(start.Number))
+				},
+				Waits: func(start record.QueuedStart) bool { return !prompt(start.Number) },
+			}.Run(ctx)
+		})
+		time.Sleep(1100 * time.Millisecond)
+		assert.Equal(t, []int64{0, 2000}, rows.left())
+		assert.Len(t, rows.returned, 1000-256)
+		assert.Equal(t, 7440*time.Millisecond, slices.Max(rows.pauses), "the more there are, the longer they wait")
+		cancel()
+		running.Wait()
+		assert.Len(t, rows.returned, 1000, "a shutdown does not wait for them")
 	})
 }
 

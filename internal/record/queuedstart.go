@@ -11,5 +11,7 @@ type QueuedStart struct {
 	SagaID         string // that saga_start has returned, unless the idempotency key had a saga
 	IdempotencyKey string // empty: none
 	Body           []byte // that of a start by REST
-	Actor          string // role of the session
+	Actor          string // role of the session, or user of the broker
+	ByMessage      bool   // it came by message, and waits here for its turn
+	TraceParent    string // empty: none
 }

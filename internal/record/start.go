@@ -24,4 +24,5 @@ type StartRequest struct {
 	Actor          string
 	Parent         *saga.Parent // nil: it is not a child
 	Unwound        bool         // of a child that its parent no longer wants: it ends at once, compensated
+	ComesAgain     bool         // it does not wait for its turn behind costly ones, but fails with ErrCostly and comes again
 }

@@ -114,6 +114,7 @@ func (r *Relay) settle(ctx context.Context) {
 			} else {
 				refused = append(refused, again)
 			}
+		case wire.Postponed: // as below, but nothing is wrong
 		default: // its lease expires, and it is claimed and published again
 			unconfirmed++
 		}

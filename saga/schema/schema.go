@@ -125,26 +125,30 @@ type schema struct {
 
 // Check returns what is wrong with a value.
 func (s schema) Check(value json.RawMessage) saga.Faults {
-	found, _ := s.Measure(value)
+	found, _, _ := s.Measure(value, 0)
 	return found
 }
 
 // Measure implements saga.MeteredSchema.
-func (s schema) Measure(value json.RawMessage) (found saga.Faults, work saga.Work) {
+func (s schema) Measure(value json.RawMessage, most saga.Work) (found saga.Faults, work saga.Work, checked bool) {
 	work = saga.Work(len(value)) * decodeWork
 	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
 	if err != nil {
-		return saga.Faults{{Message: "is not valid JSON"}}, work
+		return saga.Faults{{Message: "is not valid JSON"}}, work, true
 	}
 	if s.compiled == nil {
-		return saga.Faults{{Message: s.facts.costly()}}, work
+		return saga.Faults{{Message: s.facts.costly()}}, work, true
 	}
 	cost, affordable := s.facts.cost(s.compiled, decoded)
 	work += saga.Work(cost) * costWork
-	if !affordable {
-		return saga.Faults{{Message: s.facts.costly()}}, work
+	switch {
+	case !affordable:
+		return saga.Faults{{Message: s.facts.costly()}}, work, true
+	case most > 0 && work > most:
+		return nil, work, false
+	default:
+		return faults(s.compiled.Validate(decoded)), work, true
 	}
-	return faults(s.compiled.Validate(decoded)), work
 }
 
 // CompileWork implements saga.MeteredSchema.

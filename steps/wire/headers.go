@@ -17,6 +17,9 @@ const (
 	HeaderTraceParent    = "traceparent"
 )
 
+// HeaderByMessage is set on a start from such a row that came by message before.
+const HeaderByMessage = "saga-start-by-message"
+
 // HeaderStartRequest is the number of the row from which a start by SQL comes.
 const HeaderStartRequest = "saga-start-request"
 

@@ -46,6 +46,7 @@ const (
 	Nacked                      // refused by its queue, for example because it is full
 	NotConfirmed                // sent, but not confirmed in time
 	Refused                     // the broker closed the channel because of this message
+	Postponed                   // of a message between sagas: it waits for its turn, and comes again when its lease ends
 )
 
 // QueueState is the broker's state of one worker queue.

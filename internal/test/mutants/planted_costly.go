@@ -30,8 +30,8 @@ func costlyMutants() []mutant {
 			[]layer{{"rules", []string{"./saga", "-run", "HaveALimitTogether"}}},
 		},
 		{
-			"costly checks that all run at once", "internal/engine/decide_start.go",
-			"if e.costly.lane(def) != nil {", "if e.costly.lane(def) != nil && def == nil {",
+			"costly checks that all run at once", "internal/engine/costly_starts.go",
+			"checks: semaphore.NewWeighted(int64(max(1, runtime.NumCPU()/2)))", "checks: semaphore.NewWeighted(int64(runtime.NumCPU() * 1000))",
 			apart,
 		},
 		{
@@ -50,8 +50,18 @@ func costlyMutants() []mutant {
 			[]layer{{"ranks", []string{"./internal/rabbit", "-run", "GaveAMessageBack"}}},
 		},
 		{
-			"a start from SQL that fails by waiting for its turn", "internal/operate/starts.go",
-			"!slices.Contains(stored, start.Number) && s.Waits(start) {", "!slices.Contains(stored, start.Number) && false {",
+			"starts of callers that keep out those that come again", "internal/engine/costly_starts.go",
+			"room = e.costly.starts.others", "room = e.costly.starts.callers",
+			apart,
+		},
+		{
+			"a start by message that waits for its turn in its queue", "internal/engine/intake.go",
+			"if e.config.QueueStart == nil {", "if e.config.QueueStart != nil {",
+			apart,
+		},
+		{
+			"a start from SQL that fails by waiting for its turn", "internal/operate/starts_costly.go",
+			"c.returned(ctx, left, leastTurnPause)", "_ = left",
 			[]layer{{"starts", []string{"./internal/operate", "-run", "WaitedForItsTurn"}}},
 		},
 		{
