@@ -122,7 +122,10 @@ func TestADatabaseWhoseTriggersRefuseChangesOfSagasIsNotReady(t *testing.T) {
 		err := s.Ping(t.Context())
 		return err != nil && strings.Contains(err.Error(), "no more changes")
 	}, 20*time.Second, 300*time.Millisecond)
+	require.ErrorContains(t, s.TryChange(t.Context(), ids[0]), "no more changes")
 	d.exec(`drop trigger refuse on sagas`)
+	require.NoError(t, s.TryChange(t.Context(), ids[0]))
+	require.NoError(t, s.TryChange(t.Context(), "none"))
 	require.NoError(t, change(ids[1]))
 	require.NoError(t, s.Ping(t.Context()), "and it recovers with a change")
 }

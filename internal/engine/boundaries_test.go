@@ -102,6 +102,15 @@ func unread(in saga.Instance, lacksKey bool) record.StoredSaga {
 	return record.StoredSaga{Instance: in, Unreadable: fault}
 }
 
+func (b *faultyStore) TryChange(_ context.Context, sagaID string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuses == nil {
+		return nil
+	}
+	return b.refuses(record.Batch{SagaIDs: []string{sagaID}})
+}
+
 func (b *faultyStore) Saga(ctx context.Context, id string) (record.StoredSaga, error) {
 	found, err := b.Store.Saga(ctx, id)
 	b.mu.Lock()

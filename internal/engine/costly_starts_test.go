@@ -44,21 +44,27 @@ func (c *crowded) Check(value json.RawMessage) saga.Faults {
 func (c *crowded) Measure(value json.RawMessage, most saga.Work) (saga.Faults, saga.Work, bool) {
 	if most > 0 {
 		c.estimated.Add(1)
+		c.letIn()
 		return nil, c.costs, false
 	}
 	if now := c.inside.Add(1); now > c.most.Load() {
 		c.most.Store(now)
 	}
 	defer c.inside.Add(-1)
-	select { // gives another one the time to come in
-	case c.entered <- struct{}{}:
-	case <-c.entered:
-	case <-time.After(20 * time.Millisecond):
-	}
+	c.letIn()
 	if string(value) == `{"bad":true}` {
 		return saga.Faults{{Message: "is bad"}}, c.costs, true
 	}
 	return nil, c.costs, true
+}
+
+// letIn gives another one the time to come in.
+func (c *crowded) letIn() {
+	select {
+	case c.entered <- struct{}{}:
+	case <-c.entered:
+	case <-time.After(20 * time.Millisecond):
+	}
 }
 
 func checkedBySchema(name string) *saga.Definition {

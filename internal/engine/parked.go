@@ -75,15 +75,19 @@ func (e *Engine) storeAnswers(ctx context.Context) bool {
 	return e.config.Store.Transact(ctx, record.Batch{}, noChanges) == nil
 }
 
-// duePark returns the first request of a parked saga that is due for a retry, or nil. The caller holds l.mu.
+// duePark returns the first request of the parked saga that is due for a retry and was tried longest ago, or nil. The caller holds l.mu.
 func (l *lane) duePark() *request {
 	now := l.engine.config.Now()
+	var next *parkedSaga
 	for _, p := range l.parked {
-		if !now.Before(l.retryAt(p)) {
-			return p.requests[0]
+		if !now.Before(l.retryAt(p)) && (next == nil || p.failed.Before(next.failed)) {
+			next = p
 		}
 	}
-	return nil
+	if next == nil {
+		return nil
+	}
+	return next.requests[0]
 }
 
 // retryAt returns when a parked saga is tried again. The caller holds l.mu.

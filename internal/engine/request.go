@@ -45,7 +45,6 @@ type request struct {
 
 	bytes int // size, set when the request is added to its lane
 
-	probe    bool      // a wake that tries, during an outage, whether changes are stored again
 	measured time.Time // of a wake: the time reached by the clock of this process; zero: unknown
 
 	turnaround time.Duration // of a reply: since the last change of its saga, set when it is decided

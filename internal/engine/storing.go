@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type storing struct {
 	failed    time.Time // the last failure
 	stored    time.Time // when a change was last stored
 	recovered time.Time // when the last outage ended
-	probed    time.Time // when a wake was last let through
+	probed    time.Time // when that was last tried without a change
 }
 
 // fail notes that changes could not be stored, for a reason that need not be theirs.
@@ -67,7 +68,7 @@ func (s *storing) repliesFirst(now time.Time) bool {
 	return s.out() || now.Sub(s.recovered) < repliesFirst
 }
 
-// mayProbe reports whether one wake may try, during an outage, whether changes are stored again. There may be nothing else to store.
+// mayProbe reports whether to try, during an outage, whether changes can be stored again. There may be nothing else to store.
 func (s *storing) mayProbe(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,10 +106,24 @@ func (e *Engine) noteFailed(requests []*request) {
 	}
 }
 
-// waitsForReplies reports whether the request is a wake that waits for replies after an outage.
+// probe finds out, during an outage, whether changes can be stored again. A wake must not: it is what waits for the replies.
+func (e *Engine) probe(ctx context.Context, sagaID string) {
+	if !e.storing.mayProbe(e.config.Now()) {
+		return
+	}
+	ctx, cancel := e.config.Within(ctx, wakeAgain)
+	defer cancel()
+	if e.config.Store.TryChange(ctx, sagaID) == nil {
+		e.storing.succeed(e.config.Now())
+	} else {
+		e.storing.fail(e.config.Now())
+	}
+}
+
+// waitsForReplies reports whether the request is a wake, which waits for replies after an outage.
 func (r *request) waitsForReplies() bool {
 	_, wakes := r.cause.(saga.Wake)
-	return wakes && !r.probe
+	return wakes
 }
 
 // splitWakes takes the wakes that wait for replies out of requests.

@@ -137,13 +137,12 @@ func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
 	if e.costly.awaits(sagaID) {
 		return // what waits there sets the next timer
 	}
-	now := e.config.Now()
-	probe := e.storing.mayProbe(now)
-	if !probe && e.storing.repliesFirst(now) {
+	if e.storing.repliesFirst(e.config.Now()) {
+		e.probe(ctx, sagaID)
 		e.timers.postpone(sagaID, wakeAgain)
 		return
 	}
-	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, probe: probe, measured: measured, done: func(a answer) {
+	r := &request{kind: applyEvent, sagaID: sagaID, cause: saga.Wake{}, measured: measured, done: func(a answer) {
 		switch {
 		case errors.Is(a.err, record.ErrUnreadable):
 			e.setAside(sagaID, a.err)

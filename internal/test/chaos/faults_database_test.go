@@ -18,6 +18,11 @@ func databaseFaults() []scenario {
 	return []scenario{
 		{number: 64, name: "the database answers with errors of every class", short: true, inject: answerWithErrors, arrange: throughPostgresPeer},
 		{number: 65, name: "the database rejects writes, as after a demotion", inject: demote, arrange: throughPostgresPeer, storeAway: true},
+		{
+			number: 78, name: "changes of sagas are refused, and starts are not", short: true, inject: refuseChanges, verify: noneIsCompensated,
+			// After it, timers wait for the replies.
+			storeAway: true, expect: limits{late: 6 * time.Second},
+		},
 	}
 }
 
@@ -101,4 +106,31 @@ func demote(fx *fixture) int {
 	fx.ready()
 	whole()
 	return int(refused.Load())
+}
+
+// refuseChanges lets a trigger refuse changes of sagas, as a full disk or a lost right does. Workers answer meanwhile, and the time of
+// their attempts runs out.
+func refuseChanges(fx *fixture) int {
+	whole := fx.broken()
+	change := func(statement string) {
+		_, err := fx.sql.Exec(fx.t.Context(), statement)
+		require.NoError(fx.t, err)
+	}
+	change(`create function refuse_changes() returns trigger language plpgsql as
+			$$ begin raise exception 'no space left' using errcode = '53100'; end $$;
+		create trigger refuse_changes before update on sagas for each row execute function refuse_changes()`)
+	fx.await(15*time.Second, "replicas that can change no saga should not be ready", func() bool {
+		status, err := fx.anyAPI(0).call(http.MethodGet, "/readyz", "", nil, nil)
+		return err == nil && status == http.StatusServiceUnavailable
+	})
+	fx.let(lasting(40*time.Second, 12*time.Second))
+	change(`drop trigger refuse_changes on sagas`)
+	fx.ready()
+	whole()
+	return 1
+}
+
+// noneIsCompensated reports the sagas that the fault alone turned around: each of their commands was answered.
+func noneIsCompensated(fx *fixture, e evidence) []string {
+	return unequal("sagas that the fault turned around", fx.unscripted(e), 0)
 }

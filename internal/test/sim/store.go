@@ -71,6 +71,12 @@ func (s *Store) Transact(
 	return err
 }
 
+// TryChange implements engine.Store.
+func (s *Store) TryChange(ctx context.Context, sagaID string) error {
+	_, err := over(s.Line, func() (struct{}, error) { return struct{}{}, s.Store.TryChange(ctx, sagaID) })
+	return err
+}
+
 // Due implements engine.Store.
 func (s *Store) Due(
 	ctx context.Context, grace time.Duration, after record.DueSaga, limit int,
