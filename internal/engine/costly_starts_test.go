@@ -67,8 +67,8 @@ func (c *crowded) letIn() {
 	}
 }
 
-func checkedBySchema(name string) *saga.Definition {
-	return saga.New(name).DataSchema(json.RawMessage(`{}`)).Step("reserve", "stock.reserve").MustBuild()
+func checkedBySchema() *saga.Definition {
+	return saga.New("checked").DataSchema(json.RawMessage(`{}`)).Step("reserve", "stock.reserve").MustBuild()
 }
 
 // The first estimate shows that a definition is costly: the starts at the same time are not checked in the goroutines of their callers.
@@ -76,7 +76,7 @@ func TestFewCostlyChecksOfStartsRunAtATime(t *testing.T) {
 	t.Parallel()
 	b := newFaultyStore(t, memory.Config{})
 	c := newCrowded(100 * time.Millisecond)
-	e, _ := b.started(t, engine.Config{Compiler: c}, checkedBySchema("checked"), 0)
+	e, _ := b.started(t, engine.Config{Compiler: c}, checkedBySchema(), 0)
 	var starts sync.WaitGroup
 	for range 16 {
 		starts.Go(func() {
@@ -98,7 +98,7 @@ func TestFewCostlyChecksOfStartsRunAtATime(t *testing.T) {
 func TestCostlyDataThatDoesNotMatchIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newFaultyStore(t, memory.Config{})
-	e, _ := b.started(t, engine.Config{Compiler: newCrowded(time.Second)}, checkedBySchema("checked"), 0)
+	e, _ := b.started(t, engine.Config{Compiler: newCrowded(time.Second)}, checkedBySchema(), 0)
 	bad := record.StartRequest{Definition: "checked", Data: json.RawMessage(`{"bad":true}`)}
 	for range 2 {
 		_, _, err := e.Start(t.Context(), bad)
@@ -121,7 +121,7 @@ func TestACostlyStartThatComesAgainDoesNotWaitForRoom(t *testing.T) {
 	t.Parallel()
 	b := newFaultyStore(t, memory.Config{})
 	e := idle(b, engine.Config{Compiler: newCrowded(time.Second)})
-	_, _, err := e.RegisterDefinition(t.Context(), checkedBySchema("checked"))
+	_, _, err := e.RegisterDefinition(t.Context(), checkedBySchema())
 	require.NoError(t, err)
 	again := record.StartRequest{Definition: "checked", ComesAgain: true}
 	waiting := make(chan error, 2)
@@ -151,7 +151,7 @@ func TestACostlyStartByMessageThatFindsNoRoomWaitsInTheStore(t *testing.T) {
 		queued <- start
 		return nil
 	}})
-	_, _, err := e.RegisterDefinition(t.Context(), checkedBySchema("checked"))
+	_, _, err := e.RegisterDefinition(t.Context(), checkedBySchema())
 	require.NoError(t, err)
 	decode := func(wire.Message) (record.StartRequest, error) {
 		return record.StartRequest{Definition: "checked"}, nil

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func impatient() *saga.Definition {
 func (b *faultyStore) sent(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		backlog, err := b.Store.Backlog(t.Context())
+		backlog, err := b.Backlog(t.Context())
 		require.NoError(t, err)
 		return backlog.OutboxPending == 0
 	}, 5*time.Second, 5*time.Millisecond)
@@ -126,10 +127,8 @@ func TestASagaThatCannotBeStoredDelaysNoTimers(t *testing.T) {
 	b.sent(t)
 	b.with(func() {
 		b.refuses = func(batch record.Batch) error {
-			for _, id := range batch.SagaIDs {
-				if id == ids[0] {
-					return errNoRights
-				}
+			if slices.Contains(batch.SagaIDs, ids[0]) {
+				return errNoRights
 			}
 			return nil
 		}

@@ -40,6 +40,8 @@ func mutants() []mutant {
 	all = append(all, damageMutants()...)
 	all = append(all, placeMutants()...)
 	all = append(all, costlyMutants()...)
+	all = append(all, costlyStartMutants()...)
+	all = append(all, outageMutants()...)
 	all = append(all, familyMutants()...)
 	all = append(all, eventMutants()...)
 	all = append(all, rewindMutants()...)

@@ -30,11 +30,6 @@ func costlyMutants() []mutant {
 			[]layer{{"rules", []string{"./saga", "-run", "HaveALimitTogether"}}},
 		},
 		{
-			"costly checks that all run at once", "internal/engine/costly_starts.go",
-			"checks: semaphore.NewWeighted(int64(max(1, runtime.NumCPU()/2)))", "checks: semaphore.NewWeighted(int64(runtime.NumCPU() * 1000))",
-			apart,
-		},
-		{
 			"held commands that hide those that are out", "store/queues.go",
 			"from outbox o where o.held_rank is not null) c", "from outbox o where o.held_rank < -1) c",
 			[]layer{{"places", []string{"./store", "-run", "HideNoneThatAreOut"}}},
@@ -48,21 +43,6 @@ func costlyMutants() []mutant {
 			"a reply that comes back to the replica that gave it back", "internal/rabbit/ranks.go",
 			"return r != nil && givenBack && priority > lowestPriority", "return false",
 			[]layer{{"ranks", []string{"./internal/rabbit", "-run", "GaveAMessageBack"}}},
-		},
-		{
-			"starts of callers that keep out those that come again", "internal/engine/costly_starts.go",
-			"room = e.costly.starts.others", "room = e.costly.starts.callers",
-			apart,
-		},
-		{
-			"a start by message that waits for its turn in its queue", "internal/engine/intake.go",
-			"if e.config.QueueStart == nil {", "if e.config.QueueStart != nil {",
-			apart,
-		},
-		{
-			"a start from SQL that fails by waiting for its turn", "internal/operate/starts_costly.go",
-			"c.returned(ctx, left, leastTurnPause)", "_ = left",
-			[]layer{{"starts", []string{"./internal/operate", "-run", "WaitedForItsTurn"}}},
 		},
 		{
 			"a start that a trigger leaves out, acknowledged", "store/write.go",

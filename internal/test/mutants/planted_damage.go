@@ -7,21 +7,6 @@ func damageMutants() []mutant {
 	keys := []layer{{"rows that no key opens", []string{"./store", "-run", "NoKeyOpens|AmongThePayloadKeys|LacksAKey"}}}
 	return []mutant{
 		{
-			"timers before the replies that waited for the store", "internal/engine/storing.go",
-			"return s.out() || now.Sub(s.recovered) < repliesFirst", "return s.out() && now.Before(s.recovered)",
-			[]layer{{"outages", []string{"./internal/engine", "-run", "RepliesThatWaited"}}},
-		},
-		{
-			"a saga that alone cannot be stored, taken for an outage", "store/writefaults.go",
-			`saga == "" || !f.sagas[saga] && `, "",
-			[]layer{{"readiness", []string{"./store", "-run", "TriggersRefuseChanges"}}},
-		},
-		{
-			"a reply that was refused, not shown with its command", "store/commandletters.go",
-			"reason in ('malformed_reply',", "reason in ('none',",
-			[]layer{{"dead letters", []string{"./store", "-run", "Suite/dead_letters"}}},
-		},
-		{
 			"an entry with a NUL that reaches Postgres", "store/auditdamage.go",
 			"strings.ContainsRune(e.Actor+", "false && strings.ContainsRune(e.Actor+", log,
 		},
