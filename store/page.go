@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -50,4 +51,11 @@ func sizeOf(columns ...string) string {
 			else coalesce(pg_column_size(COLUMN), 0) end`, "COLUMN", column)
 	}
 	return strings.Join(sizes, " + ")
+}
+
+// readableSize returns SQL that is true if the text of a JSON column has at most so many bytes. What is larger while it is compressed is not
+// decompressed for it.
+func readableSize(column string, most int) string {
+	return strings.NewReplacer("COLUMN", column, "MOST", strconv.Itoa(most)).Replace(
+		`case when pg_column_size(COLUMN) > MOST then false when pg_column_size(COLUMN) > 1000 then octet_length(COLUMN::text) <= MOST else true end`)
 }
