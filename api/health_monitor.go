@@ -113,13 +113,14 @@ func (m *Monitor) look(ctx context.Context) {
 	defer cancel()
 	checks := make(map[string]string)
 	var parts sync.WaitGroup
-	database, queues := checkUnknown, checkUnknown
-	parts.Go(func() { database = reachable(m.config.Reads.Ping(limited)) })
+	var database error
+	queues := checkUnknown
+	parts.Go(func() { database = m.config.Reads.Ping(limited) })
 	if m.config.MaxQueueDepth > 0 {
 		parts.Go(func() { queues = m.queuesKept(limited) })
 	}
 	parts.Wait()
-	checks["broker"], checks["database"] = reachable(m.config.Broker.Ready()), database
+	checks["broker"], checks["database"] = reachable(m.config.Broker.Ready()), reachable(database)
 	if m.config.MaxQueueDepth > 0 {
 		checks["queues"] = queues
 	}
@@ -132,6 +133,9 @@ func (m *Monitor) look(ctx context.Context) {
 	m.gauges.checked(checks, m.deadLettering())
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	if database != nil && m.checks["database"] != checks["database"] {
+		m.config.Logger.Warn("the database is not ready", "check", checks["database"], "error", database)
+	}
 	m.checks, m.lookAt = checks, time.Now()
 }
 

@@ -271,16 +271,22 @@ func (publicError) Error() string { return "dial tcp 10.1.2.3" }
 
 func (publicError) Public() string { return "the prefix belongs to another installation" }
 
+type readOnly struct{ publicError }
+
+func (readOnly) Public() string { return "the database is read-only" }
+
 func TestReadinessSaysWhatMayBePublic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reads, broker := newCounted(t)
 		broker.ready = fmt.Errorf("10.1.2.3: %w", publicError{})
+		reads.ping = func(context.Context) error { return fmt.Errorf("10.1.2.3: %w", readOnly{}) }
 		handler, stop := watched(t, reads, broker, 0)
 		defer stop()
 		status, body := probe(handler, "/readyz")
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		assert.Contains(t, body, `"broker":"the prefix belongs to another installation"`)
+		assert.Contains(t, body, `"database":"the database is read-only"`)
 		assert.NotContains(t, body, "10.1.2.3")
 	})
 }

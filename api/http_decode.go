@@ -153,6 +153,8 @@ func kindOf(member reflect.StructField) string {
 	}
 	least, most := member.Tag.Get("minimum"), member.Tag.Get("maximum")
 	switch {
+	case kind.Kind() == reflect.String && member.Tag.Get("minLength") != "":
+		return "a string that is not empty"
 	case kind.Kind() == reflect.String:
 		return "a string"
 	case kind.Kind() == reflect.Struct:

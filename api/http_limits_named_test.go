@@ -23,6 +23,7 @@ func TestRefusalsNameTheLimit(t *testing.T) {
 		`"deadline":"0s"`:                               durations,
 		`"deadline":"` + strings.Repeat("9", 30) + `h"`: durations,
 		`"deadline":"8761h"`:                            "must be 1ms to 8760h0m0s",
+		`"key":""`:                                      "must be a string that is not empty",
 		`"key":"` + strings.Repeat("k", 129) + `"`:      "must be at most 128 printable characters",
 	} {
 		assert.Equal(t, message, named(o.post("/v1/sagas", `{"definition":"order",`+body+`}`), "invalid_field"), body)

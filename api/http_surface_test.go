@@ -332,6 +332,11 @@ func TestAStartByMessageRequiresAMessageID(t *testing.T) {
 	_, err = api.DecodeStartMessage(message, time.Now())
 	require.NoError(t, err, "as in replies, a byte order mark does not matter")
 
+	message.Body = []byte(`{"definition":"order","key":""}`)
+	_, err = api.DecodeStartMessage(message, time.Now())
+	require.ErrorContains(t, err, "/key: must be a string that is not empty")
+	message.Body = []byte(`{"definition":"order"}`)
+
 	for _, id := range []string{"", "\xff", "\ufffd", "a\nb", strings.Repeat("k", 256)} {
 		message.MessageID = id
 		_, err = api.DecodeStartMessage(message, time.Now())

@@ -73,6 +73,7 @@ func TestAStartIsRefused(t *testing.T) {
 		"no time":              {`{"definition":"order","start_at":"tomorrow"}`, 422, "invalid_field", "/start_at"},
 		"too far ahead":        {`{"definition":"order","start_at":"9999-01-01T00:00:00Z"}`, 422, "invalid_field", "/start_at"},
 		"a key too long":       {`{"definition":"order","key":"` + strings.Repeat("k", 129) + `"}`, 422, "invalid_field", "/key"},
+		"an empty key":         {`{"definition":"order","key":""}`, 422, "invalid_field", "/key"},
 		"a key not to be seen": {`{"definition":"order","key":"a\u202eb"}`, 422, "invalid_field", "/key"},
 		"too many labels":      {`{"definition":"order","labels":{` + labels + `}}`, 422, "invalid_field", "/labels"},
 		"a label with =":       {`{"definition":"order","labels":{"a=b":"c"}}`, 422, "invalid_field", "/labels"},

@@ -139,7 +139,12 @@ func (s *service) testWebhook(ctx context.Context, input *webhookInput) (*webhoo
 	limited, cancel := context.WithTimeout(ctx, webhookTestTimeout)
 	defer cancel()
 	output := &webhookTestOutput{Body: resource.WebhookTest{Delivered: true}}
-	if err := s.SendWebhook(limited, delivery); err != nil {
+	if hook.URLTooLong {
+		err = record.ErrURLTooLong
+	} else {
+		err = s.SendWebhook(limited, delivery)
+	}
+	if err != nil {
 		output.Body = resource.WebhookTest{Error: resource.Text(err.Error())}
 	}
 	return output, nil

@@ -10,7 +10,8 @@ import (
 // Limits of a stored definition, far above those of any version: they bound what it takes to read one that was changed by hand.
 const (
 	maxStoredSteps = 500
-	maxStoredBytes = 4 << 20
+	// MaxStoredBytes is the largest stored definition that ReadDefinition reads.
+	MaxStoredBytes = 4 << 20
 )
 
 // maxStoredName is the longest name of a command or queue that an AMQP message can carry, in bytes.
@@ -50,8 +51,8 @@ func (d *Definition) later() bool {
 // members and the limits of ParseDefinition. It refuses only what the core cannot run, such as a step without a command
 // or a cycle. The error is of type Faults.
 func ReadDefinition(name string, version int, body []byte) (*Definition, error) {
-	if len(body) > maxStoredBytes {
-		return nil, Faults{{Message: fmt.Sprintf("of %d bytes is larger than %d", len(body), maxStoredBytes)}}
+	if len(body) > MaxStoredBytes {
+		return nil, Faults{{Message: fmt.Sprintf("of %d bytes is larger than %d", len(body), MaxStoredBytes)}}
 	}
 	var wrapped storedLater
 	if json.Unmarshal(body, &wrapped) == nil && wrapped.Definition != nil {

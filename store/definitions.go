@@ -8,15 +8,12 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
 	"github.com/saga-orchestrator/orchestrator/saga"
 )
-
-const definitionColumns = `d.name, d.version, d.body, d.created_at`
 
 // PutDefinition registers a definition as the next version and returns true, unless the latest version is the same.
 func (s *Store) PutDefinition(ctx context.Context, d *saga.Definition) (record.RegisteredDefinition, bool, error) {
@@ -66,7 +63,7 @@ func (s *Store) putDefinition(ctx context.Context, tx pgx.Tx, d *saga.Definition
 		return none, false, fmt.Errorf("encode: %w", err)
 	}
 	rows, err := tx.Query(ctx, `insert into definitions as d (name, version, hash, body, queues, created_at)
-		values ($1, $2, $3, $4::text::json, $5, clock_timestamp()) returning `+definitionColumns,
+		values ($1, $2, $3, $4::text::json, $5, clock_timestamp()) returning `+definitionColumns(),
 		d.Name, version, hash[:], string(body), d.Queues())
 	if err != nil {
 		return none, false, err
@@ -90,7 +87,7 @@ func (s *Store) DefinitionVersion(ctx context.Context, name string, version int)
 	if !storable(name) || !storableVersion(version) {
 		return record.RegisteredDefinition{}, fmt.Errorf("read a definition: %w", record.ErrDefinitionNotFound)
 	}
-	found, err := oneDefinition(ctx, s.pool, `select `+definitionColumns+` from definitions d
+	found, err := oneDefinition(ctx, s.pool, `select `+definitionColumns()+` from definitions d
 		where d.name = $1 and d.version = $2`, name, version)
 	if err != nil {
 		return found, fmt.Errorf("read definition %s version %d: %w", name, version, err)
@@ -124,7 +121,7 @@ func (s *Store) Definitions(
 			select (select d.name from definitions d where d.name > n.name order by d.name limit 1) from names n
 			where n.name is not null
 		)
-		select `+definitionColumns+` from (select name from names
+		select `+definitionColumns()+` from (select name from names
 			where name is not null and ($3::text[] is null or name = any($3)) limit $2) n cross join lateral (
 			select * from definitions d where d.name = n.name order by d.version desc limit 1) d
 		order by n.name`, page.After, []string(page.Scope))
@@ -151,7 +148,7 @@ func (s *Store) DefinitionVersions(
 			return nil, "", fmt.Errorf("list the versions of definition %s: %w", name, record.ErrPageNotFound)
 		}
 	}
-	found, next, err = s.listDefinitions(ctx, page, definitionVersion, `select `+definitionColumns+` from definitions d
+	found, next, err = s.listDefinitions(ctx, page, definitionVersion, `select `+definitionColumns()+` from definitions d
 		where d.name = $1 and d.version < $3 order by d.version desc limit $2`, name, before)
 	if err == nil && len(found) == 0 && page.After == "" {
 		err = record.ErrDefinitionNotFound
@@ -193,53 +190,6 @@ func (s *Store) Queues(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list worker queues: %w", err)
 	}
 	return queues, nil
-}
-
-// queryer is implemented by pools and transactions.
-type queryer interface {
-	Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error)
-}
-
-func latestDefinition(ctx context.Context, q queryer, name string) (record.RegisteredDefinition, error) {
-	return oneDefinition(ctx, q, `select `+definitionColumns+` from definitions d where d.name = $1
-		order by d.version desc limit 1`, name)
-}
-
-func oneDefinition(ctx context.Context, q queryer, statement string, args ...any) (record.RegisteredDefinition, error) {
-	rows, err := q.Query(ctx, statement, args...)
-	if err != nil {
-		return record.RegisteredDefinition{}, err
-	}
-	found := record.RegisteredDefinition{Unreadable: record.ErrDefinitionNotFound}
-	err = readRows(rows, (*definitionRow).columns, func(row *definitionRow, fault error) { found = row.registered(fault) })
-	if err = cmp.Or(err, found.Unreadable); err != nil {
-		return record.RegisteredDefinition{}, err
-	}
-	return found, nil
-}
-
-// definitionRow is a row of definitionColumns.
-type definitionRow struct {
-	name      string
-	version   int
-	body      []byte
-	createdAt time.Time
-}
-
-func (r *definitionRow) columns() []any { return []any{&r.name, &r.version, &r.body, &r.createdAt} }
-
-func (r *definitionRow) registered(fault error) record.RegisteredDefinition {
-	d, err := saga.ReadDefinition(r.name, r.version, r.body)
-	fault = cmp.Or(fault, err)
-	if !shown(r.createdAt) {
-		fault, r.createdAt = cmp.Or(fault, errOutOfRange), time.Time{}
-	}
-	registered := record.RegisteredDefinition{Definition: d, CreatedAt: r.createdAt.UTC()}
-	if fault != nil {
-		registered.Definition = &saga.Definition{Name: r.name, Version: r.version}
-		registered.Unreadable = unreadable(fmt.Sprintf("definition %s version %d", r.name, r.version), fault)
-	}
-	return registered
 }
 
 func nextVersion(ctx context.Context, tx pgx.Tx, name string) (int, error) {

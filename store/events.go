@@ -21,8 +21,23 @@ const (
 			($6::text[])[1], ($7::text[])[1]::json on conflict do nothing`
 
 	// nextEvents reads in the order of the key. A saga's earlier event was committed before its later one, and its time is
-	// not later, so no page has the later one without the earlier one.
-	nextEvents = `select at, subject, seq, type, definition, data, ctid::text from events where sink = $1 order by at, subject, seq limit $2`
+	// not later, so no page has the later one without the earlier one. It asks for sizes first, so that data which is too large is
+	// not loaded, and ends the page after its bytes; the first row is always in it.
+	nextEvents = `select e.at, e.subject, e.seq, e.type, e.definition, case when e.size <= $5 then e.data end, e.place, e.size
+		from (select n.*, sum(octet_length(n.subject) + case when n.size <= $5 then n.size else 0 end) over w as total, row_number() over w as number
+			from (select at, subject, seq, case when octet_length(type) > 1000 then left(type, 250) else type end as type,
+				case when octet_length(definition) > 1000 then left(definition, 250) else definition end as definition,
+				data, ` + eventSize + ` as size, ctid::text as place
+				from events where sink = $1 and subject <> all($3::text[]) order by at, subject, seq limit $2) n
+			window w as (order by n.at, n.subject, n.seq rows unbounded preceding)) e
+		where e.total <= $4::bigint or e.number = 1`
+
+	// eventSize is the size of the data. What is large even while it is compressed is not decompressed for it.
+	eventSize = `case when pg_column_size(data) > $5 then pg_column_size(data) when pg_column_size(data) > 1000 then octet_length(data::text)
+		else pg_column_size(data) end`
+
+	// maxEventBytes is far more than the program stores, and what the default settings of every sink take.
+	maxEventBytes = 512 << 10
 
 	// deleteEvents finds rows by their place in the table, at an eighth of the cost of the index. A row never changes; one that
 	// was moved since stays, and is published again. The empty text keeps the planner from the index: as long as its statistics
@@ -64,31 +79,48 @@ func (s *Store) queueEvents(b *pgx.Batch, events []record.Event) {
 // unreadableEvent is the data of an event whose own cannot be read. So it holds up no other, and its subscribers see that there was one.
 const unreadableEvent = `{"unreadable": "the data of this event cannot be read"}`
 
-// NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
-func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int) (found []record.Event, err error) {
-	rows, err := s.pool.Query(ctx, nextEvents, sink, limit)
+// NextEvents returns up to limit events that a sink has not taken, and not more than record.EventPageBytes unless the first one is larger.
+// It leaves out those of the excepted subjects. Those of one subject are in their order.
+func (s *Store) NextEvents(ctx context.Context, sink record.Sink, limit int, except ...string) (found []record.Event, err error) {
+	if except == nil {
+		except = []string{}
+	}
+	rows, err := s.pool.Query(ctx, nextEvents, sink, limit, except, record.EventPageBytes, maxEventBytes)
 	if err == nil {
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e record.Event, err error) {
+			var size int
 			e.Sink = sink
-			err = row.Scan(timeInto{&e.At}, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place)
+			err = row.Scan(timeInto{&e.At}, &e.Subject, &e.Seq, &e.Type, &e.Definition, (*[]byte)(&e.Data), &e.Place, &size)
+			if size > maxEventBytes {
+				e.Unreadable = fmt.Errorf("data of %d bytes or more, the limit is %d", size, maxEventBytes)
+			}
 			return e, err
 		})
 	}
 	lacking := sync.OnceValue(func() error { return s.lackedKeys(ctx, s.pool) })
 	for i := 0; i < len(found) && err == nil; i++ {
-		e := &found[i]
-		plain, sealed := s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
-		if sealed != nil {
-			plain, err = []byte(unreadableEvent), lacking()
-		} else if checkNesting(plain) != nil {
-			plain = []byte(unreadableEvent)
-		}
-		e.Data = plain
+		err = s.openEvent(&found[i], lacking)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the events for %s: %w", sink, err)
 	}
 	return found, nil
+}
+
+// openEvent decrypts the data of an event, or replaces it.
+func (s *Store) openEvent(e *record.Event, lacking func() error) (err error) {
+	if e.Unreadable == nil {
+		plain, sealed := s.keys.OpenJSON(e.Subject, eventPlace(e.Seq), e.Data)
+		if e.Data, e.Unreadable = plain, sealed; sealed != nil {
+			err = lacking()
+		} else {
+			e.Unreadable = checkNesting(plain)
+		}
+	}
+	if e.Unreadable != nil {
+		e.Data = []byte(unreadableEvent)
+	}
+	return err
 }
 
 // ForgetEvents deletes events that a sink has taken.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -50,4 +51,17 @@ func sizeOf(columns ...string) string {
 			else coalesce(pg_column_size(COLUMN), 0) end`, "COLUMN", column)
 	}
 	return strings.Join(sizes, " + ")
+}
+
+// readableSize returns SQL that is true if the text of a JSON column has at most so many bytes. What is larger while it is compressed is not
+// decompressed for it.
+func readableSize(column string, most int) string {
+	return strings.NewReplacer("COLUMN", column, "MOST", strconv.Itoa(most)).Replace(
+		`case when pg_column_size(COLUMN) > MOST then false when pg_column_size(COLUMN) > 1000 then octet_length(COLUMN::text) <= MOST else true end`)
+}
+
+// boundedText returns SQL for a text, cut to its beginning if it has more bytes.
+func boundedText(column string, most int) string {
+	return strings.NewReplacer("COLUMN", column, "MOST", strconv.Itoa(most), "SHOWN", strconv.Itoa(most/4)).Replace( // 4 bytes a character at most
+		`case when octet_length(COLUMN) > MOST then left(COLUMN, SHOWN) || '…' else COLUMN end`)
 }

@@ -71,7 +71,7 @@ func inTime(from, after, timeout string) string {
 
 // ofSteps is the SQL of an array with an expression for each step of definition d; null if the body cannot be read.
 func ofSteps(expression string) string {
-	return `case when not ` + sound("d.body") + ` then null when json_typeof(` + storedSteps + `) = 'array' then array(select ` + expression + `
+	return `case when not ` + readableSize("d.body", saga.MaxStoredBytes) + ` then null when not ` + sound("d.body") + ` then null when json_typeof(` + storedSteps + `) = 'array' then array(select ` + expression + `
 			from json_array_elements(` + storedSteps + `) with ordinality as step (state, position) order by step.position) end`
 }
 

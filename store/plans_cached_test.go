@@ -42,8 +42,10 @@ func staleCases(rows int) map[string]staleCase {
 		"deliveries": {
 			claimDeliveries, `insert into webhooks (name, url, events, secret) values ('hook', '', '{saga.stuck}', decode(repeat('00', 32), 'hex'));
 			insert into webhook_deliveries (webhook, event_id, type, body) select 'hook', 'e' || n, 't', '' from generate_series(1, $1) n`,
-			`'{hook}', '{100}', '1 m'`, 800,
+			`'{hook}', '{100}', '1 m', 8192`, 800,
 		},
+		"events": {nextEvents, `insert into events (sink, at, subject, seq, type, definition, data)
+			select 'amqp', now(), 's' || n, n, 'saga.started', 'order', '{}' from generate_series(1, $1) n`, `'amqp', 100, '{}', 8388608, 524288`, 500},
 		"targets of bulk actions that are over": {expireBulkItems, fmt.Sprintf(bulk, "completed", "now() - interval '1 h'"), `'1 m', 100`, 500},
 		"results of bulk actions": {
 			storeResults, fmt.Sprintf(bulk, "running", "null"),

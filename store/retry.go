@@ -29,11 +29,14 @@ const (
 	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
 	readOnlyTransaction  = "25006"
+	lockNotAvailable     = "55P03"
 	queryCanceled        = "57014"
 	notNullViolation     = "23502"
 	checkViolation       = "23514"
-	duplicateTable       = "42P07"
-	duplicateObject      = "42710"
+	// insufficientPrivilege is also the code of a row that a policy refuses.
+	insufficientPrivilege = "42501"
+	duplicateTable        = "42P07"
+	duplicateObject       = "42710"
 )
 
 // errVanished means that a conflicting row was gone when it was read.

@@ -184,13 +184,14 @@ func (s *Store) Ping(ctx context.Context) error {
 		err = s.checkTables(ctx)
 	}
 	if err == nil {
-		err = s.checkWritable(ctx)
+		err = s.lackedRights(ctx, s.checkWritable(ctx))
 	}
 	if err == nil {
-		err = cmp.Or(s.starts.check(time.Now()), s.changed.check(time.Now()))
+		now := time.Now()
+		err = cmp.Or(objection(obstacleStarts, s.starts.check(now)), objection(obstacleChanges, s.changed.check(now)))
 	}
 	if err != nil {
-		return fmt.Errorf("ping the database: %w", err)
+		return fmt.Errorf("ping the database: %w", obstacleOf(err))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,19 +57,30 @@ func (s *Store) PutWebhook(ctx context.Context, hook record.Webhook, otherwise [
 	return kept, created, nil
 }
 
-const webhookColumns = `w.name, coalesce(w.url, ''), array(select e from unnest(w.events) e where e is not null), w.secret, w.created_at, w.updated_at, w.last_at,
-	coalesce(w.last_error, ''),
-	(select count(*) from webhook_deliveries d where d.webhook = w.name),
-	(select min(d.created_at) filter (where d.created_at` + usable + `) from webhook_deliveries d where d.webhook = w.name)`
+// Bounds of what SQL may have stored of a webhook, in bytes. A longer text is cut, and no delivery goes to a longer URL.
+const (
+	maxStoredURL   = 8 << 10
+	maxStoredError = 4 << 10
+)
+
+// storedEvents are the types of events of a webhook w, without what cannot be one.
+const storedEvents = `array(select e from unnest(w.events) e where octet_length(e) <= 100 limit 1000)`
+
+func webhookColumns() string {
+	return `w.name, coalesce(` + boundedText("w.url", maxStoredURL) + `, ''), coalesce(octet_length(w.url) > ` + strconv.Itoa(maxStoredURL) + `, false),
+		` + storedEvents + `, w.secret, w.created_at, w.updated_at, w.last_at, coalesce(` + boundedText("w.last_error", maxStoredError) + `, ''),
+		(select count(*) from webhook_deliveries d where d.webhook = w.name),
+		(select min(d.created_at) filter (where d.created_at` + usable + `) from webhook_deliveries d where d.webhook = w.name)`
+}
 
 func scanWebhook(row pgx.CollectableRow) (w record.Webhook, err error) {
-	err = row.Scan(&w.Name, &w.URL, &w.Events, &w.Secret, timeInto{&w.CreatedAt}, timeInto{&w.UpdatedAt}, timeInto{&w.LastAt}, &w.LastError,
+	err = row.Scan(&w.Name, &w.URL, &w.URLTooLong, &w.Events, &w.Secret, timeInto{&w.CreatedAt}, timeInto{&w.UpdatedAt}, timeInto{&w.LastAt}, &w.LastError,
 		&w.Waiting, timeInto{&w.Oldest})
 	return w, err
 }
 
 func webhook(ctx context.Context, q queryer, name string) (record.Webhook, error) {
-	rows, err := q.Query(ctx, `select `+webhookColumns+` from webhooks w where w.name = $1`, name)
+	rows, err := q.Query(ctx, `select `+webhookColumns()+` from webhooks w where w.name = $1`, name)
 	if err != nil {
 		return record.Webhook{}, err
 	}
@@ -93,14 +106,20 @@ func (s *Store) Webhook(ctx context.Context, name string) (found record.Webhook,
 	return found, nil
 }
 
-// Webhooks returns all webhooks by name.
+// Webhooks returns all webhooks by name. The list ends at record.PageBytes: SQL can store any number of them.
 func (s *Store) Webhooks(ctx context.Context) (found []record.Webhook, err error) {
 	err = s.look(ctx, func(ctx context.Context, q queryer) error {
-		rows, err := q.Query(ctx, `select `+webhookColumns+` from webhooks w order by w.name`)
+		rows, err := q.Query(ctx, `select `+webhookColumns()+` from webhooks w order by w.name`)
 		if err != nil {
 			return err
 		}
-		found, err = pgx.CollectRows(rows, scanWebhook)
+		cut := newPageCut[record.Webhook](record.Page{})
+		_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (none struct{}, err error) {
+			w, err := scanWebhook(row)
+			cut.add(w, len(w.Name)+len(w.URL)+len(w.LastError)+len(strings.Join(w.Events, ",")))
+			return none, err
+		})
+		found, _ = cut.page(func(w *record.Webhook) string { return w.Name })
 		return err
 	})
 	if err != nil {
@@ -111,7 +130,7 @@ func (s *Store) Webhooks(ctx context.Context) (found []record.Webhook, err error
 
 // WebhookEvents returns the names of all webhooks with the types of events that each wants.
 func (s *Store) WebhookEvents(ctx context.Context) (wanted map[string][]string, err error) {
-	rows, err := s.pool.Query(ctx, `select name, array(select e from unnest(events) e where e is not null) from webhooks`)
+	rows, err := s.pool.Query(ctx, `select w.name, `+storedEvents+` from webhooks w`)
 	wanted = make(map[string][]string)
 	if err == nil {
 		var name string

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/oklog/ulid/v2"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
@@ -38,7 +40,9 @@ func TestReadinessMeansThatEveryTableOfASagaCanBeWritten(t *testing.T) {
 
 	for _, right := range []string{"insert on saga_decisions", "insert on outbox", "delete on outbox", "insert on events", "insert on audit_waiting", "update on sagas", "select on disabled_definitions"} {
 		d.exec(`revoke ` + right + ` from ` + quoted)
-		require.ErrorContains(t, s.Ping(t.Context()), right)
+		err := s.Ping(t.Context())
+		require.ErrorContains(t, err, right)
+		assert.Equal(t, "the database refuses the rights that the orchestrator needs", public(err))
 		d.exec(`grant ` + right + ` to ` + quoted)
 		require.NoError(t, s.Ping(t.Context()))
 	}
@@ -50,8 +54,44 @@ func TestReadinessMeansThatEveryTableOfASagaCanBeWritten(t *testing.T) {
 		err = s.Ping(t.Context())
 		require.Error(t, err)
 		require.ErrorContains(t, err, "lock timeout")
+		assert.Equal(t, "a table is locked", public(err))
 		require.NoError(t, tx.Rollback(t.Context()))
 		require.NoError(t, s.Ping(t.Context()), "and it recovers")
+	}
+}
+
+// public returns what anyone may read of an error, and "" if that is nothing.
+func public(err error) string {
+	var kind interface{ Public() string }
+	if !errors.As(err, &kind) {
+		return ""
+	}
+	return kind.Public()
+}
+
+func TestADatabaseSaysWhyItIsNotReady(t *testing.T) {
+	t.Parallel()
+	owned := migrated(t)
+	d := damage{t, connect(t, owned)}
+	role := "role_" + strings.ToLower(ulid.Make().String())
+	d.exec(`create role ` + role + ` login superuser password 'secret'`)
+	defer func() { d.exec(`drop owned by ` + role); d.exec(`drop role ` + role) }()
+	parsed, err := url.Parse(owned)
+	require.NoError(t, err)
+	parsed.User = url.UserPassword(role, "secret")
+	s, err := store.Open(t.Context(), store.Config{DatabaseURL: parsed.String()})
+	require.NoError(t, err)
+	defer s.Close()
+	for change, kind := range map[string]string{
+		`set default_transaction_read_only = on`: "the database is read-only",
+		`nologin`:                                "the database refuses the user",
+		`connection limit 0 nosuperuser`:         "the database has no connection left",
+	} {
+		d.exec(`alter role ` + role + ` login superuser connection limit -1; alter role ` + role + ` reset all`)
+		require.Eventually(t, func() bool { return s.Ping(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond)
+		d.exec(`alter role ` + role + ` ` + change)
+		d.exec(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, role)
+		require.Eventually(t, func() bool { return public(s.Ping(t.Context())) == kind }, 10*time.Second, 10*time.Millisecond, kind)
 	}
 }
 
@@ -63,7 +103,9 @@ func TestADatabaseWithoutAColumnThatStartsWriteIsNotReady(t *testing.T) {
 	for _, column := range []string{"sagas.labels", "sagas.wake_at", "saga_decisions.actor", "outbox.leased", "events.subject"} {
 		table, name, _ := strings.Cut(column, ".")
 		d.exec(`alter table ` + table + ` rename column ` + name + ` to renamed`)
-		require.ErrorContains(t, s.Ping(t.Context()), name)
+		err := s.Ping(t.Context())
+		require.ErrorContains(t, err, name)
+		assert.Equal(t, "the database refuses what the orchestrator needs", public(err))
 		d.exec(`alter table ` + table + ` rename column renamed to ` + name)
 		require.NoError(t, s.Ping(t.Context()))
 	}
@@ -81,7 +123,7 @@ func TestADatabaseWhoseTriggersRefuseStartsIsNotReady(t *testing.T) {
 		_, err := f.TryStart(f.Claim(ulid.Make().String(), "", ""), saga.Start{})
 		require.Error(t, err)
 		err = s.Ping(t.Context())
-		return err != nil && strings.Contains(err.Error(), "no more commands")
+		return err != nil && strings.Contains(err.Error(), "no more commands") && public(err) == "the database refuses starts"
 	}, 20*time.Second, 300*time.Millisecond)
 	d.exec(`drop trigger refuse on outbox`)
 	f.Start(saga.Start{})
@@ -120,7 +162,7 @@ func TestADatabaseWhoseTriggersRefuseChangesOfSagasIsNotReady(t *testing.T) {
 			require.Error(t, change(id))
 		}
 		err := s.Ping(t.Context())
-		return err != nil && strings.Contains(err.Error(), "no more changes")
+		return err != nil && strings.Contains(err.Error(), "no more changes") && public(err) == "the database refuses changes of sagas"
 	}, 20*time.Second, 300*time.Millisecond)
 	require.ErrorContains(t, s.TryChange(t.Context(), ids[0]), "no more changes")
 	d.exec(`drop trigger refuse on sagas`)

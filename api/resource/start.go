@@ -11,7 +11,7 @@ import (
 type StartSaga struct {
 	Definition string            `json:"definition" doc:"Name of the definition"`
 	Version    int               `json:"version,omitempty" minimum:"1" doc:"Version of the definition; absent: the latest"`
-	Key        string            `json:"key,omitempty" maxLength:"128" doc:"Business key, held by at most one unfinished saga of the definition"`
+	Key        string            `json:"key,omitempty" minLength:"1" maxLength:"128" doc:"Business key, held by at most one unfinished saga of the definition"`
 	Data       json.RawMessage   `json:"data,omitempty" doc:"The saga's data, a JSON object that commands carry; absent: {}"`
 	Priority   uint8             `json:"priority,omitempty" maximum:"9" doc:"Priority of the saga's commands in their queues"`
 	Labels     map[string]string `json:"labels,omitempty" doc:"At most 32 labels, by which sagas can be found"`

@@ -29,8 +29,9 @@ const (
 type Rows interface {
 	// HoldLease takes or renews a lease. It returns false while another holder has it.
 	HoldLease(ctx context.Context, name, holder string, lease time.Duration) (held bool, err error)
-	// NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
-	NextEvents(ctx context.Context, sink record.Sink, limit int) ([]record.Event, error)
+	// NextEvents returns up to limit events that a sink has not taken, and about record.EventPageBytes at most, but for those of the
+	// excepted subjects. Those of one subject are in their order.
+	NextEvents(ctx context.Context, sink record.Sink, limit int, except ...string) ([]record.Event, error)
 	// ForgetEvents deletes events that a sink has taken.
 	ForgetEvents(ctx context.Context, sink record.Sink, taken []record.Event) error
 }
@@ -57,6 +58,7 @@ type Config struct {
 type Forwarder struct {
 	config    Config
 	stored    wait.Signal
+	refusals  refusals
 	heldUntil time.Time // the lease, less a margin; zero: not held
 	failures  int       // in a row
 }
@@ -72,7 +74,7 @@ func New(config Config) *Forwarder {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Forwarder{config: config, stored: wait.NewSignal()}
+	return &Forwarder{config: config, stored: wait.NewSignal(), refusals: refusals{}}
 }
 
 // Stored is called when this process has stored events.
@@ -108,13 +110,15 @@ func (f *Forwarder) Forward(ctx context.Context) (more bool) {
 		f.note(ctx, err)
 		return false
 	}
-	page, err := f.config.Rows.NextEvents(ctx, f.config.Name, pageSize)
+	page, err := f.config.Rows.NextEvents(ctx, f.config.Name, pageSize, f.refusals.waiting(f.config.Now())...)
 	if err != nil || len(page) == 0 {
 		f.note(ctx, err)
 		return false
 	}
-	taken, fault := f.publish(ctx, page)
+	f.noteUnreadable(page)
+	taken, refused := f.publish(ctx, page)
 	failpoint.Reach("events/published")
+	fault := f.judge(taken, refused)
 	if len(taken) > 0 {
 		f.config.Forwarded(len(taken))
 		if err := f.config.Rows.ForgetEvents(ctx, f.config.Name, taken); err != nil {
@@ -122,12 +126,21 @@ func (f *Forwarder) Forward(ctx context.Context) (more bool) {
 		}
 	}
 	f.note(ctx, fault)
-	return fault == nil && len(page) == pageSize
+	return fault == nil && full(page)
+}
+
+// full reports whether a page has ended at its number of events or, most likely, at its bytes.
+func full(page []record.Event) bool {
+	size := 0
+	for i := range page {
+		size += len(page[i].Subject) + len(page[i].Data)
+	}
+	return len(page) == pageSize || size > record.EventPageBytes/2
 }
 
 // publish publishes the first event of each subject, then the second, and so on. After a failure the subject's later
 // events wait.
-func (f *Forwarder) publish(ctx context.Context, page []record.Event) (taken []record.Event, fault error) {
+func (f *Forwarder) publish(ctx context.Context, page []record.Event) (taken []record.Event, refused []refusal) {
 	failed := make(map[string]bool)
 	for len(page) > 0 && f.leading() {
 		wave, rest := make([]record.Event, 0, len(page)), []record.Event(nil)
@@ -150,11 +163,11 @@ func (f *Forwarder) publish(ctx context.Context, page []record.Event) (taken []r
 				taken = append(taken, wave[i])
 				continue
 			}
-			failed[wave[i].Subject], fault = true, err
+			failed[wave[i].Subject], refused = true, append(refused, refusal{&wave[i], err})
 		}
 		page = rest
 	}
-	return taken, fault
+	return taken, refused
 }
 
 // withoutPlaces returns the events alone.

@@ -119,23 +119,26 @@ func TestEventsLeaveInTheOrderOfTheirSaga(t *testing.T) {
 
 func TestAnEventThatIsNotTakenDelaysOnlyItsOwnSaga(t *testing.T) {
 	t.Parallel()
-	store, away := open(t), true
-	to := &subscriber{refuse: func(e *wire.Event) error {
-		if away && e.Subject == "s1" && e.Seq == 2 {
-			return errors.New("not now")
-		}
-		return nil
-	}}
-	put(t, store, 3, 4)
-	f := forwarder(store, to, "one")
-	f.Forward(t.Context())
-	waiting := left(t, store)
-	require.Len(t, waiting, 3, "the second of s1 and those after it")
-	require.Len(t, to.got, 9)
-	away = false
-	f.Forward(t.Context())
-	require.Empty(t, left(t, store))
-	to.inOrder(t)
+	synctest.Test(t, func(t *testing.T) {
+		store, away := open(t), true
+		to := &subscriber{refuse: func(e *wire.Event) error {
+			if away && e.Subject == "s1" && e.Seq == 2 {
+				return errors.New("not now")
+			}
+			return nil
+		}}
+		put(t, store, 3, 4)
+		f := forwarder(store, to, "one")
+		f.Forward(t.Context())
+		waiting := left(t, store)
+		require.Len(t, waiting, 3, "the second of s1 and those after it")
+		require.Len(t, to.got, 9)
+		away = false
+		time.Sleep(time.Second)
+		f.Forward(t.Context())
+		require.Empty(t, left(t, store))
+		to.inOrder(t)
+	})
 }
 
 // Two replicas, failures at random, and deaths between the publication and the deletion: no event is lost, and the first

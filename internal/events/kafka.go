@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
@@ -82,6 +83,14 @@ func (c KafkaConfig) mechanism() (sasl.Mechanism, error) {
 	}
 }
 
+// tooLarge is the error of a record that is larger than the topic or the client allows.
+type tooLarge struct{ error }
+
+// Refused reports that the event is at fault, and not Kafka.
+func (tooLarge) Refused() bool { return true }
+
+func (e tooLarge) Unwrap() error { return e.error }
+
 // PublishEvents publishes events and returns the error of each; nil: all in-sync replicas have it.
 func (k *Kafka) PublishEvents(ctx context.Context, events []wire.Event) []error {
 	faults := make([]error, len(events))
@@ -98,6 +107,9 @@ func (k *Kafka) PublishEvents(ctx context.Context, events []wire.Event) []error 
 			Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte(wire.EventContentType)}},
 		}, func(_ *kgo.Record, err error) {
 			defer open.Done()
+			if errors.Is(err, kerr.MessageTooLarge) {
+				err = tooLarge{err}
+			}
 			if err != nil {
 				faults[i] = fmt.Errorf("publish event %s to Kafka: %w", events[i].ID(), err)
 			}

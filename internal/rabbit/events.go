@@ -2,7 +2,6 @@ package rabbit
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -27,11 +26,19 @@ func (b *Broker) PublishEvents(ctx context.Context, events []wire.Event) []error
 	}
 	for i, receipt := range b.events.collect(ctx, messages) {
 		if receipt.Outcome != wire.Confirmed {
-			faults[places[i]] = errors.New(receipt.Reason)
+			faults[places[i]] = eventFault{receipt}
 		}
 	}
 	return faults
 }
+
+// eventFault is why an event was not published.
+type eventFault struct{ receipt wire.Receipt }
+
+func (f eventFault) Error() string { return f.receipt.Reason }
+
+// Refused reports whether this event is at fault, and not the broker.
+func (f eventFault) Refused() bool { return f.receipt.Outcome == wire.Refused }
 
 // short cuts a text to the length of a property. A row that was edited by hand may have a longer one, and its event would hold up all
 // others. The body has the text in full.

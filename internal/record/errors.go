@@ -20,6 +20,8 @@ var (
 	ErrWebhookNotFound = errors.New("webhook not found")
 	// ErrTooManyWebhooks means that there are MaxWebhooks already.
 	ErrTooManyWebhooks = errors.New("too many webhooks")
+	// ErrURLTooLong means that SQL has stored a webhook's URL to which nothing is delivered.
+	ErrURLTooLong = errors.New("the webhook's URL is longer than 8 KiB")
 	// ErrPageNotFound means that Page.After is not a position in the list. Start again at the first page.
 	ErrPageNotFound = errors.New("page not found")
 	// ErrRejected means that the store will never accept this input, however often it is retried.

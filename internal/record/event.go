@@ -29,7 +29,12 @@ type Event struct {
 	wire.Event
 	// Place is where the store has the event, for ForgetEvents. Only NextEvents sets it.
 	Place string
+	// Unreadable is why Data stands for other data, which SQL has stored. Only NextEvents sets it.
+	Unreadable error `json:"-"`
 }
+
+// EventPageBytes bounds the data and subjects of the events that a sink reads at a time.
+const EventPageBytes = 8 << 20
 
 // MaxEventDetail is the size in bytes beyond which an event does not repeat the detail of its history entry.
 const MaxEventDetail = 16 << 10

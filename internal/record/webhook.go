@@ -15,7 +15,7 @@ import (
 // Webhook is an HTTP address that receives lifecycle events.
 type Webhook struct {
 	Name      string
-	URL       string
+	URL       string   // its beginning if URLTooLong
 	Events    []string // types, sorted
 	Secret    []byte   // signs deliveries
 	CreatedAt time.Time
@@ -25,6 +25,8 @@ type Webhook struct {
 	Oldest    time.Time // when the oldest of them was due first; zero: none; set by the store
 	LastError string    // of the latest failed delivery; empty: none, or a later one succeeded
 	LastAt    time.Time // of the latest attempt; zero: none
+
+	URLTooLong bool // SQL has stored a URL to which nothing is delivered; set by the store
 }
 
 // ForbiddenForWebhooks reports whether no webhook may have an address: link-local ones, which are those of the metadata services
@@ -85,7 +87,7 @@ type Delivery struct {
 	Body      []byte // the CloudEvent; nil if Unreadable
 	CreatedAt time.Time
 	Attempts  int // that failed
-	// Unreadable says why Body cannot be read; nil: it can.
+	// Unreadable says why Body cannot be read, or that the webhook's URL is too long; nil: neither.
 	Unreadable error
 
 	URL    string // of the webhook

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/saga-orchestrator/orchestrator/saga"
 	"github.com/saga-orchestrator/orchestrator/saga/rawjson"
@@ -33,10 +31,10 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 	}
 	switch {
 	case read.status == statusFailed:
-		return saga.Reply{Command: id, Error: failureOf(read.failure)}, nil
+		return saga.Reply{Command: id, Error: failureOf(read.failures)}, nil
 	case read.status != statusSucceeded:
 		return saga.Reply{}, fmt.Errorf("status: want %q or %q", statusSucceeded, statusFailed)
-	case read.failure != nil:
+	case len(read.failures) > 0:
 		return saga.Reply{}, errors.New("error: not allowed in a reply that succeeded")
 	}
 	reply := saga.Reply{Command: id, Succeeded: true, Output: read.output}
@@ -57,15 +55,19 @@ func DecodeReply(correlationID string, content []byte) (saga.Reply, error) {
 			reply.OutputFault += ", not a string; the dead letter of the reply has it"
 		}
 	}
+	if read.ambiguous {
+		reply.OutputFault = "output: repeated with another value"
+	}
 	return reply, nil
 }
 
 // verdict holds the members of a reply that count. Null counts as absent.
 type verdict struct {
-	status  string
-	output  json.RawMessage
-	failure json.RawMessage
-	clean   bool // the document is within all limits
+	status    string
+	output    json.RawMessage
+	ambiguous bool // it has several outputs that differ
+	failures  []json.RawMessage
+	clean     bool // the document is within all limits
 }
 
 // readTolerantly reads a document as it is, or else as one with the usual faults of encoders. Escapes that JSON does not have are
@@ -88,8 +90,8 @@ func readTolerantly(content []byte) (read verdict, mended bool, err error) {
 	return read, false, err
 }
 
-// readVerdict matches member names exactly: encoding/json alone would accept "Status" for "status". The last of
-// repeated members counts, as with most decoders, but repeated statuses must agree.
+// readVerdict matches member names exactly: encoding/json alone would accept "Status" for "status". Repeated statuses must agree. It notes
+// whether repeated outputs do.
 func readVerdict(content []byte) (verdict, error) {
 	read := verdict{clean: saga.CheckJSON(content, saga.DefaultJSONLimits()) == nil}
 	statuses := 0
@@ -103,13 +105,23 @@ func readVerdict(content []byte) (verdict, error) {
 			read.status = status
 			return err
 		case "output":
-			read.output = present(value)
+			if value = present(value); value != nil {
+				read.ambiguous = read.ambiguous || read.output != nil && !sameText(read.output, value)
+				read.output = value
+			}
 		case "error":
-			read.failure = present(value)
+			if value = present(value); value != nil {
+				read.failures = append(read.failures, value)
+			}
 		}
 		return nil
 	})
 	return read, err
+}
+
+// sameText reports whether two documents differ in white space at most.
+func sameText(one, other json.RawMessage) bool {
+	return bytes.Equal(rawjson.AppendCompact(nil, one), rawjson.AppendCompact(nil, other))
 }
 
 func statusOf(value json.RawMessage) (status string, err error) {
@@ -189,54 +201,4 @@ func skipValue(tokens *json.Decoder) error {
 			return nil
 		}
 	}
-}
-
-// failureOf decodes the error of a failed reply. An error that is not an object counts as its message.
-func failureOf(failure json.RawMessage) *saga.ReplyError {
-	said := &saga.ReplyError{Code: defaultFailedCode, Retryable: true}
-	if failure == nil {
-		return said
-	}
-	if failure[0] != '{' {
-		said.Message = CleanText(plainText(failure), MaxErrorMessage)
-		return said
-	}
-	// The enclosing document was well-formed, and visit never fails.
-	_ = scanMembers(failure, func(name string, value json.RawMessage) error {
-		switch name {
-		case "code":
-			said.Code = CleanText(plainText(value), MaxErrorCode)
-		case "message":
-			said.Message = CleanText(plainText(value), MaxErrorMessage)
-		case "retryable":
-			said.Retryable = string(value) != "false"
-		}
-		return nil
-	})
-	if said.Code == "" {
-		said.Code = defaultFailedCode
-	}
-	return said
-}
-
-// plainText returns a string's content, and the JSON text of any other value but null.
-func plainText(value json.RawMessage) string {
-	var text string
-	if present(value) == nil || json.Unmarshal(value, &text) == nil {
-		return text
-	}
-	return string(value)
-}
-
-// CleanText replaces what databases cannot store, and cuts the text to the limit on a rune boundary.
-func CleanText(text string, limit int) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-	if len(text) <= limit {
-		return text
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
 }

@@ -44,13 +44,16 @@ func (t *tables) putEvent(row record.Event) {
 	t.events[row.Sink][eventKey(row.Sink, &row.Event)] = row
 }
 
-// NextEvents returns up to limit events that a sink has not taken. Those of one subject are in their order.
-func (s *Store) NextEvents(_ context.Context, sink record.Sink, limit int) ([]record.Event, error) {
+// NextEvents returns up to limit events that a sink has not taken, but for those of the excepted subjects. Those of one subject are
+// in their order.
+func (s *Store) NextEvents(_ context.Context, sink record.Sink, limit int, except ...string) ([]record.Event, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	found := make([]record.Event, 0, len(s.tables.events[sink]))
 	for _, row := range s.tables.events[sink] {
-		found = append(found, row)
+		if !slices.Contains(except, row.Subject) {
+			found = append(found, row)
+		}
 	}
 	slices.SortFunc(found, func(a, b record.Event) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Subject, b.Subject), cmp.Compare(a.Seq, b.Seq))

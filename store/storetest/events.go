@@ -17,6 +17,7 @@ func eventRules() map[string]rule {
 		"events are stored with the state that caused them": with(eventsWithState),
 		"each sink has its own":                             with(eventsPerSink),
 		"the events of a saga are read in their order":      with(eventsInOrder),
+		"events of excepted subjects are left out":          with(eventsExcept),
 		"a saga that the store abandons has its event":      with(eventOfAbandoned),
 	}
 }
@@ -92,6 +93,17 @@ func eventsInOrder(f *Fixture) {
 			require.Equal(f.t, last[e.Subject]+1, e.Seq)
 			last[e.Subject] = e.Seq
 		}
+	}
+}
+
+func eventsExcept(f *Fixture) {
+	f.publishing(record.SinkAMQP)
+	one, other := f.Start(saga.Start{}).ID, f.Start(saga.Start{}).ID
+	found, err := f.NextEvents(f.t.Context(), record.SinkAMQP, 100, NewID(), one)
+	require.NoError(f.t, err)
+	require.NotEmpty(f.t, found)
+	for _, e := range found {
+		assert.Equal(f.t, other, e.Subject)
 	}
 }
 

@@ -74,7 +74,7 @@ type Store interface {
 	ClaimBulks(ctx context.Context, holder string, lease time.Duration) ([]record.BulkAction, error)
 	RemainingBulk(ctx context.Context, id string, limit int) ([]string, error)
 
-	NextEvents(ctx context.Context, sink record.Sink, limit int) ([]record.Event, error)
+	NextEvents(ctx context.Context, sink record.Sink, limit int, except ...string) ([]record.Event, error)
 	ForgetEvents(ctx context.Context, sink record.Sink, taken []record.Event) error
 
 	PutWebhook(ctx context.Context, hook record.Webhook, otherwise []byte) (kept record.Webhook, created bool, err error)

@@ -24,7 +24,7 @@ func damageMutants() []mutant {
 		},
 		{
 			"an event that no key opens and that stops the others", "store/events.go",
-			"plain, err = []byte(unreadableEvent), lacking()", "plain, err = []byte(unreadableEvent), lacking(); err = sealed", keys,
+			"sealed != nil {\n			err = lacking()", "sealed != nil {\n			err = sealed", keys,
 		},
 		{
 			"a payload that a replica without keys gives up", "store/bulkrows.go",

@@ -53,7 +53,7 @@ func engineMutants() []mutant {
 			"if now.After(b.now) && r.measured.After(now) {", "if now.After(b.now) && r.measured.Before(now) {", engine,
 		},
 		{
-			"a clear verdict rejected because of its code", "steps/wire/verdict.go",
+			"a clear verdict rejected because of its code", "steps/wire/failure.go",
 			"said.Code = CleanText(plainText(value), MaxErrorCode)", "_ = json.Unmarshal(value, &said.Code)", read,
 		},
 		{

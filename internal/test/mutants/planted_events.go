@@ -16,7 +16,7 @@ func eventMutants() []mutant {
 	return []mutant{
 		{
 			"an event that overtakes an earlier one of its saga", "internal/events/forwarder.go",
-			"failed[wave[i].Subject], fault = true, err", "fault = err", forwarded,
+			"failed[wave[i].Subject], refused = true, append(refused, refusal{&wave[i], err})", "refused = append(refused, refusal{&wave[i], err})", forwarded,
 		},
 		{
 			"an event that is deleted before it is taken", "internal/events/forwarder.go",

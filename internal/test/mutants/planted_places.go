@@ -27,7 +27,7 @@ func placeMutants() []mutant {
 		},
 		{
 			"a readiness that does not see a lost right", "store/sessions.go",
-			"err = s.checkWritable(ctx)", "err = nil",
+			"err = s.lackedRights(ctx, s.checkWritable(ctx))", "err = nil",
 			[]layer{{"rights", []string{"./store", "-run", "ReadinessMeans"}}},
 		},
 		{
