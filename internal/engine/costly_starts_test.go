@@ -163,10 +163,10 @@ func TestACostlyStartByMessageThatFindsNoRoomWaitsInTheStore(t *testing.T) {
 
 	settled := make(chan bool, 1)
 	settle := func(ok bool) { settled <- ok }
-	e.ReceiveStart(ctx, wire.Message{
+	go e.ReceiveStart(ctx, wire.Message{
 		Queue: "saga.start", MessageID: "second", UserID: "shop", Body: []byte("\ufeff{}"), Headers: map[string]any{wire.HeaderTraceParent: "00-a"},
 	}, decode, settle)
-	require.True(t, <-settled)
+	requireSettled(t, settled)
 	start := <-queued
 	require.NotEmpty(t, start.SagaID)
 	require.Equal(t, record.QueuedStart{
