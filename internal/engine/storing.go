@@ -13,10 +13,16 @@ const (
 	outageAfter = time.Second
 	// repliesFirst is how long after an outage no saga is woken. Each replica stores the replies that have waited within that time.
 	repliesFirst = 3 * time.Second
+	// longestSeries bounds that for outages which follow each other, within a newSeries: one that comes and goes must not keep sagas
+	// from being woken, and neither must faults of single sagas that look like one.
+	longestSeries = 10 * time.Second
+	newSeries     = 30 * time.Second
 	// wakeAgain is how long a wake waits that comes during an outage or after it.
 	wakeAgain = time.Second
-	// probeEvery is the pause between two tries of a lane during an outage.
+	// probeEvery is the pause between two tries of a lane during an outage, and tryEvery that between two tries without a change. Their
+	// sagas may be those that alone cannot be changed, so there are many.
 	probeEvery = 250 * time.Millisecond
+	tryEvery   = 50 * time.Millisecond
 )
 
 // storing knows whether the store takes changes of sagas, from the outcomes of batches. During an outage, and for a while after,
@@ -27,6 +33,7 @@ type storing struct {
 	failed    time.Time // the last failure
 	stored    time.Time // when a change was last stored
 	recovered time.Time // when the last outage ended
+	series    time.Time // when the first outage of a series ended
 	probed    time.Time // when that was last tried without a change
 }
 
@@ -46,6 +53,9 @@ func (s *storing) succeed(now time.Time) {
 	defer s.mu.Unlock()
 	if s.out() {
 		s.recovered = now
+		if now.Sub(s.series) > newSeries {
+			s.series = now
+		}
 	}
 	s.failing, s.stored = time.Time{}, now
 }
@@ -65,14 +75,14 @@ func (s *storing) outage() bool {
 func (s *storing) repliesFirst(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out() || now.Sub(s.recovered) < repliesFirst
+	return s.out() || now.Sub(s.recovered) < repliesFirst && now.Sub(s.series) < longestSeries
 }
 
 // mayProbe reports whether to try, during an outage, whether changes can be stored again. There may be nothing else to store.
 func (s *storing) mayProbe(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.out() || now.Sub(s.probed) < wakeAgain {
+	if !s.out() || now.Sub(s.probed) < tryEvery {
 		return false
 	}
 	s.probed = now

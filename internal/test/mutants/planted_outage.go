@@ -5,7 +5,7 @@ func outageMutants() []mutant {
 	return []mutant{
 		{
 			"timers before the replies that waited for the store", "internal/engine/storing.go",
-			"return s.out() || now.Sub(s.recovered) < repliesFirst", "return s.out() && now.Before(s.recovered)",
+			"return s.out() || now.Sub(s.recovered) < repliesFirst &&", "return s.out() && now.Before(s.recovered) &&",
 			[]layer{{"outages", []string{"./internal/engine", "-run", "RepliesThatWaited"}}},
 		},
 		{
