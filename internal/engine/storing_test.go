@@ -13,7 +13,7 @@ func TestWakesWaitForRepliesAfterAnOutage(t *testing.T) {
 	at := func(seconds float64) time.Time { return began.Add(time.Duration(seconds * float64(time.Second))) }
 	s := &storing{}
 	s.fail(at(0))
-	assert.False(t, s.repliesFirst(at(0)), "one failure is no outage")
+	assert.False(t, s.repliesFirst(at(0)), "one failure does not count as an outage")
 	s.fail(at(0.9))
 	s.succeed(at(0.95))
 	assert.False(t, s.repliesFirst(at(0.95)), "nor are failures of less than a second")
