@@ -47,7 +47,7 @@ type costly struct {
 	starts costlyStarts
 
 	mu    sync.RWMutex
-	known map[missingDefinition]saga.Work // of their costliest decision or check
+	known map[missingDefinition]saga.Work // of their costliest start
 }
 
 func newCostly(e *Engine) *costly {
@@ -78,7 +78,7 @@ func (e *Engine) IsCostly(name string, version int) bool {
 
 // lane returns the lane of a costly definition, or nil if the definition is not costly.
 func (c *costly) lane(def *saga.Definition) *lane {
-	if c.workOf(def) == 0 {
+	if _, is := c.startWork(def); !is {
 		return nil
 	}
 	hash := fnv.New32a()
@@ -86,15 +86,16 @@ func (c *costly) lane(def *saga.Definition) *lane {
 	return c.lanes[hash.Sum32()%costlyLanes]
 }
 
-// workOf returns the most work of a decision or check of a costly definition, or 0 if it is not costly.
-func (c *costly) workOf(def *saga.Definition) saga.Work {
+// startWork returns the most work of a start of a costly definition. It returns false if the definition is not costly.
+func (c *costly) startWork(def *saga.Definition) (work saga.Work, is bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.known[missingDefinition{name: def.Name, version: def.Version}]
+	work, is = c.known[missingDefinition{name: def.Name, version: def.Version}]
+	return work, is
 }
 
 // mark makes a definition costly. It returns false if it was.
-func (c *costly) mark(def *saga.Definition, work saga.Work) bool {
+func (c *costly) mark(def *saga.Definition, start saga.Work) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	which := missingDefinition{name: def.Name, version: def.Version}
@@ -102,7 +103,7 @@ func (c *costly) mark(def *saga.Definition, work saga.Work) bool {
 	if !was && len(c.known) >= maxCostly {
 		clear(c.known)
 	}
-	c.known[which] = max(known, work)
+	c.known[which] = max(known, start)
 	return !was
 }
 
@@ -119,8 +120,11 @@ func (b *batchState) spend(def *saga.Definition, work time.Duration) {
 }
 
 // note makes a definition costly whose conditions or schemas took that long.
-func (c *costly) note(def *saga.Definition, work time.Duration) {
-	if work >= costlyWork && c.mark(def, work) {
+func (c *costly) note(def *saga.Definition, work time.Duration) { c.noteStart(def, work, 0) }
+
+// noteStart is note for a start, or for the check before it.
+func (c *costly) noteStart(def *saga.Definition, work, ofStart time.Duration) {
+	if work >= costlyWork && c.mark(def, ofStart) {
 		c.logger.Warn("conditions or schemas take long, decides on the sagas apart from others",
 			"definition", def.Name, "version", def.Version, "estimate", work)
 	}

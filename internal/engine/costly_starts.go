@@ -60,7 +60,7 @@ func (e *Engine) check(r *request, most saga.Work) error {
 	if err != nil {
 		return fmt.Errorf("check the data: %w", err)
 	}
-	e.costly.note(r.def, work)
+	e.costly.noteStart(r.def, work, work)
 	r.unchecked = !checked
 	if len(faults) > 0 {
 		r.refusal = invalidData(faults)
@@ -86,11 +86,11 @@ func invalidData(faults saga.Faults) error {
 // enter waits until a start may wait in its costly lane, unless it comes again: then there is room or errCostlyFull. Call leave after
 // the start is answered.
 func (e *Engine) enter(ctx context.Context, r *request) (leave func(), err error) {
-	work := e.costly.workOf(r.def)
-	if work == 0 {
+	work, is := e.costly.startWork(r.def)
+	if !is {
 		return func() {}, nil
 	}
-	room, weight := e.costly.starts.callers, min(work, startWork).Milliseconds()
+	room, weight := e.costly.starts.callers, min(max(work, costlyWork), startWork).Milliseconds()
 	if r.start.ComesAgain {
 		room = e.costly.starts.others
 	}

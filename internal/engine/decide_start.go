@@ -53,7 +53,8 @@ func (b *batchState) start(r *request) (answer, error) {
 		return answer{}, fmt.Errorf("decide the start of saga %s: %w: %w", r.sagaID, record.ErrRejected, err)
 	}
 	b.add(r.sagaID, s)
-	b.spend(def, decision.Work)
+	b.work += decision.Work
+	b.engine.costly.noteStart(def, decision.Work, decision.Work)
 	return answer{instance: s.instance}, b.auditStart(r, &s.instance)
 }
 

@@ -24,6 +24,8 @@ const (
 	startDropPatience = 2 * time.Second
 	// costlyPatience is startPatience for starts that wait for their turn. A shutdown does not wait for them.
 	costlyPatience = 7 * time.Second
+	// betweenTurns is the pause before those that found none try again.
+	betweenTurns = 250 * time.Millisecond
 	// A start that found no turn waits from leastTurnPause to mostTurnPause before it is claimed again: turnPause for each of them.
 	leastTurnPause = 2 * time.Second
 	mostTurnPause  = time.Minute

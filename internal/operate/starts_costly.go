@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/saga-orchestrator/orchestrator/internal/record"
+	"github.com/saga-orchestrator/orchestrator/internal/wait"
 )
 
 // costlyStarts takes in the starts that wait for their turn, beside the others, which must not wait for them.
@@ -29,8 +30,12 @@ func (c *costlyStarts) take(ctx context.Context, starts []record.QueuedStart) {
 		defer c.busy.Unlock()
 		work, cancel := context.WithTimeout(ctx, costlyPatience)
 		defer cancel()
-		stored, left := c.Starts.take(work, starts)
-		c.drop(ctx, stored)
+		left := starts
+		for again := true; again; again = len(left) > 0 && wait.For(work, betweenTurns) {
+			var stored []record.QueuedStart
+			stored, left = c.Starts.take(work, left)
+			c.drop(ctx, stored)
+		}
 		c.returned(ctx, left, leastTurnPause)
 	})
 }
