@@ -65,10 +65,13 @@ func run(ctx context.Context, words []string) (survived int, err error) {
 		}
 		planted++
 		found, err := m.try(ctx, folder)
-		if err != nil {
-			return survived, fmt.Errorf("%s: %w", m.name, err)
-		}
-		if found.layer == "" {
+		switch {
+		case ctx.Err() != nil:
+			return survived, ctx.Err()
+		case err != nil: // the source has changed; the others are planted still
+			survived++
+			found.layer, found.message = "BROKEN", err.Error()
+		case found.layer == "":
 			survived++
 			found.layer = "SURVIVED"
 		}

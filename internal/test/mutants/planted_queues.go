@@ -61,7 +61,7 @@ func queueMutants() []mutant {
 		},
 		{
 			"a failure beside a held command that nothing follows", "internal/engine/decide.go",
-			"if e.mayWithdraw(ended, s) {", "if e.mayWithdraw(requests, state, s) && now.IsZero() {",
+			"if e.mayWithdraw(ended, s) {", "if e.mayWithdraw(ended, s) && now.IsZero() {",
 			[]layer{engines()},
 		},
 	}
