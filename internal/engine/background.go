@@ -40,7 +40,7 @@ func (e *Engine) PollStore(ctx context.Context) (more bool) {
 				e.wake(ctx, one.SagaID, time.Time{})
 			}
 		}
-		if len(due) < pollLimit || ctx.Err() != nil {
+		if len(due) < pollLimit || ctx.Err() != nil || e.storing.repliesFirst(e.config.Now()) { // all would wait, each with an alarm
 			return more
 		}
 		last, more = due[len(due)-1], true
