@@ -30,6 +30,28 @@ func (s *Server) receive(
 	}
 }
 
+// takeMessages consumes the queues of the orchestrator until taking ends. While this replica cannot store changes of sagas it consumes
+// none: another one may store them, and replies that wait here would come after the timers there.
+func (s *Server) takeMessages(taking context.Context) {
+	for taking.Err() == nil {
+		storing, stop := context.WithCancel(taking)
+		var parts sync.WaitGroup
+		parts.Go(func() { s.broker.ConsumeReplies(storing, s.receive(storing, fromReplies, s.engine.ReceiveReply)) })
+		parts.Go(func() { s.broker.ConsumeDead(storing, s.receive(storing, fromDead, s.engine.ReceiveDead)) })
+		parts.Go(func() { s.consumeStarts(storing) })
+		if s.config.embedded() { // there is no other replica
+			<-taking.Done()
+		}
+		s.engine.AwaitOutage(storing)
+		stop()
+		parts.Wait()
+		if taking.Err() == nil {
+			s.config.Logger.Warn("cannot store changes of sagas, leaves messages to other replicas")
+		}
+		s.engine.AwaitStoring(taking)
+	}
+}
+
 // startQueue is a broker through which other programs can start sagas by message. The in-process broker does not implement
 // it.
 type startQueue interface {

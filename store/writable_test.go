@@ -167,7 +167,7 @@ func TestADatabaseWhoseTriggersRefuseChangesOfSagasIsNotReady(t *testing.T) {
 	require.ErrorContains(t, s.TryChange(t.Context(), ids[0]), "no more changes")
 	d.exec(`drop trigger refuse on sagas`)
 	require.NoError(t, s.TryChange(t.Context(), ids[0]))
-	require.NoError(t, s.TryChange(t.Context(), "none"))
+	require.ErrorIs(t, s.TryChange(t.Context(), "none"), record.ErrSagaNotFound)
 	require.NoError(t, change(ids[1]))
 	require.NoError(t, s.Ping(t.Context()), "and it recovers with a change")
 }

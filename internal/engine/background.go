@@ -36,7 +36,7 @@ func (e *Engine) PollStore(ctx context.Context) (more bool) {
 			e.warn("poll", "cannot poll for due sagas, will retry", "error", err)
 		}
 		for _, one := range due {
-			if !e.timers.remembers(one.SagaID) && !e.quarantine.holds(one.SagaID) {
+			if !e.timers.remembers(one) && !e.quarantine.holds(one.SagaID) {
 				e.wake(ctx, one.SagaID, time.Time{})
 			}
 		}
@@ -47,12 +47,13 @@ func (e *Engine) PollStore(ctx context.Context) (more bool) {
 	}
 }
 
-// remembers reports whether this process has a timer for the saga.
-func (t *timers) remembers(sagaID string) bool {
+// remembers reports whether this process has a timer for that time of the saga. One for a later time is from before a change by another
+// process, which may be gone.
+func (t *timers) remembers(due record.DueSaga) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, pending := t.pending[sagaID]
-	return pending
+	known, pending := t.pending[due.SagaID]
+	return pending && !known.wakeAt.After(due.WakeAt)
 }
 
 // forget deletes the outbox rows of confirmed commands that are too few for a batch to delete.

@@ -160,7 +160,7 @@ func turnaroundsOf(requests []*request) []time.Duration {
 func (l *lane) failed(ctx context.Context, requests []*request, err error) {
 	l.engine.warn("store", "cannot store a batch, will retry", "events", len(requests), "error", err)
 	l.limit = max(1, len(requests)/2)
-	l.engine.noteFailed(requests)
+	l.engine.noteFailed(ctx, requests)
 	if l.engine.storing.outage() {
 		requests = l.dropWakes(requests)
 	}

@@ -142,3 +142,22 @@ func TestASagaThatCannotBeStoredDelaysNoTimers(t *testing.T) {
 	b.with(func() { b.refuses = nil })
 	requireSettled(t, settled)
 }
+
+// A replica that has an alarm for a later time of a saga wakes it all the same, if another one has changed it and is gone.
+func TestAStaleAlarmDelaysNoTimerOfAnotherReplica(t *testing.T) {
+	t.Parallel()
+	b := newFaultyStore(t, memory.Config{})
+	delayed := saga.New("delayed").Step("reserve", "shop.reserve", saga.Timeout(40*time.Second)).
+		Delay("rest", time.Second).Step("charge", "shop.charge").MustBuild()
+	_, ids := b.started(t, engine.Config{Lanes: 1, Outbox: &sentOutbox{}, PollEvery: 50 * time.Millisecond}, delayed, 1)
+	other := &faultyStore{Store: b.Store, loads: map[string]int{}}
+	decides := run(t, engine.Config{Store: other, Outbox: nullOutbox{}, Lanes: 1})
+	b.sent(t)
+	requireSettled(t, succeed(decides, ids[0]))
+	other.with(func() { other.refuses = func(record.Batch) error { return errNoRights } })
+	require.Eventually(t, func() bool {
+		stored, err := b.Store.Saga(t.Context(), ids[0])
+		require.NoError(t, err)
+		return stored.Steps[2].Status == saga.StepRunning
+	}, 5*time.Second, 20*time.Millisecond)
+}

@@ -26,7 +26,9 @@ type parkedSaga struct {
 
 const (
 	firstParkWait = 100 * time.Millisecond
-	maxParkWait   = 5 * time.Second // the timers of other replicas go on meanwhile
+	maxParkWait   = 2 * time.Second // the timers of other replicas go on meanwhile
+	// wakeParkWait is the pause of a saga whose wake cannot be stored. A reply that another replica has is tried more often.
+	wakeParkWait = 6 * time.Second
 	// sharedParkWait is the longest pause of a saga whose fault may be that of the store.
 	sharedParkWait = 500 * time.Millisecond
 )
@@ -98,10 +100,8 @@ func (l *lane) retryAt(p *parkedSaga) time.Time {
 		return later(p.until, l.engine.config.Now().Add(probeEvery))
 	case !p.alone && storing.storedSince(p.failed):
 		return time.Time{}
-	case storing.outage():
-		return later(p.until, l.probeAt)
 	default:
-		return p.until
+		return later(p.until, l.probeAt)
 	}
 }
 
@@ -136,14 +136,15 @@ func (l *lane) settleParked(r *request, err error) {
 	p := l.isParked(r.sagaID)
 	if err != nil {
 		now := l.engine.config.Now()
-		most := sharedParkWait
+		most, probe := sharedParkWait, probeEvery
 		if p.alone = p.alone || l.engine.storing.storedSince(p.failed); p.alone {
-			most = maxParkWait
-		} else if r.kind == applyEvent && !errors.Is(err, errBusy) {
-			l.engine.storing.fail(now)
+			most, probe = maxParkWait, tryEvery
 		}
 		p.wait = min(2*p.wait, most)
-		p.until, p.failed, l.probeAt = now.Add(p.wait), now, now.Add(probeEvery)
+		if p.alone && r.waitsForReplies() {
+			p.wait = wakeParkWait
+		}
+		p.until, p.failed, l.probeAt = now.Add(p.wait), now, now.Add(probe)
 		return
 	}
 	l.parked = slices.DeleteFunc(l.parked, func(other *parkedSaga) bool { return other == p })
@@ -182,6 +183,7 @@ func (l *lane) retryParked(ctx context.Context, r *request) {
 	busy, moved := separate(left)
 	switch {
 	case err != nil:
+		l.engine.noteFailed(ctx, []*request{r})
 		l.engine.warn("parked/"+r.sagaID, "still cannot store an event", "saga", r.sagaID, "error", err)
 	case len(busy) > 0:
 		err = errBusy

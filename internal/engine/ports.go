@@ -19,7 +19,8 @@ type Store interface {
 	// Due returns up to limit sagas whose WakeAt is at least grace before the time of the store, in the order of
 	// (WakeAt, SagaID), after the given position. The zero position is the start.
 	Due(ctx context.Context, grace time.Duration, after record.DueSaga, limit int) ([]record.DueSaga, error)
-	// TryChange reports why changes of a saga cannot be stored, without one. nil: they can, as far as that shows.
+	// TryChange reports why changes of a saga cannot be stored, without one. nil: they can, as far as that shows. Error:
+	// record.ErrSagaNotFound, if that cannot be told.
 	TryChange(ctx context.Context, sagaID string) error
 	// Saga returns one saga. An unreadable one is returned with its readable part. Error: record.ErrSagaNotFound.
 	Saga(ctx context.Context, id string) (record.StoredSaga, error)

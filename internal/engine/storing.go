@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/saga-orchestrator/orchestrator/saga"
 )
 
 const (
@@ -23,6 +22,8 @@ const (
 	// sagas may be those that alone cannot be changed, so there are many.
 	probeEvery = 250 * time.Millisecond
 	tryEvery   = 50 * time.Millisecond
+	// maxGood bounds the sagas that show whether others can be changed.
+	maxGood = 4
 )
 
 // storing knows whether the store takes changes of sagas, from the outcomes of batches. During an outage, and for a while after,
@@ -35,6 +36,8 @@ type storing struct {
 	recovered time.Time // when the last outage ended
 	series    time.Time // when the first outage of a series ended
 	probed    time.Time // when that was last tried without a change
+
+	good map[string]string // for some definitions, a saga that was changed lately
 }
 
 // fail notes that changes could not be stored, for a reason that need not be theirs.
@@ -96,54 +99,26 @@ func (s *storing) storedSince(at time.Time) bool {
 	return s.stored.After(at)
 }
 
-// noteStored notes a batch that was stored, if it changed sagas that were there before.
-func (e *Engine) noteStored(state *batchState) {
-	for _, s := range state.sagas {
-		if s.changed && !s.created {
-			e.storing.succeed(e.config.Now())
-			return
-		}
-	}
+// lasting reports an outage of at least that long.
+func (s *storing) lasting(least time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out() && s.failed.Sub(s.failing) >= least
 }
 
-// noteFailed notes a batch that was not stored, if it has events of sagas.
-func (e *Engine) noteFailed(requests []*request) {
-	for _, r := range requests {
-		if r.kind == applyEvent {
-			e.storing.fail(e.config.Now())
-			return
-		}
+// know remembers a saga that can be changed.
+func (s *storing) know(definition, sagaID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.good == nil || len(s.good) >= maxGood && s.good[definition] == "" {
+		s.good = make(map[string]string, maxGood)
 	}
+	s.good[definition] = sagaID
 }
 
-// probe finds out, during an outage, whether changes can be stored again. A wake must not: it is what waits for the replies.
-func (e *Engine) probe(ctx context.Context, sagaID string) {
-	if !e.storing.mayProbe(e.config.Now()) {
-		return
-	}
-	ctx, cancel := e.config.Within(ctx, wakeAgain)
-	defer cancel()
-	if e.config.Store.TryChange(ctx, sagaID) == nil {
-		e.storing.succeed(e.config.Now())
-	} else {
-		e.storing.fail(e.config.Now())
-	}
-}
-
-// waitsForReplies reports whether the request is a wake, which waits for replies after an outage.
-func (r *request) waitsForReplies() bool {
-	_, wakes := r.cause.(saga.Wake)
-	return wakes
-}
-
-// splitWakes takes the wakes that wait for replies out of requests.
-func splitWakes(requests []*request) (others, wakes []*request) {
-	for _, r := range requests {
-		if r.waitsForReplies() {
-			wakes = append(wakes, r)
-		} else {
-			others = append(others, r)
-		}
-	}
-	return others, wakes
+// known returns such sagas of different definitions.
+func (s *storing) known() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.good))
 }

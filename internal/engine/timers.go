@@ -139,6 +139,8 @@ func (e *Engine) wake(ctx context.Context, sagaID string, measured time.Time) {
 	}
 	if e.storing.repliesFirst(e.config.Now()) {
 		e.probe(ctx, sagaID)
+	}
+	if e.storing.repliesFirst(e.config.Now()) {
 		e.timers.postpone(sagaID, wakeAgain)
 		return
 	}

@@ -182,7 +182,7 @@ func messagingMutants() []mutant {
 		},
 		{
 			"an engine that never polls for due sagas", "internal/engine/background.go",
-			"if !e.timers.remembers(one.SagaID) && ", "if !e.timers.remembers(one.SagaID) && one.SagaID == \"\" && ", simulated,
+			"if !e.timers.remembers(one) && ", "if !e.timers.remembers(one) && one.SagaID == \"\" && ", simulated,
 		},
 		{
 			"a returned command reported as confirmed", "internal/rabbit/flight.go",

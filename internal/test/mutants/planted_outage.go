@@ -4,6 +4,11 @@ package main
 func outageMutants() []mutant {
 	return []mutant{
 		{
+			"a stale alarm that keeps a saga from being woken", "internal/engine/background.go",
+			"return pending && !known.wakeAt.After(due.WakeAt)", "return pending",
+			[]layer{{"outages", []string{"./internal/engine", "-run", "StaleAlarm"}}},
+		},
+		{
 			"timers before the replies that waited for the store", "internal/engine/storing.go",
 			"return s.out() || now.Sub(s.recovered) < repliesFirst &&", "return s.out() && now.Before(s.recovered) &&",
 			[]layer{{"outages", []string{"./internal/engine", "-run", "RepliesThatWaited"}}},
