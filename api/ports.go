@@ -27,6 +27,8 @@ type Engine interface {
 	// Changed delivers the committed saga after each change, by any replica, for which wanted returns true; nil wants every
 	// change. A slow receiver gets only the latest one. The saga may start later.
 	Changed(sagaID string, wanted func(*saga.Instance) bool) (changed <-chan saga.Instance, cancel func())
+	// IsParked reports whether this process has an event of the saga, such as a reply, that cannot be stored.
+	IsParked(sagaID string) bool
 }
 
 // Sagas reads sagas and what belongs to them. Errors: record.ErrSagaNotFound.

@@ -47,6 +47,7 @@ func (s *service) why(ctx context.Context, input *SagaInput) (*whyOutput, error)
 		Problems: make(map[string]record.QueueProblem, len(problems)), Broker: s.Broker.Ready(), Now: s.Now(),
 	}
 	database := s.Monitor.known(ctx)["database"]
+	evidence.Parked = s.Engine.IsParked(in.ID)
 	evidence.NothingStored = database != checkOK && database != checkUnknown
 	if err := s.lookAtHeld(ctx, rows, &evidence); err != nil {
 		return nil, err

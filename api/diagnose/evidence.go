@@ -24,7 +24,12 @@ func (e Evidence) answer(found finding, commands []command) resource.Why {
 	if e.ParentGone && !e.Instance.Status.Terminal() {
 		message += e.orphanMessage()
 	}
-	if e.NothingStored && !e.Instance.Status.Terminal() {
+	switch {
+	case e.Instance.Status.Terminal():
+	case e.Parked:
+		message += " An event of the saga, such as a reply, has arrived, but the database refuses the change. It is tried again and again; the log of " +
+			"this replica says why: cannot store an event."
+	case e.NothingStored:
 		message += " The database takes no changes at present, so the saga stands still until it does: a reply that has arrived is kept."
 	}
 	why := resource.Why{

@@ -31,6 +31,8 @@ type Evidence struct {
 	Lost map[string]LostChild
 	// ParentGone reports that the saga is a child whose parent does not exist.
 	ParentGone bool
+	// Parked reports that this process has an event of the saga, such as a reply, that cannot be stored.
+	Parked bool
 	// NothingStored reports that the database takes no changes of sagas at present, as far as this process knows.
 	NothingStored bool
 	// Broker is the reason why commands cannot be published, a *wire.Obstacle if the broker can be reached; nil if they can.

@@ -194,6 +194,8 @@ func TestWhyTheDatabaseStoresNothing(t *testing.T) {
 	s := begin(t, saga.Start{})
 	s.NothingStored = true
 	assert.Contains(t, s.wants(resource.CauseWaitingForWorker, "a").Message, "The database takes no changes at present")
+	s.Parked = true
+	assert.Contains(t, s.wants(resource.CauseWaitingForWorker, "a").Message, "such as a reply, has arrived, but the database refuses the change")
 }
 
 func TestWhyTheBrokerRefusesACommand(t *testing.T) {

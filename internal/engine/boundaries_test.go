@@ -345,6 +345,8 @@ func TestABatchThatCannotBeStoredIsHalved(t *testing.T) {
 	}
 	require.Less(t, time.Since(began), 10*time.Second)
 	require.Equal(t, 1, e.Health().Parked)
+	require.True(t, e.IsParked(poison))
+	require.False(t, e.IsParked(ids[0]))
 	select {
 	case <-settled[poison]:
 		require.Fail(t, "an event that cannot be stored is not settled")

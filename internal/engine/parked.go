@@ -167,6 +167,18 @@ func (l *lane) untilParked() (wait time.Duration, some bool) {
 	return wait, some
 }
 
+// IsParked reports whether an event of the saga, such as a reply, cannot be stored and is tried again.
+func (e *Engine) IsParked(sagaID string) bool {
+	return e.lane(sagaID).parks(sagaID) || slices.ContainsFunc(e.costly.lanes, func(l *lane) bool { return l.parks(sagaID) })
+}
+
+func (l *lane) parks(sagaID string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.isParked(sagaID)
+	return p != nil && !p.requests[0].waitsForReplies()
+}
+
 func (l *lane) parkedCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

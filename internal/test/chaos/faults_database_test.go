@@ -23,6 +23,10 @@ func databaseFaults() []scenario {
 			// After it, timers wait for the replies.
 			storeAway: true, expect: limits{late: 6 * time.Second},
 		},
+		{
+			number: 80, name: "each replica in turn cannot change sagas", inject: refuseEach, arrange: throughOwnPeers, verify: noneIsCompensated,
+			expect: limits{slowest: 10 * time.Second, stall: 5 * time.Second, late: 4 * time.Second},
+		},
 	}
 }
 
@@ -133,4 +137,34 @@ func refuseChanges(fx *fixture) int {
 // noneIsCompensated reports the sagas that the fault alone turned around: each of their commands was answered.
 func noneIsCompensated(fx *fixture, e evidence) []string {
 	return unequal("sagas that the fault turned around", fx.unscripted(e), 0)
+}
+
+// throughOwnPeers gives each replica a proxy of its own to the database.
+func throughOwnPeers(fx *fixture) {
+	for range fx.scenario.replicaCount() {
+		peer, through, err := pgproxy.Start(fx.database)
+		require.NoError(fx.t, err)
+		fx.t.Cleanup(peer.Close)
+		fx.ownPeers, fx.ownDatabases = append(fx.ownPeers, peer), append(fx.ownDatabases, through)
+	}
+}
+
+// refuseEach lets the database refuse changes of sagas to one replica after the other, as for a role of its own. One of them is that to
+// which the broker gives the replies.
+func refuseEach(fx *fixture) int {
+	for _, peer := range fx.ownPeers {
+		whole := fx.broken()
+		peer.Fail(func(statements string) *pgproxy.Fault {
+			if !strings.Contains(strings.ToLower(statements), "update sagas") {
+				return nil
+			}
+			return &pgproxy.Fault{Code: "42501"}
+		})
+		fx.let(lasting(20*time.Second, 8*time.Second))
+		peer.Fail(nil)
+		fx.ready()
+		whole()
+		fx.let(3 * time.Second)
+	}
+	return len(fx.ownPeers)
 }

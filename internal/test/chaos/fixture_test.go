@@ -32,10 +32,12 @@ type fixture struct {
 	scenario scenario
 	seed     uint64
 
-	database, services string // URLs of the test's own connections
-	replicaDatabase    string // the replicas' URL
-	broker             string // URL
-	replicaBroker      string // the replicas' URL
+	database, services string           // URLs of the test's own connections
+	replicaDatabase    string           // the replicas' URL
+	ownDatabases       []string         // the URL of each replica, if it has its own
+	ownPeers           []*pgproxy.Proxy // in front of these
+	broker             string           // URL
+	replicaBroker      string           // the replicas' URL
 	prefix             string
 	replicas, workers  []*process
 	apis               []*api
@@ -115,8 +117,12 @@ func (fx *fixture) addReplica(name string) *process {
 	if !fx.scenario.migrated {
 		arguments = append(arguments, "--migrate")
 	}
+	database := fx.replicaDatabase
+	if i := len(fx.replicas); i < len(fx.ownDatabases) {
+		database = fx.ownDatabases[i]
+	}
 	p := newProcess(fx.t, name, program, append([]string{
-		"DATABASE_URL=" + fx.replicaDatabase, "AMQP_URL=" + fx.replicaBroker, "AMQP_PREFIX=" + fx.prefix, "ORCHESTRATOR_URL=",
+		"DATABASE_URL=" + database, "AMQP_URL=" + fx.replicaBroker, "AMQP_PREFIX=" + fx.prefix, "ORCHESTRATOR_URL=",
 		"FAILPOINTS_LOG=" + fx.hitsLog,
 	}, fx.scenario.replicaEnvironment...), arguments...)
 	fx.replicas, fx.apis = append(fx.replicas, p), append(fx.apis, newAPI(address))
