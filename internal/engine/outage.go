@@ -40,11 +40,9 @@ func (e *Engine) noteFailed(ctx context.Context, requests []*request) {
 
 // othersChange reports whether sagas can be changed that are not those of the requests.
 func (e *Engine) othersChange(ctx context.Context, requests []*request) bool {
-	ctx, cancel := e.config.Within(ctx, wakeAgain)
-	defer cancel()
 	for _, id := range e.storing.known() {
 		own := slices.ContainsFunc(requests, func(r *request) bool { return r.sagaID == id })
-		if !own && e.config.Store.TryChange(ctx, id) == nil {
+		if !own && e.try(ctx, id) == nil {
 			e.storing.succeed(e.config.Now())
 			return true
 		}
@@ -52,14 +50,23 @@ func (e *Engine) othersChange(ctx context.Context, requests []*request) bool {
 	return false
 }
 
+// try tries to change a saga, without a change.
+func (e *Engine) try(ctx context.Context, sagaID string) error {
+	ctx, cancel := e.config.Within(ctx, wakeAgain)
+	defer cancel()
+	err := e.config.Store.TryChange(ctx, sagaID)
+	if errors.Is(err, record.ErrSagaNotFound) {
+		e.storing.forget(sagaID)
+	}
+	return err
+}
+
 // probe finds out, during an outage, whether a saga can be changed again. A wake must not: it is what waits for the replies.
 func (e *Engine) probe(ctx context.Context, sagaID string) {
 	if !e.storing.mayProbe(e.config.Now()) {
 		return
 	}
-	ctx, cancel := e.config.Within(ctx, wakeAgain)
-	defer cancel()
-	switch err := e.config.Store.TryChange(ctx, sagaID); {
+	switch err := e.try(ctx, sagaID); {
 	case err == nil:
 		e.storing.succeed(e.config.Now())
 	case !errors.Is(err, record.ErrSagaNotFound):
@@ -83,8 +90,12 @@ func (e *Engine) AwaitOutage(ctx context.Context) {
 // AwaitStoring returns when changes can be stored again, or ctx ends.
 func (e *Engine) AwaitStoring(ctx context.Context) {
 	for e.storing.outage() && e.config.Pause(ctx, outageEvery) {
-		for _, id := range e.storing.known() {
+		known := e.storing.known()
+		for _, id := range known {
 			e.probe(ctx, id)
+		}
+		if len(known) == 0 && e.storeAnswers(ctx) { // the first messages will show
+			e.storing.succeed(e.config.Now())
 		}
 	}
 }

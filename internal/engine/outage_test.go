@@ -161,3 +161,44 @@ func TestAStaleAlarmDelaysNoTimerOfAnotherReplica(t *testing.T) {
 		return stored.Steps[2].Status == saga.StepRunning
 	}, 5*time.Second, 20*time.Millisecond)
 }
+
+// A replica that cannot store gives its messages back, and takes others again once it can, whatever it knows by then.
+func TestAReplicaThatCannotStoreLeavesItsMessages(t *testing.T) {
+	t.Parallel()
+	for _, knows := range []bool{false, true} {
+		b := newFaultyStore(t, memory.Config{})
+		e, ids := b.started(t, engine.Config{Lanes: 1, Outbox: &sentOutbox{}}, payment(), 4)
+		if knows {
+			requireSettled(t, succeed(e, ids[3]))
+		}
+		b.with(func() { b.refuses = func(record.Batch) error { return errNoRights } })
+		settled := []<-chan bool{succeed(e, ids[0]), succeed(e, ids[1]), succeed(e, ids[2])}
+		e.AwaitOutage(t.Context())
+		for _, one := range settled {
+			select {
+			case ok := <-one:
+				require.False(t, ok, "it was not stored")
+			case <-time.After(5 * time.Second):
+				require.Fail(t, "a message is kept")
+			}
+		}
+		taking := make(chan struct{})
+		go func() {
+			defer close(taking)
+			e.AwaitStoring(t.Context())
+		}()
+		require.Never(t, func() bool { return isDone(taking) }, 300*time.Millisecond, 20*time.Millisecond)
+		b.with(func() { b.refuses = nil })
+		require.Eventually(t, func() bool { return isDone(taking) }, 5*time.Second, 20*time.Millisecond)
+		requireSettled(t, succeed(e, ids[0]))
+	}
+}
+
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

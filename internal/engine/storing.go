@@ -116,6 +116,13 @@ func (s *storing) know(definition, sagaID string) {
 	s.good[definition] = sagaID
 }
 
+// forget forgets a saga that is gone or locked.
+func (s *storing) forget(sagaID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.good, func(_, known string) bool { return known == sagaID })
+}
+
 // known returns such sagas of different definitions.
 func (s *storing) known() []string {
 	s.mu.Lock()
