@@ -1,13 +1,17 @@
 package chaos
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/saga-orchestrator/orchestrator/internal/test/env/pgproxy"
@@ -24,7 +28,7 @@ func databaseFaults() []scenario {
 			storeAway: true, expect: limits{late: 6 * time.Second},
 		},
 		{
-			number: 80, name: "each replica in turn cannot change sagas", inject: refuseEach, arrange: throughOwnPeers, verify: noneIsCompensated,
+			number: 80, name: "each replica in turn cannot change sagas", inject: refuseEach, arrange: ownRoles, migrated: true, verify: noneIsCompensated,
 			expect: limits{slowest: 10 * time.Second, stall: 5 * time.Second, late: 4 * time.Second},
 		},
 	}
@@ -139,32 +143,48 @@ func noneIsCompensated(fx *fixture, e evidence) []string {
 	return unequal("sagas that the fault turned around", fx.unscripted(e), 0)
 }
 
-// throughOwnPeers gives each replica a proxy of its own to the database.
-func throughOwnPeers(fx *fixture) {
-	for range fx.scenario.replicaCount() {
-		peer, through, err := pgproxy.Start(fx.database)
+// ownRoles gives each replica a role of its own, which has all rights.
+func ownRoles(fx *fixture) {
+	fx.migrateUp()
+	for i := range fx.scenario.replicaCount() {
+		u, err := url.Parse(fx.database)
 		require.NoError(fx.t, err)
-		fx.t.Cleanup(peer.Close)
-		fx.ownPeers, fx.ownDatabases = append(fx.ownPeers, peer), append(fx.ownDatabases, through)
+		role := strings.TrimPrefix(u.Path, "/") + "_" + strconv.Itoa(i)
+		fx.inDatabase(`create role ` + role + ` login password 'x'; grant all on all tables in schema public to ` + role + `;
+			grant all on all sequences in schema public to ` + role + `; grant execute on all functions in schema public to ` + role)
+		u.User = url.UserPassword(role, "x")
+		fx.ownDatabases, fx.ownRoles = append(fx.ownDatabases, u.String()), append(fx.ownRoles, role)
 	}
+	fx.t.Cleanup(func() {
+		for _, role := range fx.ownRoles {
+			fx.inDatabase(`drop owned by ` + role + `; drop role ` + role)
+		}
+	})
 }
 
-// refuseEach lets the database refuse changes of sagas to one replica after the other, as for a role of its own. One of them is that to
-// which the broker gives the replies.
+// inDatabase runs statements in the orchestrator's database, as its owner.
+func (fx *fixture) inDatabase(statements string) {
+	conn, err := pgx.Connect(context.Background(), fx.database)
+	require.NoError(fx.t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(context.Background(), statements)
+	require.NoError(fx.t, err, statements)
+}
+
+// refuseEach takes the right to change sagas from one replica after the other. One of them is that to which the broker gives the replies.
 func refuseEach(fx *fixture) int {
-	for _, peer := range fx.ownPeers {
+	for i, role := range fx.ownRoles {
 		whole := fx.broken()
-		peer.Fail(func(statements string) *pgproxy.Fault {
-			if !strings.Contains(strings.ToLower(statements), "update sagas") {
-				return nil
-			}
-			return &pgproxy.Fault{Code: "42501"}
+		fx.inDatabase(`revoke update on sagas from ` + role)
+		fx.await(15*time.Second, "a replica that can change no saga should not be ready", func() bool {
+			status, err := fx.apis[i].call(http.MethodGet, "/readyz", "", nil, nil)
+			return err == nil && status == http.StatusServiceUnavailable
 		})
 		fx.let(lasting(20*time.Second, 8*time.Second))
-		peer.Fail(nil)
+		fx.inDatabase(`grant update on sagas to ` + role)
 		fx.ready()
 		whole()
 		fx.let(3 * time.Second)
 	}
-	return len(fx.ownPeers)
+	return len(fx.ownRoles)
 }

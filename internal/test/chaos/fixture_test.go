@@ -32,12 +32,12 @@ type fixture struct {
 	scenario scenario
 	seed     uint64
 
-	database, services string           // URLs of the test's own connections
-	replicaDatabase    string           // the replicas' URL
-	ownDatabases       []string         // the URL of each replica, if it has its own
-	ownPeers           []*pgproxy.Proxy // in front of these
-	broker             string           // URL
-	replicaBroker      string           // the replicas' URL
+	database, services string   // URLs of the test's own connections
+	replicaDatabase    string   // the replicas' URL
+	ownDatabases       []string // the URL of each replica, if it has its own
+	ownRoles           []string // the users of these
+	broker             string   // URL
+	replicaBroker      string   // the replicas' URL
 	prefix             string
 	replicas, workers  []*process
 	apis               []*api
