@@ -5,7 +5,7 @@ func outageMutants() []mutant {
 	return []mutant{
 		{
 			"a stale alarm that keeps a saga from being woken", "internal/engine/background.go",
-			"return pending && !known.wakeAt.After(due.WakeAt)", "return pending",
+			"return pending && !known.wakeAt.After(due.WakeAt)", "return pending && known != nil",
 			[]layer{{"outages", []string{"./internal/engine", "-run", "StaleAlarm"}}},
 		},
 		{
