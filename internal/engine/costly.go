@@ -142,18 +142,6 @@ func (b *batchState) apart(r *request, def *saga.Definition) bool {
 // moves reports whether the request belongs into another lane than the one where it waits.
 func (r *request) moves() bool { return r.wants != nil && r.wants != r.in }
 
-// separate returns the requests of a batch that belong into another lane.
-func separate(requests []*request) (stay, moved []*request) {
-	for _, r := range requests {
-		if r.moves() {
-			moved = append(moved, r)
-		} else {
-			stay = append(stay, r)
-		}
-	}
-	return stay, moved
-}
-
 // separateStarts returns the starts of a batch that belong into another lane.
 func (e *Engine) separateStarts(requests []*request) (rest, starts []*request) {
 	for _, r := range requests {

@@ -135,7 +135,7 @@ func (l *lane) decideBatch(ctx context.Context) (decided, ended bool) {
 	}
 	l.pace.decided(l.engine.config.Now(), len(batch), turnaroundsOf(batch))
 	l.release(without(batch, left)...)
-	busy, moved := separate(left)
+	busy, moved := partition(left, (*request).moves)
 	l.handOver(moved)
 	l.putLast(busy)
 	if len(busy) == len(batch) && !l.engine.config.Pause(ctx, busyPause) {
@@ -177,7 +177,7 @@ func (l *lane) failed(ctx context.Context, requests []*request, err error) {
 
 // dropWakes answers the wakes that wait for replies, and returns the other requests. They come again.
 func (l *lane) dropWakes(requests []*request) []*request {
-	others, wakes := splitWakes(requests)
+	others, wakes := partition(requests, (*request).waitsForReplies)
 	l.release(wakes...)
 	giveUp(wakes, record.ErrUnavailable)
 	return others

@@ -124,6 +124,18 @@ func (l *lane) dropImpatient(requests []*request) []*request {
 	return stay
 }
 
+// partition takes the requests for which is is true out of others.
+func partition(requests []*request, is func(*request) bool) (others, those []*request) {
+	for _, r := range requests {
+		if is(r) {
+			those = append(those, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return others, those
+}
+
 // without returns the requests that are not among others.
 func without(requests, others []*request) []*request {
 	if len(others) == 0 {

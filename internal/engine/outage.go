@@ -103,21 +103,12 @@ func (e *Engine) AwaitStoring(ctx context.Context) {
 // giveBack gives up the requests that messages have brought: the broker has the messages.
 func (l *lane) giveBack() {
 	isMessage := func(r *request) bool { return r.dead != nil && r.bulk == nil && r.letter == nil }
-	var given []*request
 	l.mu.Lock()
-	split := func(requests []*request) (rest []*request) {
-		for _, r := range requests {
-			if isMessage(r) {
-				given = append(given, r)
-			} else {
-				rest = append(rest, r)
-			}
-		}
-		return rest
-	}
-	l.requests = split(l.requests)
+	rest, given := partition(l.requests, isMessage)
+	l.requests = rest
 	for _, p := range l.parked {
-		p.requests = append(p.requests[:1:1], split(p.requests[1:])...) // the first may be on its way to the store
+		behind, more := partition(p.requests[1:], isMessage) // the first may be on its way to the store
+		p.requests, given = append(p.requests[:1:1], behind...), append(given, more...)
 	}
 	l.mu.Unlock()
 	l.release(given...)
@@ -128,16 +119,4 @@ func (l *lane) giveBack() {
 func (r *request) waitsForReplies() bool {
 	_, wakes := r.cause.(saga.Wake)
 	return wakes
-}
-
-// splitWakes takes the wakes that wait for replies out of requests.
-func splitWakes(requests []*request) (others, wakes []*request) {
-	for _, r := range requests {
-		if r.waitsForReplies() {
-			wakes = append(wakes, r)
-		} else {
-			others = append(others, r)
-		}
-	}
-	return others, wakes
 }

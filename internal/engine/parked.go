@@ -192,7 +192,7 @@ func (l *lane) retryParked(ctx context.Context, r *request) {
 		return
 	}
 	left, err := l.engine.decide(ctx, []*request{r})
-	busy, moved := separate(left)
+	busy, moved := partition(left, (*request).moves)
 	switch {
 	case err != nil:
 		l.engine.noteFailed(ctx, []*request{r})
